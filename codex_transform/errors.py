@@ -1,0 +1,61 @@
+"""The one error type that crosses module borders: what the client will be told, in OpenAI's shape.
+
+Request steps raise it for a body they cannot accept, answer code raises it for what the endpoint sent; the proxy
+turns it into an HTTP response. Its message goes to a person, so it names the field or setting and the mend.
+"""
+
+from typing import Any
+
+from pydantic_core import to_json
+
+# The `type` that OpenAI's own API gives for each status (API reference, "Error codes").
+TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    409: "conflict_error",
+    422: "invalid_request_error",
+    429: "rate_limit_error",
+}
+
+
+class ApiError(Exception):
+    """An HTTP error for the client.
+
+    `status` is the HTTP status; `message`, `type`, `code` and `param` are the members of OpenAI's error object;
+    `retry_after` is in whole seconds and becomes the header of that name. Without a `type` the status decides it.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        type: str | None = None,
+        code: str | None = None,
+        param: str | None = None,
+        retry_after: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.type = type or TYPES.get(status, "server_error" if status >= 500 else "invalid_request_error")
+        self.code = code
+        self.param = param
+        self.retry_after = retry_after
+
+    def payload(self) -> dict[str, Any]:
+        """The body as OpenAI documents it: `{"error": {"message", "type", "param", "code"}}`."""
+        return {
+            "error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
+        }
+
+    def body(self) -> bytes:
+        """The payload as JSON bytes."""
+        return to_json(self.payload())
+
+
+def bad_request(message: str, param: str | None = None, code: str | None = None) -> ApiError:
+    """A 400 that names the field at fault (`param`, in OpenAI's dotted form such as `reasoning.effort`)."""
+    return ApiError(400, message, param=param, code=code)
