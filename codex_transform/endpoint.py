@@ -1,0 +1,195 @@
+"""Where requests go: the base URL, which requests are ours, and the headers that leave.
+
+A base URL is what the user was given; an `Endpoint` is the address that the Codex backend format is sent to.
+All of it is pure: the proxy hands in strings and a header mapping.
+"""
+
+import ipaddress
+import re
+from collections.abc import Iterable, MutableMapping
+from dataclasses import dataclass
+from urllib.parse import quote, urlsplit
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+# A request path is ours when it ends in /responses, or goes on below it in plain segments.
+_RESPONSES_PATH = re.compile(r"(?:/[^/?#]+)*/responses(?P<below>(?:/[A-Za-z0-9_-]+)*)/?(?:\?.*)?")
+
+# What must not leave: the client's credentials, what an intermediary said (RFC 9110 section 7.6.1), and what
+# described the body before it was rewritten.
+_DROPPED_HEADERS = frozenset(
+    {
+        "api-key",
+        "authorization",
+        "connection",
+        "content-encoding",
+        "cookie",
+        "expect",
+        "forwarded",
+        "keep-alive",
+        "openai-organization",
+        "openai-project",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "via",
+        "x-api-key",
+        "x-real-ip",
+    }
+)
+_DROPPED_PREFIXES = ("proxy-", "x-forwarded-")
+
+# The names under which OpenCode (1.1 to 1.18) and the Codex CLI send their session id.
+SESSION_HEADERS = ("session_id", "session-id", "x-session-id")
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A Codex endpoint: `host` without brackets, `port` always set, `path` ending in /responses."""
+
+    scheme: str
+    host: str
+    port: int
+    path: str
+
+    @property
+    def origin(self) -> str:
+        """Scheme, host and port as a person writes them: `https://host`, the port only if it is unusual."""
+        return f"{self.scheme}://{self.authority}"
+
+    @property
+    def authority(self) -> str:
+        """The value of the Host header (RFC 9110 section 7.2)."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == _DEFAULT_PORTS[self.scheme] else f"{host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The whole address of the endpoint."""
+        return self.origin + self.path
+
+    @property
+    def exposes_key(self) -> bool:
+        """True when the key would cross a network unencrypted: plain http to another machine."""
+        return self.scheme == "http" and not is_loopback(self.host)
+
+    def matches(self, host: str, port: int) -> bool:
+        """True when `host` and `port` are this endpoint's own."""
+        return host.lower().rstrip(".") == self.host and port == self.port
+
+
+def parse(base_url: str) -> Endpoint:
+    """The endpoint that a base URL stands for.
+
+    A URL that ends in /responses is taken as it is, one that ends in /v1 gets /responses, every other gets
+    what is missing of /backend-api/codex/responses. Raises ValueError with a sentence that says what is wrong
+    and what to write instead; it names no setting, because only the caller knows where the text came from.
+    """
+    text = base_url.strip()
+    if re.search(r"[\x00-\x20\x7f\\]", text):
+        raise ValueError("a URL holds no spaces, control characters or backslashes")
+    if "://" not in text:
+        raise ValueError(f"the scheme is missing: write https://{text or 'your-codex-api.com'}")
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"not a URL: {error}") from None
+    scheme = parts.scheme.lower()
+    if scheme not in _DEFAULT_PORTS:
+        raise ValueError(f"the scheme is {parts.scheme!r}: only http and https lead to an endpoint")
+    if "@" in parts.netloc:
+        raise ValueError("user name or password in the URL: give the key in codex_api_key instead")
+    if not parts.hostname:
+        raise ValueError("the host is missing: write https://your-codex-api.com")
+    if not re.fullmatch(r"[\w.:%-]+", parts.hostname) or port == 0:
+        raise ValueError(f"{parts.netloc!r} is not a host")
+    if "?" in text or "#" in text:
+        raise ValueError("a base URL has no query (?) and no fragment (#)")
+    if re.search(r"(^|/)\.{1,2}(/|$)|%2f|%2e|%5c|//", parts.path, re.IGNORECASE):
+        raise ValueError(f"the path {parts.path!r} holds empty, dot or encoded segments")
+    host = parts.hostname.lower().rstrip(".")
+    return Endpoint(scheme, host, port or _DEFAULT_PORTS[scheme], _complete(parts.path.rstrip("/")))
+
+
+def _complete(path: str) -> str:
+    for ending, rest in (
+        ("/responses", ""),
+        ("/v1", "/responses"),
+        ("/backend-api/codex", "/responses"),
+        ("/backend-api", "/codex/responses"),
+    ):
+        if path.endswith(ending):
+            return path + rest
+    return path + "/backend-api/codex/responses"
+
+
+def below_responses(path: str) -> str | None:
+    """What follows /responses in a request path: "" for itself, "/compact" below it, None if not ours."""
+    match = _RESPONSES_PATH.fullmatch(path)
+    return match["below"] if match else None
+
+
+def is_our_host(host: str, port: int, hosts: Iterable[str], endpoint: Endpoint | None) -> bool:
+    """True when traffic to `host:port` may be looked at: a host of `codex_hosts`, or the endpoint itself.
+
+    An entry of `hosts` is `name` (any port) or `name:port`.
+    """
+    name = host.lower().rstrip(".")
+    if endpoint is not None and endpoint.matches(name, port):
+        return True
+    return any(entry in (name, f"{name}:{port}") for entry in hosts)
+
+
+def is_loopback(host: str) -> bool:
+    """True for this machine itself: localhost (RFC 6761) and the loopback addresses."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
+
+
+def client_session(headers: MutableMapping[str, str]) -> str | None:
+    """The session id that the client sent in a header, if it sent one."""
+    return next((headers[name] for name in SESSION_HEADERS if headers.get(name)), None)
+
+
+def edit_headers(
+    headers: MutableMapping[str, str],
+    *,
+    authorization: str,
+    originator: str,
+    session: str | None,
+    streaming: bool = True,
+) -> None:
+    """Turns a client's headers into those of a Codex request, in place.
+
+    `headers` is case-insensitive; `authorization` is the whole header value. The names are those that the
+    Codex CLI sends to its backend (releases 0.111 to 0.169). The caller sets Host and Content-Length.
+    """
+    named_by_connection = {name.strip().lower() for name in headers.get("connection", "").split(",")}
+    for name in list(headers):
+        lower = name.lower()
+        if lower in _DROPPED_HEADERS or lower in named_by_connection or lower.startswith(_DROPPED_PREFIXES):
+            headers.pop(name, None)
+    headers["Authorization"] = authorization
+    headers["Content-Type"] = "application/json"
+    headers["Accept"] = "text/event-stream" if streaming else "application/json"
+    headers["Accept-Encoding"] = "identity"
+    headers["OpenAI-Beta"] = "responses=experimental"
+    headers["originator"] = originator
+    if session:
+        # A prompt_cache_key may hold any characters, a header value may not.
+        value = quote(session, safe="!#$&'()*+,/:;=?@[]~ ").strip()
+        headers["session_id"] = value
+        headers["session-id"] = value
+
+
+def redact(key: str) -> str:
+    """A key as it may be shown to its owner: `sk-…abcd`; a short one not at all."""
+    return f"{key[:3]}…{key[-4:]}" if len(key) >= 16 else "…"

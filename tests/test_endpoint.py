@@ -1,0 +1,180 @@
+"""The base-URL table, what is ours, and the headers that leave."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from mitmproxy.http import Headers
+
+from codex_transform import endpoint as ep
+
+
+@pytest.mark.parametrize(
+    ("base_url", "url"),
+    [
+        ("https://h", "https://h/backend-api/codex/responses"),
+        ("https://h/", "https://h/backend-api/codex/responses"),
+        ("https://h/prefix", "https://h/prefix/backend-api/codex/responses"),
+        ("https://h/prefix/", "https://h/prefix/backend-api/codex/responses"),
+        ("https://h/backend-api", "https://h/backend-api/codex/responses"),
+        ("https://h/backend-api/", "https://h/backend-api/codex/responses"),
+        ("https://h/backend-api/codex", "https://h/backend-api/codex/responses"),
+        ("https://h/x/backend-api/codex/", "https://h/x/backend-api/codex/responses"),
+        ("https://h/v1", "https://h/v1/responses"),
+        ("https://h/v1/", "https://h/v1/responses"),
+        ("https://h/x/v1", "https://h/x/v1/responses"),
+        ("https://h/v1beta", "https://h/v1beta/backend-api/codex/responses"),
+        ("https://h/any/where/responses", "https://h/any/where/responses"),
+        ("https://h/codex/responses/", "https://h/codex/responses"),
+        ("HTTPS://Host.Example:8443/v1", "https://host.example:8443/v1/responses"),
+        ("https://h:443/v1", "https://h/v1/responses"),
+        ("http://127.0.0.1:9000", "http://127.0.0.1:9000/backend-api/codex/responses"),
+        ("http://[::1]:9000/v1", "http://[::1]:9000/v1/responses"),
+        ("  https://h/v1\n", "https://h/v1/responses"),
+    ],
+)
+def test_base_url_forms(base_url: str, url: str) -> None:
+    assert ep.parse(base_url).url == url
+
+
+@pytest.mark.parametrize(
+    ("base_url", "says"),
+    [
+        ("", "scheme is missing"),
+        ("your-codex-api.com", "https://your-codex-api.com"),
+        ("ftp://h", "only http and https"),
+        ("file:///etc/passwd", "only http and https"),
+        ("https://user:secret@h", "codex_api_key"),
+        ("https://@h", "codex_api_key"),
+        ("https://", "host is missing"),
+        ("https:///v1", "host is missing"),
+        ("https://h/v1?x=1", "query"),
+        ("https://h/v1?", "query"),
+        ("https://h/v1#top", "fragment"),
+        ("https://h:99999", "not a URL"),
+        ("https://h:0", "not a host"),
+        ("https://[::1", "not a URL"),
+        ("https://h/a b", "spaces"),
+        ("https://h/v1\r\nX: y", "control characters"),
+        ("https://h\\@evil", "backslashes"),
+        ("https://h/../v1", "segments"),
+        ("https://h/a%2F..%2fb", "segments"),
+        ("https://h//v1", "segments"),
+    ],
+)
+def test_refused_base_urls_say_why(base_url: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says) as refused:
+        ep.parse(base_url)
+    assert "secret" not in str(refused.value)
+
+
+@given(st.text())
+def test_any_text_is_parsed_or_refused(text: str) -> None:
+    try:
+        endpoint = ep.parse(text)
+    except ValueError:
+        return
+    assert endpoint.path.endswith("/responses")
+    assert ep.parse(endpoint.url) == endpoint
+
+
+@pytest.mark.parametrize(
+    ("url", "exposed"),
+    [
+        ("http://example.com", True),
+        ("http://192.168.1.4:8000", True),
+        ("https://example.com", False),
+        ("http://localhost:1", False),
+        ("http://127.8.8.8:1", False),
+        ("http://[::1]:1", False),
+        ("http://[::ffff:127.0.0.1]:1", False),
+        ("http://localhost.example.com", True),
+    ],
+)
+def test_a_key_in_the_clear_is_noticed(url: str, exposed: bool) -> None:
+    assert ep.parse(url).exposes_key is exposed
+
+
+@pytest.mark.parametrize(
+    ("path", "below"),
+    [
+        ("/v1/responses", ""),
+        ("/v1/responses/", ""),
+        ("/responses", ""),
+        ("/v1/responses?stream=true", ""),
+        ("/backend-api/codex/responses/compact", "/compact"),
+        ("/v1/responses/resp_1/cancel", "/resp_1/cancel"),
+        ("/v1/chat/completions", None),
+        ("/v1/myresponses", None),
+        ("/v1/responsesX", None),
+        ("/v1/responses/../models", None),
+        ("/v1/responses/%2e%2e/models", None),
+        ("/v1/models?x=/responses", None),
+        ("v1/responses", None),
+    ],
+)
+def test_paths_that_are_ours(path: str, below: str | None) -> None:
+    assert ep.below_responses(path) == below
+
+
+def test_hosts_that_are_ours() -> None:
+    endpoint = ep.parse("http://127.0.0.1:9000")
+    hosts = ("api.openai.com", "relay.example:8443")
+    assert ep.is_our_host("API.openai.com.", 443, hosts, None)
+    assert ep.is_our_host("relay.example", 8443, hosts, None)
+    assert ep.is_our_host("127.0.0.1", 9000, hosts, endpoint)
+    assert not ep.is_our_host("127.0.0.1", 9001, hosts, endpoint)
+    assert not ep.is_our_host("relay.example", 443, hosts, endpoint)
+    assert not ep.is_our_host("api.openai.com.evil.example", 443, hosts, endpoint)
+
+
+def test_headers_become_those_of_a_codex_request() -> None:
+    headers = Headers(
+        [
+            (b"authorization", b"Bearer sk-the-users-own-openai-key"),
+            (b"OpenAI-Organization", b"org"),
+            (b"OpenAI-Project", b"proj"),
+            (b"Cookie", b"a=b"),
+            (b"Proxy-Authorization", b"Basic eDp5"),
+            (b"X-Forwarded-For", b"10.0.0.1"),
+            (b"Connection", b"keep-alive, X-Secret"),
+            (b"X-Secret", b"1"),
+            (b"accept", b"*/*"),
+            (b"accept-encoding", b"gzip, br"),
+            (b"content-encoding", b"gzip"),
+            (b"user-agent", b"opencode/1"),
+            (b"x-custom", b"kept"),
+        ]
+    )
+    ep.edit_headers(headers, authorization="Bearer key", originator="opencode", session="ses_1")
+    assert {name.lower(): value for name, value in headers.items()} == {
+        "authorization": "Bearer key",
+        "content-type": "application/json",
+        "accept": "text/event-stream",
+        "accept-encoding": "identity",
+        "openai-beta": "responses=experimental",
+        "originator": "opencode",
+        "session_id": "ses_1",
+        "session-id": "ses_1",
+        "user-agent": "opencode/1",
+        "x-custom": "kept",
+    }
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+def test_any_session_id_becomes_a_legal_header(session: str) -> None:
+    headers: dict[str, str] = {}
+    ep.edit_headers(headers, authorization="Bearer key", originator="o", session=session)
+    assert all(" " <= char <= "~" for char in headers.get("session_id", ""))
+
+
+def test_the_client_session_is_found_under_each_name() -> None:
+    for name in ("session_id", "session-id", "x-session-id"):
+        assert ep.client_session({name: "ses"}) == "ses"
+    assert ep.client_session({"x-other": "ses"}) is None
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"), [("sk-1234567890abcdefabcd", "sk-…abcd"), ("short", "…"), ("", "…")]
+)
+def test_a_key_is_shown_by_its_ends_only(key: str, shown: str) -> None:
+    assert ep.redact(key) == shown
