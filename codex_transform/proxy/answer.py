@@ -1,0 +1,84 @@
+"""Addon: turns what the endpoint answers into what an OpenAI client expects.
+
+A streaming client's answer is rewritten on its way (see `layer.py` for what no hook can do); anything else is whole
+by the time it gets here and becomes one JSON object or an error.
+"""
+
+import logging
+from typing import Any
+
+from codex_transform.response.errors import from_endpoint
+from codex_transform.response.fold import fold
+from codex_transform.response.stream import AnswerStream
+from mitmproxy import http
+from pydantic_core import to_json
+
+from codex_transform.errors import ApiError
+from codex_transform.proxy import call as calls
+from codex_transform.proxy import reply
+from codex_transform.proxy.requestlog import RequestLog
+from codex_transform.proxy.streamed import StreamedAnswer
+
+logger = logging.getLogger(__name__)
+
+
+class Answer:
+    """The answer's way back to the client."""
+
+    def __init__(self, log: RequestLog) -> None:
+        self.log = log
+
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        """The endpoint has begun to answer: stream it, or let mitmproxy collect it."""
+        call = calls.of(flow)
+        response = flow.response
+        if call is None or call.error or response is None:
+            return
+        if call.streaming and _succeeded(response):
+            answer = AnswerStream(call.asked_model, response.headers.get("content-encoding"))
+            flow.response = reply.event_stream(flow)
+            flow.response.stream = StreamedAnswer(answer)
+        else:
+            # mitmproxy's option `stream_large_bodies` may have said otherwise.
+            response.stream = False
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        """The answer is complete."""
+        call = calls.of(flow)
+        response = flow.response
+        if call is None or response is None:
+            return
+        facts: dict[str, Any] = {}
+        if isinstance(response.stream, StreamedAnswer) and response.stream.ended:
+            # It has gone to the client piece by piece.
+            answer = response.stream.answer
+            facts = {"events": answer.events, "usage": answer.usage, "repaired": sorted(answer.repaired)}
+        elif call.error is None:
+            try:
+                flow.response = _whole(call, response)
+            except ApiError as error:
+                call.error = error
+                flow.response = reply.error(error, response.headers)
+            flow.response.timestamp_start = response.timestamp_start
+            flow.response.timestamp_end = response.timestamp_end
+        if call.error:
+            logger.warning("%s %s: %s", call.error.status, call.error.type, call.error.message)
+        self.log.response(flow, "error" if call.error else "response", **facts)
+
+
+def _succeeded(response: http.Response) -> bool:
+    return 200 <= response.status_code < 300
+
+
+def _whole(call: calls.Call, response: http.Response) -> http.Response:
+    """The response for a client that gets it in one piece; raises ApiError when it is an error."""
+    if not _succeeded(response):
+        assert call.endpoint is not None
+        body = response.get_content(strict=False) or b""
+        raise from_endpoint(response.status_code, response.headers, body, endpoint=call.endpoint.url)
+    if isinstance(response.stream, StreamedAnswer):
+        response.stream.hold(b"")  # a body of no bytes: raises
+    if call.below:
+        return reply.json(response.status_code, response.get_content(strict=False) or b"", response.headers)
+    encoding = response.headers.get("content-encoding")
+    return reply.json(200, to_json(fold(response.raw_content or b"", call.asked_model, encoding)), response.headers)

@@ -1,0 +1,52 @@
+"""What the proxy keeps of a request that is ours, from its headers to the end of its answer.
+
+Kept beside the flow rather than in `flow.metadata`, which mitmproxy copies and writes into flow files: the weak
+mapping lets a call go with its flow.
+"""
+
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+from mitmproxy import http
+
+from codex_transform.endpoint import Endpoint
+from codex_transform.errors import ApiError
+from codex_transform.request import Transformed
+
+
+@dataclass(slots=True)
+class Call:
+    """One request that is ours.
+
+    `below` is the path below /responses ("" or e.g. "/compact"). `endpoint` and `transformed` are set once the
+    request has been rewritten. `error` is what the client is told instead of an answer, if it is.
+    """
+
+    below: str
+    endpoint: Endpoint | None = None
+    transformed: Transformed | None = None
+    error: ApiError | None = None
+
+    @property
+    def streaming(self) -> bool:
+        """True when the client waits for server-sent events."""
+        return self.transformed is not None and self.transformed.streaming
+
+    @property
+    def asked_model(self) -> str | None:
+        """The model name as the client wrote it: what its answer will be labelled with."""
+        return self.transformed.resolved.asked if self.transformed else None
+
+
+_calls: WeakKeyDictionary[http.HTTPFlow, Call] = WeakKeyDictionary()
+
+
+def begin(flow: http.HTTPFlow, below: str) -> Call:
+    """Marks a flow as ours."""
+    call = _calls[flow] = Call(below)
+    return call
+
+
+def of(flow: http.HTTPFlow) -> Call | None:
+    """The call that a flow carries, None if the flow is not ours."""
+    return _calls.get(flow)

@@ -1,0 +1,140 @@
+"""Addon: gathers the settings from all their sources and keeps them current.
+
+The other addons ask it for settings; it reads mitmproxy's options, the environment, the config file and OpenCode's
+own configuration, and notices when one of them changes.
+"""
+
+import logging
+import os
+import time
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from mitmproxy import ctx, exceptions
+from mitmproxy.addonmanager import Loader
+from mitmproxy.optmanager import unset
+
+from codex_transform import opencode, settings
+from codex_transform.endpoint import Endpoint, parse
+from codex_transform.errors import ApiError
+from codex_transform.opencode import OpenCodeConfig
+from codex_transform.settings import KNOBS, Problem, Settings
+
+logger = logging.getLogger(__name__)
+
+# The least time between two looks at whether a file has changed, in seconds.
+_LOOK_EVERY = 1.0
+
+
+class Config:
+    """The settings in force, the endpoint that they lead to, and OpenCode's own configuration.
+
+    `override` is the text of `codex_instructions_file`.
+    """
+
+    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
+        self.settings = Settings()
+        self.endpoint: Endpoint | None = None
+        self.override: str | None = None
+        self.opencode = OpenCodeConfig()
+        self.home = Path("~/.opencode").expanduser()
+        self.config_file = self.home / "openai-codex-auth-config.json"
+        self._environ = environ
+        self._problems: tuple[Problem, ...] = ()
+        self._said: set[str] = set()
+        self._files: tuple[Path, ...] = ()
+        self._signature: object = None
+        self._looked = 0.0
+
+    def load(self, loader: Loader) -> None:
+        """Declares an option for every setting, and has mitmproxy connect only once a request has been read.
+
+        Otherwise it would look for api.openai.com before any addon is asked, which fails where that is blocked.
+        """
+        for knob in KNOBS:
+            loader.add_option(knob.option, knob.typespec, knob.default, knob.help)
+        ctx.options.update(connection_strategy="lazy", upstream_cert=False)
+
+    def configure(self, updated: set[str]) -> None:
+        """mitmproxy's options have changed. Raises OptionsError for a value that came as an option."""
+        names = {knob.option for knob in KNOBS}
+        if updated.isdisjoint(names):
+            return
+        self._reload()
+        wrong = [problem.message for problem in self._problems if problem.source in names]
+        if wrong:
+            raise exceptions.OptionsError("; ".join(wrong))
+
+    def requestheaders(self, _flow: object) -> None:
+        """A request comes: has a file changed since the last?"""
+        now = time.monotonic()
+        if now - self._looked >= _LOOK_EVERY:
+            self._looked = now
+            if opencode.signature(self._files) != self._signature:
+                self._reload()
+
+    def require_endpoint(self) -> Endpoint:
+        """The endpoint; raises ApiError 401, with what to do, when none is set."""
+        if self.endpoint is None:
+            raise self._missing("base_url")
+        return self.endpoint
+
+    def require_key(self) -> str:
+        """The endpoint's API key; raises ApiError 401, with what to do, when none is set."""
+        if self.settings.api_key is None:
+            raise self._missing("api_key")
+        return self.settings.api_key.get_secret_value()
+
+    def _reload(self) -> None:
+        cwd = Path.cwd()
+        self.opencode, warnings = opencode.load(self._environ, cwd, self.home.parent)
+        loaded = settings.load(_given(), self._environ, self.config_file, self.opencode)
+        self.settings, self._problems = loaded.settings, loaded.problems
+        self.endpoint = parse(self.settings.base_url) if self.settings.base_url else None
+        instructions = self.settings.instructions_file
+        # Readable when the settings were checked a moment ago.
+        self.override = instructions.read_text("utf-8-sig") if instructions else None
+        self._files = (self.config_file, *([instructions] if instructions else []), *self.opencode.files)
+        self._signature = opencode.signature(self._files)
+        self._say(warnings)
+        self._say(problem.message for problem in self._problems)
+        self._say(self._advice(loaded.sources))
+
+    def _advice(self, sources: Mapping[str, str]) -> Iterable[str]:
+        if self.endpoint and self.endpoint.exposes_key:
+            yield f"{sources['base_url']}: {self.endpoint.origin} is plain http, so the key travels in the clear; use https"
+        if sources["api_key"] == "codex_api_key":
+            yield (
+                "codex_api_key: on a command line the key shows in the list of processes; "
+                "CODEX_API_KEY or the config file keeps it out of there"
+            )
+
+    def _say(self, messages: Iterable[str]) -> None:
+        """Warns once of each thing: files are read again and again."""
+        for message in messages:
+            if message not in self._said:
+                self._said.add(message)
+                logger.warning(message)
+
+    def _missing(self, field: str) -> ApiError:
+        knob = next(knob for knob in KNOBS if knob.field == field)
+        for problem in self._problems:
+            if problem.setting in (field, None):
+                return ApiError(401, problem.message, code=f"{knob.option}_invalid")
+        return ApiError(
+            401,
+            f"{knob.option} is not set, so the proxy does not know where to send this request or with which key. "
+            "End it and run `python3 scripts/start.py`, which asks for both and keeps them; "
+            "or start it as `CODEX_BASE_URL=https://your-codex-api.com CODEX_API_KEY=sk-... mitmdump -s addon.py`",
+            code=f"{knob.option}_missing",
+        )
+
+
+def _given() -> dict[str, object]:
+    """The options that the user has set, even if to their default: those alone go before other sources."""
+    options = dict(ctx.options.items())
+    return {
+        knob.option: options[knob.option].current()
+        for knob in KNOBS
+        if knob.option in options and options[knob.option].value is not unset
+    }

@@ -1,0 +1,61 @@
+"""Addon: keeps the Codex instructions up to date in the background.
+
+The fetching blocks, so it runs in a thread of its own; a daemon thread, so that a server that hangs cannot keep
+mitmproxy from ending. Requests only ever read what is there.
+"""
+
+import asyncio
+import logging
+import threading
+
+from codex_transform.instructions import Instructions
+from codex_transform.proxy.config import Config
+
+logger = logging.getLogger(__name__)
+
+# How often the thread looks whether something is due; the instructions themselves know what is.
+_INTERVAL = 60.0
+
+
+class Refresh:
+    """Holds the instructions in use and the thread that refreshes them."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._made_from: tuple[str, str | None] | None = None
+        self._instructions: Instructions | None = None
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._stopped = False
+
+    @property
+    def instructions(self) -> Instructions:
+        """The instructions for the settings as they are now; a change of their sources makes new ones."""
+        settings = self.config.settings
+        made_from = (settings.catalog_url, self.config.override)
+        if self._instructions is None or made_from != self._made_from:
+            self._instructions = Instructions(self.config.home / "cache", *made_from)
+            self._made_from = made_from
+            self._wake.set()
+        return self._instructions
+
+    def running(self) -> None:
+        """mitmproxy is up: begin to fetch."""
+        if self._thread is None:
+            loop = asyncio.get_running_loop()
+            self._thread = threading.Thread(target=self._run, args=(loop,), name="codex-instructions", daemon=True)
+            self._thread.start()
+
+    def done(self) -> None:
+        """mitmproxy ends, or reloads the script."""
+        self._stopped = True
+        self._wake.set()
+
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+        while not self._stopped:
+            self._wake.clear()
+            for warning in self.instructions.refresh():
+                if not loop.is_closed():
+                    # mitmproxy's log handlers belong to its event loop.
+                    loop.call_soon_threadsafe(logger.warning, warning)
+            self._wake.wait(_INTERVAL)

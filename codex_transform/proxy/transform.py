@@ -1,0 +1,91 @@
+"""Addon: rewrites each request of ours into a Codex request, or answers it with what is wrong.
+
+Whatever happens here, a request that was not rewritten does not leave.
+"""
+
+import logging
+
+from mitmproxy import http
+
+from codex_transform.endpoint import Endpoint, client_session, edit_headers
+from codex_transform.errors import ApiError, bad_request
+from codex_transform.proxy import call as calls
+from codex_transform.proxy import reply
+from codex_transform.proxy.config import Config
+from codex_transform.proxy.refresh import Refresh
+from codex_transform.proxy.requestlog import RequestLog
+from codex_transform.request import Context, dump, parse, transform
+
+logger = logging.getLogger(__name__)
+
+
+class Transform:
+    """The request's way from OpenAI's format to the endpoint."""
+
+    def __init__(self, config: Config, refresh: Refresh, log: RequestLog) -> None:
+        self.config = config
+        self.refresh = refresh
+        self.log = log
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        """The whole request has come."""
+        call = calls.of(flow)
+        if call is None or flow.response:
+            return
+        self.log.request(flow, "before")
+        try:
+            self._rewrite(flow, call)
+        except ApiError as error:
+            call.error = error
+        except Exception:
+            logger.exception("rewriting a request failed; it was not sent")
+            call.error = ApiError(500, "codex-transform failed on this request; its log says why")
+        if call.error:
+            flow.response = reply.error(call.error)
+        else:
+            self.log.request(flow, "after")
+
+    def _rewrite(self, flow: http.HTTPFlow, call: calls.Call) -> None:
+        endpoint = self.config.require_endpoint()
+        authorization = self._authorization(flow.request)
+        session = client_session(flow.request.headers)
+        done = transform(
+            parse(_decoded(flow.request)),
+            Context(
+                mode=self.config.settings.mode,
+                options_for=self.config.opencode.options_for,
+                instructions=self.refresh.instructions.text,
+                session=session,
+                compact=bool(call.below),
+            ),
+        )
+        call.endpoint, call.transformed = endpoint, done
+        self._send(flow.request, endpoint, call.below)
+        edit_headers(
+            flow.request.headers,
+            authorization=authorization,
+            originator=self.config.settings.originator,
+            session=session or done.conversation,
+            streaming=not call.below,
+        )
+        flow.request.content = dump(done.body)
+        logger.info("%s → %s %s · %s", done.resolved.asked, done.body["model"], done.effort or "", flow.request.url)
+
+    def _authorization(self, request: http.Request) -> str:
+        if self.config.settings.forward_client_key and "authorization" in request.headers:
+            return str(request.headers["authorization"])
+        return f"Bearer {self.config.require_key()}"
+
+    @staticmethod
+    def _send(request: http.Request, endpoint: Endpoint, below: str) -> None:
+        request.scheme, request.host, request.port = endpoint.scheme, endpoint.host, endpoint.port
+        request.path = endpoint.path + below
+        request.host_header = endpoint.authority
+        request.trailers = None
+
+
+def _decoded(request: http.Request) -> bytes:
+    try:
+        return request.get_content(strict=True) or b""
+    except ValueError as error:
+        raise bad_request(f"the body is not what content-encoding says: {error}", "content-encoding") from None
