@@ -1,12 +1,23 @@
 """The real programs as the end-to-end tests see them: a running mitmdump, an OpenCode with a home of its own."""
 
+import json
 import os
 import re
+import signal
 import subprocess
+import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from email.message import Message
+from http.client import HTTPConnection
 from pathlib import Path
 
+from codex_transform.sandbox import Sandbox
+
+ROOT = Path(__file__).resolve().parent.parent
+MITMDUMP = Path(sys.executable).with_name("mitmdump.exe" if os.name == "nt" else "mitmdump")
 LISTENING = re.compile(r"proxy(?: to \S+)? listening at (?:\w+://)?127\.0\.0\.1:(\d+)")
 
 
@@ -47,7 +58,25 @@ class Proxy:
         assert found, f"mitmdump never said {pattern!r}:\n{self.log}"
         return found[0]
 
+    def send(
+        self, body: object, path: str = "/v1/responses", method: str = "POST", **headers: str
+    ) -> tuple[int, Message, bytes]:
+        """One request of a client that trusts the proxy: status, headers and body of its answer.
+
+        `body` is JSON unless it is bytes. Plain http to api.openai.com is ours as well, and needs no certificate.
+        """
+        client = HTTPConnection("127.0.0.1", self.port, timeout=60)
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        try:
+            client.request(method, f"http://api.openai.com{path}", content, named)
+            answer = client.getresponse()
+            return answer.status, answer.headers, answer.read()
+        finally:
+            client.close()
+
     def read(self) -> None:
+        """Collects the log; runs in a thread until mitmdump ends."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             with self.changed:
@@ -55,6 +84,51 @@ class Proxy:
                 self.changed.notify_all()
         with self.changed:
             self.changed.notify_all()
+
+
+@contextmanager
+def mitmdump(home: Path, sandbox: Sandbox, *options: str, **environ: str | None) -> Iterator[Proxy]:
+    """mitmdump with the addon, set up for the sandbox; `environ` replaces variables, None removes one.
+
+    At its end nothing may have gone wrong in it unnoticed, and the key may not be in its log.
+    """
+    home.mkdir(exist_ok=True)
+    variables = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "CODEX_BASE_URL": sandbox.url,
+        "CODEX_API_KEY": sandbox.key,
+        # Nobody answers there: instructions come from the fallback, as on a network without GitHub.
+        "CODEX_CATALOG_URL": "http://127.0.0.1:9/none",
+        "PYTHONUNBUFFERED": "1",
+        **environ,
+    }
+    process = subprocess.Popen(
+        [MITMDUMP, "-s", ROOT / "addon.py", "--listen-host", "127.0.0.1", "--listen-port", "0", *options],
+        env={name: value for name, value in variables.items() if value is not None},
+        cwd=home,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+        errors="replace",
+    )
+    proxy = Proxy(process, home)
+    reader = threading.Thread(target=proxy.read, daemon=True)
+    reader.start()
+    try:
+        proxy.port = int(proxy.wait_for(LISTENING.pattern)[1])
+        yield proxy
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            raise
+        reader.join(5)
+    for fault in ("Traceback", "has crashed", sandbox.key):
+        assert fault not in proxy.log, proxy.log
 
 
 @dataclass

@@ -63,7 +63,7 @@ class Answer:
             flow.response.timestamp_end = response.timestamp_end
         if call.error:
             logger.warning("%s %s: %s", call.error.status, call.error.type, call.error.message)
-        self.log.response(flow, "error" if call.error else "response", **facts)
+        self.log.log_response(flow, "error" if call.error else "response", **facts)
 
 
 def _succeeded(response: http.Response) -> bool:

@@ -33,7 +33,7 @@ class RequestLog:
         self.folder = config.home / "logs" / "codex-plugin"
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="codex-request-log")
 
-    def request(self, flow: http.HTTPFlow, stage: Literal["before", "after"]) -> None:
+    def log_request(self, flow: http.HTTPFlow, stage: Literal["before", "after"]) -> None:
         """Logs the request as it stands in the flow now."""
         if self.config.settings.log_requests:
             request = flow.request
@@ -44,7 +44,7 @@ class RequestLog:
                 request.raw_content,
             )
 
-    def response(self, flow: http.HTTPFlow, stage: Literal["response", "error"], **facts: Any) -> None:
+    def log_response(self, flow: http.HTTPFlow, stage: Literal["response", "error"], **facts: Any) -> None:
         """Logs the response in the flow; `facts` go with it, such as the usage of a streamed answer."""
         response = flow.response
         if self.config.settings.log_requests and response is not None:

@@ -32,7 +32,7 @@ class Transform:
         call = calls.of(flow)
         if call is None or flow.response:
             return
-        self.log.request(flow, "before")
+        self.log.log_request(flow, "before")
         try:
             self._rewrite(flow, call)
         except ApiError as error:
@@ -43,7 +43,7 @@ class Transform:
         if call.error:
             flow.response = reply.error(call.error)
         else:
-            self.log.request(flow, "after")
+            self.log.log_request(flow, "after")
 
     def _rewrite(self, flow: http.HTTPFlow, call: calls.Call) -> None:
         endpoint = self.config.require_endpoint()

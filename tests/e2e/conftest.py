@@ -2,78 +2,47 @@
 
 import os
 import shutil
-import signal
 import subprocess
-import sys
-import threading
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import programs
 import pytest
-from running import LISTENING, OpenCode, Proxy
+from running import OpenCode, Proxy, mitmdump
 
 from codex_transform import sandbox as sandboxes
 from codex_transform.sandbox import Sandbox
 
-ROOT = Path(__file__).resolve().parent.parent.parent
-MITMDUMP = Path(sys.executable).with_name("mitmdump.exe" if os.name == "nt" else "mitmdump")
-
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
+    """An endpoint of the test's own."""
     with sandboxes.running() as running:
         yield running
 
 
 @pytest.fixture
 def proxy(tmp_path: Path, sandbox: Sandbox) -> Iterator[Callable[..., Proxy]]:
-    """Starts mitmdump with the addon; keyword arguments replace variables of its environment, None removes one."""
-    started: list[tuple[Proxy, threading.Thread]] = []
-
-    def start(*options: str, **environ: str | None) -> Proxy:
-        home = tmp_path / f"proxy-home-{len(started)}"
-        home.mkdir(exist_ok=True)
-        variables = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(home),
-            "CODEX_BASE_URL": sandbox.url,
-            "CODEX_API_KEY": sandbox.key,
-            # Nobody answers there: instructions come from the fallback, as on a network without GitHub.
-            "CODEX_CATALOG_URL": "http://127.0.0.1:9/none",
-            "PYTHONUNBUFFERED": "1",
-            **environ,
-        }
-        process = subprocess.Popen(
-            [str(MITMDUMP), "-s", str(ROOT / "addon.py"), "--listen-host", "127.0.0.1", "--listen-port", "0"]
-            + list(options),
-            env={name: value for name, value in variables.items() if value is not None},
-            cwd=home,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-            errors="replace",
+    """Starts mitmdump for that endpoint; takes what `running.mitmdump` takes."""
+    with ExitStack() as stack:
+        yield lambda *options, **environ: stack.enter_context(
+            mitmdump(tmp_path / "proxy-home", sandbox, *options, **environ)
         )
-        running = Proxy(process, home)
-        reader = threading.Thread(target=running.read, daemon=True)
-        reader.start()
-        started.append((running, reader))
-        running.port = int(running.wait_for(LISTENING.pattern)[1])
-        return running
 
-    yield start
-    for running, reader in started:
-        running.process.send_signal(signal.SIGINT)
-        try:
-            running.process.wait(20)
-        except subprocess.TimeoutExpired:
-            running.process.kill()
-            pytest.fail(f"mitmdump did not end on SIGINT:\n{running.log}")
-        reader.join(5)
-        assert "Traceback" not in running.log, running.log
-        assert "has crashed" not in running.log, running.log
-        assert sandbox.key not in running.log, "the key is in the log"
+
+@pytest.fixture(scope="module")
+def shared_sandbox() -> Iterator[Sandbox]:
+    """One endpoint for all tests of a module that leave it as it is."""
+    with sandboxes.running() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def quiet_proxy(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox) -> Iterator[Proxy]:
+    """One mitmdump for all tests of a module that need no settings of their own."""
+    with mitmdump(tmp_path_factory.mktemp("shared") / "home", shared_sandbox) as running:
+        yield running
 
 
 @pytest.fixture

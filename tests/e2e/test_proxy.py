@@ -1,0 +1,226 @@
+"""The running proxy, request by request: what it takes, what it refuses, what it leaves alone."""
+
+import gzip
+import json
+import socket
+import ssl
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from running import MITMDUMP, ROOT, Proxy
+
+from codex_transform.sandbox import Sandbox
+
+Start = Callable[..., Proxy]
+
+HELLO: dict[str, Any] = {"model": "gpt-5.1-codex", "input": "say hello", "stream": True}
+
+
+def error(answer: bytes) -> dict[str, Any]:
+    return dict(json.loads(answer)["error"])
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        (b"", None),
+        (b"not json", None),
+        (b'{"model": "gpt-5.1", "input": "x"', None),
+        (b'{"model": "gpt-5.1", "input": "\xff"}', None),
+        (b'{"model": "gpt-5.1", "input": "x", "top_logprobs": 1e999}', None),
+        (b'{"model": "gpt-5.1", "input": "x", "a": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", None),
+        (b"[1, 2]", None),
+        ({"input": "x"}, "model"),
+        ({"model": 5, "input": "x"}, "model"),
+        ({"model": "gpt-5.1", "input": 5}, "input"),
+        ({"model": "gpt-5.1", "input": ["x"]}, "input[0]"),
+        ({"model": "gpt-5.1", "input": "x", "tools": "bash"}, "tools"),
+        ({"model": "gpt-5.1", "input": "x", "reasoning": {"effort": "enormous"}}, "reasoning.effort"),
+    ],
+)
+def test_bad_input_is_refused_by_name_and_not_sent(
+    quiet_proxy: Proxy, shared_sandbox: Sandbox, body: object, param: str | None
+) -> None:
+    before = len(shared_sandbox.requests)
+    status, headers, answer = quiet_proxy.send(body)
+    assert status == 400
+    assert headers["content-type"] == "application/json"
+    assert error(answer)["type"] == "invalid_request_error"
+    assert error(answer)["message"]
+    assert error(answer)["param"] == param
+    assert len(shared_sandbox.requests) == before
+
+
+def test_legal_oddities_pass(quiet_proxy: Proxy, shared_sandbox: Sandbox) -> None:
+    odd = (
+        b'{"model": "gpt-5.1", "model": "gpt-5.1", "stream": true, '
+        b'"input": "cut \\ud83d here", "x_odd": 12345678901234567890123}'
+    )
+    status, _, answer = quiet_proxy.send(odd)
+    assert status == 200, answer
+    assert shared_sandbox.requests[-1]["body"]["x_odd"] == 12345678901234567890123
+
+
+def test_a_body_of_50_megabytes(quiet_proxy: Proxy, shared_sandbox: Sandbox) -> None:
+    status, _, answer = quiet_proxy.send({**HELLO, "input": "long " * 10_000_000})
+    assert status == 200, answer[:300]
+    assert len(json.dumps(shared_sandbox.requests[-1]["body"]["input"])) > 50_000_000
+
+
+def test_a_compressed_body_is_decoded(quiet_proxy: Proxy, shared_sandbox: Sandbox) -> None:
+    packed = gzip.compress(json.dumps(HELLO).encode())
+    assert quiet_proxy.send(packed, content_encoding="gzip")[0] == 200
+    assert "content-encoding" not in {name.lower() for name in shared_sandbox.requests[-1]["headers"]}
+    status, _, answer = quiet_proxy.send(b"not gzip", content_encoding="gzip")
+    assert status == 400
+    assert error(answer)["param"] == "content-encoding"
+
+
+def test_a_websocket_upgrade_is_refused_at_once(quiet_proxy: Proxy) -> None:
+    status, _, answer = quiet_proxy.send(
+        b"",
+        method="GET",
+        upgrade="websocket",
+        connection="Upgrade",
+        sec_websocket_version="13",
+        sec_websocket_key="eA==",
+    )
+    assert status == 426
+    assert "HTTP" in error(answer)["message"]
+
+
+def test_mitmproxys_streaming_option_lets_nothing_by(proxy: Start, sandbox: Sandbox) -> None:
+    running = proxy("--set", "stream_large_bodies=10")
+    status, _, answer = running.send(HELLO)
+    assert status == 200, answer
+    (entry,) = sandbox.requests
+    assert entry["body"]["store"] is False
+    assert entry["path"] == "/backend-api/codex/responses"
+
+
+def test_compaction_goes_below_the_endpoint(quiet_proxy: Proxy, shared_sandbox: Sandbox) -> None:
+    status, _, answer = quiet_proxy.send({**HELLO, "stream": False}, path="/v1/responses/compact")
+    assert status == 200, answer
+    entry = shared_sandbox.requests[-1]
+    assert entry["path"] == "/backend-api/codex/responses/compact"
+    assert not {"store", "stream", "include"} & set(entry["body"])
+    json.loads(answer)
+
+
+def test_a_changed_config_file_holds_for_the_next_request(proxy: Start, sandbox: Sandbox) -> None:
+    running = proxy(CODEX_BASE_URL=None, CODEX_API_KEY=None)
+    status, _, answer = running.send(HELLO)
+    assert status == 401
+    assert "scripts/start.py" in error(answer)["message"]
+    file = running.home / ".opencode" / "openai-codex-auth-config.json"
+    file.parent.mkdir(mode=0o700, exist_ok=True)
+    file.touch(0o600)
+    file.write_text(json.dumps({"baseURL": sandbox.url, "apiKey": sandbox.key}))
+    changed = threading.Event()
+
+    def answered() -> bool:
+        return running.send(HELLO)[0] == 200 or changed.wait(0.1)
+
+    assert any(answered() for _ in range(100))
+
+
+def test_a_damaged_config_file_is_named(proxy: Start) -> None:
+    running = proxy("--set", "flow_detail=0", CODEX_BASE_URL=None, CODEX_API_KEY=None)
+    file = running.home / ".opencode" / "openai-codex-auth-config.json"
+    file.parent.mkdir(mode=0o700, exist_ok=True)
+    file.touch(0o600)
+    file.write_text('{"baseURL": "https://h",\n "apiKey": }')
+    changed = threading.Event()
+
+    def answered() -> bool:
+        message = error(running.send(HELLO)[2])["message"]
+        return ("openai-codex-auth-config.json" in message and "line 2" in message) or changed.wait(0.1)
+
+    assert any(answered() for _ in range(100))
+    running.wait_for("openai-codex-auth-config.json is damaged")
+
+
+def test_a_bad_option_ends_the_start(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [MITMDUMP, "-s", ROOT / "addon.py", "--listen-port", "0", "--set", "codex_base_url=ftp://h"],
+        env={"HOME": str(tmp_path), "PATH": ""},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "codex_base_url" in done.stdout + done.stderr
+
+
+def test_the_clients_disconnect_ends_the_request(quiet_proxy: Proxy, shared_sandbox: Sandbox) -> None:
+    shared_sandbox.misbehave("hang", times=1)
+    with socket.create_connection(("127.0.0.1", quiet_proxy.port), timeout=30) as client:
+        body = json.dumps(HELLO).encode()
+        client.sendall(
+            b"POST http://api.openai.com/v1/responses HTTP/1.1\r\nHost: api.openai.com\r\n"
+            b"Content-Length: %d\r\n\r\n" % len(body) + body
+        )
+        assert b"200 OK" in client.recv(65536)
+    entry = shared_sandbox.requests[-1]
+    waiting = threading.Event()
+    assert any(entry.get("cancelled") or waiting.wait(0.05) for _ in range(200))
+
+
+def test_other_hosts_keep_their_own_certificate(proxy: Start, tmp_path: Path) -> None:
+    """TLS to a host that is not ours is not opened: the client sees the server's certificate, not mitmproxy's."""
+    running = proxy()
+    with tls_server(tmp_path) as (port, certificate):
+        tunnel = socket.create_connection(("127.0.0.1", running.port), timeout=30)
+        tunnel.sendall(b"CONNECT 127.0.0.1:%d HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" % port)
+        assert b" 200 " in tunnel.recv(4096)
+        trust = ssl.create_default_context(cafile=str(certificate))
+        with trust.wrap_socket(tunnel, server_hostname="private.example") as client:
+            assert client.recv(16) == b"untouched"
+
+
+@contextmanager
+def tls_server(folder: Path) -> Iterator[tuple[int, Path]]:
+    """A TLS server for private.example with a certificate of its own, which says one word and closes."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "private.example")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("private.example")]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    both = folder / "server.pem"
+    pem = certificate.public_bytes(serialization.Encoding.PEM)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    both.write_bytes(private + pem)
+    public = folder / "server-cert.pem"
+    public.write_bytes(pem)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(both)
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with context.wrap_socket(connection, server_side=True) as client:
+            client.sendall(b"untouched")
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield listener.getsockname()[1], public
+        thread.join(10)
+    finally:
+        listener.close()
