@@ -24,15 +24,17 @@ class Refresh:
         self.config = config
         self._made_from: tuple[str, str | None] | None = None
         self._instructions: Instructions | None = None
-        self._wake = threading.Event()
         self._thread: threading.Thread | None = None
+        self._wake = threading.Event()
         self._stopped = False
 
     @property
     def instructions(self) -> Instructions:
-        """The instructions for the settings as they are now; a change of their sources makes new ones."""
-        settings = self.config.settings
-        made_from = (settings.catalog_url, self.config.override)
+        """The instructions for the settings as they are now; a change of their sources makes new ones.
+
+        For mitmproxy's event loop only, so that no two are made at once.
+        """
+        made_from = (self.config.settings.catalog_url, self.config.override)
         if self._instructions is None or made_from != self._made_from:
             self._instructions = Instructions(self.config.home / "cache", *made_from)
             self._made_from = made_from
@@ -41,21 +43,21 @@ class Refresh:
 
     def running(self) -> None:
         """mitmproxy is up: begin to fetch."""
-        if self._thread is None:
-            loop = asyncio.get_running_loop()
-            self._thread = threading.Thread(target=self._run, args=(loop,), name="codex-instructions", daemon=True)
-            self._thread.start()
+        loop, first = asyncio.get_running_loop(), self.instructions
+        self._thread = threading.Thread(target=self._run, args=(loop, first), name="codex-instructions", daemon=True)
+        self._thread.start()
 
     def done(self) -> None:
         """mitmproxy ends, or reloads the script."""
         self._stopped = True
         self._wake.set()
 
-    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _run(self, loop: asyncio.AbstractEventLoop, instructions: Instructions) -> None:
         while not self._stopped:
             self._wake.clear()
-            for warning in self.instructions.refresh():
+            for warning in instructions.refresh():
                 if not loop.is_closed():
                     # mitmproxy's log handlers belong to its event loop.
                     loop.call_soon_threadsafe(logger.warning, warning)
             self._wake.wait(_INTERVAL)
+            instructions = self._instructions or instructions

@@ -49,8 +49,10 @@ class Transform:
         endpoint = self.config.require_endpoint()
         authorization = self._authorization(flow.request)
         session = client_session(flow.request.headers)
+        body = parse(_decoded(flow.request))
+        given = set(body)
         done = transform(
-            parse(_decoded(flow.request)),
+            body,
             Context(
                 mode=self.config.settings.mode,
                 options_for=self.config.opencode.options_for,
@@ -60,7 +62,7 @@ class Transform:
             ),
         )
         call.endpoint, call.transformed = endpoint, done
-        self._send(flow.request, endpoint, call.below)
+        _readdress(flow.request, endpoint, call.below)
         edit_headers(
             flow.request.headers,
             authorization=authorization,
@@ -70,18 +72,29 @@ class Transform:
         )
         flow.request.content = dump(done.body)
         logger.info("%s → %s %s · %s", done.resolved.asked, done.body["model"], done.effort or "", flow.request.url)
+        if self.config.settings.debug:
+            logger.info(
+                "%s bytes · %s items · %s tools · instructions from %s · dropped: %s · added: %s · conversation %s",
+                len(flow.request.raw_content or b""),
+                len(done.body["input"]),
+                len(done.body.get("tools", ())),
+                self.refresh.instructions.source(done.resolved),
+                ", ".join(sorted(given - set(done.body))) or "nothing",
+                ", ".join(sorted(set(done.body) - given)) or "nothing",
+                done.conversation,
+            )
 
     def _authorization(self, request: http.Request) -> str:
         if self.config.settings.forward_client_key and "authorization" in request.headers:
             return str(request.headers["authorization"])
         return f"Bearer {self.config.require_key()}"
 
-    @staticmethod
-    def _send(request: http.Request, endpoint: Endpoint, below: str) -> None:
-        request.scheme, request.host, request.port = endpoint.scheme, endpoint.host, endpoint.port
-        request.path = endpoint.path + below
-        request.host_header = endpoint.authority
-        request.trailers = None
+
+def _readdress(request: http.Request, endpoint: Endpoint, below: str) -> None:
+    request.scheme, request.host, request.port = endpoint.scheme, endpoint.host, endpoint.port
+    request.path = endpoint.path + below
+    request.host_header = endpoint.authority
+    request.trailers = None
 
 
 def _decoded(request: http.Request) -> bytes:

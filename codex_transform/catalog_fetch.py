@@ -1,0 +1,200 @@
+"""Asks for one file of the Codex repository and reads the models' instructions out of it.
+
+Strategy: two functions that know nothing of caches or schedules. `fetch` is one conditional GET with the
+bounds that a sick server calls for and exactly three ends: a body, None for "not modified", or a FetchError
+whose reason fits on a line. `distil` keeps the few texts that matter out of a file of half a megabyte and
+refuses whatever is not such a file, so a login page that answers 200 never passes for one.
+"""
+
+import http.client
+import re
+import ssl
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping
+from typing import IO, Any, NamedTuple
+from urllib.parse import urlsplit
+
+import certifi
+from pydantic_core import from_json
+
+from codex_transform import __version__
+
+ETAG_PATTERN = r'^(W/)?"[\x21\x23-\x7e]*"$'
+"""An entity tag as RFC 9110, section 8.8.3, defines it (in ASCII); nothing else is kept or sent."""
+
+MAX_BYTES = 32 * 1024 * 1024
+_PIECE = 64 * 1024
+
+
+class FetchError(Exception):
+    """The file was not had. The message is one line, without the URL."""
+
+
+class MissingError(FetchError):
+    """The server has no such file (404)."""
+
+
+class Fetched(NamedTuple):
+    """A file and the ETag to ask for it again."""
+
+    body: bytes
+    etag: str | None
+
+
+def check_root(root: str) -> str | None:
+    """What is wrong with `root` as the place where raw files lie, or None.
+
+    The message never repeats the URL: one with user info holds a password.
+    """
+    # urlsplit would quietly drop line breaks.
+    if not re.fullmatch(r"[\x21-\x7e]+", root):
+        return "is not a URL"
+    try:
+        parts = urlsplit(root)
+        host, user, _ = parts.hostname, parts.username, parts.port
+    except ValueError:
+        return "is not a URL"
+    if parts.scheme not in ("http", "https") or not host:
+        return "is not an http:// or https:// URL"
+    if user is not None or parts.query or parts.fragment:
+        return "must have no user info, query or fragment"
+    return None
+
+
+def fetch(url: str, etag: str | None, *, timeout: float, deadline: float) -> Fetched | None:
+    """GET `url`, unless it still has `etag`: then None.
+
+    `timeout` bounds the connect and each wait for data, `deadline` the arrival of the whole body, both in
+    seconds; MAX_BYTES bounds its size. The proxies of the environment are used. Raises MissingError for a
+    404 and FetchError for all other failures: no answer, another status, a compressed body (none was asked
+    for), a cut one, a redirect from https to http.
+    """
+    until = time.monotonic() + deadline
+    headers = {"User-Agent": f"codex-transform/{__version__}", "Accept-Encoding": "identity"}
+    if etag is not None:
+        headers["If-None-Match"] = etag
+    opener = urllib.request.build_opener(_Redirects, _Https)
+    try:
+        with opener.open(urllib.request.Request(url, headers=headers), timeout=timeout) as response:
+            return Fetched(_read(response, until), _etag_of(response))
+    except urllib.error.HTTPError as error:
+        with error:
+            if error.code == 304 and etag is not None:
+                return None
+            if error.code == 404:
+                raise MissingError("HTTP 404") from None
+            raise FetchError(f"HTTP {error.code}") from None
+    except urllib.error.URLError as error:
+        raise FetchError(_line(error.reason)) from None
+    except http.client.IncompleteRead:
+        raise FetchError("the answer was cut off") from None
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise FetchError(_line(error)) from None
+
+
+def distil(body: bytes) -> dict[str, str]:
+    """The instructions in a models.json of the Codex CLI, by slug.
+
+    A model's text is its `base_instructions`, or else its `model_messages.instructions_template` with the
+    default personality filled in; a model that has neither is left out. Raises FetchError where the body is
+    not such a file or holds no text at all.
+    """
+    try:
+        catalogue = from_json(body)
+    except ValueError:
+        raise FetchError("the answer is not JSON") from None
+    listed = catalogue.get("models") if isinstance(catalogue, dict) else None
+    texts = {
+        model["slug"]: text
+        for model in (listed if isinstance(listed, list) else [])
+        if isinstance(model, dict) and _text(model.get("slug")) and (text := _instructions(model))
+    }
+    if not texts:
+        raise FetchError("the answer is not a Codex model catalogue")
+    return texts
+
+
+def _instructions(model: Mapping[str, Any]) -> str | None:
+    if base := _text(model.get("base_instructions")):
+        return base
+    messages = _table(model.get("model_messages"))
+    variables = _table(messages.get("instructions_variables")) or _table(model.get("instructions_variables"))
+    template = _text(messages.get("instructions_template")) or ""
+    personality = _text(variables.get("personality_default")) or ""
+    # Only this one place is ours to fill: other braces are part of the text, for the model to read.
+    return _text(template.replace("{{ personality }}", personality))
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) and value.strip() else None
+
+
+def _table(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _read(response: http.client.HTTPResponse, until: float) -> bytes:
+    if response.status != 200:
+        raise FetchError(f"HTTP {response.status}")
+    encoding = response.headers.get("Content-Encoding", "identity")
+    if encoding.strip().lower() not in ("", "identity"):
+        raise FetchError("the answer is compressed though that was not asked for")
+    announced = response.length
+    if announced is not None and announced > MAX_BYTES:
+        raise FetchError("the answer is too large")
+    body = bytearray()
+    # read1 gives what one packet brought: read would let a server that drips bytes outwait the deadline.
+    while piece := response.read1(_PIECE):
+        body += piece
+        if len(body) > MAX_BYTES:
+            raise FetchError("the answer is too large")
+        if time.monotonic() > until:
+            raise FetchError("the answer took too long")
+    if announced is not None and len(body) < announced:
+        raise FetchError("the answer was cut off")
+    return bytes(body)
+
+
+def _etag_of(response: http.client.HTTPResponse) -> str | None:
+    etag = response.headers.get("ETag", "")
+    return etag if re.fullmatch(ETAG_PATTERN, etag) else None
+
+
+def _line(reason: object) -> str:
+    return " ".join(str(reason).split()) or type(reason).__name__
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows redirects, but never from https to anything weaker."""
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> urllib.request.Request | None:
+        # Not req.type: urllib puts the proxy's scheme there. Comparing schemes also shuts out ftp.
+        if urlsplit(newurl).scheme not in ("https", urlsplit(req.full_url).scheme):
+            fp.close()
+            raise FetchError("refused a redirect to an address without TLS")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+class _Https(urllib.request.HTTPSHandler):
+    """Reads the certificates only when an https address is really opened: that takes longer than the rest."""
+
+    def __init__(self) -> None:
+        # Of itself this kind of context demands a valid certificate for the right host.
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        super().__init__(context=self._tls)
+
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        self._tls.load_default_certs()
+        # In addition to the system's own: Python from python.org for macOS comes without any.
+        self._tls.load_verify_locations(certifi.where())
+        return super().https_open(req)

@@ -1,0 +1,132 @@
+"""A host of raw files for tests: a real HTTP server on loopback that can be told to misbehave."""
+
+import json
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+NEW_PATH = "codex-rs/models-manager/models.json"
+OLD_PATH = "codex-rs/core/models.json"
+
+
+def catalogue(*slugs: str, text: str = "instructions") -> bytes:
+    """A models.json as the Codex CLI ships it, cut down to what is read; each model's text names its slug."""
+    return json.dumps({"models": [{"slug": slug, "base_instructions": f"{text} of {slug}"} for slug in slugs]}).encode()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a path answers.
+
+    An `etag` makes it conditional. `cut` sends only so many bytes of the body, `drip` sends them one by one. Until
+    the host closes, `linger` keeps the connection open after the body, and `hang` sends nothing at all.
+    """
+
+    body: bytes = b""
+    status: int = 200
+    etag: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    announce: bool = True
+    cut: int | None = None
+    drip: bool = False
+    linger: bool = False
+    hang: bool = False
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One request that came in."""
+
+    target: str
+    headers: dict[str, str]
+
+
+class RawHost:
+    """The server: `answers` by path below the root, all else is 404. `asked` is what was asked so far."""
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self.answers: dict[str, Answer] = {}
+        self.asked: list[Asked] = []
+        self.hanging = threading.Event()
+        self.closing = threading.Event()
+        self._server = _Server(self)
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        self.port: int = self._server.server_address[1]
+        self.root = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self._thread.start()
+
+    def close(self) -> None:
+        self.closing.set()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def targets(self) -> list[str]:
+        """The paths asked for since the last call."""
+        targets = [asked.target.removeprefix("/") for asked in self.asked]
+        self.asked.clear()
+        return targets
+
+
+@contextmanager
+def raw_host(tls: ssl.SSLContext | None = None) -> Iterator[RawHost]:
+    host = RawHost(tls)
+    try:
+        yield host
+    finally:
+        host.close()
+
+
+class _Server(ThreadingHTTPServer):
+    # Every request is seen to its end before the test is over.
+    daemon_threads = False
+
+    def __init__(self, host: RawHost) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.host = host
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Nothing to tell: a client that leaves early is what some tests are about."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        assert isinstance(self.server, _Server)
+        host = self.server.host
+        host.asked.append(Asked(self.path, {name.lower(): value for name, value in self.headers.items()}))
+        answer = host.answers.get(self.path.removeprefix("/"), Answer(b"404: Not Found", 404))
+        if answer.hang:
+            host.hanging.set()
+            host.closing.wait(10)
+            return
+        if answer.etag is not None and self.headers["If-None-Match"] == answer.etag:
+            self.send_response(304)
+            self.end_headers()
+            return
+        self.send_response(answer.status)
+        if answer.announce:
+            self.send_header("Content-Length", str(len(answer.body)))
+        if answer.etag is not None:
+            self.send_header("ETag", answer.etag)
+        for name, value in answer.headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        body = answer.body[: answer.cut]
+        if answer.drip:
+            for byte in body:
+                self.wfile.write(bytes([byte]))
+                if host.closing.wait(0.01):
+                    return
+        else:
+            self.wfile.write(body)
+        if answer.linger:
+            host.closing.wait(10)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Quiet."""

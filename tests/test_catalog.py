@@ -1,0 +1,217 @@
+"""The catalogue: every model and alias, how names are read, and how efforts are clamped."""
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from codex_transform.catalog import EFFORTS, Model, aliases, clamp, models, resolve
+
+BY_SLUG = {model.slug: model for model in models()}
+KNOWN = sorted(set(BY_SLUG) | set(aliases()))
+
+ALIASES = {
+    "gpt-5-codex": "gpt-5.1-codex",
+    "gpt-5-codex-mini": "gpt-5.1-codex-mini",
+    "codex-mini-latest": "gpt-5.1-codex-mini",
+    "gpt-5": "gpt-5.1",
+    "gpt-5-mini": "gpt-5.1",
+    "gpt-5-nano": "gpt-5.1",
+    "gpt-5.1-chat-latest": "gpt-5.1",
+    "gpt-5.4-nano": "gpt-5.4-mini",
+}
+
+# What each effort becomes, in the order of EFFORTS: none, minimal, low, medium, high, xhigh, max, ultra.
+TO_HIGH = ["low", "low", "low", "medium", "high", "high", "high", "high"]
+TO_XHIGH = ["low", "low", "low", "medium", "high", "xhigh", "xhigh", "xhigh"]
+TO_MAX = ["low", "low", "low", "medium", "high", "xhigh", "max", "max"]
+TO_ULTRA = ["low", "low", "low", "medium", "high", "xhigh", "max", "ultra"]
+CLAMPED = {
+    "gpt-5": ["minimal", "minimal", "low", "medium", "high", "high", "high", "high"],
+    "gpt-5-codex": TO_HIGH,
+    "gpt-5-codex-mini": ["medium", "medium", "medium", "medium", "high", "high", "high", "high"],
+    "gpt-5.1": ["none", "low", "low", "medium", "high", "high", "high", "high"],
+    "gpt-5.1-codex": TO_HIGH,
+    "gpt-5.1-codex-max": TO_XHIGH,
+    "gpt-5.1-codex-mini": ["medium", "medium", "medium", "medium", "high", "high", "high", "high"],
+    "gpt-5.2": ["none", "low", "low", "medium", "high", "xhigh", "xhigh", "xhigh"],
+    "gpt-5.2-codex": TO_XHIGH,
+    "gpt-5.3-codex": TO_XHIGH,
+    "gpt-5.4": TO_XHIGH,
+    "gpt-5.4-mini": TO_XHIGH,
+    "gpt-5.5": TO_XHIGH,
+    "gpt-5.6-sol": TO_ULTRA,
+    "gpt-5.6-terra": TO_ULTRA,
+    "gpt-5.6-luna": TO_MAX,
+    "gpt-6-astra": TO_ULTRA,
+    "gpt-6-sol": TO_ULTRA,
+    "gpt-6-luna": TO_MAX,
+    "gpt-6.1-sol": TO_ULTRA,
+    "gpt-6.1-terra": TO_ULTRA,
+    "gpt-daybreak-blue-latest": TO_ULTRA,
+    "gpt-daybreak-red-latest": TO_ULTRA,
+    "codex-auto-review": TO_MAX,
+    "gpt-oss-120b": TO_HIGH,
+    "gpt-oss-20b": TO_HIGH,
+}
+
+UNKNOWN = [
+    "",
+    "/",
+    " ",
+    "gpt-4.1",
+    "gpt-5.6",
+    "openai/gpt-5.6",
+    "gpt-5.6-high",
+    "openai/gpt-5.6-high",
+    "GPT 5.6 High",
+    "gpt-5-pro",
+    "gpt-5.4-pro",
+    "gpt-5.3-codex-spark",
+    "gpt-5.1-codex-2025-11-13",
+    "gpt-5.1-codex-high-low",
+    "gpt-5.1-codex-turbo",
+    "gpt-5.1-codexhigh",
+    "xgpt-5.1",
+    "high",
+    "-high",
+    "openai/",
+    "claude/high",
+    "Модель High",
+    "gpt-5.1" + " " * 200,
+]
+
+
+def test_every_model_and_alias_is_there() -> None:
+    assert set(BY_SLUG) == set(CLAMPED)
+    assert dict(aliases()) == ALIASES
+
+
+@pytest.mark.parametrize("slug", sorted(CLAMPED))
+def test_the_table_of_efforts(slug: str) -> None:
+    assert [clamp(effort, BY_SLUG[slug]) for effort in EFFORTS] == CLAMPED[slug]
+
+
+@pytest.mark.parametrize("model", models(), ids=lambda model: model.slug)
+def test_each_entry_agrees_with_itself(model: Model) -> None:
+    assert list(model.efforts) == sorted(set(model.efforts), key=EFFORTS.index)
+    assert model.default_effort in model.efforts
+    assert model.default_summary in {"auto", "none"}
+    assert model.default_verbosity in {None, "low", "medium", "high"}
+    assert model.supports_verbosity or model.default_verbosity is None
+    assert model.current == (model.release == "rust-v0.169.0")
+
+
+def test_the_facts_that_other_modules_act_on() -> None:
+    # Read off the catalogue of the Codex CLI: 0.120.0 for the first two, 0.169.0 for the third.
+    max_, mini, sol = (BY_SLUG[slug] for slug in ("gpt-5.1-codex-max", "gpt-5.1-codex-mini", "gpt-6.1-sol"))
+    assert (max_.supports_verbosity, max_.default_summary, max_.release) == (False, "auto", "rust-v0.120.0")
+    assert (mini.default_effort, mini.parallel_tool_calls, mini.listed) == ("medium", False, True)
+    assert (sol.default_effort, sol.default_verbosity, sol.parallel_tool_calls) == ("low", "low", True)
+    assert BY_SLUG["gpt-5.4-mini"].default_verbosity == "medium"
+    assert BY_SLUG["gpt-6.1-terra"].context_window == 500_000
+    assert BY_SLUG["gpt-oss-20b"].input_modalities == ("text",)
+    assert {model.slug for model in models() if model.service_tiers} == {
+        "codex-auto-review",
+        "gpt-5.4",
+        "gpt-5.5",
+        "gpt-5.6-luna",
+        "gpt-5.6-sol",
+        "gpt-5.6-terra",
+        "gpt-6-astra",
+        "gpt-6-luna",
+        "gpt-6-sol",
+        "gpt-6.1-sol",
+        "gpt-6.1-terra",
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "slug", "effort"),
+    [
+        ("gpt-5.1-codex", "gpt-5.1-codex", None),
+        ("gpt-5.1-codex-max", "gpt-5.1-codex-max", None),
+        ("gpt-5.1-codex-max-high", "gpt-5.1-codex-max", "high"),
+        ("gpt-5.1-codex-max-max", "gpt-5.1-codex-max", "max"),
+        ("gpt-5.1-codex-high", "gpt-5.1-codex", "high"),
+        ("gpt-5.1-codex-mini-high", "gpt-5.1-codex-mini", "high"),
+        ("gpt-5.2-none", "gpt-5.2", "none"),
+        ("gpt-5-nano-minimal", "gpt-5.1", "minimal"),
+        ("gpt-5.6-sol-ultra", "gpt-5.6-sol", "ultra"),
+        ("openai/gpt-5.2-codex-high", "gpt-5.2-codex", "high"),
+        ("openrouter/openai/gpt-5.2-codex", "gpt-5.2-codex", None),
+        ("OpenAI/GPT-5-Codex", "gpt-5.1-codex", None),
+        ("GPT 5.1 Codex High", "gpt-5.1-codex", "high"),
+        ("  gpt_5.1_codex__max \t XHIGH ", "gpt-5.1-codex-max", "xhigh"),
+        ("GPT-6.1 Terra", "gpt-6.1-terra", None),
+        ("codex-mini-latest-medium", "gpt-5.1-codex-mini", "medium"),
+        ("gpt-5.4-nano", "gpt-5.4-mini", None),
+        ("gpt-5-codex-max", "gpt-5.1-codex", "max"),
+    ],
+)
+def test_names_are_understood(name: str, slug: str, effort: str | None) -> None:
+    assert resolve(name) == (name, slug, BY_SLUG[slug], effort)
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_an_unknown_name_is_left_alone(name: str) -> None:
+    assert resolve(name) == (name, name, None, None)
+
+
+@pytest.mark.parametrize("name", KNOWN)
+@pytest.mark.parametrize("effort", EFFORTS)
+def test_every_known_name_takes_every_suffix(name: str, effort: str) -> None:
+    plain, suffixed = resolve(name), resolve(f"{name}-{effort}")
+    if (longer := f"{name}-{effort}") in BY_SLUG:
+        assert suffixed == (longer, longer, BY_SLUG[longer], None)
+    else:
+        assert suffixed == (longer, ALIASES.get(name, name), plain.model, effort)
+
+
+@given(st.sampled_from(KNOWN), st.sampled_from([None, *EFFORTS]), st.data())
+def test_case_spaces_and_prefix_do_not_matter(name: str, effort: str | None, data: st.DataObject) -> None:
+    written = name if effort is None else f"{name}-{effort}"
+    expected = resolve(written)
+    separators = st.sampled_from(["-", "_", " ", "  ", " - "])
+    spoken = "".join(
+        data.draw(separators) if char == "-" else data.draw(st.sampled_from([char, char.upper()])) for char in written
+    )
+    prefix = data.draw(st.sampled_from(["", "openai/", "OpenAI/", "a/b/"]))
+    asked = f"{prefix}{spoken}"
+    assert resolve(asked) == (asked, *expected[1:])
+
+
+@given(st.text() | st.sampled_from(KNOWN) | st.sampled_from(UNKNOWN))
+@example("gpt-5-codex-high")
+def test_resolving_again_changes_nothing(name: str) -> None:
+    once = resolve(name)
+    again = resolve(once.slug)
+    assert (again.slug, again.model, again.effort) == (once.slug, once.model, None)
+
+
+@given(st.text())
+def test_a_name_either_is_known_or_stays_byte_for_byte(name: str) -> None:
+    resolved = resolve(name)
+    assert resolved.asked == name
+    assert resolved == (name, name, None, None) or BY_SLUG[resolved.slug] is resolved.model
+
+
+@given(st.sampled_from(models()), st.sampled_from(EFFORTS) | st.text())
+def test_clamping_ends_in_what_the_model_supports(model: Model, effort: str) -> None:
+    clamped = clamp(effort, model)
+    assert clamped in model.efforts
+    assert clamp(clamped, model) == clamped
+    if effort in model.efforts:
+        assert clamped == effort
+    elif effort not in EFFORTS:
+        assert clamped == model.default_effort
+
+
+def test_direction_wins_over_distance() -> None:
+    sparse = BY_SLUG["gpt-5.1"].model_copy(update={"efforts": ("none", "high")})
+    assert clamp("minimal", sparse) == "high"
+    assert clamp("low", sparse) == "none"
+    assert clamp("medium", sparse) == "high"
+    gap = sparse.model_copy(update={"efforts": ("low", "max")})
+    assert clamp("xhigh", gap) == "low"
+    only_top = sparse.model_copy(update={"efforts": ("ultra",)})
+    assert clamp("xhigh", only_top) == "ultra"
