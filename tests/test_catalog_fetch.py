@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
+from raw_host import Answer, RawHost, raw_host
 
 from codex_transform.catalog_fetch import (
     MAX_BYTES,
@@ -26,7 +27,6 @@ from codex_transform.catalog_fetch import (
     distil,
     fetch,
 )
-from tests.raw_host import Answer, RawHost, raw_host
 
 
 @pytest.fixture(autouse=True)

@@ -102,7 +102,8 @@ class Config:
 
     def _advice(self, sources: Mapping[str, str]) -> Iterable[str]:
         if self.endpoint and self.endpoint.exposes_key:
-            yield f"{sources['base_url']}: {self.endpoint.origin} is plain http: the key travels in the clear; use https"
+            origin = self.endpoint.origin
+            yield f"{sources['base_url']}: {origin} is plain http: the key travels unencrypted; use https"
         if sources["api_key"] == "codex_api_key":
             yield (
                 "codex_api_key: on a command line the key shows in the list of processes; "

@@ -1,0 +1,200 @@
+"""The note that tells a Codex model which tools it has here.
+
+A Codex model's instructions speak of the Codex CLI's tools, sandbox and approvals. In OpenCode there are others, and
+which ones depends on its version, the agent and the user's MCP servers. So the note is written from the request's
+own `tools` and from nothing else: the same tools give the same bytes, which keeps the endpoint's prompt cache warm.
+
+Strategy: read out of `tools` the little that the wording depends on (`_Offer`), then write the note from that alone.
+Names of tools are data from elsewhere: shown in backquotes, without characters that could break out of them, and
+bounded in length and number.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+_EDITORS = (
+    ("edit", "changes a file"),
+    ("multiedit", "makes several changes to one file"),
+    ("write", "creates or replaces one"),
+    ("patch", "applies a patch"),
+)
+_LOOKING = ("read", "grep", "glob", "list")
+_WEB = ("webfetch", "websearch")
+_OTHERS = ("apply_patch", "bash", "question", "skill", "task", "todoread", "todowrite")
+_OPENCODE = frozenset((*_LOOKING, *_WEB, *_OTHERS, *(name for name, _ in _EDITORS)))
+_CODEX_ONLY = ("shell", "exec_command", "write_stdin", "update_plan", "view_image")
+
+_LONGEST_NAME = 64
+_MOST_NAMES = 48
+
+
+class _Offer(NamedTuple):
+    """What the words depend on: names as shown, and how `apply_patch` and `bash` take their argument."""
+
+    names: tuple[str, ...]
+    freeform_patch: bool
+    patch_argument: str | None
+    command_is_text: bool
+
+
+def bridge(tools: Sequence[Mapping[str, Any]], codex_mode: bool) -> str | None:
+    """The note for these `tools`, or None if there are none.
+
+    With `codex_mode` it stands in for the tool part of OpenCode's own prompt, which is gone; without, it is a short
+    correction beside that prompt. Raises nothing: what a tool does not say is left out.
+    """
+    offer = _read(tools)
+    if not offer.names:
+        return None
+    return _note(offer) if codex_mode else _short_note(offer)
+
+
+def _read(tools: Sequence[Mapping[str, Any]]) -> _Offer:
+    names = tuple(dict.fromkeys(name for tool in tools for name in _names(tool)))
+    by_name = {tool.get("name"): tool for tool in tools if type(tool.get("name")) is str}
+    patch, bash = by_name.get("apply_patch", {}), by_name.get("bash", {})
+    arguments = _properties(patch)
+    return _Offer(
+        names,
+        freeform_patch=patch.get("type") == "custom",
+        patch_argument=_shown(next(iter(arguments))) if len(arguments) == 1 else None,
+        command_is_text=_kind(_properties(bash).get("command")) == "string",
+    )
+
+
+def _names(tool: Mapping[str, Any]) -> Iterator[str]:
+    """What a tool is called. One that the endpoint itself runs may have no name but its type, such as web_search."""
+    kind, members = tool.get("type"), tool.get("tools")
+    unnamed = None if kind in ("function", "custom", "namespace") else kind
+    for name in (tool.get("name"), tool.get("server_label"), unnamed):
+        if type(name) is str and name:
+            yield _shown(name)
+            break
+    else:
+        return
+    if kind == "namespace" and isinstance(members, list):
+        for member in members:
+            if isinstance(member, dict) and type(member.get("name")) is str:
+                yield _shown(f"{name}.{member['name']}")
+
+
+def _shown(name: str) -> str:
+    if len(name) <= _LONGEST_NAME and name.isidentifier():
+        return name
+    plain = "".join(c if c.isprintable() and c != "`" else "_" for c in name[: _LONGEST_NAME + 1])
+    return plain if len(plain) <= _LONGEST_NAME else f"{plain[:_LONGEST_NAME]}…"
+
+
+def _properties(tool: Mapping[str, Any]) -> Mapping[Any, Any]:
+    parameters = tool.get("parameters")
+    properties = parameters.get("properties") if isinstance(parameters, dict) else None
+    return properties if isinstance(properties, dict) else {}
+
+
+def _kind(schema: object) -> object:
+    return schema.get("type") if isinstance(schema, dict) else None
+
+
+@lru_cache(maxsize=64)
+def _note(offer: _Offer) -> str:
+    has = frozenset(offer.names).__contains__
+    lines = [
+        "# Tools in this session",
+        "",
+        "You are running inside OpenCode, not inside the Codex CLI. Your instructions were written for the Codex CLI:"
+        " keep to their way of working, but wherever they name a tool, a sandbox or an approval, this note is what"
+        " holds.",
+        "",
+        *_listing(offer),
+        "",
+        *(f"- {line}" for line in _uses(offer)),
+        "",
+    ]
+    absent = [name for name in _CODEX_ONLY if not has(name)]
+    if absent:
+        lines.append(f"Tools of the Codex CLI that do not exist here: {_quoted(absent)}.")
+    lines.append(
+        "OpenCode looks after permissions: it asks the user by itself when a call needs it. There is no sandbox mode to"
+        " set and no escalation to ask for, and no tool takes an argument for either. If a call is refused, do not"
+        " repeat it: find another way or tell the user."
+    )
+    return "\n".join(lines)
+
+
+@lru_cache(maxsize=64)
+def _short_note(offer: _Offer) -> str:
+    lines = [
+        "You are running inside OpenCode, not inside the Codex CLI. Where your instructions name tools of the Codex"
+        " CLI, this note is what holds.",
+        *_listing(offer),
+        *_commands(offer),
+        *_editing(offer),
+        *_planning(offer),
+        "OpenCode looks after permissions itself; there is no sandbox mode or escalation.",
+    ]
+    return "\n".join(lines)
+
+
+def _listing(offer: _Offer) -> Iterator[str]:
+    own = [name for name in offer.names if name in _OPENCODE]
+    others = [name for name in offer.names if name not in _OPENCODE]
+    if own:
+        yield f"Call tools by exactly these names: {_quoted(own)}."
+    if others:
+        more = len(others) - _MOST_NAMES
+        rest = f" and {more} more in this request's list of tools" if more > 0 else ""
+        yield f"{'Also offered' if own else 'Offered'}: {_quoted(others[:_MOST_NAMES])}{rest}."
+    yield "Their schemas say what arguments they take. No other tools exist."
+
+
+def _uses(offer: _Offer) -> Iterator[str]:
+    has = frozenset(offer.names).__contains__
+    yield from _commands(offer)
+    yield from _editing(offer)
+    if looking := [name for name in _LOOKING if has(name)]:
+        yield f"Reading and searching: {_quoted(looking)}, rather than a shell command that does the same."
+    if has("read") and not has("view_image"):
+        yield "Images: `read` opens them, in place of `view_image`."
+    yield from _planning(offer)
+    if has("question"):
+        yield "Asking the user: `question`, when you cannot decide without them."
+    if has("task"):
+        yield "Handing work to a subagent: `task`."
+    if has("skill"):
+        yield "Skills: `skill` loads one by name; use it when a listed skill fits the work."
+    if web := [name for name in _WEB if has(name)]:
+        yield f"The web: {_quoted(web)}."
+
+
+def _commands(offer: _Offer) -> Iterator[str]:
+    if "bash" in offer.names:
+        form = " Its `command` is one string, not a list of words." if offer.command_is_text else ""
+        yield f"Running commands: `bash`, wherever a shell or terminal is meant.{form}"
+
+
+def _editing(offer: _Offer) -> Iterator[str]:
+    editors = [f"`{name}` {does}" for name, does in _EDITORS if name in offer.names]
+    if "apply_patch" not in offer.names:
+        instead = f"{', '.join(editors)}." if editors else "Nor is there another tool of OpenCode's that edits files."
+        yield f"Editing files: there is no `apply_patch` here, neither as a tool nor as a command. {instead}"
+        return
+    if offer.freeform_patch:
+        form = "its input is the patch itself"
+    elif offer.patch_argument:
+        form = f"a function whose one argument, `{offer.patch_argument}`, holds the whole patch as a string"
+    else:
+        form = "a function; its schema says how it takes the patch"
+    beside = f" Besides: {', '.join(editors)}." if editors else ""
+    yield f"Editing files: `apply_patch`, {form}. It is no shell command.{beside}"
+
+
+def _planning(offer: _Offer) -> Iterator[str]:
+    if "todowrite" in offer.names:
+        instead = "" if "update_plan" in offer.names else ", in place of `update_plan`"
+        reads = "; `todoread` shows it" if "todoread" in offer.names else ""
+        yield f"Planning: `todowrite` keeps the plan{instead}{reads}."
+
+
+def _quoted(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)

@@ -1,0 +1,72 @@
+"""Tool outputs whose call is not in the input.
+
+The backend refuses such an item, and a client that repeats it never gets on. The text must not be lost either, so
+it is told as something the assistant knows. Outputs pair with calls by `call_id` and type, as in the Codex CLI:
+`x_call_output` answers `x_call`, and `function_call_output` answers a `local_shell_call` as well.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+LONGEST = 16_000
+"""Characters of one output that are kept."""
+
+_TEXTS = ("input_text", "output_text", "text")
+
+
+def unanswered(call_ids: Mapping[str, list[str | None]]) -> dict[str, set[str | None]]:
+    """The call ids, by item type, of outputs without a call, given the call ids of all items by their type."""
+    found: dict[str, set[str | None]] = {}
+    for kind, ids in call_ids.items():
+        if not kind.endswith("_output"):
+            continue
+        calls = [call_ids.get(call, []) for call in _calls(kind)]
+        # In most conversations every call was answered in its turn; comparing costs less than hashing.
+        if ids == calls[0]:
+            continue
+        orphans = set(ids).difference(*calls)
+        if not kind.endswith("_call_output"):
+            orphans.discard(None)  # such as tool_search_output of a search that the server made
+        if orphans:
+            found[kind] = orphans
+    return found
+
+
+def adopt(item: Mapping[str, Any]) -> str:
+    """The text of an output, with a line before it that says what it is; over 16,000 characters it is cut."""
+    name = item.get("name")
+    whose = " ".join(each for each in (name, item.get("call_id")) if type(each) is str)
+    text = _text(item.get("output"))
+    if len(text) > LONGEST:
+        text = f"{text[:LONGEST]}\n[cut: {len(text) - LONGEST} more characters]"
+    return f"[result of an earlier tool call{whose and ' ' + whose}]\n{text}"
+
+
+def _calls(kind: str) -> tuple[str, ...]:
+    if kind == "function_call_output":
+        return ("function_call", "local_shell_call")
+    stem = kind.removesuffix("_output")
+    return (stem if stem.endswith("_call") else f"{stem}_call",)
+
+
+def _text(output: Any) -> str:
+    if isinstance(output, str):
+        return output
+    if isinstance(output, list):
+        return "\n".join(_part(part) for part in output)
+    return "" if output is None else _json(output)
+
+
+def _part(part: Any) -> str:
+    if isinstance(part, dict):
+        kind = part.get("type")
+        if kind in _TEXTS and isinstance(part.get("text"), str):
+            return str(part["text"])
+        if kind == "input_image":
+            return "[image left out]"
+    return part if isinstance(part, str) else _json(part)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

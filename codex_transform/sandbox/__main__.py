@@ -1,0 +1,94 @@
+"""`python -m codex_transform.sandbox`: run the sandbox until Ctrl-C or SIGTERM.
+
+Strategy: the first line on stdout is for programs (`sandbox: URL key KEY`), all that follows is for people.
+"""
+
+import argparse
+import asyncio
+import signal
+import sys
+from contextlib import suppress
+
+from codex_transform.sandbox.control import ABOUT
+from codex_transform.sandbox.misbehave import TABLE, UnknownMisbehaviourError
+from codex_transform.sandbox.server import Sandbox
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run it. Gives the exit status: 0 when it was told to end, 2 for an option it cannot use."""
+    options = _parser().parse_args(arguments)
+    if options.list:
+        for name, fault in TABLE.items():
+            print(f"{name:24} {fault.about}" + (f" (N = {fault.at})" if fault.at else ""))
+        return 0
+    try:
+        sandbox = Sandbox(
+            host=options.host,
+            port=options.port,
+            key=options.key,
+            models=options.model,
+            certfile=options.cert,
+            keyfile=options.cert_key,
+            delay=options.delay,
+            fill_output=options.fill_output,
+            misbehave=options.misbehave,
+            log=_say,
+        )
+    except (UnknownMisbehaviourError, ValueError, OSError) as error:
+        print(f"sandbox: {error}", file=sys.stderr)
+        return 2
+    try:
+        asyncio.run(_serve(sandbox))
+    except OSError as error:
+        print(f"sandbox: {error}", file=sys.stderr)
+        return 2
+    _say("sandbox: ended")
+    return 0
+
+
+async def _serve(sandbox: Sandbox) -> None:
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    # Both explicitly: a shell starts background jobs with SIGINT ignored, and Windows loops have no add_signal_handler.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(ended.set))
+    async with sandbox:
+        _say(f"sandbox: {sandbox.url} key {sandbox.key}")
+        _say(
+            f"{ABOUT}\n"
+            "It believes what it is told: “write X to FILE” in a prompt makes your client write that file.\n"
+            f"Base URL: {sandbox.url}/backend-api/codex   what it received: {sandbox.url}/sandbox/requests\n"
+            "Ctrl-C ends it."
+        )
+        await ended.wait()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m codex_transform.sandbox", description=ABOUT)
+    parser.add_argument("--host", default="127.0.0.1", help="a loopback address (default: %(default)s)")
+    parser.add_argument("--port", type=_port, default=0, help="default: any free one")
+    parser.add_argument("--key", help="the API key to ask for (default: one made up)")
+    parser.add_argument("--model", action="append", metavar="SLUG", help="a model to know (default: the catalogue)")
+    parser.add_argument("--cert", metavar="FILE", help="a certificate (PEM): speak TLS")
+    parser.add_argument("--cert-key", metavar="FILE", help="its key, if that is in a file of its own")
+    parser.add_argument("--delay", type=float, default=0.0, metavar="SECONDS", help="pause after each delta")
+    parser.add_argument("--fill-output", action="store_true", help="terminal events repeat the items")
+    parser.add_argument("--misbehave", metavar="NAME[@N][+NAME…]", help="answer badly from the start")
+    parser.add_argument("--list", action="store_true", help="list the misbehaviours and end")
+    return parser
+
+
+def _say(text: str) -> None:
+    # Whoever started it may have read the first line and closed the pipe.
+    with suppress(OSError):
+        print(text, flush=True)
+
+
+def _port(text: str) -> int:
+    if text.isdecimal() and int(text) < 65536:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"a port is a number from 0 to 65535, not {text!r}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""What the sandbox says: a request -> the output items of its answer.
+
+Strategy: reasoning first, as a model would, then either the tool calls whose turn it is or one message. Every text
+for a person begins with a mark, and every id carries the word sandbox, so that nobody takes it for a real answer.
+"""
+
+import base64
+import re
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic_core import from_json
+
+from codex_transform.sandbox.prompt import Output, Wish, wish, words
+from codex_transform.sandbox.toolcalls import Action, Item, Read, Run, Tool, Use, Write, call, name_of, new_id
+
+MARK = "[sandbox]"
+
+_COUNT = re.compile(r"(?:please,?\s+)?count\s+to\s+(\d{1,7})[.!]?", re.IGNORECASE)
+_GREETING = re.compile(r"\b(?:hello|hi|hey|good (?:morning|evening|day))\b", re.IGNORECASE)
+_SUMMARISED = re.compile(r"<text>(.*)</text>", re.DOTALL)
+_EXIT_STATUS = re.compile(r"exit(?:ed)?(?: with)?(?: status| code)?[:=]? *(\d+)", re.IGNORECASE)
+_COMPLAINT = re.compile(
+    r"\W*(?:error|failed|failure|invalid|denied|aborted|(?:\w+ )?rejected)\b"
+    r"|.{0,200}\b(?:verification failed|no such file|(?:command|file) not found|rejected permission)\b",
+    re.IGNORECASE | re.DOTALL,
+)
+
+
+def answer(request: Mapping[str, Any]) -> list[Item]:
+    """The items of the answer to a checked request, finished."""
+    wanted = wish(request)
+    tools = [] if request.get("tool_choice") == "none" else list(request.get("tools") or ())
+    actions = wanted.next_round() or _forced(request, wanted)
+    calls = [item for action in actions if (item := call(action, tools, wanted.folder))]
+    reasoning = _reasoning(request, "Choosing a tool" if calls else "Finding the words")
+    return reasoning + (calls or [message(_words(wanted, actions, tools))])
+
+
+def message(text: str) -> Item:
+    """A finished assistant message, marked."""
+    part = {"type": "output_text", "text": f"{MARK} {text}", "annotations": [], "logprobs": []}
+    return {
+        "type": "message",
+        "id": new_id("msg"),
+        "status": "completed",
+        "role": "assistant",
+        "content": [part],
+    }
+
+
+def opaque() -> str:
+    """Something like encrypted reasoning: meaningless, and different each time."""
+    return base64.b64encode(b"sandbox:" + secrets.token_bytes(96)).decode()
+
+
+def _reasoning(request: Mapping[str, Any], thought: str) -> list[Item]:
+    settings = request.get("reasoning") or {}
+    if settings.get("effort") in (None, "none"):
+        return []
+    item: Item = {"type": "reasoning", "id": new_id("rs"), "summary": []}
+    if settings.get("summary") not in (None, "none"):
+        text = f"**{thought}**\n\n{MARK} There is no thinking here: this answer follows a script."
+        item["summary"] = [{"type": "summary_text", "text": text}]
+    if "reasoning.encrypted_content" in (request.get("include") or ()):
+        item["encrypted_content"] = opaque()
+    return [item]
+
+
+def _forced(request: Mapping[str, Any], wanted: Wish) -> tuple[Action, ...]:
+    choice = request.get("tool_choice")
+    if isinstance(choice, dict) and isinstance(choice.get("name"), str) and not wanted.outputs:
+        return (Use(choice["name"]),)
+    return ()
+
+
+def _words(wanted: Wish, actions: tuple[Action, ...], tools: list[Tool]) -> str:
+    if wanted.title:
+        prompt = wanted.prompt[:2000]
+        found = _SUMMARISED.search(prompt)
+        return words(found.group(1) if found else prompt)[:40].strip(" \"'").capitalize() or "Untitled"
+    if actions:
+        names = ", ".join(name_of(tool) for tool in tools) or "none"
+        return f"I would {_tell(actions[0])}, but no tool of this request can do it. Its tools: {names}."
+    if wanted.outputs:
+        return "\n".join(_report(output) for output in wanted.outputs)
+    if counted := _COUNT.fullmatch(wanted.prompt):
+        return " ".join(map(str, range(1, int(counted.group(1)) + 1)))
+    quoted = _quote(wanted.prompt, 200)
+    if _GREETING.search(wanted.prompt):
+        return f"Hello! You said {quoted}. I am a local stand-in for a Codex endpoint."
+    return (
+        f"You said {quoted}. I am a local stand-in for a Codex endpoint and cannot think. "
+        "I do understand “write X to FILE”, “run COMMAND”, “read FILE”, “use TOOL” and “count to N”."
+    )
+
+
+def _tell(action: Action) -> str:
+    match action:
+        case Write():
+            return f"write {action.path}"
+        case Run():
+            return f"run {_quote(action.command, 80)}"
+        case Read():
+            return f"read {action.path}"
+        case Use():
+            return f"call {action.tool}"
+
+
+def _report(output: Output) -> str:
+    verdict = "Done" if _worked(output.text) else "That did not work"
+    return f"{verdict}: {output.tool} answered {_quote(output.text, 300)}."
+
+
+def _worked(text: str) -> bool:
+    """Whether a tool's output tells of success. Tools have no common form: an exit status counts most, wherever it is
+    given, then how the text begins."""
+    try:
+        structured = from_json(text)
+    except ValueError:
+        structured = None
+    if isinstance(structured, dict) and isinstance(structured.get("metadata"), dict):
+        return bool(structured["metadata"].get("exit_code", 0) == 0)
+    if status := _EXIT_STATUS.search(text):
+        return int(status.group(1)) == 0
+    return not _COMPLAINT.match(text)
+
+
+def _quote(text: str, longest: int) -> str:
+    text = " ".join(text.split())
+    return f"“{text[:longest]}…”" if len(text) > longest else f"“{text}”"

@@ -1,0 +1,129 @@
+"""The Codex backend behind the door: a request in, the script of its answer out. No sockets.
+
+Strategy: check (`strict`), answer (`answers`, `events`), count (`cache`), and spoil the answer if that was asked for
+(`plan`, or the request's own `x-sandbox-misbehave` header). A request that is refused takes no turn from the plan.
+"""
+
+import zlib
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from codex_transform import catalog
+from codex_transform.sandbox.answers import answer, message, opaque
+from codex_transform.sandbox.cache import PromptCache, tokens
+from codex_transform.sandbox.connection import Request
+from codex_transform.sandbox.events import response_object, stream
+from codex_transform.sandbox.journal import Received
+from codex_transform.sandbox.misbehave import apply, edits
+from codex_transform.sandbox.plan import Plan
+from codex_transform.sandbox.script import Script, whole
+from codex_transform.sandbox.strict import RefusedError, check, check_key, parse, refuse
+from codex_transform.sandbox.toolcalls import new_id
+
+
+class Backend:
+    """Options as in `Sandbox`. `plan` says what to spoil."""
+
+    def __init__(self, key: str, models: Iterable[str] | None, delay: float, fill_output: bool) -> None:
+        self.plan = Plan()
+        self._key = key
+        self._models = _known(models)
+        self._delay = delay
+        self._fill_output = fill_output
+        self._cache = PromptCache()
+
+    def script(self, request: Request, path: str, received: Received, origin: str) -> Script:
+        """The answer to a request, spoilt if that is its turn. Fills in what `received` can know by now; `origin` is
+        where the sandbox is reached. Raises nothing that is the client's fault."""
+        headers = dict(request.headers)
+        compact = path.endswith("/responses/compact")
+        try:
+            if not (compact or path.endswith("/responses")):
+                raise refuse("Not Found", 404)
+            if request.method != "POST":
+                raise refuse("Method Not Allowed", 405)
+            received.content = _decoded(request.body, headers.get("content-encoding", "identity"))
+            try:
+                received.body = body = parse(received.content)
+            except RefusedError:
+                check_key(headers, self._key)
+                raise
+            check_key(headers, self._key)
+            check(headers, body, self._models, compact=compact)
+        except RefusedError as refusal:
+            return whole(refusal.status, refusal.payload)
+        script = self._compacted(body) if compact else self._streamed(body)
+        script.origin = origin
+        asked = headers.get("x-sandbox-misbehave")
+        if asked is None:
+            received.misbehaviour, found = self.plan.take(has_tools=bool(body.get("tools")))
+        else:
+            try:
+                received.misbehaviour, found = asked, edits(asked)
+            except ValueError as error:
+                return whole(400, {"detail": str(error)})
+        apply(found, script)
+        return script
+
+    def _streamed(self, body: Mapping[str, Any]) -> Script:
+        items = answer(body)
+        response = response_object(body, new_id("resp"))
+        events = stream(response, items, self._usage(body, items), fill_output=self._fill_output)
+        headers = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
+        return Script(headers=headers, events=events, delay=self._delay)
+
+    def _compacted(self, body: Mapping[str, Any]) -> Script:
+        response = response_object(body, new_id("resp"))
+        items = [
+            *(item for item in body["input"] if item.get("role") == "user"),
+            message("The conversation so far was compacted: a stand-in remembers nothing of it."),
+            {"type": "compaction", "id": new_id("cmp"), "encrypted_content": opaque()},
+        ]
+        return whole(
+            200,
+            {
+                "id": response["id"],
+                "object": "response.compaction",
+                "created_at": response["created_at"],
+                "output": items,
+                "usage": self._usage(body, items),
+            },
+        )
+
+    def _usage(self, body: Mapping[str, Any], items: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+        given = self._cache.count(body)
+        reasoning = sum(tokens(_length(item)) for item in items if item["type"] == "reasoning")
+        made = reasoning + sum(tokens(_length(item)) for item in items if item["type"] != "reasoning")
+        return {
+            "input_tokens": given.all,
+            "input_tokens_details": {"cached_tokens": given.cached, "cache_write_tokens": given.written},
+            "output_tokens": made,
+            "output_tokens_details": {"reasoning_tokens": reasoning},
+            "total_tokens": given.all + made,
+        }
+
+
+def _known(slugs: Iterable[str] | None) -> dict[str, catalog.Model]:
+    known = {model.slug: model for model in catalog.models()}
+    if slugs is None:
+        return {slug: model for slug, model in known.items() if slug not in catalog.aliases()}
+    anything = {"efforts": catalog.EFFORTS, "supports_verbosity": True}
+    pattern = next(iter(known.values()))
+    return {slug: known.get(slug) or pattern.model_copy(update={"slug": slug, **anything}) for slug in slugs}
+
+
+def _length(item: Mapping[str, Any]) -> int:
+    """The characters that a model would have had to write for an item."""
+    parts = [*item.get("content", ()), *item.get("summary", ())]
+    return sum(len(part["text"]) for part in parts) + sum(len(item.get(name, "")) for name in ("arguments", "input"))
+
+
+def _decoded(body: bytes, coding: str) -> bytes:
+    if coding == "identity":
+        return body
+    if coding != "gzip":
+        raise refuse(f"Unsupported content encoding: {coding}", 415)
+    try:
+        return zlib.decompress(body, wbits=31)
+    except zlib.error:
+        raise refuse("The body is not valid gzip") from None

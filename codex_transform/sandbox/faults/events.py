@@ -1,0 +1,154 @@
+"""Faults in what a stream says: the events come in another form, or others come in their place.
+
+Strategy: each function makes an `Edit`, which wraps the lazy events of a script. Edits may be combined in any order.
+The shapes are those that clients of Codex endpoints and of relays before them have reported, and those that the
+OpenAI API reference gives for errors.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from typing import Any
+
+from codex_transform.sandbox.script import Edit, Event, Script
+
+_TERMINAL = frozenset({"response.completed", "response.done", "response.incomplete", "response.failed"})
+
+
+def end_as(kind: str) -> Edit:
+    """The terminal event is called otherwise."""
+    return _terminal(lambda event: {**event, "type": kind})
+
+
+def output(change: Callable[[dict[str, Any], list[Any]], object]) -> Edit:
+    """`change` edits the terminal event's response; it is also given the items that were streamed."""
+
+    def edit(script: Script, _at: int) -> None:
+        script.events = changed(script.events)
+
+    def changed(events: Iterable[Event]) -> Iterator[Event]:
+        items: list[Any] = []
+        for event in events:
+            if event["type"] == "response.output_item.done":
+                items.append(event["item"])
+            if event["type"] in _TERMINAL:
+                event = {**event, "response": dict(event["response"])}
+                change(event["response"], items)
+            yield event
+
+    return edit
+
+
+def thin_terminal() -> Edit:
+    """The terminal event's response has nothing but what a client cannot do without."""
+    return _terminal(lambda event: {**event, "response": {name: event["response"][name] for name in ("id", "usage")}})
+
+
+def without(*fields: str) -> Edit:
+    """These fields are left out of every event."""
+    return _each(lambda event: {name: value for name, value in event.items() if name not in fields})
+
+
+def response_model(model: str) -> Edit:
+    """The response names another model than was asked for."""
+
+    def change(event: Event) -> Event:
+        if "response" not in event:
+            return event
+        return {**event, "response": {**event["response"], "model": model}}
+
+    return _each(change)
+
+
+def extra(make: Callable[[], Event]) -> Edit:
+    """Another event comes twice: after the first event, and before the terminal one."""
+
+    def edit(script: Script, _at: int) -> None:
+        script.events = longer(script.events)
+
+    def longer(given: Iterable[Event]) -> Iterator[Event]:
+        for index, event in enumerate(given):
+            if event["type"] in _TERMINAL:
+                yield make()
+            yield event
+            if index == 0:
+                yield make()
+
+    return edit
+
+
+def stop() -> Edit:
+    """Nothing comes after the first `at` events, and the stream ends as if all were well."""
+
+    def edit(script: Script, at: int) -> None:
+        script.events = islice(script.events, at)
+
+    return edit
+
+
+def error(shape: Event) -> Edit:
+    """After `at` events comes this one, numbered, and the stream ends."""
+
+    def edit(script: Script, at: int) -> None:
+        script.events = broken(script.events, at)
+
+    def broken(events: Iterable[Event], at: int) -> Iterator[Event]:
+        yield from islice(events, at)
+        yield {**shape, "sequence_number": at}
+
+    return edit
+
+
+def failed(code: str, message: str) -> Edit:
+    """After `at` events (at least one) the response fails with this error."""
+
+    def edit(script: Script, at: int) -> None:
+        script.events = failing(script.events, max(at, 1))
+
+    def failing(events: Iterable[Event], at: int) -> Iterator[Event]:
+        response: dict[str, Any] = {}
+        for event in islice(events, at):
+            response = event.get("response", response)
+            yield event
+        error = {"code": code, "message": message}
+        response = {**response, "status": "failed", "error": error}
+        yield {"type": "response.failed", "sequence_number": at, "response": response}
+
+    return edit
+
+
+def incomplete(reason: str) -> Edit:
+    """The answer ends before it is whole, for this reason, in a proper terminal event."""
+
+    def change(event: Event) -> Event:
+        details = {"status": "incomplete", "incomplete_details": {"reason": reason}}
+        return {**event, "type": "response.incomplete", "response": {**event["response"], **details}}
+
+    return _terminal(change)
+
+
+def rate_limits() -> Event:
+    """The event in which Codex endpoints tell how much of a plan is used up."""
+    now = int(time.time())
+    windows = {
+        "primary": {"used_percent": 42, "window_minutes": 300, "reset_at": now + 3600},
+        "secondary": {"used_percent": 7, "window_minutes": 10080, "reset_at": now + 86400},
+    }
+    limits = {"allowed": True, "limit_reached": False, **windows}
+    return {"type": "codex.rate_limits", "plan_type": "sandbox", "rate_limits": limits}
+
+
+def news() -> Event:
+    """An event of a type that no client knows."""
+    return {"type": "response.sandbox.news", "news": "none"}
+
+
+def _each(change: Callable[[Event], Event]) -> Edit:
+    def edit(script: Script, _at: int) -> None:
+        script.events = map(change, script.events)
+
+    return edit
+
+
+def _terminal(change: Callable[[Event], Event]) -> Edit:
+    return _each(lambda event: change(event) if event["type"] in _TERMINAL else event)

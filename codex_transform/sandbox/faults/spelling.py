@@ -1,0 +1,185 @@
+"""Faults in how a stream is written: legal but unusual event streams, illegal ones, and compression nobody asked for.
+
+Strategy: an edit either replaces the way one event is spelt, or adds a shape over the body's steps. Grammar: WHATWG
+HTML, "Server-sent events", 9.2.5. Codings: RFC 9110 section 8.4.1 (gzip, deflate), RFC 7932 (br), RFC 8878 (zstd).
+"""
+
+import itertools
+import re
+import zlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import brotli  # type: ignore[import-untyped]
+import zstandard
+from pydantic_core import to_json
+
+from codex_transform.sandbox.script import Edit, Event, Script, Step, Wait
+
+
+def spelt(write: Callable[[Event], bytes]) -> Edit:
+    """Events are written by this function."""
+
+    def edit(script: Script, _at: int) -> None:
+        script.spell = write
+
+    return edit
+
+
+def data_only(event: Event) -> bytes:
+    """Without an `event:` line."""
+    return b"data: %b\n\n" % to_json(event)
+
+
+def type_in_name_only(event: Event) -> bytes:
+    """The data has no `type`; the `event:` line alone tells it."""
+    rest = {name: value for name, value in event.items() if name != "type"}
+    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), to_json(rest))
+
+
+def no_spaces(event: Event) -> bytes:
+    """Without the space that may follow a colon."""
+    return b"event:%b\ndata:%b\n\n" % (event["type"].encode(), to_json(event))
+
+
+def many_lines(event: Event) -> bytes:
+    """The JSON spread over many `data` lines."""
+    lines = to_json(event, indent=2).split(b"\n")
+    return b"event: %b\n%b\n" % (event["type"].encode(), b"".join(b"data: %b\n" % line for line in lines))
+
+
+def all_fields(event: Event) -> bytes:
+    """With an id, a retry time, a field that nobody knows, and a comment."""
+    number = event.get("sequence_number", 0)
+    return b": comment\nid: %d\nretry: 3000\nmood: fine\nevent: %b\ndata: %b\n\n" % (
+        number,
+        event["type"].encode(),
+        to_json(event),
+    )
+
+
+def line_ends(*ends: bytes) -> Edit:
+    """Lines end in these, in turn."""
+
+    def edit(script: Script, _at: int) -> None:
+        write, turn = script.spell, itertools.cycle(ends)
+        script.spell = lambda event: re.sub(rb"\n", lambda _: next(turn), write(event))
+
+    return edit
+
+
+def shaped(shape: Callable[[Iterator[Step]], Iterator[Step]]) -> Edit:
+    """A shape over the body, and nothing else."""
+
+    def edit(script: Script, _at: int) -> None:
+        script.shapes.append(shape)
+
+    return edit
+
+
+def before(prefix: bytes) -> Edit:
+    """These bytes come first."""
+    return shaped(lambda steps: itertools.chain([prefix], steps))
+
+
+def after(suffix: bytes) -> Edit:
+    """These bytes come last."""
+    return shaped(lambda steps: itertools.chain(steps, [suffix]))
+
+
+def between(filling: bytes) -> Edit:
+    """These bytes come before each event."""
+    return shaped(lambda steps: (step for each in steps for step in (filling, each)))
+
+
+def no_final_blank(steps: Iterator[Step]) -> Iterator[Step]:
+    """The body ends with the last character of its last event."""
+    last: Step = b""
+    for step in steps:
+        if last:
+            yield last
+        last = step
+    yield last.rstrip(b"\r\n") if isinstance(last, bytes) else last
+
+
+def byte_by_byte(steps: Iterator[Step]) -> Iterator[Step]:
+    """Every byte by itself."""
+    for step in steps:
+        yield from (step[i : i + 1] for i in range(len(step))) if isinstance(step, bytes) else (step,)
+
+
+def in_one_piece(steps: Iterator[Step]) -> Iterator[Step]:
+    """The whole body at once, pauses left out."""
+    yield b"".join(step for step in steps if isinstance(step, bytes))
+
+
+def slowly() -> Edit:
+    """A pause of `at` milliseconds after each event."""
+
+    def edit(script: Script, at: int) -> None:
+        pause = Wait(at / 1000)
+        script.shapes.append(lambda steps: (step for each in steps for step in (each, pause)))
+
+    return edit
+
+
+def compressed(coding: str, *, truncated: bool = False) -> Edit:
+    """The body is compressed, flushed after each event. If truncated, it lacks its end, and half an event."""
+
+    def edit(script: Script, _at: int) -> None:
+        script.headers["content-encoding"] = coding.partition("-")[0]
+        script.headers.pop("content-length", None)
+        script.shapes.append(shape)
+
+    def shape(steps: Iterator[Step]) -> Iterator[Step]:
+        write, end = _COMPRESSORS[coding]()
+        held = b""
+        for step in steps:
+            if isinstance(step, bytes):
+                if held:
+                    yield held
+                held = write(step)
+            else:
+                yield step
+        yield held[: len(held) // 2] if truncated else held + end()
+
+    return edit
+
+
+def labelled(coding: str) -> Edit:
+    """The head promises a compression that is not there."""
+
+    def edit(script: Script, _at: int) -> None:
+        script.headers["content-encoding"] = coding
+
+    return edit
+
+
+_Compressor = tuple[Callable[[bytes], bytes], Callable[[], bytes]]
+
+
+def _zlib(window: int) -> _Compressor:
+    compressor = zlib.compressobj(wbits=window)
+    return lambda data: compressor.compress(data) + compressor.flush(zlib.Z_SYNC_FLUSH), compressor.flush
+
+
+def _brotli() -> _Compressor:
+    # The compiled module and its pure counterpart agree on these methods, and neither has types.
+    compressor: Any = brotli.Compressor()
+    return lambda data: compressor.process(data) + compressor.flush(), compressor.finish
+
+
+def _zstd() -> _Compressor:
+    compressor = zstandard.ZstdCompressor().compressobj()
+    flush_block = zstandard.COMPRESSOBJ_FLUSH_BLOCK
+    return lambda data: compressor.compress(data) + compressor.flush(flush_block), compressor.flush
+
+
+_COMPRESSORS: dict[str, Callable[[], _Compressor]] = {
+    "gzip": lambda: _zlib(31),
+    "deflate": lambda: _zlib(15),
+    # Some servers take "deflate" at its word and leave the zlib wrapper out.
+    "deflate-raw": lambda: _zlib(-15),
+    "br": _brotli,
+    "zstd": _zstd,
+}

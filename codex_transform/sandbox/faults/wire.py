@@ -1,0 +1,103 @@
+"""Faults of the connection: it breaks, hangs, or carries something that is not HTTP.
+
+Strategy: shapes over the body's steps that end in an `End`, and raw bytes where HTTP framing itself is to be wrong
+(RFC 9112). `at` counts the events sent before.
+"""
+
+from collections.abc import Iterator
+
+from codex_transform.sandbox.script import Edit, End, Raw, Script, Step
+
+_HEAD = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\nx-codex-sandbox: 1\r\nconnection: close\r\n"
+)
+_MEBIBYTE = 1024 * 1024
+
+
+def break_off(*last: Step) -> Edit:
+    """After `at` events come these steps, and no more."""
+
+    def edit(script: Script, at: int) -> None:
+        script.shapes.append(lambda steps: _first(steps, at, last))
+
+    return edit
+
+
+def mid_event(end: End) -> Edit:
+    """After `at` events comes half of the next, then this end."""
+
+    def edit(script: Script, at: int) -> None:
+        script.shapes.append(lambda steps: shape(steps, at))
+
+    def shape(steps: Iterator[Step], at: int) -> Iterator[Step]:
+        yield from _first(steps, at, ())
+        following = next((step for step in steps if isinstance(step, bytes)), b"")
+        yield following[: len(following) // 2]
+        yield end
+
+    return edit
+
+
+def no_head(*steps: Step) -> Edit:
+    """Instead of an answer, these steps."""
+
+    def edit(script: Script, _at: int) -> None:
+        script.head, script.body, script.shapes = False, steps, []
+
+    return edit
+
+
+def until_close() -> Edit:
+    """No content-length and no chunks: the end of the connection is the end of the body, as in HTTP/1.0."""
+
+    def edit(script: Script, _at: int) -> None:
+        steps = script.play()
+        script.head, script.shapes = False, []
+        script.body = bare(steps)
+
+    def bare(steps: Iterator[Step]) -> Iterator[Step]:
+        yield Raw(_HEAD + b"\r\n")
+        for step in steps:
+            yield Raw(step) if isinstance(step, bytes) else step
+        yield End.CUT
+
+    return edit
+
+
+def too_short() -> Edit:
+    """The head promises more bytes than come before the connection closes."""
+
+    def edit(script: Script, _at: int) -> None:
+        body = b"".join(step for step in script.play() if isinstance(step, bytes))
+        no_head(Raw(_HEAD + b"content-length: %d\r\n\r\n" % (len(body) + 1000) + body), End.CUT)(script, 0)
+
+    return edit
+
+
+def flood() -> Edit:
+    """A line of `at` MiB without an end, then the connection closes."""
+
+    def edit(script: Script, at: int) -> None:
+        script.body = endless(at)
+
+    def endless(mebibytes: int) -> Iterator[Step]:
+        yield b"data: "
+        filling = b"x" * 65536
+        for _ in range(mebibytes * _MEBIBYTE // len(filling)):
+            yield filling
+        yield End.CUT
+
+    return edit
+
+
+HALF_HEAD = Raw(_HEAD[: len(_HEAD) // 2])
+NOT_HTTP = Raw(b"\x15\x03\x01\x00\x02\x02\x28 this is no HTTP \xff\xfe\r\n\r\n")
+BAD_CHUNK = Raw(b"sandbox\r\nevent: response.completed\r\n")
+
+
+def _first(steps: Iterator[Step], count: int, last: tuple[Step, ...]) -> Iterator[Step]:
+    sent = 0
+    while sent < count and (step := next(steps, None)) is not None:
+        sent += isinstance(step, bytes)
+        yield step
+    yield from last

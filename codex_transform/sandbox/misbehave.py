@@ -1,0 +1,196 @@
+"""Every misbehaviour by name.
+
+Strategy: one table, a line each; the functions it names live in `faults`. Several may be combined with `+`, and `@N`
+sets the number that a misbehaviour takes: `gzip+cut@2`. Whoever adds one adds a line here.
+"""
+
+from dataclasses import dataclass
+
+from codex_transform.sandbox.faults import answers, events, spelling, wire
+from codex_transform.sandbox.script import Edit, End, Script
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What a misbehaviour does, in words and in deed. `at` is its number unless told otherwise; if it takes none,
+    None."""
+
+    about: str
+    edit: Edit
+    at: int | None = None
+
+
+_TRY_AGAIN = "Rate limit reached on tokens per min (TPM). Please try again in 1.5s."
+_EVENTS = "after N events"
+
+TABLE: dict[str, Fault] = {
+    # What the stream says.
+    "response-done": Fault("ends with response.done", events.end_as("response.done")),
+    "filled-output": Fault("terminal output holds the items", events.output(lambda r, i: r.update(output=i))),
+    "empty-output": Fault("terminal output is []", events.output(lambda r, _: r.update(output=[]))),
+    "null-output": Fault("terminal output is null", events.output(lambda r, _: r.update(output=None))),
+    "missing-output": Fault("terminal response has no output", events.output(lambda r, _: r.pop("output"))),
+    "thin-terminal": Fault("terminal response has only id and usage", events.thin_terminal()),
+    "rate-limit-events": Fault("codex.rate_limits events", events.extra(events.rate_limits)),
+    "unknown-events": Fault("events of an unknown type", events.extra(events.news)),
+    "no-sequence-number": Fault("no sequence_number", events.without("sequence_number")),
+    "no-item-id": Fault("no item_id", events.without("item_id")),
+    "no-output-index": Fault("no output_index", events.without("output_index")),
+    "bare-events": Fault(
+        "none of these three, no content_index",
+        events.without("sequence_number", "item_id", "output_index", "content_index", "summary_index"),
+    ),
+    "other-model": Fault("response.model differs", events.response_model("gpt-sandbox-2026-01-01")),
+    "no-terminal": Fault(f"{_EVENTS} the stream ends properly, without a terminal event", events.stop(), 4),
+    "error-event": Fault(
+        f"{_EVENTS} an error event",
+        events.error({"type": "error", "code": "server_error", "message": "The sandbox broke.", "param": None}),
+        4,
+    ),
+    "error-event-nested": Fault(
+        f"{_EVENTS} an error event that holds an error object",
+        events.error({"type": "error", "error": {"type": "server_error", "code": None, "message": "Overloaded."}}),
+        4,
+    ),
+    "failed": Fault(f"{_EVENTS} fails: server_error", events.failed("server_error", "The sandbox broke."), 4),
+    "failed-rate-limit": Fault(
+        f"{_EVENTS} fails: rate_limit_exceeded", events.failed("rate_limit_exceeded", _TRY_AGAIN), 4
+    ),
+    "failed-context": Fault(
+        f"{_EVENTS} fails: context_length_exceeded",
+        events.failed("context_length_exceeded", "Your input exceeds the context window of this model."),
+        4,
+    ),
+    "failed-quota": Fault(
+        f"{_EVENTS} fails: insufficient_quota", events.failed("insufficient_quota", "The quota is used up."), 4
+    ),
+    "incomplete": Fault("incomplete: max_output_tokens", events.incomplete("max_output_tokens")),
+    "incomplete-filter": Fault("incomplete: content_filter", events.incomplete("content_filter")),
+    # How the stream is written.
+    "no-event-lines": Fault("no event: lines", spelling.spelt(spelling.data_only)),
+    "no-type": Fault("no type in the data", spelling.spelt(spelling.type_in_name_only)),
+    "no-spaces": Fault("no space after colons", spelling.spelt(spelling.no_spaces)),
+    "many-lines": Fault("the JSON over many data: lines", spelling.spelt(spelling.many_lines)),
+    "all-fields": Fault("id:, retry:, comments and unknown fields", spelling.spelt(spelling.all_fields)),
+    "crlf": Fault("lines end in CRLF", spelling.line_ends(b"\r\n")),
+    "cr": Fault("lines end in CR", spelling.line_ends(b"\r")),
+    # A CR is never followed by a bare LF, which would make one line end of two.
+    "mixed-line-ends": Fault(
+        "lines end in LF, CRLF and CR in turn", spelling.line_ends(b"\n", b"\r\n", b"\r", b"\r\n")
+    ),
+    "comments": Fault("a comment before each event", spelling.between(b": keep-alive\n\n")),
+    "bom": Fault("a byte order mark first", spelling.before(b"\xef\xbb\xbf")),
+    "no-final-blank": Fault("no line end after the last event", spelling.shaped(spelling.no_final_blank)),
+    "done-mark": Fault("data: [DONE] at the end", spelling.after(b"data: [DONE]\n\n")),
+    "byte-by-byte": Fault("every byte by itself", spelling.shaped(spelling.byte_by_byte)),
+    "one-piece": Fault("the whole body at once", spelling.shaped(spelling.in_one_piece)),
+    "slow": Fault("a pause of N ms after each event", spelling.slowly(), 20),
+    # Compressed, though nobody asked for it; `-truncated` lacks the end.
+    **{
+        coding + ("-truncated" if truncated else ""): Fault(
+            f"compressed by {coding}" + (", cut short" if truncated else ""),
+            spelling.compressed(coding, truncated=truncated),
+        )
+        for coding in ("gzip", "deflate", "deflate-raw", "br", "zstd")
+        for truncated in (False, True)
+    },
+    "false-gzip": Fault("said to be gzip, but is not", spelling.labelled("gzip")),
+    # Another answer altogether.
+    "json": Fault("one JSON document instead of a stream", answers.json_document("application/json")),
+    "json-as-stream": Fault("the same, labelled text/event-stream", answers.json_document("text/event-stream")),
+    "json-error-200": Fault("an error object with status 200", answers.error(200, message="No.", code="no")),
+    "plain-type": Fault("content type text/plain", answers.header("content-type", "text/plain")),
+    "json-type": Fault("content type application/json", answers.header("content-type", "application/json")),
+    "no-type-header": Fault("no content type", answers.header("content-type", None)),
+    "content-length": Fault("a stream of known length", answers.known_length()),
+    "more-headers": Fault(
+        "set-cookie, rate limits, and headers meant for one hop",
+        answers.headers(
+            set_cookie="session=sandbox; Path=/",
+            x_ratelimit_remaining_requests="99",
+            x_codex_primary_used_percent="42",
+            keep_alive="timeout=5",
+            proxy_authenticate="Basic",
+        ),
+    ),
+    "html-200": Fault("a login page with status 200", answers.page(200)),
+    "html-403": Fault("a login page with status 403", answers.page(403)),
+    "html-502": Fault("a gateway's page with status 502", answers.page(502)),
+    "empty": Fault("status 200, content-length 0", answers.nothing(chunked=False)),
+    "empty-chunked": Fault("status 200, no chunk", answers.nothing(chunked=True)),
+    "usage-limit-404": Fault(
+        "404 usage_limit_reached, resets_in_seconds", answers.usage_limit(404, told_in="resets_in_seconds")
+    ),
+    "usage-limit-429": Fault("429 usage_limit_reached, resets_at", answers.usage_limit(429, told_in="resets_at")),
+    "usage-limit-headers": Fault(
+        "404 usage_limit_reached, reset time in x-codex-* headers", answers.usage_limit(404, told_in="headers")
+    ),
+    "usage-not-included": Fault(
+        "403 usage_not_included",
+        answers.error(403, type="usage_not_included", message="Usage is not included in your plan."),
+    ),
+    "rate-limit": Fault(
+        "429 rate_limit_exceeded",
+        answers.error(429, type="requests", code="rate_limit_exceeded", param=None, message=_TRY_AGAIN),
+    ),
+    "unauthorized": Fault(
+        "401",
+        answers.error(401, type="invalid_request_error", code="invalid_api_key", message="Incorrect API key."),
+    ),
+    "plain-500": Fault("500 in plain text", answers.text(500, "text/plain", "Internal Server Error")),
+    "detail-503": Fault(
+        "503 with a detail",
+        answers.text(503, "application/json", '{"detail":"No upstream is available"}', retry_after="7"),
+    ),
+    "redirect": Fault("302 to another host name", answers.redirect()),
+    # The connection.
+    "until-close": Fault("no length and no chunks: ends with the connection", wire.until_close()),
+    "cut": Fault(f"{_EVENTS} the connection closes", wire.break_off(End.CUT), 4),
+    "cut-mid-event": Fault(f"{_EVENTS} and a half the connection closes", wire.mid_event(End.CUT), 4),
+    "cut-before-head": Fault("the connection closes without an answer", wire.no_head(End.CUT)),
+    "too-short": Fault("the connection closes before content-length is reached", wire.too_short()),
+    "reset": Fault(f"{_EVENTS} the connection is reset", wire.break_off(End.RESET), 4),
+    "reset-before-head": Fault("the connection is reset without an answer", wire.no_head(End.RESET)),
+    "hang": Fault(f"{_EVENTS} nothing more comes", wire.break_off(End.HANG), 4),
+    "hang-before-head": Fault("no answer ever comes", wire.no_head(End.HANG)),
+    "half-head": Fault("half a head, then the connection closes", wire.no_head(wire.HALF_HEAD, End.CUT)),
+    "half-head-hang": Fault("half a head, then nothing", wire.no_head(wire.HALF_HEAD, End.HANG)),
+    "not-http": Fault("bytes that are no HTTP", wire.no_head(wire.NOT_HTTP, End.CUT)),
+    "bad-chunk": Fault(f"{_EVENTS} a chunk size that is no number", wire.break_off(wire.BAD_CHUNK, End.CUT), 4),
+    "flood": Fault("one line of N MiB, then the connection closes", wire.flood(), 64),
+}
+
+
+Edits = list[tuple[Edit, int]]
+"""Edits, each with its number."""
+
+
+class UnknownMisbehaviourError(ValueError):
+    """No such misbehaviour, or its number is none."""
+
+
+def edits(name: str, at: int | None = None) -> Edits:
+    """The edits that a name such as `gzip+cut@2` stands for. `at` is the number for all that have none of their own.
+
+    Raises UnknownMisbehaviourError, with the nearest names in its message.
+    """
+    return [_edit(each.strip(), at) for each in name.split("+")]
+
+
+def _edit(name: str, at: int | None) -> tuple[Edit, int]:
+    name, told, number = name.partition("@")
+    if name not in TABLE:
+        near = [each for each in TABLE if each.split("-")[0] == name.split("-")[0]] or list(TABLE)
+        raise UnknownMisbehaviourError(f"no misbehaviour is called {name!r}: there are {', '.join(near)}")
+    fault = TABLE[name]
+    if told and not number.isdecimal():
+        raise UnknownMisbehaviourError(f"after the @ of {name!r} comes a whole number, not {number!r}")
+    if told:
+        return fault.edit, int(number)
+    return fault.edit, (fault.at or 0) if at is None else at
+
+
+def apply(found: Edits, script: Script) -> None:
+    """Edit a script by all of these."""
+    for edit, number in found:
+        edit(script, number)

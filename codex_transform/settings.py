@@ -1,0 +1,156 @@
+"""The settings in force: where each value comes from, and how the config file is written.
+
+For each knob the first source that says anything decides: option, environment, config file, opencode.json (base URL
+only), default. A value that cannot be used is never replaced by one from a lower source: with a slip in
+CODEX_BASE_URL the key must not travel to an address that some other file names. The setting then counts as not set,
+and a `Problem` says why. Values that are empty count as not given, in every source.
+"""
+
+import json
+import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pydantic import SecretStr
+
+from codex_transform import jsonc
+from codex_transform.files import write_private
+from codex_transform.knobs import KNOBS, Knob, Settings
+from codex_transform.opencode import OpenCodeConfig
+
+__all__ = ["KNOBS", "Knob", "Loaded", "Problem", "Settings", "load", "save"]
+
+
+class Problem(NamedTuple):
+    """Something to tell the user. `setting` is the field at fault, None for the config file as a whole; `source`
+    is where the value stood; `message` is the whole sentence, which names both and never shows a key."""
+
+    setting: str | None
+    source: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """The settings in force, where each comes from ("default", or a name that the user knows), and what is wrong."""
+
+    settings: Settings
+    sources: Mapping[str, str]
+    problems: tuple[Problem, ...]
+
+
+def load(
+    options: Mapping[str, object], environ: Mapping[str, str], config_file: Path, opencode: OpenCodeConfig
+) -> Loaded:
+    """The settings out of all sources. Never raises: what is wrong is in `problems`.
+
+    `options` holds only the mitmproxy options that the user set. While the config file is damaged opencode.json
+    cannot give the base URL, because the file that goes before it may name another one.
+    """
+    values: dict[str, object] = {}
+    sources = {knob.field: "default" for knob in KNOBS}
+    problems: list[Problem] = []
+    document: dict[str, Any] = {}
+    base_url = opencode.base_url
+    try:
+        document = _read(config_file)
+        problems += _exposed(config_file)
+    except ValueError as error:
+        problems.append(Problem(None, str(config_file), f"{error}. Until then nothing in it is used"))
+        if base_url:
+            source = f"provider.openai.baseURL in {opencode.base_url_file}"
+            problems.append(Problem("base_url", source, f"{source}: not used while {config_file} is damaged"))
+            base_url = None
+    for knob in KNOBS:
+        candidates: list[tuple[str, object]] = [
+            (knob.option, options.get(knob.option)),
+            (knob.environ, environ.get(knob.environ)),
+            (f"{knob.key} in {config_file}", document.get(knob.key)),
+        ]
+        if knob.field == "base_url":
+            candidates.append((f"provider.openai.baseURL in {opencode.base_url_file}", base_url))
+        for source, value in candidates:
+            if _says_nothing(value):
+                continue
+            try:
+                values[knob.field] = knob.read(value)
+                sources[knob.field] = source
+            except ValueError as error:
+                problems.append(Problem(knob.field, source, f"{source}: {error}"))
+            break
+    return Loaded(Settings.model_validate(values), sources, tuple(problems))
+
+
+def save(config_file: Path, updates: Mapping[str, object]) -> None:
+    """Changes settings in the config file: `updates` maps field names to values; None or an empty one
+    takes the key out.
+
+    All other keys stay, in their order. The file is replaced in one step and readable only by its owner. Raises
+    ValueError for a value that `load` would refuse, an unknown field, or a file that holds no JSON object, and
+    OSError if it cannot be written; the file then is what it was.
+    """
+    knobs = {knob.field: knob for knob in KNOBS}
+    try:
+        document = _read(config_file)
+    except ValueError as error:
+        raise ValueError(f"nothing was saved: {error}") from None
+    for field, value in updates.items():
+        if field not in knobs:
+            raise ValueError(f"there is no setting {field!r}")
+        knob = knobs[field]
+        if _says_nothing(value):
+            document.pop(knob.key, None)
+            continue
+        try:
+            document[knob.key] = _plain(knob.read(value))
+        except ValueError as error:
+            raise ValueError(f"{knob.key}: {error}") from None
+    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
+    # A lone surrogate has no UTF-8 form; its backslash form is the escape that JSON knows.
+    write_private(config_file, text.encode("utf-8", errors="backslashreplace"))
+
+
+def _read(config_file: Path) -> dict[str, Any]:
+    """The object in the config file, empty if there is no such file. Raises ValueError with file, place and mend."""
+    try:
+        text = config_file.read_bytes().decode("utf-8-sig")
+        document = jsonc.parse(text, strict=True) if text.strip() else {}
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise ValueError(f"{config_file} cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{config_file} is not UTF-8 text: save it as UTF-8") from None
+    except jsonc.JsonError as error:
+        raise ValueError(f"{config_file} is damaged, {error}: mend it there, or delete the file") from None
+    if isinstance(document, dict):
+        return document
+    raise ValueError(f"{config_file} must hold an object in braces, not {jsonc.kind(document)}")
+
+
+def _exposed(config_file: Path) -> list[Problem]:
+    """A problem if others can read the file; its content is used all the same."""
+    try:
+        mode = config_file.stat().st_mode
+    except OSError:
+        return []
+    if os.name != "posix" or not mode & 0o077:
+        return []
+    mend = f"chmod 600 {shlex.quote(str(config_file))}"
+    return [Problem(None, str(config_file), f"{config_file} can be read by other users: run `{mend}`")]
+
+
+def _says_nothing(value: object) -> bool:
+    return value is None or (isinstance(value, str) and not value.strip()) or value in ([], ())
+
+
+def _plain(value: object) -> object:
+    """A value in force as JSON holds it."""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    if isinstance(value, tuple):
+        return list(value)
+    return str(value) if isinstance(value, Path) else value

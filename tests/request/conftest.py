@@ -1,0 +1,41 @@
+"""What the tests of the request steps share."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from codex_transform.opencode import ModelOptions
+from codex_transform.request import Context, Transformed, dump, parse, transform
+
+INSTRUCTIONS = "Codex instructions for the tests."
+
+
+@pytest.fixture
+def instructions() -> str:
+    return INSTRUCTIONS
+
+
+@pytest.fixture
+def context() -> Callable[..., Context]:
+    """Makes a context; options may be given as the members of ModelOptions."""
+
+    def make(options: dict[str, Any] | None = None, mode: bool = True, **more: Any) -> Context:
+        found = ModelOptions(**(options or {}))
+        return Context(mode=mode, options_for=lambda _: found, instructions=lambda _, __: INSTRUCTIONS, **more)
+
+    return make
+
+
+@pytest.fixture
+def run(context: Callable[..., Context]) -> Callable[..., Transformed]:
+    """Transforms a body given as keywords, through real bytes; `model` and `input` have defaults."""
+
+    def go(context_: Context | None = None, /, **fields: Any) -> Transformed:
+        body = {"model": "gpt-5.2", "input": "hello", **fields}
+        done = transform(parse(dump(body)), context_ or context())
+        again = transform(parse(dump(done.body)), context_ or context())
+        assert dump(again.body) == dump(done.body), "transforming twice changed the body"
+        return done
+
+    return go

@@ -1,0 +1,127 @@
+import json
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codex_transform.errors import ApiError
+from codex_transform.request import dump, parse
+
+BROKEN = [
+    (b"", "empty"),
+    (b" \n\t", "empty"),
+    (b"{", "line 1, column 2"),
+    (b'{"a": 1,}', "line 1, column"),
+    (b'{\n  "a": x\n}', "line 2, column 8"),
+    (b'{"a": 1} {"b": 2}', "line 1, column 10"),
+    (b'{"a": "tab\there"}', "line 1, column"),
+    (b'{"a": "\xff"}', "offset 7"),
+    (b'{"a": "\xed\xa0\xbd"}', "offset 7"),
+    (b'{"a": NaN}', "line 1 column"),
+    (b'{"a": -Infinity}', "line 1 column"),
+    (b'{"a": ' + b"9" * 5000 + b"}", "not valid JSON"),
+    (b'{"a": 1}'.decode().encode("utf-16"), "not UTF-8"),
+    (b"not json at all", "not valid JSON"),
+    (b"<html></html>", "not valid JSON"),
+    (b"[1, 2]", "must be a JSON object, not a list"),
+    (b'"text"', "must be a JSON object, not a string"),
+    (b"12", "must be a JSON object, not a number"),
+    (b"true", "must be a JSON object, not true or false"),
+    (b"null", "must be a JSON object, not null"),
+]
+
+
+@pytest.mark.parametrize(("content", "message"), BROKEN)
+def test_what_is_no_json_object_is_refused_with_the_place(content: bytes, message: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        parse(content)
+    assert caught.value.status == 400
+    assert caught.value.type == "invalid_request_error"
+    assert message in caught.value.message
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999", "1" + "0" * 400 + ".5"])
+@pytest.mark.parametrize("place", ["%s", '{"b": [%s]}', '[{"c": {"d": %s}}]'])
+def test_numbers_out_of_range_are_refused_with_the_field(number: str, place: str) -> None:
+    with pytest.raises(ApiError) as caught:
+        parse(f'{{"model": "m", "tools": {place % number}}}'.encode())
+    assert caught.value.status == 400
+    assert caught.value.param == "tools"
+
+
+def test_a_field_that_is_a_number_out_of_range_is_refused_however_large_the_body() -> None:
+    with pytest.raises(ApiError) as caught:
+        parse(b'{"input": "' + b"x" * 100_000 + b'", "temperature": 1e999}')
+    assert caught.value.param == "temperature"
+
+
+def test_numbers_out_of_range_never_leave_as_something_that_is_no_json() -> None:
+    body = parse(b'{"a": [1e999], "b": "' + b"x" * 100_000 + b'"}')
+    assert json.loads(dump(body), parse_constant=pytest.fail)["a"] == [None]
+
+
+@pytest.mark.parametrize("depth", [100, 199, 250, 400])
+def test_deep_nesting_passes_faithfully(depth: int) -> None:
+    content = b'{"a":' + b"[" * depth + b"]" * depth + b"}"
+    assert dump(parse(content)) == content
+
+
+@pytest.mark.parametrize("depth", [600, 5_000, 1_000_000])
+@pytest.mark.parametrize("brackets", [(b"[", b"]"), (b'{"a":', b"}")])
+def test_too_deep_nesting_is_refused(depth: int, brackets: tuple[bytes, bytes]) -> None:
+    opening, closing = brackets
+    with pytest.raises(ApiError, match="nested too deeply"):
+        parse(b'{"a":' + opening * depth + b"1" + closing * depth + b"}")
+
+
+FAITHFUL = [
+    rb'{"a":"\ud83d"}',
+    rb'{"a":"cut \ud83d here","b":"\ude00"}',
+    rb'{"\ud83d":1}',
+    '{"a":"é → 😀","b":"\\ud83d"}'.encode(),
+    '{"a":"é → 😀"}'.encode(),
+    rb'{"a":"\u0000\u001f\b\f\n\r\t\"\\"}',
+    rb'{"a":"\u0000\u001f\b\f\n\r\t\"\\","b":"\ud83d"}',
+    b'{"a":1,"b":-0.5,"c":123456789012345678901234567890,"d":true,"e":null,"f":[],"g":{}}',
+]
+
+
+@pytest.mark.parametrize("content", FAITHFUL)
+def test_legal_json_passes_faithfully(content: bytes) -> None:
+    assert dump(parse(content)) == content
+
+
+def test_a_pair_of_surrogates_is_one_character() -> None:
+    assert parse(rb'{"a": "\ud83d\ude00"}') == {"a": "😀"}
+
+
+def test_of_duplicate_keys_the_last_one_wins() -> None:
+    assert parse(b'{"a": 1, "b": 2, "a": 3}') == {"a": 3, "b": 2}
+    assert parse(rb'{"a": "\ud83d", "b": 2, "a": 3}') == {"a": 3, "b": 2}
+
+
+def test_a_byte_order_mark_and_white_space_around_do_no_harm() -> None:
+    assert parse(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
+    assert parse(b' \r\n{"a": 1}\n') == {"a": 1}
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_parsed_or_refused(content: bytes) -> None:
+    with suppress(ApiError):
+        assert isinstance(parse(content), dict)
+
+
+texts = st.text(st.characters(), max_size=20)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(st.dictionaries(texts, values, max_size=5))
+def test_whatever_javascript_could_send_comes_out_the_same(body: dict[str, object]) -> None:
+    # ensure_ascii writes lone surrogates as JSON.stringify does
+    assert json.loads(dump(parse(json.dumps(body).encode()))) == body
+    assert parse(dump(body)) == body

@@ -1,0 +1,78 @@
+"""`python -m codex_transform.sandbox` as a program."""
+
+import http.client
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from codex_transform.sandbox import TABLE
+from codex_transform.sandbox.__main__ import main
+
+COMMAND = [sys.executable, "-m", "codex_transform.sandbox"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signals to send to one process")
+def test_tells_its_address_serves_and_ends_when_told(number):
+    with subprocess.Popen([*COMMAND, "--misbehave", "plain-500"], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        found = re.fullmatch(r"sandbox: http://127\.0\.0\.1:(\d+) key (sk-sandbox-\w+)\n", process.stdout.readline())
+        assert found
+        connection = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=10)
+        connection.request("GET", "/sandbox/misbehave")
+        assert connection.getresponse().read().startswith(b'{"name":"plain-500"')
+        connection.request("POST", "/v1/responses", b"{}")
+        assert connection.getresponse().status == 401
+        process.send_signal(number)
+        rest = process.stdout.read()
+        connection.close()
+        assert process.wait(10) == 0
+    assert "No model answers here" in rest
+    assert "POST /v1/responses 401" in rest
+    assert rest.endswith("sandbox: ended\n")
+
+
+def test_ends_though_its_parent_ignores_interrupts():
+    shell = f"'{sys.executable}' -m codex_transform.sandbox & wait_for=$!; sleep 0; echo $wait_for; wait $wait_for"
+    with subprocess.Popen(["sh", "-c", shell], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        own = int(process.stdout.readline())
+        assert process.stdout.readline().startswith("sandbox: http://")
+        os.kill(own, signal.SIGINT)
+        assert process.wait(10) == 0
+
+
+def test_lists_the_misbehaviours(capsys):
+    assert main(["--list"]) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(TABLE)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--misbehave", "nonsense"], "no misbehaviour is called 'nonsense'"),
+        (["--host", "0.0.0.0"], "loopback only"),
+        (["--cert", "/nowhere/cert.pem"], "No such file"),
+    ],
+)
+def test_says_what_it_cannot_use(capsys, options, message):
+    assert main(options) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("port", ["99999", "-1", "http"])
+def test_says_what_is_no_port(capsys, port):
+    with pytest.raises(SystemExit, match="2"):
+        main(["--port", port])
+    assert "--port" in capsys.readouterr().err
+
+
+def test_says_that_a_port_is_taken(sandbox):
+    taken = subprocess.run([*COMMAND, "--port", str(sandbox.port)], capture_output=True, text=True, check=False)
+    assert taken.returncode == 2
+    assert "in use" in taken.stderr
+    assert "Traceback" not in taken.stderr

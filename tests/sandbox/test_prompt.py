@@ -1,0 +1,121 @@
+"""What the user wants is found in the forms that clients wrap it in, and only where it is meant."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codex_transform.sandbox.prompt import Output, wish
+from codex_transform.sandbox.toolcalls import Read, Run, Use, Write
+
+
+def message(*texts, role="user"):
+    return {"type": "message", "role": role, "content": [{"type": "input_text", "text": text} for text in texts]}
+
+
+def call(number, name="bash"):
+    return [
+        {"type": "function_call", "call_id": f"c{number}", "name": name, "arguments": "{}"},
+        {"type": "function_call_output", "call_id": f"c{number}", "output": f"out {number}"},
+    ]
+
+
+def wanted(*items, tools=({"type": "function", "name": "bash"},)):
+    return wish({"input": list(items), "tools": list(tools)})
+
+
+@pytest.mark.parametrize(
+    ("prompt", "action"),
+    [
+        ("write hello world to test.txt", Write("test.txt", "hello world")),
+        ('"write hello world to test.txt"', Write("test.txt", "hello world")),
+        ('"write hello world to test.txt"\n', Write("test.txt", "hello world")),
+        ("Please write 'hello' to world to a/b.md.", Write("a/b.md", "'hello' to world")),
+        ("write the text hello into the file called `x`", Write("x", "hello")),
+        ("save grüße 🎉 to ü.txt", Write("ü.txt", "grüße 🎉")),
+        ("write two\nlines to test.txt", Write("test.txt", "two\nlines")),
+        ("put A to C:\\x\\y.txt", Write("C:\\x\\y.txt", "A")),
+        ("write hello to test.txt and tell me when it is done", Write("test.txt", "hello")),
+        ("write hello to test.txt, please", Write("test.txt", "hello")),
+        ("create a file named note.txt containing exactly: buy milk", Write("note.txt", "buy milk")),
+        ("make a new file x with 'y'", Write("x", "y")),
+        ("run ls -la", Run("ls -la")),
+        ("execute the command `echo hi; exit 3`", Run("echo hi; exit 3")),
+        ("read src/main.py", Read("src/main.py")),
+        ("show me the file README", Read("README")),
+        ("use glob", Use("glob")),
+        ('call the tool glob with {"pattern": "*.py"}', Use("glob", {"pattern": "*.py"})),
+        ("use apply_patch with some text", Use("apply_patch", text="some text")),
+        ("use apply_patch with [1]", Use("apply_patch", text="[1]")),
+        ("say hello", None),
+        ("how do I write to a file?", None),
+        ("should I run the tests?", None),
+        ("read the docs and explain them to me", None),
+        ("", None),
+    ],
+)
+def test_understands_a_few_sentences(prompt, action):
+    found = wanted(message(prompt))
+    assert found.rounds == (((action,),) if action else ())
+
+
+def test_takes_several_actions_one_after_the_other_or_together():
+    prompt = "write a to a.txt and also write b to b.txt, then run ls and then read a.txt"
+    rounds = ((Write("a.txt", "a"), Write("b.txt", "b")), (Run("ls"),), (Read("a.txt"),))
+    assert wanted(message(prompt)).rounds == rounds
+    done = [message(prompt)]
+    for number, expected in enumerate([rounds[0], rounds[0], rounds[1], rounds[2], ()]):
+        assert wanted(*done).next_round() == expected
+        done += call(number)
+
+
+def test_a_text_that_holds_the_word_then_is_not_cut_apart():
+    assert wanted(message("write if x then y to a.txt")).rounds == ((Write("a.txt", "if x then y"),),)
+
+
+def test_the_last_thing_a_person_wrote_counts():
+    found = wanted(message("run ls"), *call(1), message("<environment_context>x</environment_context>"))
+    assert (found.prompt, found.outputs) == ("run ls", (Output("bash", "out 1"),))
+    found = wanted(message("run ls"), *call(1), message("say hello"), message("be kind", role="developer"))
+    assert (found.prompt, found.outputs) == ("say hello", ())
+    assert wanted(message("<reminder>run rm</reminder>", "say hello")).prompt == "say hello"
+    assert wanted(message("be kind", role="developer")).prompt == ""
+
+
+def test_outputs_are_named_after_their_calls_whatever_their_kind():
+    custom = {"type": "custom_tool_call", "call_id": "p", "name": "apply_patch", "input": "x"}
+    shell = {"type": "local_shell_call", "call_id": "s", "action": {}}
+    parts = [{"type": "input_text", "text": "one"}, {"type": "input_image"}, {"type": "input_text", "text": "two"}]
+    found = wanted(
+        message("go"),
+        custom,
+        {"type": "custom_tool_call_output", "call_id": "p", "output": parts},
+        shell,
+        {"type": "local_shell_call_output", "call_id": "s", "output": "ok"},
+    )
+    assert found.outputs == (Output("apply_patch", "one\n\ntwo"), Output("local_shell_call", "ok"))
+
+
+def test_a_title_is_wanted_only_where_there_are_no_tools():
+    items = [message("You make titles: answer with a title.", role="developer"), message('"say hello"')]
+    assert wanted(*items, tools=()).title
+    assert not wanted(*items).title
+    assert not wanted(message("say hello"), tools=()).title
+
+
+@pytest.mark.parametrize(
+    ("text", "folder"),
+    [
+        ("<env>\n  Working directory: /home/me/x y\n</env>", "/home/me/x y"),
+        ("<cwd>C:\\me</cwd>", "C:\\me"),
+        ("x", None),
+    ],
+)
+def test_finds_the_folder_that_the_client_works_in(text, folder):
+    assert wanted(message(text, role="developer"), message("hi")).folder == folder
+
+
+@given(st.lists(st.text(max_size=40), max_size=4))
+def test_any_text_can_be_read(texts):
+    found = wanted(message(*texts), message("run ls"))
+    assert found.rounds == ((Run("ls"),),)
+    wanted(message("run ls"), message(*texts))

@@ -1,0 +1,256 @@
+"""Each request that a Codex endpoint refuses is refused here, in its words; what the Codex CLI sends is not."""
+
+import gzip
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codex_transform import catalog
+from codex_transform.sandbox import Sandbox, running
+from codex_transform.sandbox.strict import UNSUPPORTED, RefusedError, check, parse
+
+TEXT = [{"type": "input_text", "text": "hi"}]
+USER = {"type": "message", "role": "user", "content": TEXT}
+CALL = {"type": "function_call", "call_id": "c1", "name": "bash", "arguments": "{}"}
+OUTPUT = {"type": "function_call_output", "call_id": "c1", "output": "done"}
+CUSTOM = {"type": "custom_tool_call", "call_id": "c2", "name": "apply_patch", "input": "x"}
+CUSTOM_OUTPUT = {"type": "custom_tool_call_output", "call_id": "c2", "output": "done"}
+SHELL = {"type": "local_shell_call", "call_id": "c3", "status": "completed", "action": {"type": "exec"}}
+SHELL_OUTPUT = {"type": "local_shell_call_output", "call_id": "c3", "output": "done"}
+
+REFUSED = [
+    ({"store": ...}, "Store must be set to false"),
+    ({"store": True}, "Store must be set to false"),
+    ({"stream": ...}, "Stream must be set to true"),
+    ({"stream": False}, "Stream must be set to true"),
+    ({"instructions": ...}, "Instructions are required"),
+    ({"instructions": " "}, "Instructions are required"),
+    ({"instructions": ["x"]}, "Instructions are required"),
+    *(({name: None}, f"Unsupported parameter: {name}") for name in UNSUPPORTED),
+    ({"service_tier": "priority"}, "Unsupported parameter: service_tier"),
+    ({"model": "gpt-4"}, "The 'gpt-4' model is not supported when using Codex with a ChatGPT account."),
+    ({"model": "gpt-5"}, "The 'gpt-5' model is not supported when using Codex with a ChatGPT account."),
+    ({"model": ...}, "The 'None' model is not supported when using Codex with a ChatGPT account."),
+    (
+        {"reasoning": {"effort": "minimal"}},
+        "Unsupported value: 'minimal' is not supported with the 'gpt-5.2-codex' model. "
+        "Supported values are: 'low', 'medium', 'high', 'xhigh'.",
+    ),
+    (
+        {"text": {"verbosity": "low"}},
+        "Unsupported parameter: text.verbosity is not supported with the 'gpt-5.2-codex' model.",
+    ),
+    (
+        {"model": "gpt-5.2", "text": {"verbosity": "loud"}},
+        "Unsupported value: 'loud' is not supported with the 'gpt-5.2' model. "
+        "Supported values are: 'low', 'medium', 'high'.",
+    ),
+    ({"reasoning": "high"}, "Invalid type for 'reasoning'"),
+    ({"include": "reasoning.encrypted_content"}, "Invalid type for 'include'"),
+    ({"tools": {}}, "Invalid type for 'tools'"),
+    ({"tools": ["bash"]}, "Missing required parameter: 'tools[0].type'"),
+    ({"tools": [{"type": "function"}]}, "Missing required parameter: 'tools[0].name'"),
+    (
+        {"tools": [{"type": "function", "name": "f", "parameters": []}]},
+        None,
+    ),
+    (
+        {"tools": [{"type": "function", "name": "f", "parameters": "x"}]},
+        "Invalid type for 'tools[0].parameters': expected an object",
+    ),
+    ({"input": "hello"}, "Input must be a list"),
+    ({"input": []}, "Input must not be empty"),
+    ({"input": ["hello"]}, "Invalid type for 'input[0]': expected an object"),
+    ({"input": [{"role": "user", "content": TEXT}]}, "Missing required parameter: 'input[0].type'"),
+    ({"input": [{**USER, "role": "system"}]}, "System messages are not allowed"),
+    ({"input": [{**USER, "role": "tool"}]}, "Invalid value: 'tool' for 'input[0].role'"),
+    ({"input": [{**USER, "content": "hi"}]}, "Invalid type for 'input[0].content': expected a list of parts"),
+    (
+        {"input": [USER, {**USER, "content": [{"type": "text", "text": "hi"}]}]},
+        "Invalid value: 'text' for a part of 'input[1].content'",
+    ),
+    (
+        {"input": [{**USER, "content": [{"type": "output_text", "text": "hi"}]}]},
+        "Invalid value: 'output_text' for a part of 'input[0].content'",
+    ),
+    ({"input": [{**USER, "content": ["hi"]}]}, "Invalid value: None for a part of 'input[0].content'"),
+    (
+        {"input": [{**USER, "content": [{"type": "input_text"}]}]},
+        "Missing required parameter: 'input[0].content.text'",
+    ),
+    (
+        {"input": [USER, {"type": "item_reference", "id": "rs_1"}]},
+        "Item with id 'rs_1' not found. Items are not persisted when store is false.",
+    ),
+    ({"input": [USER, {"type": "reasoning"}]}, "Missing required parameter: 'input[1].summary'"),
+    ({"input": [USER, {**CALL, "call_id": None}]}, "Missing required parameter: 'input[1].call_id'"),
+    ({"input": [USER, {**CALL, "arguments": {}}]}, "Missing required parameter: 'input[1].arguments'"),
+    ({"input": [USER, {**CUSTOM, "input": None}]}, "Missing required parameter: 'input[1].input'"),
+    ({"input": [USER, CALL, {**OUTPUT, "output": 1}]}, "Missing required parameter: 'input[2].output'"),
+    ({"input": [USER, OUTPUT]}, "No tool call found for function call output with call_id c1."),
+    ({"input": [USER, OUTPUT, CALL]}, "No tool call found for function call output with call_id c1."),
+    ({"input": [USER, CUSTOM_OUTPUT]}, "No tool call found for custom tool call output with call_id c2."),
+    ({"input": [USER, SHELL_OUTPUT]}, "No tool call found for local shell call output with call_id c3."),
+    (
+        {"input": [USER, CUSTOM, SHELL_OUTPUT | {"call_id": "c2"}]},
+        "No tool call found for local shell call output with call_id c2.",
+    ),
+    ({"input": [USER, CALL, OUTPUT, OUTPUT]}, "No tool call found for function call output with call_id c1."),
+    ({"input": [USER, CALL]}, "No tool output found for function call c1."),
+]
+
+ACCEPTED = [
+    {"include": ["reasoning.encrypted_content"], "reasoning": {"effort": "high", "summary": "auto"}},
+    {"prompt_cache_key": "ses_1", "parallel_tool_calls": True, "tool_choice": "auto", "client_metadata": {"a": "b"}},
+    {"model": "gpt-5.2", "text": {"verbosity": "low"}},
+    {"input": [{**USER, "id": "msg_1"}, {**USER, "role": "developer"}]},
+    {"input": [USER, {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "a"}]}]},
+    {"input": [{**USER, "content": [*TEXT, {"type": "input_image", "image_url": "data:image/png;base64,AA=="}]}]},
+    {"input": [USER, {"type": "reasoning", "summary": [], "encrypted_content": "x"}]},
+    {"input": [USER, CALL, OUTPUT, CUSTOM, CUSTOM_OUTPUT, SHELL, SHELL_OUTPUT, USER]},
+    {"input": [USER, CALL, CUSTOM, {**OUTPUT, "output": TEXT}, CUSTOM_OUTPUT]},
+    {"input": [USER, SHELL, {**OUTPUT, "call_id": "c3"}]},
+    {"input": [USER, {"type": "compaction", "encrypted_content": "x"}]},
+    {"tools": [{"type": "web_search"}, {"type": "custom", "name": "apply_patch", "format": {"type": "text"}}]},
+]
+
+
+@pytest.mark.parametrize(("fields", "detail"), [each for each in REFUSED if each[1]])
+def test_refuses_what_a_codex_endpoint_refuses(client, fields, detail):
+    answer = client.post(client.body(**fields))
+    assert (answer.status, answer.json) == (400, {"detail": detail})
+    assert answer.headers["x-codex-sandbox"] == "1"
+
+
+@pytest.mark.parametrize("fields", ACCEPTED)
+def test_takes_what_the_codex_cli_sends(client, fields):
+    answer = client.post(client.body(**fields))
+    assert answer.status == 200, answer.body
+    assert answer.types[-1] == "response.completed"
+
+
+@pytest.mark.parametrize(
+    ("headers", "detail"),
+    [
+        ({"content_type": ""}, "Unsupported content type: send application/json"),
+        ({"content_type": "text/plain"}, "Unsupported content type: send application/json"),
+        ({"accept": ""}, "Missing header: accept: text/event-stream"),
+        ({"accept": "*/*"}, "Missing header: accept: text/event-stream"),
+        ({"originator": ""}, "Missing header: originator"),
+        ({"session_id": "a", "x_session_id": "b"}, None),
+    ],
+)
+def test_refuses_requests_without_the_headers_of_a_codex_client(client, headers, detail):
+    answer = client.post(client.body(), **headers)
+    assert (answer.status, answer.json) == (400, {"detail": detail}) if detail else answer.status == 200
+
+
+def test_refuses_session_headers_that_differ(client):
+    headers = {**client.headers(), "session_id": "a", "session-id": "b"}
+    with pytest.raises(RefusedError, match="session_id and session-id differ"):
+        check(headers, client.body(), {model.slug: model for model in catalog.models()})
+    check(headers | {"session-id": "a"}, client.body(), {model.slug: model for model in catalog.models()})
+
+
+def test_a_wrong_key_is_told_apart_from_none_and_never_repeated(client, sandbox):
+    wrong = client.post(client.body(), authorization="Bearer sk-this-is-the-wrong-one")
+    assert wrong.status == 401
+    assert wrong.json["error"]["code"] == "invalid_api_key"
+    assert b"this-is-the-wrong" not in wrong.raw
+    assert client.post(client.body(), authorization="").status == 401
+    assert client.post(client.body(), authorization=sandbox.key).status == 401
+    # The key is looked at before the body.
+    assert client.post(b"{", authorization="Bearer x").status == 401
+    assert {request["status"] for request in sandbox.requests} == {401}
+
+
+def test_every_model_of_the_catalogue_is_known_with_each_of_its_efforts_and_no_other(client):
+    known = [model for model in catalog.models() if model.slug not in catalog.aliases()]
+    assert known
+    for model in known:
+        for effort in catalog.EFFORTS:
+            status = client.post(client.body(model=model.slug, reasoning={"effort": effort})).status
+            assert status == (200 if effort in model.efforts else 400), (model.slug, effort)
+
+
+def test_the_known_models_can_be_chosen(client_of):
+    with running(Sandbox(models=["my-model", "gpt-5.2-codex"])) as sandbox:
+        client = client_of(sandbox)
+        assert client.post(client.body(model="my-model", reasoning={"effort": "ultra"})).status == 200
+        assert client.post(client.body(model="gpt-5.2-codex", reasoning={"effort": "ultra"})).status == 400
+        assert client.post(client.body(model="gpt-5.2")).status == 400
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'"text"', b"\xff", b'{"input": NaN}'])
+def test_refuses_a_body_that_is_no_json_object(client, content):
+    answer = client.post(content)
+    assert answer.status == 400
+    assert "JSON" in answer.json["detail"]
+
+
+def test_takes_a_gzipped_body_and_no_other_coding(client, sandbox):
+    content = gzip.compress(b'{"model": "none"}')
+    assert client.post(content, content_encoding="gzip").json["detail"] == "Store must be set to false"
+    assert sandbox.requests[-1]["body"] == {"model": "none"}
+    assert client.post(content[:-9], content_encoding="gzip").status == 400
+    assert client.post(content, content_encoding="zstd").status == 415
+
+
+@pytest.mark.parametrize("path", ["/v1/responses", "/backend-api/codex/responses", "/x/y/responses?a=b", "/responses"])
+def test_answers_at_every_path_that_ends_in_responses(client, path):
+    assert client.post(client.body(), path).status == 200
+
+
+def test_has_nothing_at_other_paths_and_for_other_methods(client, sandbox):
+    assert client.post(client.body(), "/v1/chat/completions").status == 404
+    assert client.get("/v1/models").status == 404
+    assert client.get("/v1/responses").status == 405
+    assert [request["path"] for request in sandbox.requests] == ["/v1/chat/completions", "/v1/models", "/v1/responses"]
+
+
+def test_compacts_a_history_into_one_json_document(client):
+    body = client.body("hello", store=..., stream=...)
+    answer = client.post(body, "/backend-api/codex/responses/compact", accept="application/json")
+    assert answer.status == 200
+    assert answer.json["object"] == "response.compaction"
+    assert [item["type"] for item in answer.json["output"]] == ["message", "message", "compaction"]
+    assert client.post(body | {"model": "x"}, "/v1/responses/compact").status == 400
+    # What it gave can be sent back.
+    assert client.post(client.body(input=answer.json["output"])).status == 200
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["type", "role", "content", "call_id", "output", "name", "text", "effort", "id"]),
+            inner,
+            max_size=4,
+        )
+    ),
+    max_leaves=8,
+)
+typed = st.sampled_from(["message", "function_call", "function_call_output", "reasoning", "user", "developer", "x"])
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(["model", "input", "tools", "reasoning", "text", "include", "prompt_cache_key"]),
+        json_values | st.lists(st.dictionaries(st.sampled_from(["type", "role", "content"]), typed | json_values)),
+    )
+)
+def test_any_json_object_is_either_refused_or_fine(body):
+    models = {model.slug: model for model in catalog.models()}
+    base = {"model": "gpt-5.2", "instructions": "x", "store": False, "stream": True}
+    headers = {"content-type": "application/json", "accept": "text/event-stream", "originator": "x"}
+    with suppress(RefusedError):
+        check(headers, {**base, **body}, models)
+
+
+@given(st.binary(max_size=50))
+def test_any_bytes_are_either_an_object_or_refused(content):
+    with suppress(RefusedError):
+        assert isinstance(parse(content), dict)

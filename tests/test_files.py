@@ -1,0 +1,87 @@
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from codex_transform.files import write_private
+
+posix_only = pytest.mark.skipif(os.name != "posix", reason="file modes and limits are POSIX's")
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@posix_only
+def test_new_files_and_folders_belong_to_their_owner_alone(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    target = tmp_path / "a" / "b" / "secret"
+    write_private(target, b"x")
+    assert target.read_bytes() == b"x"
+    assert (mode(target), mode(target.parent), mode(tmp_path / "a")) == (0o600, 0o700, 0o700)
+    assert mode(tmp_path) == 0o755
+
+
+@posix_only
+def test_a_file_that_others_could_read_is_theirs_no_more(tmp_path: Path) -> None:
+    target = tmp_path / "secret"
+    target.write_bytes(b"old")
+    target.chmod(0o644)
+    write_private(target, b"new")
+    assert (target.read_bytes(), mode(target)) == (b"new", 0o600)
+
+
+def test_nothing_but_the_file_is_left(tmp_path: Path) -> None:
+    for content in (b"one", b"two"):
+        write_private(tmp_path / "file", content)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_failing_replacement_leaves_what_was_there_and_no_temporary_file(tmp_path: Path) -> None:
+    in_the_way = tmp_path / "file"
+    in_the_way.mkdir()
+    (in_the_way / "old").write_bytes(b"old")
+    with pytest.raises(OSError, match="file"):
+        write_private(in_the_way, b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (in_the_way / "old").read_bytes() == b"old"
+
+
+@posix_only
+def test_a_disk_that_fills_up_leaves_the_old_content(tmp_path: Path) -> None:
+    target = tmp_path / "file"
+    target.write_bytes(b"old")
+    # A process that may not write files over 100 bytes: the write fails half way through.
+    script = (
+        "import resource, sys; from pathlib import Path; from codex_transform.files import write_private\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
+        "try: write_private(Path(sys.argv[1]), b'n' * 1000)\n"
+        "except OSError: sys.exit(7)"
+    )
+    root = Path(__file__).parents[1]
+    done = subprocess.run([sys.executable, "-c", script, str(target)], cwd=root, timeout=30, check=False)
+    assert done.returncode == 7
+    assert target.read_bytes() == b"old"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@posix_only
+def test_a_symbolic_link_stays_one(tmp_path: Path) -> None:
+    real = tmp_path / "dotfiles" / "file"
+    real.parent.mkdir()
+    real.write_bytes(b"old")
+    link = tmp_path / "link"
+    link.symlink_to(real)
+    write_private(link, b"new")
+    assert link.is_symlink()
+    assert real.read_bytes() == b"new"
+
+
+def test_a_file_in_the_place_of_a_folder_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "folder").write_bytes(b"old")
+    with pytest.raises(OSError, match="folder"):
+        write_private(tmp_path / "folder" / "file", b"new")
+    assert (tmp_path / "folder").read_bytes() == b"old"

@@ -1,0 +1,126 @@
+import json
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codex_transform import jsonc
+
+TEXTS = st.text() | st.sampled_from(["//", "/* */", ",]", ",}", '"', "\\", "a\\", "// x\n", "{env:A}", "\ufeff"])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(TEXTS, inner, max_size=5),
+    max_leaves=20,
+)
+NOISE = ("", "", " ", "\n", "\r\n", "\t", '// , ] } " /* \n', '/* , ] } // " \n */', "/**/", "/***/", "/*/ */")
+
+
+def tokens(value: object, trailing: random.Random) -> list[str]:
+    """A value as JSON tokens, with a comma after the last item now and then."""
+    if isinstance(value, dict):
+        items = [[json.dumps(key), ":", *tokens(item, trailing)] for key, item in value.items()]
+        opening, closing = "{", "}"
+    elif isinstance(value, list):
+        items = [tokens(item, trailing) for item in value]
+        opening, closing = "[", "]"
+    else:
+        return [json.dumps(value, ensure_ascii=trailing.random() < 0.5)]
+    inside = [token for item in items for token in (",", *item)][1:]
+    if items and trailing.random() < 0.5:
+        inside.append(",")
+    return [opening, *inside, closing]
+
+
+@given(VALUES, st.randoms(use_true_random=False))
+def test_comments_and_trailing_commas_between_tokens_change_nothing(value: object, rnd: random.Random) -> None:
+    text = "".join(rnd.choice(NOISE) + token for token in tokens(value, rnd)) + rnd.choice(NOISE)
+    assert jsonc.parse(text) == value
+
+
+@given(VALUES)
+def test_plain_json_is_read_alike_in_both_modes(value: object) -> None:
+    for indent in (None, 2):
+        text = json.dumps(value, indent=indent)
+        assert jsonc.parse(text) == jsonc.parse(text, strict=True) == value
+
+
+@given(st.text(alphabet='{}[]:,"/*\\\n\r ab1-.e\ufeff', max_size=60) | st.text(max_size=60))
+def test_any_text_is_a_value_or_a_json_error_with_a_place_in_it(text: str) -> None:
+    place = None
+    try:
+        jsonc.parse(text)
+    except jsonc.JsonError as error:
+        place = (error.line, error.column)
+    lines = text.removeprefix("\ufeff").split("\n")
+    assert place is None or (0 < place[0] <= len(lines) and 0 < place[1] <= len(lines[place[0] - 1]) + 1)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['"//"', '"/* x */"', '",]"', '"a\\"//b"', '"\\\\"', '["x,]",]', '{"//": "/*", "*/": ",}"}', '"http://h/"'],
+)
+def test_strings_are_never_touched(text: str) -> None:
+    assert jsonc.parse(text) == json.loads(text.replace('",]', '"]') if text.startswith("[") else text)
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "column", "reason"),
+    [
+        ("", 1, 1, "expecting value"),
+        ("{\n  'a': 1\n}", 2, 3, "double quotes"),
+        ('{"a": 1\n "b": 2}', 2, 2, "','"),
+        ('// ünï\n{"ä": [1,,2]}', 2, 10, "expecting value"),
+        ("/* one\n two */ {} x", 2, 12, "extra data"),
+        ("[,]", 1, 2, "expecting value"),
+        ("[1,2,,]", 1, 6, "expecting value"),
+        ("1,", 1, 2, "extra data"),
+        ("{} /* x", 1, 4, "comment without an end"),
+        ('{"a": "b\n"}', 1, 9, "control character"),
+        ('{"a": "b', 1, 7, "unterminated string"),
+        ("[\n -Infinity]", 2, 2, "-Infinity is not"),
+        ("[NaN]", 1, 2, "NaN is not"),
+        ("\ufeff[x]", 1, 2, "expecting value"),
+        ("[1\r\n, 2 3]", 2, 5, "','"),
+    ],
+)
+def test_errors_say_where(text: str, line: int, column: int, reason: str) -> None:
+    with pytest.raises(jsonc.JsonError) as caught:
+        jsonc.parse(text)
+    assert (caught.value.line, caught.value.column) == (line, column)
+    assert reason in caught.value.reason
+    assert str(caught.value) == f"line {line}, column {column}: {caught.value.reason}"
+
+
+@pytest.mark.parametrize(("text", "column"), [("{} // x", 4), ("[1, ]", 3), ('{"a": 1,}', 8), ("[1] /* x */", 5)])
+def test_strict_mode_points_at_what_plain_json_has_not(text: str, column: int) -> None:
+    jsonc.parse(text)
+    with pytest.raises(jsonc.JsonError) as caught:
+        jsonc.parse(text, strict=True)
+    assert caught.value.column == column
+
+
+def test_a_byte_order_mark_is_skipped() -> None:
+    assert jsonc.parse("\ufeff{}") == {}
+
+
+def test_a_carriage_return_ends_a_line_comment_and_a_line_separator_does_not() -> None:
+    assert jsonc.parse('{ // c\r"x": 1}') == {"x": 1}
+    assert jsonc.parse('{ // c\u2028"x": 1\n}') == {}
+
+
+@pytest.mark.parametrize("text", ["[" * 200_000, "1" * 10_000])
+def test_what_cannot_be_held_is_a_json_error(text: str) -> None:
+    with pytest.raises(jsonc.JsonError):
+        jsonc.parse(text)
+
+
+def test_an_error_never_quotes_the_text() -> None:
+    with pytest.raises(jsonc.JsonError) as caught:
+        jsonc.parse('{"apiKey": "sk-very-secret" "x": sk-other-secret}')
+    assert "secret" not in str(caught.value) + repr(caught.value)
+
+
+def test_kinds_are_named_as_json_names_them() -> None:
+    kinds = [jsonc.kind(value) for value in (None, True, "", 1, 1.5, [], {})]
+    assert kinds == ["null", "true or false", "text", "a number", "a number", "a list", "an object"]

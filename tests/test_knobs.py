@@ -1,0 +1,204 @@
+import dataclasses
+import os
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from codex_transform.knobs import KNOBS, Settings
+
+READ = {knob.field: knob.read for knob in KNOBS}
+
+
+def test_the_table_is_the_contract() -> None:
+    table = {knob.field: (knob.option, knob.environ, knob.key, knob.default) for knob in KNOBS}
+    assert table == {
+        "base_url": ("codex_base_url", "CODEX_BASE_URL", "baseURL", None),
+        "api_key": ("codex_api_key", "CODEX_API_KEY", "apiKey", None),
+        "mode": ("codex_mode", "CODEX_MODE", "codexMode", True),
+        "hosts": ("codex_hosts", "CODEX_HOSTS", "hosts", ("api.openai.com",)),
+        "forward_client_key": ("codex_forward_client_key", "CODEX_FORWARD_CLIENT_KEY", "forwardClientKey", False),
+        "originator": ("codex_originator", "CODEX_ORIGINATOR", "originator", "opencode"),
+        "instructions_file": ("codex_instructions_file", "CODEX_INSTRUCTIONS_FILE", "instructionsFile", None),
+        "catalog_url": (
+            "codex_catalog_url",
+            "CODEX_CATALOG_URL",
+            "catalogURL",
+            "https://raw.githubusercontent.com/openai/codex",
+        ),
+        "allow_remote": ("codex_allow_remote", "CODEX_ALLOW_REMOTE", "allowRemote", False),
+        "log_requests": ("codex_log_requests", "ENABLE_PLUGIN_REQUEST_LOGGING", "logRequests", False),
+        "debug": ("codex_debug", "DEBUG_CODEX_PLUGIN", "debug", False),
+    }
+
+
+def test_every_setting_has_a_knob_and_a_help() -> None:
+    assert [knob.field for knob in KNOBS] == list(Settings.model_fields)
+    assert all(knob.help.endswith(".") and "\n" not in knob.help for knob in KNOBS)
+
+
+def test_settings_and_knobs_cannot_be_changed() -> None:
+    with pytest.raises(ValidationError):
+        Settings().mode = False  # type: ignore[misc]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        KNOBS[0].field = "x"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("field", ["mode", "forward_client_key", "allow_remote", "log_requests", "debug"])
+@pytest.mark.parametrize(
+    ("values", "meaning"),
+    [
+        ((True, "1", "true", "True", "yes", "YES", "on", " On ", 1), True),
+        ((False, "0", "false", "FALSE", "no", "off", "Off", 0), False),
+    ],
+)
+def test_flags(field: str, values: tuple[object, ...], meaning: bool) -> None:
+    assert all(READ[field](value) is meaning for value in values)
+
+
+@pytest.mark.parametrize("value", ["maybe", "2", "t", 2, 1.0, [], {}, "10" * 5000])
+def test_what_is_no_flag(value: object) -> None:
+    with pytest.raises(ValueError, match="on or off: write 1 or 0"):
+        READ["mode"](value)
+
+
+@pytest.mark.parametrize("key", ["sk-abc", "  sk-abc\n", "!~", "a" * 4000])
+def test_keys_are_stripped_and_hidden(key: str) -> None:
+    read = READ["api_key"](key)
+    assert isinstance(read, SecretStr)
+    assert read.get_secret_value() == key.strip()
+    assert key.strip() not in repr(read) + str(read) + repr(Settings(api_key=read)) + str(Settings(api_key=read))
+    assert READ["api_key"](read) == read
+
+
+@pytest.mark.parametrize(
+    "key", ["sk secret", "sk\nsecret", "Bearer secret", "secrét", "secret\x00", "secret\u200b", "sécret"]
+)
+def test_keys_that_no_header_takes_are_refused_without_being_shown(key: str) -> None:
+    with pytest.raises(ValueError, match="the key alone") as caught:
+        READ["api_key"](key)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [5, True, ["sk-secret"], {"key": "sk-secret"}])
+def test_a_key_of_a_wrong_type_is_not_shown(value: object) -> None:
+    with pytest.raises(ValueError, match="must be text, not") as caught:
+        READ["api_key"](value)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "hosts"),
+    [
+        ("api.openai.com", ("api.openai.com",)),
+        ("API.OpenAI.com:443", ("api.openai.com:443",)),
+        ("a, b;c".replace(";", " "), ("a", "b", "c")),
+        (" a ,, b\n", ("a", "b")),
+        (["a", "B:80"], ("a", "b:80")),
+        (["a,b", "c d"], ("a", "b", "c", "d")),
+        (("a", "a", "b", "a"), ("a", "b")),
+        ("127.0.0.1:8080 localhost", ("127.0.0.1:8080", "localhost")),
+        ("[::1] [::1]:8080", ("::1", "::1:8080")),
+        ("my_host.local xn--bcher-kva.example", ("my_host.local", "xn--bcher-kva.example")),
+    ],
+)
+def test_hosts(value: object, hosts: tuple[str, ...]) -> None:
+    assert READ["hosts"](value) == hosts
+
+
+@pytest.mark.parametrize(
+    ("value", "mend"),
+    [
+        ("https://api.openai.com", "write api.openai.com"),
+        ("https://api.openai.com:8443/v1/", "write api.openai.com:8443"),
+        ("http://user:pass@h/v1", "write h"),
+        ("api.openai.com/v1", "write api.openai.com"),
+        ("*.openai.com", "write a name such as"),
+        ("a:0", "is not a host"),
+        ("a:65536", "is not a host"),
+        ("a:port", "is not a host"),
+        ("a:", "is not a host"),
+        ("-", "is not a host"),
+        ("bücher.example", "is not a host"),
+        (",", "names no host"),
+        (5, "must be text, not a number"),
+        (["a", None], "must be text, not null"),
+        ({"a": 1}, "must be text, not an object"),
+    ],
+)
+def test_what_is_no_host(value: object, mend: str) -> None:
+    with pytest.raises(ValueError, match=mend.replace("*", r"\*")) as caught:
+        READ["hosts"](value)
+    assert "pass" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["opencode", " codex_cli_rs\n", "Codex Desktop", "a/1.2 (x; y)"])
+def test_originators(value: str) -> None:
+    assert READ["originator"](value) == value.strip()
+
+
+@pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\nb", "a\tb", "é", "a\x00", 5])
+def test_originators_that_no_header_takes(value: object) -> None:
+    with pytest.raises(ValueError, match=r"HTTP header|must be text"):
+        READ["originator"](value)
+
+
+@pytest.mark.parametrize(
+    ("value", "url"),
+    [
+        ("https://mirror.example/openai/codex/", "https://mirror.example/openai/codex"),
+        ("http://127.0.0.1:9999", "http://127.0.0.1:9999"),
+        ("HTTPS://h/x", "HTTPS://h/x"),
+    ],
+)
+def test_catalog_urls(value: str, url: str) -> None:
+    assert READ["catalog_url"](value) == url
+
+
+@pytest.mark.parametrize(
+    "value", ["mirror.example", "ftp://h", "file:///etc", "https://", "https://h?x", "https://h#x", "https://u:p@h",
+              "https://h:99999", "https://[::1", "https://h/a b", "https://h:0", 5],
+)  # fmt: skip
+def test_what_is_no_catalog_url(value: object) -> None:
+    with pytest.raises(ValueError, match=r"http or https URL|must be text"):
+        READ["catalog_url"](value)
+
+
+def test_the_base_url_stays_as_it_was_written_and_is_judged_by_the_endpoint_rules() -> None:
+    assert READ["base_url"](" https://h/prefix/ ") == "https://h/prefix/"
+    for bad in ("h", "ftp://h", "https://u:p@h", "https://h?x=1", "https://"):
+        with pytest.raises(ValueError, match=r"\w"):
+            READ["base_url"](bad)
+
+
+def test_an_instructions_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "mine.md"
+    file.write_text("\ufeffDo as I säy.", encoding="utf-8")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for spelling in (str(file), " ~/mine.md ", "mine.md"):
+        assert READ["instructions_file"](spelling) == file
+
+
+def test_what_is_no_instructions_file(tmp_path: Path) -> None:
+    (tmp_path / "empty").write_bytes(b" \n")
+    (tmp_path / "latin").write_bytes(b"\xe9")
+    for name, mend in (
+        ("missing", "missing cannot be read: No such file"),
+        ("empty", "empty is empty: write the instructions"),
+        ("latin", "latin is not UTF-8 text: save it as UTF-8"),
+        (".", "is not a file"),
+        ("nul\0", "is not a path"),
+    ):
+        with pytest.raises(ValueError, match=mend):
+            READ["instructions_file"](str(tmp_path / name))
+    with pytest.raises(ValueError, match="must be text, not a list"):
+        READ["instructions_file"]([])
+
+
+@pytest.mark.skipif(os.name != "posix", reason="named pipes are POSIX's")
+def test_a_pipe_is_no_instructions_file_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="is not a file"):
+        READ["instructions_file"](str(tmp_path / "pipe"))

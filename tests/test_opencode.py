@@ -1,0 +1,293 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codex_transform.opencode import ModelOptions, OpenCodeConfig, load, paths, signature
+
+PROVIDER: dict[str, Any] = {
+    "options": {"reasoningEffort": "low", "textVerbosity": "low", "include": ["a"]},
+    "models": {
+        "gpt-5.2": {
+            "options": {"reasoningEffort": "medium", "reasoningSummary": "auto"},
+            "variants": {
+                "high": {"reasoningEffort": "high", "include": ["b", "c"]},
+                "off": {"reasoningEffort": "none", "disabled": True},
+                "deep-think": {"reasoningEffort": "xhigh"},
+            },
+        },
+        "mine": {
+            "id": "gpt-6",
+            "options": {"textVerbosity": "high"},
+            "variants": {"quick": {"reasoningEffort": "minimal"}},
+        },
+        "gpt-5.2-codex-high": {"options": {"reasoningEffort": "high"}},
+        "bare": {},
+        "nothing": {"options": {"reasoningEffort": None, "textVerbosity": "", "include": []}},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "effort", "summary", "verbosity", "include"),
+    [
+        ("gpt-5.2", "medium", "auto", "low", ("a",)),
+        ("gpt-5.2-high", "high", "auto", "low", ("b", "c")),
+        ("gpt-5.2-deep-think", "xhigh", "auto", "low", ("a",)),
+        ("gpt-5.2-off", "low", None, "low", ("a",)),
+        ("gpt-5.2-", "low", None, "low", ("a",)),
+        ("gpt-5.2-low", "low", None, "low", ("a",)),
+        ("gpt-6", "low", None, "high", ("a",)),
+        ("mine", "low", None, "high", ("a",)),
+        ("gpt-6-quick", "minimal", None, "high", ("a",)),
+        ("mine-quick", "minimal", None, "high", ("a",)),
+        ("gpt-5.2-codex-high", "high", None, "low", ("a",)),
+        ("gpt-5.2-codex", "low", None, "low", ("a",)),
+        ("bare", "low", None, "low", ("a",)),
+        ("nothing", None, None, None, ()),
+        ("unheard-of", "low", None, "low", ("a",)),
+        ("", "low", None, "low", ("a",)),
+    ],
+)
+def test_options(
+    name: str, effort: str | None, summary: str | None, verbosity: str | None, include: tuple[str, ...]
+) -> None:
+    expected = ModelOptions(effort=effort, summary=summary, verbosity=verbosity, include=include)
+    assert OpenCodeConfig(PROVIDER).options_for(name) == expected
+
+
+def test_a_key_goes_before_an_id_and_before_a_variant() -> None:
+    models = {
+        "a": {"id": "b", "options": {"reasoningEffort": "low"}, "variants": {"x": {"reasoningEffort": "high"}}},
+        "b": {"options": {"reasoningEffort": "medium"}},
+        "a-x": {"options": {"reasoningEffort": "none"}},
+    }
+    config = OpenCodeConfig({"models": models})
+    assert [config.options_for(name).effort for name in ("a", "b", "a-x", "b-x")] == ["low", "medium", "none", "high"]
+
+
+def test_an_empty_configuration_says_nothing() -> None:
+    config = OpenCodeConfig()
+    assert (config.base_url, config.base_url_file, config.client_base_url, config.files) == (None, None, None, ())
+    assert config.options_for("gpt-5.2") == ModelOptions()
+
+
+class Place:
+    """A home, a project in it, and what OpenCode would make of their files."""
+
+    def __init__(self, root: Path) -> None:
+        self.home = root / "home"
+        self.project = self.home / "project"
+        self.user_file = self.home / ".config" / "opencode" / "opencode.jsonc"
+        self.project_file = self.project / "opencode.json"
+        for folder in (self.user_file.parent, self.project):
+            folder.mkdir(parents=True)
+        self.environ = {"OPENCODE_TEST_MANAGED_CONFIG_DIR": str(root / "managed")}
+
+    def user(self, openai: object) -> None:
+        self.user_file.write_text(json.dumps({"provider": {"openai": openai}}), encoding="utf-8")
+
+    def own(self, openai: object) -> None:
+        self.project_file.write_text(json.dumps({"provider": {"openai": openai}}), encoding="utf-8")
+
+    def load(self) -> tuple[OpenCodeConfig, list[str]]:
+        return load(self.environ, self.project, self.home)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+def test_objects_merge_and_everything_else_is_replaced(place: Place) -> None:
+    place.user(PROVIDER)
+    place.own(
+        {
+            "options": {"reasoningEffort": None, "include": ["z"]},
+            "models": {
+                "gpt-5.2": {"variants": {"off": {"disabled": False}, "high": {"textVerbosity": "high"}}},
+                "new": {"options": {"reasoningEffort": "max"}},
+            },
+        }
+    )
+    config, warnings = place.load()
+    assert warnings == []
+    assert config.options_for("other") == ModelOptions(verbosity="low", include=("z",))
+    assert config.options_for("gpt-5.2").effort == "medium"
+    assert config.options_for("gpt-5.2-off").effort == "none"
+    assert config.options_for("gpt-5.2-high") == ModelOptions(
+        effort="high", summary="auto", verbosity="high", include=("b", "c")
+    )
+    assert config.options_for("new").effort == "max"
+
+
+def test_comments_commas_and_references(place: Place) -> None:
+    (place.user_file.parent / "url.txt").write_text("https://from-file\n", encoding="utf-8")
+    place.user_file.write_text(
+        """{
+          // "baseURL": "{file:missing.txt}",
+          "provider": {"openai": {
+            "baseURL": "{file:url.txt}", /* mine */
+            "options": {"reasoningEffort": "{env:EFFORT}", "baseURL": "http://127.0.0.1:8080/v1",},
+          }},
+        }""",
+        encoding="utf-8",
+    )
+    place.environ["EFFORT"] = "high"
+    config, warnings = place.load()
+    assert warnings == []
+    assert (config.base_url, config.base_url_file) == ("https://from-file", str(place.user_file))
+    assert config.client_base_url == "http://127.0.0.1:8080/v1"
+    assert config.options_for("x").effort == "high"
+
+
+def test_the_last_file_that_names_the_base_url_is_named(place: Place) -> None:
+    place.user({"baseURL": "https://user"})
+    place.own({"options": {}})
+    assert place.load()[0].base_url_file == str(place.user_file)
+    place.own({"baseURL": "https://project"})
+    config, _ = place.load()
+    assert (config.base_url, config.base_url_file) == ("https://project", str(place.project_file))
+
+
+@pytest.mark.parametrize("empty", ["", None, "{env:NOT_SET}"])
+def test_an_empty_base_url_is_none(empty: str | None, place: Place) -> None:
+    place.user({"baseURL": "https://user", "options": {"baseURL": "https://user"}})
+    place.own({"baseURL": empty, "options": {"baseURL": empty}})
+    config, warnings = place.load()
+    assert (config.base_url, config.base_url_file, config.client_base_url, warnings) == (None, None, None, [])
+
+
+def test_a_base_url_of_a_wrong_type_does_not_uncover_another(place: Place) -> None:
+    place.user({"baseURL": "https://user"})
+    place.own({"baseURL": ["https://project"]})
+    config, warnings = place.load()
+    assert config.base_url is None
+    assert warnings == [f"{place.project_file}: provider.openai.baseURL must be text, not a list; ignored"]
+
+
+@pytest.mark.parametrize(
+    ("openai", "path", "wanted"),
+    [
+        ({"options": {"reasoningEffort": 5}}, "options.reasoningEffort", "text, not a number"),
+        ({"options": {"reasoningSummary": ["auto"]}}, "options.reasoningSummary", "text, not a list"),
+        ({"options": {"textVerbosity": True}}, "options.textVerbosity", "text, not true or false"),
+        ({"options": {"baseURL": {}}}, "options.baseURL", "text, not an object"),
+        ({"options": {"include": "a"}}, "options.include", "a list of texts, not text"),
+        ({"options": {"include": ["a", 5]}}, "options.include", "a list of texts, not a list"),
+        ({"options": 5}, "options", "an object, not a number"),
+        ({"models": []}, "models", "an object, not a list"),
+        ({"models": {"gpt-5.2": "x"}}, "models.gpt-5.2", "an object, not text"),
+        ({"models": {"gpt-5.2": {"id": 5}}}, "models.gpt-5.2.id", "text, not a number"),
+        ({"models": {"gpt-5.2": {"options": None}}}, "models.gpt-5.2.options", "an object, not null"),
+        (
+            {"models": {"gpt-5.2": {"options": {"reasoningEffort": 5}}}},
+            "models.gpt-5.2.options.reasoningEffort",
+            "text, not a number",
+        ),
+        (
+            {"models": {"gpt-5.2": {"variants": {"high": {"reasoningEffort": []}}}}},
+            "models.gpt-5.2.variants.high.reasoningEffort",
+            "text, not a list",
+        ),
+        ({"models": {"gpt-5.2": {"variants": {"high": 1}}}}, "models.gpt-5.2.variants.high", "an object, not a number"),
+    ],
+)
+def test_a_wrong_type_is_ignored_with_a_warning_that_names_it(
+    openai: object, path: str, wanted: str, place: Place
+) -> None:
+    place.user(PROVIDER)
+    expected, _ = place.load()
+    place.own(openai)
+    config, warnings = place.load()
+    assert warnings == [f"{place.project_file}: provider.openai.{path} must be {wanted}; ignored"]
+    for name in ("gpt-5.2", "gpt-5.2-high", "other"):
+        assert config.options_for(name) == expected.options_for(name)
+
+
+def test_what_is_not_used_may_be_anything(place: Place) -> None:
+    place.user({"npm": 5, "models": {"m": {"limit": [], "options": {"foo": {}}}}, "options": {"apiKey": ["x"]}})
+    place.project_file.write_text('{"agent": 5, "provider": {"anthropic": []}}', encoding="utf-8")
+    assert place.load()[1] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "warning"),
+    [
+        ('{"provider":\n  {"openai" {}}}', "line 2, column 13: expecting ':' delimiter. Mend it there"),
+        ("  ", "line 1, column 3: expecting value. Mend it there"),
+        ("[]", "must hold an object, not a list"),
+        ('{"provider": []}', "provider must be an object, not a list; ignored"),
+        ('{"provider": {"openai": "x"}}', "provider.openai must be an object, not text; ignored"),
+    ],
+)
+def test_a_damaged_file_is_a_warning_and_the_others_hold(text: str, warning: str, place: Place) -> None:
+    place.user({"baseURL": "https://user", "options": {"reasoningEffort": "high"}})
+    place.project_file.write_text(text, encoding="utf-8")
+    config, warnings = place.load()
+    assert (config.base_url, config.options_for("x").effort) == ("https://user", "high")
+    assert len(warnings) == 1
+    assert warnings[0].startswith(f"{place.project_file}: {warning}")
+
+
+def test_inline_configuration_wins(place: Place) -> None:
+    place.own({"options": {"reasoningEffort": "low"}})
+    place.environ["OPENCODE_CONFIG_CONTENT"] = '{"provider": {"openai": {"options": {"reasoningEffort": "max"}}}}'
+    assert place.load()[0].options_for("x").effort == "max"
+    place.environ["OPENCODE_CONFIG_CONTENT"] = "{"
+    config, warnings = place.load()
+    assert config.options_for("x").effort == "low"
+    assert warnings[0].startswith("OPENCODE_CONFIG_CONTENT: line 1, column 2: ")
+
+
+def test_no_warning_shows_what_a_file_holds(place: Place) -> None:
+    place.environ["KEY"] = "sk-secret"
+    place.user({"baseURL": ["{env:KEY}"], "options": {"apiKey": "sk-secret", "reasoningEffort": ["sk-secret"]}})
+    place.project_file.write_text('{"apiKey": "{env:KEY}" "{env:KEY}"', encoding="utf-8")
+    _, warnings = place.load()
+    assert len(warnings) == 3
+    assert "secret" not in "".join(warnings)
+
+
+def test_a_change_is_noticed(place: Place) -> None:
+    place.user({"options": {"reasoningEffort": "low"}})
+    config, _ = place.load()
+    before = signature(config.files)
+    assert signature(config.files) == before
+    assert set(paths(place.environ, place.project, place.home)) <= set(config.files)
+    place.own({"options": {"reasoningEffort": "medium"}})
+    assert signature(config.files) != before
+
+
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def some(*names: str, inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return ANY | st.dictionaries(st.sampled_from(names), inner, max_size=4)
+
+
+OPTIONS = some("reasoningEffort", "reasoningSummary", "textVerbosity", "include", "baseURL", "disabled", inner=ANY)
+MODEL = some("options", "variants", inner=OPTIONS | some("high", "low", inner=OPTIONS))
+OPENAI = some("options", "models", "baseURL", inner=OPTIONS | some("gpt-5.2", "m", inner=MODEL))
+
+
+@given(st.lists(OPENAI, min_size=1, max_size=3))
+def test_no_configuration_makes_it_fail(documents: list[Any]) -> None:
+    # One inline text and two files that do not exist: no disk is touched but for looking.
+    for openai in documents:
+        content = json.dumps({"provider": {"openai": openai}})
+        config, _ = load(
+            {"OPENCODE_CONFIG_CONTENT": content, "OPENCODE_TEST_MANAGED_CONFIG_DIR": "/nowhere"},
+            Path("/nowhere"),
+            Path("/nowhere"),
+        )
+        assert config.base_url is None or isinstance(config.base_url, str)
+        for name in ("gpt-5.2", "gpt-5.2-high", "m", "x"):
+            assert isinstance(config.options_for(name), ModelOptions)
