@@ -184,8 +184,8 @@ def edit_headers(
     headers["OpenAI-Beta"] = "responses=experimental"
     headers["originator"] = originator
     if session:
-        # A prompt_cache_key may hold any characters, a header value may not.
-        value = quote(session, safe="!#$&'()*+,/:;=?@[]~ ").strip()
+        # A prompt_cache_key may hold any characters, even half of a surrogate pair; a header value may not.
+        value = quote(session, safe="!#$&'()*+,/:;=?@[]~ ", errors="replace").strip()
         headers["session_id"] = value
         headers["session-id"] = value
 

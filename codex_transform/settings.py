@@ -25,12 +25,17 @@ __all__ = ["KNOBS", "Knob", "Loaded", "Problem", "Settings", "load", "save"]
 
 
 class Problem(NamedTuple):
-    """Something to tell the user. `setting` is the field at fault, None for the config file as a whole; `source`
-    is where the value stood; `message` is the whole sentence, which names both and never shows a key."""
+    """Something to tell the user.
+
+    `setting` is the field at fault, None for the config file as a whole; `source` is where the value stood;
+    `message` is the whole sentence, which names both and never shows a key. A `warning` is of something that is
+    used all the same.
+    """
 
     setting: str | None
     source: str
     message: str
+    warning: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +137,7 @@ def _read(config_file: Path) -> dict[str, Any]:
 
 
 def _exposed(config_file: Path) -> list[Problem]:
-    """A problem if others can read the file; its content is used all the same."""
+    """A warning if others can read the file."""
     try:
         mode = config_file.stat().st_mode
     except OSError:
@@ -140,7 +145,7 @@ def _exposed(config_file: Path) -> list[Problem]:
     if os.name != "posix" or not mode & 0o077:
         return []
     mend = f"chmod 600 {shlex.quote(str(config_file))}"
-    return [Problem(None, str(config_file), f"{config_file} can be read by other users: run `{mend}`")]
+    return [Problem(None, str(config_file), f"{config_file} can be read by other users: run `{mend}`", warning=True)]
 
 
 def _says_nothing(value: object) -> bool:

@@ -118,8 +118,13 @@ def mitmdump(home: Path, sandbox: Sandbox, *options: str, **environ: str | None)
     reader.start()
     try:
         proxy.port = int(proxy.wait_for(LISTENING.pattern)[1])
+        # The certificate is the last thing that mitmproxy makes ready.
+        waiting = threading.Event()
+        assert any(proxy.ca.exists() or waiting.wait(0.02) for _ in range(500)), proxy.log
         yield proxy
     finally:
+        # Ended while a client is connected, asyncio reports the cancelled connections: that is no fault.
+        said = proxy.log
         process.send_signal(signal.SIGINT)
         try:
             process.wait(20)
@@ -127,8 +132,10 @@ def mitmdump(home: Path, sandbox: Sandbox, *options: str, **environ: str | None)
             process.kill()
             raise
         reader.join(5)
+        assert process.stdout is not None
+        process.stdout.close()
     for fault in ("Traceback", "has crashed", sandbox.key):
-        assert fault not in proxy.log, proxy.log
+        assert fault not in said, said
 
 
 @dataclass

@@ -245,6 +245,7 @@ def test_a_damaged_file_is_a_problem_and_the_rest_holds(content: bytes, place: s
     assert (problem.setting, problem.source) == (None, str(config))
     assert str(config) in problem.message
     assert place in problem.message
+    assert not problem.warning
 
 
 def test_while_the_file_is_damaged_opencode_does_not_choose_the_endpoint(config: Path) -> None:
@@ -277,6 +278,7 @@ def test_a_file_that_others_can_read_is_used_with_a_warning(mode: int, tmp_path:
     assert result.settings.base_url == "https://h"
     (problem,) = result.problems
     assert problem.message.endswith(f"run `chmod 600 '{config}'`")
+    assert problem.warning
 
 
 # ── save ─────────────────────────────────────────────────────────────────────────────────────────────────────────

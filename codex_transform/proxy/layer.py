@@ -14,8 +14,7 @@ import time
 from collections.abc import Generator
 from typing import Any
 
-from codex_transform.response.errors import unreachable
-from mitmproxy import flow
+from mitmproxy import ctx, flow
 from mitmproxy.proxy import commands, layer
 from mitmproxy.proxy.events import Event, Start
 from mitmproxy.proxy.layers.http import (
@@ -33,6 +32,8 @@ from codex_transform.errors import ApiError
 from codex_transform.proxy import call as calls
 from codex_transform.proxy import reply
 from codex_transform.proxy.streamed import StreamedAnswer
+from codex_transform.response.unreachable import unreachable
+from codex_transform.response.whole import cut_off
 
 Commands = Generator[commands.Command, Any, None]
 
@@ -81,6 +82,8 @@ class CodexStream(HttpStream):
     def handle_protocol_error(self, event: RequestProtocolError | ResponseProtocolError) -> Commands:
         """The connection to the client or to the endpoint failed; for the latter there is an answer to give."""
         call = calls.of(self.flow)
+        if call and isinstance(event, ResponseProtocolError) and self.server_state == self.state_done:
+            return  # mitmproxy reports a damaged body twice: when it reads it, and when it has closed the connection
         if (
             call is None
             or isinstance(event, RequestProtocolError)
@@ -90,11 +93,8 @@ class CodexStream(HttpStream):
         ):
             yield from super().handle_protocol_error(event)
             return
-        streamed = self._streamed
         try:
-            if streamed is None or call.endpoint is None:
-                raise unreachable(call.endpoint.origin if call.endpoint else "the endpoint", event.message)
-            streamed.break_off(event.message)
+            self._break_off(call, event.message)
         except ApiError as error:
             yield from self._answer_with(error)
             return
@@ -106,6 +106,15 @@ class CodexStream(HttpStream):
     def _streamed(self) -> StreamedAnswer | None:
         stream = self.flow.response and self.flow.response.stream
         return stream if isinstance(stream, StreamedAnswer) else None
+
+    def _break_off(self, call: calls.Call, reason: str) -> None:
+        """Has the streamed answer close itself; raises ApiError if the client can still get an error instead."""
+        if self._streamed is not None:
+            self._streamed.break_off(reason)
+        elif self.flow.response is not None:
+            raise cut_off(f"The connection broke before the answer was complete: {reason}")
+        else:
+            raise unreachable(call.endpoint.origin if call.endpoint else self.flow.request.host, reason)
 
     def _answer_with(self, error: ApiError) -> Commands:
         call = calls.of(self.flow)
@@ -121,7 +130,11 @@ class Layers:
     """Addon: puts the layer in place."""
 
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
-        """mitmproxy has decided what comes next on a connection; its HTTP layers become ours."""
+        """Has mitmproxy decide what comes next on a connection, and makes its HTTP layers ours.
+
+        Scripts are asked before mitmproxy's own addon, which decides only where nobody has.
+        """
+        ctx.master.addons.get("nextlayer").next_layer(nextlayer)
         for chosen in nextlayer.context.layers:
             if type(chosen) is HttpLayer:
                 # In place: the layer may already be wired into others, and has no state yet that differs.

@@ -6,7 +6,8 @@ from mitmproxy import http
 
 from codex_transform.errors import ApiError
 
-# What an endpoint's response says about its own connection (RFC 9110 section 7.6.1) or body, and cookies.
+# What an endpoint's response says about its own connection (RFC 9110 section 7.6.1) or body, where it would send
+# the client, and cookies.
 _NOT_FOR_CLIENTS = frozenset(
     {
         "connection",
@@ -14,6 +15,7 @@ _NOT_FOR_CLIENTS = frozenset(
         "content-length",
         "content-type",
         "keep-alive",
+        "location",
         "proxy-authenticate",
         "proxy-connection",
         "set-cookie",

@@ -71,10 +71,11 @@ class Transform:
             streaming=not call.below,
         )
         flow.request.content = dump(done.body)
-        logger.info("%s → %s %s · %s", done.resolved.asked, done.body["model"], done.effort or "", flow.request.url)
+        # The client's words are quoted: they may hold line breaks.
+        logger.info("%r → %r %s · %s", done.resolved.asked, done.body["model"], done.effort or "", flow.request.url)
         if self.config.settings.debug:
             logger.info(
-                "%s bytes · %s items · %s tools · instructions from %s · dropped: %s · added: %s · conversation %s",
+                "%s bytes · %s items · %s tools · instructions from %s · dropped: %s · added: %s · conversation %r",
                 len(flow.request.raw_content or b""),
                 len(done.body["input"]),
                 len(done.body.get("tools", ())),

@@ -49,9 +49,12 @@ def main(arguments: list[str] | None = None) -> int:
 async def _serve(sandbox: Sandbox) -> None:
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
-    # Both explicitly: a shell starts background jobs with SIGINT ignored, and Windows loops have no add_signal_handler.
+    # Both explicitly: a shell starts its background jobs with SIGINT ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: loop.call_soon_threadsafe(ended.set))
+        try:
+            loop.add_signal_handler(number, ended.set)
+        except NotImplementedError:  # on Windows, whose loop wakes up for any handler
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(ended.set))
     async with sandbox:
         _say(f"sandbox: {sandbox.url} key {sandbox.key}")
         _say(

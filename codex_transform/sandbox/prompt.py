@@ -27,9 +27,9 @@ _FORMS = {
     "create": rf"{_START}(?:create|make|write|add)\s+(?:a\s+|the\s+)?(?:new\s+)?file\s+(?:(?:called|named)\s+)?"
     rf"{_PATH}\s+(?:with|containing|saying|that\s+says)\s+{_WHAT}",
     "write": rf"{_START}(?:write|put|save)\s+{_WHAT}\s+(?:in)?to\s+{_FILE}[.!]?",
-    # More may be said after a file whose name ends like one.
-    "write on": rf"{_START}(?:write|put|save)\s+{_WHAT}\s+(?:in)?to\s+{_FILE_AS}"
-    r"[`\"']?(?P<path>[^\s`\"'<>]+\.\w{1,8})[`\"']?[,.;]?\s.+",
+    # With a file whose name ends like one, "in" will do, and more may be said.
+    "write in": rf"{_START}(?:write|put|save)\s+{_WHAT}\s+(?:into|to|in)\s+{_FILE_AS}"
+    r"[`\"']?(?P<path>[^\s`\"'<>]+\.\w{1,8})[`\"']?(?:[.!]?|[,.;]?\s.+)",
     "run": rf"{_START}(?:run|execute)\s+(?:(?:the\s+)?(?:shell\s+)?command:?\s+)?(?P<command>.+)",
     "read": rf"{_START}(?:read|show(?:\s+me)?|cat|open)\s+{_FILE}[.!]?",
     "use": rf"{_START}(?:use|call)\s+(?:the\s+)?(?:tool\s+)?(?P<tool>[\w.-]+)(?:\s+tool)?(?:\s+with\s+(?P<with>.+))?",
@@ -109,7 +109,7 @@ def _rounds(prompt: str) -> tuple[tuple[Action, ...], ...]:
 
 def _action(text: str) -> Action | None:
     text = text.strip()
-    for name in ("create", "write", "write on"):
+    for name in ("create", "write", "write in"):
         if said := _SPEECH[name].fullmatch(text):
             return Write(said["path"], _unquote(said["content"]))
     if said := _SPEECH["run"].fullmatch(text):

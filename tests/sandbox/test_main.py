@@ -6,6 +6,9 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO
 
 import pytest
 
@@ -15,12 +18,24 @@ from codex_transform.sandbox.__main__ import main
 COMMAND = [sys.executable, "-m", "codex_transform.sandbox"]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no signals to send to one process")
-def test_tells_its_address_serves_and_ends_when_told(number):
-    with subprocess.Popen([*COMMAND, "--misbehave", "plain-500"], stdout=subprocess.PIPE, text=True) as process:
+on_posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no signals to send to one process")
+
+
+@contextmanager
+def program(*command: str) -> Iterator[tuple[subprocess.Popen[str], IO[str]]]:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        found = re.fullmatch(r"sandbox: http://127\.0\.0\.1:(\d+) key (sk-sandbox-\w+)\n", process.stdout.readline())
+        try:
+            yield process, process.stdout
+        finally:
+            process.kill()
+
+
+@on_posix
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_tells_its_address_serves_and_ends_when_told(number):
+    with program(*COMMAND, "--misbehave", "plain-500") as (process, output):
+        found = re.fullmatch(r"sandbox: http://127\.0\.0\.1:(\d+) key (sk-sandbox-\w+)\n", output.readline())
         assert found
         connection = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=10)
         connection.request("GET", "/sandbox/misbehave")
@@ -28,21 +43,19 @@ def test_tells_its_address_serves_and_ends_when_told(number):
         connection.request("POST", "/v1/responses", b"{}")
         assert connection.getresponse().status == 401
         process.send_signal(number)
-        rest = process.stdout.read()
-        connection.close()
         assert process.wait(10) == 0
+        connection.close()
+        rest = output.read()
     assert "No model answers here" in rest
     assert "POST /v1/responses 401" in rest
     assert rest.endswith("sandbox: ended\n")
 
 
-def test_ends_though_its_parent_ignores_interrupts():
-    shell = f"'{sys.executable}' -m codex_transform.sandbox & wait_for=$!; sleep 0; echo $wait_for; wait $wait_for"
-    with subprocess.Popen(["sh", "-c", shell], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        own = int(process.stdout.readline())
-        assert process.stdout.readline().startswith("sandbox: http://")
-        os.kill(own, signal.SIGINT)
+@on_posix
+def test_ends_though_it_was_started_with_interrupts_ignored():
+    with program("sh", "-c", "trap '' INT; exec \"$@\"", "sh", *COMMAND) as (process, output):
+        assert output.readline().startswith("sandbox: http://")
+        process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0
 
 

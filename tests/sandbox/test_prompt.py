@@ -36,6 +36,8 @@ def wanted(*items, tools=({"type": "function", "name": "bash"},)):
         ("put A to C:\\x\\y.txt", Write("C:\\x\\y.txt", "A")),
         ("write hello to test.txt and tell me when it is done", Write("test.txt", "hello")),
         ("write hello to test.txt, please", Write("test.txt", "hello")),
+        ("Write 'hello' in test.txt.", Write("test.txt", "hello")),
+        ("write a poem in French", None),
         ("create a file named note.txt containing exactly: buy milk", Write("note.txt", "buy milk")),
         ("make a new file x with 'y'", Write("x", "y")),
         ("run ls -la", Run("ls -la")),

@@ -1,0 +1,162 @@
+"""Undoes content encodings (RFC 9110 section 8.4) while the bytes arrive.
+
+Strategy: every decoder gives out at once all that can be decoded, so that an endpoint which flushes in the middle of
+a compressed frame streams as well as one that does not compress. Each is a pair of `feed` and `finish`; `finish` finds
+out what was cut off. Several encodings are undone one after the other, the last one applied first.
+"""
+
+import zlib
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import brotli  # type: ignore[import-untyped]
+import zstandard
+
+_GZIP = 16 + zlib.MAX_WBITS
+
+
+class DecodingError(Exception):
+    """The bytes are not what the content encoding says, or end too early."""
+
+
+class Decoder(Protocol):
+    """Encoded bytes in, decoded bytes out."""
+
+    def feed(self, data: bytes) -> bytes:
+        """All that can be decoded with `data`. Raises DecodingError for what cannot."""
+
+    def finish(self) -> None:
+        """The encoded bytes are over. Raises DecodingError when the end is missing."""
+
+
+def decoder_for(content_encoding: str | None) -> Decoder | None:
+    """The decoder for a Content-Encoding header, None when there is nothing to undo.
+
+    That for an encoding which nobody knows decodes nothing and raises DecodingError.
+    """
+    names = [name.strip().lower() for name in (content_encoding or "").split(",")]
+    applied = [name for name in reversed(names) if name not in ("", "identity")]
+    decoders = [_DECODERS[name]() if name in _DECODERS else _Unknown(name) for name in applied]
+    if not decoders:
+        return None
+    return decoders[0] if len(decoders) == 1 else _Stack(decoders)
+
+
+def decode(content_encoding: str | None, data: bytes) -> bytes:
+    """A whole body. Raises DecodingError."""
+    decoder = decoder_for(content_encoding)
+    if decoder is None:
+        return data
+    decoded = decoder.feed(data)
+    decoder.finish()
+    return decoded
+
+
+class _Frames:
+    """gzip and zstd: frames (gzip calls them members) one after the other, each decoded by a new object."""
+
+    def __init__(self, new: Callable[[], Any]) -> None:
+        self._new = new
+        self._frame: Any = None
+
+    def feed(self, data: bytes) -> bytes:
+        out = []
+        try:
+            while data:
+                if self._frame is None:
+                    self._frame = self._new()
+                out.append(self._frame.decompress(data))
+                data = self._frame.unused_data
+                if self._frame.eof:
+                    self._frame = None
+        except (zlib.error, zstandard.ZstdError) as error:
+            raise DecodingError(str(error)) from error
+        return b"".join(out)
+
+    def finish(self) -> None:
+        if self._frame is not None:
+            raise DecodingError("compressed data ends too early")
+
+
+class _Deflate:
+    """deflate: zlib data by the standard, and bare deflate data by custom; the first two bytes tell which."""
+
+    def __init__(self) -> None:
+        self._head = b""
+        self._inflate: Any = None
+
+    def feed(self, data: bytes) -> bytes:
+        if self._inflate is None:
+            self._head += data
+            if len(self._head) < 2:
+                return b""
+            data, self._head = self._head, b""
+            is_zlib = data[0] & 0x0F == zlib.DEFLATED and (data[0] << 8 | data[1]) % 31 == 0
+            self._inflate = zlib.decompressobj(zlib.MAX_WBITS if is_zlib else -zlib.MAX_WBITS)
+        try:
+            decoded: bytes = self._inflate.decompress(data)
+        except zlib.error as error:
+            raise DecodingError(str(error)) from error
+        return decoded
+
+    def finish(self) -> None:
+        if self._head or (self._inflate is not None and not self._inflate.eof):
+            raise DecodingError("compressed data ends too early")
+
+
+class _Brotli:
+    """br."""
+
+    def __init__(self) -> None:
+        self._decompressor = brotli.Decompressor()
+        self._begun = False
+
+    def feed(self, data: bytes) -> bytes:
+        self._begun = self._begun or bool(data)
+        try:
+            decoded: bytes = self._decompressor.process(data)
+        except brotli.error as error:
+            raise DecodingError(str(error)) from error
+        return decoded
+
+    def finish(self) -> None:
+        if self._begun and not self._decompressor.is_finished():
+            raise DecodingError("compressed data ends too early")
+
+
+class _Unknown:
+    """An encoding that nobody knows."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def feed(self, data: bytes) -> bytes:  # noqa: ARG002
+        raise DecodingError(f"unknown content encoding {self._name[:40]!r}")
+
+    def finish(self) -> None:
+        pass
+
+
+class _Stack:
+    """Several encodings, the last one applied first."""
+
+    def __init__(self, decoders: list[Decoder]) -> None:
+        self._decoders = decoders
+
+    def feed(self, data: bytes) -> bytes:
+        for decoder in self._decoders:
+            data = decoder.feed(data)
+        return data
+
+    def finish(self) -> None:
+        for decoder in self._decoders:
+            decoder.finish()
+
+
+_DECODERS: dict[str, Callable[[], Decoder]] = {
+    "gzip": lambda: _Frames(lambda: zlib.decompressobj(_GZIP)),
+    "x-gzip": lambda: _Frames(lambda: zlib.decompressobj(_GZIP)),
+    "deflate": _Deflate,
+    "br": _Brotli,
+    "zstd": lambda: _Frames(lambda: zstandard.ZstdDecompressor().decompressobj()),
+}

@@ -1,0 +1,160 @@
+"""What an endpoint says with an HTTP error becomes what the client is told: OpenAI's shape, and how to mend it.
+
+Strategy: `from_endpoint` goes through the cases from the most telling to the least, and the first that fits makes the
+error. Messages are for the person in front of OpenCode: they name the endpoint and the setting to look at, keep what
+the endpoint itself said if it said something, and never show a key.
+"""
+
+import html
+import re
+from collections.abc import Mapping
+from contextlib import suppress
+from http import HTTPStatus
+from urllib.parse import urlsplit
+
+from codex_transform.errors import ApiError
+from codex_transform.response import jsontext
+from codex_transform.response.decoding import DecodingError, decode
+from codex_transform.response.report import Report, read
+from codex_transform.response.retry import seconds_until_reset
+from codex_transform.response.unreachable import unreachable
+
+__all__ = ["from_endpoint", "hide_keys", "unreachable"]
+
+# How much of an endpoint's own words is kept, alone and within a sentence of ours.
+_LONGEST = 2000
+_LONGEST_QUOTE = 300
+
+# Statuses with which endpoints say that a limit is used up.
+_LIMIT_STATUSES = (402, 403, 404, 429)
+
+_TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
+
+# What keys look like: OpenAI's own, JSON web tokens, bearer tokens. Where the key is at fault, any long word with
+# digits may be one.
+_KEY = re.compile(r"\b(?:sk-|eyJ)[\w.*~+/=-]{4,}|(?<=[Bb]earer )[\w.*~+/=-]{4,}")
+_WORD = re.compile(r"\b(?=\w*[0-9])(?=\w*[A-Za-z])\w{20,}\b")
+
+
+def from_endpoint(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    endpoint: str,
+    now: float | None = None,
+) -> ApiError:
+    """The error for a client whose request an endpoint answered with an HTTP status other than success.
+
+    `headers` and `body` are the endpoint's, the body still encoded or not. `endpoint` is its URL as it may be shown.
+    `now` is in unix seconds, by default the present.
+    """
+    fields = {name.lower(): value for name, value in headers.items()}
+    text = _text(body, fields.get("content-encoding"))
+    is_page = text.startswith("<") or "text/html" in fields.get("content-type", "")
+    report = None if is_page else _report(text)
+
+    if 300 <= status < 400:
+        return ApiError(502, _moved(endpoint, status, fields.get("location")))
+    if status in _LIMIT_STATUSES and (_is_limit(report, text) or status == 429):
+        status = 429
+    retry_after = _retry_after(status, report, fields, now)
+    if is_page:
+        return ApiError(status, _page(endpoint, status, text), retry_after=retry_after)
+    if status in (401, 403):
+        return _refused(endpoint, status, report, text)
+    if status in (404, 405) and not (report and report.standard):
+        said = _quote(report.message if report else text)
+        return ApiError(status, f"{endpoint} is no address of this server (HTTP {status}{said}). Check codex_base_url.")
+    if report:
+        error = report.http_error(status)
+        error.message, error.retry_after = _cut(hide_keys(report.message), _LONGEST), retry_after
+        return error
+    message = _cut(hide_keys(text), _LONGEST) or f"{endpoint} answered HTTP {_name(status)} and did not say why."
+    return ApiError(status, message, retry_after=retry_after)
+
+
+def hide_keys(text: str, *, thoroughly: bool = False) -> str:
+    """`text` with all but the last four characters of what looks like a key hidden."""
+    text = _KEY.sub(_hidden, text)
+    return _WORD.sub(_hidden, text) if thoroughly else text
+
+
+def _text(body: bytes, encoding: str | None) -> str:
+    # mitmproxy may have decoded it already.
+    with suppress(DecodingError):
+        body = decode(encoding, body)
+    return body.decode(errors="replace").removeprefix("\ufeff").strip()
+
+
+def _report(text: str) -> Report | None:
+    try:
+        return read(jsontext.read(text.encode()))
+    except ValueError:
+        return None
+
+
+def _is_limit(report: Report | None, text: str) -> bool:
+    return report.is_limit if report else "usage limit" in text[:_LONGEST].lower()
+
+
+def _retry_after(status: int, report: Report | None, headers: Mapping[str, str], now: float | None) -> int | None:
+    """How long to wait; the endpoint's limit headers come with every answer and count only when one is used up."""
+    if status == 429:
+        return seconds_until_reset(report.details if report else {}, headers, now)
+    if status >= 500 and "retry-after" in headers:
+        return seconds_until_reset({}, {"retry-after": headers["retry-after"]}, now)
+    return None
+
+
+def _moved(endpoint: str, status: int, location: str | None) -> str:
+    try:
+        host = urlsplit(location or "").netloc.rpartition("@")[2]
+    except ValueError:
+        host = ""
+    return (
+        f"{endpoint} redirects{f' to {host}' if host else ''} (HTTP {status}), and a request with a key in it is not "
+        "sent on. Set codex_base_url to the address that answers itself."
+    )
+
+
+def _page(endpoint: str, status: int, text: str) -> str:
+    title = _TITLE.search(text)
+    words = _quote(html.unescape(title[1]) if title else "")
+    mend = "Check codex_base_url." if status < 500 else "The gateway in front of it may be down; try again later."
+    if status in (401, 403):
+        mend = "Check codex_base_url, and codex_api_key."
+    return f"{endpoint} answered with a web page (HTTP {status}{words}). {mend}"
+
+
+def _refused(endpoint: str, status: int, report: Report | None, text: str) -> ApiError:
+    said = _quote(hide_keys(report.message if report else text, thoroughly=True))
+    return ApiError(
+        status,
+        f"{endpoint} refused the key in codex_api_key (HTTP {status}{said}). Set the key of this endpoint.",
+        type=report.type if report else None,
+        code=(report.code if report else None) or ("invalid_api_key" if status == 401 else None),
+        param=report.param if report else None,
+    )
+
+
+def _quote(text: str) -> str:
+    """What the endpoint said, to follow its status in a sentence of ours."""
+    words = " ".join(hide_keys(text).split()).rstrip(".")
+    return f": {_cut(words, _LONGEST_QUOTE)}" if words else ""
+
+
+def _name(status: int) -> str:
+    try:
+        return f"{status} ({HTTPStatus(status).phrase})"
+    except ValueError:
+        return str(status)
+
+
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}…"
+
+
+def _hidden(key: re.Match[str]) -> str:
+    prefix = "sk-" if key[0].startswith("sk-") else ""
+    return f"{prefix}…{key[0][-4:]}"

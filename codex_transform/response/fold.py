@@ -1,0 +1,119 @@
+"""An event stream becomes the one response object of a client that does not stream.
+
+Strategy: the endpoint's answer goes through the same rewriting as for a client that streams, so what is folded here
+is a standard stream, whatever the endpoint sent. The final event holds the response; its output is what the
+`output_item.done` events brought, and for an item that was never done, what its deltas add up to.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from codex_transform.response import jsontext, sse
+from codex_transform.response.report import read, server_error
+from codex_transform.response.stream import AnswerStream
+
+Event = dict[str, Any]
+
+# Where the text of a delta belongs: the member of its item that lists the parts, the member of the event that says
+# which part, the part's type, and its member.
+_PARTS = {
+    "response.output_text.delta": ("content", "content_index", "output_text", "text"),
+    "response.refusal.delta": ("content", "content_index", "refusal", "refusal"),
+    "response.reasoning_text.delta": ("content", "content_index", "reasoning_text", "text"),
+    "response.reasoning_summary_text.delta": ("summary", "summary_index", "summary_text", "text"),
+}
+
+# The same for tool calls, whose input is a member of the item itself.
+_INPUTS = {
+    "response.function_call_arguments.delta": "arguments",
+    "response.custom_tool_call_input.delta": "input",
+    "response.mcp_call_arguments.delta": "arguments",
+}
+
+
+_DELTAS = [*_PARTS, *_INPUTS]
+
+# What an item is whose beginning is missing, by the list of parts that it has.
+_UNBEGUN = {"content": {"type": "message", "role": "assistant"}, "summary": {"type": "reasoning"}}
+
+
+def fold(body: bytes, asked_model: str | None, content_encoding: str | None) -> dict[str, Any]:
+    """The response object that `body` is or streams, under the model's name that the client asked for.
+
+    Raises ApiError, with the status that belongs to it, for an error or a response that failed, and 502 for an answer
+    that was cut off or is none.
+    """
+    answer = AnswerStream(asked_model, content_encoding)
+    events = list(_events(answer.feed(body) + answer.finish()))
+    response: dict[str, Any] = {}
+    for event in events:
+        if event.get("type") == "error":
+            problem = read(event) or server_error("The endpoint reported an error.")
+            raise problem.http_error(502 if answer.status == "cut" else None)
+        if event.get("type") in ("response.completed", "response.incomplete"):
+            response = event["response"]
+    output = _output(events, "completed" if answer.status == "completed" else "incomplete")
+    if len(output) >= len(response["output"]):
+        response["output"] = output
+    return response
+
+
+def _events(stream: bytes) -> Iterator[Event]:
+    for block in sse.split(stream):
+        if event := jsontext.read_object(sse.parse(block).data or b""):
+            yield event
+
+
+def _output(events: list[Event], status: str) -> list[Event]:
+    """The items of a stream in the order of their `output_index`; `status` is for those that were never done."""
+    done: list[tuple[int, Event]] = []
+    growing: dict[int, _Growing] = {}
+    ended = set()
+    for event in events:
+        kind, index, item = event.get("type"), event.get("output_index"), event.get("item")
+        if type(index) is not int:
+            continue
+        if kind == "response.output_item.done" and isinstance(item, dict):
+            done.append((index, item))
+            growing.pop(index, None)
+            ended.add(index)
+        elif kind == "response.output_item.added" and isinstance(item, dict):
+            growing[index] = _Growing(item)
+            ended.discard(index)
+        elif kind in _DELTAS and isinstance(event.get("delta"), str) and index not in ended:
+            growing.setdefault(index, _Growing({})).add(event)
+    unfinished = [(index, item) for index, begun in growing.items() if (item := begun.item(status))]
+    return [item for _, item in sorted(done + unfinished, key=lambda indexed: indexed[0])]
+
+
+class _Growing:
+    """An item that was not done yet: how it began, `{}` if that is missing, and the deltas since."""
+
+    def __init__(self, begun: Event) -> None:
+        self._begun = begun
+        self._texts: dict[tuple[str, int], list[str]] = {}
+        self._id: Any = None
+
+    def add(self, event: Event) -> None:
+        """A delta of this item."""
+        kind = event["type"]
+        part = event.get(_PARTS[kind][1]) if kind in _PARTS else 0
+        self._texts.setdefault((kind, part if type(part) is int else 0), []).append(event["delta"])
+        self._id = event.get("item_id")
+
+    def item(self, status: str) -> Event | None:
+        """The item that the deltas add up to, None if there were none."""
+        item = dict(self._begun)
+        for (kind, _), deltas in sorted(self._texts.items()):
+            if kind in _PARTS:
+                parts, _, of_type, member = _PARTS[kind]
+                if not item:
+                    item = {"id": self._id, **_UNBEGUN[parts]}
+                part: Event = {"type": of_type, member: "".join(deltas)}
+                if of_type == "output_text":
+                    part["annotations"] = []
+                begun = item.get(parts)
+                item[parts] = [*(begun if isinstance(begun, list) else ()), part]
+            elif kind in _INPUTS and item:
+                item[_INPUTS[kind]] = "".join(deltas)
+        return {**item, "status": status} if item and self._texts else None

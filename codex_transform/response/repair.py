@@ -1,0 +1,175 @@
+"""Mends one event after the other of an answer: what it lacks comes from what the answer has said before.
+
+Strategy: `Repairer` is shown each event that had to be parsed, mends it in place as its rule says, and tells what it
+mended, so that an event which needed nothing can leave as the bytes it came in. Events that were not parsed are only
+kept as bytes, to be read should a later one lack something.
+"""
+
+from typing import Any, NamedTuple
+
+from codex_transform.response import jsontext, sse
+from codex_transform.response.items import Items
+from codex_transform.response.report import Report, read, server_error
+from codex_transform.response.rules import Action, rule_for
+
+Event = dict[str, Any]
+
+# The events that end an answer, and what they make of it.
+ENDS = {"response.completed": "completed", "response.incomplete": "incomplete", "response.failed": "failed"}
+
+# The AI SDK takes a final event without the two numbers for none at all.
+_NO_USAGE = {
+    "input_tokens": 0,
+    "input_tokens_details": {"cached_tokens": 0},
+    "output_tokens": 0,
+    "output_tokens_details": {"reasoning_tokens": 0},
+    "total_tokens": 0,
+}
+
+
+class Repair(NamedTuple):
+    """The events that leave in the place of one, none when it is dropped, and the names of what was mended."""
+
+    events: list[Event]
+    mended: set[str]
+
+
+class Repairer:
+    """What one answer has said so far.
+
+    `ended` says how it ended: `completed`, `incomplete`, `failed`, `error`, or None as long as it has not. `problem` is
+    what the endpoint reported if it failed, `usage` what the final event said about tokens.
+    """
+
+    def __init__(self, asked_model: str | None, limit: int = sse.LIMIT) -> None:
+        self.ended: str | None = None
+        self.problem: Report | None = None
+        self.usage: Event | None = None
+        self._model = asked_model
+        self._items = Items(limit)
+        self._created = b""
+        self._unread = b""
+        self._next_number = 0
+
+    def keep(self, kind: str, block: bytes) -> None:
+        """An event of this type is passed on as `block`: keeps what later ones may need of it."""
+        action = rule_for(kind).action
+        if action is Action.ADDED:
+            self._items.begin(block)
+        elif action is Action.DONE:
+            self._items.finish(block)
+        elif kind == "response.created":
+            self._created = block
+
+    def follow(self, block: bytes) -> None:
+        """`block` is the last event before the next one and has a number, but was not parsed."""
+        self._unread = block
+
+    def next_number(self) -> int:
+        """The number of an event that has none."""
+        if self._unread:
+            self._take_number(_read(self._unread))
+        self._next_number += 1
+        return self._next_number - 1
+
+    def repair(self, kind: str, event: Event) -> Repair:
+        """Mends `event`, which is of this type."""
+        rule = rule_for(kind)
+        mended: set[str] = set()
+        if rule.action is Action.DROP:
+            self._take_number(event)
+            return Repair([], {"codex.*" if kind.startswith("codex.") else kind})
+        if event.get("type") != kind and kind:
+            event["type"] = kind
+            mended.add("type")
+        if "sequence_number" in rule.needs and not self._take_number(event):
+            event["sequence_number"] = self.next_number()
+            mended.add("sequence_number")
+        match rule.action:
+            case Action.ERROR:
+                return self._error(event)
+            case Action.END:
+                return self._end(event, mended)
+            case Action.ADDED | Action.DONE:
+                mended |= self._items.complete(event)
+            case Action.ECHO:
+                mended |= self._echo(event.get("response"))
+            case _:
+                mended |= self._locate(event, rule.needs)
+        return Repair([event], mended)
+
+    def _take_number(self, event: Event) -> bool:
+        number = event.get("sequence_number")
+        if type(number) is not int:
+            return False
+        self._next_number = number + 1
+        self._unread = b""
+        return True
+
+    def _locate(self, event: Event, needs: tuple[str, ...]) -> set[str]:
+        missing = {name for name in needs if not _is_set(event.get(name))}
+        if missing & {"item_id", "output_index"}:
+            self._items.locate(event)
+        for name in missing & {"content_index", "summary_index"}:
+            event[name] = 0
+        return missing
+
+    def _echo(self, response: Any) -> set[str]:
+        if self._model is None or not isinstance(response, dict) or response.get("model") == self._model:
+            return set()
+        response["model"] = self._model
+        return {"model"}
+
+    def _error(self, event: Event) -> Repair:
+        if self.ended:
+            return Repair([], {"second end"})
+        self.ended = "error"
+        self.problem = read(event) or server_error("The endpoint reported an error and did not say which.")
+        standard = self.problem.event(event["sequence_number"])
+        return Repair([standard], set() if standard == event else {"error"})
+
+    def _end(self, event: Event, mended: set[str]) -> Repair:
+        response = event.get("response")
+        if not isinstance(response, dict):
+            response = event["response"] = _read(self._created).get("response") or {}
+            mended.add("response")
+            response.pop("status", None)
+        if event["type"] == "response.done":
+            kind = f"response.{response.get('status')}"
+            event["type"] = kind if kind in ENDS else "response.completed"
+            mended.add("response.done")
+        end = ENDS[event["type"]]
+        reported = self.ended == "error" and end == "failed"
+        if self.ended and not reported:
+            return Repair([], {"second end"})
+        self.ended = end
+        mended |= self._echo(response)
+        given = response.get("output")
+        if not given or not isinstance(given, list):
+            response["output"] = self._items.finished()
+            if response["output"] != given:
+                mended.add("output")
+        if not isinstance(response.get("status"), str):
+            response["status"] = end
+            mended.add("status")
+        if isinstance(response.get("usage"), dict):
+            self.usage = response["usage"]
+        elif end != "failed":
+            response["usage"] = _NO_USAGE
+            mended.add("usage")
+        if end != "failed" or reported:
+            return Repair([event], mended)
+        # The API sends an `error` event first, and OpenCode 1.1 knows of no other way to fail.
+        self.problem = read(response) or server_error("The endpoint reported that the response failed.")
+        error = self.problem.event(event["sequence_number"])
+        event["sequence_number"] = self._next_number
+        self._next_number += 1
+        return Repair([error, event], mended | {"error"})
+
+
+def _is_set(value: Any) -> bool:
+    return type(value) is int or (isinstance(value, str) and value != "")
+
+
+def _read(block: bytes) -> Event:
+    return jsontext.read_object(sse.parse(block).data or b"") or {}

@@ -1,0 +1,239 @@
+"""Rewrites a stream of events into the one that OpenAI's API would have sent.
+
+Strategy: an event costs as much as it needs. Runs of deltas are recognised by `skim` and leave in one slice. Any
+other event whose bytes hold the members that its rule wants, and that needs no more than to be remembered, leaves
+unparsed. The rest are parsed, given to `repair`, and written anew only if something was mended. What is not an event
+at all (comments, fields without data) is passed on as well, but never counts as an answer.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from codex_transform.response import jsontext, sse
+from codex_transform.response.repair import ENDS, Repairer
+from codex_transform.response.report import Report, read
+from codex_transform.response.rules import RULES, Action, Rule, rule_for
+from codex_transform.response.skim import Skimmer
+
+# How an event begins whose type shows without parsing: its name, if any, and an object with `type` first.
+_HEAD = re.compile(rb'(?:event: ?([\w.]+)(?:\r\n|\n|\r))?data: ?\{\s*"type"\s*:\s*"([\w.]+)"\s*,')
+
+# A member's value that is neither empty nor null. Members are looked for at both ends of an event: what makes one
+# long is a single value in the middle.
+_FILLED = re.compile(rb'\s*(?:"[^"]|\d)')
+_WINDOW = 4096
+
+# Actions that leave an event unparsed which has what its rule needs and these.
+_BY_BYTES: dict[Action, tuple[str, ...]] = {
+    Action.PASS: (),
+    Action.ECHO: (),
+    Action.ADDED: ("id",),
+    Action.DONE: ("id", "status"),
+}
+
+_DONE = b"[DONE]"
+_STRAY = 4096
+
+
+class Rewriter:
+    """One answer's way from the endpoint's event stream to the client's.
+
+    `parsed` counts the events that had to be parsed, `repaired` names what was mended. `started` is True once an
+    event or a comment has been passed on. `stray` is how the text began that came instead of events, as long as
+    nothing else has come.
+    """
+
+    def __init__(self, asked_model: str | None, limit: int = sse.LIMIT) -> None:
+        self.parsed = 0
+        self.repaired: set[str] = set()
+        self.started = False
+        self.stray = b""
+        self._named = None if asked_model is None else b'"model":' + jsontext.write(asked_model)
+        self._limit = limit
+        self._splitter = sse.Splitter(limit)
+        self._skimmer = Skimmer()
+        self._repairer = Repairer(asked_model, limit)
+        self._attended = 0
+        self._replaced = 0
+
+    @property
+    def events(self) -> int:
+        """How many events came in."""
+        return self._attended + self._skimmer.count
+
+    @property
+    def ended(self) -> str | None:
+        """How the answer ended: `completed`, `incomplete`, `failed`, `error`; None as long as it has not."""
+        return self._repairer.ended
+
+    @property
+    def usage(self) -> dict[str, Any] | None:
+        """What the final event said about tokens."""
+        return self._repairer.usage
+
+    def feed(self, data: bytes) -> bytes:
+        """What may leave, given `data` from the endpoint.
+
+        Raises ApiError when the endpoint reports an error before it says anything else.
+        """
+        start = self._skimmer.skim(data, 0) if self._splitter.idle else 0
+        if start == len(data):
+            return data
+        out = [data[:start]]
+        for at in range(start, len(data), sse.PIECE):
+            out += self._feed(data[at : at + sse.PIECE])
+        return b"".join(out)
+
+    def finish(self) -> bytes:
+        """What may leave of an event that lacks its blank line, now that the endpoint's stream has ended.
+
+        The standard discards such an event, but there are relays that forget the blank line, so a whole one counts.
+        Raises ApiError like `feed`.
+        """
+        if self._splitter.oversized:
+            self._repairer.ended = None
+            return b"\n\n"
+        block = self._splitter.finish()
+        fields = sse.parse(block)
+        if not _is_whole(fields) and (self.started or any(fields)):
+            return b""
+        return self._attend(block + (b"\n" if block.endswith(b"\n") else b"\n\n"))
+
+    def fail(self, problem: Report) -> bytes:
+        """The bytes that end a stream which has started and will not be completed."""
+        self._catch_up()
+        self._repairer.ended = "error"
+        return sse.render("error", jsontext.write(problem.event(self._repairer.next_number())))
+
+    def _feed(self, data: bytes) -> Iterator[bytes]:
+        start = 0
+        while start < len(data):
+            if self._splitter.oversized:
+                block, start = self._splitter.pass_on(data, start)
+                yield block
+            else:
+                block, start = self._splitter.take(data, start)
+                if block:
+                    yield self._attend(block)
+            if self._splitter.idle:
+                end = self._skimmer.skim(data, start)
+                yield data[start:end]
+                start = end
+
+    def _attend(self, block: bytes) -> bytes:
+        """What leaves in the place of one block."""
+        head = _HEAD.match(block)
+        kind = head[2].decode() if head and head[1] in (None, head[2]) else ""
+        if len(block) > self._limit:
+            self.started = True
+            self._repairer.ended = self.ended or ENDS.get(kind)
+            return block
+        rule = rule_for(kind)
+        if not kind or not self._needs_nothing(block, rule):
+            return self._read(block)
+        self._attended += 1
+        self.started = True
+        self._repairer.keep(kind, block)
+        if rule.needs:
+            self._skimmer.last = block
+        if kind.endswith(".delta"):
+            self._skimmer.learn(block, [_key(name) for name in rule.needs])
+        return block
+
+    def _needs_nothing(self, block: bytes, rule: Rule) -> bool:
+        """True when the bytes of an event show that it has all that its rule wants."""
+        if rule.action not in _BY_BYTES:
+            return False
+        if rule.action is Action.ECHO and self._named and block.find(self._named) < 0:
+            return False
+        return all(_has(block, _key(name)) for name in rule.needs + _BY_BYTES[rule.action])
+
+    def _read(self, block: bytes) -> bytes:
+        """What leaves in the place of a block that has to be parsed."""
+        fields = sse.parse(block)
+        if fields.data is None:
+            return self._pass_lines(block, fields)
+        self._attended += 1
+        if fields.data.strip() == _DONE:
+            # OpenAI's SDKs read no further, and would miss that the answer was cut off.
+            return self._replace({"[DONE]"}, b"")
+        self.parsed += 1
+        event = jsontext.read_object(fields.data)
+        if event is None and fields.name == "error":
+            event = {"message": fields.data.decode(errors="replace")}
+        if event is None:
+            self.started = True
+            return block
+        self._catch_up()
+        kind = _kind(event, fields.name)
+        events, mended = self._repairer.repair(kind, event)
+        if self._repairer.problem and not self.started:
+            raise self._repairer.problem.http_error()
+        if fields.name not in (None, kind) and kind in RULES:
+            mended.add("event name")
+        if mended:
+            block = self._replace(mended, b"".join(_render(event, fields) for event in events))
+        if events:
+            self.started = True
+            self._repairer.keep(kind, block)
+        return block
+
+    def _pass_lines(self, block: bytes, fields: sse.Fields) -> bytes:
+        """What leaves in the place of lines that are no event."""
+        if not block.strip(b"\r\n"):
+            # Blank lines belong to what came before them: the LF of a CRLF may come in a chunk of its own.
+            return b"" if self._replaced == self.events else block
+        if fields.name is not None or fields.others:
+            self.started = True
+        if self.started:
+            return block
+        self.stray = (self.stray + block)[:_STRAY]
+        return b""
+
+    def _replace(self, mended: set[str], block: bytes) -> bytes:
+        self.repaired |= mended
+        self._replaced = self.events
+        return block
+
+    def _catch_up(self) -> None:
+        if self._skimmer.last:
+            self._repairer.follow(self._skimmer.last)
+            self._skimmer.last = b""
+
+
+def _key(name: str) -> bytes:
+    return b'"%b":' % name.encode()
+
+
+def _has(block: bytes, key: bytes) -> bool:
+    """True when an event has this member, with a value."""
+    at = block.find(key, 0, _WINDOW)
+    if at < 0:
+        at = block.rfind(key, -_WINDOW)
+    return at >= 0 and _FILLED.match(block, at + len(key)) is not None
+
+
+def _kind(event: dict[str, Any], name: str | None) -> str:
+    """The type of an event: its own word, else the event name's, else what it looks like."""
+    kind = event.get("type")
+    if isinstance(kind, str) and kind:
+        return kind
+    if name and name != "message":
+        return name
+    wrapped = event.get("error") or event.get("detail")
+    return "error" if wrapped and read(event) else ""
+
+
+def _render(event: dict[str, Any], fields: sse.Fields) -> bytes:
+    name = event["type"] if fields.name is not None and event["type"].isprintable() else None
+    return sse.render(name, jsontext.write(event), fields.others)
+
+
+def _is_whole(fields: sse.Fields) -> bool:
+    """True when a block that lacks its blank line lacks nothing else."""
+    if fields.data is None:
+        return bool(fields.others)
+    if fields.data.strip() == _DONE or jsontext.read_object(fields.data) is not None:
+        return True
+    return fields.name == "error" and not fields.data.lstrip().startswith(b"{")

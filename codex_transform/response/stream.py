@@ -1,0 +1,137 @@
+"""A streaming client's answer, from the endpoint's bytes to the client's.
+
+Strategy: whatever the content type claims, the first byte that is not white space tells JSON and HTML from an event
+stream; JSON is collected and unfolded at the end, an event stream is rewritten as it comes. Until anything has left,
+what goes wrong is raised as an ApiError, so that the client gets an HTTP error, which it knows how to retry; after
+that it becomes an `error` event.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from codex_transform.errors import ApiError
+from codex_transform.response import sse, whole
+from codex_transform.response.decoding import DecodingError, decoder_for
+from codex_transform.response.report import server_error
+from codex_transform.response.rewrite import Rewriter
+from codex_transform.response.unfold import unfold_bytes
+
+_LONGEST_MARGIN = 1024
+_CUT = "The endpoint ended the answer before it was complete."
+
+
+class AnswerStream:
+    """One answer. `feed` it the endpoint's bytes, then call `finish`, or `abort` if the connection broke.
+
+    Each returns what may leave now, b"" if nothing. Each raises ApiError if nothing has left yet and the answer is
+    none: an error, a web page, text, an unknown encoding, no event at all.
+    """
+
+    def __init__(self, asked_model: str | None, content_encoding: str | None) -> None:
+        self._decoder = decoder_for(content_encoding)
+        self._rewriter = Rewriter(asked_model)
+        self._take: Callable[[bytes], bytes] = self._begin
+        self._beginning = b""
+        self._json = bytearray()
+        self._closed = False
+        self._cut = False
+
+    @property
+    def events(self) -> int:
+        """How many events the endpoint has sent."""
+        return self._rewriter.events
+
+    @property
+    def parsed(self) -> int:
+        """How many of them had to be parsed."""
+        return self._rewriter.parsed
+
+    @property
+    def repaired(self) -> set[str]:
+        """What was mended, by name."""
+        return self._rewriter.repaired
+
+    @property
+    def usage(self) -> dict[str, Any] | None:
+        """The token counts of the final event."""
+        return self._rewriter.usage
+
+    @property
+    def status(self) -> str | None:
+        """How the answer ended: `completed`, `incomplete`, `failed`, `error`, `cut`; None as long as it has not."""
+        return "cut" if self._cut else self._rewriter.ended
+
+    def feed(self, data: bytes) -> bytes:
+        """Bytes from the endpoint."""
+        if self._decoder is None:
+            return self._take(data)
+        try:
+            decoded = self._decoder.feed(data)
+        except DecodingError as error:
+            return self._close(whole.cut_off(f"The endpoint's answer cannot be decoded: {error}."))
+        return self._take(decoded)
+
+    def finish(self) -> bytes:
+        """The endpoint has sent everything."""
+        try:
+            if self._decoder is not None:
+                self._decoder.finish()
+        except DecodingError as error:
+            return self._close(whole.cut_off(f"{_CUT[:-1]}: {error}."))
+        return self._close(None)
+
+    def abort(self, reason: str) -> bytes:
+        """The connection to the endpoint broke, for this reason."""
+        return self._close(whole.cut_off(f"The connection broke before the answer was complete: {reason}"))
+
+    def _begin(self, data: bytes) -> bytes:
+        """Nothing is known yet about the answer."""
+        self._beginning += data
+        if sse.BOM.startswith(self._beginning):
+            return b""
+        beginning = self._beginning.removeprefix(sse.BOM).lstrip(b"\r\n")
+        text = beginning.lstrip()
+        if not text:
+            self._beginning = beginning[:_LONGEST_MARGIN]
+            return b""
+        if text.startswith(b"<"):
+            raise whole.page()
+        self._take = self._collect if text.startswith((b"{", b"[")) else self._rewriter.feed
+        return self._take(beginning)
+
+    def _collect(self, data: bytes) -> bytes:
+        """The answer is JSON."""
+        self._json += data
+        return b""
+
+    def _close(self, broken: ApiError | None) -> bytes:
+        """The answer is over: what closes the client's stream. `broken` says what cut it off, if anything did."""
+        if self._closed:
+            return b""
+        self._closed = True
+        self._take = _nothing
+        out = self._unfold(broken) if self._json else self._rewriter.finish()
+        if self._rewriter.ended:
+            return out
+        self._cut = True
+        if self._rewriter.started:
+            return out + self._rewriter.fail(server_error(broken.message if broken else _CUT))
+        raise broken or self._nothing_came()
+
+    def _unfold(self, broken: ApiError | None) -> bytes:
+        try:
+            response = whole.response_of(bytes(self._json))
+        except ApiError as error:
+            raise (broken if broken and error.code == whole.CUT_OFF else error) from None
+        self.repaired.add("JSON")
+        return self._rewriter.feed(unfold_bytes(response))
+
+    def _nothing_came(self) -> ApiError:
+        if self._rewriter.stray:
+            return whole.text(self._rewriter.stray)
+        came = self._beginning.removeprefix(sse.BOM).strip()
+        return whole.cut_off(_CUT) if came else whole.empty()
+
+
+def _nothing(data: bytes) -> bytes:  # noqa: ARG001
+    return b""

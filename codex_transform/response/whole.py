@@ -1,0 +1,65 @@
+"""Answers that are no event stream: a JSON object, a web page, a line of text, nothing."""
+
+from typing import Any
+
+from codex_transform.errors import ApiError
+from codex_transform.response import jsontext
+from codex_transform.response.report import read, server_error
+
+# The code of an error for an answer that ended too early.
+CUT_OFF = "stream_cut"
+
+_LONGEST_QUOTE = 200
+
+
+def response_of(body: bytes) -> dict[str, Any]:
+    """The response object in a JSON body.
+
+    Raises ApiError for an error, with the status that belongs to it, and 502 for anything else.
+    """
+    try:
+        value = jsontext.read(body)
+    except ValueError:
+        raise cut_off("The endpoint's answer is JSON that breaks off or is damaged.") from None
+    if not isinstance(value, dict):
+        raise no_answer("a JSON value that is no object")
+    if isinstance(value.get("response"), dict):
+        # The final event of a stream, alone.
+        value = value["response"]
+    failed = value.get("status") == "failed"
+    if isinstance(value.get("output"), list) and not failed:
+        response: dict[str, Any] = value
+        return response
+    problem = read(value)
+    if problem is None and failed:
+        problem = server_error("The endpoint reported that the response failed.")
+    if problem:
+        raise problem.http_error()
+    raise no_answer(f"a JSON object of another kind ({str(value.get('object', 'without a name'))[:40]})")
+
+
+def page() -> ApiError:
+    """The error for a web page in place of an answer."""
+    return no_answer("a web page: codex_base_url may lead to a website or a login wall")
+
+
+def text(beginning: bytes) -> ApiError:
+    """The error for a text in place of an answer."""
+    words = " ".join(beginning.decode(errors="replace").split())
+    quote = words if len(words) <= _LONGEST_QUOTE else words[:_LONGEST_QUOTE] + "…"
+    return no_answer(f"this text: {quote}")
+
+
+def empty() -> ApiError:
+    """The error for no answer at all."""
+    return ApiError(502, "The endpoint sent an empty answer.", code="empty_answer")
+
+
+def no_answer(what: str) -> ApiError:
+    """The error for something in place of an answer."""
+    return ApiError(502, f"The endpoint answered with {what}.", code="not_an_answer")
+
+
+def cut_off(message: str) -> ApiError:
+    """The error for an answer that ended before any of it could be used."""
+    return ApiError(502, message, code=CUT_OFF)

@@ -1,0 +1,319 @@
+"""OpenAI's own Python SDK against every misbehaviour that the sandbox knows, streaming and not.
+
+What the SDK must see is in `FAILS` and `INCOMPLETE`; a misbehaviour in neither, such as a new one, must not show at all.
+"""
+
+import json
+import ssl
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import openai
+import pytest
+from running import Proxy
+
+from codex_transform.sandbox import TABLE, Sandbox
+
+HELLO: dict[str, Any] = {
+    "model": "gpt-5-codex",
+    "input": "say hello",
+    "reasoning": {"effort": "low", "summary": "auto"},
+    "include": ["reasoning.encrypted_content"],
+}
+
+OF_STATUS: dict[int, type[openai.APIStatusError]] = {
+    400: openai.BadRequestError,
+    401: openai.AuthenticationError,
+    403: openai.PermissionDeniedError,
+    429: openai.RateLimitError,
+    500: openai.InternalServerError,
+    502: openai.InternalServerError,
+    503: openai.InternalServerError,
+}
+
+
+@dataclass(frozen=True)
+class Fails:
+    """An error: its HTTP status, code, and words of its message; and for how long `retry-after` says to wait.
+
+    With `in_stream`, a streaming client has got events before, so that only the code and the message reach it.
+    """
+
+    status: int
+    code: str | None
+    says: str
+    retry_after: int | None = None
+    in_stream: bool = False
+
+
+CUT = Fails(502, "server_error", "complete", in_stream=True)
+CUT_AT_ONCE = Fails(502, None, "complete|127.0.0.1")
+NOT_AN_ANSWER = Fails(502, None, "endpoint")
+LIMIT = Fails(429, "usage_limit_reached", "usage limit", retry_after=3600)
+
+FAILS: dict[str, Fails] = {
+    "no-terminal": CUT,
+    "cut": CUT,
+    "cut-mid-event": CUT,
+    "reset": CUT,
+    "bad-chunk": CUT,
+    "too-short": CUT,
+    **{name: CUT for name in TABLE if name.endswith("-truncated")},
+    "cut-before-head": CUT_AT_ONCE,
+    "reset-before-head": CUT_AT_ONCE,
+    "half-head": CUT_AT_ONCE,
+    "not-http": CUT_AT_ONCE,
+    "flood": CUT_AT_ONCE,
+    "error-event": Fails(500, "server_error", "The sandbox broke", in_stream=True),
+    "error-event-nested": Fails(500, "server_error", "Overloaded", in_stream=True),
+    "failed": Fails(500, "server_error", "The sandbox broke", in_stream=True),
+    "failed-rate-limit": Fails(429, "rate_limit_exceeded", "Please try again in 1.5s", in_stream=True),
+    "failed-context": Fails(400, "context_length_exceeded", "context window", in_stream=True),
+    "failed-quota": Fails(429, "insufficient_quota", "quota", in_stream=True),
+    "false-gzip": NOT_AN_ANSWER,
+    "empty": NOT_AN_ANSWER,
+    "empty-chunked": NOT_AN_ANSWER,
+    "html-200": NOT_AN_ANSWER,
+    "redirect": Fails(502, None, "302"),
+    "json-error-200": Fails(502, "no", "No"),
+    "html-403": Fails(403, None, "403"),
+    "html-502": Fails(502, None, "502"),
+    "usage-limit-404": LIMIT,
+    "usage-limit-429": LIMIT,
+    "usage-limit-headers": LIMIT,
+    "usage-not-included": Fails(429, "usage_not_included", "not included"),
+    "rate-limit": Fails(429, "rate_limit_exceeded", "Please try again in 1.5s"),
+    "unauthorized": Fails(401, "invalid_api_key", "codex_api_key"),
+    "plain-500": Fails(500, None, "Internal Server Error"),
+    "detail-503": Fails(503, None, "No upstream is available", retry_after=7),
+}
+
+# An answer that ends before it is whole, and says why.
+INCOMPLETE = {"incomplete": "max_output_tokens", "incomplete-filter": "content_filter"}
+
+# What goes wrong after the final event: a streaming client has everything by then.
+LATE = frozenset({"too-short"})
+
+NEVER_ENDS = frozenset({"hang", "hang-before-head", "half-head-hang"})
+
+# Misbehaviours that take long with their own number.
+SMALLER = {"slow": "slow@1", "flood": "flood@1"}
+
+ENDING = [name for name in TABLE if name not in NEVER_ENDS]
+WHOLE = [name for name in ENDING if name not in {*FAILS, *INCOMPLETE}]
+WHOLE_IN_STREAM = [name for name in ENDING if name in {*WHOLE, *LATE}]
+FAILING_IN_STREAM = [name for name in FAILS if name not in LATE]
+
+
+def misbehave(name: str) -> dict[str, str]:
+    """The header by which one request asks the sandbox to misbehave; the proxy passes it on like any other."""
+    return {"x-sandbox-misbehave": SMALLER.get(name, name)}
+
+
+@pytest.fixture(scope="module")
+def sdk(quiet_proxy: Proxy) -> Iterator[openai.OpenAI]:
+    # mitmproxy has its certificate only a moment after it begins to listen: by the time it answers, it has.
+    assert quiet_proxy.send(HELLO)[0] == 200
+    trust = ssl.create_default_context(cafile=str(quiet_proxy.ca))
+    with openai.DefaultHttpxClient(proxy=quiet_proxy.url, verify=trust) as http:
+        yield openai.OpenAI(
+            api_key="sk-dummy-of-the-client-0000",
+            base_url="https://api.openai.com/v1",
+            http_client=http,
+            max_retries=0,
+            timeout=30,
+        )
+
+
+@dataclass
+class Answer:
+    """What a streaming client got, up to an error if there was one."""
+
+    events: list[Any]
+    final: Any = None
+
+    @property
+    def text(self) -> str:
+        return "".join(event.delta for event in self.events if event.type == "response.output_text.delta")
+
+
+def stream(sdk: openai.OpenAI, into: Answer, **headers: str) -> Answer:
+    with sdk.responses.stream(**HELLO, extra_headers=headers) as events:
+        for event in events:
+            into.events.append(event)
+        into.final = events.get_final_response()
+    return into
+
+
+@pytest.fixture(scope="module")
+def good(sdk: openai.OpenAI) -> Answer:
+    """What a client gets that streams from a well-behaved endpoint."""
+    return stream(sdk, Answer([]))
+
+
+def same(response: Any, good: Answer) -> None:
+    """The response is as good as if nothing had been wrong."""
+    assert response.status == "completed"
+    assert response.model == "gpt-5-codex"
+    assert response.output_text == good.text
+    assert [item.type for item in response.output] == ["reasoning", "message"]
+    assert response.output[0].encrypted_content
+    assert "no thinking here" in response.output[0].summary[0].text
+    assert response.usage.input_tokens == good.final.usage.input_tokens
+    assert response.usage.output_tokens > 0
+
+
+def test_the_table_of_expectations_is_current() -> None:
+    assert {*FAILS, *INCOMPLETE, *NEVER_ENDS} <= set(TABLE)
+
+
+def test_a_good_answer(good: Answer) -> None:
+    assert good.text.startswith("[sandbox] Hello!")
+    same(good.final, good)
+
+
+@pytest.mark.parametrize("name", WHOLE_IN_STREAM)
+def test_streaming_as_if_nothing_was_wrong(sdk: openai.OpenAI, good: Answer, name: str) -> None:
+    answer = stream(sdk, Answer([]), **misbehave(name))
+    assert answer.text == good.text
+    same(answer.final, good)
+    numbers = [event.sequence_number for event in answer.events if event.type != "response.sandbox.news"]
+    assert numbers == sorted(set(numbers))
+    about_items = [event for event in answer.events if hasattr(event, "item_id")]
+    assert {event.item_id for event in about_items} == {item.id for item in answer.final.output}
+    assert all(answer.final.output[event.output_index].id == event.item_id for event in about_items)
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_not_streaming_as_if_nothing_was_wrong(sdk: openai.OpenAI, good: Answer, name: str) -> None:
+    same(sdk.responses.create(**HELLO, extra_headers=misbehave(name)), good)
+
+
+@pytest.mark.parametrize("name", INCOMPLETE)
+def test_incomplete(sdk: openai.OpenAI, good: Answer, name: str) -> None:
+    answer = Answer([])
+    # The SDK's helper gives out completed responses only.
+    with suppress(RuntimeError):
+        stream(sdk, answer, **misbehave(name))
+    assert answer.events[-1].type == "response.incomplete"
+    for response in (answer.events[-1].response, sdk.responses.create(**HELLO, extra_headers=misbehave(name))):
+        assert response.status == "incomplete"
+        assert response.incomplete_details.reason == INCOMPLETE[name]
+        assert [item.type for item in response.output] == ["reasoning", "message"]
+        assert response.output[1].content[0].text == good.text
+        assert response.model == "gpt-5-codex"
+        assert response.usage.output_tokens > 0
+
+
+@pytest.mark.parametrize("name", FAILING_IN_STREAM)
+def test_streaming_raises(sdk: openai.OpenAI, good: Answer, name: str) -> None:
+    expected = FAILS[name]
+    answer = Answer([])
+    with pytest.raises(openai.APIError) as raised:
+        stream(sdk, answer, **misbehave(name))
+    assert answer.final is None
+    if expected.in_stream:
+        assert answer.events
+        assert good.text.startswith(answer.text)
+        assert not isinstance(raised.value, openai.APIStatusError | openai.APIConnectionError)
+        tells(raised.value, expected)
+    else:
+        assert not answer.events
+        refused(raised.value, expected)
+
+
+@pytest.mark.parametrize("name", FAILS)
+def test_not_streaming_raises(sdk: openai.OpenAI, name: str) -> None:
+    expected = FAILS[name]
+    with pytest.raises(openai.APIStatusError) as raised:
+        sdk.responses.create(**HELLO, extra_headers=misbehave(name))
+    refused(raised.value, expected)
+
+
+def refused(error: openai.APIError, expected: Fails) -> None:
+    """It is an HTTP error of the right class and shape."""
+    assert isinstance(error, openai.APIStatusError)
+    assert error.status_code == expected.status
+    assert type(error) is OF_STATUS[expected.status]
+    assert error.response.headers["content-type"] == "application/json"
+    (payload,) = error.response.json().values()
+    assert set(error.response.json()) == {"error"}
+    assert set(payload) == {"message", "type", "param", "code"}
+    wait = error.response.headers.get("retry-after")
+    if expected.retry_after is None:
+        assert wait is None
+    else:
+        # A limit that ends at a moment is some seconds nearer by now.
+        assert expected.retry_after - 30 <= int(wait) <= expected.retry_after
+    if not expected.in_stream or expected.status < 502:
+        tells(error, expected)
+
+
+def tells(error: openai.APIError, expected: Fails) -> None:
+    """Code and message are the right ones, and the message is for a person."""
+    if expected.code is not None:
+        assert error.code == expected.code
+    assert any(word in error.message for word in expected.says.split("|")), error.message
+    assert "<" not in error.message
+    assert "\n" not in error.message
+
+
+@pytest.mark.parametrize("name", ENDING)
+@pytest.mark.parametrize("streaming", [True, False])
+def test_every_byte_is_for_an_openai_client(quiet_proxy: Proxy, name: str, streaming: bool) -> None:
+    """Whatever comes: an event stream, a response object, or an error in OpenAI's shape, said to be what it is."""
+    status, headers, body = quiet_proxy.send({**HELLO, "stream": streaming}, **misbehave(name))
+    kind = headers.get_content_type()
+    assert b"<html" not in body.lower()
+    assert "set-cookie" not in headers
+    assert "content-encoding" not in headers
+    if status != 200:
+        assert kind == "application/json"
+        assert set(json.loads(body)["error"]) == {"message", "type", "param", "code"}
+    elif streaming:
+        assert kind == "text/event-stream"
+        assert b"codex." not in body
+        assert b"response.done" not in body
+    else:
+        assert kind == "application/json"
+        assert json.loads(body)["object"] == "response"
+
+
+@pytest.mark.parametrize("misbehaviour", ["more-headers", "more-headers+failed@0", "more-headers+empty-chunked"])
+@pytest.mark.parametrize("streaming", [True, False])
+def test_headers(quiet_proxy: Proxy, misbehaviour: str, streaming: bool) -> None:
+    """The request's id and the limits reach the client; cookies, and what is meant for one hop, do not."""
+    answer = quiet_proxy.send({**HELLO, "stream": streaming}, x_sandbox_misbehave=misbehaviour)
+    headers = answer[1]
+    assert headers["x-request-id"].startswith("req_sandbox_")
+    assert headers["x-ratelimit-remaining-requests"] == "99"
+    assert headers["x-codex-primary-used-percent"] == "42"
+    assert not {"set-cookie", "keep-alive", "proxy-authenticate"} & {name.lower() for name in headers}
+
+
+def test_a_redirect_is_not_followed(sdk: openai.OpenAI, shared_sandbox: Sandbox) -> None:
+    """Neither by the proxy nor by the client, which would send its key along."""
+    shared_sandbox.forget()
+    with pytest.raises(openai.APIStatusError) as raised:
+        sdk.responses.create(**HELLO, extra_headers=misbehave("redirect"))
+    assert "location" not in raised.value.response.headers
+    assert [entry["path"] for entry in shared_sandbox.requests] == ["/backend-api/codex/responses"]
+
+
+@pytest.mark.parametrize("name", sorted(NEVER_ENDS))
+@pytest.mark.parametrize("streaming", [True, False])
+def test_a_client_that_will_not_wait(sdk: openai.OpenAI, shared_sandbox: Sandbox, name: str, streaming: bool) -> None:
+    """It gets what there is, gives up in its own time, and the endpoint is left in peace at once."""
+    shared_sandbox.forget()
+    answer = Answer([])
+    impatient = sdk.with_options(timeout=0.5)
+    # Which exception it is depends on the SDK's generation, and on whether the head had come.
+    with pytest.raises(Exception, match=r"(?i)timed out"):
+        if streaming:
+            stream(impatient, answer, **misbehave(name))
+        else:
+            impatient.responses.create(**HELLO, extra_headers=misbehave(name))
+    assert len(answer.events) == (TABLE[name].at if streaming and name == "hang" else 0)
+    assert shared_sandbox.wait(lambda requests: [entry["cancelled"] for entry in requests] == [True])

@@ -1,0 +1,159 @@
+"""Content encodings: whole, in pieces, cut, damaged; every byte leaves as soon as it can."""
+
+import gzip
+import zlib
+from collections.abc import Callable, Iterator
+
+import brotli
+import pytest
+import zstandard
+from hypothesis import given
+from hypothesis import strategies as st
+from response.streams import answer, block, events_of, pieces, run, stream
+
+from codex_transform.errors import ApiError
+from codex_transform.response.decoding import DecodingError, decode, decoder_for
+from codex_transform.response.fold import fold
+from codex_transform.response.stream import AnswerStream
+
+ANSWER = answer("Streamed through a compressor", cuts=8)
+DATA = stream(ANSWER)
+
+
+def _flushing_zlib(bits: int) -> Callable[[list[bytes]], Iterator[bytes]]:
+    def encode(parts: list[bytes]) -> Iterator[bytes]:
+        made = zlib.compressobj(wbits=bits)
+        for part in parts:
+            yield made.compress(part) + made.flush(zlib.Z_SYNC_FLUSH)
+        yield made.flush()
+
+    return encode
+
+
+def _flushing_brotli(parts: list[bytes]) -> Iterator[bytes]:
+    made = brotli.Compressor()
+    for part in parts:
+        yield made.process(part) + made.flush()
+    yield made.finish()
+
+
+def _flushing_zstd(parts: list[bytes]) -> Iterator[bytes]:
+    made = zstandard.ZstdCompressor().compressobj()
+    for part in parts:
+        yield made.compress(part) + made.flush(zstandard.COMPRESSOBJ_FLUSH_BLOCK)
+    yield made.flush()
+
+
+# The last piece of each ends the encoding; all others end with a flush.
+ENCODERS: dict[str, Callable[[list[bytes]], Iterator[bytes]]] = {
+    "gzip": _flushing_zlib(31),
+    "deflate": _flushing_zlib(15),
+    "deflate, bare": _flushing_zlib(-15),
+    "br": _flushing_brotli,
+    "zstd": _flushing_zstd,
+}
+encodings = pytest.mark.parametrize("encoding", ENCODERS)
+
+
+def encoded(encoding: str, data: bytes = DATA) -> bytes:
+    return b"".join(ENCODERS[encoding]([data]))
+
+
+def header(encoding: str) -> str:
+    return encoding.removesuffix(", bare")
+
+
+@encodings
+@given(at=st.lists(st.integers(0, 2000), max_size=12))
+def test_any_chunking_decodes(encoding: str, at: list[int]) -> None:
+    data = encoded(encoding)
+    assert run(pieces(data, at), encoding=header(encoding)) == DATA
+    assert run((data[at : at + 1] for at in range(len(data))), encoding=header(encoding)) == DATA
+
+
+@encodings
+def test_what_was_flushed_leaves_at_once(encoding: str) -> None:
+    live = AnswerStream(None, header(encoding))
+    *flushed, last = ENCODERS[encoding]([block(event) for event in ANSWER])
+    for event, piece in zip(ANSWER, flushed, strict=True):
+        assert live.feed(piece) == block(event)
+    assert live.feed(last) + live.finish() == b""
+
+
+@encodings
+def test_frames_may_follow_each_other(encoding: str) -> None:
+    if encoding not in ("gzip", "zstd"):
+        pytest.skip("has no frames")
+    data = encoded(encoding, DATA[:700]) + encoded(encoding, DATA[700:])
+    for size in (1, 9, len(data)):
+        assert run((data[at : at + size] for at in range(0, len(data), size)), encoding=encoding) == DATA
+
+
+@encodings
+def test_a_truncated_answer_ends_in_an_error(encoding: str) -> None:
+    data = encoded(encoding)
+    for length in range(0, len(data) - 12, 7):
+        live = AnswerStream(None, header(encoding))
+        try:
+            out = live.feed(data[:length]) + live.finish()
+        except ApiError as error:
+            assert (error.status, error.code) == (502, "stream_cut" if length else "empty_answer")
+            continue
+        events = events_of(out)
+        if events[-1]["type"] != "response.completed":
+            assert events[-1]["type"] == "error"
+            assert live.status == "cut"
+
+
+@encodings
+def test_a_missing_end_after_the_answers_own_end_harms_nothing(encoding: str) -> None:
+    *flushed, _ = ENCODERS[encoding]([DATA])
+    assert run(flushed, encoding=header(encoding)) == DATA
+    assert fold(b"".join(flushed), None, header(encoding))["status"] == "completed"
+
+
+@encodings
+@given(place=st.integers(0, 600), value=st.integers(0, 255), at=st.lists(st.integers(0, 600), max_size=5))
+def test_damaged_bytes_give_bytes_or_an_error(encoding: str, place: int, value: int, at: list[int]) -> None:
+    data = bytearray(encoded(encoding))
+    data[place % len(data)] = value
+    try:
+        run(pieces(bytes(data), at), encoding=header(encoding))
+    except ApiError as error:
+        assert error.status == 502
+
+
+@given(st.sampled_from([*ENCODERS]), st.binary(max_size=60))
+def test_what_is_not_encoded_as_it_says_gives_an_error(encoding: str, data: bytes) -> None:
+    decoder = decoder_for(header(encoding))
+    assert decoder is not None
+    try:
+        decoder.feed(data)
+        decoder.finish()
+    except DecodingError as error:
+        assert str(error)
+
+
+def test_encodings_are_undone_in_reverse() -> None:
+    assert run([brotli.compress(gzip.compress(DATA))], encoding="gzip, br") == DATA
+    assert run([zstandard.compress(zlib.compress(DATA))], encoding="Deflate,identity , ZSTD") == DATA
+    assert decode("x-gzip", gzip.compress(DATA)) == DATA
+
+
+@pytest.mark.parametrize("nothing", [None, "", "identity", " Identity ,"])
+def test_no_encoding_needs_no_decoder(nothing: str | None) -> None:
+    assert decoder_for(nothing) is None
+    assert decode(nothing, DATA) == DATA
+
+
+@pytest.mark.parametrize("encoding", ["compress", "gzip, nonsense", "dcb"])
+def test_an_unknown_encoding_is_an_error(encoding: str) -> None:
+    for act in (lambda: run([DATA], encoding=encoding), lambda: fold(DATA, None, encoding)):
+        with pytest.raises(ApiError, match="unknown content encoding") as caught:
+            act()
+        assert caught.value.status == 502
+
+
+@encodings
+def test_no_bytes_at_all_are_no_error(encoding: str) -> None:
+    assert decode(header(encoding), b"") == b""

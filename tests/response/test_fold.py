@@ -1,0 +1,268 @@
+"""Streams folded into one response object, and response objects unfolded into streams."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from openai.types.responses import ResponseStreamEvent
+from pydantic import TypeAdapter
+from response.streams import USAGE, answer, call, dumps, message, numbered, reasoning, response, stream
+
+from codex_transform.errors import ApiError
+from codex_transform.response.fold import fold
+from codex_transform.response.unfold import unfold, unfold_bytes
+
+EVENTS = TypeAdapter(ResponseStreamEvent)
+CREATED = {"type": "response.created", "response": response(status="in_progress")}
+
+
+def folded(*events: Any, model: str | None = None) -> dict[str, Any]:
+    return fold(stream(numbered([CREATED, *events])), model, None)
+
+
+def ended(output: Any = (), **more: Any) -> dict[str, Any]:
+    whole = response(output, **more)
+    return {"type": f"response.{whole['status']}", "response": whole}
+
+
+def done(index: int, item: Any) -> dict[str, Any]:
+    return {"type": "response.output_item.done", "output_index": index, "item": item}
+
+
+# Every kind of item there is, as the API reference shows them.
+ITEMS: list[dict[str, Any]] = [
+    message("Hi"),
+    message(""),
+    {**message(), "content": [*message("one")["content"], {"type": "refusal", "refusal": "I cannot."}]},
+    {
+        **message("noted"),
+        "content": [
+            {
+                "type": "output_text",
+                "text": "noted",
+                "logprobs": [],
+                "annotations": [
+                    {"type": "url_citation", "start_index": 0, "end_index": 5, "url": "https://a.example", "title": "A"}
+                ],
+            }
+        ],
+    },
+    {**message("commentary"), "phase": "commentary"},
+    reasoning(),
+    {"id": "rs_2", "type": "reasoning", "summary": []},
+    {"id": "rs_3", "type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": "Hm."}]},
+    call(),
+    call(""),
+    {
+        "id": "ctc_1",
+        "type": "custom_tool_call",
+        "status": "completed",
+        "call_id": "call_2",
+        "name": "apply_patch",
+        "input": "*** Begin Patch\n",
+    },
+    {
+        "id": "lsh_1",
+        "type": "local_shell_call",
+        "status": "completed",
+        "call_id": "call_3",
+        "action": {"type": "exec", "command": ["ls"], "env": {}},
+    },
+    {"id": "ig_1", "type": "image_generation_call", "status": "completed", "result": "aGk="},
+    {"id": "ws_1", "type": "web_search_call", "status": "completed", "action": {"type": "search", "query": "q"}},
+    {"id": "mcp_1", "type": "mcp_call", "name": "n", "server_label": "s", "arguments": "{}", "output": "o"},
+    {"id": "new_1", "type": "brand_new_call", "status": "completed", "payload": [1]},
+]
+
+
+@pytest.mark.parametrize("item", ITEMS, ids=lambda item: item["type"])
+def test_unfold_streams_what_the_api_would(item: dict[str, Any]) -> None:
+    """OpenAI's own models of the events are the judge; they do not know items of a type that does not exist yet."""
+    whole = response([item])
+    for event in unfold(whole):
+        if item["type"] != "brand_new_call":
+            EVENTS.validate_python(event)
+    assert fold(unfold_bytes(whole), None, None) == whole
+    assert fold(dumps(whole), None, None) == whole
+
+
+def test_unfold_grows_an_item_in_the_order_of_the_api() -> None:
+    types = [event["type"].removeprefix("response.") for event in unfold(response([reasoning(), message(), call()]))]
+    assert types == [
+        "created",
+        "in_progress",
+        "output_item.added",
+        "reasoning_summary_part.added",
+        "reasoning_summary_text.delta",
+        "reasoning_summary_text.done",
+        "reasoning_summary_part.done",
+        "output_item.done",
+        "output_item.added",
+        "content_part.added",
+        "output_text.delta",
+        "output_text.done",
+        "content_part.done",
+        "output_item.done",
+        "output_item.added",
+        "function_call_arguments.delta",
+        "function_call_arguments.done",
+        "output_item.done",
+        "completed",
+    ]
+    added = unfold(response([message()]))[2]
+    assert added["item"] == {**message(), "content": [], "status": "in_progress"}
+
+
+def test_unfold_numbers_its_events() -> None:
+    events = unfold(response(ITEMS))
+    assert [event["sequence_number"] for event in events] == list(range(len(events)))
+
+
+@given(
+    st.lists(st.sampled_from(ITEMS), max_size=6),
+    st.sampled_from([("completed", None), ("incomplete", {"reason": "max_output_tokens"})]),
+    st.dictionaries(
+        st.text(max_size=5).map("x_{}".format),
+        st.recursive(
+            st.none() | st.booleans() | st.integers() | st.text(max_size=9) | st.floats(allow_nan=False),
+            lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+            max_leaves=6,
+        ),
+        max_size=3,
+    ),
+)
+def test_fold_undoes_unfold(items: list[Any], end: tuple[str, Any], more: dict[str, Any]) -> None:
+    status, details = end
+    whole = response([{**item, "id": f"{at}_{item['id']}"} for at, item in enumerate(items)], status, **more)
+    whole["incomplete_details"] = details
+    assert fold(unfold_bytes(whole), None, None) == whole
+    assert fold(dumps(whole), None, None) == whole
+
+
+# --- what is folded ----------------------------------------------------------------------------------------------
+
+
+def test_the_output_is_what_the_items_brought_in_order() -> None:
+    items = [reasoning(), call(item_id="fc_1"), call(item_id="fc_2"), message()]
+    found = folded(*(done(at, items[at]) for at in (3, 0, 2, 1)), ended())
+    assert found["output"] == items
+    assert found["usage"] == USAGE
+
+
+def test_items_with_the_same_index_keep_the_order_in_which_they_came() -> None:
+    assert folded(done(0, reasoning()), done(0, message()), ended())["output"] == [reasoning(), message()]
+
+
+def test_without_items_the_output_is_the_final_events() -> None:
+    assert folded(ended([message()]))["output"] == [message()]
+    assert folded(done(0, reasoning()), ended([reasoning(), message()]))["output"] == [reasoning(), message()]
+
+
+@pytest.mark.parametrize("begun", [True, False])
+def test_without_either_the_output_is_what_the_deltas_add_up_to(begun: bool) -> None:
+    added = {"type": "response.output_item.added", "output_index": 1}
+    at = {"item_id": "msg_1", "output_index": 1}
+    deltas = [
+        {"type": "response.output_text.delta", **at, "content_index": 0, "delta": "Hel"},
+        {"type": "response.refusal.delta", **at, "content_index": 1, "delta": "No"},
+        {"type": "response.output_text.delta", **at, "content_index": 0, "delta": "lo"},
+        {"type": "response.refusal.delta", **at, "content_index": 1, "delta": "!"},
+    ]
+    events = [{**added, "item": {**message(), "content": [], "status": "in_progress"}}] if begun else []
+    found = folded(*events, *deltas, ended())["output"]
+    parts = [{"type": "output_text", "text": "Hello", "annotations": []}, {"type": "refusal", "refusal": "No!"}]
+    assert found == [{**message(), "content": parts}]
+
+
+def test_an_item_that_was_never_done_is_added_up_beside_those_that_were() -> None:
+    begun = {"type": "response.output_item.added", "output_index": 0, "item": {**call(""), "status": "in_progress"}}
+    input_ = {"type": "response.function_call_arguments.delta", "item_id": "fc_1", "output_index": 0}
+    thought = {"type": "response.reasoning_summary_text.delta", "item_id": "rs_9", "output_index": 2, "summary_index": 0}
+    stray = {"type": "response.function_call_arguments.delta", "item_id": "fc_9", "output_index": 3, "delta": "{}"}
+    found = folded(
+        begun,
+        {**input_, "delta": '{"path":'},
+        done(1, message()),
+        {**input_, "delta": '"a"}'},
+        {**input_, "output_index": 1, "delta": "late"},
+        {**thought, "delta": "Hm."},
+        stray,
+        ended(status="incomplete", incomplete_details={"reason": "max_output_tokens"}),
+    )
+    assert found["output"] == [
+        {**call(), "status": "incomplete"},
+        message(),
+        {"id": "rs_9", "type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}], "status": "incomplete"},
+    ]
+    assert found["incomplete_details"] == {"reason": "max_output_tokens"}
+    assert found["status"] == "incomplete"
+
+
+def test_what_the_relay_calls_the_end_and_the_model_do_not_matter() -> None:
+    events = answer()
+    events[-1] = {**events[-1], "type": "response.done"}
+    found = fold(stream(events), "gpt-5-nano", None)
+    assert found == {**response([message()]), "model": "gpt-5-nano"}
+    assert fold(dumps(response([message()])), "gpt-5-nano", None) == found
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("rate_limit_exceeded", 429),
+        ("usage_limit_reached", 429),
+        ("insufficient_quota", 429),
+        ("context_length_exceeded", 400),
+        ("invalid_prompt", 400),
+        ("invalid_image_url", 400),
+        ("image_too_large", 400),
+        ("server_error", 500),
+        ("server_is_overloaded", 503),
+        ("slow_down", 503),
+        ("model_not_found", 404),
+        ("never_heard_of", 502),
+    ],
+)
+def test_a_failed_response_becomes_the_status_of_its_code(code: str, status: int) -> None:
+    problem = {"code": code, "message": "It failed."}
+    failed = ended(status="failed", error=problem)
+    ways = [
+        stream([CREATED, failed]),
+        stream([failed]),
+        stream([CREATED, {"type": "error", "error": {**problem, "type": code}}]),
+        stream([CREATED, {"type": "error", **problem}]),
+        dumps(failed["response"]),
+        dumps({"error": problem}),
+    ]
+    for body in ways:
+        with pytest.raises(ApiError) as caught:
+            fold(body, "m", None)
+        assert (caught.value.status, caught.value.code, caught.value.message) == (status, code, "It failed.")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"<html>",
+        b"text",
+        b'{"x":1}',
+        stream([CREATED]),
+        stream(answer()[:-1]),
+        stream(answer())[:-40],
+        stream(answer()[:-1]) + b"data: [DONE]\n\n",
+    ],
+)
+def test_what_is_no_whole_answer_is_a_502(body: bytes) -> None:
+    with pytest.raises(ApiError) as caught:
+        fold(body, None, None)
+    assert caught.value.status == 502
+
+
+def test_retry_after_of_a_limit() -> None:
+    limit = {"type": "error", "error": {"type": "usage_limit_reached", "message": "x", "resets_in_seconds": 30}}
+    for events in ([limit], [CREATED, limit]):
+        with pytest.raises(ApiError) as caught:
+            fold(stream(events), None, None)
+        assert caught.value.retry_after == 30

@@ -1,0 +1,530 @@
+"""The scripts as a newcomer runs them: as programs, in a copy of the project, each with a home of its own."""
+
+import itertools
+import json
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import demo_client
+import programs
+import pytest
+from running import LISTENING, Proxy
+
+from codex_transform import sandbox as sandboxes
+from codex_transform.sandbox import Sandbox
+
+ROOT = Path(__file__).resolve().parent.parent
+KEY = "sk-of-the-endpoint-0123456789"
+OF_THE_PROJECT = ("scripts", "codex_transform", "addon.py", "pyproject.toml", "README.md", "tests/test_files.py")
+
+
+class Place:
+    """A copy of the project in a path with a space, with a home and a folder for temporary files."""
+
+    def __init__(self, top: Path) -> None:
+        self.root, self.home, self.temporary = top / "the project", top / "home", top / "temporary"
+        for folder in (self.root / "tests", self.home, self.temporary):
+            folder.mkdir(parents=True)
+        for name in OF_THE_PROJECT:
+            copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+            copy(ROOT / name, self.root / name)
+
+    @property
+    def config(self) -> Path:
+        return self.home / ".opencode" / "openai-codex-auth-config.json"
+
+    def environ(self, **variables: str) -> dict[str, str]:
+        base = {"PATH": os.environ["PATH"], "HOME": str(self.home), "TMPDIR": str(self.temporary)}
+        return base | {"CODEX_CATALOG_URL": "http://127.0.0.1:9/none", "PYTHONUNBUFFERED": "1"} | variables
+
+    def command(self, script: str, *arguments: str, python: str = sys.executable) -> list[str]:
+        return [python, str(self.root / "scripts" / script), *arguments]
+
+    def run(
+        self, script: str, *arguments: str, python: str = sys.executable, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
+        """Runs a script to its end, from another folder and with no input."""
+        return subprocess.run(
+            self.command(script, *arguments, python=python),
+            env=self.environ(**variables),
+            cwd=self.home,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=240,
+            check=False,
+        )
+
+    def left(self) -> list[str]:
+        """Temporary files, and processes that were started with this home or below."""
+        found = [str(path) for path in self.temporary.iterdir()]
+        for process in Path("/proc").glob("[0-9]*") if sys.platform == "linux" else ():
+            try:
+                if os.fsencode(self.temporary) in (process / "environ").read_bytes():
+                    found.append((process / "cmdline").read_text())
+            except OSError:  # it has ended, or is another user's
+                continue
+        return found
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Place:
+    return Place(tmp_path)
+
+
+@pytest.fixture
+def place_with_opencode(place: Place) -> Place:
+    """With what npm brought to the real project."""
+    for version in (programs.OPENCODE, programs.OLD_OPENCODE):
+        if programs.opencode(version) is None:
+            why = f"OpenCode {version} is not there: {programs.install_command(version)}"
+            if os.environ.get("CI") == "true":
+                pytest.fail(why)
+            pytest.skip(why)
+    (place.root / ".cache").symlink_to(programs.CACHE)
+    return place
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with sandboxes.running() as running:
+        yield running
+
+
+def executable(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/bin/sh\n{text}")
+    path.chmod(0o755)
+    return path
+
+
+# -- environment.py ---------------------------------------------------------------------------------------------------
+# Stand-ins for Python and pip, so that it takes neither network nor minutes; test.py makes a real environment.
+
+SAYS = "import sys, environment\nenvironment.enter(*sys.argv[1:])\n"
+WORKS = "exit 0"
+LACKS = "echo 'ERROR: No matching distribution found for mitmproxy'; exit 1"
+OFFLINE = "echo 'WARNING: Retrying (Retry(total=4)) after connection broken'; echo 'ERROR: No matching'; exit 1"
+VENV = 'mkdir -p "$3/bin" && cp "$0" "$3/bin/python"'
+
+
+class Pythons:
+    """Pythons on a path of their own, newer than the one that runs the tests."""
+
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.folder = place.home / "bin"
+        self.path = f"{self.folder}:/usr/bin:/bin"
+        (place.root / "scripts" / "probe.py").write_text(SAYS)
+
+    def add(self, minor: int, pip: str = WORKS, venv: str = VENV) -> None:
+        executable(
+            self.folder / f"python3.{minor}",
+            f"""case "$1 $2" in
+  "-c "*) echo "3 {minor} $0" ;;
+  "-m venv") {venv} ;;
+  "-m pip") {pip} ;;
+  *) echo "python 3.{minor} runs $*" ;;
+esac
+""",
+        )
+
+    def enter(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A script that enters its environment, run outside of any."""
+        base = getattr(sys, "_base_executable", sys.executable)
+        return self.place.run("probe.py", *arguments, python=base, PATH=self.path)
+
+
+@pytest.fixture
+def pythons(place: Place) -> Pythons:
+    return Pythons(place)
+
+
+def test_the_newest_python_that_can_install_the_packages_is_taken_once(pythons: Pythons) -> None:
+    pythons.add(15, LACKS)
+    pythons.add(14)
+    first, second = pythons.enter(), pythons.enter()
+    assert first.returncode == 0, first.stderr
+    tried = re.findall(r"Setting up \.venv with .*(python3\.\d+)", first.stdout)
+    assert tried == ["python3.15", "python3.14"]
+    assert second.stdout == f"python 3.14 runs {pythons.place.root / 'scripts' / 'probe.py'}\n"
+    assert first.stdout.endswith(second.stdout)
+
+
+def test_a_name_on_the_path_that_leads_to_no_python_is_passed_over(pythons: Pythons) -> None:
+    executable(pythons.folder / "python3.15", "echo 'not installed' >&2; exit 127")
+    pythons.add(14)
+    assert "python 3.14 runs" in pythons.enter().stdout
+
+
+def test_one_version_gets_an_environment_of_its_own(pythons: Pythons) -> None:
+    pythons.add(15)
+    pythons.add(14)
+    assert "python 3.14 runs" in pythons.enter("", "3.14").stdout
+    assert (pythons.place.root / ".cache" / "venv-3.14").is_dir()
+    assert not (pythons.place.root / ".venv").exists()
+
+
+def test_a_version_that_is_not_there(pythons: Pythons) -> None:
+    done = pythons.enter("", "3.99")
+    assert done.returncode == 1
+    assert "needs Python 3.99" in done.stderr
+
+
+def test_what_an_interrupted_start_left_is_made_anew(pythons: Pythons) -> None:
+    pythons.add(15)
+    half = executable(pythons.place.root / ".venv" / "bin" / "python", "echo half made")
+    done = pythons.enter()
+    assert "Setting up" in done.stdout
+    assert "half made" not in done.stdout
+    assert "half made" not in half.read_text()
+
+
+def test_a_project_that_was_moved_gets_a_new_environment(pythons: Pythons) -> None:
+    pythons.add(15)
+    pythons.enter()
+    pythons.place.root = pythons.place.root.rename(pythons.place.home / "moved")
+    assert "Setting up" in pythons.enter().stdout
+
+
+def test_packages_that_came_to_be_needed_are_added(pythons: Pythons) -> None:
+    pythons.add(15)
+    pythons.enter()
+    assert "Bringing .venv up to date" in pythons.enter("test").stdout
+    assert "Bringing" not in pythons.enter("test").stdout + pythons.enter().stdout
+    project = pythons.place.root / "pyproject.toml"
+    project.write_text(project.read_text() + "# about tools\n")
+    assert "Bringing" not in pythons.enter().stdout
+    project.write_text(project.read_text().replace('"mitmproxy>=', '"another-package",\n  "mitmproxy>='))
+    assert "Bringing .venv up to date" in pythons.enter().stdout
+
+
+def test_without_network_no_other_python_is_tried(pythons: Pythons) -> None:
+    pythons.add(15, OFFLINE)
+    pythons.add(14)
+    done = pythons.enter()
+    assert done.returncode == 1
+    assert "is the network there?" in done.stderr
+    assert "python3.14" not in done.stdout
+
+
+def test_without_network_an_environment_keeps_what_it_has(pythons: Pythons) -> None:
+    pythons.add(15, f"case $* in *test*) {OFFLINE} ;; esac")
+    pythons.enter()
+    assert pythons.enter("test").returncode == 1
+    assert pythons.enter().stdout.startswith("python 3.15 runs")
+
+
+def test_a_python_that_makes_no_environments(pythons: Pythons) -> None:
+    pythons.add(15, venv="echo '/usr/bin/python3: No module named venv'; exit 1")
+    done = pythons.enter("", "3.15")
+    assert done.returncode == 1
+    assert "apt-get install python3-venv" in done.stderr
+
+
+# -- demo.py ----------------------------------------------------------------------------------------------------------
+
+
+def table(output: str) -> dict[str, tuple[str, str]]:
+    """The rows of the demo's table: what the client sent, what the endpoint got."""
+    lines = iter(output.splitlines())
+    ruler = next(line for line in lines if line.startswith("---"))
+    label, column, _ = map(len, ruler.split(" | "))
+    rows: dict[str, tuple[str, str]] = {}
+    name = ""
+    for line in itertools.takewhile(str.strip, lines):
+        if not line.startswith(" "):
+            name = line[:label].strip()
+            rows[name] = ("", "")
+        sent, got = line[label + 3 : label + 3 + column], line[label + column + 6 :]
+        rows[name] = (f"{rows[name][0]} {sent.strip()}".strip(), f"{rows[name][1]} {got.strip()}".strip())
+    return rows
+
+
+def test_the_demo_shows_the_main_job(place_with_opencode: Place) -> None:
+    place = place_with_opencode
+    done = place.run("demo.py", COLUMNS="120")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"OpenCode {programs.OPENCODE}" in done.stdout
+    assert re.search(r"^test\.txt +hello world$", done.stdout, re.MULTILINE)
+    assert "[sandbox] Done: apply_patch" in done.stdout
+    rows = table(done.stdout)
+    assert rows["URL"][0] == "https://api.openai.com/v1/responses"
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/backend-api/codex/responses", rows["URL"][1])
+    assert re.fullmatch(r"Bearer sk-….{4}", rows["authorization"][1])
+    assert rows["instructions"][0] == "-"
+    assert "characters" in rows["instructions"][1]
+    assert "apply_patch" in rows["tools"][0]
+    assert "You are OpenCode" in rows["developer"][0]
+    assert "You are OpenCode" not in rows["developer"][1]
+    assert "all of the first" in rows["second request"][1]
+    cached = re.match(r"([\d,]+) of ([\d,]+)", rows["cached tokens"][1])
+    assert cached
+    assert int(cached[1].replace(",", "")) > 1000
+    assert "start.py" in done.stdout
+    assert "\x1b" not in done.stdout
+    assert not done.stderr
+    assert not place.left()
+    # The environment of the tests had all it needs, so it was used as it is.
+    assert not (place.root / ".venv").exists()
+
+
+def test_the_demo_takes_the_users_own_opencode(place_with_opencode: Place) -> None:
+    place = place_with_opencode
+    program = programs.opencode(programs.OLD_OPENCODE)
+    assert program is not None
+    link = place.home / "bin" / "opencode"
+    link.parent.mkdir()
+    link.symlink_to(program)
+    done = place.run("demo.py", PATH=f"{link.parent}:/usr/bin:/bin")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"OpenCode {programs.OLD_OPENCODE}, {link}" in done.stdout
+    assert "max_output_tokens" in table(done.stdout)["dropped fields"][0]
+    assert max(map(len, done.stdout[done.stdout.index("-----") :].splitlines())) <= 80
+    assert not place.left()
+
+
+def test_the_demo_does_without_opencode(place: Place) -> None:
+    done = place.run("demo.py", PATH=str(place.home))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "a plain Python client" in done.stdout
+    assert "no npm" in done.stdout
+    assert "[write] Wrote test.txt" in done.stdout
+    assert "[sandbox] Done: write" in done.stdout
+    assert re.search(r"^test\.txt +hello world$", done.stdout, re.MULTILINE)
+    assert table(done.stdout)["model"] == ("gpt-5.3-codex", "the same")
+    assert not place.left()
+
+
+@pytest.mark.parametrize("then", ["exit 3", "exit 0", "echo hello > test.txt"])
+def test_the_demo_fails_when_the_job_was_not_done(then: str, place: Place) -> None:
+    executable(place.home / "opencode", f'if [ "$1" = --version ]; then echo 9.9.9; else {then}; fi')
+    done = place.run("demo.py", PATH=f"{place.home}:/usr/bin:/bin")
+    assert done.returncode == 1
+    assert "OpenCode 9.9.9" in done.stdout
+    assert "did not work" in done.stdout
+    assert "proxy listening" in done.stdout
+    assert not place.left()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_the_demo_leaves_nothing_when_it_is_ended(number: signal.Signals, place: Place) -> None:
+    # The stand-in ignores what it is told and starts a program of its own, as badly behaved clients do.
+    client = "echo 9.9.9; [ \"$1\" = --version ] && exit; trap '' INT TERM HUP; echo begun; sleep 60 & sleep 60"
+    executable(
+        place.home / "opencode", client.replace("echo 9.9.9; ", 'if [ "$1" = --version ]; then echo 9.9.9; fi\n')
+    )
+    with subprocess.Popen(
+        place.command("demo.py"),
+        env=place.environ(PATH=f"{place.home}:/usr/bin:/bin"),
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as demo:
+        assert demo.stdout is not None
+        assert any(line == "begun\n" for line in demo.stdout)
+        assert place.left()
+        demo.send_signal(number)
+        demo.communicate(timeout=60)
+    assert demo.returncode == 128 + number
+    assert not place.left()
+
+
+# -- start.py ---------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def started(place: Place, *arguments: str, **variables: str) -> Iterator[Proxy]:
+    """start.py with no terminal; ended by Ctrl-C, with status 0."""
+    with subprocess.Popen(
+        place.command("start.py", "--port", "0", *arguments),
+        env=place.environ(**variables),
+        cwd=place.home,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        proxy = Proxy(process, place.home)
+        reader = threading.Thread(target=proxy.read, daemon=True)
+        reader.start()
+        try:
+            proxy.port = int(proxy.wait_for(LISTENING.pattern)[1])
+            yield proxy
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(20)
+            reader.join(5)
+    assert process.returncode == 0, proxy.log
+    assert "Traceback" not in proxy.log
+
+
+def test_start_serves_and_says_how_to_use_it(place: Place, sandbox: Sandbox) -> None:
+    project = place.home / "project"
+    project.mkdir()
+    with started(place, CODEX_BASE_URL=sandbox.url, CODEX_API_KEY=sandbox.key) as proxy:
+        # What it says for bash is what a client needs.
+        said = dict(re.findall(r"^export (\w+)=(.+)$", proxy.log, re.MULTILINE))
+        assert said["HTTPS_PROXY"] == proxy.url
+        certificate, waiting = Path(said["NODE_EXTRA_CA_CERTS"]), threading.Event()
+        assert any(certificate.exists() or waiting.wait(0.02) for _ in range(500))
+        assert demo_client.converse(proxy.url, certificate, project, "gpt-5.1", "write hello world to test.txt")
+        for line in (f"set -gx HTTPS_PROXY {proxy.url}", f'$env:HTTPS_PROXY = "{proxy.url}"'):
+            assert line in proxy.log.splitlines()
+    assert (project / "test.txt").read_text() == "hello world"
+    assert f"{sandbox.url}/backend-api/codex/responses" in proxy.log
+    assert sandbox.key not in proxy.log
+    assert not place.config.exists()
+
+
+def test_start_takes_mitmproxys_options(place: Place, sandbox: Sandbox) -> None:
+    options = ["--set", f"codex_base_url={sandbox.url}", "--set", "codex_forward_client_key=true"]
+    with started(place, "--", *options, "--set", f"confdir={place.home}/ca") as proxy:
+        assert f"export NODE_EXTRA_CA_CERTS={place.home}/ca/mitmproxy-ca-cert.pem" in proxy.log
+        assert "API key: the client's own" in proxy.log
+    assert (place.home / "ca" / "mitmproxy-ca-cert.pem").exists()
+
+
+def test_start_opens_mitmweb(place: Place, sandbox: Sandbox) -> None:
+    options = ["--web", "--", "--no-web-open-browser", "--set", "web_port=0"]
+    with started(place, *options, CODEX_BASE_URL=sandbox.url, CODEX_API_KEY=sandbox.key) as proxy:
+        proxy.wait_for(r"Web server listening at http://127\.0\.0\.1:")
+
+
+def test_start_needs_an_endpoint(place: Place) -> None:
+    done = place.run("start.py", "--port", "0")
+    assert done.returncode == 1
+    assert "CODEX_BASE_URL and CODEX_API_KEY" in done.stderr
+    assert not done.stdout
+    assert not list(place.home.iterdir())
+
+
+def test_start_does_not_ask_for_what_it_could_not_use(place: Place) -> None:
+    done = place.run("start.py", "--port", "0", CODEX_BASE_URL="ftp://h", CODEX_API_KEY=KEY)
+    assert done.returncode == 1
+    assert "CODEX_BASE_URL: the scheme is 'ftp'" in done.stderr
+
+
+def test_start_names_a_port_that_is_taken(place: Place) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = place.run("start.py", "--port", port, CODEX_BASE_URL="https://h", CODEX_API_KEY=KEY)
+    assert done.returncode == 1
+    assert f"Port {port} cannot be used" in done.stderr
+    assert "--port" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+class Terminal:
+    """A terminal with start.py in it."""
+
+    def __init__(self, place: Place) -> None:
+        self.said = ""
+        self._ours, theirs = pty.openpty()
+        self.process = subprocess.Popen(
+            place.command("start.py", "--port", "0"),
+            env=place.environ(TERM="xterm"),
+            cwd=place.home,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+
+    def wait_for(self, text: str, seconds: float = 30) -> None:
+        """Reads until `text` was said, anew after each call."""
+        deadline = time.monotonic() + seconds
+        seen = len(self.said)
+        while text not in self.said[seen:]:
+            ready, _, _ = select.select([self._ours], [], [], max(0, deadline - time.monotonic()))
+            assert ready, f"{text!r} was not said:\n{self.said}"
+            try:
+                self.said += os.read(self._ours, 65536).decode()
+            except OSError:  # the program has ended
+                pytest.fail(f"{text!r} was not said:\n{self.said}")
+
+    def type(self, text: str) -> None:
+        os.write(self._ours, text.encode())
+
+    def end(self) -> int:
+        self.process.send_signal(signal.SIGINT)
+        status = self.process.wait(20)
+        os.close(self._ours)
+        return status
+
+
+def test_start_asks_once_and_keeps_the_answers(place: Place) -> None:
+    terminal = Terminal(place)
+    terminal.wait_for("Base URL")
+    terminal.type("ftp://codex.example\n")
+    terminal.wait_for("Not usable: the scheme is 'ftp'")
+    terminal.type("https://codex.example/v1\n")
+    terminal.wait_for("https://codex.example/v1/responses")
+    terminal.wait_for("API key")
+    terminal.type("two words\n")
+    terminal.wait_for("Not usable")
+    terminal.type(f"{KEY}\n")
+    terminal.wait_for("proxy listening at")
+    assert terminal.end() == 0
+    assert KEY not in terminal.said
+    assert json.loads(place.config.read_text()) == {"baseURL": "https://codex.example/v1", "apiKey": KEY}
+    assert stat.S_IMODE(place.config.stat().st_mode) == 0o600
+    assert stat.S_IMODE(place.config.parent.stat().st_mode) == 0o700
+
+    with started(place) as proxy:
+        assert "Base URL of your" not in proxy.log
+        assert "https://codex.example/v1/responses" in proxy.log
+
+
+def test_start_asks_only_for_what_is_missing_and_keeps_the_rest_of_the_file(place: Place) -> None:
+    place.config.parent.mkdir()
+    place.config.write_text(json.dumps({"codexMode": False, "unknown": [1], "baseURL": "not a url", "apiKey": KEY}))
+    terminal = Terminal(place)
+    terminal.wait_for("Base URL")
+    terminal.type("http://127.0.0.1:9\n")
+    terminal.wait_for("proxy listening at")
+    assert terminal.end() == 0
+    kept = json.loads(place.config.read_text())
+    assert kept == {"codexMode": False, "unknown": [1], "baseURL": "http://127.0.0.1:9", "apiKey": KEY}
+
+
+@pytest.mark.parametrize("leave", ["interrupt", "end of input"])
+def test_start_can_be_left_at_a_question(leave: str, place: Place) -> None:
+    terminal = Terminal(place)
+    terminal.wait_for("Base URL")
+    terminal.type("https://codex.example\n")
+    terminal.wait_for("API key")
+    if leave == "end of input":
+        terminal.type("\x04")
+        terminal.wait_for("Nothing was kept")
+        assert terminal.process.wait(20) == 1
+    else:
+        terminal.process.send_signal(signal.SIGINT)
+        terminal.wait_for("Nothing was kept")
+        assert terminal.process.wait(20) == 1
+    assert "Traceback" not in terminal.said
+    assert not place.config.exists()
+
+
+# -- test.py ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_tests_run_and_their_status_counts(place_with_opencode: Place) -> None:
+    done = place_with_opencode.run("test.py", "-q", "tests/test_files.py", "-k", "not nothing")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^\d+ passed", done.stdout, re.MULTILINE)
+    (place_with_opencode.root / "tests" / "test_fails.py").write_text("def test_it():\n    assert False\n")
+    assert place_with_opencode.run("test.py", "tests/test_fails.py").returncode == 1
