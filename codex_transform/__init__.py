@@ -1,3 +1,3 @@
-"""Lets OpenCode work on a third-party Codex endpoint: a mitmproxy addon that rewrites requests and answers in flight."""
+"""Lets OpenCode work on a third-party Codex endpoint: a mitmproxy addon."""
 
 __version__ = "0.1.0"

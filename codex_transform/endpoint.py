@@ -90,7 +90,13 @@ def parse(base_url: str) -> Endpoint:
     if re.search(r"[\x00-\x20\x7f\\]", text):
         raise ValueError("a URL holds no spaces, control characters or backslashes")
     if "://" not in text:
-        raise ValueError(f"the scheme is missing: write https://{text or 'your-codex-api.com'}")
+        # Shown again only if it surely is a host: it might be a key in the wrong place.
+        host = (
+            text
+            if re.fullmatch(r"(?!sk-)[\w-]+(\.[\w-]+)*\.[a-z]{2,12}(:\d+)?(/[\w./-]*)?", text)
+            else "your-codex-api.com"
+        )
+        raise ValueError(f"the scheme is missing: write https://{host}")
     try:
         parts = urlsplit(text)
         port = parts.port

@@ -47,9 +47,7 @@ class ApiError(Exception):
 
     def payload(self) -> dict[str, Any]:
         """The body as OpenAI documents it: `{"error": {"message", "type", "param", "code"}}`."""
-        return {
-            "error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
-        }
+        return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
 
     def body(self) -> bytes:
         """The payload as JSON bytes."""

@@ -87,7 +87,8 @@ def load(environ: Mapping[str, str], cwd: Path, home: Path) -> tuple[OpenCodeCon
     """What OpenCode would have as its configuration if started in `cwd`, and warnings for a person. Never raises.
 
     A file that cannot be used is left out, and so is each value of a wrong type. A `baseURL` of a wrong type counts
-    as none at all, so that a slip in one file does not send a key to what another file names.
+    as none at all, so that a slip in one file does not send a key to what another file names. The base URL of a file
+    that came with the project is not used: a cloned repository must not be able to have the key sent to it.
     """
     found = opencode_files.read(environ, cwd, home)
     warnings = list(found.warnings)
@@ -100,7 +101,11 @@ def load(environ: Mapping[str, str], cwd: Path, home: Path) -> tuple[OpenCodeCon
             warnings.append(f"{source.name}: {error}. Mend it there; until then nothing in this file is used")
             continue
         taken = _Taker(source.name, warnings).provider(document)
-        if "baseURL" in taken:
+        if source.of_project and taken.pop("baseURL", None):
+            warnings.append(
+                f"{source.name}: provider.openai.baseURL is not used from a project's file; set CODEX_BASE_URL"
+            )
+        elif "baseURL" in taken:
             base_url_file = source.name
         provider = _merge(provider, taken)
     return OpenCodeConfig(provider, base_url_file, found.files), warnings

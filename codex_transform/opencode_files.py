@@ -20,10 +20,15 @@ _INLINE = "OPENCODE_CONFIG_CONTENT"
 
 
 class Source(NamedTuple):
-    """One text of the configuration: `name` is its path, or the variable that held it."""
+    """One text of the configuration: `name` is its path, or the variable that held it.
+
+    `of_project` is true for a file that came with the folder that OpenCode was started in: somebody else may have
+    written it.
+    """
 
     name: str
     text: str
+    of_project: bool = False
 
 
 class Found(NamedTuple):
@@ -36,7 +41,7 @@ class Found(NamedTuple):
 
 def paths(environ: Mapping[str, str], cwd: Path, home: Path) -> list[Path]:
     """The files that OpenCode would read if started in `cwd`, whether they exist or not; later ones win."""
-    return [*_user_paths(environ, cwd, home), *_managed_paths(environ)]
+    return [*(path for path, _ in _user_paths(environ, cwd, home)), *_managed_paths(environ)]
 
 
 def read(environ: Mapping[str, str], cwd: Path, home: Path) -> Found:
@@ -45,13 +50,13 @@ def read(environ: Mapping[str, str], cwd: Path, home: Path) -> Found:
     files: list[Path] = []
     warnings: list[str] = []
 
-    def fill_in(name: str, folder: Path, text: str) -> None:
+    def fill_in(name: str, folder: Path, text: str, of_project: bool = False) -> None:
         filled, read, missing = _substitute(text, folder, environ, home)
-        sources.append(Source(name, filled))
+        sources.append(Source(name, filled, of_project))
         files.extend(read)
         warnings.extend(f"{name}: {message}" for message in missing)
 
-    def add(path: Path) -> None:
+    def add(path: Path, of_project: bool = False) -> None:
         files.append(path)
         try:
             text = _content(path)
@@ -61,10 +66,10 @@ def read(environ: Mapping[str, str], cwd: Path, home: Path) -> Found:
             warnings.append(f"{path}: not used: {_reason(error)}")
             return
         if text:  # OpenCode takes an empty file for one that says nothing
-            fill_in(str(path), path.parent, text)
+            fill_in(str(path), path.parent, text, of_project)
 
-    for path in _user_paths(environ, cwd, home):
-        add(path)
+    for path, of_project in _user_paths(environ, cwd, home):
+        add(path, of_project)
     if inline := environ.get(_INLINE):
         fill_in(_INLINE, cwd, inline)
     for path in _managed_paths(environ):
@@ -85,24 +90,29 @@ def signature(files: Iterable[Path]) -> tuple[tuple[int, int] | None, ...]:
     return tuple(stamp(path) for path in files)
 
 
-def _user_paths(environ: Mapping[str, str], cwd: Path, home: Path) -> Iterator[Path]:
+def _user_paths(environ: Mapping[str, str], cwd: Path, home: Path) -> Iterator[tuple[Path, bool]]:
+    """Each path, and whether it is the project's."""
     config = Path(environ.get("XDG_CONFIG_HOME") or home / ".config", "opencode")
     for name in ("config.json", "opencode.json", "opencode.jsonc"):
-        yield config / name
+        yield config / name, False
     if custom := environ.get("OPENCODE_CONFIG"):
-        yield cwd / custom
+        yield cwd / custom, False
     off = environ.get("OPENCODE_DISABLE_PROJECT_CONFIG", "").lower() in ("1", "true")
     project = [] if off else _project(cwd)
     for folder in reversed(project):
-        yield from _pair(folder)
+        for path in _pair(folder):
+            yield path, True
     # In these the outermost folder wins: OpenCode goes through them from the inside out.
+    own = [config, home / ".opencode"]
     folders = [config, *(folder / ".opencode" for folder in project), home / ".opencode"]
     special = environ.get("OPENCODE_CONFIG_DIR")
     if special:
+        own.append(cwd / special)
         folders.append(cwd / special)
     for folder in dict.fromkeys(folders):
         if folder.name.endswith(".opencode") or (special and folder == cwd / special):
-            yield from _pair(folder)
+            for path in _pair(folder):
+                yield path, folder not in own
 
 
 def _managed_paths(environ: Mapping[str, str]) -> Iterator[Path]:

@@ -41,6 +41,8 @@ def test_base_url_forms(base_url: str, url: str) -> None:
     [
         ("", "scheme is missing"),
         ("your-codex-api.com", "https://your-codex-api.com"),
+        ("sk-secret.key.com", "https://your-codex-api.com"),
+        ("user:secret@h.com", "https://your-codex-api.com"),
         ("ftp://h", "only http and https"),
         ("file:///etc/passwd", "only http and https"),
         ("https://user:secret@h", "codex_api_key"),
@@ -173,8 +175,6 @@ def test_the_client_session_is_found_under_each_name() -> None:
     assert ep.client_session({"x-other": "ses"}) is None
 
 
-@pytest.mark.parametrize(
-    ("key", "shown"), [("sk-1234567890abcdefabcd", "sk-…abcd"), ("short", "…"), ("", "…")]
-)
+@pytest.mark.parametrize(("key", "shown"), [("sk-1234567890abcdefabcd", "sk-…abcd"), ("short", "…"), ("", "…")])
 def test_a_key_is_shown_by_its_ends_only(key: str, shown: str) -> None:
     assert ep.redact(key) == shown

@@ -90,6 +90,10 @@ class Place:
     def user(self, openai: object) -> None:
         self.user_file.write_text(json.dumps({"provider": {"openai": openai}}), encoding="utf-8")
 
+    def later(self, openai: object) -> None:
+        """In a file of the user's own that goes before the other."""
+        self.environ["OPENCODE_CONFIG_CONTENT"] = json.dumps({"provider": {"openai": openai}})
+
     def own(self, openai: object) -> None:
         self.project_file.write_text(json.dumps({"provider": {"openai": openai}}), encoding="utf-8")
 
@@ -146,27 +150,39 @@ def test_comments_commas_and_references(place: Place) -> None:
 
 def test_the_last_file_that_names_the_base_url_is_named(place: Place) -> None:
     place.user({"baseURL": "https://user"})
-    place.own({"options": {}})
+    place.later({"options": {}})
     assert place.load()[0].base_url_file == str(place.user_file)
-    place.own({"baseURL": "https://project"})
+    place.later({"baseURL": "https://later"})
     config, _ = place.load()
-    assert (config.base_url, config.base_url_file) == ("https://project", str(place.project_file))
+    assert (config.base_url, config.base_url_file) == ("https://later", "OPENCODE_CONFIG_CONTENT")
+
+
+@pytest.mark.parametrize("folder", ["", ".opencode"])
+def test_a_project_cannot_have_the_key_sent_to_it(folder: str, place: Place) -> None:
+    place.project_file = place.project / folder / "opencode.json"
+    place.project_file.parent.mkdir(exist_ok=True)
+    place.own({"baseURL": "https://project", "options": {"reasoningEffort": "high"}})
+    config, (warning,) = place.load()
+    assert (config.base_url, config.options_for("x").effort) == (None, "high")
+    assert warning.startswith(f"{place.project_file}: provider.openai.baseURL is not used")
+    place.user({"baseURL": "https://user"})
+    assert place.load()[0].base_url == "https://user"
 
 
 @pytest.mark.parametrize("empty", ["", None, "{env:NOT_SET}"])
 def test_an_empty_base_url_is_none(empty: str | None, place: Place) -> None:
     place.user({"baseURL": "https://user", "options": {"baseURL": "https://user"}})
-    place.own({"baseURL": empty, "options": {"baseURL": empty}})
+    place.later({"baseURL": empty, "options": {"baseURL": empty}})
     config, warnings = place.load()
     assert (config.base_url, config.base_url_file, config.client_base_url, warnings) == (None, None, None, [])
 
 
 def test_a_base_url_of_a_wrong_type_does_not_uncover_another(place: Place) -> None:
     place.user({"baseURL": "https://user"})
-    place.own({"baseURL": ["https://project"]})
+    place.later({"baseURL": ["https://later"]})
     config, warnings = place.load()
     assert config.base_url is None
-    assert warnings == [f"{place.project_file}: provider.openai.baseURL must be text, not a list; ignored"]
+    assert warnings == ["OPENCODE_CONFIG_CONTENT: provider.openai.baseURL must be text, not a list; ignored"]
 
 
 @pytest.mark.parametrize(
@@ -231,6 +247,9 @@ def test_a_damaged_file_is_a_warning_and_the_others_hold(text: str, warning: str
     assert (config.base_url, config.options_for("x").effort) == ("https://user", "high")
     assert len(warnings) == 1
     assert warnings[0].startswith(f"{place.project_file}: {warning}")
+    place.user_file.write_text(text, encoding="utf-8")
+    place.own({"options": {"reasoningEffort": "low"}})
+    assert place.load()[0].options_for("x").effort == "low"
 
 
 def test_inline_configuration_wins(place: Place) -> None:

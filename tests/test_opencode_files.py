@@ -235,7 +235,7 @@ def test_an_empty_file_and_a_missing_one_say_nothing(home: Path) -> None:
 def test_the_signature_changes_with_every_file_that_counts(home: Path, tmp_path: Path) -> None:
     env = environ(tmp_path)
     referred = put(home / ".config" / "opencode" / "s.txt", "v")
-    put(home / ".config" / "opencode" / "opencode.json", '"{file:s.txt}"')
+    put(home / ".config" / "opencode" / "opencode.json", '"{file:s.txt}{file:s.txt}"')
     files = read(env, home / "w", home).files
     assert len(files) == len(set(files))
     seen = [signature(files)]

@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Self
 
 import demo_client
 import programs
@@ -274,6 +275,7 @@ def test_the_demo_shows_the_main_job(place_with_opencode: Place) -> None:
     cached = re.match(r"([\d,]+) of ([\d,]+)", rows["cached tokens"][1])
     assert cached
     assert int(cached[1].replace(",", "")) > 1000
+    assert re.search(r"streams of \d+ and \d+ events\. Mended on the way: .*output", done.stdout)
     assert "start.py" in done.stdout
     assert "\x1b" not in done.stdout
     assert not done.stderr
@@ -322,11 +324,10 @@ def test_the_demo_fails_when_the_job_was_not_done(then: str, place: Place) -> No
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_the_demo_leaves_nothing_when_it_is_ended(number: signal.Signals, place: Place) -> None:
-    # The stand-in ignores what it is told and starts a program of its own, as badly behaved clients do.
-    client = "echo 9.9.9; [ \"$1\" = --version ] && exit; trap '' INT TERM HUP; echo begun; sleep 60 & sleep 60"
-    executable(
-        place.home / "opencode", client.replace("echo 9.9.9; ", 'if [ "$1" = --version ]; then echo 9.9.9; fi\n')
-    )
+    # The stand-in has a program of its own running and, once, does not listen.
+    deaf = "trap '' TERM;" if number == signal.SIGINT else ""
+    work = f"{deaf} echo begun; sleep 300 & sleep 300"
+    executable(place.home / "opencode", f'if [ "$1" = --version ]; then echo 9.9.9; else {work}; fi')
     with subprocess.Popen(
         place.command("demo.py"),
         env=place.environ(PATH=f"{place.home}:/usr/bin:/bin"),
@@ -383,7 +384,7 @@ def test_start_serves_and_says_how_to_use_it(place: Place, sandbox: Sandbox) -> 
         assert demo_client.converse(proxy.url, certificate, project, "gpt-5.1", "write hello world to test.txt")
         for line in (f"set -gx HTTPS_PROXY {proxy.url}", f'$env:HTTPS_PROXY = "{proxy.url}"'):
             assert line in proxy.log.splitlines()
-    assert (project / "test.txt").read_text() == "hello world"
+    assert (project / "test.txt").read_text().strip() == "hello world"
     assert f"{sandbox.url}/backend-api/codex/responses" in proxy.log
     assert sandbox.key not in proxy.log
     assert not place.config.exists()
@@ -428,10 +429,11 @@ def test_start_names_a_port_that_is_taken(place: Place) -> None:
 
 
 class Terminal:
-    """A terminal with start.py in it."""
+    """A terminal with start.py in it; whatever is typed and said ends with the block."""
 
     def __init__(self, place: Place) -> None:
         self.said = ""
+        self._read = 0
         self._ours, theirs = pty.openpty()
         self.process = subprocess.Popen(
             place.command("start.py", "--port", "0"),
@@ -444,41 +446,49 @@ class Terminal:
         )
         os.close(theirs)
 
-    def wait_for(self, text: str, seconds: float = 30) -> None:
-        """Reads until `text` was said, anew after each call."""
-        deadline = time.monotonic() + seconds
-        seen = len(self.said)
-        while text not in self.said[seen:]:
-            ready, _, _ = select.select([self._ours], [], [], max(0, deadline - time.monotonic()))
-            assert ready, f"{text!r} was not said:\n{self.said}"
-            try:
-                self.said += os.read(self._ours, 65536).decode()
-            except OSError:  # the program has ended
-                pytest.fail(f"{text!r} was not said:\n{self.said}")
+    def __enter__(self) -> Self:
+        return self
 
-    def type(self, text: str) -> None:
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._ours)
+
+    def wait_for(self, text: str, seconds: float = 30) -> None:
+        """Reads on until `text` is said."""
+        deadline = time.monotonic() + seconds
+        while text not in self.said[self._read :]:
+            ready, _, _ = select.select([self._ours], [], [], max(0, deadline - time.monotonic()))
+            try:
+                said = os.read(self._ours, 65536) if ready else b""
+            except OSError:  # the program has ended
+                said = b""
+            assert said, f"{text!r} was not said:\n{self.said}"
+            self.said += said.decode()
+        self._read = self.said.index(text, self._read) + len(text)
+
+    def answer(self, question: str, text: str) -> None:
+        """Types when the question is there, as a person does: what is typed ahead of a hidden answer is lost."""
+        self.wait_for(question)
         os.write(self._ours, text.encode())
 
-    def end(self) -> int:
+    def interrupt(self) -> int:
+        """Ctrl-C; gives the exit status."""
         self.process.send_signal(signal.SIGINT)
-        status = self.process.wait(20)
-        os.close(self._ours)
-        return status
+        return self.process.wait(20)
 
 
 def test_start_asks_once_and_keeps_the_answers(place: Place) -> None:
-    terminal = Terminal(place)
-    terminal.wait_for("Base URL")
-    terminal.type("ftp://codex.example\n")
-    terminal.wait_for("Not usable: the scheme is 'ftp'")
-    terminal.type("https://codex.example/v1\n")
-    terminal.wait_for("https://codex.example/v1/responses")
-    terminal.wait_for("API key")
-    terminal.type("two words\n")
-    terminal.wait_for("Not usable")
-    terminal.type(f"{KEY}\n")
-    terminal.wait_for("proxy listening at")
-    assert terminal.end() == 0
+    with Terminal(place) as terminal:
+        terminal.answer("Base URL of your Codex endpoint", "ftp://codex.example\n")
+        terminal.wait_for("Not usable: the scheme is 'ftp'")
+        terminal.answer("Base URL", "https://codex.example/v1\n")
+        terminal.wait_for("https://codex.example/v1/responses")
+        terminal.answer("API key (stays hidden): ", "two words\n")
+        terminal.wait_for("Not usable")
+        terminal.answer("API key (stays hidden): ", f"{KEY}\n")
+        terminal.wait_for("proxy listening at")
+        assert terminal.interrupt() == 0
     assert KEY not in terminal.said
     assert json.loads(place.config.read_text()) == {"baseURL": "https://codex.example/v1", "apiKey": KEY}
     assert stat.S_IMODE(place.config.stat().st_mode) == 0o600
@@ -492,27 +502,22 @@ def test_start_asks_once_and_keeps_the_answers(place: Place) -> None:
 def test_start_asks_only_for_what_is_missing_and_keeps_the_rest_of_the_file(place: Place) -> None:
     place.config.parent.mkdir()
     place.config.write_text(json.dumps({"codexMode": False, "unknown": [1], "baseURL": "not a url", "apiKey": KEY}))
-    terminal = Terminal(place)
-    terminal.wait_for("Base URL")
-    terminal.type("http://127.0.0.1:9\n")
-    terminal.wait_for("proxy listening at")
-    assert terminal.end() == 0
+    with Terminal(place) as terminal:
+        terminal.answer("Base URL", "http://127.0.0.1:9\n")
+        terminal.wait_for("proxy listening at")
+        assert terminal.interrupt() == 0
+    assert "stays hidden" not in terminal.said
     kept = json.loads(place.config.read_text())
     assert kept == {"codexMode": False, "unknown": [1], "baseURL": "http://127.0.0.1:9", "apiKey": KEY}
 
 
 @pytest.mark.parametrize("leave", ["interrupt", "end of input"])
 def test_start_can_be_left_at_a_question(leave: str, place: Place) -> None:
-    terminal = Terminal(place)
-    terminal.wait_for("Base URL")
-    terminal.type("https://codex.example\n")
-    terminal.wait_for("API key")
-    if leave == "end of input":
-        terminal.type("\x04")
-        terminal.wait_for("Nothing was kept")
-        assert terminal.process.wait(20) == 1
-    else:
-        terminal.process.send_signal(signal.SIGINT)
+    with Terminal(place) as terminal:
+        terminal.answer("Base URL", "https://codex.example\n")
+        terminal.answer("stays hidden): ", "\x04" if leave == "end of input" else "")
+        if leave == "interrupt":
+            terminal.process.send_signal(signal.SIGINT)
         terminal.wait_for("Nothing was kept")
         assert terminal.process.wait(20) == 1
     assert "Traceback" not in terminal.said

@@ -120,7 +120,7 @@ class Config:
     def _missing(self, field: str) -> ApiError:
         knob = next(knob for knob in KNOBS if knob.field == field)
         for problem in self._problems:
-            if problem.setting in (field, None):
+            if problem.setting in (field, None) and not problem.warning:
                 return ApiError(401, problem.message, code=f"{knob.option}_invalid")
         return ApiError(
             401,

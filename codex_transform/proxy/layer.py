@@ -26,6 +26,7 @@ from mitmproxy.proxy.layers.http import (
     ResponseEndOfMessage,
     ResponseProtocolError,
     ResponseTrailers,
+    SendHttp,
 )
 
 from codex_transform.errors import ApiError
@@ -73,6 +74,11 @@ class CodexStream(HttpStream):
         try:
             ready = streamed.hold(data)
         except ApiError as error:
+            if not isinstance(event, ResponseEndOfMessage):
+                # The rest of it is of no use: the endpoint need not send it. (The type of a code differs between
+                # mitmproxy 11 and 12; the class has the right one.)
+                cancel = RequestProtocolError(self.stream_id, error.message, RequestProtocolError.code)
+                yield SendHttp(cancel, self.context.server)
             yield from self._answer_with(error)
             return
         if ready or isinstance(event, ResponseEndOfMessage):
@@ -82,13 +88,14 @@ class CodexStream(HttpStream):
     def handle_protocol_error(self, event: RequestProtocolError | ResponseProtocolError) -> Commands:
         """The connection to the client or to the endpoint failed; for the latter there is an answer to give."""
         call = calls.of(self.flow)
-        if call and isinstance(event, ResponseProtocolError) and self.server_state == self.state_done:
+        over = self.server_state in (self.state_done, self.state_errored)
+        if call and over and isinstance(event, ResponseProtocolError):
             return  # mitmproxy reports a damaged body twice: when it reads it, and when it has closed the connection
         if (
             call is None
             or isinstance(event, RequestProtocolError)
+            or over
             or self.client_state != self.state_done
-            or self.server_state in (self.state_done, self.state_errored)
             or (self.flow.error and self.flow.error.msg == flow.Error.KILLED_MESSAGE)
         ):
             yield from super().handle_protocol_error(event)
@@ -124,6 +131,8 @@ class CodexStream(HttpStream):
         self.flow.response.timestamp_start = time.time()
         yield HttpResponseHeadersHook(self.flow)
         yield from self.send_response()
+        # What mitmproxy has held back while the hooks ran has nowhere to go.
+        self.server_state = self.state_errored
 
 
 class Layers:

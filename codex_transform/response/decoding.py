@@ -120,7 +120,11 @@ class _Brotli:
         return decoded
 
     def finish(self) -> None:
-        if self._begun and not self._decompressor.is_finished():
+        try:
+            finished = self._decompressor.is_finished()
+        except brotli.error as error:
+            raise DecodingError(str(error)) from error
+        if self._begun and not finished:
             raise DecodingError("compressed data ends too early")
 
 

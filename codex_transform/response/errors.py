@@ -32,7 +32,7 @@ _TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
 
 # What keys look like: OpenAI's own, JSON web tokens, bearer tokens. Where the key is at fault, any long word with
 # digits may be one.
-_KEY = re.compile(r"\b(?:sk-|eyJ)[\w.*~+/=-]{4,}|(?<=[Bb]earer )[\w.*~+/=-]{4,}")
+_KEY = re.compile(r"(?:\b(?:sk-|eyJ)|(?<=[Bb]earer )(?=\S*\d))[\w.*~+/=-]{3,}[\w*=]")
 _WORD = re.compile(r"\b(?=\w*[0-9])(?=\w*[A-Za-z])\w{20,}\b")
 
 

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from codex_transform.response import jsontext, sse
-from codex_transform.response.report import read, server_error
 from codex_transform.response.stream import AnswerStream
 
 Event = dict[str, Any]
@@ -33,6 +32,8 @@ _INPUTS = {
 
 _DELTAS = [*_PARTS, *_INPUTS]
 
+_ENDS = ("response.completed", "response.incomplete")
+
 # What an item is whose beginning is missing, by the list of parts that it has.
 _UNBEGUN = {"content": {"type": "message", "role": "assistant"}, "summary": {"type": "reasoning"}}
 
@@ -45,14 +46,10 @@ def fold(body: bytes, asked_model: str | None, content_encoding: str | None) -> 
     """
     answer = AnswerStream(asked_model, content_encoding)
     events = list(_events(answer.feed(body) + answer.finish()))
-    response: dict[str, Any] = {}
-    for event in events:
-        if event.get("type") == "error":
-            problem = read(event) or server_error("The endpoint reported an error.")
-            raise problem.http_error(502 if answer.status == "cut" else None)
-        if event.get("type") in ("response.completed", "response.incomplete"):
-            response = event["response"]
-    output = _output(events, "completed" if answer.status == "completed" else "incomplete")
+    if answer.error:
+        raise answer.error
+    response: dict[str, Any] = next(event["response"] for event in events if event.get("type") in _ENDS)
+    output = _output(events, response["status"])
     if len(output) >= len(response["output"]):
         response["output"] = output
     return response

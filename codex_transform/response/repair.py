@@ -20,7 +20,7 @@ ENDS = {"response.completed": "completed", "response.incomplete": "incomplete", 
 # The AI SDK takes a final event without the two numbers for none at all.
 _NO_USAGE = {
     "input_tokens": 0,
-    "input_tokens_details": {"cached_tokens": 0},
+    "input_tokens_details": {"cached_tokens": 0, "cache_write_tokens": 0},
     "output_tokens": 0,
     "output_tokens_details": {"reasoning_tokens": 0},
     "total_tokens": 0,
@@ -131,9 +131,10 @@ class Repairer:
     def _end(self, event: Event, mended: set[str]) -> Repair:
         response = event.get("response")
         if not isinstance(response, dict):
-            response = event["response"] = _read(self._created).get("response") or {}
-            mended.add("response")
+            begun = _read(self._created).get("response")
+            response = event["response"] = begun if isinstance(begun, dict) else {}
             response.pop("status", None)
+            mended.add("response")
         if event["type"] == "response.done":
             kind = f"response.{response.get('status')}"
             event["type"] = kind if kind in ENDS else "response.completed"

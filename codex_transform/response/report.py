@@ -135,8 +135,7 @@ def read(value: Any) -> Report | None:
     message = _text(value.get("message"))
     if message is None and wrapper is None:
         return None
-    said = message or "The endpoint reported an error and did not say which."
-    return _report(said, value, outside)._replace(standard=wrapper == "error" and message is not None)
+    return _report(message, value, outside)._replace(standard=wrapper == "error" and message is not None)
 
 
 def server_error(message: str) -> Report:
@@ -144,7 +143,7 @@ def server_error(message: str) -> Report:
     return Report(message, "server_error", "server_error")
 
 
-def _report(message: str, members: Mapping[str, Any], outside: Mapping[str, Any]) -> Report:
+def _report(message: str | None, members: Mapping[str, Any], outside: Mapping[str, Any]) -> Report:
     code, kind = members.get("code"), _text(members.get("type"))
     if isinstance(code, int):
         code = "rate_limit_exceeded" if code == 429 else TYPES.get(code, "server_error")
@@ -152,7 +151,7 @@ def _report(message: str, members: Mapping[str, Any], outside: Mapping[str, Any]
     headers = outside.get("headers")
     status = outside.get("status_code", outside.get("status"))
     return Report(
-        message,
+        message or "The endpoint reported an error and did not say which.",
         None if kind == "error" else kind,
         _text(code),
         _text(members.get("param")),

@@ -35,6 +35,9 @@ _BY_BYTES: dict[Action, tuple[str, ...]] = {
 _DONE = b"[DONE]"
 _STRAY = 4096
 
+# The last block was passed on as it came.
+_NOTHING = -1
+
 
 class Rewriter:
     """One answer's way from the endpoint's event stream to the client's.
@@ -66,6 +69,11 @@ class Rewriter:
     def ended(self) -> str | None:
         """How the answer ended: `completed`, `incomplete`, `failed`, `error`; None as long as it has not."""
         return self._repairer.ended
+
+    @property
+    def problem(self) -> Report | None:
+        """What the endpoint reported, if the answer ended in failure."""
+        return self._repairer.problem
 
     @property
     def usage(self) -> dict[str, Any] | None:
@@ -168,8 +176,8 @@ class Rewriter:
         self._catch_up()
         kind = _kind(event, fields.name)
         events, mended = self._repairer.repair(kind, event)
-        if self._repairer.problem and not self.started:
-            raise self._repairer.problem.http_error()
+        if self.problem and not self.started:
+            raise self.problem.http_error()
         if fields.name not in (None, kind) and kind in RULES:
             mended.add("event name")
         if mended:
@@ -187,6 +195,7 @@ class Rewriter:
         if fields.name is not None or fields.others:
             self.started = True
         if self.started:
+            self._replaced = _NOTHING
             return block
         self.stray = (self.stray + block)[:_STRAY]
         return b""

@@ -16,7 +16,7 @@ from typing import NamedTuple
 BOM = b"\xef\xbb\xbf"
 
 # Some searches go to the end of what is at hand: give `Splitter.take` pieces of about this size.
-PIECE = 64 * 1024
+PIECE = 16 * 1024
 
 # No endpoint means an event to be this long; it is passed on as it comes rather than collected.
 LIMIT = 32 * 1024 * 1024

@@ -34,7 +34,7 @@ class AnswerStream:
         self._beginning = b""
         self._json = bytearray()
         self._closed = False
-        self._cut = False
+        self._broken: ApiError | None = None
 
     @property
     def events(self) -> int:
@@ -59,14 +59,20 @@ class AnswerStream:
     @property
     def status(self) -> str | None:
         """How the answer ended: `completed`, `incomplete`, `failed`, `error`, `cut`; None as long as it has not."""
-        return "cut" if self._cut else self._rewriter.ended
+        return "cut" if self._broken else self._rewriter.ended
+
+    @property
+    def error(self) -> ApiError | None:
+        """What a client that does not stream is told, if the answer is no good."""
+        problem = self._rewriter.problem
+        return self._broken or (problem.http_error() if problem else None)
 
     def feed(self, data: bytes) -> bytes:
         """Bytes from the endpoint."""
         if self._decoder is None:
             return self._take(data)
         try:
-            decoded = self._decoder.feed(data)
+            decoded = b"" if self._closed else self._decoder.feed(data)
         except DecodingError as error:
             return self._close(whole.cut_off(f"The endpoint's answer cannot be decoded: {error}."))
         return self._take(decoded)
@@ -113,10 +119,10 @@ class AnswerStream:
         out = self._unfold(broken) if self._json else self._rewriter.finish()
         if self._rewriter.ended:
             return out
-        self._cut = True
-        if self._rewriter.started:
-            return out + self._rewriter.fail(server_error(broken.message if broken else _CUT))
-        raise broken or self._nothing_came()
+        if not self._rewriter.started:
+            raise broken or self._nothing_came()
+        self._broken = broken or whole.cut_off(_CUT)
+        return out + self._rewriter.fail(server_error(self._broken.message))
 
     def _unfold(self, broken: ApiError | None) -> bytes:
         try:

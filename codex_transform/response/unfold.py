@@ -100,14 +100,14 @@ def _text(kind: str, member: str, part: Item, where: Event) -> Iterator[Event]:
     yield {"type": "response.content_part.done", **where, "part": dict(part)}
 
 
-def _input(kind: str, member: str) -> Callable[[Item], Iterator[Event]]:
-    """A tool call, whose input is in `member`."""
+def _input(kind: str, member: str, *named: str) -> Callable[[Item], Iterator[Event]]:
+    """A tool call, whose input is in `member`; its last event repeats the members `named`."""
 
     def grow(item: Item) -> Iterator[Event]:
         text = item.get(member) or ""
         if text:
             yield {"type": f"{kind}.delta", "delta": text}
-        yield {"type": f"{kind}.done", member: text}
+        yield {"type": f"{kind}.done", member: text, **{name: item.get(name) for name in named}}
 
     return grow
 
@@ -121,7 +121,7 @@ def _parts(item: Item, member: str) -> list[Item]:
 _GROWTH: dict[str, tuple[Callable[[Item], Iterator[Event]], Item]] = {
     "message": (_message, {"content": []}),
     "reasoning": (_reasoning, {"summary": [], "content": [], "encrypted_content": None}),
-    "function_call": (_input("response.function_call_arguments", "arguments"), {"arguments": ""}),
+    "function_call": (_input("response.function_call_arguments", "arguments", "name"), {"arguments": ""}),
     "custom_tool_call": (_input("response.custom_tool_call_input", "input"), {"input": ""}),
     "mcp_call": (_input("response.mcp_call_arguments", "arguments"), {"arguments": "", "output": None}),
 }

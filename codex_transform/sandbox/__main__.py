@@ -59,7 +59,7 @@ async def _serve(sandbox: Sandbox) -> None:
         _say(f"sandbox: {sandbox.url} key {sandbox.key}")
         _say(
             f"{ABOUT}\n"
-            "It believes what it is told: “write X to FILE” in a prompt makes your client write that file.\n"
+            "It believes what it is told: 'write X to FILE' in a prompt makes your client write that file.\n"
             f"Base URL: {sandbox.url}/backend-api/codex   what it received: {sandbox.url}/sandbox/requests\n"
             "Ctrl-C ends it."
         )
@@ -76,7 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cert-key", metavar="FILE", help="its key, if that is in a file of its own")
     parser.add_argument("--delay", type=float, default=0.0, metavar="SECONDS", help="pause after each delta")
     parser.add_argument("--fill-output", action="store_true", help="terminal events repeat the items")
-    parser.add_argument("--misbehave", metavar="NAME[@N][+NAME…]", help="answer badly from the start")
+    parser.add_argument("--misbehave", metavar="NAME[@N][+NAME...]", help="answer badly from the start")
     parser.add_argument("--list", action="store_true", help="list the misbehaviours and end")
     return parser
 

@@ -53,7 +53,8 @@ class Received:
         """The record in one line for a log. It quotes nothing of what the user wrote."""
         body = self.body if isinstance(self.body, dict) else {}
         counts = [f"{name}={len(body[name])}" for name in ("tools", "input") if isinstance(body.get(name), list)]
-        model = [body["model"]] if isinstance(body.get("model"), str) else []
+        # A name that is no model's may be anything, and is not to break the line.
+        model = [ascii(body["model"])[1:-1][:60]] if isinstance(body.get("model"), str) else []
         wrong = [f"misbehaved: {self.misbehaviour}"] if self.misbehaviour else []
         left = ["the client hung up"] if self.cancelled else []
         return " ".join([self.method, self.path, str(self.status), *model, *counts, f"sent={self.sent}", *wrong, *left])

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from pydantic_core import to_json
+from codex_transform.sandbox.jsontext import dump
 
 Event = dict[str, Any]
 
@@ -43,7 +43,7 @@ Shape = Callable[[Iterator[Step]], Iterator[Step]]
 
 def spell(event: Event) -> bytes:
     """One event as OpenAI spells it: its type once as the event's name and once in the JSON of a single line."""
-    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), to_json(event))
+    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), dump(event))
 
 
 @dataclass(slots=True)
@@ -91,7 +91,7 @@ class Script:
 def whole(status: int, payload: object) -> Script:
     """An answer that is one JSON document."""
     script = Script()
-    script.replace(status, "application/json", to_json(payload))
+    script.replace(status, "application/json", dump(payload))
     return script
 
 

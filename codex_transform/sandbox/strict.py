@@ -8,12 +8,12 @@ Sources: the Codex CLI's own requests (releases 0.111.0 and 0.169.0) and the ans
 calls and efforts the errors of the OpenAI API, Responses.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from codex_transform.catalog import Model
 from codex_transform.endpoint import redact
+from codex_transform.sandbox.jsontext import load
 
 UNSUPPORTED = (
     "max_output_tokens",
@@ -79,9 +79,8 @@ def check_key(headers: Mapping[str, str], key: str) -> None:
 def parse(content: bytes) -> dict[str, Any]:
     """The body as a JSON object. Raises a 400 if it is none."""
     try:
-        # The standard library's, because it takes a surrogate without its pair, as most servers do.
-        body = json.loads(content)
-    except (ValueError, RecursionError) as error:
+        body = load(content)
+    except ValueError as error:
         raise refuse(f"The body is not valid JSON: {error}") from None
     if not isinstance(body, dict):
         raise refuse("The body must be a JSON object")

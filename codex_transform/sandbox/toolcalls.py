@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
-from pydantic_core import to_json
+from codex_transform.sandbox.jsontext import dump
 
 Item = dict[str, Any]
 Tool = Mapping[str, Any]
@@ -153,7 +153,7 @@ def _call(
             "id": new_id("fc"),
             **ids,
             "name": name_of(tool),
-            "arguments": to_json(filled).decode(),
+            "arguments": dump(filled).decode(),
         }
     return None
 

@@ -1,6 +1,6 @@
 """OpenAI's own Python SDK against every misbehaviour that the sandbox knows, streaming and not.
 
-What the SDK must see is in `FAILS` and `INCOMPLETE`; a misbehaviour in neither, such as a new one, must not show at all.
+What the SDK must see is in `FAILS` and `INCOMPLETE`. A misbehaviour in neither, such as a new one, must not show.
 """
 
 import json
@@ -67,7 +67,7 @@ FAILS: dict[str, Fails] = {
     "not-http": CUT_AT_ONCE,
     "flood": CUT_AT_ONCE,
     "error-event": Fails(500, "server_error", "The sandbox broke", in_stream=True),
-    "error-event-nested": Fails(500, "server_error", "Overloaded", in_stream=True),
+    "error-event-nested": Fails(500, None, "Overloaded", in_stream=True),
     "failed": Fails(500, "server_error", "The sandbox broke", in_stream=True),
     "failed-rate-limit": Fails(429, "rate_limit_exceeded", "Please try again in 1.5s", in_stream=True),
     "failed-context": Fails(400, "context_length_exceeded", "context window", in_stream=True),
@@ -309,11 +309,15 @@ def test_a_client_that_will_not_wait(sdk: openai.OpenAI, shared_sandbox: Sandbox
     shared_sandbox.forget()
     answer = Answer([])
     impatient = sdk.with_options(timeout=0.5)
-    # Which exception it is depends on the SDK's generation, and on whether the head had come.
-    with pytest.raises(Exception, match=r"(?i)timed out"):
+
+    def ask() -> None:
         if streaming:
             stream(impatient, answer, **misbehave(name))
         else:
             impatient.responses.create(**HELLO, extra_headers=misbehave(name))
+
+    # Which exception it is depends on the SDK's generation, and on whether the head had come.
+    with pytest.raises(Exception, match=r"(?i)timed out"):
+        ask()
     assert len(answer.events) == (TABLE[name].at if streaming and name == "hang" else 0)
     assert shared_sandbox.wait(lambda requests: [entry["cancelled"] for entry in requests] == [True])

@@ -13,7 +13,7 @@ Event = dict[str, Any]
 
 USAGE = {
     "input_tokens": 75,
-    "input_tokens_details": {"cached_tokens": 64},
+    "input_tokens_details": {"cached_tokens": 64, "cache_write_tokens": 0},
     "output_tokens": 12,
     "output_tokens_details": {"reasoning_tokens": 3},
     "total_tokens": 87,

@@ -5,11 +5,12 @@ import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from json import loads as parse_json
 from typing import Any
 
 import h11
 import pytest
-from pydantic_core import from_json, to_json
+from pydantic_core import to_json
 
 from codex_transform.sandbox import Sandbox, running
 
@@ -31,11 +32,11 @@ class Exchange:
 
     @property
     def json(self) -> Any:
-        return from_json(self.body)
+        return parse_json(self.body)
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        return [from_json(data) for _, data in self.named_events]
+        return [parse_json(data) for _, data in self.named_events]
 
     @property
     def named_events(self) -> list[tuple[str | None, str]]:

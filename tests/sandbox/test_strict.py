@@ -1,11 +1,13 @@
 """Each request that a Codex endpoint refuses is refused here, in its words; what the Codex CLI sends is not."""
 
 import gzip
+import json
 from contextlib import suppress
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic_core import to_json
 
 from codex_transform import catalog
 from codex_transform.sandbox import Sandbox, running
@@ -183,7 +185,24 @@ def test_the_known_models_can_be_chosen(client_of):
         assert client.post(client.body(model="gpt-5.2")).status == 400
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'"text"', b"\xff", b'{"input": NaN}'])
+@pytest.mark.parametrize("half", [rb"\ud83d", rb"\uDE00"])
+def test_half_an_emoji_is_legal_and_comes_back(client, half):
+    text = json.loads(b'"%b"' % half)
+    answer = client.post(to_json(client.body("hello HALF")).replace(b"HALF", half))
+    assert answer.complete
+    assert f"hello {text}" in answer.text
+    assert client.get("/sandbox/requests").json[0]["body"]["input"] == [
+        {"type": "message", "role": "user", "content": [{"type": "input_text", "text": f"hello {text}"}]}
+    ]
+    tool = {"type": "function", "name": "bash", "parameters": {"properties": {"command": {"type": "string"}}}}
+    body = to_json(client.body("run echo HALF", tools=[tool])).replace(b"HALF", half)
+    assert json.loads(client.post(body).items[0]["arguments"]) == {"command": f"echo {text}"}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b'"text"', b"\xff", b'{"input": NaN}', b'{"a":' * 100_000, rb'{"a": "\ud83d", "b": NaN}'],
+)
 def test_refuses_a_body_that_is_no_json_object(client, content):
     answer = client.post(content)
     assert answer.status == 400

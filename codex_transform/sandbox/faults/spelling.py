@@ -12,8 +12,8 @@ from typing import Any
 
 import brotli  # type: ignore[import-untyped]
 import zstandard
-from pydantic_core import to_json
 
+from codex_transform.sandbox.jsontext import dump
 from codex_transform.sandbox.script import Edit, Event, Script, Step, Wait
 
 
@@ -28,23 +28,23 @@ def spelt(write: Callable[[Event], bytes]) -> Edit:
 
 def data_only(event: Event) -> bytes:
     """Without an `event:` line."""
-    return b"data: %b\n\n" % to_json(event)
+    return b"data: %b\n\n" % dump(event)
 
 
 def type_in_name_only(event: Event) -> bytes:
     """The data has no `type`; the `event:` line alone tells it."""
     rest = {name: value for name, value in event.items() if name != "type"}
-    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), to_json(rest))
+    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), dump(rest))
 
 
 def no_spaces(event: Event) -> bytes:
     """Without the space that may follow a colon."""
-    return b"event:%b\ndata:%b\n\n" % (event["type"].encode(), to_json(event))
+    return b"event:%b\ndata:%b\n\n" % (event["type"].encode(), dump(event))
 
 
 def many_lines(event: Event) -> bytes:
     """The JSON spread over many `data` lines."""
-    lines = to_json(event, indent=2).split(b"\n")
+    lines = dump(event, indent=2).split(b"\n")
     return b"event: %b\n%b\n" % (event["type"].encode(), b"".join(b"data: %b\n" % line for line in lines))
 
 
@@ -54,7 +54,7 @@ def all_fields(event: Event) -> bytes:
     return b": comment\nid: %d\nretry: 3000\nmood: fine\nevent: %b\ndata: %b\n\n" % (
         number,
         event["type"].encode(),
-        to_json(event),
+        dump(event),
     )
 
 

@@ -1,0 +1,169 @@
+"""Answers that break off, at every event: the client never takes a half answer for a whole one, and the proxy goes on.
+
+Each cut is judged twice: by OpenAI's Python SDK, and by the bytes.
+"""
+
+import json
+import ssl
+from collections.abc import Iterator
+from typing import Any
+
+import openai
+import pytest
+from running import Proxy
+
+from codex_transform.sandbox import Sandbox
+
+HELLO: dict[str, Any] = {
+    "model": "gpt-5.1-codex",
+    "input": "say hello",
+    "reasoning": {"effort": "low", "summary": "auto"},
+}
+
+# With a number after it: so many events come first.
+CUTS = ["cut", "cut-mid-event", "reset", "bad-chunk", "no-terminal"]
+# The endpoint says itself what went wrong.
+ERRORS = ["error-event", "error-event-nested", "failed"]
+CODINGS = ["gzip", "deflate", "br", "zstd"]
+
+
+@pytest.fixture(scope="module")
+def events(quiet_proxy: Proxy) -> list[dict[str, Any]]:
+    """What a whole answer consists of."""
+    status, _, body = quiet_proxy.send({**HELLO, "stream": True})
+    assert status == 200
+    return parsed(body)
+
+
+@pytest.fixture(scope="module")
+def sdk(quiet_proxy: Proxy, events: list[dict[str, Any]]) -> Iterator[openai.OpenAI]:
+    assert events
+    trust = ssl.create_default_context(cafile=str(quiet_proxy.ca))
+    with openai.DefaultHttpxClient(proxy=quiet_proxy.url, verify=trust) as http:
+        yield openai.OpenAI(
+            api_key="sk-dummy-of-the-client-0000",
+            base_url="https://api.openai.com/v1",
+            http_client=http,
+            max_retries=0,
+            timeout=30,
+        )
+
+
+def parsed(body: bytes) -> list[dict[str, Any]]:
+    """The events of a stream; every line that is not `event:` or blank must be a whole `data:` line of JSON."""
+    lines = [line for line in body.split(b"\n") if line and not line.startswith(b"event: ")]
+    return [json.loads(line.removeprefix(b"data: ")) for line in lines]
+
+
+def text(events: list[dict[str, Any]]) -> str:
+    return "".join(event["delta"] for event in events if event["type"] == "response.output_text.delta")
+
+
+def whole(proxy: Proxy, streaming: bool) -> None:
+    """The proxy serves the next request."""
+    status, _, body = proxy.send({**HELLO, "stream": streaming})
+    assert status == 200
+    if streaming:
+        assert parsed(body)[-1]["type"] == "response.completed"
+    else:
+        assert json.loads(body)["status"] == "completed"
+
+
+def refusal(status: int, headers: Any, body: bytes) -> dict[str, Any]:
+    """The members of an HTTP error in OpenAI's shape."""
+    assert status >= 500, body
+    assert headers["content-type"] == "application/json"
+    (error,) = json.loads(body).values()
+    assert set(error) == {"message", "type", "param", "code"}
+    assert error["message"]
+    return dict(error)
+
+
+@pytest.mark.parametrize("cut", CUTS)
+def test_a_stream_is_cut_at_every_event(quiet_proxy: Proxy, events: list[dict[str, Any]], cut: str) -> None:
+    for at in range(len(events)):
+        status, headers, body = quiet_proxy.send({**HELLO, "stream": True}, x_sandbox_misbehave=f"{cut}@{at}")
+        if at == 0:
+            refusal(status, headers, body)
+            continue
+        assert status == 200, at
+        got = parsed(body)
+        # A reset may overtake events on their way through the kernel.
+        sent = len(got) - 1 if cut == "reset" else at
+        assert [event["type"] for event in got] == [*(event["type"] for event in events[:sent]), "error"], at
+        assert got[-1]["error"]["code"] == got[-1]["code"] == "server_error"
+        assert got[-1]["error"]["message"] == got[-1]["message"]
+        assert got[-1]["sequence_number"] == sent
+    whole(quiet_proxy, streaming=True)
+
+
+@pytest.mark.parametrize("cut", [*CUTS, *ERRORS])
+def test_a_cut_raises_in_the_sdk(
+    quiet_proxy: Proxy, sdk: openai.OpenAI, events: list[dict[str, Any]], cut: str
+) -> None:
+    for at in range(len(events)):
+        deltas: list[str] = []
+        with pytest.raises(openai.APIError) as raised:
+            collect(sdk, f"{cut}@{at}", deltas)
+        before_any = at == 0 and cut != "failed"
+        assert isinstance(raised.value, openai.InternalServerError) == before_any, at
+        assert "".join(deltas) == text(events[:at]) or cut == "reset", at
+    whole(quiet_proxy, streaming=True)
+
+
+def collect(sdk: openai.OpenAI, misbehaviour: str, deltas: list[str]) -> None:
+    with sdk.responses.stream(**HELLO, extra_headers={"x-sandbox-misbehave": misbehaviour}) as stream:
+        deltas.extend(event.delta for event in stream if event.type == "response.output_text.delta")
+        stream.get_final_response()
+
+
+@pytest.mark.parametrize("cut", [*CUTS, *ERRORS])
+def test_nobody_gets_half_a_response_object(quiet_proxy: Proxy, events: list[dict[str, Any]], cut: str) -> None:
+    for at in range(len(events)):
+        error = refusal(*quiet_proxy.send({**HELLO, "stream": False}, x_sandbox_misbehave=f"{cut}@{at}"))
+        assert error["type"] == "server_error", at
+    whole(quiet_proxy, streaming=False)
+
+
+def test_a_cut_after_the_final_event_costs_nothing(quiet_proxy: Proxy, events: list[dict[str, Any]]) -> None:
+    for cut in ("cut", "bad-chunk"):
+        misbehaviour = f"{cut}@{len(events)}"
+        status, _, body = quiet_proxy.send({**HELLO, "stream": True}, x_sandbox_misbehave=misbehaviour)
+        assert status == 200
+        assert [event["type"] for event in parsed(body)] == [event["type"] for event in events]
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+@pytest.mark.parametrize("cut", ["cut", "reset", "no-terminal"])
+def test_a_compressed_stream_is_cut(quiet_proxy: Proxy, events: list[dict[str, Any]], coding: str, cut: str) -> None:
+    """What was flushed before the cut has reached the client."""
+    for at in (1, 5, len(events) - 1):
+        # The order matters: what is compressed is cut, or what is cut is compressed.
+        _, _, body = quiet_proxy.send({**HELLO, "stream": True}, x_sandbox_misbehave=f"{coding}+{cut}@{at}")
+        got = parsed(body)
+        assert got[-1]["type"] == "error", at
+        assert text(got) == text(events[: len(got) - 1])
+        if cut != "reset":
+            # The sandbox keeps the last event back until it knows how to end the compression.
+            assert len(got) - 1 >= at - 1
+    whole(quiet_proxy, streaming=True)
+
+
+@pytest.mark.parametrize("coding", CODINGS)
+@pytest.mark.parametrize("streaming", [True, False])
+def test_a_compressed_stream_lacks_its_end(quiet_proxy: Proxy, coding: str, streaming: bool) -> None:
+    answer = quiet_proxy.send({**HELLO, "stream": streaming}, x_sandbox_misbehave=f"{coding}-truncated")
+    if streaming:
+        assert parsed(answer[2])[-1]["type"] == "error"
+    else:
+        refusal(*answer)
+    whole(quiet_proxy, streaming=streaming)
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+@pytest.mark.parametrize("cut", ["cut-before-head", "reset-before-head", "half-head", "not-http"])
+def test_no_answer_at_all(quiet_proxy: Proxy, shared_sandbox: Sandbox, cut: str, streaming: bool) -> None:
+    answer = quiet_proxy.send({**HELLO, "stream": streaming}, x_sandbox_misbehave=cut)
+    assert answer[0] == 502
+    assert f"127.0.0.1:{shared_sandbox.port}" in refusal(*answer)["message"]
+    whole(quiet_proxy, streaming=streaming)

@@ -1,0 +1,134 @@
+"""What an answer costs, in counts: events parsed, bytes searched, lines run, memory held."""
+
+import sys
+import tracemalloc
+from collections.abc import Callable, Iterable
+from types import FrameType
+from typing import Any
+
+import pytest
+from response.streams import answer, block, pieces, stream
+
+from codex_transform.response import sse
+from codex_transform.response.rewrite import Rewriter
+from codex_transform.response.stream import AnswerStream
+
+CODE = sse.__file__.rsplit("sse.py", 1)[0]
+
+
+def feed(chunks: Iterable[bytes]) -> AnswerStream:
+    live = AnswerStream("gpt-5.3-codex", None)
+    for chunk in chunks:
+        live.feed(chunk)
+    live.finish()
+    return live
+
+
+def cut(data: bytes, size: int) -> list[bytes]:
+    return pieces(data, range(size, len(data), size))
+
+
+@pytest.fixture
+def searched(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many bytes each search for a blank line may have gone through."""
+    counts: list[int] = []
+    search = sse._end_of_block
+
+    def counted(data: bytes | bytearray, start: int) -> int:
+        counts.append(len(data) - start)
+        return search(data, start)
+
+    monkeypatch.setattr(sse, "_end_of_block", counted)
+    return counts
+
+
+def lines_run(chunks: list[bytes]) -> int:
+    """How many lines of the package run for these chunks."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, _: Any) -> Any:
+        nonlocal count
+        count += event == "line"
+        return trace if frame.f_code.co_filename.startswith(CODE) else None
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        feed(chunks)
+    finally:
+        sys.settrace(before)
+    return count
+
+
+LONG = {length: stream(answer("word " * length, cuts=length)) for length in (50, 100, 200)}
+HUGE = {length: stream(answer("x" * length, cuts=1)) for length in (5_000, 10_000, 20_000)}
+
+
+@pytest.mark.parametrize("size", [1, 7, 300, 5000, 10**9])
+def test_deltas_are_never_parsed(size: int) -> None:
+    for length, data in LONG.items():
+        live = feed(cut(data, size))
+        assert live.events == length + 8
+        assert live.parsed == 1
+
+
+def test_a_tool_call_and_a_thought_cost_no_parse_either() -> None:
+    written = [
+        b'event: response.function_call_arguments.delta\ndata: {"type":"response.function_call_arguments.delta",'
+        b'"sequence_number":%d,"item_id":"fc_1","output_index":1,"delta":"{"}\n\n' % number
+        for number in range(50)
+    ]
+    begin = {"type": "response.output_item.added", "sequence_number": 3, "output_index": 1, "item": {"id": "fc_1"}}
+    live = feed([stream(answer()[:3]), block(begin), *written, stream(answer()[3:])])
+    assert live.parsed == 1
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
+@pytest.mark.parametrize("data", [LONG, HUGE], ids=["many events", "one huge event"])
+def test_no_byte_is_searched_again_and_again(data: dict[int, bytes], end: bytes, searched: list[int]) -> None:
+    for size in (1, 1000):
+        factors = []
+        for stream_ in data.values():
+            searched.clear()
+            written = stream_.replace(b"\n", end)
+            feed(cut(written, size))
+            factors.append(sum(searched) / len(written))
+        # Several times each, but no more often for twice the length.
+        assert factors[0] < 8
+        assert factors[2] < factors[0] * 1.2
+
+
+@pytest.mark.parametrize("data", [LONG, HUGE], ids=["many events", "one huge event"])
+def test_work_grows_with_the_length_and_no_faster(data: dict[int, bytes]) -> None:
+    for size in (1, 64, 10**9):
+        lengths = [len(stream_) for stream_ in data.values()]
+        lines = [lines_run(cut(stream_, size)) for stream_ in data.values()]
+        growth = (lines[2] - lines[1]) / (lengths[2] - lengths[1])
+        assert growth <= (lines[1] - lines[0]) / (lengths[1] - lengths[0]) * 1.1 + 0.01
+
+
+def test_a_long_answer_is_not_held() -> None:
+    assert held(AnswerStream(None, None).feed, stream(answer("word " * 4000, cuts=4000)), 4096) < 300_000
+
+
+def test_a_huge_event_is_held_only_as_long_as_it_takes() -> None:
+    size = 4_000_000
+    huge = {**answer()[4], "delta": "x" * size, "sequence_number": 5}
+    assert held(AnswerStream(None, None).feed, stream([*answer()[:5], huge, *answer()[5:]]), 65536) < 3.5 * size
+
+
+def test_an_event_beyond_the_limit_is_not_held() -> None:
+    data = stream(answer()[:5]) + b"data: " + b"x" * 3_000_000 + b"\n\n" + stream(answer()[5:])
+    assert held(Rewriter(None, limit=100_000).feed, data, 4096) < 500_000
+
+
+def held(feed: Callable[[bytes], bytes], data: bytes, size: int) -> int:
+    """How many bytes of memory an answer takes up at most, apart from the one who sends it."""
+    view = memoryview(data)
+    tracemalloc.start()
+    try:
+        for at in range(0, len(data), size):
+            feed(bytes(view[at : at + size]))
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()

@@ -1,0 +1,49 @@
+"""Endpoints that could not be reached: the cause in plain words, and the mend."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codex_transform.response.unreachable import unreachable
+
+
+@pytest.mark.parametrize(
+    ("reason", "status", "cause", "mend"),
+    [
+        ("[Errno 111] Connect call failed ('127.0.0.1', 1)", 502, "nothing listens", "codex_base_url"),
+        ("[Errno 61] Connection refused", 502, "nothing listens", "codex_base_url"),
+        ("[WinError 1225] The remote computer refused the network connection", 502, "nothing listens", "runs"),
+        ("Multiple exceptions: [Errno 111] Connect call failed ('::1', 1, 0, 0), [Errno 111] …", 502, "nothing listens", "runs"),
+        ("timed out", 504, "in time", "later"),
+        ("[Errno 110] Connect call failed ('10.0.0.1', 443)", 504, "in time", "network"),
+        ("connection timeout", 504, "in time", "network"),
+        ("[Errno -3] Temporary failure in name resolution", 502, "no address", "DNS"),
+        ("[Errno -2] Name or service not known", 502, "no address", "DNS"),
+        ("[Errno 8] nodename nor servname provided, or not known", 502, "no address", "DNS"),
+        ("[Errno 11001] getaddrinfo failed", 502, "no address", "DNS"),
+        ("[Errno 113] Connect call failed ('10.0.0.1', 443)", 502, "no way", "network"),
+        ("[Errno 101] Network is unreachable", 502, "no way", "network"),
+        ("Certificate verify failed: self-signed certificate", 502, "certificate", "ssl_verify_upstream_trusted_ca"),
+        ("The remote server does not speak TLS.", 502, "TLS", "https"),
+        ("TLS handshake failed: wrong version number", 502, "TLS", "https"),
+        ("[Errno 104] Connection reset by peer", 502, "closed the connection", "again"),
+        ("server closed connection", 502, "closed the connection", "again"),
+        ("something new", 502, "the connection failed", "codex_base_url"),
+        ("", 502, "the connection failed", "codex_base_url"),
+    ],
+)
+def test_reasons(reason: str, status: int, cause: str, mend: str) -> None:
+    error = unreachable("https://codex.example:8443/v1/responses", reason)
+    assert error.status == status
+    assert error.code == ("endpoint_timeout" if status == 504 else "endpoint_unreachable")
+    assert error.message.startswith("Cannot reach codex.example:8443: ")
+    assert cause in error.message
+    assert mend in error.message
+    assert reason.rstrip(".") in error.message
+
+
+@given(st.text(max_size=30), st.text(max_size=600))
+def test_anything_becomes_one_line(endpoint: str, reason: str) -> None:
+    error = unreachable(f"https://h/{endpoint}", reason)
+    assert len(error.message.splitlines()) == 1
+    assert len(error.message) < 700
