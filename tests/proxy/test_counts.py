@@ -1,0 +1,125 @@
+"""How much work one call costs, counted rather than timed: a second parse of a body is a defect, however fast."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+from mitmproxy.addons.proxyserver import Proxyserver
+from mitmproxy.test import taddons, tflow, tutils
+
+from codex_transform.proxy.config import Config
+from codex_transform.proxy.gate import Gate
+from codex_transform.proxy.refresh import Refresh
+from codex_transform.proxy.requestlog import RequestLog
+from codex_transform.proxy.transform import Transform
+from codex_transform.response.stream import AnswerStream
+
+TOOL = {"type": "function", "name": "bash", "parameters": {"type": "object", "properties": {}}}
+
+
+@pytest.fixture
+async def send(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[[dict[str, Any]], bytes]]:
+    """Sends a body through the addons of a request; returns what would leave. (mitmproxy wants an event loop.)"""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    environ = {"CODEX_BASE_URL": "https://endpoint.example", "CODEX_API_KEY": "sk-of-the-endpoint-000000"}
+    config = Config(environ)
+    log = RequestLog(config)
+    gate, transform = Gate(config), Transform(config, Refresh(config), log)
+    with taddons.context(Proxyserver(), config) as context:
+        context.configure(config, codex_mode=True)
+
+        def send(body: dict[str, Any]) -> bytes:
+            request = tutils.treq(
+                method=b"POST", host="api.openai.com", path=b"/v1/responses", content=json.dumps(body).encode()
+            )
+            flow = tflow.tflow(req=request)
+            gate.requestheaders(flow)
+            transform.request(flow)
+            assert flow.response is None
+            assert flow.request.host == "endpoint.example"
+            return flow.request.raw_content or b""
+
+        yield send
+    log.done()
+
+
+def history(calls: int) -> dict[str, Any]:
+    """A conversation in which the model has called a tool so many times."""
+    items: list[dict[str, Any]] = [{"role": "user", "content": "Go on."}]
+    for number in range(calls):
+        items.append({"type": "function_call", "call_id": f"c{number}", "name": "bash", "arguments": "{}"})
+        items.append({"type": "function_call_output", "call_id": f"c{number}", "output": "done " * 100})
+    return {"model": "gpt-5.1-codex", "input": items, "tools": [TOOL], "stream": True, "prompt_cache_key": "k"}
+
+
+def called(work: Callable[[], object]) -> Counter[str]:
+    """How often `work` calls each function by name, those written in C and Rust included."""
+    counts: Counter[str] = Counter()
+
+    def count(frame: FrameType, event: str, argument: Any) -> None:
+        if event == "c_call":
+            counts[argument.__name__] += 1
+        elif event == "call":
+            counts[frame.f_code.co_name] += 1
+
+    sys.setprofile(count)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return counts
+
+
+async def test_a_body_is_parsed_once_and_written_once(send: Callable[[dict[str, Any]], bytes]) -> None:
+    send(history(1))
+    counts = called(lambda: send(history(200)))
+    assert counts["from_json"] == 1
+    assert counts["to_json"] == 1
+    assert counts["loads"] == 0
+
+
+async def test_the_work_grows_with_the_history_and_no_faster(send: Callable[[dict[str, Any]], bytes]) -> None:
+    send(history(1))
+
+    def work(calls: int) -> int:
+        counts = called(lambda: send(history(calls)))
+        # The test itself encodes the body.
+        return sum(number for name, number in counts.items() if name not in ("iterencode", "append"))
+
+    small, large = work(100), work(800)
+    assert large < 9 * small
+
+
+def delta(number: int) -> bytes:
+    data = {
+        "type": "response.output_text.delta",
+        "sequence_number": number,
+        "item_id": "msg_1",
+        "output_index": 0,
+        "content_index": 0,
+        "delta": f"word {number} ",
+    }
+    return f"event: response.output_text.delta\ndata: {json.dumps(data)}\n\n".encode()
+
+
+def test_deltas_pass_unparsed() -> None:
+    stream = AnswerStream("gpt-5.1-codex", None)
+    deltas = [delta(number) for number in range(2000)]
+    out: list[bytes] = []
+    counts = called(lambda: out.extend(stream.feed(piece) for piece in deltas))
+    assert out == deltas
+    assert stream.events == 2000
+    assert stream.parsed == 0
+    assert counts["from_json"] == 0
+
+
+def test_a_chunk_of_deltas_leaves_in_one_piece() -> None:
+    stream = AnswerStream("gpt-5.1-codex", None)
+    stream.feed(delta(0))
+    chunk = b"".join(delta(number) for number in range(1, 100))
+    assert stream.feed(chunk) is chunk, "the bytes were copied"
