@@ -372,6 +372,56 @@ def started(place: Place, *arguments: str, **variables: str) -> Iterator[Proxy]:
     assert "Traceback" not in proxy.log
 
 
+class Terminal:
+    """A terminal with start.py in it; whatever is typed and said ends with the block."""
+
+    def __init__(self, place: Place, **variables: str) -> None:
+        self.said = ""
+        self._read = 0
+        self._ours, theirs = pty.openpty()
+        self.process = subprocess.Popen(
+            place.command("start.py", "--port", "0"),
+            env=place.environ(TERM="xterm", **variables),
+            cwd=place.home,
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            start_new_session=True,
+        )
+        os.close(theirs)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._ours)
+
+    def wait_for(self, text: str, seconds: float = 30) -> None:
+        """Reads on until `text` is said."""
+        deadline = time.monotonic() + seconds
+        while text not in self.said[self._read :]:
+            ready, _, _ = select.select([self._ours], [], [], max(0, deadline - time.monotonic()))
+            try:
+                said = os.read(self._ours, 65536) if ready else b""
+            except OSError:  # the program has ended
+                said = b""
+            assert said, f"{text!r} was not said:\n{self.said}"
+            self.said += said.decode()
+        self._read = self.said.index(text, self._read) + len(text)
+
+    def answer(self, question: str, text: str) -> None:
+        """Types when the question is there, as a person does: what is typed ahead of a hidden answer is lost."""
+        self.wait_for(question)
+        os.write(self._ours, text.encode())
+
+    def interrupt(self) -> int:
+        """Ctrl-C; gives the exit status."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(20)
+
+
 def test_start_serves_and_says_how_to_use_it(place: Place, sandbox: Sandbox) -> None:
     project = place.home / "project"
     project.mkdir()
@@ -412,10 +462,21 @@ def test_start_needs_an_endpoint(place: Place) -> None:
     assert not list(place.home.iterdir())
 
 
-def test_start_does_not_ask_for_what_it_could_not_use(place: Place) -> None:
-    done = place.run("start.py", "--port", "0", CODEX_BASE_URL="ftp://h", CODEX_API_KEY=KEY)
-    assert done.returncode == 1
-    assert "CODEX_BASE_URL: the scheme is 'ftp'" in done.stderr
+def test_start_does_not_ask_for_what_would_not_count(place: Place) -> None:
+    with Terminal(place, CODEX_BASE_URL="ftp://h") as terminal:
+        terminal.wait_for("CODEX_BASE_URL: the scheme is 'ftp'")
+        terminal.wait_for("Mend that first")
+        assert terminal.process.wait(20) == 1
+
+
+def test_start_does_not_ask_for_what_it_could_not_keep(place: Place) -> None:
+    place.config.parent.mkdir()
+    place.config.write_text('{"codexMode": tru}')
+    with Terminal(place) as terminal:
+        terminal.wait_for("is damaged, line 1")
+        terminal.wait_for("Mend that first")
+        assert terminal.process.wait(20) == 1
+    assert place.config.read_text() == '{"codexMode": tru}'
 
 
 def test_start_names_a_port_that_is_taken(place: Place) -> None:
@@ -426,56 +487,6 @@ def test_start_names_a_port_that_is_taken(place: Place) -> None:
     assert f"Port {port} cannot be used" in done.stderr
     assert "--port" in done.stderr
     assert "Traceback" not in done.stderr
-
-
-class Terminal:
-    """A terminal with start.py in it; whatever is typed and said ends with the block."""
-
-    def __init__(self, place: Place) -> None:
-        self.said = ""
-        self._read = 0
-        self._ours, theirs = pty.openpty()
-        self.process = subprocess.Popen(
-            place.command("start.py", "--port", "0"),
-            env=place.environ(TERM="xterm"),
-            cwd=place.home,
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-        )
-        os.close(theirs)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.process.kill()
-        self.process.wait()
-        os.close(self._ours)
-
-    def wait_for(self, text: str, seconds: float = 30) -> None:
-        """Reads on until `text` is said."""
-        deadline = time.monotonic() + seconds
-        while text not in self.said[self._read :]:
-            ready, _, _ = select.select([self._ours], [], [], max(0, deadline - time.monotonic()))
-            try:
-                said = os.read(self._ours, 65536) if ready else b""
-            except OSError:  # the program has ended
-                said = b""
-            assert said, f"{text!r} was not said:\n{self.said}"
-            self.said += said.decode()
-        self._read = self.said.index(text, self._read) + len(text)
-
-    def answer(self, question: str, text: str) -> None:
-        """Types when the question is there, as a person does: what is typed ahead of a hidden answer is lost."""
-        self.wait_for(question)
-        os.write(self._ours, text.encode())
-
-    def interrupt(self) -> int:
-        """Ctrl-C; gives the exit status."""
-        self.process.send_signal(signal.SIGINT)
-        return self.process.wait(20)
 
 
 def test_start_asks_once_and_keeps_the_answers(place: Place) -> None:

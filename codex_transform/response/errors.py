@@ -13,7 +13,7 @@ from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from codex_transform.errors import ApiError
-from codex_transform.response import jsontext
+from codex_transform.response import jsontext, sse
 from codex_transform.response.decoding import DecodingError, decode
 from codex_transform.response.report import Report, read
 from codex_transform.response.retry import seconds_until_reset
@@ -88,10 +88,12 @@ def _text(body: bytes, encoding: str | None) -> str:
 
 
 def _report(text: str) -> Report | None:
-    try:
-        return read(jsontext.read(text.encode()))
-    except ValueError:
-        return None
+    """What the endpoint reports, in JSON or in the first event that does."""
+    events = (sse.parse(block).data or b"" for block in sse.split(text.encode()))
+    for said in (text.encode(), *events):
+        if report := read(jsontext.read_object(said)):
+            return report
+    return None
 
 
 def _is_limit(report: Report | None, text: str) -> bool:

@@ -51,6 +51,12 @@ class Repairer:
         self._unread = b""
         self._next_number = 0
 
+    def end(self, how: str) -> None:
+        """The answer has ended: nothing of it is needed any more."""
+        self.ended = how
+        self._items = Items(0)
+        self._created = b""
+
     def keep(self, kind: str, block: bytes) -> None:
         """An event of this type is passed on as `block`: keeps what later ones may need of it."""
         action = rule_for(kind).action
@@ -123,7 +129,7 @@ class Repairer:
     def _error(self, event: Event) -> Repair:
         if self.ended:
             return Repair([], {"second end"})
-        self.ended = "error"
+        self.end("error")
         self.problem = read(event) or server_error("The endpoint reported an error and did not say which.")
         standard = self.problem.event(event["sequence_number"])
         return Repair([standard], set() if standard == event else {"error"})
@@ -143,7 +149,6 @@ class Repairer:
         reported = self.ended == "error" and end == "failed"
         if self.ended and not reported:
             return Repair([], {"second end"})
-        self.ended = end
         mended |= self._echo(response)
         given = response.get("output")
         if not given or not isinstance(given, list):
@@ -153,6 +158,7 @@ class Repairer:
         if not isinstance(response.get("status"), str):
             response["status"] = end
             mended.add("status")
+        self.end(end)
         if isinstance(response.get("usage"), dict):
             self.usage = response["usage"]
         elif end != "failed":

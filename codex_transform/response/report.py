@@ -76,6 +76,15 @@ class Report(NamedTuple):
         return self.hint or 502
 
     @property
+    def kind(self) -> str:
+        """Its type, or the one that the API gives such an error; a limit's type is the name of the limit.
+
+        It matters: OpenCode tries again whatever has `rate_limit` in it, and it must not when there is no quota left.
+        """
+        limit = self.code if self.status == 429 else None
+        return self.type or limit or TYPES.get(self.status, "server_error")
+
+    @property
     def is_limit(self) -> bool:
         """True when it says that an account's limit is used up, whatever the HTTP status says."""
         return bool(_LIMITS & {self.code, self.type}) or "usage limit" in self.message.lower()
@@ -85,7 +94,7 @@ class Report(NamedTuple):
         return ApiError(
             status or self.status,
             self.message,
-            type=self.type,
+            type=self.kind if status is None else self.type,
             code=self.code or (self.type if self.type in _LIMITS else None),
             param=self.param,
             retry_after=seconds_until_reset(self.details, self.headers, now),
@@ -103,12 +112,11 @@ class Report(NamedTuple):
             "message": self.message,
             "param": self.param,
         }
-        kind = self.type or TYPES.get(self.status, "server_error")
         return {
             "type": "error",
             **members,
             "sequence_number": sequence_number,
-            "error": {"type": kind, **members, **self.details},
+            "error": {"type": self.kind, **members, **self.details},
         }
 
 

@@ -13,15 +13,13 @@ from typing import Any
 from codex_transform.response import jsontext, sse
 from codex_transform.response.repair import ENDS, Repairer
 from codex_transform.response.report import Report, read
-from codex_transform.response.rules import RULES, Action, Rule, rule_for
+from codex_transform.response.rules import RULES, Action
 from codex_transform.response.skim import Skimmer
 
 # How an event begins whose type shows without parsing: its name, if any, and an object with `type` first.
 _HEAD = re.compile(rb'(?:event: ?([\w.]+)(?:\r\n|\n|\r))?data: ?\{\s*"type"\s*:\s*"([\w.]+)"\s*,')
 
-# A member's value that is neither empty nor null. Members are looked for at both ends of an event: what makes one
-# long is a single value in the middle.
-_FILLED = re.compile(rb'\s*(?:"[^"]|\d)')
+# Members are looked for at both ends of an event: what makes one long is a single value in the middle.
 _WINDOW = 4096
 
 # Actions that leave an event unparsed which has what its rule needs and these.
@@ -32,11 +30,18 @@ _BY_BYTES: dict[Action, tuple[str, ...]] = {
     Action.DONE: ("id", "status"),
 }
 
+# The events that may leave unparsed: their types, rules, and the members that have to show in their bytes.
+_MEMBERS = {
+    kind: (rule.action, tuple(b'"%b":' % name.encode() for name in rule.needs + _BY_BYTES[rule.action]))
+    for kind, rule in RULES.items()
+    if rule.action in _BY_BYTES
+}
+
 _DONE = b"[DONE]"
 _STRAY = 4096
 
-# The last block was passed on as it came.
-_NOTHING = -1
+# In place of the number of events when the last one was replaced: it was not.
+_NOT_REPLACED = -1
 
 
 class Rewriter:
@@ -59,6 +64,7 @@ class Rewriter:
         self._repairer = Repairer(asked_model, limit)
         self._attended = 0
         self._replaced = 0
+        self._previous = ""
 
     @property
     def events(self) -> int:
@@ -88,10 +94,10 @@ class Rewriter:
         start = self._skimmer.skim(data, 0) if self._splitter.idle else 0
         if start == len(data):
             return data
-        out = [data[:start]]
+        out = [data[:start]] if start else []
         for at in range(start, len(data), sse.PIECE):
             out += self._feed(data[at : at + sse.PIECE])
-        return b"".join(out)
+        return out[0] if len(out) == 1 else b"".join(out)
 
     def finish(self) -> bytes:
         """What may leave of an event that lacks its blank line, now that the endpoint's stream has ended.
@@ -111,7 +117,7 @@ class Rewriter:
     def fail(self, problem: Report) -> bytes:
         """The bytes that end a stream which has started and will not be completed."""
         self._catch_up()
-        self._repairer.ended = "error"
+        self._repairer.end("error")
         return sse.render("error", jsontext.write(problem.event(self._repairer.next_number())))
 
     def _feed(self, data: bytes) -> Iterator[bytes]:
@@ -124,8 +130,7 @@ class Rewriter:
                 block, start = self._splitter.take(data, start)
                 if block:
                     yield self._attend(block)
-            if self._splitter.idle:
-                end = self._skimmer.skim(data, start)
+            if self._splitter.idle and (end := self._skimmer.skim(data, start)) > start:
                 yield data[start:end]
                 start = end
 
@@ -134,28 +139,33 @@ class Rewriter:
         head = _HEAD.match(block)
         kind = head[2].decode() if head and head[1] in (None, head[2]) else ""
         if len(block) > self._limit:
+            self._attended += 1
             self.started = True
             self._repairer.ended = self.ended or ENDS.get(kind)
             return block
-        rule = rule_for(kind)
-        if not kind or not self._needs_nothing(block, rule):
+        if not self._needs_nothing(kind, block):
             return self._read(block)
         self._attended += 1
         self.started = True
         self._repairer.keep(kind, block)
-        if rule.needs:
-            self._skimmer.last = block
-        if kind.endswith(".delta"):
-            self._skimmer.learn(block, [_key(name) for name in rule.needs])
+        self._skimmer.last = block
+        self._consider(kind, block)
         return block
 
-    def _needs_nothing(self, block: bytes, rule: Rule) -> bool:
+    def _needs_nothing(self, kind: str, block: bytes) -> bool:
         """True when the bytes of an event show that it has all that its rule wants."""
-        if rule.action not in _BY_BYTES:
+        if kind not in _MEMBERS:
             return False
-        if rule.action is Action.ECHO and self._named and block.find(self._named) < 0:
+        action, members = _MEMBERS[kind]
+        if action is Action.ECHO and self._named and block.find(self._named) < 0:
             return False
-        return all(_has(block, _key(name)) for name in rule.needs + _BY_BYTES[rule.action])
+        return all(_has(block, member) for member in members)
+
+    def _consider(self, kind: str, block: bytes) -> None:
+        """Has the skimmer learn the second of two deltas in a row, which may be a run's."""
+        if kind == self._previous and kind.endswith(".delta"):
+            self._skimmer.learn(block, (b'"type":', *_MEMBERS[kind][1]))
+        self._previous = kind
 
     def _read(self, block: bytes) -> bytes:
         """What leaves in the place of a block that has to be parsed."""
@@ -180,6 +190,8 @@ class Rewriter:
             raise self.problem.http_error()
         if fields.name not in (None, kind) and kind in RULES:
             mended.add("event name")
+        if not mended and kind in _MEMBERS:
+            self._consider(kind, block)
         if mended:
             block = self._replace(mended, b"".join(_render(event, fields) for event in events))
         if events:
@@ -195,7 +207,7 @@ class Rewriter:
         if fields.name is not None or fields.others:
             self.started = True
         if self.started:
-            self._replaced = _NOTHING
+            self._replaced = _NOT_REPLACED
             return block
         self.stray = (self.stray + block)[:_STRAY]
         return b""
@@ -211,16 +223,15 @@ class Rewriter:
             self._skimmer.last = b""
 
 
-def _key(name: str) -> bytes:
-    return b'"%b":' % name.encode()
-
-
-def _has(block: bytes, key: bytes) -> bool:
-    """True when an event has this member, with a value."""
-    at = block.find(key, 0, _WINDOW)
+def _has(block: bytes, member: bytes) -> bool:
+    """True when an event has this member, given as `"name":`, and its value is neither empty nor null."""
+    at = block.find(member, 0, _WINDOW)
     if at < 0:
-        at = block.rfind(key, -_WINDOW)
-    return at >= 0 and _FILLED.match(block, at + len(key)) is not None
+        at = block.rfind(member, -_WINDOW)
+    if at < 0:
+        return False
+    value = block[at + len(member) : at + len(member) + 4].lstrip()
+    return value[:1].isdigit() or (value.startswith(b'"') and not value.startswith(b'""'))
 
 
 def _kind(event: dict[str, Any], name: str | None) -> str:

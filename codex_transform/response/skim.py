@@ -28,12 +28,17 @@ class Skimmer:
     def __init__(self) -> None:
         self.count = 0
         self.last = b""
-        self._head = b"\0"
+        # Nothing begins with one of no heads.
+        self._head: bytes | tuple[()] = ()
         self._tail = b""
+        self._line_end = 0
         self._between: tuple[tuple[Callable[[bytes, bytes], int], bytes], ...] = ()
 
     def learn(self, block: bytes, members: Iterable[bytes]) -> None:
-        """From now on, events like `block` need nothing. It has all of `members`, each as `"name":`."""
+        """From now on, events like `block` need nothing. It has all of `members`, each as `"name":`.
+
+        The members must include `type`.
+        """
         pieces = []
         start = text = 0
         for varying in _VARYING.finditer(block):
@@ -43,10 +48,13 @@ class Skimmer:
             if block.startswith(b'"delta"', varying.start()):
                 text = start
         tail = block[start:]
-        if not text or b"\r" in block or max(len(tail), *(len(piece) for _, piece in pieces)) > _LONGEST:
+        # After a CR, an LF may follow that belongs to it.
+        ends = tail.endswith(b"\n")
+        if not text or not ends or max(len(tail), *(len(piece) for _, piece in pieces)) > _LONGEST:
             return
         self._head = pieces.pop(0)[1]
         self._tail = tail
+        self._line_end = tail.find(b"\n")
         # What stands behind a long text is found faster from behind.
         self._between = tuple(
             (bytes.find if at < text else bytes.rfind, piece)
@@ -56,17 +64,23 @@ class Skimmer:
 
     def skim(self, data: bytes, start: int) -> int:
         """Where the whole events that need nothing end, from `start` on; `start` when there are none."""
-        head, tail, between = self._head, self._tail, self._between
-        skip = len(head)
+        head, tail, line_end, between = self._head, self._tail, self._line_end, self._between
+        last = -1
         while data.startswith(head, start):
-            end = data.find(b"\n", start + skip) + 2
-            event = data[start:end]
-            if not event.endswith(tail) or _CR in event:
+            behind = start + len(head)
+            tail_at = data.find(b"\n", behind) - line_end
+            middle = data[behind:tail_at]
+            if not data.startswith(tail, tail_at) or _CR in middle:
                 break
             for find, piece in between:
-                if find(event, piece) < 0:
-                    return start
-            self.count += 1
-            self.last = event
-            start = end
+                if find(middle, piece) < 0:
+                    break
+            else:
+                self.count += 1
+                last = start
+                start = tail_at + len(tail)
+                continue
+            break
+        if last >= 0:
+            self.last = data[last:start]
         return start

@@ -55,8 +55,9 @@ class Splitter:
             self._pending += data[start:]
             if (end := _end_of_block(self._pending, searched)) < 0:
                 return self._outgrown(), len(data)
-            block = bytes(self._pending[:end])
-            end = len(data) - (len(self._pending) - end)
+            with memoryview(self._pending) as pending:
+                block = bytes(pending[:end])
+            end -= len(self._pending) - len(data)
             self._pending.clear()
         elif (end := _end_of_block(data, start)) < 0:
             self.idle = False

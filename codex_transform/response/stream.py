@@ -125,8 +125,10 @@ class AnswerStream:
         return out + self._rewriter.fail(server_error(self._broken.message))
 
     def _unfold(self, broken: ApiError | None) -> bytes:
+        body = bytes(self._json)
+        self._json.clear()
         try:
-            response = whole.response_of(bytes(self._json))
+            response = whole.response_of(body)
         except ApiError as error:
             raise (broken if broken and error.code == whole.CUT_OFF else error) from None
         self.repaired.add("JSON")

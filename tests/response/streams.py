@@ -1,5 +1,6 @@
-"""What the tests of the answer share: events like an endpoint's, ways to write and to cut them, and answers to check."""
+"""What the tests of the answer share: events like an endpoint's, ways to write, cut and read them."""
 
+import itertools
 import json
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -116,7 +117,7 @@ def stream(events: Iterable[Event], **more: Any) -> bytes:
 def pieces(data: bytes, cuts: Iterable[int]) -> list[bytes]:
     """`data` cut at these places, whatever their order."""
     places = [0, *sorted({cut for cut in cuts if 0 < cut < len(data)}), len(data)]
-    return [data[start:end] for start, end in zip(places, places[1:], strict=False)]
+    return [data[start:end] for start, end in itertools.pairwise(places)]
 
 
 def cuts() -> st.SearchStrategy[list[int]]:

@@ -73,6 +73,8 @@ def test_openais_shape_is_kept(status: int) -> None:
         ({"detail": [{"loc": ["body", "model"], "msg": "field required"}]}, "body.model: field required"),
         ({"error": "Nope"}, "Nope"),
         ({"message": "Nope"}, "Nope"),
+        (b'event: error\ndata: {"error":{"message":"Nope"}}\n\ndata: [DONE]\n\n', "Nope"),
+        (b'data: {"detail":"Nope"}', "Nope"),
         ({"other": "shape"}, '{"other": "shape"}'),
         (b"plain words", "plain words"),
         (b"\xef\xbb\xbf plain words \n", "plain words"),
@@ -162,7 +164,10 @@ def test_a_404_of_the_api_itself_is_kept() -> None:
     [
         (b"", ""),
         ({"detail": "Unauthorized"}, ": Unauthorized"),
-        ({"error": {"message": "Incorrect API key provided: sk-proj-abcdEFGH1234wxyz."}}, ": Incorrect API key provided: sk-…wxyz"),
+        (
+            {"error": {"message": "Incorrect API key provided: sk-proj-abcdEFGH1234wxyz."}},
+            ": Incorrect API key provided: sk-…wxyz",
+        ),
         ({"error": {"message": "Bad key sk-ab***wxyz; see the docs."}}, ": Bad key sk-…wxyz; see the docs"),
         ({"error": {"message": "Token cr_0123456789abcdefghij is unknown"}}, ": Token …ghij is unknown"),
         (b"Bearer abc.def-123 rejected", ": Bearer …-123 rejected"),
@@ -216,8 +221,11 @@ def test_what_looks_like_a_key(text: str, hidden: str) -> None:
 
 @given(
     st.integers(300, 599),
-    st.dictionaries(st.sampled_from(["content-type", "content-encoding", "location", "retry-after"]), st.text(max_size=9)),
-    st.binary(max_size=60) | st.sampled_from([PAGE, b'{"error":{}}', b'{"detail":[{"loc":5,"msg":1}]}', b'{"error":[0]}']),
+    st.dictionaries(
+        st.sampled_from(["content-type", "content-encoding", "location", "retry-after"]), st.text(max_size=9)
+    ),
+    st.binary(max_size=60)
+    | st.sampled_from([PAGE, b'{"error":{}}', b'{"detail":[{"loc":5,"msg":1}]}', b'{"error":[0]}']),
 )
 def test_any_answer_becomes_an_error(status: int, headers: dict[str, str], body: bytes) -> None:
     error = told(status, body, headers)

@@ -178,7 +178,12 @@ def test_without_either_the_output_is_what_the_deltas_add_up_to(begun: bool) -> 
 def test_an_item_that_was_never_done_is_added_up_beside_those_that_were() -> None:
     begun = {"type": "response.output_item.added", "output_index": 0, "item": {**call(""), "status": "in_progress"}}
     input_ = {"type": "response.function_call_arguments.delta", "item_id": "fc_1", "output_index": 0}
-    thought = {"type": "response.reasoning_summary_text.delta", "item_id": "rs_9", "output_index": 2, "summary_index": 0}
+    thought = {
+        "type": "response.reasoning_summary_text.delta",
+        "item_id": "rs_9",
+        "output_index": 2,
+        "summary_index": 0,
+    }
     stray = {"type": "response.function_call_arguments.delta", "item_id": "fc_9", "output_index": 3, "delta": "{}"}
     found = folded(
         begun,
@@ -193,7 +198,12 @@ def test_an_item_that_was_never_done_is_added_up_beside_those_that_were() -> Non
     assert found["output"] == [
         {**call(), "status": "incomplete"},
         message(),
-        {"id": "rs_9", "type": "reasoning", "summary": [{"type": "summary_text", "text": "Hm."}], "status": "incomplete"},
+        {
+            "id": "rs_9",
+            "type": "reasoning",
+            "summary": [{"type": "summary_text", "text": "Hm."}],
+            "status": "incomplete",
+        },
     ]
     assert found["incomplete_details"] == {"reason": "max_output_tokens"}
     assert found["status"] == "incomplete"

@@ -21,12 +21,30 @@ from codex_transform.response.report import read, server_error
         ({"error": {"message": "m", "code": 429}}, "m", None, "rate_limit_exceeded", None),
         ({"error": {"message": "m", "code": 503}}, "m", None, "server_error", None),
         ({"error": {"message": "m", "code": 400}}, "m", None, "invalid_request_error", None),
-        ({"error": {"message": "", "code": "c"}}, "The endpoint reported an error and did not say which.", None, "c", None),
-        ({"error": {"message": {"a": 1}, "code": ["x"]}}, "The endpoint reported an error and did not say which.", None, None, None),
+        (
+            {"error": {"message": "", "code": "c"}},
+            "The endpoint reported an error and did not say which.",
+            None,
+            "c",
+            None,
+        ),
+        (
+            {"error": {"message": {"a": 1}, "code": ["x"]}},
+            "The endpoint reported an error and did not say which.",
+            None,
+            None,
+            None,
+        ),
         ({"detail": "m"}, "m", None, None, None),
         ({"detail": {"message": "m", "code": "c"}}, "m", None, "c", None),
         ({"detail": {"error": {"message": "m", "type": "t"}}}, "m", "t", None, None),
-        ({"detail": [{"loc": ["body", "model"], "msg": "required", "type": "x"}]}, "body.model: required", None, None, None),
+        (
+            {"detail": [{"loc": ["body", "model"], "msg": "required", "type": "x"}]},
+            "body.model: required",
+            None,
+            None,
+            None,
+        ),
         ({"detail": [{"msg": "a"}, {"loc": ["b", 0], "msg": "c"}, "d"]}, "a; b.0: c; d", None, None, None),
         ({"message": "m"}, "m", None, None, None),
         ({"error": None, "message": "m"}, "m", None, None, None),
@@ -38,7 +56,9 @@ def test_shapes(value: Any, message: str, kind: str | None, code: str | None, pa
     assert (report.message, report.type, report.code, report.param) == (message, kind, code, param)
 
 
-@pytest.mark.parametrize("value", [None, [], "text", 5, {}, {"error": None}, {"detail": []}, {"message": 5}, {"output": []}])
+@pytest.mark.parametrize(
+    "value", [None, [], "text", 5, {}, {"error": None}, {"detail": []}, {"message": 5}, {"output": []}]
+)
 def test_what_reports_no_error(value: Any) -> None:
     assert read(value) is None
 
@@ -101,13 +121,13 @@ def test_an_event_has_its_members_where_each_client_looks_for_them() -> None:
     }
 
 
+MEMBERS = ["error", "detail", "message", "type", "code", "param", "status", "headers", "loc", "msg"]
+
+
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(max_size=4),
-        lambda inner: (
-            st.lists(inner, max_size=2)
-            | st.dictionaries(st.sampled_from("error detail message type code param status headers loc msg".split()), inner)
-        ),
+        lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(MEMBERS), inner),
         max_leaves=8,
     )
 )

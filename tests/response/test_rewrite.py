@@ -360,6 +360,12 @@ def test_a_failed_response_is_preceded_by_an_error() -> None:
     assert event == {**failed, "sequence_number": 2}
 
 
+def test_a_limits_type_is_its_name() -> None:
+    problem = {"code": "insufficient_quota", "message": "No money."}
+    error, _ = mended({"type": "response.failed", "response": response(status="failed", error=problem)})
+    assert error["error"]["type"] == "insufficient_quota"
+
+
 def test_the_apis_own_way_to_fail_stays() -> None:
     failed = {"type": "response.failed", "sequence_number": 2, "response": response(status="failed")}
     data = stream([CREATED, STANDARD, failed])

@@ -32,20 +32,33 @@ def skimmer(block: bytes) -> Skimmer:
     return made
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
 @pytest.mark.parametrize("order", ORDERS)
 @given(
-    texts=st.lists(st.text(max_size=20) | st.sampled_from(['"', "\\", '\\"', "item_id", '","item_id":"', "\n\n"]), max_size=6),
+    texts=st.lists(
+        st.text(max_size=20) | st.sampled_from(['"', "\\", '\\"', "item_id", '","item_id":"', "\n\n"]), max_size=6
+    ),
     number=st.integers(0, 10**9),
     item=st.sampled_from(["msg_1", "msg_0a1b2c3d4e"]),
 )
-def test_deltas_of_one_kind_are_recognised(order: str, texts: list[str], number: int, item: str) -> None:
-    known = skimmer(written(DELTA, order))
+def test_deltas_of_one_kind_are_recognised(order: str, end: bytes, texts: list[str], number: int, item: str) -> None:
+    known = skimmer(written(DELTA, order, end=end))
+    event = {**DELTA, "item_id": item}
     data = b"".join(
-        written({**DELTA, "delta": text, "sequence_number": number + at, "item_id": item, "obfuscation": text}, order)
+        written({**event, "delta": text, "sequence_number": number + at, "obfuscation": text}, order, end=end)
         for at, text in enumerate(texts)
     )
     assert known.skim(data, 0) == len(data)
     assert known.count == len(texts)
+    assert known.last == (
+        written(
+            {**event, "delta": texts[-1], "sequence_number": number + len(texts) - 1, "obfuscation": texts[-1]},
+            order,
+            end=end,
+        )
+        if texts
+        else b""
+    )
     after = data + b'event: response.done\ndata: {"type":"response.done"}\n\n'
     assert known.skim(after, 0) == len(data)
 
@@ -92,12 +105,18 @@ def test_anything_else_is_not(data: bytes) -> None:
     [
         b'data: {"type":"response.x.delta"}\n\n',
         written({name: value for name, value in DELTA.items() if name != "delta"}),
-        written(DELTA, end=b"\r\n"),
+        written(DELTA, end=b"\r"),
+        written(DELTA, end=b"\r\n")[:-1],
         written({**DELTA, "item_id": "m" * 30, "logprobs": ["x" * 600]}),
     ],
 )
 def test_nothing_is_learned_from_what_does_not_come_in_runs(event: bytes) -> None:
     assert skimmer(event).skim(event, 0) == 0
+
+
+@given(st.binary(max_size=6), st.integers(0, 6))
+def test_nothing_is_recognised_before_anything_is_learned(data: bytes, start: int) -> None:
+    assert Skimmer().skim(data, start) == start
 
 
 def test_what_was_known_before_is_forgotten() -> None:

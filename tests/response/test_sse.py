@@ -106,7 +106,12 @@ def test_what_outgrows_the_limit_is_passed_on_in_pieces(limit: int, cuts: list[i
         (b"event: first\nevent: second\ndata: x\n\n", "second", b"x", []),
         (b"event:\ndata: x\n\n", "", b"x", []),
         (b"event: \xff\ndata: x\n\n", "�", b"x", []),
-        (b"id: 1\nid: a\0b\nretry: 3000\nretry:x\ndata: x\n\n", None, b"x", [b"id: 1", b"id: a\0b", b"retry: 3000", b"retry:x"]),
+        (
+            b"id: 1\nid: a\0b\nretry: 3000\nretry:x\ndata: x\n\n",
+            None,
+            b"x",
+            [b"id: 1", b"id: a\0b", b"retry: 3000", b"retry:x"],
+        ),
         (b": comment\r:\r\ndata: x\n:: more\n\n", None, b"x", [b": comment", b":", b":: more"]),
         (b": ping\n\n", None, None, [b": ping"]),
         (b"event: alone\n\n", "alone", None, []),

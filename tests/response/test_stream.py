@@ -2,6 +2,7 @@
 
 import json
 import random
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ from response.streams import (
 )
 
 from codex_transform.errors import ApiError
+from codex_transform.response.fold import fold
 from codex_transform.response.stream import AnswerStream
 
 ANSWER = answer()
@@ -49,7 +51,16 @@ VARIANTS = [
     {"error": {"message": "bare"}},
     {},
 ]
-RAW = [b": ping\n\n", b"\n", b"\r", b"\r\n", b"data: [DONE]\n\n", b"event: error\ndata: text\n\n", b"noise\n\n", b"id: 1\n"]
+RAW = [
+    b": ping\n\n",
+    b"\n",
+    b"\r",
+    b"\r\n",
+    b"data: [DONE]\n\n",
+    b"event: error\ndata: text\n\n",
+    b"noise\n\n",
+    b"id: 1\n",
+]
 
 
 def blocks() -> st.SearchStrategy[bytes]:
@@ -111,8 +122,10 @@ def test_keep_alives_leave_at_once() -> None:
 
 def test_a_chunk_of_deltas_leaves_as_the_chunk_it_is() -> None:
     live = AnswerStream("gpt-5.3-codex", None)
-    deltas = stream({**ANSWER[4], "delta": word, "sequence_number": 9 + at} for at, word in enumerate("many words".split()))
-    live.feed(stream(ANSWER[:5]))
+    deltas = stream(
+        {**ANSWER[4], "delta": word, "sequence_number": 9 + at} for at, word in enumerate(["many", "words"])
+    )
+    live.feed(stream(ANSWER[:6]))
     assert live.feed(deltas) is deltas
 
 
@@ -162,7 +175,12 @@ def test_json_becomes_the_events_it_would_have_been(before: bytes, size: int, wr
         (b'{"id":"x","object":"chat.completion","choices":[]}', 502, "not_an_answer", "chat.completion"),
         (b"[1, 2]", 502, "not_an_answer", "no object"),
         (b'{"output": [', 502, "stream_cut", "damaged"),
-        (b'{"status":"failed","output":[],"error":{"code":"invalid_prompt","message":"No."}}', 400, "invalid_prompt", "No."),
+        (
+            b'{"status":"failed","output":[],"error":{"code":"invalid_prompt","message":"No."}}',
+            400,
+            "invalid_prompt",
+            "No.",
+        ),
         (b'{"status":"failed","output":[],"error":null}', 500, "server_error", "failed"),
         (b"event: response.created\ndata: {", 502, "stream_cut", "before it was complete"),
         (b'data: {"type":"codex.rate_limits"}\n\n', 502, "stream_cut", "before it was complete"),
@@ -245,39 +263,43 @@ def test_random_bytes_give_bytes_or_an_error(data: bytes, at: list[int]) -> None
 @given(st.integers(0, 2**32), st.integers(1, 12), cuts())
 def test_damaged_answers_give_bytes_or_an_error(seed: int, damages: int, at: list[int]) -> None:
     """Bytes of a good answer changed, cut out, doubled or swapped for what matters to the format."""
-    luck = random.Random(seed)  # noqa: S311
+    luck = random.Random(seed)
     data = bytearray(stream([*ANSWER[:4], {"type": "codex.x"}, *ANSWER[4:]]))
     for _ in range(damages):
         place = luck.randrange(len(data) + 1)
         length = luck.choice([0, 1, 1, 5, 60])
-        new = luck.choice([b"", b"\n", b"\r", b"\0", b'"', b"\\", b"{", b"}", b"\xff", b"null", b"[]", bytes(data[place:][:60])])
+        new = luck.choice(
+            [b"", b"\n", b"\r", b"\0", b'"', b"\\", b"{", b"}", b"\xff", b"null", b"[]", bytes(data[place:][:60])]
+        )
         data[place : place + length] = new
     assert outcome(pieces(bytes(data), at), "m") == outcome([bytes(data)], "m")
+
+
+MEMBERS = [
+    *("type", "sequence_number", "item_id", "output_index", "content_index", "response", "item", "delta", "error"),
+    *("detail", "message", "code", "output", "status", "usage", "model", "headers", "status_code"),
+]
+ODDITIES = [None, True, 0, -1, 7, 1.5, "", "x", "response.done", [], {}, [{}], {"type": 1}]
+TYPES = [event["type"] for event in VARIANTS if "type" in event]
 
 
 @settings(max_examples=150)
 @given(
     st.lists(
-        st.fixed_dictionaries(
-            {},
-            optional={
-                name: st.sampled_from([None, True, 0, -1, 7, 1.5, "", "x", "response.done", [], {}, [{}], {"type": 1}])
-                for name in (
-                    "type sequence_number item_id output_index content_index response item delta error detail message code "
-                    "output status usage model headers status_code"
-                ).split()
-            },
-        ).flatmap(
-            lambda event: st.sampled_from([event, *({**event, "type": one["type"]} for one in VARIANTS if "type" in one)])
+        st.tuples(
+            st.dictionaries(st.sampled_from(MEMBERS), st.sampled_from(ODDITIES)),
+            st.sampled_from([{}, *({"type": kind} for kind in TYPES)]),
         ),
         max_size=6,
     )
 )
-def test_members_of_any_kind_give_bytes_or_an_error(events: list[dict[str, Any]]) -> None:
-    for nested in ([], [{"type": "response.completed", "response": event} for event in events]):
-        data = b"".join(b"event: x\ndata: " + dumps(event) + b"\n\n" for event in [*events, *nested])
-        assert outcome([ANSWER_START + data], "m") == outcome(pieces(ANSWER_START + data, [900, 1500]), "m")
+def test_members_of_any_kind_give_bytes_or_an_error(parts: list[tuple[dict[str, Any], dict[str, Any]]]) -> None:
+    events = [{**odd, **kind} for odd, kind in parts]
+    ends = [{"type": "response.completed", "response": event} for event in events]
+    for more in ([], ends):
+        data = b"".join(b"event: x\ndata: " + dumps(event) + b"\n\n" for event in [*events, *more])
+        whole = stream(ANSWER[:3]) + data
+        assert outcome([whole], "m") == outcome(pieces(whole, [900, 1500]), "m")
         outcome([data], "m")
-
-
-ANSWER_START = stream(ANSWER[:3])
+        with suppress(ApiError):
+            fold(whole, "m", None)

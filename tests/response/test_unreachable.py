@@ -13,7 +13,12 @@ from codex_transform.response.unreachable import unreachable
         ("[Errno 111] Connect call failed ('127.0.0.1', 1)", 502, "nothing listens", "codex_base_url"),
         ("[Errno 61] Connection refused", 502, "nothing listens", "codex_base_url"),
         ("[WinError 1225] The remote computer refused the network connection", 502, "nothing listens", "runs"),
-        ("Multiple exceptions: [Errno 111] Connect call failed ('::1', 1, 0, 0), [Errno 111] …", 502, "nothing listens", "runs"),
+        (
+            "Multiple exceptions: [Errno 111] Connect call failed ('::1', 1, 0, 0), [Errno 111] …",
+            502,
+            "nothing listens",
+            "runs",
+        ),
         ("timed out", 504, "in time", "later"),
         ("[Errno 110] Connect call failed ('10.0.0.1', 443)", 504, "in time", "network"),
         ("connection timeout", 504, "in time", "network"),

@@ -1,0 +1,216 @@
+"""Makes the project's own Python environment and starts a script again inside it.
+
+Runs with nothing installed, so it uses the standard library only, and Pythons too old for the project can read it:
+they look for a newer one. The newest on the machine is preferred, because it gets the newest mitmproxy; when that one
+cannot install the packages, the next one is tried. A mark in the environment, written when all is in place, says what
+it was made for: while that holds, a start costs next to nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import NoReturn
+
+ROOT = Path(__file__).resolve().parent.parent
+OLDEST, NEWEST = 11, 15
+
+
+class SetupError(Exception):
+    """The environment could not be made; the message says why and what to do."""
+
+
+class OfflineError(SetupError):
+    """Packages cannot be fetched, so another Python would fare no better; nothing was changed."""
+
+
+def enter(extra: str = "", python: str = "") -> None:
+    """Returns inside an environment that has the package and its `extra` dependencies.
+
+    A virtual environment that has them already is taken as it is, also one of the user's own. Otherwise this makes
+    the project's, runs the calling script again inside, and ends with its exit status. `python` asks for one
+    version, such as "3.11", in an environment of its own.
+    """
+    if python or not _at_hand(extra):
+        try:
+            venv = prepare(extra, python)
+        except SetupError as failure:
+            sys.exit(f"\n{failure}")
+        except KeyboardInterrupt:
+            sys.exit("\nInterrupted. Run this again to begin anew.")
+        if Path(sys.prefix).resolve() != venv.resolve():
+            become([str(interpreter(venv)), *sys.argv])
+    sys.path.append(str(ROOT))
+
+
+def become(command: list[str]) -> NoReturn:
+    """Ends this program by turning it into another one, which gets its signals and gives its exit status."""
+    sys.stdout.flush()
+    if os.name != "nt":
+        os.execv(command[0], command)
+    # Windows would start the program beside this one and give the prompt back at once.
+    with subprocess.Popen(command) as process:
+        while True:
+            try:
+                sys.exit(process.wait())
+            except KeyboardInterrupt:  # the program got the Ctrl-C too, and decides
+                continue
+
+
+def program(name: str) -> str:
+    """A program of the environment that this runs in, such as mitmdump."""
+    return str(Path(sys.executable).with_name(f"{name}.exe" if os.name == "nt" else name))
+
+
+def interpreter(venv: Path) -> Path:
+    """The Python of an environment."""
+    return venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def prepare(extra: str = "", python: str = "") -> Path:
+    """The project's environment, made to hold the package and its `extra` dependencies. Raises SetupError."""
+    venv = ROOT / (f".cache/venv-{python}" if python else ".venv")
+    mark = venv / "made-for.json"
+    made = _read(mark) if interpreter(venv).exists() else {}
+    # An environment that was moved or copied is of no use: the programs in it hold its path.
+    whole = made.get("venv") == str(venv)
+    if whole and made.get("project") == _project() and extra in ("", made.get("extra")):
+        return venv
+    if whole:
+        extra = extra or str(made.get("extra", ""))
+        print(f"Bringing {venv.relative_to(ROOT)} up to date", flush=True)
+        mark.unlink()
+        try:
+            _install(venv, extra)
+        except OfflineError:  # it is what it was
+            mark.write_text(json.dumps(made), "utf-8")
+            raise
+    else:
+        _make(venv, extra, python)
+    mark.write_text(json.dumps({"venv": str(venv), "project": _project(), "extra": extra}), "utf-8")
+    return venv
+
+
+def pythons(wanted: str = "") -> Iterator[str]:
+    """The suitable Pythons on this machine, the newest first."""
+    found = {sys.version_info[:2]: getattr(sys, "_base_executable", sys.executable)}
+    for minor in range(OLDEST, NEWEST + 1):
+        launcher = ["py", f"-3.{minor}"] if os.name == "nt" else [f"python3.{minor}"]
+        # A version manager leaves names on the path that lead to no Python: ask, rather than look.
+        says = _output([*launcher, "-c", "import sys; print(*sys.version_info[:2], sys.executable)"])
+        if says:
+            major, actual, path = says.split(maxsplit=2)
+            found.setdefault((int(major), int(actual)), path)
+    for version in sorted(found, reverse=True):
+        if version >= (3, OLDEST) and wanted in ("", ".".join(map(str, version))):
+            yield found[version]
+
+
+def _at_hand(extra: str) -> bool:
+    """True inside a virtual environment that has all packages."""
+    if sys.prefix == sys.base_prefix or sys.version_info < (3, OLDEST):
+        return False
+    import tomllib  # not in older Pythons
+
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    return all(map(_has, [*project["dependencies"], *project["optional-dependencies"].get(extra, ())]))
+
+
+def _has(requirement: str) -> bool:
+    """True if this Python has the package, and one no older than the requirement says."""
+    name, _, bounds = requirement.partition(">=")
+    try:
+        installed = metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return _numbers(installed) >= _numbers(re.split("[,;]", bounds)[0])
+
+
+def _numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)]
+
+
+def _project() -> str:
+    """Changes when the packages may: the project's tables stand before those of its tools."""
+    tables = (ROOT / "pyproject.toml").read_text("utf-8").partition("\n[tool.")[0]
+    return hashlib.sha256(tables.encode()).hexdigest()
+
+
+def _read(mark: Path) -> dict[str, object]:
+    try:
+        made = json.loads(mark.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return made if isinstance(made, dict) else {}
+
+
+def _output(command: list[str]) -> str:
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _make(venv: Path, extra: str, wanted: str) -> None:
+    """A new environment in place of what may be there, from the first Python that can."""
+    failures = []
+    for python in pythons(wanted):
+        print(f"Setting up {venv.relative_to(ROOT)} with {python} (once; a minute or so)", flush=True)
+        try:
+            _create(venv, python)
+            _install(venv, extra)
+        except OfflineError:
+            raise
+        except SetupError as failure:
+            failures.append(f"{python}: {failure}")
+            print("  That did not work.", flush=True)
+        else:
+            return
+    version = wanted or f"3.{OLDEST} or newer"
+    raise SetupError("\n".join(failures) or f"This needs Python {version}, and there is none here: see python.org.")
+
+
+def _create(venv: Path, python: str) -> None:
+    shutil.rmtree(venv, ignore_errors=True)
+    done = subprocess.run([python, "-m", "venv", str(venv)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        says = (done.stdout + done.stderr).strip()
+        # Where the module is there but incomplete, it says itself what to install.
+        missing = "\nOn Debian and Ubuntu: sudo apt-get install python3-venv" if "No module named" in says else ""
+        raise SetupError(says + missing)
+
+
+def _install(venv: Path, extra: str) -> None:
+    what = f".[{extra}]" if extra else "."
+    command = [str(interpreter(venv)), "-m", "pip", "install", "--no-input", "--editable", what]
+    lines: list[str] = []
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    ) as pip:
+        for line in pip.stdout or ():
+            lines.append(line.strip())
+            if lines[-1].startswith(("Collecting", "Installing", "Downloading", "WARNING: Retrying")):
+                _show(lines[-1].split(" (")[0])
+    _show("")
+    if pip.returncode:
+        begun = any(line.startswith("Installing collected") for line in lines)
+        if not begun and any(line.startswith("WARNING: Retrying") for line in lines):
+            raise OfflineError("pip cannot reach the package index: is the network there? Then run this again.")
+        raise SetupError("\n".join(["pip could not install the packages:", *lines[-8:]]))
+
+
+def _show(step: str) -> None:
+    """One line that changes on a terminal; elsewhere a dot a step."""
+    if sys.stdout.isatty():
+        print(f"\r\x1b[K{step[:78]}", end="", flush=True)
+    else:
+        print("." if step else "", end="" if step else "\n", flush=True)

@@ -1,0 +1,115 @@
+"""Finds the real OpenCode, or gets a version of it through npm into `.cache/`."""
+
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from functools import cache
+from pathlib import Path
+
+CACHE = Path(__file__).resolve().parent.parent / ".cache"
+
+# The versions that the end-to-end tests drive: today's, and one whose tools and headers differ.
+OPENCODE = "1.18.33"
+OLD_OPENCODE = "1.1.65"
+
+_LONGEST_INSTALL = 600  # seconds
+
+
+def opencode_on_path() -> tuple[Path, str] | None:
+    """The user's own OpenCode and its version, if there is one that runs."""
+    found = shutil.which("opencode")
+    version = version_of(Path(found)) if found else None
+    return (Path(found), version) if found and version else None
+
+
+def opencode(version: str) -> Path | None:
+    """The program of exactly this version, if it is in the cache."""
+    names = ("opencode.exe", "opencode")
+    for path in (_folder(version, package) / "bin" / name for package in _packages() for name in names):
+        if path.is_file() and version_of(path):
+            return path
+    return None
+
+
+def install_opencode(version: str) -> Path | None:
+    """Gets this version through npm unless it is there, showing progress.
+
+    None without npm, without network, or on a rare machine. Only the package with the program for this machine is
+    taken: the general one brings several, of 150 MB each.
+    """
+    npm = shutil.which("npm")
+    for package in _packages():
+        if (found := opencode(version)) or npm is None:
+            return found
+        print(f"Getting {package} {version} through npm (once) ", end="", flush=True)
+        # What an interrupted npm left behind would count as installed.
+        shutil.rmtree(_folder(version, package), ignore_errors=True)
+        failure = _install(npm, version, package)
+        print(f"\n  {failure}\n" if failure else "\n", flush=True)
+        if failure:
+            return None
+    return opencode(version)
+
+
+def install_command(version: str) -> str:
+    """What a person types to get this version where `opencode()` finds it."""
+    return f"npm install --prefix {_prefix(version).relative_to(CACHE.parent)} {_packages()[0]}@{version}"
+
+
+@cache
+def version_of(path: Path) -> str | None:
+    """What an OpenCode says its version is; None when it does not run, as on a processor that lacks an instruction."""
+    # It writes to its home even to say that, and leaves a library among the temporary files.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        homes = dict.fromkeys(("HOME", "USERPROFILE", "TMPDIR", "TEMP", "TMP"), folder)
+        try:
+            done = subprocess.run(
+                [path, "--version"], capture_output=True, text=True, timeout=60, env=os.environ | homes, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+    return done.stdout.strip() or None if done.returncode == 0 else None
+
+
+def _install(npm: str, version: str, package: str) -> str:
+    """Runs npm, with a dot for every two seconds; the last line of its complaint, or "" if all went well."""
+    prefix = _prefix(version)
+    prefix.mkdir(parents=True, exist_ok=True)
+    command = [npm, "install", "--no-audit", "--no-fund", "--no-save", "--ignore-scripts", "--loglevel=error"]
+    command += ["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000", "--prefix", str(prefix)]
+    with (
+        tempfile.TemporaryFile("w+", errors="replace") as says,
+        subprocess.Popen([*command, f"{package}@{version}"], stdout=says, stderr=says, stdin=subprocess.DEVNULL) as run,
+    ):
+        for _ in range(_LONGEST_INSTALL // 2):
+            try:
+                run.wait(2)
+                break
+            except subprocess.TimeoutExpired:
+                print(".", end="", flush=True)
+        else:
+            run.kill()
+            return f"npm was not ready after {_LONGEST_INSTALL} seconds"
+        says.seek(0)
+        errors = [line.strip() for line in says if "error" in line]
+    return (errors[0] if errors else "npm failed") if run.returncode else ""
+
+
+def _prefix(version: str) -> Path:
+    return CACHE / f"opencode-{version}"
+
+
+def _folder(version: str, package: str) -> Path:
+    return _prefix(version) / "node_modules" / package
+
+
+def _packages() -> list[str]:
+    """The names of the package for this machine: the usual one, and the one for processors without AVX2."""
+    system = {"win32": "windows"}.get(sys.platform, sys.platform)
+    arch = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64"}.get(platform.machine().lower(), "arm64")
+    musl = "-musl" if system == "linux" and platform.libc_ver()[0] != "glibc" else ""
+    usual = f"opencode-{system}-{arch}"
+    return [usual + musl, f"{usual}-baseline{musl}"]

@@ -1,0 +1,48 @@
+"""Runs the tests: `python3 scripts/test.py`, with pytest's own arguments if you like (paths from the project's top).
+
+`--python 3.11` takes that Python instead of the newest; `--lint` checks style and types instead of running tests.
+The end-to-end tests drive the real OpenCode, which is fetched through npm where npm is installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+
+import environment
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    parser.add_argument("--python", default="", help="a version, such as 3.11")
+    parser.add_argument("--lint", action="store_true", help="style and types only")
+    options, rest = parser.parse_known_args()
+    environment.enter("test", options.python)
+    os.chdir(environment.ROOT)
+    if options.lint:
+        sys.exit(lint())
+    get_programs()
+    environment.become([sys.executable, "-m", "pytest", *rest])
+
+
+def lint() -> int:
+    """ruff and mypy over everything; the worst exit status."""
+    checks = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["mypy", "scripts"])
+    return max(subprocess.run([sys.executable, "-m", *check], check=False).returncode for check in checks)
+
+
+def get_programs() -> None:
+    """Gets what the end-to-end tests drive, where it can be had."""
+    import programs
+
+    for version in (programs.OPENCODE, programs.OLD_OPENCODE):
+        if programs.install_opencode(version) is None:
+            print(f"There is no OpenCode {version}: tests that need it are skipped, or fail where CI=true")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,236 @@
+"""The AI SDK, which OpenCode is built on, against every misbehaviour: what its own parser thinks of an answer.
+
+One node process runs all prompts at once (`ai_sdk/driver.mjs`), each of two kinds: a greeting, and one that leads to a
+tool call and a closing message. It reaches the proxy in reverse mode, since Node's fetch knows no proxies.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NoReturn
+
+import programs
+import pytest
+from running import Proxy, mitmdump
+
+from codex_transform.sandbox import TABLE, Sandbox
+
+HERE = Path(__file__).with_name("ai_sdk")
+CACHED = programs.CACHE / "ai-sdk"
+
+# What OpenCode 1.18 carries, and the newest; with the oldest Node each was seen to run on.
+GENERATIONS = {"6": 18, "7": 20}
+
+HELLO, WRITE = "say hello", "write hello world to test.txt"
+
+# Misbehaviours that never end, or take long with their own number.
+LEFT_OUT = frozenset({"hang", "hang-before-head", "half-head-hang", "flood", "slow", "byte-by-byte"})
+NAMES = [name for name in TABLE if name not in LEFT_OUT]
+
+# What this parser is picky about: none of it may show.
+PICKY = [
+    "response-done",
+    "empty-output",
+    "null-output",
+    "missing-output",
+    "thin-terminal",
+    "filled-output",
+    "rate-limit-events",
+    "unknown-events",
+    "no-sequence-number",
+    "no-item-id",
+    "no-output-index",
+    "bare-events",
+    "bare-events+response-done",
+    "no-type",
+    "no-event-lines",
+    "many-lines",
+    "cr",
+    "bom",
+    "comments",
+    "done-mark",
+    "no-final-blank",
+    "other-model",
+    "json",
+    "json-as-stream",
+    "plain-type",
+    "json-type",
+    "gzip",
+    "deflate-raw",
+    "br",
+    "zstd",
+]
+
+# How an answer fails: HTTP status of the error, whether to try again, and words of the message. In the middle of a
+# stream there is no status.
+FAILING = {
+    "no-terminal": (502, True, "complete"),
+    "cut": (502, True, "complete"),
+    "cut-mid-event": (502, True, "complete"),
+    "gzip-truncated": (502, True, "complete"),
+    "error-event": (500, True, "The sandbox broke"),
+    "error-event-nested": (500, True, "Overloaded"),
+    "failed": (500, True, "The sandbox broke"),
+    "failed-rate-limit": (429, True, "Please try again in 1.5s"),
+    "failed-context": (400, False, "context window"),
+    "error-event@0": (500, True, "The sandbox broke"),
+    "empty": (502, True, "empty"),
+    "html-200": (502, True, "web page"),
+    "html-403": (403, False, "403"),
+    "unauthorized": (401, False, "codex_api_key"),
+    "usage-limit-404": (429, True, "usage limit"),
+    "rate-limit": (429, True, "Please try again in 1.5s"),
+    "detail-503": (503, True, "No upstream is available"),
+    "plain-500": (500, True, "Internal Server Error"),
+}
+
+Outcome = dict[str, Any]
+Outcomes = dict[tuple[str | None, bool, str], Outcome]
+
+
+def unavailable(why: str) -> NoReturn:
+    why = f"{why}: npm install --prefix {CACHED.relative_to(programs.CACHE.parent)} {HERE}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(why)
+    pytest.skip(why)
+
+
+@pytest.fixture(scope="module")
+def driver() -> Path:
+    """The driver beside the modules it needs, which npm gets once."""
+    npm, node = shutil.which("npm"), shutil.which("node")
+    if npm is None or node is None:
+        unavailable("the AI SDK needs node and npm")
+    wanted = (HERE / "package.json").read_bytes()
+    if not (CACHED / "package.json").is_file() or (CACHED / "package.json").read_bytes() != wanted:
+        install(npm)
+    return Path(shutil.copy(HERE / "driver.mjs", CACHED))
+
+
+def install(npm: str) -> None:
+    """Installs beside the place and moves it there when it is whole: other tests may do the same just now."""
+    programs.CACHE.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=programs.CACHE) as folder:
+        new = Path(folder) / "new"
+        new.mkdir()
+        command = [npm, "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--prefix", new]
+        shutil.copy(HERE / "package.json", new)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=new)
+        except subprocess.TimeoutExpired:
+            unavailable("npm did not get the AI SDK in time")
+        if done.returncode:
+            unavailable(f"npm did not get the AI SDK ({done.stderr.strip()[-300:]})")
+        if CACHED.exists():
+            CACHED.rename(Path(folder) / "old")
+        new.rename(CACHED)
+
+
+@pytest.fixture(scope="module")
+def reverse_proxy(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox) -> Iterator[Proxy]:
+    home = tmp_path_factory.mktemp("reverse") / "home"
+    with mitmdump(home, shared_sandbox, "--mode", f"reverse:{shared_sandbox.url}") as running:
+        yield running
+
+
+@pytest.fixture(scope="module", params=GENERATIONS)
+def outcomes(request: pytest.FixtureRequest, driver: Path, reverse_proxy: Proxy) -> Outcomes:
+    """What came of each misbehaviour, streaming or not, with either prompt."""
+    node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    if int(node.removeprefix("v").split(".")[0]) < GENERATIONS[request.param]:
+        pytest.skip(f"the AI SDK {request.param} does not run on Node {node}")
+    scenarios = [
+        {"misbehave": name, "stream": streaming, "prompt": prompt}
+        for name in dict.fromkeys([None, *PICKY, *FAILING, *NAMES])
+        for streaming in (True, False)
+        for prompt in (HELLO, WRITE)
+    ]
+    done = subprocess.run(
+        ["node", driver],
+        input=json.dumps({"generation": request.param, "baseURL": f"{reverse_proxy.url}/v1", "scenarios": scenarios}),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return {
+        (outcome["misbehave"], outcome["stream"], outcome["prompt"]): outcome for outcome in json.loads(done.stdout)
+    }
+
+
+def steps(outcome: Outcome) -> list[Any]:
+    """What the model said and did, with all that depends on the answer's own bytes left out."""
+    return [{name: value for name, value in step.items() if name != "input"} for step in outcome["steps"]]
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+def test_a_tool_round_trip(outcomes: Outcomes, streaming: bool) -> None:
+    outcome = outcomes[None, streaming, WRITE]
+    assert outcome["errors"] == []
+    first, second = outcome["steps"]
+    assert first["calls"] == [{"name": "write", "input": {"filePath": "test.txt", "content": "hello world\n"}}]
+    assert first["results"] == ["wrote test.txt"]
+    assert first["finish"] == "tool-calls"
+    assert outcome["text"] == second["text"]
+    assert outcome["text"].startswith("[sandbox] Done")
+    assert second["finish"] == outcome["finish"] == "stop"
+    for step in (first, second):
+        assert "no thinking here" in step["reasoning"]
+        assert step["model"] == "gpt-5-codex"
+        assert step["input"] > 0
+        assert step["output"] > 0
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+@pytest.mark.parametrize("name", PICKY)
+def test_as_if_nothing_was_wrong(outcomes: Outcomes, name: str, streaming: bool) -> None:
+    for prompt in (HELLO, WRITE):
+        good, outcome = outcomes[None, streaming, prompt], outcomes[name, streaming, prompt]
+        assert outcome["errors"] == []
+        assert steps(outcome) == steps(good)
+        assert outcome["text"] == good["text"]
+        assert outcome["finish"] == good["finish"]
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+@pytest.mark.parametrize("name", FAILING)
+def test_failing(outcomes: Outcomes, name: str, streaming: bool) -> None:
+    status, retryable, says = FAILING[name]
+    for prompt in (HELLO, WRITE):
+        outcome = outcomes[name, streaming, prompt]
+        (error,) = outcome["errors"]
+        assert says in error["message"]
+        assert "<" not in error["message"]
+        assert outcome["finish"] == "error"
+        if error["name"] == "AI_APICallError":
+            assert (error["status"], error["retryable"]) == (status, retryable)
+        else:
+            assert streaming
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+def test_incomplete(outcomes: Outcomes, streaming: bool) -> None:
+    for name, finish in (("incomplete", "length"), ("incomplete-filter", "content-filter")):
+        outcome = outcomes[name, streaming, HELLO]
+        assert outcome["errors"] == []
+        assert outcome["finish"] == finish
+        assert outcome["text"] == outcomes[None, streaming, HELLO]["text"]
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+@pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("incomplete")])
+def test_whole_or_an_error(outcomes: Outcomes, name: str, streaming: bool) -> None:
+    """Whatever it is: half an answer never counts as a whole one, nor does the same text come twice."""
+    for prompt in (HELLO, WRITE):
+        good, outcome = outcomes[None, streaming, prompt], outcomes[name, streaming, prompt]
+        if outcome["errors"]:
+            assert outcome["finish"] == "error"
+            assert good["text"].startswith(outcome["text"])
+        else:
+            assert steps(outcome) == steps(good)
+            assert outcome["text"] == good["text"]

@@ -1,0 +1,268 @@
+"""How the proxy keeps its connections: HTTP/2 on either side, HTTP/1.1 kept alive, and clients that hang up."""
+
+import json
+import socket
+import ssl
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import h2_endpoint
+import openai
+import pytest
+from h2.connection import H2Connection
+from h2.errors import ErrorCodes
+from h2.events import DataReceived, StreamEnded, StreamReset
+from h2_endpoint import H2Endpoint
+from running import Proxy, mitmdump
+
+from codex_transform.sandbox import Sandbox, running
+
+HELLO: dict[str, Any] = {"model": "gpt-5.1-codex", "input": "say hello"}
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """The endpoint's own, with its key, and what to trust it by."""
+    return h2_endpoint.certificate(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="module")
+def endpoint(certificate: tuple[Path, Path]) -> Iterator[H2Endpoint]:
+    """An endpoint that speaks HTTP/2 alone."""
+    with h2_endpoint.running(certificate[0]) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="module")
+def old_endpoint(certificate: tuple[Path, Path]) -> Iterator[Sandbox]:
+    """One that speaks HTTP/1.1 over TLS."""
+    with running(Sandbox(certfile=str(certificate[0]))) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture(scope="module")
+def proxy(
+    certificate: tuple[Path, Path], endpoint: H2Endpoint, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Proxy]:
+    with proxy_for(endpoint, certificate, tmp_path_factory) as proxy:
+        yield proxy
+
+
+@pytest.fixture(scope="module")
+def old_proxy(
+    certificate: tuple[Path, Path], old_endpoint: Sandbox, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Proxy]:
+    with proxy_for(old_endpoint, certificate, tmp_path_factory) as proxy:
+        yield proxy
+
+
+@contextmanager
+def proxy_for(endpoint: Any, certificate: tuple[Path, Path], folders: pytest.TempPathFactory) -> Iterator[Proxy]:
+    option = f"ssl_verify_upstream_trusted_ca={certificate[1]}"
+    with mitmdump(folders.mktemp("tls-proxy") / "home", endpoint, "--set", option) as proxy:
+        # Its certificate is there by the time it answers, if only to say what it does not like.
+        assert proxy.send(b"")[0] == 400
+        yield proxy
+
+
+class OnlyHttp2(ssl.SSLContext):
+    """Offers HTTP/2 alone, where clients offer HTTP/1.1 first and mitmproxy 11 takes the first."""
+
+    def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
+        super().set_alpn_protocols(["h2"] if "h2" in alpn_protocols else alpn_protocols)
+
+
+@contextmanager
+def client(proxy: Proxy, http2: bool) -> Iterator[openai.OpenAI]:
+    """The SDK with connections of its own to the proxy."""
+    trust = OnlyHttp2(ssl.PROTOCOL_TLS_CLIENT)
+    trust.load_verify_locations(proxy.ca)
+    with openai.DefaultHttpxClient(proxy=proxy.url, verify=trust, http2=http2) as http:
+        yield openai.OpenAI(
+            api_key="sk-dummy-of-the-client-0000",
+            base_url="https://api.openai.com/v1",
+            http_client=http,
+            max_retries=0,
+            timeout=30,
+        )
+
+
+class Http2Client:
+    """A bare HTTP/2 connection to the proxy, for what the SDK's does not do: to reset a stream and keep the others."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        tunnel = socket.create_connection(("127.0.0.1", proxy.port), timeout=30)
+        tunnel.sendall(b"CONNECT api.openai.com:443 HTTP/1.1\r\nHost: api.openai.com:443\r\n\r\n")
+        assert b" 200 " in tunnel.recv(4096)
+        trust = OnlyHttp2(ssl.PROTOCOL_TLS_CLIENT)
+        trust.load_verify_locations(proxy.ca)
+        trust.set_alpn_protocols(["h2"])
+        self._socket = trust.wrap_socket(tunnel, server_hostname="api.openai.com")
+        self._http = H2Connection()
+        self._http.initiate_connection()
+        self._flush()
+        self._got: dict[int, bytes] = {}
+        self._ended: set[int] = set()
+
+    def send(self, misbehaviour: str | None = None) -> int:
+        """Asks for a stream; its number."""
+        stream = self._http.get_next_available_stream_id()
+        pseudo = {":method": "POST", ":scheme": "https", ":authority": "api.openai.com", ":path": "/v1/responses"}
+        headers = {**pseudo, **({"x-sandbox-misbehave": misbehaviour} if misbehaviour else {})}
+        self._http.send_headers(stream, list(headers.items()))
+        self._http.send_data(stream, json.dumps({**HELLO, "stream": True}).encode(), end_stream=True)
+        self._flush()
+        self._got[stream] = b""
+        return stream
+
+    def read(self, stream: int, until: bytes | None = None) -> bytes:
+        """What has come of a stream by the time that these bytes have, or its end."""
+        while stream not in self._ended and (until is None or until not in self._got[stream]):
+            for event in self._http.receive_data(self._socket.recv(65536)):
+                match event:
+                    case DataReceived():
+                        self._got[event.stream_id] += event.data
+                        self._http.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+                    case StreamEnded() | StreamReset():
+                        self._ended.add(event.stream_id)
+            self._flush()
+        return self._got[stream]
+
+    def reset(self, stream: int) -> None:
+        """Wants no more of a stream."""
+        self._http.reset_stream(stream, ErrorCodes.CANCEL)
+        self._flush()
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _flush(self) -> None:
+        self._socket.sendall(self._http.data_to_send())
+
+
+def ask(sdk: openai.OpenAI, misbehaviour: str | None = None) -> list[Any]:
+    """All events of a streamed answer."""
+    headers = {"x-sandbox-misbehave": misbehaviour} if misbehaviour else {}
+    with sdk.responses.create(**HELLO, stream=True, extra_headers=headers) as stream:
+        return list(stream)
+
+
+def hang_up(sdk: openai.OpenAI, misbehaviour: str) -> int:
+    """Closes a stream as soon as there is nothing more to read without waiting; says how many events came."""
+    with sdk.responses.create(**HELLO, stream=True, extra_headers={"x-sandbox-misbehave": misbehaviour}) as stream:
+        return len([next(stream) for _ in range(4)])
+
+
+def is_whole(events: list[Any]) -> bool:
+    response = events[-1].response
+    text = "".join(event.delta for event in events if event.type == "response.output_text.delta")
+    return bool(events[-1].type == "response.completed" and response.output_text == text and "[sandbox] Hello" in text)
+
+
+def test_http2_on_both_sides(proxy: Proxy, endpoint: H2Endpoint) -> None:
+    endpoint.forget()
+    with client(proxy, http2=True) as sdk:
+        assert is_whole(ask(sdk))
+        whole = sdk.responses.with_raw_response.create(**HELLO)
+        assert whole.http_response.http_version == "HTTP/2"
+        assert whole.headers["x-request-id"].startswith("req_sandbox_h2_")
+        assert "[sandbox] Hello" in whole.parse().output_text
+    connections = [entry["connection"] for entry in endpoint.requests]
+    assert connections == connections[:1] * 2
+    sent = endpoint.requests[0]
+    assert sent["path"] == "/backend-api/codex/responses"
+    assert sent["headers"]["authorization"].endswith(endpoint.key[-4:])
+    assert sent["body"]["store"] is False
+
+
+@pytest.mark.parametrize("broken", ["reset@4", "cut@4", "no-terminal@4"])
+def test_an_http2_stream_breaks_off(proxy: Proxy, broken: str) -> None:
+    """By RST_STREAM, by GOAWAY and the end of the connection, and by a proper end that comes too early."""
+    with client(proxy, http2=True) as sdk:
+        with pytest.raises(openai.APIError) as raised:
+            ask(sdk, broken)
+        assert not isinstance(raised.value, openai.APIConnectionError | openai.APIStatusError)
+        assert raised.value.code == "server_error"
+        with pytest.raises(openai.InternalServerError) as failed:
+            sdk.responses.create(**HELLO, extra_headers={"x-sandbox-misbehave": broken})
+        assert failed.value.status_code == 502
+        with pytest.raises(openai.InternalServerError) as failed:
+            ask(sdk, broken.replace("@4", "@0"))
+        assert failed.value.status_code == 502
+        assert is_whole(ask(sdk))
+
+
+def test_streams_of_one_http2_connection_do_not_disturb_each_other(proxy: Proxy, endpoint: H2Endpoint) -> None:
+    endpoint.forget()
+    with closing(Http2Client(proxy)) as raw:
+        waiting = raw.send("hang")
+        raw.read(waiting, until=b"response.created")
+        assert b"response.completed" in raw.read(raw.send())
+        assert b"event: error" in raw.read(raw.send("reset"))
+        raw.reset(waiting)
+        assert endpoint.wait(lambda requests: bool(requests[0]["cancelled"]), seconds=1)
+        assert b"response.completed" in raw.read(raw.send())
+    assert [entry["cancelled"] for entry in endpoint.requests] == [True, False, False, False]
+    assert len({entry["connection"] for entry in endpoint.requests}) == 1
+
+
+def test_html_and_limits_over_http2(proxy: Proxy) -> None:
+    with client(proxy, http2=True) as sdk:
+        with pytest.raises(openai.InternalServerError, match="web page"):
+            ask(sdk, "html-200")
+        with pytest.raises(openai.RateLimitError) as raised:
+            ask(sdk, "usage-limit-404")
+        assert raised.value.response.headers["retry-after"] == "3600"
+        assert is_whole(ask(sdk, "gzip+response-done"))
+
+
+def test_an_http2_client_and_an_endpoint_without(old_proxy: Proxy, old_endpoint: Sandbox) -> None:
+    old_endpoint.forget()
+    with closing(Http2Client(old_proxy)) as raw:
+        waiting = raw.send("hang")
+        raw.read(waiting, until=b"response.created")
+        assert b"response.completed" in raw.read(raw.send())
+        assert b"event: error" in raw.read(raw.send("reset"))
+        raw.reset(waiting)
+        assert old_endpoint.wait(lambda requests: bool(requests[0]["cancelled"]), seconds=1)
+        assert b"response.completed" in raw.read(raw.send())
+
+
+def test_http11_is_kept_alive(old_proxy: Proxy, old_endpoint: Sandbox) -> None:
+    """A stream, a whole answer, an error and a refusal alike leave the connection as it was."""
+    old_endpoint.forget()
+    with client(old_proxy, http2=False) as sdk:
+        assert is_whole(ask(sdk))
+        assert sdk.responses.create(**HELLO).status == "completed"
+        with pytest.raises(openai.RateLimitError):
+            ask(sdk, "rate-limit")
+        with pytest.raises(openai.BadRequestError):
+            sdk.responses.create(model="gpt-5.1-codex", input=["neither text nor item"])
+        assert is_whole(ask(sdk, "response-done"))
+    connections = [entry["connection"] for entry in old_endpoint.requests]
+    assert connections == connections[:1] * 4
+
+
+@pytest.mark.parametrize("misbehaviour", ["hang@4", "slow@50"])
+def test_http11_clients_hang_up(old_proxy: Proxy, old_endpoint: Sandbox, misbehaviour: str) -> None:
+    """In the middle of a stream, whether or not more is on its way: tokens cost money."""
+    old_endpoint.forget()
+    with client(old_proxy, http2=False) as sdk:
+        assert hang_up(sdk, misbehaviour) == 4
+        assert old_endpoint.wait(lambda requests: bool(requests[0]["cancelled"]), seconds=1)
+        assert is_whole(ask(sdk))
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+def test_a_client_is_gone_before_the_answer_begins(old_proxy: Proxy, old_endpoint: Sandbox, streaming: bool) -> None:
+    old_endpoint.forget()
+    body = json.dumps({**HELLO, "stream": streaming}).encode()
+    with socket.create_connection(("127.0.0.1", old_proxy.port), timeout=30) as raw:
+        raw.sendall(
+            b"POST http://api.openai.com/v1/responses HTTP/1.1\r\nHost: api.openai.com\r\n"
+            b"x-sandbox-misbehave: hang-before-head\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+        )
+        assert old_endpoint.wait(lambda requests: len(requests) == 1)
+    assert old_endpoint.wait(lambda requests: bool(requests[0]["cancelled"]), seconds=1)

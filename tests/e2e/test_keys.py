@@ -1,0 +1,342 @@
+"""Keys: on the wire to the endpoint, and nowhere else. Whatever mitmproxy and the addon write is searched for them."""
+
+import base64
+import gzip
+import json
+import re
+import socket
+import threading
+import urllib.error
+import urllib.request
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import running
+from h2_endpoint import certificate
+from h2_endpoint import running as h2_running
+from mitmproxy import http
+from mitmproxy.io import read_flows_from_paths
+from running import Proxy, mitmdump
+
+from codex_transform import sandbox as sandboxes
+from codex_transform.endpoint import redact
+from codex_transform.sandbox import Sandbox
+
+CLIENTS_KEY = "sk-the-clients-own-0123456789"
+HELLO: dict[str, Any] = {"model": "gpt-5.1-codex", "input": "say hello", "stream": True}
+
+
+@dataclass
+class Address:
+    """As much of an endpoint as the proxy is told."""
+
+    url: str
+    key: str = "sk-of-an-endpoint-0123456789"
+
+
+@dataclass
+class Echo(Address):
+    """An endpoint that repeats in an error what it was sent: `answer` gets its Authorization."""
+
+    answer: Callable[[str], tuple[int, dict[str, str], bytes]] = lambda _: (500, {}, b"")
+    seen: list[dict[str, str]] = field(default_factory=list)
+
+
+@contextmanager
+def echo(answer: Callable[[str], tuple[int, dict[str, str], bytes]]) -> Iterator[Echo]:
+    endpoint = Echo("", answer=answer)
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            endpoint.seen.append({name.lower(): value for name, value in self.headers.items()})
+            status, headers, body = endpoint.answer(self.headers.get("authorization", ""))
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Quiet."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        endpoint.url = f"http://127.0.0.1:{server.server_address[1]}"
+        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+        thread.start()
+        try:
+            yield endpoint
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@contextmanager
+def recording(home: Path, endpoint: Any, *options: str, **environ: str) -> Iterator[Proxy]:
+    """A proxy that writes down and says all that it can, searched for keys when it has ended."""
+    home.mkdir(exist_ok=True)
+    everything = [
+        *("-v", "--set", "flow_detail=4", "-w", str(home / "flows"), "--set", f"hardump={home / 'all.har'}"),
+        *("--set", "store_streamed_bodies=true"),
+    ]
+    logged = {"ENABLE_PLUGIN_REQUEST_LOGGING": "1", "DEBUG_CODEX_PLUGIN": "1"}
+    with mitmdump(home, endpoint, *everything, *options, **logged, **environ) as proxy:
+        yield proxy
+    assert "Bearer sk-…" in proxy.log or "authorization" not in proxy.log
+    assert traces(endpoint.key, home, proxy.log) == []
+    assert traces(CLIENTS_KEY, home, proxy.log) == []
+
+
+def spellings(key: str) -> list[bytes]:
+    """How a key may be written: plain, percent, hex, and base64 at each of the three places it may begin."""
+    plain = key.encode()
+    found = [plain, plain[::-1], "".join(f"%{byte:02x}" for byte in plain).encode(), plain.hex().encode()]
+    for before in range(3):
+        encoded = base64.b64encode(b"\0" * before + plain)
+        found.append(encoded[(0, 2, 3)[before] : len(encoded) - 4])
+    return [spelling.lower() for spelling in found]
+
+
+def traces(key: str, folder: Path, said: str) -> list[str]:
+    """Where the key is to be found."""
+    texts = {"the log": said.encode()} | {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    for name, text in list(texts.items()):
+        for match in re.finditer(rb"\x1f\x8b\x08|\x78[\x01\x5e\x9c\xda]", text):
+            try:
+                unpacked = zlib.decompressobj(wbits=47).decompress(text[match.start() :])
+            except zlib.error:
+                continue
+            texts[f"{name} at {match.start()}"] = unpacked
+    return [name for name, text in texts.items() if any(found in text.lower() for found in spellings(key))]
+
+
+def flows(path: Path) -> list[http.HTTPFlow]:
+    return [flow for flow in read_flows_from_paths([path]) if isinstance(flow, http.HTTPFlow)]
+
+
+def message(answer: bytes) -> str:
+    return str(json.loads(answer)["error"]["message"])
+
+
+def test_the_search_finds_keys(tmp_path: Path) -> None:
+    key = "sk-of-an-endpoint-0123456789"
+    assert traces(key, tmp_path, "nothing") == []
+    assert traces(key, tmp_path, f"Bearer {key}!") == ["the log"]
+    assert traces(key, tmp_path, key.encode().hex().upper()) == ["the log"]
+    for before in ("", "a", "ab", "abc"):
+        assert traces(key, tmp_path, base64.b64encode(f"{before}{key}after".encode()).decode()) == ["the log"]
+    (tmp_path / "packed").write_bytes(b"some" + gzip.compress(b"Bearer " + key.encode()) + b"thing")
+    assert len(traces(key, tmp_path, "")) == 1
+
+
+def test_good_calls_leave_no_key(tmp_path: Path, sandbox: Sandbox) -> None:
+    home = tmp_path / "home"
+    with recording(home, sandbox) as proxy:
+        assert proxy.send(HELLO, authorization=f"Bearer {CLIENTS_KEY}", x_api_key=CLIENTS_KEY)[0] == 200
+        assert proxy.send({**HELLO, "stream": False}, authorization=f"Bearer {CLIENTS_KEY}")[0] == 200
+        assert proxy.send({**HELLO, "stream": False}, path="/v1/responses/compact", cookie=CLIENTS_KEY)[0] == 200
+        # Refused by the proxy itself: a body that is none, and an upgrade.
+        assert proxy.send(b"[]", authorization=f"Bearer {CLIENTS_KEY}")[0] == 400
+        upgrade = {"upgrade": "websocket", "connection": "Upgrade", "authorization": f"Bearer {CLIENTS_KEY}"}
+        assert proxy.send(b"", method="GET", **upgrade)[0] == 426
+    assert [entry["status"] for entry in sandbox.requests] == [200] * 3
+    shown = f"Bearer {redact(sandbox.key)}"
+    assert shown.startswith("Bearer sk-…")
+    saved = flows(home / "flows")
+    assert [flow.request.headers["authorization"] for flow in saved[:3]] == [shown] * 3
+    assert all(flow.response and flow.response.raw_content for flow in saved)
+    har = json.loads((home / "all.har").read_text())
+    headers = [{h["name"].lower(): h["value"] for h in e["request"]["headers"]} for e in har["log"]["entries"]]
+    assert [fields["authorization"] for fields in headers[:3]] == [shown] * 3
+    assert shown in proxy.log
+
+
+def test_bad_calls_leave_no_key(tmp_path: Path, sandbox: Sandbox) -> None:
+    with recording(tmp_path / "wrong", Address(sandbox.url)) as proxy:
+        status, _, answer = proxy.send(HELLO, authorization=f"Bearer {CLIENTS_KEY}")
+        assert status == 401
+        assert "codex_api_key" in message(answer)
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        down = Address(f"http://127.0.0.1:{nobody.getsockname()[1]}")
+        with recording(tmp_path / "down", down) as proxy:
+            assert proxy.send(HELLO, authorization=f"Bearer {CLIENTS_KEY}")[0] == 502
+    with recording(tmp_path / "broken", sandbox) as proxy:
+        for broken in ("cut-before-head", "cut", "not-http", "html-403", "plain-500", "bad-chunk", "half-head"):
+            for stream in (True, False):
+                sandbox.misbehave(broken, times=1)
+                proxy.send({**HELLO, "stream": stream}, authorization=f"Bearer {CLIENTS_KEY}")
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_redirect_is_an_error_and_gets_no_key(tmp_path: Path, sandbox: Sandbox, stream: bool) -> None:
+    with recording(tmp_path / "home", sandbox) as proxy:
+        sandbox.misbehave("redirect", times=1)
+        status, headers, answer = proxy.send({**HELLO, "stream": stream})
+        assert status == 502
+        assert headers["location"] is None
+        assert "redirects to localhost" in message(answer)
+        assert "codex_base_url" in message(answer)
+    assert [entry["path"] for entry in sandbox.requests] == ["/backend-api/codex/responses"]
+
+
+@pytest.mark.parametrize("key", ["sk-of-an-endpoint-0123456789", "my own words as a key".replace(" ", "-")])
+@pytest.mark.parametrize("status", [400, 401, 429, 500])
+def test_an_endpoint_that_quotes_the_key(tmp_path: Path, key: str, status: int) -> None:
+    def answer(authorization: str) -> tuple[int, dict[str, str], bytes]:
+        body = json.dumps({"error": {"message": f"Bad key: {authorization.partition(' ')[2]}, try another."}})
+        return status, {"Content-Type": "application/json", "X-Debug": authorization}, body.encode()
+
+    with echo(answer) as endpoint:
+        endpoint.key = key
+        with recording(tmp_path / "home", endpoint) as proxy:
+            for stream in (True, False):
+                got, headers, body = proxy.send({**HELLO, "stream": stream})
+                assert got == status
+                assert key not in f"{headers} {body.decode()}"
+                assert f"…{key[-4:]}" in message(body)
+        assert [seen["authorization"] for seen in endpoint.seen] == [f"Bearer {key}"] * 2
+
+
+def test_bytes_that_are_no_answer_and_quote_the_key(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        endpoint = Address(f"http://127.0.0.1:{server.getsockname()[1]}")
+
+        def serve() -> None:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(f"ERROR for Bearer {endpoint.key}\r\n\r\n".encode())
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        with recording(tmp_path / "home", endpoint) as proxy:
+            status, _, answer = proxy.send(HELLO)
+            assert status == 502
+            assert endpoint.key not in message(answer)
+        thread.join()
+
+
+def test_the_clients_key_is_forwarded_but_not_kept(tmp_path: Path) -> None:
+    with sandboxes.running(Sandbox(key=CLIENTS_KEY)) as endpoint:
+        home = tmp_path / "home"
+        with recording(home, Address(endpoint.url), CODEX_FORWARD_CLIENT_KEY="1") as proxy:
+            assert proxy.send(HELLO, authorization=f"Bearer {CLIENTS_KEY}")[0] == 200
+            # The endpoint's own key is what there is without one of the client; it is not right here.
+            assert proxy.send(HELLO)[0] == 401
+        assert [entry["status"] for entry in endpoint.requests] == [200, 401]
+        shown = [flow.request.headers["authorization"] for flow in flows(home / "flows")]
+        assert shown == [f"Bearer {redact(CLIENTS_KEY)}", f"Bearer {redact(Address('').key)}"]
+
+
+def test_over_http2(tmp_path: Path) -> None:
+    both, trusted = certificate(tmp_path)
+    with h2_running(both) as endpoint:
+        home = tmp_path / "home"
+        with recording(home, endpoint, "--set", f"ssl_verify_upstream_trusted_ca={trusted}") as proxy:
+            assert proxy.send(HELLO, authorization=f"Bearer {CLIENTS_KEY}")[0] == 200
+            assert proxy.send({**HELLO, "stream": False})[0] == 200
+        assert [entry["status"] for entry in endpoint.requests] == [200, 200]
+        assert flows(home / "flows")[0].request.headers["authorization"] == f"Bearer {redact(endpoint.key)}"
+
+
+@pytest.mark.parametrize("what", ["host", "path"])
+def test_a_request_that_is_led_elsewhere_has_no_key(tmp_path: Path, sandbox: Sandbox, what: str) -> None:
+    """By another addon or option, after the request was rewritten: to another port, or another path of the endpoint."""
+    with sandboxes.running(Sandbox(key=sandbox.key)) as elsewhere:
+        target = f"{elsewhere.url}/" if what == "host" else f"{sandbox.url}/other/"
+        option = f"|{sandbox.url}/|{target}"
+        with recording(tmp_path / "home", sandbox, "--map-remote", option) as proxy:
+            assert proxy.send(HELLO, authorization=f"Bearer {CLIENTS_KEY}")[0] == 401
+            proxy.wait_for("is not the endpoint's address.* without a key")
+        (entry,) = elsewhere.requests if what == "host" else sandbox.requests
+        assert "authorization" not in entry["headers"]
+        assert CLIENTS_KEY not in str(entry)
+
+
+def test_a_person_may_set_a_key_of_his_own(tmp_path: Path, sandbox: Sandbox) -> None:
+    """What mitmproxy's own options put into the header is sent as it is."""
+    option = f"/~m POST/authorization/Bearer {sandbox.key}"
+    with mitmdump(tmp_path / "home", Address(sandbox.url), "--set", f"modify_headers={option}") as proxy:
+        assert proxy.send(HELLO)[0] == 200
+
+
+def test_a_saved_flow_is_replayed_with_the_key(tmp_path: Path, sandbox: Sandbox) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    with recording(first, sandbox) as proxy:
+        assert proxy.send(HELLO, authorization=f"Bearer {CLIENTS_KEY}")[0] == 200
+        assert proxy.send({**HELLO, "stream": False})[0] == 200
+    sandbox.forget()
+    with recording(second, sandbox, "--client-replay", str(first / "flows"), "--set", "keepserving=true") as proxy:
+        assert sandbox.wait(lambda requests: len(requests) == 2 and all(entry["finished"] for entry in requests), 20)
+        # The proxy has the last answer by the time that it has another one.
+        assert proxy.send(HELLO)[0] == 200
+    once, again = flows(first / "flows"), flows(second / "flows")
+    assert [entry["status"] for entry in sandbox.requests] == [200] * 3
+    replayed = [flow for flow in again if flow.is_replay]
+    assert len(replayed) == 2
+    for before, after in zip(once, replayed, strict=True):
+        assert after.request.headers["authorization"] == f"Bearer {redact(sandbox.key)}"
+        assert after.request.raw_content == before.request.raw_content
+        assert after.response
+        assert b"response.completed" in (after.response.raw_content or b"")
+
+
+def test_a_replay_for_another_endpoint_goes_without(tmp_path: Path, sandbox: Sandbox) -> None:
+    with recording(tmp_path / "first", sandbox) as proxy:
+        assert proxy.send(HELLO)[0] == 200
+    sandbox.forget()
+    saved = str(tmp_path / "first" / "flows")
+    options = ("--client-replay", saved, "--set", "keepserving=true")
+    with recording(tmp_path / "second", Address("http://127.0.0.1:9"), *options) as proxy:
+        assert sandbox.wait(lambda requests: len(requests) == 1, 20)
+        proxy.wait_for("without a key")
+    assert "authorization" not in sandbox.requests[0]["headers"]
+
+
+def test_proxy_debug_would_log_keys(tmp_path: Path, sandbox: Sandbox) -> None:
+    with mitmdump(tmp_path / "home", sandbox) as proxy:
+        assert proxy.send(HELLO)[0] == 200
+    with (
+        pytest.raises(AssertionError, match="proxy_debug logs every byte"),
+        mitmdump(tmp_path / "home", sandbox, "--set", "proxy_debug=true"),
+    ):
+        pass
+
+
+def test_mitmweb_shows_and_replays(tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(running, "MITMDUMP", running.MITMDUMP.with_name(running.MITMDUMP.name.replace("dump", "web")))
+    with socket.socket() as chosen:
+        chosen.bind(("127.0.0.1", 0))
+        port = chosen.getsockname()[1]
+    options = ["--no-web-open-browser", "--web-port", str(port), "-v"]
+
+    def api(path: str, method: str = "GET") -> bytes:
+        token = "0123456789abcdef" * 2
+        headers = {"Authorization": f"Bearer {password}", "X-XSRFToken": token}
+        headers["Cookie"] = f"_xsrf={token}; _mitmproxy_xsrf={token}"
+        request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", method=method, headers=headers)  # noqa: S310
+        with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310
+            return bytes(answer.read())
+
+    with mitmdump(tmp_path / "home", sandbox, *options) as proxy:
+        # mitmproxy 12 wants a password, and says it; 11 has none.
+        password = proxy.wait_for(r"Web server listening at http://127\.0\.0\.1:\d+/(?:\?token=(\w+))?")[1] or ""
+        assert proxy.send(HELLO, authorization=f"Bearer {CLIENTS_KEY}")[0] == 200
+        assert proxy.send(b"[]", authorization=f"Bearer {CLIENTS_KEY}")[0] == 400
+        text = api("/flows")
+        seen = json.loads(text)
+        assert len(seen) == 2
+        assert dict(seen[0]["request"]["headers"])["Authorization"] == f"Bearer {redact(sandbox.key)}"
+        api(f"/flows/{seen[0]['id']}/replay", "POST")
+        assert sandbox.wait(lambda requests: len(requests) == 2 and bool(requests[1]["finished"]))
+        everything = text + api("/flows") + api("/events") + api("/options") + api("/flows/dump")
+        assert traces(sandbox.key, tmp_path, everything.decode("latin-1")) == []
+        assert traces(CLIENTS_KEY, tmp_path, everything.decode("latin-1")) == []
+    assert [entry["status"] for entry in sandbox.requests] == [200, 200]

@@ -1,0 +1,128 @@
+"""Large answers: nothing is held back, nothing is lost, and memory stays bounded."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running import Proxy
+
+from codex_transform.sandbox import Sandbox
+
+MEBIBYTE = 1024 * 1024
+PIECE = 256 * 1024
+
+# Numbers to count to: each is an event of its own, of a bit more than 220 bytes.
+MANY = 450_000
+DELTA = b"event: response.output_text.delta\n"
+
+
+@contextmanager
+def asked(proxy: Proxy, misbehaviour: str, **body: Any) -> Iterator[HTTPResponse]:
+    """The answer to a streaming request, to be read piece by piece."""
+    client = HTTPConnection("127.0.0.1", proxy.port, timeout=60)
+    whole = {"model": "gpt-5.1-codex", "input": "say hello", "stream": True, **body}
+    try:
+        client.request(
+            "POST",
+            "http://api.openai.com/v1/responses",
+            json.dumps(whole).encode(),
+            {"x-sandbox-misbehave": misbehaviour},
+        )
+        answer = client.getresponse()
+        assert answer.status == 200
+        yield answer
+    finally:
+        client.close()
+
+
+def pieces(answer: HTTPResponse) -> Iterator[bytes]:
+    while piece := answer.read(PIECE):
+        yield piece
+
+
+class Memory:
+    """How much more memory mitmdump has needed at its peak than when this was made, as Linux tells it."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        self._process = Path(f"/proc/{proxy.process.pid}")
+        if not self._process.exists():
+            pytest.skip("the memory of another process is read from /proc")
+        # The peak begins anew (man 5 proc_pid_clear_refs).
+        (self._process / "clear_refs").write_text("5")
+        self._before = self._peak()
+
+    def grown(self) -> int:
+        return self._peak() - self._before
+
+    def _peak(self) -> int:
+        status = (self._process / "status").read_text()
+        (line,) = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+        return int(line.split()[1]) * 1024
+
+
+@pytest.mark.parametrize("at", [1, 5, 20])
+def test_every_event_arrives_while_the_endpoint_is_at_it(quiet_proxy: Proxy, shared_sandbox: Sandbox, at: int) -> None:
+    """The endpoint falls silent after so many events: all of them are there, and not more."""
+    shared_sandbox.forget()
+    with asked(quiet_proxy, f"hang@{at}") as answer:
+        for _ in range(at):
+            assert answer.readline().startswith(b"event: response.")
+            assert json.loads(answer.readline().removeprefix(b"data: "))["type"]
+            assert answer.readline() == b"\n"
+        assert not shared_sandbox.requests[0]["finished"]
+    assert shared_sandbox.wait(lambda requests: bool(requests[0]["cancelled"]))
+
+
+def test_a_hundred_megabytes_of_events(quiet_proxy: Proxy, shared_sandbox: Sandbox) -> None:
+    shared_sandbox.forget()
+    memory = Memory(quiet_proxy)
+    received, deltas, end = 0, 0, b""
+    with asked(quiet_proxy, "filled-output+one-piece", input=f"count to {MANY}") as answer:
+        for piece in pieces(answer):
+            received += len(piece)
+            deltas += (end + piece).count(DELTA)
+            end = (end + piece)[1 - len(DELTA) :]
+    assert received > 100 * MEBIBYTE
+    # Nothing in it needs to be mended: what came in went out.
+    assert received == shared_sandbox.requests[0]["sent"]
+    assert deltas > MANY
+    assert memory.grown() < 64 * MEBIBYTE
+
+
+def test_one_line_without_an_end(quiet_proxy: Proxy, shared_sandbox: Sandbox) -> None:
+    """It is passed on rather than collected, no faster than the client reads, and what breaks it off is an event."""
+    shared_sandbox.forget()
+    memory = Memory(quiet_proxy)
+    size = 256 * MEBIBYTE
+    with asked(quiet_proxy, "flood@256") as answer:
+        assert not shared_sandbox.wait(lambda requests: requests[0]["sent"] >= size // 2, seconds=1)
+        received, end = 0, b""
+        for piece in pieces(answer):
+            received += len(piece)
+            end = (end + piece)[-PIECE:]
+    line, _, event = end.partition(b"\n\n")
+    assert received - len(event) == size + len(b"data: \n\n")
+    assert set(line) == {ord("x")}
+    assert json.loads(event.partition(b"data: ")[2])["type"] == "error"
+    assert memory.grown() < 160 * MEBIBYTE
+
+
+def test_events_beyond_the_limit(quiet_proxy: Proxy, shared_sandbox: Sandbox) -> None:
+    """Too long to be rewritten, and whole nevertheless: a response repeats its tools, of which one is huge."""
+    shared_sandbox.forget()
+    about = "much to say " * (40 * MEBIBYTE // 12)
+    tool = {"type": "function", "name": "huge", "description": about, "parameters": {"type": "object"}}
+    with asked(quiet_proxy, "one-piece", tools=[tool]) as answer:
+        body = b"".join(pieces(answer))
+    assert len(body) == shared_sandbox.requests[0]["sent"]
+    events = [json.loads(line.removeprefix(b"data: ")) for line in body.split(b"\n") if line.startswith(b"data: ")]
+    assert [event["sequence_number"] for event in events] == list(range(len(events)))
+    assert events[-1]["type"] == "response.completed"
+    for event in (events[0], events[1], events[-1]):
+        assert event["response"]["tools"][0]["description"] == about
+    text = "".join(event["delta"] for event in events if event["type"] == "response.output_text.delta")
+    assert "[sandbox] Hello" in text

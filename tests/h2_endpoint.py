@@ -1,0 +1,226 @@
+"""The sandbox endpoint behind HTTP/2, for tests: the same answers and misbehaviours, in h2 frames over TLS.
+
+Strategy: the h2 library keeps the protocol, asyncio moves the bytes, and the sandbox's own backend decides what is
+answered. Ways to break off become those of HTTP/2: a reset is RST_STREAM, a cut is GOAWAY and the connection's end.
+"""
+
+import asyncio
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.errors import ErrorCodes
+from h2.events import DataReceived, Event, RequestReceived, StreamEnded, StreamReset
+from h2.exceptions import ProtocolError
+
+from codex_transform.sandbox.backend import Backend
+from codex_transform.sandbox.connection import Request
+from codex_transform.sandbox.journal import Journal, Received, headers_for_record
+from codex_transform.sandbox.script import End, Script, Step, Wait
+
+
+def certificate(folder: Path) -> tuple[Path, Path]:
+    """A certificate for 127.0.0.1 that vouches for itself: the file with its key, and the one to trust."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "codex-transform test")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    public = made.public_bytes(serialization.Encoding.PEM)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    both, trusted = folder / "server.pem", folder / "server-cert.pem"
+    both.write_bytes(private + public)
+    trusted.write_bytes(public)
+    return both, trusted
+
+
+class H2Endpoint:
+    """`url`, `key`, `requests` and `wait` as the sandbox has them. It speaks nothing but HTTP/2 over TLS."""
+
+    def __init__(self, certfile: Path) -> None:
+        self.key = "sk-sandbox-h2-0123456789abcdef"
+        self.url = ""
+        self.opened = 0
+        self._backend = Backend(self.key, None, 0.0, False)
+        self._journal = Journal()
+        self._connections: set[asyncio.Task[None]] = set()
+        self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self._tls.load_cert_chain(certfile)
+        self._tls.set_alpn_protocols(["h2"])
+
+    @property
+    def requests(self) -> list[dict[str, Any]]:
+        return self._journal.all()
+
+    def forget(self) -> None:
+        self._journal.clear()
+
+    def wait(self, until: Callable[[list[dict[str, Any]]], bool], seconds: float = 5.0) -> bool:
+        return self._journal.wait(until, seconds)
+
+    async def serve(self, started: Callable[[], None], stop: asyncio.Event) -> None:
+        """Serve until `stop` is set. Calls `started` once the URL is known."""
+        server = await asyncio.start_server(self._connected, "127.0.0.1", 0, ssl=self._tls, ssl_shutdown_timeout=1.0)
+        self.url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        started()
+        await stop.wait()
+        server.close()
+        for task in self._connections:
+            task.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    def answer(self, request: Request, connection: int) -> tuple[Received, Script]:
+        """The sandbox's answer to a request, which is recorded."""
+        headers = headers_for_record(request.headers)
+        received = Received(request.method, request.target, headers, request.body, connection)
+        script = self._backend.script(request, request.target, received, self.url)
+        script.headers["x-request-id"] = f"req_sandbox_h2_{connection}"
+        received.status = script.status
+        self._journal.add(received)
+        return received, script
+
+    def finish(self, received: Received, *, cancelled: bool) -> None:
+        """The answer to a recorded request is over."""
+        self._journal.finish(received, cancelled=cancelled)
+
+    async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections.add(task)
+        self.opened += 1
+        with suppress(asyncio.CancelledError, ConnectionError, ProtocolError):
+            await _Connection(self, self.opened, reader, writer).run()
+        writer.close()
+        self._connections.discard(task)
+
+
+class _Connection:
+    """One client's connection: a task for each stream, all of them writing through the same h2 state."""
+
+    def __init__(
+        self, endpoint: H2Endpoint, number: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        self._endpoint = endpoint
+        self._number = number
+        self._reader = reader
+        self._writer = writer
+        self._http = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
+        self._coming: dict[int, tuple[list[tuple[str, str]], bytearray]] = {}
+        self._answers: dict[int, asyncio.Task[None]] = {}
+        self._window = asyncio.Event()
+
+    async def run(self) -> None:
+        self._http.initiate_connection()
+        try:
+            await self._flush()
+            while data := await self._reader.read(65536):
+                for event in self._http.receive_data(data):
+                    self._handle(event)
+                self._window.set()
+                await self._flush()
+        finally:
+            for task in self._answers.values():
+                task.cancel()
+            await asyncio.gather(*self._answers.values(), return_exceptions=True)
+
+    def _handle(self, event: Event) -> None:
+        match event:
+            case RequestReceived():
+                self._coming[event.stream_id] = (list(event.headers), bytearray())
+            case DataReceived():
+                self._coming[event.stream_id][1].extend(event.data)
+                self._http.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+            case StreamEnded():
+                headers, body = self._coming.pop(event.stream_id)
+                told = dict(headers)
+                fields = [(name, value) for name, value in headers if not name.startswith(":")]
+                request = Request(told[":method"], told[":path"], fields, bytes(body))
+                self._answers[event.stream_id] = asyncio.create_task(self._answer(event.stream_id, request))
+            case StreamReset() if event.stream_id in self._answers:
+                self._answers[event.stream_id].cancel()
+
+    async def _answer(self, stream: int, request: Request) -> None:
+        received, script = self._endpoint.answer(request, self._number)
+        left = True
+        try:
+            self._http.send_headers(stream, [(":status", str(script.status)), *script.headers.items()])
+            await self._flush()
+            for step in script.play():
+                if not await self._step(stream, step):
+                    break
+            else:
+                self._http.end_stream(stream)
+            await self._flush()
+            left = False
+        finally:
+            self._endpoint.finish(received, cancelled=left)
+
+    async def _step(self, stream: int, step: Step) -> bool:
+        """Do one step; False if it was the last."""
+        match step:
+            case bytes():
+                await self._send(stream, step)
+            case Wait(seconds):
+                await asyncio.sleep(seconds)
+            case End.HANG:
+                await asyncio.get_running_loop().create_future()
+            case End.RESET:
+                self._http.reset_stream(stream, ErrorCodes.INTERNAL_ERROR)
+                return False
+            case End.CUT:
+                self._http.close_connection()
+                await self._flush()
+                self._writer.close()
+                return False
+            case _:
+                raise AssertionError(f"HTTP/2 has no such step: {step}")
+        return True
+
+    async def _send(self, stream: int, data: bytes) -> None:
+        while data:
+            room = min(self._http.local_flow_control_window(stream), self._http.max_outbound_frame_size)
+            if room <= 0:
+                self._window.clear()
+                await self._window.wait()
+                continue
+            self._http.send_data(stream, data[:room])
+            data = data[room:]
+            await self._flush()
+
+    async def _flush(self) -> None:
+        self._writer.write(self._http.data_to_send())
+        await self._writer.drain()
+        # `drain` does not let go of the loop when the kernel takes all at once, but others want their turn.
+        await asyncio.sleep(0)
+
+
+@contextmanager
+def running(certfile: Path) -> Iterator[H2Endpoint]:
+    """Runs an endpoint in a thread of its own."""
+    endpoint = H2Endpoint(certfile)
+    loop, stop, ready = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
+    thread = threading.Thread(target=loop.run_until_complete, args=(endpoint.serve(ready.set, stop),), daemon=True)
+    thread.start()
+    try:
+        assert ready.wait(10)
+        yield endpoint
+    finally:
+        loop.call_soon_threadsafe(stop.set)
+        thread.join(10)
+        loop.close()
