@@ -7,17 +7,17 @@ by the time it gets here and becomes one JSON object or an error.
 import logging
 from typing import Any
 
-from codex_transform.response.errors import from_endpoint
-from codex_transform.response.fold import fold
-from codex_transform.response.stream import AnswerStream
 from mitmproxy import http
 from pydantic_core import to_json
 
 from codex_transform.errors import ApiError
 from codex_transform.proxy import call as calls
-from codex_transform.proxy import reply
+from codex_transform.proxy import keys, reply
 from codex_transform.proxy.requestlog import RequestLog
 from codex_transform.proxy.streamed import StreamedAnswer
+from codex_transform.response.errors import from_endpoint
+from codex_transform.response.fold import fold
+from codex_transform.response.stream import AnswerStream
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +57,7 @@ class Answer:
             try:
                 flow.response = _whole(call, response)
             except ApiError as error:
+                error.message = keys.unsaid(error.message.encode(errors="replace"), call.key).decode()
                 call.error = error
                 flow.response = reply.error(error, response.headers)
             flow.response.timestamp_start = response.timestamp_start
@@ -64,6 +65,12 @@ class Answer:
         if call.error:
             logger.warning("%s %s: %s", call.error.status, call.error.type, call.error.message)
         self.log.log_response(flow, "error" if call.error else "response", **facts)
+        call.authorization = None
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        """The call has ended without an answer, because the client left."""
+        if call := calls.of(flow):
+            call.authorization = None
 
 
 def _succeeded(response: http.Response) -> bool:

@@ -1,10 +1,10 @@
 """What the proxy keeps of a request that is ours, from its headers to the end of its answer.
 
 Kept beside the flow rather than in `flow.metadata`, which mitmproxy copies and writes into flow files: the weak
-mapping lets a call go with its flow.
+mapping lets a call go with its flow. It is also what keeps keys out of flows: see `keys.py`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
 
 from mitmproxy import http
@@ -19,13 +19,21 @@ class Call:
     """One request that is ours.
 
     `below` is the path below /responses ("" or e.g. "/compact"). `endpoint` and `transformed` are set once the
-    request has been rewritten. `error` is what the client is told instead of an answer, if it is.
+    request has been rewritten. `error` is what the client is told instead of an answer, if it is. `authorization` is
+    the header value to send, which holds a key: until the request has been rewritten the client's own, if that is to
+    be forwarded, then the endpoint's, and None again once the call is over.
     """
 
     below: str
     endpoint: Endpoint | None = None
     transformed: Transformed | None = None
     error: ApiError | None = None
+    authorization: str | None = field(default=None, repr=False)
+
+    @property
+    def key(self) -> str:
+        """The key that the request is sent with; "" when there is none (yet, or any more)."""
+        return (self.authorization or "").rpartition(" ")[2]
 
     @property
     def streaming(self) -> bool:

@@ -15,7 +15,7 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.optmanager import unset
 
 from codex_transform import opencode, settings
-from codex_transform.endpoint import Endpoint, parse
+from codex_transform.endpoint import Endpoint, parse, redact
 from codex_transform.errors import ApiError
 from codex_transform.opencode import OpenCodeConfig
 from codex_transform.settings import KNOBS, Problem, Settings
@@ -40,6 +40,7 @@ class Config:
         self.home = Path("~/.opencode").expanduser()
         self.config_file = self.home / "openai-codex-auth-config.json"
         self._environ = environ
+        self._key: str | None = None
         self._problems: tuple[Problem, ...] = ()
         self._said: set[str] = set()
         self._files: tuple[Path, ...] = ()
@@ -58,7 +59,7 @@ class Config:
     def configure(self, updated: set[str]) -> None:
         """mitmproxy's options have changed. Raises OptionsError for a value that came as an option."""
         names = {knob.option for knob in KNOBS}
-        if updated.isdisjoint(names):
+        if updated.isdisjoint(names) or self._take_key():
             return
         self._reload()
         wrong = [problem.message for problem in self._problems if problem.source in names]
@@ -85,10 +86,27 @@ class Config:
             raise self._missing("api_key")
         return self.settings.api_key.get_secret_value()
 
+    def _take_key(self) -> bool:
+        """Takes a key out of mitmproxy's options, which mitmweb shows, and leaves what may be shown of it.
+
+        True if it did: that was a change of options too, and has been dealt with.
+        """
+        given = ctx.options.codex_api_key
+        if not given:
+            self._key = None
+        elif given != redact(self._key or ""):
+            self._key = given
+            ctx.options.update(codex_api_key=redact(given))
+            return True
+        return False
+
     def _reload(self) -> None:
         cwd = Path.cwd()
         self.opencode, warnings = opencode.load(self._environ, cwd, self.home.parent)
-        loaded = settings.load(_given(), self._environ, self.config_file, self.opencode)
+        given = _given()
+        if self._key:
+            given["codex_api_key"] = self._key
+        loaded = settings.load(given, self._environ, self.config_file, self.opencode)
         self.settings, self._problems = loaded.settings, loaded.problems
         self.endpoint = parse(self.settings.base_url) if self.settings.base_url else None
         instructions = self.settings.instructions_file

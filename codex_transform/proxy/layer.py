@@ -1,29 +1,34 @@
 """What no hook can do: hold back a response head, and answer when the endpoint cannot be reached or breaks off.
 
 mitmproxy's HTTP layer passes a response head on before the first byte of the body is known, ends a broken stream by
-closing the connection, and answers a failed connect with an HTML page of its own, all without asking an addon. This
-layer takes its place for every connection. Flows that are not ours take mitmproxy's own way; for ours
+closing the connection, and answers a failed connect with an HTML page of its own, all without asking an addon. It also
+sends the very request that it keeps. A stream of ours takes the place of its own, for every request that mitmproxy
+handles, replayed ones included. Flows that are not ours take mitmproxy's own way; for ours
 
 * the head of a stream is held until the first bytes that will follow it, so that an empty answer, a login page or a
   connection lost at once still becomes an HTTP error, which every client knows how to show and to retry;
 * a stream that breaks off gets the closing event that its `StreamedAnswer` makes for it;
-* a failure before that becomes an error in OpenAI's shape.
+* a failure before that becomes an error in OpenAI's shape;
+* the key is put in as the request leaves, so that the flow never holds it (see `keys.py`).
 """
 
 import time
 from collections.abc import Generator
 from typing import Any
 
-from mitmproxy import ctx, flow
-from mitmproxy.proxy import commands, layer
-from mitmproxy.proxy.events import Event, Start
+from mitmproxy import ctx, exceptions, flow
+from mitmproxy.addonmanager import Loader
+from mitmproxy.proxy import commands
+from mitmproxy.proxy.events import Event
+from mitmproxy.proxy.layers import http
 from mitmproxy.proxy.layers.http import (
-    HttpLayer,
     HttpResponseHeadersHook,
     HttpStream,
+    RequestHeaders,
     RequestProtocolError,
     ResponseData,
     ResponseEndOfMessage,
+    ResponseHeaders,
     ResponseProtocolError,
     ResponseTrailers,
     SendHttp,
@@ -31,21 +36,12 @@ from mitmproxy.proxy.layers.http import (
 
 from codex_transform.errors import ApiError
 from codex_transform.proxy import call as calls
-from codex_transform.proxy import reply
+from codex_transform.proxy import keys, reply
 from codex_transform.proxy.streamed import StreamedAnswer
 from codex_transform.response.unreachable import unreachable
 from codex_transform.response.whole import cut_off
 
 Commands = Generator[commands.Command, Any, None]
-
-
-class CodexLayer(HttpLayer):
-    """mitmproxy's HTTP layer with `CodexStream`s in it."""
-
-    def make_stream(self, stream_id: int) -> Commands:
-        """A stream for a request that has begun."""
-        self.streams[stream_id] = CodexStream(self.context.fork(), stream_id)
-        yield from self.event_to_child(self.streams[stream_id], Start())
 
 
 class CodexStream(HttpStream):
@@ -56,6 +52,36 @@ class CodexStream(HttpStream):
         if calls.of(self.flow) and self.context.options.stream_large_bodies:
             return False
         return (yield from super().check_body_size(request))
+
+    def state_consume_request_body(self, event: Event) -> Commands:
+        """Sends the request, as a copy that has the key: the flow keeps the one that has not."""
+        sending = super().state_consume_request_body(event)
+        answer = None
+        while True:
+            try:
+                command = sending.send(answer)
+            except StopIteration:
+                return
+            if isinstance(command, SendHttp) and isinstance(command.event, RequestHeaders):
+                command.event.request = keys.on_the_wire(command.event.request, calls.of(self.flow), command.connection)
+            answer = yield command
+
+    def state_wait_for_response_headers(self, event: Event) -> Commands:
+        """Takes the endpoint's head, without the key that it may quote."""
+        call = calls.of(self.flow)
+        if call and isinstance(event, ResponseHeaders):
+            fields = event.response.headers.fields
+            event.response.headers.fields = tuple((name, keys.unsaid(value, call.key)) for name, value in fields)
+        yield from super().state_wait_for_response_headers(event)
+
+    def state_consume_response_body(self, event: Event) -> Commands:
+        """Collects a body; that of an error without the key that it may quote."""
+        call, response = calls.of(self.flow), self.flow.response
+        if call and response and response.status_code >= 300 and isinstance(event, ResponseEndOfMessage):
+            body = keys.unsaid(bytes(self.response_body_buf), call.key)
+            self.response_body_buf.clear()
+            self.response_body_buf += body
+        yield from super().state_consume_response_body(event)
 
     def start_response_stream(self) -> Commands:
         """Holds the head of a streamed answer until `state_hold_head` lets it go."""
@@ -88,6 +114,8 @@ class CodexStream(HttpStream):
     def handle_protocol_error(self, event: RequestProtocolError | ResponseProtocolError) -> Commands:
         """The connection to the client or to the endpoint failed; for the latter there is an answer to give."""
         call = calls.of(self.flow)
+        if call:
+            event.message = keys.unsaid(event.message.encode(errors="replace"), call.key).decode()
         over = self.server_state in (self.state_done, self.state_errored)
         if call and over and isinstance(event, ResponseProtocolError):
             return  # mitmproxy reports a damaged body twice: when it reads it, and when it has closed the connection
@@ -136,15 +164,21 @@ class CodexStream(HttpStream):
 
 
 class Layers:
-    """Addon: puts the layer in place."""
+    """Addon: puts our stream in place."""
 
-    def next_layer(self, nextlayer: layer.NextLayer) -> None:
-        """Has mitmproxy decide what comes next on a connection, and makes its HTTP layers ours.
+    def load(self, _loader: Loader) -> None:
+        """Has mitmproxy's HTTP layers make streams of ours.
 
-        Scripts are asked before mitmproxy's own addon, which decides only where nobody has.
+        They look the name up when a request begins, whoever made the layer: the proxy in any of its modes, or client
+        replay, which asks no addon about layers.
         """
-        ctx.master.addons.get("nextlayer").next_layer(nextlayer)
-        for chosen in nextlayer.context.layers:
-            if type(chosen) is HttpLayer:
-                # In place: the layer may already be wired into others, and has no state yet that differs.
-                chosen.__class__ = CodexLayer
+        http.HttpStream = CodexStream  # type: ignore[misc]
+
+    def done(self) -> None:
+        """mitmproxy ends, or reloads the script."""
+        http.HttpStream = HttpStream  # type: ignore[misc]
+
+    def configure(self, updated: set[str]) -> None:
+        """Raises OptionsError for an option that would write keys into the log."""
+        if "proxy_debug" in updated and ctx.options.proxy_debug:
+            raise exceptions.OptionsError("proxy_debug logs every byte that is sent, keys included: leave it off")

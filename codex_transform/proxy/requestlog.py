@@ -1,28 +1,35 @@
 """Request logs on disk, for those who turned them on: four stages of each call, one JSON file a stage.
 
 `before` is what the client sent, `after` what the endpoint got, `response` what came back, `error` what the client
-was told instead; the files of one call share its id. They hold conversations, so the folder is the user's alone;
-they hold no keys. Writing happens in a thread: it must not hold up a stream.
+was told instead; the files of one call share its id. They hold conversations, so the folder is the user's alone; they
+hold no keys, not even where a conversation quotes the endpoint's. Writing happens in a thread: it must not hold up a
+stream. What waits for a slow disk is bounded, and a log that cannot be written is a warning, once, and nothing more.
 """
 
+import asyncio
 import logging
+import threading
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Literal
 
 from mitmproxy import http
 from pydantic_core import from_json, to_json
 
-from codex_transform.files import write_private
 from codex_transform.proxy.config import Config
+from codex_transform.proxy.keys import CREDENTIALS, unsaid
+from codex_transform.proxy.logfolder import LogFolder
 
 logger = logging.getLogger(__name__)
 
 Stage = Literal["before", "after", "response", "error"]
 
-_SECRETS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "api-key", "x-api-key"})
+# How much may wait to be written.
+MAX_WAITING_BYTES = 64_000_000
+MAX_WAITING_FILES = 1000
+
+_SECRETS = CREDENTIALS | {"set-cookie"}
 
 
 class RequestLog:
@@ -30,8 +37,15 @@ class RequestLog:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.folder = config.home / "logs" / "codex-plugin"
+        self.folder = LogFolder(config.home / "logs" / "codex-plugin")
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="codex-request-log")
+        self._waiting = _Waiting()
+        self._warned: set[str] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def running(self) -> None:
+        """mitmproxy is up."""
+        self._loop = asyncio.get_running_loop()
 
     def log_request(self, flow: http.HTTPFlow, stage: Literal["before", "after"]) -> None:
         """Logs the request as it stands in the flow now."""
@@ -52,26 +66,75 @@ class RequestLog:
             self._write(flow, stage, head, response.raw_content)
 
     def done(self) -> None:
-        """mitmproxy ends: what is queued is written first."""
+        """mitmproxy ends: what waits is written first."""
         self._writer.shutdown(wait=True)
 
     def _write(self, flow: http.HTTPFlow, stage: Stage, head: Mapping[str, Any], body: bytes | None) -> None:
         now = datetime.now(UTC)
-        path = self.folder / f"{now:%Y%m%dT%H%M%S.%f}-{flow.id[:8]}-{stage}.json"
         entry = {"time": now.isoformat(), "id": flow.id[:8], "stage": stage, **head}
-        self._writer.submit(_save, path, entry, body)
+        size = len(body or b"")
+        if not self._waiting.take(size):
+            self._warn("the disk is too slow for all request logs (codex_log_requests): some are left out")
+            return
+        key = self.config.settings.api_key
+        try:
+            self._writer.submit(self._save, now, entry, body, key.get_secret_value() if key else "")
+        except RuntimeError:
+            self._waiting.give_back(size)  # mitmproxy is ending
+
+    def _save(self, now: datetime, entry: dict[str, Any], body: bytes | None, key: str) -> None:
+        """Runs in the writer's thread."""
+        try:
+            self.folder.write(now, f"{entry['id']}-{entry['stage']}", _rendered(entry, body, key))
+        except (OSError, ValueError) as error:
+            self._warn(f"cannot write a request log (codex_log_requests): {error}", "write")
+        finally:
+            self._waiting.give_back(len(body or b""))
+
+    def _warn(self, message: str, kind: str = "") -> None:
+        """Says a thing of its kind once."""
+        if (kind or message) in self._warned:
+            return
+        self._warned.add(kind or message)
+        if self._loop is None or self._loop.is_closed():
+            logger.warning(message)
+        else:
+            # mitmproxy's log handlers belong to its event loop.
+            self._loop.call_soon_threadsafe(logger.warning, message)
 
 
-def _save(path: Path, entry: dict[str, Any], body: bytes | None) -> None:
+class _Waiting:
+    """How much there is in the queue."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._files = 0
+        self._bytes = 0
+
+    def take(self, size: int) -> bool:
+        """A place for so many bytes; False if the queue is full. What is larger than the queue finds a place in an
+        empty one."""
+        with self._lock:
+            fits = self._files < MAX_WAITING_FILES and (not self._files or self._bytes + size <= MAX_WAITING_BYTES)
+            if fits:
+                self._files += 1
+                self._bytes += size
+            return fits
+
+    def give_back(self, size: int) -> None:
+        """The place is free again."""
+        with self._lock:
+            self._files -= 1
+            self._bytes -= size
+
+
+def _rendered(entry: dict[str, Any], body: bytes | None, key: str) -> bytes:
     if body is not None:
         try:
             entry["body"] = from_json(body)
         except ValueError:
             entry["body"] = body.decode("utf-8", "replace")
-    try:
-        write_private(path, to_json(entry, indent=1))
-    except OSError as error:
-        logger.warning("cannot write a request log (codex_log_requests): %s", error)
+    return unsaid(to_json(entry, indent=1), key)
 
 
 def _shown(headers: http.Headers) -> Iterable[tuple[str, str]]:

@@ -8,9 +8,8 @@ before the response head has left, an answer may still turn out to be an error.
 import logging
 from collections.abc import Iterable
 
-from codex_transform.response.stream import AnswerStream
-
 from codex_transform.errors import ApiError
+from codex_transform.response.stream import AnswerStream
 
 logger = logging.getLogger(__name__)
 
@@ -43,15 +42,7 @@ class StreamedAnswer:
 
     def __call__(self, data: bytes) -> Iterable[bytes]:
         """mitmproxy's stream function: a piece of the endpoint's body in, what the client gets out."""
-        if self._held is not None:
-            out, self._held = self._held, None
-        else:
-            try:
-                out = self._take(data)
-            except ApiError as error:
-                # Without our layer (mitmproxy's client replay) the head has left before the first byte.
-                logger.warning("answer without an event: %s", error.message)
-                return []
+        out, self._held = (self._take(data) if self._held is None else self._held), None
         return [out] if out else []
 
     def _take(self, data: bytes) -> bytes:

@@ -6,11 +6,12 @@ Whatever happens here, a request that was not rewritten does not leave.
 import logging
 
 from mitmproxy import http
+from mitmproxy.proxy.mode_specs import ReverseMode
 
 from codex_transform.endpoint import Endpoint, client_session, edit_headers
 from codex_transform.errors import ApiError, bad_request
 from codex_transform.proxy import call as calls
-from codex_transform.proxy import reply
+from codex_transform.proxy import keys, reply
 from codex_transform.proxy.config import Config
 from codex_transform.proxy.refresh import Refresh
 from codex_transform.proxy.requestlog import RequestLog
@@ -26,6 +27,17 @@ class Transform:
         self.config = config
         self.refresh = refresh
         self.log = log
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """A request of ours has begun, or one that is refused: mitmproxy shows and keeps it from here on."""
+        call, forward = calls.of(flow), self.config.settings.forward_client_key
+        if call or flow.response:
+            authorization = keys.hide_credentials(flow.request.headers)
+            if call and forward:
+                call.authorization = authorization
+        elif isinstance(flow.client_conn.proxy_mode, ReverseMode) and self._is_for_endpoint(flow) and not forward:
+            # It passes as it is, but the client takes the endpoint for OpenAI: its key is none for the endpoint.
+            keys.drop_credentials(flow.request.headers)
 
     def request(self, flow: http.HTTPFlow) -> None:
         """The whole request has come."""
@@ -45,9 +57,13 @@ class Transform:
         else:
             self.log.log_request(flow, "after")
 
+    def _is_for_endpoint(self, flow: http.HTTPFlow) -> bool:
+        endpoint = self.config.endpoint
+        return endpoint is not None and endpoint.matches(flow.request.host, flow.request.port)
+
     def _rewrite(self, flow: http.HTTPFlow, call: calls.Call) -> None:
         endpoint = self.config.require_endpoint()
-        authorization = self._authorization(flow.request)
+        call.authorization = call.authorization or f"Bearer {self.config.require_key()}"
         session = client_session(flow.request.headers)
         body = parse(_decoded(flow.request))
         given = set(body)
@@ -65,7 +81,7 @@ class Transform:
         _readdress(flow.request, endpoint, call.below)
         edit_headers(
             flow.request.headers,
-            authorization=authorization,
+            authorization=keys.shown(call.authorization),
             originator=self.config.settings.originator,
             session=session or done.conversation,
             streaming=not call.below,
@@ -84,11 +100,6 @@ class Transform:
                 ", ".join(sorted(set(done.body) - given)) or "nothing",
                 done.conversation,
             )
-
-    def _authorization(self, request: http.Request) -> str:
-        if self.config.settings.forward_client_key and "authorization" in request.headers:
-            return str(request.headers["authorization"])
-        return f"Bearer {self.config.require_key()}"
 
 
 def _readdress(request: http.Request, endpoint: Endpoint, below: str) -> None:

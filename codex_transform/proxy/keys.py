@@ -1,0 +1,93 @@
+"""Keys are on the wire and nowhere else.
+
+mitmproxy keeps, shows, exports and saves flows, so a flow of ours holds no key, only what may be shown of it
+(`Bearer sk-…abcd`). The key itself waits in the flow's `Call`. At the last moment `on_the_wire` puts it into a copy of
+the request that goes to the connection alone, and only if the request still goes where the key belongs: between the
+addon and the wire, other addons, mitmproxy's options and a person in mitmweb may have sent it elsewhere.
+"""
+
+import logging
+
+from mitmproxy import http
+from mitmproxy.connection import Connection, Server
+
+from codex_transform.endpoint import redact
+from codex_transform.proxy.call import Call
+
+logger = logging.getLogger(__name__)
+
+# Headers by which clients say who they are.
+CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie", "api-key", "x-api-key"})
+
+_HIDDEN = "…"
+
+# A shorter key may be any word: its occurrences are not taken for it.
+_SHORTEST_KEY = 8
+
+
+def shown(authorization: str) -> str:
+    """The value of an Authorization header as it may be seen: `Bearer sk-…abcd`."""
+    scheme, _, key = authorization.rpartition(" ")
+    return f"{scheme} {redact(key)}".lstrip()
+
+
+def hide_credentials(headers: http.Headers) -> str | None:
+    """Takes a client's credentials out of the headers, in place, leaving what may be shown.
+
+    Gives the Authorization that was there; None if there was none, or only what an earlier call left of it.
+    """
+    authorization = headers.get("authorization")
+    for name in CREDENTIALS:
+        if name in headers:
+            headers[name] = _HIDDEN
+    if authorization is None or _HIDDEN in authorization:
+        return None
+    headers["authorization"] = shown(authorization)
+    return str(authorization)
+
+
+def drop_credentials(headers: http.Headers) -> None:
+    """Removes a client's credentials, in place."""
+    for name in CREDENTIALS:
+        headers.pop(name, None)
+
+
+def on_the_wire(request: http.Request, call: Call | None, connection: Connection) -> http.Request:
+    """What the connection is to send for the request of a flow.
+
+    That is the request itself, unless its Authorization is one that was hidden: then it is a copy that has the key,
+    or, when the request does not go to the endpoint (a warning says so), no Authorization at all.
+    """
+    header = request.headers.get("authorization", "")
+    if _HIDDEN not in header:
+        return request
+    sent = request.copy()
+    if call and call.authorization and header == shown(call.authorization) and _is_for(call, request, connection):
+        sent.headers["authorization"] = call.authorization
+    else:
+        del sent.headers["authorization"]
+        logger.warning(
+            "%s is not the endpoint's address%s: the request is sent there without a key",
+            request.url,
+            f" ({call.endpoint.url})" if call and call.endpoint else "",
+        )
+    return sent
+
+
+def unsaid(text: bytes, key: str) -> bytes:
+    """`text`, in which the key, should it be quoted there, is as it may be shown."""
+    return text.replace(key.encode(), redact(key).encode()) if len(key) >= _SHORTEST_KEY else text
+
+
+def _is_for(call: Call, request: http.Request, connection: Connection) -> bool:
+    """True when both the request and the connection that was opened for it lead to the call's endpoint."""
+    endpoint = call.endpoint
+    return (
+        endpoint is not None
+        and (request.scheme, request.host, request.port) == (endpoint.scheme, endpoint.host, endpoint.port)
+        and request.path == endpoint.path + call.below
+        and request.host_header == endpoint.authority
+        and isinstance(connection, Server)
+        and connection.address == (endpoint.host, endpoint.port)
+        and connection.tls == (endpoint.scheme == "https")
+    )
