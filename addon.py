@@ -6,11 +6,23 @@ from codex_transform.proxy.gate import Gate
 from codex_transform.proxy.layer import Layers
 from codex_transform.proxy.refresh import Refresh
 from codex_transform.proxy.requestlog import RequestLog
+from codex_transform.proxy.targets import Targets
 from codex_transform.proxy.transform import Transform
+from codex_transform.proxy.visitors import Visitors
 
 config = Config()
 refresh = Refresh(config)
 log = RequestLog(config)
 
 # mitmproxy asks them in this order: settings first, the request's way out, the answer's way back.
-addons = [config, refresh, Layers(), Gate(config), Transform(config, refresh, log), Answer(log), log]
+addons = [
+    config,
+    refresh,
+    Visitors(config),
+    Layers(),
+    Gate(config),
+    Targets(config),
+    Transform(config, refresh, log),
+    Answer(log),
+    log,
+]

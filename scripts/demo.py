@@ -7,6 +7,7 @@ no account; leaves nothing running, and nothing behind but what it installed in 
 from __future__ import annotations
 
 import argparse
+import io
 import re
 import shutil
 import subprocess
@@ -40,6 +41,8 @@ def main() -> None:
     import processes
 
     processes.tidy_up_when_told_to_end()
+    if isinstance(sys.stdout, io.TextIOWrapper):  # an old terminal may lack a character or two
+        sys.stdout.reconfigure(errors="replace")
     print("The main job of codex-transform, all on this machine.\nThe endpoint is a sandbox: no model answers.\n")
     name, client = find_client()
     with tempfile.TemporaryDirectory(prefix="codex-transform-demo-", ignore_cleanup_errors=True) as folder:
@@ -114,7 +117,7 @@ def show(name: str, client: Client, folder: Path) -> bool:
     file = project / "test.txt"
     written = file.read_text("utf-8").strip() if file.is_file() else None
     print(f"\n{file.name}  {written or 'was not written'}\n")
-    if not (answered and written == CONTENT):
+    if not (answered and written == CONTENT and any(call.with_tools for call in made)):
         print(f"That did not work. What the proxy said:\n\n{(home / 'log').read_text('utf-8', 'replace')}")
         return False
     titles = demo_table.Row("", "The client sent", "The endpoint got")

@@ -78,11 +78,13 @@ def _install(npm: str, version: str, package: str) -> str:
     """Runs npm, with a dot for every two seconds; the last line of its complaint, or "" if all went well."""
     prefix = _prefix(version)
     prefix.mkdir(parents=True, exist_ok=True)
+    # npm installs where it finds this. Its --prefix would do the same, but hide the machine's own npmrc from it.
+    (prefix / "package.json").write_text('{"private": true}')
     command = [npm, "install", "--no-audit", "--no-fund", "--no-save", "--ignore-scripts", "--loglevel=error"]
-    command += ["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000", "--prefix", str(prefix)]
+    command += ["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000", f"{package}@{version}"]
     with (
         tempfile.TemporaryFile("w+", errors="replace") as says,
-        subprocess.Popen([*command, f"{package}@{version}"], stdout=says, stderr=says, stdin=subprocess.DEVNULL) as run,
+        subprocess.Popen(command, cwd=prefix, stdout=says, stderr=says, stdin=subprocess.DEVNULL) as run,
     ):
         for _ in range(_LONGEST_INSTALL // 2):
             try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import itertools
+import json
 import os
 import shlex
 import socket
@@ -37,7 +38,10 @@ def main() -> None:
         settle(settings)
     except (EOFError, KeyboardInterrupt):
         sys.exit("\nNothing was kept.")
-    print(how_to_use(port, Path(settings.get("confdir", "~/.mitmproxy")).expanduser()), flush=True)
+    if any("reverse:" in argument for argument in options.mitmproxy):
+        print(how_to_use_reversed(port), flush=True)
+    else:
+        print(how_to_use(port, Path(settings.get("confdir", "~/.mitmproxy")).expanduser()), flush=True)
     program = environment.program("mitmweb" if options.web else "mitmdump")
     listen = ["--listen-host", "127.0.0.1", "--listen-port", str(port)]
     environment.become([program, "-s", str(environment.ROOT / "addon.py"), *listen, *options.mitmproxy])
@@ -132,10 +136,24 @@ set -gx NODE_EXTRA_CA_CERTS {quoted}
 $env:HTTPS_PROXY = "{proxy}"
 $env:NODE_EXTRA_CA_CERTS = "{ca}"
 
-then start `opencode`. It needs an OpenAI key to begin, which goes nowhere: OPENAI_API_KEY=dummy will do.
+{THEN}"""
+
+
+def how_to_use_reversed(port: int) -> str:
+    """The same for reverse mode, where OpenCode talks to the proxy itself."""
+    options = {"provider": {"openai": {"options": {"baseURL": f"http://127.0.0.1:{port}/v1"}}}}
+    return f"""
+In your opencode.json:
+
+{json.dumps(options)}
+
+{THEN}"""
+
+
+THEN = """\
+Then start `opencode`. It needs an OpenAI key to begin, which goes nowhere: OPENAI_API_KEY=dummy will do.
 Ctrl-C here ends the proxy.
 """
-
 
 if __name__ == "__main__":
     main()

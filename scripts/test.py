@@ -26,7 +26,8 @@ def main() -> None:
     if options.lint:
         sys.exit(lint())
     get_programs()
-    environment.become([sys.executable, "-m", "pytest", *rest])
+    # A file's tests stay together: they share the programs that they drive.
+    environment.become([sys.executable, "-m", "pytest", "-n", "auto", "--dist", "loadfile", *rest])
 
 
 def lint() -> int:

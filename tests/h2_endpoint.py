@@ -164,6 +164,7 @@ class _Connection:
             for step in script.play():
                 if not await self._step(stream, step):
                     break
+                received.sent += len(step) if isinstance(step, bytes) else 0
             else:
                 self._http.end_stream(stream)
             await self._flush()

@@ -144,6 +144,9 @@ def test_what_serves_serves(command: str, local: Sandbox, tmp_path: Path) -> Non
         assert answer.status == 200, said
     assert "[sandbox]" in json.dumps(said["output"])
     assert local.key not in proxy.log
+    if "reverse:" in command:
+        assert fenced("json")[0].replace("8080", str(proxy.port)) in proxy.log
+        assert "HTTPS_PROXY" not in proxy.log
 
 
 def test_the_demo(tmp_path: Path, local: Sandbox) -> None:

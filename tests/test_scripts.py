@@ -300,7 +300,7 @@ def test_the_demo_takes_the_users_own_opencode(place_with_opencode: Place) -> No
 
 
 def test_the_demo_does_without_opencode(place: Place) -> None:
-    done = place.run("demo.py", PATH=str(place.home))
+    done = place.run("demo.py", PATH=str(place.home), PYTHONIOENCODING="ascii")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "a plain Python client" in done.stdout
     assert "no npm" in done.stdout
@@ -311,8 +311,9 @@ def test_the_demo_does_without_opencode(place: Place) -> None:
     assert not place.left()
 
 
-@pytest.mark.parametrize("then", ["exit 3", "exit 0", "echo hello > test.txt"])
+@pytest.mark.parametrize("then", ["exit 3", "exit 0", "echo hello > test.txt", "echo hello world > test.txt"])
 def test_the_demo_fails_when_the_job_was_not_done(then: str, place: Place) -> None:
+    """Not even a file counts that was written without the endpoint."""
     executable(place.home / "opencode", f'if [ "$1" = --version ]; then echo 9.9.9; else {then}; fi')
     done = place.run("demo.py", PATH=f"{place.home}:/usr/bin:/bin")
     assert done.returncode == 1

@@ -1,21 +1,24 @@
-"""Addon: decides what the proxy looks at, and who may use it.
+"""Addon: decides what the proxy looks at.
 
 TLS to a host that is not ours is tunnelled, never opened: the proxy holds no other provider's keys, and hosts with
 pinned or private certificates keep working.
 """
 
-import logging
+import re
 
-from mitmproxy import connection, ctx, http, tls
-from mitmproxy.proxy.mode_specs import ReverseMode
+from mitmproxy import http, tls
+from mitmproxy.proxy.mode_specs import ReverseMode, UpstreamMode
 
-from codex_transform.endpoint import below_responses, is_loopback, is_our_host
-from codex_transform.errors import ApiError
+from codex_transform.endpoint import below_responses, is_our_host
+from codex_transform.errors import ApiError, bad_request
 from codex_transform.proxy import call as calls
 from codex_transform.proxy import reply
 from codex_transform.proxy.config import Config
+from codex_transform.proxy.visitors import UNPROTECTED, is_unprotected
 
-logger = logging.getLogger(__name__)
+# mitmproxy passes these on, in whatever way the next server reads them (RFC 9110 section 5.5, RFC 9112 section 5.2).
+_CONTROLS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_VERSIONS = ("HTTP/1.0", "HTTP/1.1", "HTTP/2.0", "HTTP/3")
 
 
 class Gate:
@@ -35,14 +38,10 @@ class Gate:
         if not all(self._ours(name, port) for name in names or [host]):
             data.ignore_connection = True
 
-    def http_connect(self, flow: http.HTTPFlow) -> None:
-        """Refuses tunnels to clients that may not use the proxy."""
-        self._refuse_strangers(flow)
-
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Marks requests of ours; answers WebSocket upgrades, which a Codex endpoint with a key does not serve."""
-        if self._refuse_strangers(flow):
-            return
+        if flow.response:
+            return  # mitmproxy wants a password first
         request = flow.request
         below = below_responses(request.path)
         if below is None or not self._ours(_host_of(flow), request.port):
@@ -54,30 +53,31 @@ class Gate:
             )
             flow.response.headers["upgrade"] = "HTTP/1.1"
         elif request.method == "POST":
+            if error := self._unfit(request):
+                flow.response = reply.error(error)
+                return
             calls.begin(flow, below)
             # With mitmproxy's option `stream_large_bodies` the body would leave before it is rewritten.
             request.stream = False
+            # It reads `post` as POST, and passes on what it read.
+            request.method = "POST"
+            if not request.is_http2 and not isinstance(flow.client_conn.proxy_mode, UpstreamMode):
+                # A target in absolute form is for proxies: an endpoint may not know it (RFC 9112 section 3.2.2).
+                request.authority = ""
+
+    def _unfit(self, request: http.Request) -> ApiError | None:
+        """What is wrong with a request of ours that must not leave with the key."""
+        if is_unprotected(self.config):
+            return ApiError(403, UNPROTECTED)
+        for name, value in request.headers.fields:
+            if _CONTROLS.search(value):
+                return bad_request(f"header {name.decode('ascii', 'replace')} holds a control character or is folded")
+        if request.http_version not in _VERSIONS:
+            return ApiError(505, f"{request.http_version!r}: this proxy speaks HTTP/1.1 and HTTP/2")
+        return None
 
     def _ours(self, host: str, port: int) -> bool:
         return is_our_host(host, port, self.config.settings.hosts, self.config.endpoint)
-
-    def _refuse_strangers(self, flow: http.HTTPFlow) -> bool:
-        if _is_local(flow.client_conn):
-            return False
-        if not self.config.settings.allow_remote:
-            why = "this proxy serves its own machine only; its owner can set codex_allow_remote"
-        elif not ctx.options.proxyauth:
-            why = "codex_allow_remote needs mitmproxy's option proxyauth, so that not everybody can use the key"
-        else:
-            return False
-        logger.warning("refused a client at %s: %s", flow.client_conn.peername[0], why)
-        flow.response = reply.error(ApiError(403, why))
-        return True
-
-
-def _is_local(client: connection.Client) -> bool:
-    peer = client.peername[0]
-    return is_loopback(peer) or peer == client.sockname[0]
 
 
 def _is_address(host: str) -> bool:

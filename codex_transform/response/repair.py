@@ -17,6 +17,10 @@ Event = dict[str, Any]
 # The events that end an answer, and what they make of it.
 ENDS = {"response.completed": "completed", "response.incomplete": "incomplete", "response.failed": "failed"}
 
+# What the API reference requires of a response, and what only its end tells.
+_EVERY_RESPONSE = {"id", "object", "created_at", "model", "tools", "tool_choice", "parallel_tool_calls"}
+_ONLY_AT_THE_END = {"status", "output", "usage"}
+
 # The AI SDK takes a final event without the two numbers for none at all.
 _NO_USAGE = {
     "input_tokens": 0,
@@ -126,6 +130,15 @@ class Repairer:
         response["model"] = self._model
         return {"model"}
 
+    def _complete(self, response: Event) -> set[str]:
+        """Gives the final response what every response has: from the one that `response.created` brought."""
+        if response.keys() >= _EVERY_RESPONSE:
+            return set()
+        begun = _read(self._created).get("response")
+        known = {"object": "response"} | (begun if isinstance(begun, dict) else {})
+        response |= {name: known[name] for name in known.keys() - response.keys() - _ONLY_AT_THE_END}
+        return {"response"}
+
     def _error(self, event: Event) -> Repair:
         if self.ended:
             return Repair([], {"second end"})
@@ -137,10 +150,7 @@ class Repairer:
     def _end(self, event: Event, mended: set[str]) -> Repair:
         response = event.get("response")
         if not isinstance(response, dict):
-            begun = _read(self._created).get("response")
-            response = event["response"] = begun if isinstance(begun, dict) else {}
-            response.pop("status", None)
-            mended.add("response")
+            response = event["response"] = {}
         if event["type"] == "response.done":
             kind = f"response.{response.get('status')}"
             event["type"] = kind if kind in ENDS else "response.completed"
@@ -149,7 +159,7 @@ class Repairer:
         reported = self.ended == "error" and end == "failed"
         if self.ended and not reported:
             return Repair([], {"second end"})
-        mended |= self._echo(response)
+        mended |= self._complete(response) | self._echo(response)
         given = response.get("output")
         if not given or not isinstance(given, list):
             response["output"] = self._items.finished()

@@ -41,9 +41,8 @@ _STATUS = {
 # What the limits of a plan are called, for endpoints that answer them with another status than 429.
 _LIMITS = frozenset({"usage_limit_reached", "usage_not_included", "rate_limit_exceeded"})
 
-# Where an error may be wrapped, and how deep: {"detail": {"error": {...}}} exists.
+# Where an error may be wrapped; {"detail": {"error": {...}}} exists.
 _WRAPPERS = ("error", "detail")
-_DEEPEST = 4
 
 # Members that say nothing about the error itself.
 _ENVELOPE = frozenset({*_WRAPPERS, "sequence_number", "status", "status_code", "headers"})
@@ -129,7 +128,7 @@ def read(value: Any) -> Report | None:
     if not isinstance(value, dict):
         return None
     outside, wrapper = value, None
-    for _ in range(_DEEPEST):
+    while True:
         inside = next((value[name] for name in _WRAPPERS if value.get(name)), None)
         if isinstance(inside, dict):
             wrapper = wrapper or ("error" if value.get("error") else "detail")

@@ -91,9 +91,11 @@ class Rewriter:
 
         Raises ApiError when the endpoint reports an error before it says anything else.
         """
-        start = self._skimmer.skim(data, 0) if self._splitter.idle else 0
-        if start == len(data):
-            return data
+        start = 0
+        if self._splitter.idle:
+            if self._skimmer.knows(data):
+                return data
+            start = self._skimmer.skim(data, 0)
         out = [data[:start]] if start else []
         for at in range(start, len(data), sse.PIECE):
             out += self._feed(data[at : at + sse.PIECE])

@@ -16,7 +16,7 @@ _VARYING = re.compile(
     rb'|("sequence_number"\s*:\s*)\d++|("item_id"\s*:\s*"[^"\\]{2})[^"\\]*+'
 )
 
-_CR = 13
+_LF, _CR = b"\n\r"
 
 # Pieces longer than this are no delta's.
 _LONGEST = 512
@@ -31,7 +31,8 @@ class Skimmer:
         # Nothing begins with one of no heads.
         self._head: bytes | tuple[()] = ()
         self._tail = b""
-        self._line_end = 0
+        self._behind = 0
+        self._after = 0
         self._between: tuple[tuple[Callable[[bytes, bytes], int], bytes], ...] = ()
 
     def learn(self, block: bytes, members: Iterable[bytes]) -> None:
@@ -54,7 +55,8 @@ class Skimmer:
             return
         self._head = pieces.pop(0)[1]
         self._tail = tail
-        self._line_end = tail.find(b"\n")
+        self._behind = len(self._head)
+        self._after = len(tail) - tail.find(b"\n")
         # What stands behind a long text is found faster from behind.
         self._between = tuple(
             (bytes.find if at < text else bytes.rfind, piece)
@@ -62,25 +64,25 @@ class Skimmer:
             if any(member in piece for member in members)
         )
 
+    def knows(self, event: bytes) -> bool:
+        """True when this is one whole event that needs nothing."""
+        tail = self._tail
+        if not event.startswith(self._head) or not event.endswith(tail):
+            return False
+        middle = event[self._behind : -len(tail)]
+        if _LF in middle or _CR in middle:
+            return False
+        for find, piece in self._between:
+            if find(middle, piece) < 0:
+                return False
+        self.count += 1
+        self.last = event
+        return True
+
     def skim(self, data: bytes, start: int) -> int:
         """Where the whole events that need nothing end, from `start` on; `start` when there are none."""
-        head, tail, line_end, between = self._head, self._tail, self._line_end, self._between
-        last = -1
-        while data.startswith(head, start):
-            behind = start + len(head)
-            tail_at = data.find(b"\n", behind) - line_end
-            middle = data[behind:tail_at]
-            if not data.startswith(tail, tail_at) or _CR in middle:
-                break
-            for find, piece in between:
-                if find(middle, piece) < 0:
-                    break
-            else:
-                self.count += 1
-                last = start
-                start = tail_at + len(tail)
-                continue
-            break
-        if last >= 0:
-            self.last = data[last:start]
-        return start
+        while True:
+            end = data.find(b"\n", start + self._behind) + self._after
+            if not self.knows(data[start:end]):
+                return start
+            start = end

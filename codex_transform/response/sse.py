@@ -51,7 +51,8 @@ class Splitter:
             if data.startswith(b"\n", start):
                 return b"\n", start + 1
         if self._pending:
-            searched = max(len(self._pending) - _LONGEST_BLANK_LINE + 1, 0)
+            # The first byte of a second line end makes a blank line: one byte back is enough.
+            searched = len(self._pending) - 1
             self._pending += data[start:]
             if (end := _end_of_block(self._pending, searched)) < 0:
                 return self._outgrown(), len(data)
@@ -72,7 +73,7 @@ class Splitter:
         """What `data` has from `start` on of an oversized block, and where that ends."""
         searched = self._passed_on + data[start:]
         if (end := _end_of_block(searched, 0)) < 0:
-            self._passed_on = searched[1 - _LONGEST_BLANK_LINE :]
+            self._passed_on = searched[-1:]
             return data[start:], len(data)
         end += start - len(self._passed_on)
         self.oversized = False
@@ -90,7 +91,7 @@ class Splitter:
             return b""
         block = self.finish()
         self.oversized = True
-        self._passed_on = block[1 - _LONGEST_BLANK_LINE :]
+        self._passed_on = block[-1:]
         return block
 
     def _ended(self, block: bytes, last: bool) -> None:

@@ -72,7 +72,7 @@ class AnswerStream:
         if self._decoder is None:
             return self._take(data)
         try:
-            decoded = b"" if self._closed else self._decoder.feed(data)
+            decoded = self._decoder.feed(data)
         except DecodingError as error:
             return self._close(whole.cut_off(f"The endpoint's answer cannot be decoded: {error}."))
         return self._take(decoded)
@@ -101,7 +101,7 @@ class AnswerStream:
             self._beginning = beginning[:_LONGEST_MARGIN]
             return b""
         if text.startswith(b"<"):
-            raise whole.page()
+            return self._close(whole.page())
         self._take = self._collect if text.startswith((b"{", b"[")) else self._rewriter.feed
         return self._take(beginning)
 

@@ -98,6 +98,23 @@ LATE = frozenset({"too-short"})
 
 NEVER_ENDS = frozenset({"hang", "hang-before-head", "half-head-hang"})
 
+# By the type of a call: a prompt that leads to it, the tool, and a member of the call with words that stand in it.
+TOOLS: dict[str, tuple[str, dict[str, Any], str, str]] = {
+    "function_call": (
+        'use greet with {"name": "Ada"}',
+        {"type": "function", "name": "greet", "parameters": {"type": "object"}, "strict": False},
+        "arguments",
+        '"Ada"',
+    ),
+    "custom_tool_call": (
+        "use poet with a haiku on rain",
+        {"type": "custom", "name": "poet"},
+        "input",
+        "a haiku on rain",
+    ),
+    "local_shell_call": ("run ls -l", {"type": "local_shell"}, "action", "ls -l"),
+}
+
 # Misbehaviours that take long with their own number.
 SMALLER = {"slow": "slow@1", "flood": "flood@1"}
 
@@ -114,8 +131,6 @@ def misbehave(name: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def sdk(quiet_proxy: Proxy) -> Iterator[openai.OpenAI]:
-    # mitmproxy has its certificate only a moment after it begins to listen: by the time it answers, it has.
-    assert quiet_proxy.send(HELLO)[0] == 200
     trust = ssl.create_default_context(cafile=str(quiet_proxy.ca))
     with openai.DefaultHttpxClient(proxy=quiet_proxy.url, verify=trust) as http:
         yield openai.OpenAI(
@@ -189,6 +204,25 @@ def test_streaming_as_if_nothing_was_wrong(sdk: openai.OpenAI, good: Answer, nam
 @pytest.mark.parametrize("name", WHOLE)
 def test_not_streaming_as_if_nothing_was_wrong(sdk: openai.OpenAI, good: Answer, name: str) -> None:
     same(sdk.responses.create(**HELLO, extra_headers=misbehave(name)), good)
+
+
+@pytest.mark.parametrize("name", ["response-done", "empty-output", "thin-terminal", "bare-events", "no-type", "json"])
+@pytest.mark.parametrize("kind", TOOLS)
+def test_tool_calls_of_every_kind(sdk: openai.OpenAI, kind: str, name: str) -> None:
+    """Streamed or not, the call is all there."""
+    prompt, tool, member, words = TOOLS[kind]
+    request = {**HELLO, "input": prompt, "tools": [tool], "extra_headers": misbehave(name)}
+    with sdk.responses.stream(**request) as events:
+        deltas = "".join(event.delta for event in events if event.type.endswith(("arguments.delta", "input.delta")))
+        streamed = events.get_final_response()
+    for response in (streamed, sdk.responses.create(**request)):
+        assert [item.type for item in response.output] == ["reasoning", kind]
+        call = response.output[1].to_dict()
+        assert call["status"] == "completed"
+        assert call["id"]
+        assert call["call_id"]
+        assert words in str(call[member])
+        assert deltas == (call[member] if isinstance(call[member], str) else "")
 
 
 @pytest.mark.parametrize("name", INCOMPLETE)

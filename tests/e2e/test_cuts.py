@@ -36,8 +36,7 @@ def events(quiet_proxy: Proxy) -> list[dict[str, Any]]:
 
 
 @pytest.fixture(scope="module")
-def sdk(quiet_proxy: Proxy, events: list[dict[str, Any]]) -> Iterator[openai.OpenAI]:
-    assert events
+def sdk(quiet_proxy: Proxy) -> Iterator[openai.OpenAI]:
     trust = ssl.create_default_context(cafile=str(quiet_proxy.ca))
     with openai.DefaultHttpxClient(proxy=quiet_proxy.url, verify=trust) as http:
         yield openai.OpenAI(
@@ -101,7 +100,8 @@ def test_a_stream_is_cut_at_every_event(quiet_proxy: Proxy, events: list[dict[st
 def test_a_cut_raises_in_the_sdk(
     quiet_proxy: Proxy, sdk: openai.OpenAI, events: list[dict[str, Any]], cut: str
 ) -> None:
-    for at in range(len(events)):
+    # At every event for the plainest of them; the bytes, which are the same, are looked at above.
+    for at in range(0, len(events), 1 if cut == "cut" else 4):
         deltas: list[str] = []
         with pytest.raises(openai.APIError) as raised:
             collect(sdk, f"{cut}@{at}", deltas)

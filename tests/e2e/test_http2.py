@@ -62,8 +62,6 @@ def old_proxy(
 def proxy_for(endpoint: Any, certificate: tuple[Path, Path], folders: pytest.TempPathFactory) -> Iterator[Proxy]:
     option = f"ssl_verify_upstream_trusted_ca={certificate[1]}"
     with mitmdump(folders.mktemp("tls-proxy") / "home", endpoint, "--set", option) as proxy:
-        # Its certificate is there by the time it answers, if only to say what it does not like.
-        assert proxy.send(b"")[0] == 400
         yield proxy
 
 
@@ -103,18 +101,18 @@ class Http2Client:
         self._http = H2Connection()
         self._http.initiate_connection()
         self._flush()
-        self._got: dict[int, bytes] = {}
+        self._got: dict[int, bytearray] = {}
         self._ended: set[int] = set()
 
-    def send(self, misbehaviour: str | None = None) -> int:
+    def send(self, misbehaviour: str | None = None, prompt: str = "say hello") -> int:
         """Asks for a stream; its number."""
         stream = self._http.get_next_available_stream_id()
         pseudo = {":method": "POST", ":scheme": "https", ":authority": "api.openai.com", ":path": "/v1/responses"}
         headers = {**pseudo, **({"x-sandbox-misbehave": misbehaviour} if misbehaviour else {})}
         self._http.send_headers(stream, list(headers.items()))
-        self._http.send_data(stream, json.dumps({**HELLO, "stream": True}).encode(), end_stream=True)
+        self._http.send_data(stream, json.dumps({**HELLO, "input": prompt, "stream": True}).encode(), end_stream=True)
         self._flush()
-        self._got[stream] = b""
+        self._got[stream] = bytearray()
         return stream
 
     def read(self, stream: int, until: bytes | None = None) -> bytes:
@@ -128,7 +126,7 @@ class Http2Client:
                     case StreamEnded() | StreamReset():
                         self._ended.add(event.stream_id)
             self._flush()
-        return self._got[stream]
+        return bytes(self._got[stream])
 
     def reset(self, stream: int) -> None:
         """Wants no more of a stream."""
@@ -208,6 +206,19 @@ def test_streams_of_one_http2_connection_do_not_disturb_each_other(proxy: Proxy,
     assert len({entry["connection"] for entry in endpoint.requests}) == 1
 
 
+def test_a_long_answer_over_http2(proxy: Proxy, endpoint: H2Endpoint) -> None:
+    """Longer than any window of flow control, in both directions."""
+    endpoint.forget()
+    numbers = " ".join(map(str, range(1, 20_001)))
+    with closing(Http2Client(proxy)) as raw:
+        body = raw.read(raw.send("filled-output", prompt="count to 20000"))
+        assert len(body) == endpoint.requests[0]["sent"] > 4_000_000
+        assert body.count(numbers.encode()) > 1
+        quoted = raw.read(raw.send(prompt=f"say {numbers} please"))
+    assert b"response.completed" in quoted
+    assert numbers in endpoint.requests[1]["body"]["input"][0]["content"][0]["text"]
+
+
 def test_html_and_limits_over_http2(proxy: Proxy) -> None:
     with client(proxy, http2=True) as sdk:
         with pytest.raises(openai.InternalServerError, match="web page"):
@@ -253,6 +264,24 @@ def test_http11_clients_hang_up(old_proxy: Proxy, old_endpoint: Sandbox, misbeha
         assert hang_up(sdk, misbehaviour) == 4
         assert old_endpoint.wait(lambda requests: bool(requests[0]["cancelled"]), seconds=1)
         assert is_whole(ask(sdk))
+
+
+def test_the_rest_of_a_refused_answer_is_not_waited_for(
+    proxy: Proxy, endpoint: H2Endpoint, old_proxy: Proxy, old_endpoint: Sandbox
+) -> None:
+    """What begins as no answer can be is refused at once, and the endpoint told to stop."""
+    for through, to, http2 in (
+        (old_proxy, old_endpoint, False),
+        (old_proxy, old_endpoint, True),
+        (proxy, endpoint, True),
+    ):
+        to.forget()
+        with client(through, http2) as sdk:
+            with pytest.raises(openai.InternalServerError) as raised:
+                ask(sdk, "false-gzip+hang@1")
+            assert raised.value.status_code == 502
+            assert to.wait(lambda requests: bool(requests[0]["cancelled"]), seconds=1)
+            assert is_whole(ask(sdk))
 
 
 @pytest.mark.parametrize("streaming", [True, False])

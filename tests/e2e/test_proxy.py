@@ -3,19 +3,13 @@
 import gzip
 import json
 import socket
-import ssl
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from running import MITMDUMP, ROOT, Proxy
 
 from codex_transform.sandbox import Sandbox
@@ -173,53 +167,3 @@ def test_the_clients_disconnect_ends_the_request(quiet_proxy: Proxy, shared_sand
         assert b"200 OK" in client.recv(65536)
     waiting = threading.Event()
     assert any(shared_sandbox.requests[-1].get("cancelled") or waiting.wait(0.05) for _ in range(200))
-
-
-def test_other_hosts_keep_their_own_certificate(proxy: Start, tmp_path: Path) -> None:
-    """TLS to a host that is not ours is not opened: the client sees the server's certificate, not mitmproxy's."""
-    running = proxy()
-    with tls_server(tmp_path) as (port, certificate):
-        tunnel = socket.create_connection(("127.0.0.1", running.port), timeout=30)
-        tunnel.sendall(b"CONNECT 127.0.0.1:%d HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n" % port)
-        assert b" 200 " in tunnel.recv(4096)
-        trust = ssl.create_default_context(cafile=str(certificate))
-        with trust.wrap_socket(tunnel, server_hostname="private.example") as client:
-            assert client.recv(16) == b"untouched"
-
-
-@contextmanager
-def tls_server(folder: Path) -> Iterator[tuple[int, Path]]:
-    """A TLS server for private.example with a certificate of its own, which says one word and closes."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "private.example")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("private.example")]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    both = folder / "server.pem"
-    pem = certificate.public_bytes(serialization.Encoding.PEM)
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    both.write_bytes(private + pem)
-    public = folder / "server-cert.pem"
-    public.write_bytes(pem)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(both)
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        connection, _ = listener.accept()
-        with context.wrap_socket(connection, server_side=True) as client:
-            client.sendall(b"untouched")
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    try:
-        yield listener.getsockname()[1], public
-        thread.join(10)
-    finally:
-        listener.close()

@@ -7,7 +7,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from response.streams import answer, block, pieces, stream
+from response.streams import answer, block, message, numbered, pieces, stream
 
 from codex_transform.response import sse
 from codex_transform.response.rewrite import Rewriter
@@ -120,6 +120,12 @@ def test_a_huge_event_is_held_only_as_long_as_it_takes() -> None:
 def test_an_event_beyond_the_limit_is_not_held() -> None:
     data = stream(answer()[:5]) + b"data: " + b"x" * 3_000_000 + b"\n\n" + stream(answer()[5:])
     assert held(Rewriter(None, limit=100_000).feed, data, 4096) < 500_000
+
+
+def test_items_beyond_the_limit_are_not_held() -> None:
+    done = {"type": "response.output_item.done", "output_index": 0, "item": message("x" * 5000)}
+    data = stream([answer()[0], *numbered([done] * 200, 1)])
+    assert held(Rewriter(None, limit=50_000).feed, data, 4096) < 300_000
 
 
 def held(feed: Callable[[bytes], bytes], data: bytes, size: int) -> int:

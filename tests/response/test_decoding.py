@@ -142,5 +142,11 @@ def test_an_unknown_encoding_is_an_error(encoding: str) -> None:
 
 
 @encodings
+def test_a_single_byte_is_not_enough(encoding: str) -> None:
+    with pytest.raises(DecodingError):
+        decode(header(encoding), encoded(encoding)[:1])
+
+
+@encodings
 def test_no_bytes_at_all_are_no_error(encoding: str) -> None:
     assert decode(header(encoding), b"") == b""

@@ -114,6 +114,12 @@ def test_unfold_grows_an_item_in_the_order_of_the_api() -> None:
     assert added["item"] == {**message(), "content": [], "status": "in_progress"}
 
 
+def test_unfold_begins_with_a_response_that_has_not_ended() -> None:
+    details = {"reason": "max_output_tokens"}
+    begun = unfold(response([message()], "incomplete", incomplete_details=details))[0]["response"]
+    assert begun == response(status="in_progress")
+
+
 def test_unfold_numbers_its_events() -> None:
     events = unfold(response(ITEMS))
     assert [event["sequence_number"] for event in events] == list(range(len(events)))
@@ -152,6 +158,18 @@ def test_the_output_is_what_the_items_brought_in_order() -> None:
 
 def test_items_with_the_same_index_keep_the_order_in_which_they_came() -> None:
     assert folded(done(0, reasoning()), done(0, message()), ended())["output"] == [reasoning(), message()]
+
+
+def test_an_index_may_begin_again() -> None:
+    begun = {"type": "response.output_item.added", "output_index": 0, "item": {**message(), "content": []}}
+    delta = {
+        "type": "response.output_text.delta",
+        "item_id": "msg_1",
+        "output_index": 0,
+        "content_index": 0,
+        "delta": "Hi",
+    }
+    assert folded(done(0, reasoning()), begun, delta, ended())["output"] == [reasoning(), message("Hi")]
 
 
 def test_without_items_the_output_is_the_final_events() -> None:

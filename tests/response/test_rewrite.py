@@ -88,6 +88,7 @@ def test_every_way_to_write_json_leaves_as_it_came(write: Any) -> None:
         b"data: [1]\n\n",
         b"data: {broken\n\n",
         b'data: {"choices":[]}\n\n',
+        b'event: message\ndata: {"choices":[]}\n\n',
         b'event: ping\ndata: {"type":"ping"}\n\n',
         b'id: 3\nevent: response.new\nretry: 5\ndata: {"type":"response.new","sequence_number":1}\n\n',
         b'data: {"type":"response.output_text.delta","sequence_number":3,"item_id":"m","output_index":0,'
@@ -212,7 +213,7 @@ def test_done_becomes_what_the_api_calls_it(status: str | None, kind: str) -> No
     assert rewrite(block(CREATED) + block(final))[0].count(b"event: " + kind.encode() + b"\n") == 1
 
 
-@pytest.mark.parametrize("output", [[], None, "missing", {}])
+@pytest.mark.parametrize("output", [[], None, "missing", {}, {"a": 1}])
 @pytest.mark.parametrize("kind", ["response.completed", "response.incomplete", "response.done"])
 def test_an_empty_output_gets_the_items_that_came(output: Any, kind: str) -> None:
     items = [reasoning(), call(item_id="fc_2"), call(item_id="fc_1"), message()]
@@ -244,8 +245,16 @@ def test_a_final_event_gets_what_clients_cannot_do_without() -> None:
     assert event["response"]["model"] == "m"
     assert event["response"]["usage"]["input_tokens"] == event["response"]["usage"]["output_tokens"] == 0
     (event,) = mended({"type": "response.completed"})
-    assert event["response"]["id"] == "resp_1"
-    assert event["response"]["status"] == "completed"
+    assert event["response"] == {**response(), "usage": event["response"]["usage"]}
+
+
+def test_a_thin_final_event_gets_the_rest_from_the_first() -> None:
+    thin = {"id": "resp_1", "usage": USAGE, "error": {"code": "x"}}
+    for first in ([], [{**CREATED, "response": None}]):
+        out = events_of(rewrite(stream([*first, {"type": "response.completed", "response": thin}]))[0])
+        assert out[-1]["response"] == {**thin, "object": "response", "status": "completed", "output": []}
+    (event,) = mended({"type": "response.completed", "response": thin})
+    assert event["response"] == {**response(), **thin}
 
 
 def test_the_answer_ends_once() -> None:
@@ -266,6 +275,26 @@ def test_events_that_only_codex_knows_are_dropped(end: bytes) -> None:
     out, rewriter = rewrite(b"".join([*data[:3], block(limits, end=end), *data[3:]]))
     assert out == b"".join(data)
     assert rewriter.repaired == {"codex.*"}
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
+def test_a_comment_after_a_dropped_event_stays_whole(end: bytes) -> None:
+    limits = block({"type": "codex.rate_limits"}, end=end)
+    comment = b": ping" + end + end
+    rewriter = Rewriter(None)
+    data = stream([CREATED], end=end) + limits + comment + stream(ANSWER[1:3], end=end)
+    out = b"".join(rewriter.feed(data[at : at + 1]) for at in range(len(data)))
+    assert out == data.replace(limits, b"")
+
+
+def test_items_too_big_to_keep_are_not_put_in() -> None:
+    done = {"type": "response.output_item.done", "sequence_number": 1, "output_index": 0, "item": message("x" * 200)}
+    final = {"type": "response.completed", "sequence_number": 3, "response": response()}
+    data = stream([CREATED, done, {**done, "sequence_number": 2, "output_index": 1}, final])
+    for limit, count in ((1000, 2), (700, 0)):
+        rewriter = Rewriter(None, limit)
+        (*_, event) = events_of(rewriter.feed(data))
+        assert len(event["response"]["output"]) == count
 
 
 def test_the_mark_that_ends_other_apis_streams_is_dropped() -> None:
@@ -431,7 +460,7 @@ def test_events_too_long_pass_unread() -> None:
 
 def test_an_event_too_long_that_is_cut_ends_in_an_error() -> None:
     rewriter = Rewriter(None, limit=400)
-    data = stream([CREATED])[:300] + block({**ANSWER[-1], "padding": "x" * 900})[:800]
-    out = rewriter.feed(stream(ANSWER[3:5])) + rewriter.feed(data) + rewriter.finish()
+    data = stream(ANSWER[3:5]) + block({**ANSWER[-1], "padding": "x" * 900})
+    out = b"".join(rewriter.feed(data[at : at + 50]) for at in range(0, len(data) - 60, 50)) + rewriter.finish()
     assert out.endswith(b"x\n\n")
     assert rewriter.ended is None

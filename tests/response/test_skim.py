@@ -97,7 +97,16 @@ def test_an_empty_item_id_is_none() -> None:
     ],
 )
 def test_anything_else_is_not(data: bytes) -> None:
-    assert skimmer(written(DELTA)).skim(data, 0) == 0
+    known = skimmer(written(DELTA))
+    assert not known.knows(data)
+    assert known.skim(data, 0) == 0
+    assert known.skim(written(DELTA) + data, 0) == len(written(DELTA))
+
+
+def test_two_events_are_not_one() -> None:
+    good, bad = written(DELTA), written({**DELTA, "type": "response.refusal.delta"})
+    for between in (b"", bad, b": ping\n\n", b"data: x\n"):
+        assert not skimmer(good).knows(good + between + good)
 
 
 @pytest.mark.parametrize(

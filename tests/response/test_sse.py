@@ -64,6 +64,7 @@ def test_any_chunking_gives_the_same_blocks(lines: list[bytes], cuts: list[int],
     stream = b"".join(lines)
     blocks = split([stream], limit)
     assert split(pieces(stream, cuts), limit) == blocks
+    assert split([stream[at : at + 1] for at in range(len(stream))], limit) == blocks
     assert b"".join(blocks) == stream
     assert [*sse.split(stream)] == [block for block in split([stream]) if block]
 

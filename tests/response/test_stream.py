@@ -38,6 +38,7 @@ DATA = stream(ANSWER)
 
 VARIANTS = [
     *ANSWER,
+    *ANSWER[4:7] * 5,
     *answer("Voilà \u2028 ünï\r\n\n", cuts=6),
     {"type": "codex.rate_limits", "plan": "plus"},
     {"type": "response.done", "response": response([])},
@@ -63,6 +64,10 @@ RAW = [
 ]
 
 
+# Enough of an answer to know how its deltas look.
+BEGUN = {end: stream(ANSWER[:7], end=end) for end in (b"\n", b"\r\n")}
+
+
 def blocks() -> st.SearchStrategy[bytes]:
     written = st.builds(
         lambda event, ends, style: (
@@ -80,16 +85,23 @@ def blocks() -> st.SearchStrategy[bytes]:
 
 
 @settings(max_examples=300)
-@given(st.lists(blocks(), max_size=14), cuts(), st.sampled_from([None, "gpt-5.3-codex", "gpt-5-nano"]))
-def test_any_chunking_gives_the_same_bytes(written: list[bytes], at: list[int], model: str | None) -> None:
-    data = b"".join(written)
+@given(
+    st.sampled_from([b"", *BEGUN.values()]),
+    st.lists(blocks(), max_size=14),
+    cuts(),
+    st.sampled_from([None, "gpt-5.3-codex", "gpt-5-nano"]),
+)
+def test_any_chunking_gives_the_same_bytes(
+    begun: bytes, written: list[bytes], at: list[int], model: str | None
+) -> None:
+    data = begun + b"".join(written)
     assert outcome(pieces(data, at), model) == outcome([data], model)
 
 
 @settings(max_examples=60)
-@given(st.lists(blocks(), max_size=8), st.sampled_from([None, "gpt-5-nano"]))
-def test_one_byte_at_a_time_gives_the_same_bytes(written: list[bytes], model: str | None) -> None:
-    data = b"".join(written)
+@given(st.sampled_from([b"", *BEGUN.values()]), st.lists(blocks(), max_size=8), st.sampled_from([None, "gpt-5-nano"]))
+def test_one_byte_at_a_time_gives_the_same_bytes(begun: bytes, written: list[bytes], model: str | None) -> None:
+    data = begun + b"".join(written)
     assert outcome((data[at : at + 1] for at in range(len(data))), model) == outcome([data], model)
 
 
@@ -217,6 +229,15 @@ def test_an_answer_cut_off_after_any_event_ends_in_an_error() -> None:
             assert ("peer closed" in error["message"]) == (how == "abort")
             assert live.status == "cut"
             assert live.feed(b"data: late\n\n") + live.finish() + live.abort("again") == b""
+
+
+def test_an_answer_is_closed_once() -> None:
+    for data in (b"", b"text", b"{", b"data: {", b"<html>", DATA[:400]):
+        live = AnswerStream(None, None)
+        with suppress(ApiError):
+            live.feed(data)
+            live.finish()
+        assert live.feed(DATA) + live.finish() + live.abort("again") == b""
 
 
 def test_a_connection_that_breaks_before_anything_is_raised() -> None:

@@ -1,0 +1,92 @@
+"""Addon: where the proxy connects to. Not to this machine, whose services often trust whoever gets to loopback:
+mitmweb's own API was open to every user of the proxy in mitmproxy up to 11.1.1.
+
+What a request names is judged when it comes, so that its client can be told; what a name leads to is judged by the
+address of the connection, before a byte is sent on it, so that no name server can change its mind in between.
+"""
+
+import logging
+
+from mitmproxy import ctx, http
+from mitmproxy.connection import Address, Client
+from mitmproxy.proxy.mode_specs import DnsMode, LocalMode, ReverseMode, TransparentMode, UpstreamMode, WireGuardMode
+from mitmproxy.proxy.server_hooks import ServerConnectionHookData
+
+from codex_transform.errors import ApiError
+from codex_transform.proxy import call as calls
+from codex_transform.proxy import reply
+from codex_transform.proxy.addresses import is_this_machine
+from codex_transform.proxy.config import Config
+from codex_transform.proxy.visitors import is_local
+
+logger = logging.getLogger(__name__)
+
+
+class Targets:
+    """Refuses what leads back to this machine, but for the endpoint and what mitmproxy was started for."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def http_connect(self, flow: http.HTTPFlow) -> None:
+        """A client asks for a tunnel."""
+        self._judge(flow)
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """A client sends a request; one of ours goes to the endpoint, whatever it names."""
+        if calls.of(flow) is None:
+            self._judge(flow)
+
+    def server_connect(self, data: ServerConnectionHookData) -> None:
+        """A connection is about to be made: what came by no HTTP request is judged here."""
+        address = data.server.address
+        if address and not self._is_chosen(data.client, address) and is_this_machine(address[0]):
+            data.server.error = _refusal(address)
+            logger.warning(data.server.error)
+
+    def server_connected(self, data: ServerConnectionHookData) -> None:
+        """A connection has been made, nothing has been sent on it yet: its address is what a name led to."""
+        address, peer = data.server.address, data.server.peername
+        if not address or not peer or self._is_chosen(data.client, address) or not is_this_machine(peer[0]):
+            return
+        data.server.error = _refusal(address)
+        logger.warning(data.server.error)
+        # mitmproxy has no way to say no here, but it writes nothing to a connection that is closing.
+        if handler := ctx.master.addons.get("proxyserver").connections.get(data.client.id):
+            handler.transports[data.server].writer.close()
+
+    def _judge(self, flow: http.HTTPFlow) -> None:
+        address = (flow.request.host, flow.request.port)
+        if flow.response or self._may_be_named(flow.client_conn, address) or not is_this_machine(address[0]):
+            return
+        error = ApiError(403, _refusal(address))
+        logger.warning(error.message)
+        flow.response = reply.error(error)
+
+    def _is_chosen(self, client: Client, address: Address) -> bool:
+        """True for what mitmproxy itself connects to, and for what a client may name."""
+        mode = client.proxy_mode
+        if isinstance(mode, UpstreamMode) and address == mode.address:
+            return True
+        if isinstance(mode, DnsMode | WireGuardMode) and address[1] == 53:
+            return True  # this machine's own resolver
+        return self._may_be_named(client, address)
+
+    def _may_be_named(self, client: Client, address: Address) -> bool:
+        """True for the places on this machine that a client may ask for."""
+        if self.config.endpoint is not None and self.config.endpoint.matches(address[0], address[1]):
+            return True
+        mode = client.proxy_mode
+        if isinstance(mode, ReverseMode) and address == mode.address:
+            return True
+        # Redirected here from a connection that this machine was making anyway.
+        return isinstance(mode, LocalMode | TransparentMode) and is_local(client)
+
+
+def _refusal(address: Address) -> str:
+    host, port = address[0], address[1]
+    usual = ["localhost", "127.0.0.1"]
+    return (
+        f"the proxy does not connect to its own machine ({host} port {port}), except to the endpoint: have the client "
+        f"go there without a proxy, with NO_PROXY={','.join(usual if host in usual else [*usual, host])}"
+    )

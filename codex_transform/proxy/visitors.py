@@ -1,0 +1,112 @@
+"""Addon: who may use the proxy. By default that is this machine alone.
+
+A stranger is turned away before a byte of the request is read: with a 403 where the proxy speaks HTTP to its
+clients, by closing the connection where it speaks anything else (SOCKS, or what a redirected connection holds).
+"""
+
+import logging
+from collections.abc import Iterable, Iterator
+
+from mitmproxy import connection, ctx
+from mitmproxy.net.tls import starts_like_tls_record
+from mitmproxy.proxy import layer
+from mitmproxy.proxy.layers import ClientTLSLayer
+from mitmproxy.proxy.mode_specs import LocalMode, ProxyMode, RegularMode, ReverseMode, UpstreamMode
+
+from codex_transform.endpoint import is_loopback
+from codex_transform.errors import ApiError
+from codex_transform.proxy.addresses import is_this_machine
+from codex_transform.proxy.config import Config
+from codex_transform.proxy.refusal import Refusal
+
+logger = logging.getLogger(__name__)
+
+UNPROTECTED = (
+    "codex_allow_remote is on, so everybody on the network could use the endpoint's key: "
+    "start mitmproxy with --proxyauth user:password as well, or turn codex_allow_remote off"
+)
+
+
+def is_unprotected(config: Config) -> bool:
+    """True when strangers may come without a password."""
+    return config.settings.allow_remote and not ctx.options.proxyauth
+
+
+def is_local(client: connection.Client) -> bool:
+    """True for a client on this machine."""
+    if isinstance(client.proxy_mode, LocalMode):
+        return True  # mitmproxy redirects this machine's own programs there
+    host, *rest = client.peername
+    scope = rest[2] if len(rest) > 2 else 0
+    return is_this_machine(f"{host}%{scope}" if scope else host)
+
+
+class Visitors:
+    """Turns strangers away."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+
+    def running(self) -> None:
+        """mitmproxy is up: warns of every mode that others can reach."""
+        if is_unprotected(self.config):
+            logger.warning(UNPROTECTED)
+        elif not self.config.settings.allow_remote:
+            for message in _exposed(ctx.options.mode, ctx.options.listen_host):
+                logger.warning(message)
+
+    def client_connected(self, client: connection.Client) -> None:
+        """Closes a stranger's connection on which no HTTP answer would be understood."""
+        if not _answers_http(client) and (error := self._refuse(client)):
+            _log(client, error)
+            client.error = error.message
+
+    def next_layer(self, nextlayer: layer.NextLayer) -> None:
+        """Answers a stranger who has begun to speak."""
+        client = nextlayer.context.client
+        if not nextlayer.data_client() or not _answers_http(client) or not (error := self._refuse(client)):
+            return
+        if starts_like_tls_record(nextlayer.data_client()) and not client.tls:
+            client.alpn = b"http/1.1"  # what the answer will be in
+            nextlayer.layer = ClientTLSLayer(nextlayer.context)
+        else:
+            _log(client, error)
+            nextlayer.layer = Refusal(nextlayer.context, error)
+
+    def _refuse(self, client: connection.Client) -> ApiError | None:
+        """What a client is told that may not use the proxy."""
+        if is_local(client):
+            return None
+        if is_unprotected(self.config):
+            return ApiError(403, UNPROTECTED)
+        if self.config.settings.allow_remote:
+            return None
+        return ApiError(
+            403,
+            "this proxy serves its own machine only; its owner can set codex_allow_remote, "
+            "together with mitmproxy's option proxyauth",
+        )
+
+
+def _log(client: connection.Client, error: ApiError) -> None:
+    logger.warning("refused a client at %s: %s", client.peername[0], error.message)
+
+
+def _answers_http(client: connection.Client) -> bool:
+    """True where a client that has just connected speaks HTTP to the proxy, or TLS with HTTP in it."""
+    mode = client.proxy_mode
+    http = isinstance(mode, RegularMode | UpstreamMode) or (
+        isinstance(mode, ReverseMode) and mode.scheme in ("http", "https")
+    )
+    return http and client.transport_protocol == "tcp"
+
+
+def _exposed(modes: Iterable[str], listen_host: str | None) -> Iterator[str]:
+    """A warning for every mode that listens on more than loopback."""
+    for mode in map(ProxyMode.parse, modes):
+        host, port = mode.listen_host(listen_host), mode.listen_port()
+        if port is not None and not is_loopback(host):
+            yield (
+                f"{mode.full_spec} mode listens on {host or 'all interfaces'}: others can connect, though they are "
+                "refused; start mitmproxy with --listen-host 127.0.0.1"
+            )

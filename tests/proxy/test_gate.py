@@ -1,0 +1,71 @@
+"""Which addresses are this machine's own."""
+
+import socket
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codex_transform.proxy.addresses import is_this_machine
+
+LOOPBACK = [
+    *("localhost", "LOCALHOST", "localhost.", "my.localhost", "My.LocalHost.", socket.gethostname()),
+    *("127.0.0.1", "127.1", "127.0.0.2", "127.255.255.254", "0x7f.1", "0x7F000001", "2130706433", "017700000001"),
+    *("0", "0.0.0.0", "::", "::1", "[::1]", "0:0:0:0:0:0:0:1", "::ffff:127.0.0.1", "::ffff:7f00:1", "::ffff:0.0.0.0"),
+    *("127.0.0.1.", "\uff11\uff12\uff17.0.0.1", "127\u30020\u30020\u30021", "\uff4c\uff4f\uff43\uff41lhost", "::1%1"),
+]
+
+
+@pytest.mark.parametrize("host", LOOPBACK)
+def test_this_machine(host: str) -> None:
+    assert is_this_machine(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *(
+            "api.openai.com",
+            "localhost.example",
+            "notlocalhost",
+            "127.0.0.1.example",
+            "1.2.3.4.5",
+            "x" * 300,
+            "a..b",
+            "é",
+        ),
+        *("198.51.100.1", "::ffff:198.51.100.1", "2001:db8::1", "224.0.0.1", "ff02::1", "256.1.1.1"),
+    ],
+)
+def test_others(host: str) -> None:
+    assert not is_this_machine(host)
+
+
+@given(st.text() | st.ip_addresses().map(str))
+def test_any_text_has_an_answer(host: str) -> None:
+    assert is_this_machine(host) in (True, False)
+
+
+@given(st.ip_addresses(v=4, network="127.0.0.0/8"))
+def test_all_of_loopback_in_any_spelling(address: object) -> None:
+    number = int(address)  # type: ignore[call-overload]
+    spellings = [
+        str(address),
+        str(number),
+        hex(number),
+        f"0{number:o}",
+        f"127.{number & 0xFFFFFF}",
+        f"::ffff:{address}",
+    ]
+    assert all(map(is_this_machine, spellings))
+
+
+def test_the_addresses_of_the_interfaces() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("198.51.100.1", 9))
+        except OSError:
+            pytest.skip("this machine is on no network")
+        own = probe.getsockname()[0]
+    assert is_this_machine(own)
+    assert is_this_machine(f"::ffff:{own}")
