@@ -60,6 +60,7 @@ IN_THE_GATE = ["python3 scripts/test.py", "python3 scripts/test.py --lint", "pyt
 ONE_BY_ONE = [
     "python3 scripts/demo.py",
     "python3 scripts/test.py tests/request -k bridge",
+    "python3 scripts/bench.py --quick",
     ".venv/bin/python -m codex_transform.sandbox",
 ]
 """Each has a test of its own below."""
@@ -168,6 +169,22 @@ def test_a_part_of_the_tests(tmp_path: Path, local: Sandbox) -> None:
     done = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"\b\d+ passed", done.stdout)
+
+
+def test_the_benchmark(tmp_path: Path, local: Sandbox) -> None:
+    """That it runs and gives every row; what the figures are is not for a busy machine to say."""
+    command = adapted("python3 scripts/bench.py --quick", local)
+    done = subprocess.run(
+        [*command, "--json"],
+        cwd=ROOT,
+        env=surroundings(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert len(json.loads(done.stdout)["results"]) >= 8
 
 
 def test_the_sandbox(tmp_path: Path, local: Sandbox) -> None:
