@@ -373,6 +373,10 @@ def started(place: Place, *arguments: str, **variables: str) -> Iterator[Proxy]:
     assert "Traceback" not in proxy.log
 
 
+# A shell starts background jobs, and what they start, deaf to Ctrl-C; at a terminal nobody is.
+LISTENS = "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.execv(sys.argv[1], sys.argv[1:])"
+
+
 class Terminal:
     """A terminal with start.py in it; whatever is typed and said ends with the block."""
 
@@ -381,7 +385,7 @@ class Terminal:
         self._read = 0
         self._ours, theirs = pty.openpty()
         self.process = subprocess.Popen(
-            place.command("start.py", "--port", "0"),
+            [sys.executable, "-c", LISTENS, *place.command("start.py", "--port", "0")],
             env=place.environ(TERM="xterm", **variables),
             cwd=place.home,
             stdin=theirs,
