@@ -4,7 +4,6 @@ What the SDK must see is in `FAILS` and `INCOMPLETE`. A misbehaviour in neither,
 """
 
 import json
-import ssl
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 import openai
 import pytest
 from running import Proxy
+from sdk import client
 
 from codex_transform.sandbox import TABLE, Sandbox
 
@@ -131,15 +131,8 @@ def misbehave(name: str) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def sdk(quiet_proxy: Proxy) -> Iterator[openai.OpenAI]:
-    trust = ssl.create_default_context(cafile=str(quiet_proxy.ca))
-    with openai.DefaultHttpxClient(proxy=quiet_proxy.url, verify=trust) as http:
-        yield openai.OpenAI(
-            api_key="sk-dummy-of-the-client-0000",
-            base_url="https://api.openai.com/v1",
-            http_client=http,
-            max_retries=0,
-            timeout=30,
-        )
+    with client(quiet_proxy) as sdk:
+        yield sdk
 
 
 @dataclass

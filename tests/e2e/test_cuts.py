@@ -4,13 +4,13 @@ Each cut is judged twice: by OpenAI's Python SDK, and by the bytes.
 """
 
 import json
-import ssl
 from collections.abc import Iterator
 from typing import Any
 
 import openai
 import pytest
 from running import Proxy
+from sdk import client
 
 from codex_transform.sandbox import Sandbox
 
@@ -37,15 +37,8 @@ def events(quiet_proxy: Proxy) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="module")
 def sdk(quiet_proxy: Proxy) -> Iterator[openai.OpenAI]:
-    trust = ssl.create_default_context(cafile=str(quiet_proxy.ca))
-    with openai.DefaultHttpxClient(proxy=quiet_proxy.url, verify=trust) as http:
-        yield openai.OpenAI(
-            api_key="sk-dummy-of-the-client-0000",
-            base_url="https://api.openai.com/v1",
-            http_client=http,
-            max_retries=0,
-            timeout=30,
-        )
+    with client(quiet_proxy) as sdk:
+        yield sdk
 
 
 def parsed(body: bytes) -> list[dict[str, Any]]:

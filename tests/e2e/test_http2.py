@@ -16,6 +16,7 @@ from h2.errors import ErrorCodes
 from h2.events import DataReceived, StreamEnded, StreamReset
 from h2_endpoint import H2Endpoint
 from running import Proxy, mitmdump
+from sdk import client
 
 from codex_transform.sandbox import Sandbox, running
 
@@ -72,19 +73,10 @@ class OnlyHttp2(ssl.SSLContext):
         super().set_alpn_protocols(["h2"] if "h2" in alpn_protocols else alpn_protocols)
 
 
-@contextmanager
-def client(proxy: Proxy, http2: bool) -> Iterator[openai.OpenAI]:
-    """The SDK with connections of its own to the proxy."""
+def only_http2(proxy: Proxy) -> ssl.SSLContext:
     trust = OnlyHttp2(ssl.PROTOCOL_TLS_CLIENT)
     trust.load_verify_locations(proxy.ca)
-    with openai.DefaultHttpxClient(proxy=proxy.url, verify=trust, http2=http2) as http:
-        yield openai.OpenAI(
-            api_key="sk-dummy-of-the-client-0000",
-            base_url="https://api.openai.com/v1",
-            http_client=http,
-            max_retries=0,
-            timeout=30,
-        )
+    return trust
 
 
 class Http2Client:
@@ -161,7 +153,7 @@ def is_whole(events: list[Any]) -> bool:
 
 def test_http2_on_both_sides(proxy: Proxy, endpoint: H2Endpoint) -> None:
     endpoint.forget()
-    with client(proxy, http2=True) as sdk:
+    with client(proxy, only_http2(proxy), http2=True) as sdk:
         assert is_whole(ask(sdk))
         whole = sdk.responses.with_raw_response.create(**HELLO)
         assert whole.http_response.http_version == "HTTP/2"
@@ -178,7 +170,7 @@ def test_http2_on_both_sides(proxy: Proxy, endpoint: H2Endpoint) -> None:
 @pytest.mark.parametrize("broken", ["reset@4", "cut@4", "no-terminal@4"])
 def test_an_http2_stream_breaks_off(proxy: Proxy, broken: str) -> None:
     """By RST_STREAM, by GOAWAY and the end of the connection, and by a proper end that comes too early."""
-    with client(proxy, http2=True) as sdk:
+    with client(proxy, only_http2(proxy), http2=True) as sdk:
         with pytest.raises(openai.APIError) as raised:
             ask(sdk, broken)
         assert not isinstance(raised.value, openai.APIConnectionError | openai.APIStatusError)
@@ -220,7 +212,7 @@ def test_a_long_answer_over_http2(proxy: Proxy, endpoint: H2Endpoint) -> None:
 
 
 def test_html_and_limits_over_http2(proxy: Proxy) -> None:
-    with client(proxy, http2=True) as sdk:
+    with client(proxy, only_http2(proxy), http2=True) as sdk:
         with pytest.raises(openai.InternalServerError, match="web page"):
             ask(sdk, "html-200")
         with pytest.raises(openai.RateLimitError) as raised:
@@ -244,7 +236,7 @@ def test_an_http2_client_and_an_endpoint_without(old_proxy: Proxy, old_endpoint:
 def test_http11_is_kept_alive(old_proxy: Proxy, old_endpoint: Sandbox) -> None:
     """A stream, a whole answer, an error and a refusal alike leave the connection as it was."""
     old_endpoint.forget()
-    with client(old_proxy, http2=False) as sdk:
+    with client(old_proxy, only_http2(old_proxy), http2=False) as sdk:
         assert is_whole(ask(sdk))
         assert sdk.responses.create(**HELLO).status == "completed"
         with pytest.raises(openai.RateLimitError):
@@ -260,7 +252,7 @@ def test_http11_is_kept_alive(old_proxy: Proxy, old_endpoint: Sandbox) -> None:
 def test_http11_clients_hang_up(old_proxy: Proxy, old_endpoint: Sandbox, misbehaviour: str) -> None:
     """In the middle of a stream, whether or not more is on its way: tokens cost money."""
     old_endpoint.forget()
-    with client(old_proxy, http2=False) as sdk:
+    with client(old_proxy, only_http2(old_proxy), http2=False) as sdk:
         assert hang_up(sdk, misbehaviour) == 4
         assert old_endpoint.wait(lambda requests: bool(requests[0]["cancelled"]), seconds=1)
         assert is_whole(ask(sdk))
@@ -276,7 +268,7 @@ def test_the_rest_of_a_refused_answer_is_not_waited_for(
         (proxy, endpoint, True),
     ):
         to.forget()
-        with client(through, http2) as sdk:
+        with client(through, only_http2(through), http2) as sdk:
             with pytest.raises(openai.InternalServerError) as raised:
                 ask(sdk, "false-gzip+hang@1")
             assert raised.value.status_code == 502

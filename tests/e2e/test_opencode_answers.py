@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any
 
 import programs
 import pytest
-from running import OpenCode, Proxy
+from running import OpenCode, Proxy, mitmdump
 
 from codex_transform.sandbox import Sandbox
 
@@ -75,15 +76,18 @@ class Server:
         return {"model": {"providerID": "openai", "modelID": CODEX}, "parts": [{"type": "text", "text": text}]}
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, quiet_proxy: Proxy) -> Iterator[Server]:
+@contextmanager
+def serving(folder: Path, proxy: Proxy) -> Iterator[Server]:
+    """OpenCode as a server behind the proxy, with a home and a project in `folder`."""
     program = programs.opencode(programs.OPENCODE)
     if program is None:
         why = f"OpenCode is not there: {programs.install_command(programs.OPENCODE)}"
         if os.environ.get("CI") == "true":
             pytest.fail(why)
         pytest.skip(why)
-    home, project = tmp_path_factory.mktemp("server-home"), tmp_path_factory.mktemp("server-project")
+    home, project = folder / "server-home", folder / "server-project"
+    home.mkdir()
+    project.mkdir()
     variables = {
         "PATH": os.environ["PATH"],
         "HOME": str(home),
@@ -91,8 +95,8 @@ def server(tmp_path_factory: pytest.TempPathFactory, quiet_proxy: Proxy) -> Iter
         "OPENAI_API_KEY": "sk-dummy-of-the-client-0000",
         "OPENCODE_DISABLE_AUTOUPDATE": "1",
         "OPENCODE_DISABLE_LSP_DOWNLOAD": "1",
-        "HTTPS_PROXY": quiet_proxy.url,
-        "NODE_EXTRA_CA_CERTS": str(quiet_proxy.ca),
+        "HTTPS_PROXY": proxy.url,
+        "NODE_EXTRA_CA_CERTS": str(proxy.ca),
     }
     command = [program, "serve", "--hostname", "127.0.0.1", "--port", "0"]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
@@ -109,6 +113,12 @@ def server(tmp_path_factory: pytest.TempPathFactory, quiet_proxy: Proxy) -> Iter
             yield Server(int(listening[1]), project)
         finally:
             process.terminate()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, quiet_proxy: Proxy) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("opencode"), quiet_proxy) as running:
+        yield running
 
 
 @pytest.fixture
@@ -168,6 +178,22 @@ def test_a_limit_is_waited_for(server: Server, sandbox: Sandbox) -> None:
     server.call(f"/session/{session}/abort", {})
     server.status(session, "idle")
     assert misbehaviours(sandbox) == ["usage-limit-404"]
+
+
+def test_an_endpoint_that_is_down_is_named(tmp_path: Path, shared_sandbox: Sandbox) -> None:
+    """OpenCode goes on trying, and says meanwhile what is wrong."""
+    with (
+        mitmdump(tmp_path / "proxy-home", shared_sandbox, CODEX_BASE_URL="http://127.0.0.1:9") as proxy,
+        serving(tmp_path, proxy) as server,
+    ):
+        session = server.session()
+        server.begin(session, "say hello")
+        status = server.status(session, "retry")
+        assert "Cannot reach 127.0.0.1:9: nothing listens there" in status["message"]
+        assert "codex_base_url" in status["message"]
+        server.call(f"/session/{session}/abort", {})
+        server.status(session, "idle")
+        assert texts(server.call(f"/session/{session}/message")) == []
 
 
 def test_a_full_context_is_compacted(server: Server, sandbox: Sandbox) -> None:

@@ -1,13 +1,12 @@
 """OpenAI's own Python SDK through the real mitmdump: a judge of the standard format that is not ours."""
 
-import ssl
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import openai
 import pytest
 from running import Proxy
+from sdk import client
 
 from codex_transform.sandbox import Sandbox
 
@@ -24,19 +23,6 @@ TOOL: Any = {
     },
     "strict": False,
 }
-
-
-@contextmanager
-def client(proxy: Proxy) -> Iterator[openai.OpenAI]:
-    trust = ssl.create_default_context(cafile=str(proxy.ca))
-    with openai.DefaultHttpxClient(proxy=proxy.url, verify=trust) as http:
-        yield openai.OpenAI(
-            api_key="sk-dummy-of-the-client-0000",
-            base_url="https://api.openai.com/v1",
-            http_client=http,
-            max_retries=0,
-            timeout=30,
-        )
 
 
 def test_streaming(proxy: Start, sandbox: Sandbox) -> None:

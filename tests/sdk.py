@@ -1,0 +1,22 @@
+"""OpenAI's own Python SDK, as a client behind the proxy."""
+
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import openai
+from running import Proxy
+
+
+@contextmanager
+def client(proxy: Proxy, trust: ssl.SSLContext | None = None, http2: bool = False) -> Iterator[openai.OpenAI]:
+    """An SDK that trusts the proxy, tries once, and has a dummy for a key."""
+    trust = trust or ssl.create_default_context(cafile=str(proxy.ca))
+    with openai.DefaultHttpxClient(proxy=proxy.url, verify=trust, http2=http2) as http:
+        yield openai.OpenAI(
+            api_key="sk-dummy-of-the-client-0000",
+            base_url="https://api.openai.com/v1",
+            http_client=http,
+            max_retries=0,
+            timeout=30,
+        )
