@@ -29,7 +29,7 @@ TABLE: dict[str, Fault] = {
     "filled-output": Fault("terminal output holds the items", events.output(lambda r, i: r.update(output=i))),
     "empty-output": Fault("terminal output is []", events.output(lambda r, _: r.update(output=[]))),
     "null-output": Fault("terminal output is null", events.output(lambda r, _: r.update(output=None))),
-    "missing-output": Fault("terminal response has no output", events.output(lambda r, _: r.pop("output"))),
+    "missing-output": Fault("terminal response has no output", events.output(lambda r, _: r.pop("output", None))),
     "thin-terminal": Fault("terminal response has only id and usage", events.thin_terminal()),
     "rate-limit-events": Fault("codex.rate_limits events", events.extra(events.rate_limits)),
     "unknown-events": Fault("events of an unknown type", events.extra(events.news)),
