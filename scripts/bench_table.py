@@ -101,12 +101,23 @@ _COMPARISONS: dict[str, Callable[[float, float], float]] = {
     "alone": lambda _, addon: addon,
 }
 
+# Student's t for 95 %, by the number of samples.
+_STUDENT = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}
+
 
 def median(values: Sequence[float]) -> Median:
-    """The median of samples; its interval comes from the binomial distribution of how many lie below it."""
+    """The median of two or more samples.
+
+    Its interval comes from the binomial distribution of how many samples lie below it. Fewer than six say too little
+    about that; theirs is Student's, as if they were distributed normally.
+    """
     ordered = sorted(values)
-    below = max(math.floor((len(ordered) - 1.96 * math.sqrt(len(ordered))) / 2), 0)
-    return Median(statistics.median(ordered), ordered[below], ordered[-1 - below])
+    count, middle = len(ordered), statistics.median(ordered)
+    if count in _STUDENT:
+        half = _STUDENT[count] * statistics.stdev(ordered) / math.sqrt(count)
+        return Median(middle, middle - half, middle + half)
+    below = max(math.floor((count - 1.96 * math.sqrt(count)) / 2), 0)
+    return Median(middle, ordered[below], ordered[-1 - below])
 
 
 def spread(values: Sequence[float]) -> float:

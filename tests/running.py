@@ -39,6 +39,10 @@ class Proxy:
     def ca(self) -> Path:
         return self.home / ".mitmproxy" / "mitmproxy-ca-cert.pem"
 
+    def is_ready(self) -> bool:
+        """True once the certificate is there, all of it."""
+        return self.ca.exists() and b"END CERTIFICATE" in self.ca.read_bytes()
+
     @property
     def log(self) -> str:
         return "".join(self.lines)
@@ -120,7 +124,7 @@ def mitmdump(home: Path, sandbox: Sandbox, *options: str, **environ: str | None)
         proxy.port = int(proxy.wait_for(LISTENING.pattern)[1])
         # The certificate is the last thing that mitmproxy makes ready.
         waiting = threading.Event()
-        assert any(proxy.ca.exists() or waiting.wait(0.02) for _ in range(500)), proxy.log
+        assert any(proxy.is_ready() or waiting.wait(0.02) for _ in range(1000)), proxy.log
         yield proxy
     finally:
         # Ended while a client is connected, asyncio reports the cancelled connections: that is no fault.

@@ -60,6 +60,10 @@ class Answer:
                 error.message = keys.unsaid(error.message.encode(errors="replace"), call.key).decode()
                 call.error = error
                 flow.response = reply.error(error, response.headers)
+            except Exception:
+                logger.exception("rewriting an answer failed; it was not passed on")
+                call.error = ApiError(502, "codex-transform failed on this answer; its log says why")
+                flow.response = reply.error(call.error, response.headers)
             flow.response.timestamp_start = response.timestamp_start
             flow.response.timestamp_end = response.timestamp_end
         if call.error:

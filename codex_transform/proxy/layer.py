@@ -38,6 +38,7 @@ from codex_transform.errors import ApiError
 from codex_transform.proxy import call as calls
 from codex_transform.proxy import keys, reply
 from codex_transform.proxy.streamed import StreamedAnswer
+from codex_transform.response.stream import AnswerStream
 from codex_transform.response.unreachable import unreachable
 from codex_transform.response.whole import cut_off
 
@@ -128,6 +129,9 @@ class CodexStream(HttpStream):
         ):
             yield from super().handle_protocol_error(event)
             return
+        if self._is_whole():
+            yield from self.state_consume_response_body(ResponseEndOfMessage(self.stream_id))
+            return
         try:
             self._break_off(call, event.message)
         except ApiError as error:
@@ -141,6 +145,18 @@ class CodexStream(HttpStream):
     def _streamed(self) -> StreamedAnswer | None:
         stream = self.flow.response and self.flow.response.stream
         return stream if isinstance(stream, StreamedAnswer) else None
+
+    def _is_whole(self) -> bool:
+        """True when all of an answer has been collected and only the end of the connection was untidy."""
+        response = self.flow.response
+        if self._streamed is not None or response is None or response.status_code != 200:
+            return False
+        answer = AnswerStream(None, response.headers.get("content-encoding"))
+        try:
+            answer.feed(bytes(self.response_body_buf))
+        except ApiError:
+            return False
+        return answer.status in ("completed", "incomplete")
 
     def _break_off(self, call: calls.Call, reason: str) -> None:
         """Has the streamed answer close itself; raises ApiError if the client can still get an error instead."""

@@ -28,6 +28,9 @@ _LONGEST_QUOTE = 300
 # Statuses with which endpoints say that a limit is used up.
 _LIMIT_STATUSES = (402, 403, 404, 429)
 
+# What servers say when they know nothing of an address, rather than of a model or an item.
+_NO_SUCH_PAGE = ("", "not found", "method not allowed", "404 page not found", "404 not found")
+
 _TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
 
 # What keys look like: OpenAI's own, JSON web tokens, bearer tokens. Where the key is at fault, any long word with
@@ -54,6 +57,8 @@ def from_endpoint(
     is_page = text.startswith("<") or "text/html" in fields.get("content-type", "")
     report = None if is_page else _report(text)
 
+    if status < 200:
+        return ApiError(502, f"{endpoint} answered HTTP {_name(status)}, and nothing after it.")
     if 300 <= status < 400:
         return ApiError(502, _moved(endpoint, status, fields.get("location")))
     if status in _LIMIT_STATUSES and (_is_limit(report, text) or status == 429):
@@ -63,8 +68,9 @@ def from_endpoint(
         return ApiError(status, _page(endpoint, status, text), retry_after=retry_after)
     if status in (401, 403):
         return _refused(endpoint, status, report, text)
-    if status in (404, 405) and not (report and report.standard):
-        said = _quote(report.message if report else text)
+    told = report.message if report else text
+    if status in (404, 405) and told.strip(" .").lower() in _NO_SUCH_PAGE:
+        said = _quote(told)
         return ApiError(status, f"{endpoint} is no address of this server (HTTP {status}{said}). Check codex_base_url.")
     if report:
         error = report.http_error(status)

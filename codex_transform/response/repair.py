@@ -151,10 +151,13 @@ class Repairer:
         response = event.get("response")
         if not isinstance(response, dict):
             response = event["response"] = {}
-        if event["type"] == "response.done":
+        if event["type"] in ("response.done", "response.completed"):
+            # Some relays have one event for every end; what the response says of itself tells which it is.
             kind = f"response.{response.get('status')}"
-            event["type"] = kind if kind in ENDS else "response.completed"
-            mended.add("response.done")
+            kind = kind if kind in ENDS and kind != "response.done" else "response.completed"
+            if kind != event["type"]:
+                mended.add(event["type"])
+                event["type"] = kind
         end = ENDS[event["type"]]
         reported = self.ended == "error" and end == "failed"
         if self.ended and not reported:
@@ -169,10 +172,14 @@ class Repairer:
             response["status"] = end
             mended.add("status")
         self.end(end)
-        if isinstance(response.get("usage"), dict):
-            self.usage = response["usage"]
+        usage = response.get("usage")
+        if _counts(usage):
+            self.usage = usage
         elif end != "failed":
-            response["usage"] = _NO_USAGE
+            # OpenCode asks again, without end, when it cannot tell what an answer took.
+            known = usage.items() if isinstance(usage, dict) else ()
+            right = {name: value for name, value in known if type(value) is type(_NO_USAGE.get(name, value))}
+            response["usage"] = _NO_USAGE | right
             mended.add("usage")
         if end != "failed" or reported:
             return Repair([event], mended)
@@ -182,6 +189,11 @@ class Repairer:
         event["sequence_number"] = self._next_number
         self._next_number += 1
         return Repair([error, event], mended | {"error"})
+
+
+def _counts(usage: Any) -> bool:
+    """True for token counts that clients can work with."""
+    return isinstance(usage, dict) and all(type(usage.get(name)) is int for name in ("input_tokens", "output_tokens"))
 
 
 def _is_set(value: Any) -> bool:

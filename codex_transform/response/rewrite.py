@@ -14,7 +14,7 @@ from codex_transform.response import jsontext, sse
 from codex_transform.response.repair import ENDS, Repairer
 from codex_transform.response.report import Report, read
 from codex_transform.response.rules import RULES, Action
-from codex_transform.response.skim import Skimmer
+from codex_transform.response.skim import Shape, knows_nothing, learn
 
 # How an event begins whose type shows without parsing: its name, if any, and an object with `type` first.
 _HEAD = re.compile(rb'(?:event: ?([\w.]+)(?:\r\n|\n|\r))?data: ?\{\s*"type"\s*:\s*"([\w.]+)"\s*,')
@@ -47,12 +47,13 @@ _NOT_REPLACED = -1
 class Rewriter:
     """One answer's way from the endpoint's event stream to the client's.
 
-    `parsed` counts the events that had to be parsed, `repaired` names what was mended. `started` is True once an
-    event or a comment has been passed on. `stray` is how the text began that came instead of events, as long as
-    nothing else has come.
+    `events` counts the events that came in, `parsed` those that had to be parsed, `repaired` names what was mended.
+    `started` is True once an event or a comment has been passed on. `stray` is how the text began that came instead
+    of events, as long as nothing else has come.
     """
 
     def __init__(self, asked_model: str | None, limit: int = sse.LIMIT) -> None:
+        self.events = 0
         self.parsed = 0
         self.repaired: set[str] = set()
         self.started = False
@@ -60,16 +61,12 @@ class Rewriter:
         self._named = None if asked_model is None else b'"model":' + jsontext.write(asked_model)
         self._limit = limit
         self._splitter = sse.Splitter(limit)
-        self._skimmer = Skimmer()
         self._repairer = Repairer(asked_model, limit)
-        self._attended = 0
         self._replaced = 0
         self._previous = ""
-
-    @property
-    def events(self) -> int:
-        """How many events came in."""
-        return self._attended + self._skimmer.count
+        self._last = b""
+        self._shape = Shape(knows_nothing)
+        self._knows = self._shape.knows
 
     @property
     def ended(self) -> str | None:
@@ -91,14 +88,15 @@ class Rewriter:
 
         Raises ApiError when the endpoint reports an error before it says anything else.
         """
-        start = 0
-        if self._splitter.idle:
-            if self._skimmer.knows(data):
-                return data
-            start = self._skimmer.skim(data, 0)
+        if self._knows(data):
+            self.events += 1
+            self._last = data
+            return data
+        start = self._skim(data, 0)
         out = [data[:start]] if start else []
         for at in range(start, len(data), sse.PIECE):
             out += self._feed(data[at : at + sse.PIECE])
+        self._knows = self._shape.knows if self._splitter.idle else knows_nothing
         return out[0] if len(out) == 1 else b"".join(out)
 
     def finish(self) -> bytes:
@@ -132,25 +130,35 @@ class Rewriter:
                 block, start = self._splitter.take(data, start)
                 if block:
                     yield self._attend(block)
-            if self._splitter.idle and (end := self._skimmer.skim(data, start)) > start:
+            if (end := self._skim(data, start)) > start:
                 yield data[start:end]
                 start = end
+
+    def _skim(self, data: bytes, start: int) -> int:
+        """Where the whole events that need nothing end, from `start` on; `start` when there are none."""
+        if not self._splitter.idle:
+            return start
+        end, count, last = self._shape.run(data, start)
+        if count:
+            self.events += count
+            self._last = last
+        return end
 
     def _attend(self, block: bytes) -> bytes:
         """What leaves in the place of one block."""
         head = _HEAD.match(block)
         kind = head[2].decode() if head and head[1] in (None, head[2]) else ""
         if len(block) > self._limit:
-            self._attended += 1
+            self.events += 1
             self.started = True
             self._repairer.ended = self.ended or ENDS.get(kind)
             return block
         if not self._needs_nothing(kind, block):
             return self._read(block)
-        self._attended += 1
+        self.events += 1
         self.started = True
         self._repairer.keep(kind, block)
-        self._skimmer.last = block
+        self._last = block
         self._consider(kind, block)
         return block
 
@@ -164,9 +172,9 @@ class Rewriter:
         return all(_has(block, member) for member in members)
 
     def _consider(self, kind: str, block: bytes) -> None:
-        """Has the skimmer learn the second of two deltas in a row, which may be a run's."""
+        """Learns the shape of the second of two deltas in a row, which may be a run's."""
         if kind == self._previous and kind.endswith(".delta"):
-            self._skimmer.learn(block, (b'"type":', *_MEMBERS[kind][1]))
+            self._shape = learn(block, (b'"type":', *_MEMBERS[kind][1])) or self._shape
         self._previous = kind
 
     def _read(self, block: bytes) -> bytes:
@@ -174,7 +182,7 @@ class Rewriter:
         fields = sse.parse(block)
         if fields.data is None:
             return self._pass_lines(block, fields)
-        self._attended += 1
+        self.events += 1
         if fields.data.strip() == _DONE:
             # OpenAI's SDKs read no further, and would miss that the answer was cut off.
             return self._replace({"[DONE]"}, b"")
@@ -183,8 +191,10 @@ class Rewriter:
         if event is None and fields.name == "error":
             event = {"message": fields.data.decode(errors="replace")}
         if event is None:
-            self.started = True
-            return block
+            # Clients parse what every event holds: one that holds something else would end the answer for them.
+            if not self.started:
+                self.stray = (self.stray + fields.data)[:_STRAY]
+            return self._replace({"unreadable"}, b"")
         self._catch_up()
         kind = _kind(event, fields.name)
         events, mended = self._repairer.repair(kind, event)
@@ -220,9 +230,9 @@ class Rewriter:
         return block
 
     def _catch_up(self) -> None:
-        if self._skimmer.last:
-            self._repairer.follow(self._skimmer.last)
-            self._skimmer.last = b""
+        if self._last:
+            self._repairer.follow(self._last)
+            self._last = b""
 
 
 def _has(block: bytes, member: bytes) -> bool:

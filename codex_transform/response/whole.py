@@ -45,14 +45,19 @@ def page() -> ApiError:
 
 def text(beginning: bytes) -> ApiError:
     """The error for a text in place of an answer."""
-    words = " ".join(beginning.decode(errors="replace").split())
+    shown = "".join(char if char.isprintable() else " " for char in beginning.decode(errors="replace"))
+    words = " ".join(shown.split())
     quote = words if len(words) <= _LONGEST_QUOTE else words[:_LONGEST_QUOTE] + "…"
     return no_answer(f"this text: {quote}")
 
 
 def empty() -> ApiError:
     """The error for no answer at all."""
-    return ApiError(502, "The endpoint sent an empty answer.", code="empty_answer")
+    return ApiError(
+        502,
+        "The endpoint sent an empty answer. Try again; if it happens every time, check codex_base_url.",
+        code="empty_answer",
+    )
 
 
 def no_answer(what: str) -> ApiError:

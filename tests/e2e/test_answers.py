@@ -59,7 +59,6 @@ FAILS: dict[str, Fails] = {
     "cut-mid-event": CUT,
     "reset": CUT,
     "bad-chunk": CUT,
-    "too-short": CUT,
     **{name: CUT for name in TABLE if name.endswith("-truncated")},
     "cut-before-head": CUT_AT_ONCE,
     "reset-before-head": CUT_AT_ONCE,
@@ -93,9 +92,6 @@ FAILS: dict[str, Fails] = {
 # An answer that ends before it is whole, and says why.
 INCOMPLETE = {"incomplete": "max_output_tokens", "incomplete-filter": "content_filter"}
 
-# What goes wrong after the final event: a streaming client has everything by then.
-LATE = frozenset({"too-short"})
-
 NEVER_ENDS = frozenset({"hang", "hang-before-head", "half-head-hang"})
 
 # By the type of a call: a prompt that leads to it, the tool, and a member of the call with words that stand in it.
@@ -120,8 +116,6 @@ SMALLER = {"slow": "slow@1", "flood": "flood@1"}
 
 ENDING = [name for name in TABLE if name not in NEVER_ENDS]
 WHOLE = [name for name in ENDING if name not in {*FAILS, *INCOMPLETE}]
-WHOLE_IN_STREAM = [name for name in ENDING if name in {*WHOLE, *LATE}]
-FAILING_IN_STREAM = [name for name in FAILS if name not in LATE]
 
 
 def misbehave(name: str) -> dict[str, str]:
@@ -182,7 +176,7 @@ def test_a_good_answer(good: Answer) -> None:
     same(good.final, good)
 
 
-@pytest.mark.parametrize("name", WHOLE_IN_STREAM)
+@pytest.mark.parametrize("name", WHOLE)
 def test_streaming_as_if_nothing_was_wrong(sdk: openai.OpenAI, good: Answer, name: str) -> None:
     answer = stream(sdk, Answer([]), **misbehave(name))
     assert answer.text == good.text
@@ -234,7 +228,7 @@ def test_incomplete(sdk: openai.OpenAI, good: Answer, name: str) -> None:
         assert response.usage.output_tokens > 0
 
 
-@pytest.mark.parametrize("name", FAILING_IN_STREAM)
+@pytest.mark.parametrize("name", FAILS)
 def test_streaming_raises(sdk: openai.OpenAI, good: Answer, name: str) -> None:
     expected = FAILS[name]
     answer = Answer([])

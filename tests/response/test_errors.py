@@ -141,7 +141,16 @@ def test_a_redirect_names_the_setting_and_where_to(status: int, location: str | 
     assert "secret" not in error.message
 
 
-@pytest.mark.parametrize("body", [b"", b"404 page not found", {"detail": "Not Found"}, {"error": "no route"}])
+def test_what_a_server_says_of_a_model_is_not_said_of_its_address() -> None:
+    assert told(404, {"detail": "model x not found"}).message == "model x not found"
+
+
+@pytest.mark.parametrize("status", [100, 103])
+def test_an_informational_status_is_no_answer(status: int) -> None:
+    assert told(status, b"").status == 502
+
+
+@pytest.mark.parametrize("body", [b"", b"404 page not found", {"detail": "Not Found"}, {"error": "Not found."}])
 @pytest.mark.parametrize("status", [404, 405])
 def test_an_address_that_is_none_names_the_setting(status: int, body: Any) -> None:
     error = told(status, body)

@@ -294,3 +294,25 @@ def test_retry_after_of_a_limit() -> None:
         with pytest.raises(ApiError) as caught:
             fold(stream(events), None, None)
         assert caught.value.retry_after == 30
+
+
+@pytest.mark.parametrize("usage", [{}, {"total_tokens": 5}, {"input_tokens": "7", "output_tokens": 2}, None, 3])
+def test_usage_always_counts(usage: Any) -> None:
+    """Without both numbers OpenCode takes an answer for none and asks again, without end."""
+    event = {"type": "response.completed", "response": {"id": "r", "status": "completed", "output": [], "usage": usage}}
+    counted = fold(b"data: " + dumps(event) + b"\n\n", None, None)["usage"]
+    assert type(counted["input_tokens"]) is int
+    assert type(counted["output_tokens"]) is int
+    assert counted["input_tokens_details"]["cached_tokens"] == 0
+
+
+def test_a_response_that_says_it_failed_has_failed() -> None:
+    response = {"id": "r", "status": "failed", "output": [], "error": {"code": "server_error", "message": "Broke."}}
+    with pytest.raises(ApiError, match="Broke"):
+        fold(b"data: " + dumps({"type": "response.completed", "response": response}) + b"\n\n", None, None)
+
+
+def test_an_end_too_large_to_read_is_an_error() -> None:
+    event = b'data: {"type":"response.failed","response":{"status":"failed","x":"' + b"y" * (33 << 20) + b'"}}\n\n'
+    with pytest.raises(ApiError):
+        fold(event, None, None)

@@ -83,10 +83,6 @@ def test_every_way_to_write_json_leaves_as_it_came(write: Any) -> None:
         b"\n\n",
         b"event: lonely\n\n",
         b"foo: bar\n\n",
-        b"data\n\n",
-        b"data: 5\n\n",
-        b"data: [1]\n\n",
-        b"data: {broken\n\n",
         b'data: {"choices":[]}\n\n',
         b'event: message\ndata: {"choices":[]}\n\n',
         b'event: ping\ndata: {"type":"ping"}\n\n',
@@ -98,6 +94,15 @@ def test_every_way_to_write_json_leaves_as_it_came(write: Any) -> None:
 def test_what_is_no_business_of_ours_leaves_as_it_came(extra: bytes) -> None:
     data = stream(ANSWER[:5]) + extra + stream(ANSWER[5:])
     assert rewrite(data)[0] == data
+
+
+@pytest.mark.parametrize(
+    "unreadable", [b"data\n\n", b"data: 5\n\n", b"data: [1]\n\n", b"data: {broken\n\n", b"data: ping\n\n"]
+)
+def test_what_no_client_could_parse_is_left_out(unreadable: bytes) -> None:
+    """OpenCode and OpenAI's SDK end the answer at an event that holds no JSON object."""
+    out = rewrite(stream(ANSWER[:5]) + unreadable + stream(ANSWER[5:]))
+    assert out[0] == stream(ANSWER)
 
 
 def test_strings_cannot_pretend_to_be_members() -> None:
