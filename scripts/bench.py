@@ -1,4 +1,4 @@
-"""Measures what the addon costs: `python3 scripts/bench.py`. Takes about two minutes, with `--quick` half a minute.
+"""Measures what the addon costs: `python3 scripts/bench.py`. Takes two or three minutes, with `--quick` less than one.
 
 Each row compares mitmdump with the addon to a bare one, which only redirects and streams: same options, same machine,
 measured in turn. Client, proxies and endpoint are processes of their own, and nothing leaves this machine. A goal is

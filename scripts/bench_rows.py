@@ -130,7 +130,8 @@ def streams(bench: Bench, haste: int) -> list[Result]:
         return 1000 * statistics.quantiles(delays, n=100)[98]
 
     result = Result("streams", "200 streams of 50/s, p99 delay", "ms", Goal(1.1))
-    return [bench.compare(result, max(6 // haste, 2), p99, "paced 150", 150 + SMALL, streams=200)]
+    turns, count = (6, 150) if haste == 1 else (2, 75)
+    return [bench.compare(result, turns, p99, f"paced {count}", count + SMALL, streams=200)]
 
 
 def memory(bench: Bench, haste: int) -> list[Result]:

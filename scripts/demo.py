@@ -153,13 +153,18 @@ def certificate(home: Path) -> Path:
     return home / ".mitmproxy" / "mitmproxy-ca-cert.pem"
 
 
+def is_whole(certificate: Path) -> bool:
+    """True once mitmproxy has written all of it."""
+    return certificate.is_file() and b"END CERTIFICATE" in certificate.read_bytes()
+
+
 def listening(mitmdump: subprocess.Popen[bytes], log: Path) -> str:
     """The address that it listens at, once it does; ends the demo if it does not."""
     deadline = time.monotonic() + LONGEST_START
     said = ""
     # It listens for a moment even when the addon could not be loaded.
     while mitmdump.poll() is None and "error in script" not in said and time.monotonic() < deadline:
-        if (found := LISTENING.search(said)) and certificate(log.parent).is_file():
+        if (found := LISTENING.search(said)) and is_whole(certificate(log.parent)):
             return found[1]
         time.sleep(0.05)
         said = log.read_text("utf-8", "replace")

@@ -141,6 +141,13 @@ def test_a_chunk_of_deltas_leaves_as_the_chunk_it_is() -> None:
     assert live.feed(deltas) is deltas
 
 
+def test_a_chunk_that_looks_whole_may_be_the_rest_of_an_event() -> None:
+    live = AnswerStream(None, None)
+    live.feed(stream(ANSWER[:6]))
+    assert live.feed(b"id: 5\n") == b""
+    assert live.feed(block(ANSWER[6])) == b"id: 5\n" + block(ANSWER[6])
+
+
 # --- what an answer can be ---------------------------------------------------------------------------------------
 
 
