@@ -113,6 +113,10 @@ def serving(folder: Path, proxy: Proxy) -> Iterator[Server]:
             yield Server(int(listening[1]), project)
         finally:
             process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
 
 
 @pytest.fixture(scope="module")
