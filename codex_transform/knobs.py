@@ -39,6 +39,9 @@ class Settings(BaseModel):
     catalog_url: str = "https://raw.githubusercontent.com/openai/codex"
     allow_remote: bool = False
     log_requests: bool = False
+    connect_timeout: int = 30
+    idle_timeout: int = 300
+    keep_mb: int = 200
     debug: bool = False
 
 
@@ -55,6 +58,18 @@ def _flag(value: object) -> bool:
     if word not in _FLAGS:
         raise ValueError("must be on or off: write 1 or 0, true or false, yes or no")
     return _FLAGS[word]
+
+
+def _number(least: int, most: int, unit: str) -> Callable[[object], int]:
+    """A reader of whole numbers within bounds."""
+
+    def read(value: object) -> int:
+        word = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+        if re.fullmatch(r"[0-9]{1,9}", word) and least <= int(word) <= most:
+            return int(word)
+        raise ValueError(f"must be a whole number of {unit} from {least} to {most}")
+
+    return read
 
 
 def _base_url(value: object) -> str:
@@ -195,6 +210,18 @@ KNOBS: tuple[Knob, ...] = (
     Knob(
         "log_requests", "codex_log_requests", "ENABLE_PLUGIN_REQUEST_LOGGING", "logRequests", bool, _flag,
         "Write each request, before and after, to files for inspection.",
+    ),
+    Knob(
+        "connect_timeout", "codex_connect_timeout", "CODEX_CONNECT_TIMEOUT", "connectTimeout",
+        int, _number(1, 3600, "seconds"), "Seconds that connecting to the endpoint may take.",
+    ),
+    Knob(
+        "idle_timeout", "codex_idle_timeout", "CODEX_IDLE_TIMEOUT", "idleTimeout",
+        int, _number(1, 86_400, "seconds"), "Seconds that the endpoint may send nothing, before an answer or within it.",
+    ),
+    Knob(
+        "keep_mb", "codex_keep_mb", "CODEX_KEEP_MB", "keepMB", int, _number(0, 100_000, "megabytes"),
+        "Megabytes of requests and answers that mitmweb and the console keep; the oldest go first.",
     ),
     Knob(
         "debug", "codex_debug", "DEBUG_CODEX_PLUGIN", "debug", bool, _flag,

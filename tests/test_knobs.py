@@ -28,6 +28,9 @@ def test_the_table_is_the_contract() -> None:
         ),
         "allow_remote": ("codex_allow_remote", "CODEX_ALLOW_REMOTE", "allowRemote", False),
         "log_requests": ("codex_log_requests", "ENABLE_PLUGIN_REQUEST_LOGGING", "logRequests", False),
+        "connect_timeout": ("codex_connect_timeout", "CODEX_CONNECT_TIMEOUT", "connectTimeout", 30),
+        "idle_timeout": ("codex_idle_timeout", "CODEX_IDLE_TIMEOUT", "idleTimeout", 300),
+        "keep_mb": ("codex_keep_mb", "CODEX_KEEP_MB", "keepMB", 200),
         "debug": ("codex_debug", "DEBUG_CODEX_PLUGIN", "debug", False),
     }
 
@@ -60,6 +63,21 @@ def test_flags(field: str, values: tuple[object, ...], meaning: bool) -> None:
 def test_what_is_no_flag(value: object) -> None:
     with pytest.raises(ValueError, match="on or off: write 1 or 0"):
         READ["mode"](value)
+
+
+@pytest.mark.parametrize("value", [30, "30", " 30\n", "0030"])
+def test_numbers(value: object) -> None:
+    assert READ["idle_timeout"](value) == 30
+
+
+@pytest.mark.parametrize("value", ["", "soon", 0, -1, "1.5", 1.5, True, 86_401, "9" * 5000, "\u0663", None, [30]])
+def test_what_is_no_number(value: object) -> None:
+    with pytest.raises(ValueError, match="whole number of seconds from 1 to 86400"):
+        READ["idle_timeout"](value)
+
+
+def test_nothing_need_be_kept() -> None:
+    assert READ["keep_mb"]("0") == 0
 
 
 @pytest.mark.parametrize("key", ["sk-abc", "  sk-abc\n", "!~", "a" * 4000])

@@ -31,6 +31,10 @@ def flag(default: bool) -> Said:
     }
 
 
+def number(default: int) -> Said:
+    return {"option": (default + 1, default + 1), "environ": (f"{default + 2}", default + 2), "file": (1, 1)}
+
+
 def text(prefix: str) -> Said:
     return {source: (f"{prefix}-{source}", f"{prefix}-{source}") for source in ("option", "environ", "file")}
 
@@ -38,6 +42,8 @@ def text(prefix: str) -> Said:
 def said_by(knob: Knob, folder: Path) -> Said:
     if isinstance(knob.default, bool):
         return flag(knob.default)
+    if isinstance(knob.default, int):
+        return number(knob.default)
     if knob.field == "hosts":
         return {
             "option": (["o", "P:1"], ("o", "p:1")),
@@ -153,6 +159,9 @@ WRONG: dict[str, object] = {
     "catalog_url": "ftp://h",
     "allow_remote": "maybe",
     "log_requests": "2",
+    "connect_timeout": "soon",
+    "idle_timeout": "0",
+    "keep_mb": "-1",
     "debug": "maybe",
 }
 
@@ -180,7 +189,7 @@ def test_a_wrong_value_is_a_problem_and_no_lower_source_stands_in(
 @pytest.mark.parametrize("knob", KNOBS, ids=lambda knob: knob.field)
 def test_a_wrong_type_in_the_file_is_a_problem_and_the_rest_holds(knob: Knob, config: Path) -> None:
     other = "debug" if knob.field != "debug" else "logRequests"
-    for wrong in (5, {"a": 1}, [[]], 1.5):
+    for wrong in (-5, {"a": 1}, [[]], 1.5):
         write(config, {knob.key: wrong, other: True})
         result = loaded(config)
         assert getattr(result.settings, knob.field) == knob.default

@@ -19,7 +19,7 @@ class Call:
     """One request that is ours.
 
     `below` is the path below /responses ("" or e.g. "/compact"). `endpoint` and `transformed` are set once the
-    request has been rewritten. `error` is what the client is told instead of an answer, if it is. `authorization` is
+    request has been rewritten. `original` is the client's body, decoded, as long as the call lasts. `error` is what the client is told instead of an answer, if it is. `authorization` is
     the header value to send, which holds a key: until the request has been rewritten the client's own, if that is to
     be forwarded, then the endpoint's, and None again once the call is over.
     """
@@ -27,6 +27,7 @@ class Call:
     below: str
     endpoint: Endpoint | None = None
     transformed: Transformed | None = None
+    original: bytes | None = field(default=None, repr=False)
     error: ApiError | None = None
     authorization: str | None = field(default=None, repr=False)
 

@@ -1,0 +1,85 @@
+"""What is remembered of one call: what was asked, what was sent, what came back, and what it cost.
+
+A record holds plain values and nothing of the conversation's content, so it can go anywhere: into a flow's metadata
+(and with it into flow files, which open without this addon), into the usage store, into a line of the log.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+Outcome = Literal["completed", "incomplete", "failed", "error", "cut", "left"]
+"""How a call ended: as the answer's final event says, `error` for an HTTP error in its place, `cut` when the endpoint
+broke off, `left` when the client did."""
+
+
+class _Plain(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Tokens(_Plain):
+    """The token counts of an answer. `cached` are part of `input`, `reasoning` of `output`."""
+
+    input: int = 0
+    cached: int = 0
+    output: int = 0
+    reasoning: int = 0
+
+    @property
+    def cached_share(self) -> float:
+        """The part of the input that came out of the endpoint's cache, 0 to 1."""
+        return self.cached / self.input if self.input else 0.0
+
+
+class Source(_Plain):
+    """Which instructions were sent: `ref` is `main`, a release tag, `bundled` or `file`; `chars` is their length."""
+
+    ref: str
+    sha256: str
+    chars: int
+
+
+class Verdict(_Plain):
+    """Whether the endpoint's prompt cache could serve a request, and why not.
+
+    `cause` is one of `first`, `append`, `idle`, `model`, `effort`, `instructions`, `tools`, `item`, `endpoint`.
+    `expected` are the tokens that could have been cached, None for a first request; `missed` are those of them that
+    were not. `by` is who changed what changed. `says` is a sentence for people.
+    """
+
+    cause: str
+    says: str
+    expected: int | None = None
+    missed: int = 0
+    by: Literal["client", "addon"] | None = None
+
+
+class Record(_Plain):
+    """One finished call.
+
+    `id` is what request logs call it, `at` the time it came (unix seconds); `asked` and `model` are the model that the
+    client named and the one that was sent; `items`, `tools` and `bytes` count what was sent. `status` is the HTTP
+    status that the client got, `error` the message that it was told. `first_token` and `total` are seconds since `at`.
+    """
+
+    id: str
+    at: float
+    asked: str | None = None
+    model: str | None = None
+    effort: str | None = None
+    verbosity: str | None = None
+    conversation: str | None = None
+    streaming: bool = True
+    items: int = 0
+    tools: int = 0
+    bytes: int = 0
+    instructions: Source | None = None
+    status: int = 200
+    outcome: Outcome = "completed"
+    error: str | None = None
+    repaired: tuple[str, ...] = ()
+    events: int = 0
+    tokens: Tokens | None = None
+    first_token: float | None = None
+    total: float | None = None
+    cache: Verdict | None = None
