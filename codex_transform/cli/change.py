@@ -1,0 +1,93 @@
+"""A change of a configuration file as a person sees it: the difference, a question, what was written.
+
+Keys that stand near the changed lines are not shown. Whatever keeps a file from being read or written ends the command
+with a message that names it.
+"""
+
+import difflib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from codex_transform import config_file, jsonc
+from codex_transform.cli.ask import is_interactive
+from codex_transform.endpoint import redact
+from codex_transform.jsonc_edit import Document
+
+# What may be a key, in a line of a diff: the value of a member named so, or a text that looks like one. What OpenCode
+# takes from elsewhere, {env:NAME} and {file:path}, is none.
+_KEY_MEMBER = re.compile(
+    r"""("[^"]*(?:key|token|secret|authorization|password)[^"]*"\s*:\s*")(?!\{(?:env|file):)((?:[^"\\]|\\.)*)""",
+    re.IGNORECASE,
+)
+_KEY_TEXT = re.compile(r"\bsk-[\w-]{8,}")
+
+
+def apply(path: Path, before: str, after: str, *, yes: bool, ask: str = "Write this?") -> bool:
+    """Shows the difference, asks, backs up and writes; whether that was agreed to. Raises ClickException."""
+    if before == after:
+        return True
+    for line in _diff(path, before, after):
+        click.echo(line)
+    if not agreed(ask, yes=yes):
+        return False
+    if read(path) != before:
+        fail(f"{path} was changed meanwhile by another program. Nothing was written: run this again.")
+    try:
+        backup = config_file.write(path, after)
+    except ValueError as error:
+        fail(f"{error}.")
+    click.echo(f"Wrote {path}." + (f" As it was: {backup}" if backup else ""))
+    return True
+
+
+def _diff(path: Path, before: str, after: str) -> Iterator[str]:
+    """A unified diff in colours, which the terminal's absence takes away again, with keys made unreadable."""
+    colours = {"+": "green", "-": "red", "@": "cyan"}
+    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), str(path), f"{path} (new)", lineterm="")
+    for line in lines:
+        hidden = _KEY_MEMBER.sub(lambda match: match[1] + redact(match[2]), line)
+        hidden = _KEY_TEXT.sub(lambda match: redact(match[0]), hidden)
+        bold = line.startswith(("+++", "---"))
+        yield click.style(hidden, bold=True) if bold else click.style(hidden, fg=colours.get(line[:1]))
+
+
+def agreed(question: str, *, yes: bool) -> bool:
+    """The answer to a question, true with `yes`. Raises ClickException where nobody can be asked."""
+    if yes:
+        return True
+    if not is_interactive():
+        fail("Nothing was written: there is no terminal to ask on. Add --yes to agree, or --print to only look.")
+    return click.confirm(question, default=True)
+
+
+def read(path: Path) -> str:
+    """The text of a file, empty if there is none. Raises ClickException."""
+    try:
+        return config_file.read(path)
+    except ValueError as error:
+        fail(f"{error}.")
+
+
+def document(path: Path, text: str) -> Document:
+    """The object in a file's text. Raises ClickException, which names the place at fault."""
+    try:
+        found = Document(text)
+    except jsonc.JsonError as error:
+        fail(f"{path} is damaged, {error}: mend it there. Nothing was written.")
+    if not isinstance(found.value, dict):
+        fail(f"{path} must hold an object in braces, not {jsonc.kind(found.value)}. Nothing was written.")
+    return found
+
+
+def is_blank(text: str) -> bool:
+    """Whether a file's text says nothing, which OpenCode takes for an empty object."""
+    return not text.removeprefix("\ufeff").strip()
+
+
+def fail(message: str) -> NoReturn:
+    """Ends the command. Raises ClickException."""
+    raise click.ClickException(message)

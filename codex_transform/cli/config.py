@@ -1,0 +1,203 @@
+"""`codex-transform config`: OpenCode's configuration, written into what is there already.
+
+Whatever is to change, in one file after another, is shown as a diff and asked about before anything is touched; then
+the file as it was is kept beside it. `--print` and `--uninstall` go the same way.
+"""
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+import click
+
+from codex_transform import config_file, opencode_models, plugin
+from codex_transform.cli import change, places
+from codex_transform.jsonc_edit import Document, render
+
+_SCHEMA = "https://opencode.ai/config.json"
+_PROXY_URL = ("provider", "openai", "options", "baseURL")
+_MOST_KEPT = 12  # values of the user's that are told one by one
+
+_EXAMPLES = """\b
+Examples:
+  codex-transform config                          all models, efforts as variants
+  codex-transform config --legacy                 for OpenCode before 1.0.140
+  codex-transform config --models gpt-5.3-codex,gpt-5.2
+  codex-transform config --reverse http://127.0.0.1:8080/v1
+  codex-transform config --print > opencode.json
+  codex-transform config --uninstall
+"""
+
+
+@click.command(epilog=_EXAMPLES)
+@click.option("--modern", "form", flag_value="modern", help="One entry per model, efforts as variants. The default.")
+@click.option("--legacy", "form", flag_value="legacy", help="One entry per model and effort: gpt-5.2-codex-high.")
+@click.option("--models", metavar="NAMES", help="Only these models, with commas between them.")
+@click.option("--reverse", metavar="URL", help="Let OpenCode talk to a proxy in reverse mode: its address with /v1.")
+@click.option("--file", "file", type=click.Path(path_type=Path, dir_okay=False), help="Write this file.")
+@click.option("--project", is_flag=True, help="Write the current project's file.")
+@click.option("--print", "to_stdout", is_flag=True, help="Print what would be written, and write nothing.")
+@click.option("--uninstall", is_flag=True, help="Take out what this command wrote and nobody changed since.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+def config(
+    form: str | None,
+    models: str | None,
+    reverse: str | None,
+    file: Path | None,
+    project: bool,
+    to_stdout: bool,
+    uninstall: bool,
+    yes: bool,
+) -> None:
+    """Write OpenCode's configuration: every model with its efforts.
+
+    The models go into OpenCode's own opencode.json or opencode.jsonc. What stands there stays, comments and all; the
+    changes are shown, and the file is backed up before they are made. No key is written.
+    """
+    if file and project:
+        raise click.UsageError("--file and --project name two files: give one of them")
+    home = places.home()
+    try:
+        folder = Path.cwd()
+    except OSError:
+        change.fail("This folder is gone: `cd` to one that is there.")
+    path = file or config_file.target(os.environ, folder, home, project=project)
+    if reverse is not None:
+        reverse = _proxy_url(reverse)
+    try:
+        chosen = opencode_models.choose(_names(models))
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--models") from None
+    if uninstall:
+        ours: dict[str, Any] = {}
+        for each in [form] if form else ["modern", "legacy"]:
+            ours |= opencode_models.entries(chosen, legacy=each == "legacy")
+        _uninstall(path, ours, reverse, to_stdout=to_stdout, yes=yes)
+        return
+    members = opencode_models.entries(chosen, legacy=form == "legacy")
+    found = plugin.find(os.environ, folder, home)
+    before = change.read(path)
+    after = _filled(path, _without_plugin(path, before) if to_stdout else before, members, reverse)
+    _tell_plugins(found)
+    if to_stdout:
+        click.echo(after.encode(), nl=False)  # bytes: line ends stay
+        return
+    if _remove_plugins(found, yes=yes):
+        before = change.read(path)
+        after = _filled(path, before, members, reverse)
+    _tell_kept(path, before, members)
+    if after == before:
+        click.echo(f"{path} holds all of it already: nothing to do.")
+        return
+    if not change.apply(path, before, after, yes=yes):
+        _decline()
+    variant = "" if form == "legacy" else " --variant high"
+    click.echo(f'Try: opencode run -m openai/{next(iter(members))}{variant} "say hello"')
+
+
+def _uninstall(path: Path, ours: dict[str, Any], reverse: str | None, *, to_stdout: bool, yes: bool) -> None:
+    """Takes out of the file what is still as this command would write it, and says what is not."""
+    before = change.read(path)
+    if change.is_blank(before):
+        change.fail(f"{path} does not exist, or is empty: there is nothing to take out.")
+    names = opencode_models.nested(ours)
+    if reverse is not None:
+        names["provider"]["openai"]["options"] = {"baseURL": reverse}
+    document = change.document(path, before)
+    after = document.drop(opencode_models.written(document, names))
+    if to_stdout:
+        click.echo(after.encode(), nl=False)  # bytes: line ends stay
+        return
+    remaining = Document(after)
+    paths = [(*opencode_models.MODELS, name) for name in ours]
+    left = [".".join(each) for each in paths if remaining.has(each)]
+    if remaining.has(_PROXY_URL):
+        left.append(f"{'.'.join(_PROXY_URL)} (to take it out, name it with --reverse)")
+    if left:
+        click.echo("Left, because it was changed since, or is yours:")
+        for name in left:
+            click.echo(f"  {name}")
+    if after == before:
+        click.echo(f"{path} holds nothing else of this command's: nothing to do.")
+    elif not change.apply(path, before, after, yes=yes):
+        _decline()
+
+
+def _tell_plugins(found: Iterable[plugin.Found]) -> None:
+    for path, entry in found:
+        what = f"{path} loads the plugin {entry}" if entry else f"{path} is a plugin of OpenCode's"
+        click.secho(f"{what}: with it requests are transformed twice, or go past the proxy.", fg="yellow", err=True)
+
+
+def _remove_plugins(found: Iterable[plugin.Found], *, yes: bool) -> bool:
+    """Takes the plugins out of each file where that is agreed to; whether any file was written."""
+    any_done = False
+    for path, is_list in dict.fromkeys((each.file, bool(each.entry)) for each in found):
+        try:
+            if is_list:
+                before = change.read(path)
+                done = change.apply(path, before, _without_plugin(path, before), yes=yes, ask="Remove it?")
+            elif done := change.agreed(f"Move {path} aside?", yes=yes):
+                click.echo(f"Moved to {config_file.move_aside(path)}.")
+        except ValueError as error:
+            change.fail(f"{error}.")
+        if not done:
+            click.secho("The plugin is still there: remove it before you use the proxy.", fg="yellow", err=True)
+        any_done = any_done or done
+    return any_done
+
+
+def _without_plugin(path: Path, text: str) -> str:
+    if change.is_blank(text):
+        return text
+    document = change.document(path, text)
+    return document.drop(plugin.removal(document))
+
+
+def _filled(path: Path, text: str, members: dict[str, Any], reverse: str | None) -> str:
+    """The file's text with all that it lacks of the entries `members`."""
+    try:
+        if change.is_blank(text):
+            text = render({"$schema": _SCHEMA, **opencode_models.nested(members)})
+        else:
+            document = change.document(path, text)
+            text = document.fill(opencode_models.additions(document.value, members))
+        return text if reverse is None else Document(text).put(_PROXY_URL, reverse)
+    except ValueError as error:
+        change.fail(f"{path}: {error}: mend it there first. Nothing was written.")
+
+
+def _tell_kept(path: Path, text: str, members: dict[str, Any]) -> None:
+    """Says which of the user's values differ from what would be written and stay."""
+    value = {} if change.is_blank(text) else change.document(path, text).value
+    kept = list(opencode_models.differing(value, opencode_models.nested(members)))
+    if kept:
+        click.echo(f"Kept as {path} has it:")
+    for where, theirs, ours in kept[:_MOST_KEPT]:
+        click.echo(f"  {'.'.join(map(str, where))}: {json.dumps(theirs)}, not {json.dumps(ours)}")
+    if len(kept) > _MOST_KEPT:
+        click.echo(f"  and {len(kept) - _MOST_KEPT} more")
+
+
+def _names(models: str | None) -> list[str]:
+    return [name for name in (models or "").split(",") if name.strip()]
+
+
+def _proxy_url(url: str) -> str:
+    """The address as OpenCode wants it."""
+    wrong = click.BadParameter("must be like http://127.0.0.1:8080/v1, with the /v1", param_hint="--reverse")
+    try:
+        parts = urlsplit(url)
+        if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and parts.path.endswith("/v1"):
+            return url
+    except ValueError:  # brackets or a port that make no sense
+        raise wrong from None
+    raise wrong
+
+
+def _decline() -> NoReturn:
+    click.echo("Nothing was written.")
+    raise click.exceptions.Exit(1)

@@ -1,0 +1,117 @@
+"""OpenCode's configuration files: which one to write, and writing it so that nothing is lost.
+
+A file keeps its mode, a link stays a link, and what stood there before lies beside it under the time of the change.
+The new content is put in place in one step. Nothing here knows what the files are about.
+"""
+
+import os
+import shutil
+import stat
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+
+from codex_transform import opencode_files
+
+
+def target(environ: Mapping[str, str], cwd: Path, home: Path, *, project: bool = False) -> Path:
+    """The file to write: the user's own for all projects, or the one of the project that `cwd` lies in.
+
+    Of `opencode.json` and `opencode.jsonc` the one that exists; of both the second, which goes before the first in
+    OpenCode. A project is the git worktree around `cwd`, else `cwd` alone, and its innermost file counts.
+    """
+    if project:
+        top = next((folder for folder in (cwd, *cwd.parents) if (folder / ".git").exists()), cwd)
+        folders = [folder for folder in (cwd, *cwd.parents) if folder.is_relative_to(top)]
+    else:
+        folders = [opencode_files.paths(environ, cwd, home)[0].parent]
+    names = ("opencode.jsonc", "opencode.json")
+    there = (folder / name for folder in folders for name in names if os.path.lexists(folder / name))
+    return next(there, folders[-1] / names[1])
+
+
+def read(path: Path) -> str:
+    """The text of a file with its byte order mark and line ends, empty if there is no such file.
+
+    Raises ValueError, whose message names the file, if it cannot be read or is no UTF-8 text.
+    """
+    try:
+        return _real(path).read_bytes().decode()
+    except FileNotFoundError:
+        return ""
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not UTF-8 text: save it as UTF-8") from None
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read: {error.strerror or error}") from None
+
+
+def write(path: Path, text: str) -> Path | None:
+    """Puts `text` into the file; the path of the backup, or None if there was no file.
+
+    Raises ValueError, whose message names the file, if it cannot be written or is marked read-only; it is then what it
+    was.
+    """
+    real = _real(path)
+    try:
+        backup = _beside(real) if real.exists() else None
+        if backup:
+            mode = stat.S_IMODE(real.stat().st_mode)
+            # The mode is asked for itself: a file can be replaced in a folder that one may write to, and root may all.
+            if not mode & 0o222 or not os.access(real, os.W_OK):
+                raise ValueError(
+                    f"{path} is read-only: make it writable first (chmod u+w), or name another with --file"
+                )
+            shutil.copy2(real, backup)
+        else:
+            mode = None
+            real.parent.mkdir(parents=True, exist_ok=True)
+        _replace(real, text.encode(), mode)
+    except OSError as error:
+        raise ValueError(f"{error.filename or path} cannot be written: {error.strerror or error}") from None
+    return backup
+
+
+def move_aside(path: Path) -> Path:
+    """Renames a file, or the link if it is one, to the name that a backup of it would have.
+
+    Raises ValueError, whose message names the file.
+    """
+    try:
+        return path.rename(_beside(path))
+    except OSError as error:
+        raise ValueError(f"{path} cannot be moved aside: {error.strerror or error}") from None
+
+
+def _real(path: Path) -> Path:
+    """What a link leads to. Raises ValueError if it leads in a circle."""
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError):  # the latter before Python 3.13
+        raise ValueError(f"{path} is a link that leads in a circle") from None
+
+
+def _beside(path: Path) -> Path:
+    """A free name beside `path` that holds the time."""
+    stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
+    name, count = f"{path.name}.bak-{stamp}", 1
+    while os.path.lexists(path.with_name(name)):
+        count += 1
+        name = f"{path.name}.bak-{stamp}-{count}"
+    return path.with_name(name)
+
+
+def _replace(path: Path, data: bytes, mode: int | None) -> None:
+    """Puts `data` in the place of `path` in one step; without a mode, the one that new files get here."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        if mode is not None:
+            temporary.chmod(mode)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

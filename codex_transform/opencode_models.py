@@ -1,0 +1,146 @@
+"""What OpenCode has to know of the models: entries for `provider.openai.models`, made from the catalogue.
+
+The modern form has one entry per model with the efforts as `variants` (OpenCode 1.0.140 and newer), the legacy form one
+entry per model and effort, whose name ends in the effort. The members are those that OpenCode documents for a model.
+Releases up to 1.3 do not start with a member that they do not know, or with half a `limit` or `modalities`, so only
+what 1.1.65, 1.3.2 and 1.18.33 were all seen to accept is written here. `reasoningEffort` is always given: without it
+OpenCode sends `medium`, and what a request says goes before the end of the model's name.
+
+The same entries say what may be taken back: only what is still as it would be written now.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+from codex_transform import catalog, jsonc
+from codex_transform.catalog import Model
+from codex_transform.jsonc_edit import Document, Path
+
+MODELS: tuple[str, ...] = ("provider", "openai", "models")
+"""Where in OpenCode's configuration the entries are."""
+
+# Members that are taken or left whole: half of somebody's and half of ours would contradict each other.
+_UNITS = ("limit", "modalities")
+# What models of the GPT-5 family may write at most, as OpenAI's list of models says.
+_MOST_OUTPUT = 128_000
+
+
+def choose(names: Iterable[str] = ()) -> tuple[Model, ...]:
+    """The models of these names, in the order of the catalogue; without names, all that have a name of their own.
+
+    Names are understood as `catalog.resolve` does. Raises ValueError for a name of no known model, with those near it.
+    """
+    wanted: set[str] = set()
+    for name in names:
+        model = catalog.resolve(name).model
+        if model is None:
+            near = get_close_matches(name.strip().lower(), _names(), n=3, cutoff=0.5)
+            hint = f"did you mean {' or '.join(near)}?" if near else "`codex-transform models` lists all of them"
+            raise ValueError(f"there is no model {name!r} in the catalogue: {hint}")
+        wanted.add(model.slug)
+    return tuple(model for model in catalog.models() if model.slug in (wanted or _names()))
+
+
+def entries(models: Iterable[Model], *, legacy: bool = False) -> dict[str, Any]:
+    """The members of `provider.openai.models` for these models, by name."""
+    if not legacy:
+        return {model.slug: _modern(model) for model in models}
+    return {f"{model.slug}-{effort}": _legacy(model, effort) for model in models for effort in model.efforts}
+
+
+def nested(members: Mapping[str, Any]) -> dict[str, Any]:
+    """A configuration that holds these entries and nothing else."""
+    whole: dict[str, Any] = dict(members)
+    for name in reversed(MODELS):
+        whole = {name: whole}
+    return whole
+
+
+def additions(value: Any, members: Mapping[str, Any]) -> dict[str, Any]:
+    """What to fill into the configuration `value`: these entries, but no limit or modalities where a model has some.
+
+    Raises ValueError if the members on the way to the entries are no objects.
+    """
+    for depth, name in enumerate(MODELS):
+        value = value.get(name, {})
+        if isinstance(value, dict):
+            continue
+        raise ValueError(f"{'.'.join(MODELS[: depth + 1])} must be an object in braces, not {jsonc.kind(value)}")
+    result: dict[str, Any] = {}
+    for name, ours in members.items():
+        theirs = value.get(name)
+        own = [unit for unit in _UNITS if isinstance(theirs, dict) and unit in theirs]
+        result[name] = {member: each for member, each in ours.items() if member not in own}
+    return nested(result)
+
+
+def differing(theirs: object, ours: object, path: Path = ()) -> Iterator[tuple[Path, Any, Any]]:
+    """Where `theirs` says something else than `ours`: the path, their value and ours. What it lacks does not count."""
+    if isinstance(theirs, dict) and isinstance(ours, Mapping):
+        for name in ours:
+            if name in theirs:
+                yield from differing(theirs[name], ours[name], (*path, name))
+    elif theirs != ours:
+        yield path, theirs, ours
+
+
+def written(document: Document, ours: Mapping[str, Any]) -> list[Path]:
+    """What in `document` is exactly what `ours` would put there: paths for `Document.drop`, none within another.
+
+    An object is among them when all that is in it is, so that no empty one stays behind; but not if somebody has
+    written a comment into it.
+    """
+    found: list[Path] = []
+    for name in ours.keys() & document.value.keys():
+        found += _written(document, document.value[name], ours[name], (name,))
+    return found
+
+
+def _written(document: Document, theirs: object, ours: object, path: Path) -> list[Path]:
+    if path[-1] in _UNITS or not (isinstance(theirs, dict) and isinstance(ours, Mapping)):
+        return [path] if theirs == ours and not document.has_comment(path) else []
+    inside = {name: _written(document, theirs[name], ours[name], (*path, name)) for name in theirs if name in ours}
+    whole = all(inside.get(name) == [(*path, name)] for name in theirs)
+    if whole and not document.has_comment(path):
+        return [path]
+    return [each for paths in inside.values() for each in paths]
+
+
+def _names() -> list[str]:
+    """The models that go by their own name: an alias of the same name leads elsewhere."""
+    return [model.slug for model in catalog.models() if model.slug not in catalog.aliases()]
+
+
+def _modern(model: Model) -> dict[str, Any]:
+    return {
+        "name": model.display_name,
+        **_facts(model),
+        "options": _options(model, model.default_effort),
+        "variants": {effort: {"reasoningEffort": effort} for effort in model.efforts},
+    }
+
+
+def _legacy(model: Model, effort: str) -> dict[str, Any]:
+    return {"name": f"{model.display_name} {effort}", **_facts(model), "options": _options(model, effort)}
+
+
+def _facts(model: Model) -> dict[str, Any]:
+    return {
+        "reasoning": True,
+        "attachment": "image" in model.input_modalities,
+        # `input` too, or the larger one that OpenCode knows of the model would hold: it sums up by that.
+        "limit": {
+            "context": model.context_window,
+            "input": model.context_window,
+            "output": min(_MOST_OUTPUT, model.context_window // 2),
+        },
+        "modalities": {"input": list(model.input_modalities), "output": ["text"]},
+    }
+
+
+def _options(model: Model, effort: str) -> dict[str, Any]:
+    options: dict[str, Any] = {"reasoningEffort": effort, "reasoningSummary": "auto"}
+    if model.supports_verbosity:
+        options["textVerbosity"] = model.default_verbosity or "medium"
+    return options | {"include": ["reasoning.encrypted_content"], "store": False}

@@ -1,0 +1,345 @@
+"""`codex-transform config` on every kind of file, for scripts and for people at a terminal."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import Person
+
+from codex_transform import jsonc, opencode_models
+from codex_transform.jsonc_edit import Document
+
+SECRET = "sk-of-another-provider-0123456789"
+COMMENTED = f"""\
+{{
+  // My settings. Do not touch.
+  "theme": "dark",
+  "provider": {{
+    "other": {{"options": {{"apiKey": "{SECRET}"}}}},
+    "openai": {{
+      "models": {{
+        "gpt-5.2": {{
+          "name": "Mine", /* mine */
+          "options": {{"reasoningEffort": "high"}},
+        }},
+        "mine": {{}}, // untouched
+      }},
+    }},
+  }},
+}}
+"""
+
+
+def opencode_json(person: Person, text: str | bytes | None = None, name: str = "opencode.json") -> Path:
+    file = person.home / ".config" / "opencode" / name
+    if text is not None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+    return file
+
+
+def models(file: Path) -> dict[str, Any]:
+    found = jsonc.parse(file.read_text("utf-8"))["provider"]["openai"]["models"]
+    assert isinstance(found, dict)
+    return found
+
+
+def backups(file: Path) -> list[Path]:
+    return sorted(file.parent.glob(f"{file.name}.bak-*"))
+
+
+def test_an_empty_home_gets_a_file_with_all_models(person: Person) -> None:
+    file = opencode_json(person)
+    done = person.run("config", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert models(file) == opencode_models.entries(opencode_models.choose())
+    assert f"Wrote {file}." in done.stdout
+    assert "\x1b" not in done.stdout
+    assert not backups(file)
+
+
+@pytest.mark.parametrize("text", ["", "\n", "\ufeff", "{}", "{}\n"])
+def test_an_empty_file_is_filled(text: str, person: Person) -> None:
+    file = opencode_json(person, text)
+    assert person.run("config", "--yes", "--models", "gpt-5.2").returncode == 0
+    assert list(models(file)) == ["gpt-5.2"]
+
+
+def test_one_model_per_effort(person: Person) -> None:
+    file = opencode_json(person)
+    done = person.run("config", "--yes", "--legacy", "--models", "gpt-5.1-codex-mini, gpt-5.2-codex")
+    assert done.returncode == 0, done.stderr
+    names = [f"gpt-5.2-codex-{effort}" for effort in ("low", "medium", "high", "xhigh")]
+    assert list(models(file)) == [*names, "gpt-5.1-codex-mini-medium", "gpt-5.1-codex-mini-high"]
+
+
+def test_a_commented_file_keeps_every_line_and_the_users_values(person: Person) -> None:
+    file = opencode_json(person, COMMENTED, "opencode.jsonc")
+    done = person.run("config", "--yes")
+    assert done.returncode == 0, done.stderr
+    after = file.read_text()
+    rest = iter(after)
+    assert all(character in rest for character in COMMENTED)
+    assert "// My settings. Do not touch." in after
+    assert "}, // untouched" in after
+    assert models(file)["gpt-5.2"]["options"]["reasoningEffort"] == "high"
+    assert models(file)["gpt-5.2"]["options"]["textVerbosity"] == "low"
+    assert 'models.gpt-5.2.options.reasoningEffort: "high", not "medium"' in done.stdout
+    assert 'models.gpt-5.2.name: "Mine", not "GPT-5.2"' in done.stdout
+    (backup,) = backups(file)
+    assert backup.read_text() == COMMENTED
+    assert str(backup) in done.stdout
+
+
+def test_keys_near_a_change_are_not_shown(person: Person) -> None:
+    opencode_json(person, json.dumps({"provider": {"openai": {"options": {"apiKey": SECRET}}}}, indent=2))
+    done = person.run("config", "--yes")
+    assert '"apiKey": "sk-…6789"' in done.stdout
+    assert SECRET not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("form", ["--modern", "--legacy"])
+@pytest.mark.parametrize("text", ["{}", COMMENTED, json.dumps(jsonc.parse(COMMENTED))])
+def test_a_second_time_changes_nothing(text: str, form: str, person: Person) -> None:
+    file = opencode_json(person, text)
+    assert person.run("config", "--yes", form).returncode == 0
+    first = file.read_bytes()
+    done = person.run("config", "--yes", form)
+    assert done.returncode == 0
+    assert "nothing to do" in done.stdout
+    assert file.read_bytes() == first
+    assert len(backups(file)) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('{\n  "theme": "dark",\n  "provider": {{}\n}\n', "line 3, column"),
+        ("[]", "must hold an object in braces, not a list"),
+        ('{"provider": {"openai": []}}', "provider.openai must be an object in braces, not a list"),
+        (b'{"theme": "\xff"}', "is not UTF-8 text"),
+    ],
+)
+@pytest.mark.parametrize("arguments", [[], ["--uninstall"], ["--reverse", "http://127.0.0.1:8080/v1"]])
+def test_a_broken_file_is_named_and_left_alone(
+    arguments: list[str], text: str | bytes, named: str, person: Person
+) -> None:
+    file = opencode_json(person, text)
+    before = file.read_bytes()
+    done = person.run("config", "--yes", *arguments)
+    if arguments == ["--uninstall"] and "provider.openai" in named:
+        assert done.returncode == 0  # there is nothing of ours in it
+    else:
+        assert done.returncode == 1
+        assert str(file) in done.stderr
+        assert named in done.stderr
+    assert file.read_bytes() == before
+    assert not backups(file)
+
+
+def test_without_a_terminal_it_shows_and_refuses(person: Person) -> None:
+    file = opencode_json(person, "{}")
+    done = person.run("config")
+    assert done.returncode == 1
+    assert '+        "gpt-5.2": {' in done.stdout
+    assert "--yes" in done.stderr
+    assert file.read_text() == "{}"
+
+
+def test_print_writes_nothing_but_to_stdout(person: Person) -> None:
+    file = opencode_json(person, b'\xef\xbb\xbf{\r\n\t"theme": "dark"\r\n}\r\n')
+    done = person.run("config", "--print", "--models", "gpt-5.2")
+    assert done.returncode == 0
+    assert jsonc.parse(done.stdout)["theme"] == "dark"
+    assert list(jsonc.parse(done.stdout)["provider"]["openai"]["models"]) == ["gpt-5.2"]
+    assert file.read_bytes() == b'\xef\xbb\xbf{\r\n\t"theme": "dark"\r\n}\r\n'
+    assert not backups(file)
+
+
+def test_an_unknown_model_is_answered_with_near_ones(person: Person) -> None:
+    done = person.run("config", "--yes", "--models", "gpt-5.2,gpt-5.3-codx")
+    assert done.returncode == 2
+    assert "gpt-5.3-codex" in done.stderr
+    assert not opencode_json(person).exists()
+
+
+def test_file_and_project_name_other_files(person: Person, tmp_path: Path) -> None:
+    other = tmp_path / "other.json"
+    assert person.run("config", "--yes", "--models", "gpt-5.2", "--file", str(other)).returncode == 0
+    assert person.run("config", "--yes", "--models", "gpt-5.1", "--project").returncode == 0
+    assert list(models(other)) == ["gpt-5.2"]
+    assert list(models(person.project / "opencode.json")) == ["gpt-5.1"]
+    assert not opencode_json(person).exists()
+    assert person.run("config", "--yes", "--project", "--file", str(other)).returncode == 2
+
+
+def test_reverse_sets_the_address_and_uninstall_takes_that_one_back(person: Person) -> None:
+    file = opencode_json(person, COMMENTED)
+    assert person.run("config", "--yes", "--reverse", "http://127.0.0.1:8080/v1").returncode == 0
+    options = jsonc.parse(file.read_text())["provider"]["openai"]["options"]
+    assert options == {"baseURL": "http://127.0.0.1:8080/v1"}
+    assert person.run("config", "--yes", "--reverse", "http://127.0.0.1:9090/v1").returncode == 0
+    done = person.run("config", "--yes", "--uninstall")
+    assert "provider.openai.options.baseURL (to take it out, name it with --reverse)" in done.stdout
+    assert "9090" in file.read_text()
+    assert person.run("config", "--yes", "--uninstall", "--reverse", "http://127.0.0.1:9090/v1").returncode == 0
+    assert file.read_text() == COMMENTED
+
+
+@pytest.mark.parametrize("url", ["127.0.0.1:8080", "http://127.0.0.1:8080", "http:///v1", "http://[/v1", "ftp://h/v1"])
+def test_an_address_that_cannot_be_is_refused(url: str, person: Person) -> None:
+    done = person.run("config", "--yes", "--reverse", url)
+    assert done.returncode == 2
+    assert "http://127.0.0.1:8080/v1" in done.stderr
+    assert not opencode_json(person).exists()
+
+
+@pytest.mark.parametrize("form", ["--modern", "--legacy"])
+def test_uninstall_gives_the_file_back(form: str, person: Person) -> None:
+    file = opencode_json(person, COMMENTED)
+    assert person.run("config", "--yes", form).returncode == 0
+    done = person.run("config", "--yes", "--uninstall")
+    assert done.returncode == 0, done.stderr
+    assert file.read_text() == COMMENTED
+    assert "nothing to do" in person.run("config", "--yes", "--uninstall").stdout
+
+
+def test_uninstall_leaves_what_was_changed_since_and_says_so(person: Person) -> None:
+    file = opencode_json(person, "{}")
+    assert person.run("config", "--yes").returncode == 0
+    path = (*opencode_models.MODELS, "gpt-5.2", "options", "reasoningEffort")
+    file.write_text(Document(file.read_text()).put(path, "low"))
+    done = person.run("config", "--yes", "--uninstall")
+    assert "  provider.openai.models.gpt-5.2\n" in done.stdout
+    assert models(file) == {"gpt-5.2": {"options": {"reasoningEffort": "low"}}}
+
+
+def test_uninstall_without_a_file_says_so(person: Person) -> None:
+    done = person.run("config", "--yes", "--uninstall")
+    assert done.returncode == 1
+    assert "does not exist" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links and modes are other things there")
+def test_a_link_is_followed_and_a_read_only_file_is_not_written(person: Person, tmp_path: Path) -> None:
+    real = tmp_path / "dotfiles.json"
+    real.write_text("{}")
+    file = opencode_json(person)
+    file.parent.mkdir(parents=True)
+    file.symlink_to(real)
+    assert person.run("config", "--yes").returncode == 0
+    assert file.is_symlink()
+    assert models(real)
+    real.chmod(0o444)
+    done = person.run("config", "--yes", "--legacy")
+    assert done.returncode == 1
+    assert "read-only" in done.stderr
+    assert "gpt-5.2-low" not in real.read_text()
+
+
+WITH_PLUGIN = """\
+{
+  "$schema": "https://opencode.ai/config.json",
+  "plugin": ["opencode-openai-codex-key@4.4.0", "another"],
+  "provider": {
+    "openai": {
+      "options": {
+        "reasoningEffort": "medium",
+        "store": false
+      },
+      "models": {
+        "gpt-5.2-codex-high": {"options": {"reasoningEffort": "high"}}
+      }
+    }
+  }
+}
+"""
+
+
+def test_the_plugin_is_named_and_removed_with_its_options(person: Person) -> None:
+    file = opencode_json(person, WITH_PLUGIN)
+    module = person.home / ".config" / "opencode" / "plugin" / "opencode-openai-codex-key.ts"
+    module.parent.mkdir()
+    module.write_text("export {}")
+    done = person.run("config", "--yes", "--models", "gpt-5.2")
+    assert done.returncode == 0, done.stderr
+    assert f"{file} loads the plugin opencode-openai-codex-key@4.4.0" in done.stderr
+    assert "transformed twice" in done.stderr
+    after = jsonc.parse(file.read_text())
+    assert after["plugin"] == ["another"]
+    assert "options" not in after["provider"]["openai"]
+    assert list(models(file)) == ["gpt-5.2-codex-high", "gpt-5.2"]
+    assert not module.exists()
+    assert [path.read_text() for path in module.parent.iterdir()] == ["export {}"]
+    assert backups(file)[0].read_text() == WITH_PLUGIN
+
+
+def test_print_leaves_the_plugin_out(person: Person) -> None:
+    file = opencode_json(person, WITH_PLUGIN)
+    done = person.run("config", "--print")
+    assert "transformed twice" in done.stderr
+    assert jsonc.parse(done.stdout)["plugin"] == ["another"]
+    assert file.read_text() == WITH_PLUGIN
+
+
+def test_a_folder_is_no_file(person: Person) -> None:
+    assert person.run("config", "--yes", "--file", str(person.home)).returncode == 2
+
+
+def test_at_a_terminal_it_asks_in_colour(person: Person) -> None:
+    file = opencode_json(person, "{}")
+    with person.at_terminal("config", "--models", "gpt-5.2") as child:
+        child.expect_exact("\x1b[32m+")
+        child.expect(r"Write this\? \[Y/n\]")
+        child.sendline("n")
+        child.expect_exact("Nothing was written.")
+        child.wait()
+        assert child.exitstatus == 1
+    assert file.read_text() == "{}"
+    with person.at_terminal("config", "--models", "gpt-5.2") as child:
+        child.expect(r"Write this\? \[Y/n\]")
+        child.sendline("")
+        child.expect_exact("Wrote ")
+        child.expect_exact("--variant high")
+        child.wait()
+        assert child.exitstatus == 0
+    assert list(models(file)) == ["gpt-5.2"]
+
+
+def test_at_a_terminal_each_file_is_asked_about(person: Person) -> None:
+    file = opencode_json(person, WITH_PLUGIN)
+    with person.at_terminal("config", "--models", "gpt-5.2") as child:
+        child.expect(r"Remove it\? \[Y/n\]")
+        child.sendline("n")
+        child.expect_exact("The plugin is still there")
+        child.expect(r"Write this\? \[Y/n\]")
+        child.sendline("y")
+        child.expect_exact("--variant high")
+        child.wait()
+    assert jsonc.parse(file.read_text())["plugin"] == ["opencode-openai-codex-key@4.4.0", "another"]
+    assert "gpt-5.2" in models(file)
+
+
+def test_a_file_that_changes_while_it_asks_is_not_overwritten(person: Person) -> None:
+    file = opencode_json(person, "{}")
+    with person.at_terminal("config", "--models", "gpt-5.2") as child:
+        child.expect(r"Write this\? \[Y/n\]")
+        file.write_text('{"theme": "dark"}')
+        child.sendline("y")
+        child.expect_exact("was changed meanwhile")
+        child.wait()
+        assert child.exitstatus == 1
+    assert file.read_text() == '{"theme": "dark"}'
+
+
+def test_ctrl_c_at_the_question_writes_nothing(person: Person) -> None:
+    file = opencode_json(person, "{}")
+    with person.at_terminal("config") as child:
+        child.expect(r"Write this\? \[Y/n\]")
+        child.sendintr()
+        child.expect_exact("Aborted")
+        child.wait()
+        assert child.exitstatus == 1
+    assert file.read_text() == "{}"

@@ -1,0 +1,167 @@
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from codex_transform import config_file
+from codex_transform.config_file import move_aside, read, target, write
+
+posix = pytest.mark.skipif(sys.platform == "win32", reason="modes and links are other things there")
+
+
+def backups(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.bak-*"))
+
+
+@pytest.mark.parametrize(
+    ("there", "wanted"),
+    [
+        ([], "opencode.json"),
+        (["opencode.json"], "opencode.json"),
+        (["opencode.jsonc"], "opencode.jsonc"),
+        (["opencode.json", "opencode.jsonc"], "opencode.jsonc"),
+        (["config.json"], "opencode.json"),
+    ],
+)
+def test_the_file_that_exists_is_the_one_to_write(there: list[str], wanted: str, tmp_path: Path) -> None:
+    folder = tmp_path / ".config" / "opencode"
+    folder.mkdir(parents=True)
+    for name in there:
+        (folder / name).write_text("{}")
+    assert target({}, tmp_path, tmp_path) == folder / wanted
+    assert target({"XDG_CONFIG_HOME": str(tmp_path / ".config")}, tmp_path, tmp_path / "x") == folder / wanted
+
+
+def test_the_file_of_a_project_is_the_innermost_one_in_the_worktree(tmp_path: Path) -> None:
+    top = tmp_path / "work"
+    inner = top / "a" / "b"
+    inner.mkdir(parents=True)
+    (tmp_path / "opencode.json").write_text("{}")  # outside
+    assert target({}, inner, tmp_path, project=True) == inner / "opencode.json"
+    (top / ".git").mkdir()
+    assert target({}, inner, tmp_path, project=True) == top / "opencode.json"
+    (top / "opencode.jsonc").write_text("{}")
+    assert target({}, inner, tmp_path, project=True) == top / "opencode.jsonc"
+    (top / "a" / "opencode.json").write_text("{}")
+    assert target({}, inner, tmp_path, project=True) == top / "a" / "opencode.json"
+
+
+def test_read_keeps_the_mark_and_the_line_ends(tmp_path: Path) -> None:
+    file = tmp_path / "opencode.json"
+    file.write_bytes(b"\xef\xbb\xbf{\r\n}\r\n")
+    assert read(file) == "\ufeff{\r\n}\r\n"
+    assert read(tmp_path / "absent") == ""
+
+
+def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "opencode.json"
+    file.write_bytes(b"\xff\xfe{")
+    with pytest.raises(ValueError, match=r"opencode\.json is not UTF-8 text"):
+        read(file)
+    with pytest.raises(ValueError, match="cannot be read: "):
+        read(tmp_path)
+
+
+def test_a_new_file_has_no_backup(tmp_path: Path) -> None:
+    file = tmp_path / "some" / "where" / "opencode.json"
+    assert write(file, "{}\n") is None
+    assert file.read_text() == "{}\n"
+    assert [path.name for path in file.parent.iterdir()] == ["opencode.json"]
+
+
+@posix
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o664])
+def test_the_backup_holds_what_was_there_and_both_keep_the_mode(mode: int, tmp_path: Path) -> None:
+    file = tmp_path / "opencode.json"
+    file.write_text("old")
+    file.chmod(mode)
+    backup = write(file, "new")
+    assert backup is not None
+    assert (file.read_text(), backup.read_text()) == ("new", "old")
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {mode}
+    assert backup.name.startswith("opencode.json.bak-2")
+
+
+def test_backups_of_one_second_do_not_replace_each_other(tmp_path: Path) -> None:
+    file = tmp_path / "opencode.json"
+    file.write_text("0")
+    for number in range(1, 5):
+        write(file, str(number))
+    assert {path.read_text() for path in backups(tmp_path)} == {"0", "1", "2", "3"}
+
+
+@posix
+def test_a_link_stays_one_and_the_backup_lies_beside_what_it_leads_to(tmp_path: Path) -> None:
+    real = tmp_path / "dotfiles" / "oc.json"
+    real.parent.mkdir()
+    real.write_text("old")
+    link = tmp_path / "opencode.json"
+    link.symlink_to(real)
+    assert read(link) == "old"
+    backup = write(link, "new")
+    assert link.is_symlink()
+    assert real.read_text() == "new"
+    assert backup is not None
+    assert backup.parent == real.parent
+
+
+@posix
+def test_a_link_to_nowhere_makes_the_file_and_one_in_a_circle_is_named(tmp_path: Path) -> None:
+    link = tmp_path / "opencode.json"
+    link.symlink_to(tmp_path / "there.json")
+    assert read(link) == ""
+    assert write(link, "new") is None
+    assert (tmp_path / "there.json").read_text() == "new"
+    circle = tmp_path / "circle.json"
+    circle.symlink_to(circle)
+    with pytest.raises(ValueError, match=r"circle\.json"):
+        read(circle)
+
+
+@posix
+def test_a_read_only_file_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "opencode.json"
+    file.write_text("old")
+    file.chmod(0o444)
+    with pytest.raises(ValueError, match="is read-only"):
+        write(file, "new")
+    assert file.read_text() == "old"
+    assert not backups(tmp_path)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write anywhere")
+def test_a_read_only_folder_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "folder" / "opencode.json"
+    file.parent.mkdir()
+    file.write_text("old")
+    file.parent.chmod(0o555)
+    with pytest.raises(ValueError, match="cannot be written: "):
+        write(file, "new")
+    file.parent.chmod(0o755)
+    assert file.read_text() == "old"
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ValueError, match="cannot be written: "):
+        write(tmp_path / "file" / "opencode.json", "new")
+
+
+def test_moved_aside_means_under_another_name(tmp_path: Path) -> None:
+    file = tmp_path / "plugin.ts"
+    file.write_text("x")
+    moved = move_aside(file)
+    assert not file.exists()
+    assert moved.read_text() == "x"
+    assert moved.suffix != ".ts"
+    with pytest.raises(ValueError, match="cannot be moved aside: "):
+        move_aside(file)
+
+
+def test_nothing_is_left_when_the_last_step_fails(tmp_path: Path) -> None:
+    folder = tmp_path / "opencode.json"
+    folder.mkdir()
+    with pytest.raises(ValueError, match="cannot be written"):
+        config_file.write(folder, "new")
+    assert list(tmp_path.iterdir()) == [folder]

@@ -1,0 +1,210 @@
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from codex_transform import jsonc, plugin
+from codex_transform.jsonc_edit import Document
+from codex_transform.plugin import Found
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    folder = tmp_path / "home"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "project"
+    (folder / ".git").mkdir(parents=True)
+    (folder / ".git" / "HEAD").write_text("ref: refs/heads/main\n")
+    return folder
+
+
+def put(path: Path, content: object) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def find(project: Path, home: Path, **environ: str) -> list[Found]:
+    return plugin.find({"OPENCODE_TEST_MANAGED_CONFIG_DIR": str(home / "managed"), **environ}, project, home)
+
+
+ENTRIES = [
+    "opencode-openai-codex-key",
+    "opencode-openai-codex-key@4.4.0",
+    "opencode-openai-codex-auth@latest",
+    "opencode-openai-codex-auth-multi",
+    "opencode-codex-auth",
+    "@iam-brain/opencode-codex-auth@latest",
+    "oc-chatgpt-multi-auth",
+    "oc-codex-multi-auth@6.0.0",
+    "opencode-multi-auth-codex",
+    "@openhax/codex",
+    "@openhax/codex@0.2.0",
+    "github:NAXG/opencode-openai-codex-key",
+    "git+https://github.com/NAXG/opencode-openai-codex-key.git#main",
+    "git@github.com:numman-ali/opencode-openai-codex-auth.git",
+    "npm:opencode-openai-codex-auth@4",
+    "file:///home/me/src/opencode-openai-codex-key/dist/index.js",
+    "./opencode-openai-codex-key",
+    "/opt/opencode-openai-codex-key/index.ts",
+    "file:///C:/src/opencode-openai-codex-key",
+    "C:\\src\\opencode-openai-codex-key\\index.js",
+    "https://registry.example/opencode-openai-codex-key-4.4.0.tgz",
+]
+OTHERS = [
+    "opencode-copilot-auth",
+    "opencode-codex-authority",
+    "@openhax/codex-tools",
+    "my-opencode-codex-auth",
+    "oh-my-opencode",
+    "opencode-openai",
+    "file:///home/me/codex/plugin.ts",
+    "",
+]
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_every_spelling_of_an_entry_is_found(entry: str, project: Path, home: Path) -> None:
+    file = put(home / ".config" / "opencode" / "opencode.json", {"plugin": ["other", entry]})
+    assert find(project, home) == [Found(file, entry)]
+
+
+@pytest.mark.parametrize("entry", OTHERS)
+def test_other_plugins_are_not(entry: str, project: Path, home: Path) -> None:
+    put(home / ".config" / "opencode" / "opencode.json", {"plugin": [entry]})
+    assert find(project, home) == []
+
+
+@pytest.mark.parametrize("value", [None, "opencode-openai-codex-key", [None, 1, [], [1]], {"a": 1}])
+def test_lists_that_are_none_hold_no_plugin(value: Any, project: Path, home: Path) -> None:
+    put(home / ".config" / "opencode" / "opencode.json", {"plugin": value})
+    assert find(project, home) == []
+
+
+def test_an_entry_with_options_is_found(project: Path, home: Path) -> None:
+    file = put(home / ".config" / "opencode" / "opencode.json", {"plugin": [["opencode-openai-codex-key", {"a": 1}]]})
+    assert find(project, home) == [Found(file, "opencode-openai-codex-key")]
+
+
+def test_every_configuration_that_opencode_reads_is_looked_at(project: Path, home: Path, tmp_path: Path) -> None:
+    names = {
+        home / ".config" / "opencode" / "opencode.jsonc": "opencode-openai-codex-key@1",
+        tmp_path / "custom.json": "opencode-openai-codex-key@2",
+        project / "opencode.json": "opencode-openai-codex-key@3",
+        project / ".opencode" / "opencode.json": "opencode-openai-codex-key@4",
+        home / ".opencode" / "opencode.json": "opencode-openai-codex-key@5",
+        home / "managed" / "opencode.json": "opencode-openai-codex-key@6",
+    }
+    for path, entry in names.items():
+        put(path, f'{{ // mine\n "plugin": ["{entry}",], }}')
+    found = find(project, home, OPENCODE_CONFIG=str(tmp_path / "custom.json"))
+    assert {each.file: each.entry for each in found} == names
+
+
+def test_damaged_and_unreadable_files_hold_none(project: Path, home: Path) -> None:
+    put(home / ".config" / "opencode" / "opencode.json", '{"plugin": ["opencode-openai-codex-key"')
+    (project / "opencode.json").mkdir()
+    assert find(project, home) == []
+
+
+@pytest.mark.parametrize("folder", ["plugin", "plugins"])
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("opencode-openai-codex-key.ts", ""),
+        ("codex.js", 'export { default } from "opencode-openai-codex-key"'),
+        ("codex.ts", "import x from '/home/me/src/opencode-openai-codex-auth/dist/index.js'"),
+        ("bundle.js", 'const settings = join(homedir(), ".opencode", "openai-codex-auth-config.json")'),
+    ],
+)
+def test_modules_in_plugin_folders_are_found(name: str, text: str, folder: str, project: Path, home: Path) -> None:
+    files = [
+        put(home / ".config" / "opencode" / folder / name, text),
+        put(project / ".opencode" / folder / name, text),
+        put(home / ".opencode" / folder / name, text),
+        put(home / "extra" / folder / name, text),
+    ]
+    found = find(project, home, OPENCODE_CONFIG_DIR=str(home / "extra"))
+    assert {each.file for each in found} == set(files)
+    assert {each.entry for each in found} == {""}
+
+
+def test_other_modules_are_not(project: Path, home: Path) -> None:
+    folder = home / ".config" / "opencode" / "plugin"
+    put(folder / "mine.ts", "// takes the place of opencode-openai-codex-key\nexport default async () => ({})\n")
+    put(folder / "opencode-openai-codex-key.md", "about it")
+    put(folder / "opencode-openai-codex-key.ts.bak-20260101-000000", "moved aside")
+    put(folder / "below" / "opencode-openai-codex-key.ts", "OpenCode looks no deeper")
+    put(project / "plugin" / "opencode-openai-codex-key.ts", "nor beside a project's own file")
+    assert find(project, home) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
+def test_a_link_counts_by_where_it_leads(project: Path, home: Path, tmp_path: Path) -> None:
+    real = put(tmp_path / "opencode-openai-codex-key" / "dist" / "index.js", "")
+    link = home / ".config" / "opencode" / "plugin" / "codex.js"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(real)
+    circle = link.with_name("circle.js")
+    circle.symlink_to(circle)
+    assert find(project, home) == [Found(link, "")]
+
+
+TEMPLATE = {
+    "reasoningEffort": "medium",
+    "reasoningSummary": "auto",
+    "textVerbosity": "medium",
+    "include": ["reasoning.encrypted_content"],
+    "store": False,
+}
+
+
+def removed(configuration: dict[str, Any]) -> Any:
+    document = Document(json.dumps(configuration, indent=2))
+    return jsonc.parse(document.drop(plugin.removal(document)))
+
+
+def test_removal_takes_the_entry_and_the_options_that_came_with_it() -> None:
+    models = {"gpt-5.2-codex-high": {"options": {"reasoningEffort": "high"}}}
+    with_it = {
+        "plugin": ["opencode-openai-codex-key"],
+        "provider": {"openai": {"options": TEMPLATE, "models": models}},
+        "model": "openai/gpt-5.2-codex-high",
+    }
+    assert removed(with_it) == {"provider": {"openai": {"models": models}}, "model": "openai/gpt-5.2-codex-high"}
+
+
+def test_removal_leaves_other_plugins_and_what_the_user_set() -> None:
+    options = {**TEMPLATE, "reasoningEffort": "high", "baseURL": "http://127.0.0.1:8080/v1"}
+    with_it = {
+        "plugin": ["one", ["opencode-openai-codex-key@4", {}], "two"],
+        "provider": {"openai": {"options": options}, "other": {"options": TEMPLATE}},
+    }
+    assert removed(with_it) == {
+        "plugin": ["one", "two"],
+        "provider": {
+            "openai": {"options": {"reasoningEffort": "high", "baseURL": "http://127.0.0.1:8080/v1"}},
+            "other": {"options": TEMPLATE},
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    "configuration",
+    [{}, {"plugin": ["one"], "provider": {"openai": {"options": TEMPLATE}}}, {"plugin": "opencode-openai-codex-key"}],
+)
+def test_without_the_plugin_there_is_nothing_to_remove(configuration: dict[str, Any]) -> None:
+    assert plugin.removal(Document(json.dumps(configuration))) == []
+
+
+def test_a_comment_in_the_list_keeps_the_list() -> None:
+    text = '{\n  "plugin": [\n    // what I load\n    "opencode-openai-codex-key"\n  ]\n}\n'
+    document = Document(text)
+    assert document.drop(plugin.removal(document)) == '{\n  "plugin": [\n    // what I load\n  ]\n}\n'
