@@ -61,7 +61,7 @@ class Instructions:
         self._deadline = deadline
         self._now = now
         self._fallback = files(__package__).joinpath("data/fallback.md").read_text("utf-8")
-        self._pins: OrderedDict[tuple[str, str], str] = OrderedDict()
+        self._pins: OrderedDict[tuple[str, str], tuple[str, str]] = OrderedDict()
         self._pinning = threading.Lock()
         self._refreshing = threading.Lock()
         self._failures: dict[str, _Failure] = {}
@@ -81,17 +81,23 @@ class Instructions:
             return self._find(resolved)[0]
         key = (conversation, resolved.slug)
         with self._pinning:
-            text = self._pins.get(key)
-            if text is None:
-                text = self._pins[key] = self._find(resolved)[0]
+            pinned = self._pins.get(key)
+            if pinned is None:
+                pinned = self._pins[key] = self._find(resolved)
                 if len(self._pins) > PINS:
                     self._pins.popitem(last=False)
             self._pins.move_to_end(key)
-            return text
+            return pinned[0]
 
-    def source(self, resolved: Resolved) -> str:
-        """Where a new conversation's text comes from: `file`, `main`, a release tag, or `bundled`."""
-        return self._find(resolved)[1]
+    def source(self, resolved: Resolved, conversation: str | None = None) -> str:
+        """Where the text of a conversation comes from: `file`, `main`, a release tag, or `bundled`.
+
+        Of one that got its text before a refresh this is what that text came from; of a new one, or None, where `text`
+        would find it now.
+        """
+        with self._pinning:
+            pinned = self._pins.get((conversation, resolved.slug)) if conversation is not None else None
+        return (pinned or self._find(resolved))[1]
 
     def age(self) -> float | None:
         """Seconds since the server last vouched for `main`; None if it never did."""

@@ -32,7 +32,8 @@ class Tokens(_Plain):
 
 
 class Source(_Plain):
-    """Which instructions were sent: `ref` is `main`, a release tag, `bundled` or `file`; `chars` is their length."""
+    """Which instructions were sent: `ref` is `main`, a release tag, `bundled`, `file`, or `pinned` for a text that has
+    been replaced since its conversation began; `chars` is their length."""
 
     ref: str
     sha256: str
@@ -43,8 +44,9 @@ class Verdict(_Plain):
     """Whether the endpoint's prompt cache could serve a request, and why not.
 
     `cause` is one of `first`, `append`, `idle`, `model`, `effort`, `instructions`, `tools`, `item`, `endpoint`.
-    `expected` are the tokens that could have been cached, None for a first request; `missed` are those of them that
-    were not. `by` is who changed what changed. `says` is a sentence for people.
+    `expected` are the tokens that could have been cached, None for a first request; `missed` are those that were not
+    and would have been, had the request only been appended to. `by` is who changed what changed. `says` is a sentence
+    for people.
     """
 
     cause: str
@@ -59,7 +61,8 @@ class Record(_Plain):
 
     `id` is what request logs call it, `at` the time it came (unix seconds); `asked` and `model` are the model that the
     client named and the one that was sent; `items`, `tools` and `bytes` count what was sent. `status` is the HTTP
-    status that the client got, `error` the message that it was told. `first_token` and `total` are seconds since `at`.
+    status that the client got, `error` and `code` the message and the code that it was told, in the stream if not in
+    place of it. `first_token` and `total` are seconds since `at`.
     """
 
     id: str
@@ -77,6 +80,7 @@ class Record(_Plain):
     status: int = 200
     outcome: Outcome = "completed"
     error: str | None = None
+    code: str | None = None
     repaired: tuple[str, ...] = ()
     events: int = 0
     tokens: Tokens | None = None

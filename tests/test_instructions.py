@@ -486,6 +486,17 @@ def test_a_conversation_keeps_its_text(host: RawHost, cache: Path, clock: Clock)
     assert instructions.text(resolve("gpt-6-sol"), "begun") == "newer of gpt-6-sol"
 
 
+def test_where_a_conversation_has_its_text_from(host: RawHost, cache: Path, clock: Clock) -> None:
+    instructions = store(host, cache, clock)
+    instructions.text(SOL, "early")
+    # To ask is not to begin a conversation.
+    assert instructions.source(SOL, "begun") == instructions.source(SOL) == "bundled"
+    instructions.refresh()
+    assert instructions.source(SOL, "early") == "bundled"
+    assert instructions.source(SOL, "begun") == instructions.source(SOL) == "main"
+    assert instructions.source(CODEX, "early") == "rust-v0.120.0"
+
+
 def test_the_most_recent_conversations_are_remembered(host: RawHost, cache: Path, clock: Clock) -> None:
     instructions = store(host, cache, clock)
     bundled = instructions.text(SOL, "kept")

@@ -1,0 +1,223 @@
+"""Why the endpoint's prompt cache served a request, or did not.
+
+Strategy: compare a request with the one before it in its conversation, part by part, in the order in which the parts
+go into the prompt. If it only goes on from there, all that was sent then could come from the cache; otherwise what
+stands before the first part that differs. What the endpoint reports is held against that. One conversation may hold
+several threads (the client's titles and summaries, sub-agents): a request is compared with the thread that it begins
+most like, and one that is like none of them begins a thread of its own.
+
+Rules of caching by OpenAI's guide "Prompt caching": exact prefixes only, from 1,024 tokens on, in steps of 128, kept
+for five to ten minutes without use.
+"""
+
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple
+
+from codex_transform.fingerprint import Fingerprint, item_kind, items_of, take
+from codex_transform.record import Tokens, Verdict
+from codex_transform.usage import count, period
+
+SMALLEST = 1024
+STEP = 128
+KEPT_FOR = 5 * 60.0
+"""For how many seconds endpoints keep what nobody asks for, at the least."""
+
+MAX_CONVERSATIONS = 1000
+MAX_THREADS = 8
+"""How many threads of one conversation are remembered."""
+MAX_PARTS = 1_000_000
+"""How many items are remembered in all, at 16 bytes each."""
+
+By = Literal["client", "addon"]
+
+
+class _Request(NamedTuple):
+    """A request that was answered: what was sent, what the client had asked for, and what it came to."""
+
+    at: float
+    sent: Fingerprint
+    original: Fingerprint | None
+    input: int
+
+    @property
+    def parts(self) -> int:
+        return len(self.sent.items) + (len(self.original.items) if self.original else 0)
+
+
+class _Change(NamedTuple):
+    """The first part that differs: `what` says how, `kept` are the bytes before it, and `differs` tells whether the
+    same is true of two requests of the client's."""
+
+    cause: str
+    what: str
+    kept: int
+    differs: Callable[[Fingerprint, Fingerprint], bool]
+
+
+class Conversations:
+    """Remembers the last request of each conversation and judges the next. For one thread.
+
+    The conversations used last are kept, up to `size` of them.
+    """
+
+    def __init__(self, size: int = MAX_CONVERSATIONS, parts: int = MAX_PARTS) -> None:
+        self._size = size
+        self._parts = parts
+        self._held = 0
+        self._conversations: OrderedDict[int, list[_Request]] = OrderedDict()
+
+    def judge(
+        self,
+        conversation: str | None,
+        at: float,
+        sent: Mapping[str, Any],
+        original: Mapping[str, Any] | None,
+        tokens: Tokens | None,
+    ) -> Verdict | None:
+        """Whether the cache could serve a request that was answered, and remembers it for the next.
+
+        `at` is when it came, `sent` the body that was sent, `original` the client's, `tokens` what the endpoint
+        reported. None without a conversation or a report: there is nothing to say then. Raises nothing.
+        """
+        if conversation is None or tokens is None:
+            return None
+        now = _Request(at, take(sent), take(original) if original is not None else None, tokens.input)
+        threads = self._conversations.setdefault(hash(conversation), [])
+        self._conversations.move_to_end(hash(conversation))
+        before = _closest(threads, now.sent)
+        if before is None:
+            verdict = _first(tokens, "another thread in " if threads else "")
+        else:
+            change = _first_change(before.sent, now.sent, sent)
+            verdict = _judge(before, now, change, tokens)
+            # It may still be gone on from if there is less now (a sub-agent's) or another model or agent was turned to.
+            if change is None or (before.sent.head == now.sent.head and len(before.sent.items) <= len(now.sent.items)):
+                threads.remove(before)
+                self._held -= before.parts
+        threads.append(now)
+        self._held += now.parts
+        self._forget(threads)
+        return verdict
+
+    def _forget(self, threads: list[_Request]) -> None:
+        if len(threads) > MAX_THREADS:
+            self._held -= threads.pop(0).parts
+        while len(self._conversations) > self._size or (self._held > self._parts and len(self._conversations) > 1):
+            _, oldest = self._conversations.popitem(last=False)
+            self._held -= sum(request.parts for request in oldest)
+
+
+def _closest(threads: list[_Request], now: Fingerprint) -> _Request | None:
+    """The request that `now` follows: the one that it shares the longest beginning with, the latest of equals.
+
+    None when it follows none: neither does it begin as a request with the same head did, nor does it hold more than
+    half of the items of one, as it does when model or tools have been changed in mid-conversation.
+    """
+    held = set(now.items)
+
+    def likeness(request: _Request) -> tuple[int, int]:
+        before = request.sent
+        same = before.same_items(now) if before.head == now.head else 0
+        common = sum(item in held for item in before.items)
+        return same, common if 2 * common > len(before.items) else 0
+
+    best = max(reversed(threads), key=likeness, default=None)
+    return best if best and any(likeness(best)) else None
+
+
+def _first(tokens: Tokens, whose: str) -> Verdict:
+    return Verdict(cause="first", says=f"first request of {whose}this conversation: {count(tokens.cached)} cached")
+
+
+def _judge(before: _Request, now: _Request, change: _Change | None, tokens: Tokens) -> Verdict:
+    kept = change.kept if change else min(before.sent.size, now.sent.size)
+    expected = _cacheable(before.input * kept // before.sent.size, tokens)
+    # Had it only been appended to.
+    possible = _cacheable(before.input, tokens) if change else expected
+    missed = max(0, possible - tokens.cached)
+    unexplained = expected - tokens.cached
+    if expected > 2 * tokens.cached and 2 * unexplained > missed:
+        gap = now.at - before.at
+        if gap > KEPT_FOR:
+            return Verdict(
+                cause="idle", says=f"idle for {period(gap)}{_cost(missed)}", expected=expected, missed=missed
+            )
+        says = f"the endpoint had cached {count(tokens.cached)} of ~{count(expected)}, and nothing explains why"
+        return Verdict(cause="endpoint", says=says, expected=expected, missed=missed)
+    if change is None:
+        says = f"append: ~{count(expected)} expected, {count(tokens.cached)} cached"
+        return Verdict(cause="append", says=says, expected=expected, missed=missed)
+    by = _who(before.original, now.original, change)
+    says = change.what + (f" by the {by}" if by else "") + _cost(missed)
+    return Verdict(cause=change.cause, says=says, expected=expected, missed=missed, by=by)
+
+
+def _first_change(before: Fingerprint, now: Fingerprint, body: Mapping[str, Any]) -> _Change | None:
+    """The first part, in the order of the prompt, in which a request differs from the one before."""
+    if before.model != now.model:
+        what = f"model {_shown(before.model)} → {_shown(now.model)}"
+        return _Change("model", what, 0, lambda old, new: old.model != new.model)
+    if before.effort != now.effort:
+        what = f"effort {_shown(before.effort)} → {_shown(now.effort)}"
+        # The client may set it in the name of the model, too.
+        return _Change("effort", what, 0, lambda old, new: (old.effort, old.model) != (new.effort, new.model))
+    if before.instructions != now.instructions:
+        return _Change("instructions", "instructions changed", 0, lambda old, new: old.instructions != new.instructions)
+    if before.tools != now.tools:
+        same = before.same_tools(now)
+        return _Change("tools", _tools_change(before, now, same), sum(now.sizes[: 1 + same]), _tools_differ)
+    same = before.same_items(now)
+    if same == min(len(before.items), len(now.items)):
+        return None
+    kept = sum(now.sizes[: 1 + len(now.tools) + same])
+    where = f"item {same + 1} of {len(now.items)} ({_shown(item_kind(items_of(body)[same]))})"
+    if len(now.items) < len(before.items):
+        where = f"history of {len(before.items)} items replaced from {where} on"
+    else:
+        where += " changed"
+    return _Change("item", where, kept, _history_differs)
+
+
+def _tools_change(before: Fingerprint, now: Fingerprint, same: int) -> str:
+    """What happened to the first tool that differs: `same` are the same before it."""
+    old, new = [name for name, _ in before.tools], [name for name, _ in now.tools]
+    was, name = old[same : same + 1], new[same : same + 1]
+    if was == name:
+        return f"tool `{_shown(name[0])}` changed"
+    if name and name[0] not in old:
+        return f"tool `{_shown(name[0])}` added"
+    if was and was[0] not in new:
+        return f"tool `{_shown(was[0])}` removed"
+    return f"tool `{_shown((name or was)[0])}` moved"
+
+
+def _tools_differ(old: Fingerprint, new: Fingerprint) -> bool:
+    return old.tools != new.tools
+
+
+def _history_differs(old: Fingerprint, new: Fingerprint) -> bool:
+    """True when the client did more than to append. Its instructions become an item on the way."""
+    return old.instructions != new.instructions or old.same_items(new) < min(len(old.items), len(new.items))
+
+
+def _who(old: Fingerprint | None, new: Fingerprint | None, change: _Change) -> By | None:
+    if old is None or new is None:
+        return None
+    return "client" if change.differs(old, new) else "addon"
+
+
+def _cacheable(prompt: int, tokens: Tokens) -> int:
+    """The tokens of a prompt's beginning that a cache may hold; a request gets no more than it has."""
+    whole = min(prompt, tokens.input) // STEP * STEP
+    return whole if whole >= SMALLEST else 0
+
+
+def _cost(missed: int) -> str:
+    return f": {count(missed)} not cached" if missed else ""
+
+
+def _shown(name: str) -> str:
+    """A client's word in one short line."""
+    plain = "".join(character if character.isprintable() else "�" for character in name[:41])
+    return plain if len(plain) <= 40 else plain[:39] + "…"

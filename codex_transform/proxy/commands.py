@@ -1,0 +1,191 @@
+"""Addon: mitmproxy commands, for the command bars of the console and of mitmweb (POST /commands/NAME there).
+
+Each gives its answer as the console shows it. mitmweb shows answers in one line, so tables go to the log as well, which
+is its event log. Times are of the last 30 days unless a command is told otherwise.
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import Any, cast
+
+import click
+from mitmproxy import ctx, exceptions, flow, http
+from mitmproxy.addonmanager import Loader
+from mitmproxy.types import Data
+from pydantic import SecretStr
+
+from codex_transform.catalog import models, resolve
+from codex_transform.cli.table import lines
+from codex_transform.endpoint import redact
+from codex_transform.proxy.config import Config
+from codex_transform.proxy.keeping import ORIGINAL
+from codex_transform.proxy.notes import Notes
+from codex_transform.proxy.refresh import Refresh
+from codex_transform.settings import KNOBS
+from codex_transform.usage import count, period, seconds, share
+from codex_transform.usage_store import Usage, UsageStore
+
+logger = logging.getLogger(__name__)
+
+DAYS = 30
+SESSIONS = 20
+"""How many conversations `codex.usage` lists."""
+
+# `missed` are the tokens that a cache could have held and did not, `p50` and `p95` times to the first token.
+_COLUMNS = ("calls", "failed", "in", "cached", "missed", "out", "reasoning", "p50", "p95")
+
+
+class Commands:
+    """What a user can ask of the running addon."""
+
+    def __init__(self, config: Config, refresh: Refresh, notes: Notes, store: UsageStore) -> None:
+        self.config = config
+        self.refresh = refresh
+        self.notes = notes
+        self.store = store
+
+    def load(self, loader: Loader) -> None:
+        """Declares the commands."""
+        loader.add_command("codex.usage", self.usage)
+        loader.add_command("codex.usage.days", self.usage_days)
+        loader.add_command("codex.usage.misses", self.usage_misses)
+        loader.add_command("codex.status", self.status)
+        loader.add_command("codex.refresh", self.refresh_now)
+        loader.add_command("codex.original", self.original)
+        loader.add_command("codex.replay.original", self.replay_original)
+
+    def usage(self, days: int = DAYS) -> Data:
+        """What was used in the last days (30): by model, by conversation (the last 20), and in all. `missed` are tokens
+        that the endpoint's cache could have held and did not; p50 and p95 are times to the first token."""
+        since = _days_ago(days)
+        named = [
+            *(("model", usage) for usage in self.store.by_model(since)),
+            *(("conversation", usage) for usage in self.store.by_session(since)[:SESSIONS]),
+            *(("", usage) for usage in [self.store.total(since)] if usage),
+        ]
+        return _table("", _COLUMNS, [_row(usage, kind) for kind, usage in named])
+
+    def usage_days(self, days: int = DAYS) -> Data:
+        """What was used on each of the last days (30)."""
+        return _table("day", _COLUMNS, [_row(usage) for usage in self.store.by_day(_days_ago(days))])
+
+    def usage_misses(self, days: int = DAYS) -> Data:
+        """What missing the endpoint's prompt cache has cost in the last days (30), in tokens, by cause."""
+        misses = self.store.misses(_days_ago(days))
+        total = sum(miss.missed for miss in misses)
+        rows = [[miss.cause, str(miss.requests), count(miss.missed), share(miss.missed / total)] for miss in misses]
+        return _table("cause", ("calls", "missed", "share"), rows)
+
+    def status(self) -> Data:
+        """The endpoint, the key's hint, the settings and their sources, the instructions in use, the last error."""
+        config = self.config
+        return _table(
+            "",
+            ("",),
+            [
+                ["endpoint", config.endpoint.url if config.endpoint else "none: codex_base_url is not set"],
+                ["instructions", self._instructions()],
+                ["catalogue", self._catalogue()],
+                ["last error", self._last_error()],
+                *([knob.option, self._setting(knob.field)] for knob in KNOBS),
+            ],
+        )
+
+    def refresh_now(self) -> str:
+        """Ask for the Codex instructions now, in the background; the log says what came of it."""
+        self.refresh.now()
+        return f"Asking {self.config.settings.catalog_url}: the log says what comes of it."
+
+    def original(self, flow: flow.Flow) -> Sequence[str]:
+        """The request of a flow as the client sent it."""
+        original = _original(flow)
+        head = [f"{original['method']} {original['url']}", *(f"{name}: {value}" for name, value in original["headers"])]
+        return [*head, "", *original["content"].decode("utf-8", "replace").splitlines()]
+
+    def replay_original(self, flow: flow.Flow) -> None:
+        """Send a copy of a flow once more, with the request as the client sent it."""
+        original = _original(flow)
+        again = flow.copy()
+        again.comment = again.marked = ""
+        again.request = http.Request.make(
+            original["method"],
+            original["url"],
+            original["content"],
+            [(name.encode(), value.encode()) for name, value in original["headers"]],
+        )
+        ctx.master.commands.call("replay.client", [again])
+
+    def _setting(self, field: str) -> str:
+        value: Any = getattr(self.config.settings, field)
+        if isinstance(value, SecretStr):
+            value = redact(value.get_secret_value())
+        elif isinstance(value, bool):
+            value = "on" if value else "off"
+        elif isinstance(value, tuple):
+            value = ", ".join(value)
+        return f"{'not set' if value is None else value} ({self.config.sources.get(field, 'default')})"
+
+    def _instructions(self) -> str:
+        """How many models get theirs from where."""
+        sources = [self.refresh.instructions.source(resolve(model.slug)) for model in models()]
+        return ", ".join(f"{source} ({sources.count(source)} models)" for source in dict.fromkeys(sources))
+
+    def _catalogue(self) -> str:
+        age = self.refresh.instructions.age()
+        checked = "never fetched" if age is None else f"checked {period(age)} ago"
+        return f"{self.config.settings.catalog_url}: {checked}"
+
+    def _last_error(self) -> str:
+        last = self.notes.last_error
+        if last is None:
+            return "none"
+        return (
+            f"{period(time.time() - last.at)} ago, {last.model or last.asked or 'no model'}: {last.status} {last.error}"
+        )
+
+
+def _days_ago(days: int) -> float:
+    return time.time() - days * 86400
+
+
+def _row(usage: Usage, kind: str = "") -> list[str]:
+    tokens = usage.tokens
+    return [
+        f"{kind} {usage.name}".lstrip(),
+        str(usage.requests),
+        str(usage.errors),
+        count(tokens.input),
+        share(tokens.cached_share),
+        count(usage.missed),
+        count(tokens.output),
+        count(tokens.reasoning),
+        _waited(usage.first_token_p50),
+        _waited(usage.first_token_p95),
+    ]
+
+
+def _waited(duration: float | None) -> str:
+    return "" if duration is None else seconds(duration)
+
+
+def _table(name: str, columns: Sequence[str], rows: Sequence[list[str]]) -> Data:
+    """The table as the console shows it; goes to the log as well."""
+    head = [name, *columns]
+    # A client's words are among the cells.
+    plain = [["".join(char if char.isprintable() else "�" for char in cell) for cell in cells] for cells in rows]
+    logger.info("\n%s", click.unstyle("\n".join(lines(head, plain, range(1, len(head)) if len(head) > 2 else ()))))
+    return cast(Data, [head, *plain])
+
+
+def _original(flow: flow.Flow) -> dict[str, Any]:
+    """The client's request; raises CommandError, with the reason, when the flow does not have it."""
+    if not isinstance(flow, http.HTTPFlow):
+        raise exceptions.CommandError("This flow is no HTTP request.")
+    original = flow.metadata.get(ORIGINAL)
+    if not isinstance(original, dict) or "content" not in original:
+        raise exceptions.CommandError(
+            "The original of this request is not kept: it is no request of codex-transform's, or it had to make room "
+            "for newer ones (codex_keep_mb)."
+        )
+    return original

@@ -1,0 +1,135 @@
+"""Addon: the content view "Codex", which shows our flows' requests and answers as people read them.
+
+The only place where the content views of mitmproxy 11 and 12 differ. In either, views run in the event loop, so a page
+is bounded however large the body is. Only the flow is looked at, its bodies and its metadata: flows from a file show
+the same page as live ones. mitmproxy and mitmweb pick the view by `render_priority`, which says no to every other flow.
+"""
+
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from typing import Any
+
+from mitmproxy import http
+from pydantic import ValidationError
+
+from codex_transform.endpoint import below_responses
+from codex_transform.record import Record
+from codex_transform.view import request, response
+
+_NAME = "Codex"
+
+# mitmproxy's own views stay at 1 and below.
+_HIGH, _NEVER = 10.0, -1.0
+
+# What a body begins with, or has in it, that came from or went to a Responses API.
+_REQUEST_MEMBERS = (b'"model"', b'"input"')
+_EVENTS = (b"event: response.", b"event: error", b'data: {"type":"response.', b'data: {"type":"error"')
+_ANSWER_MEMBERS = (b'"object":"response', b'"object": "response', b'"error"')
+
+_EMPTY_LINE = re.compile("^$", re.MULTILINE)
+
+# The parts of mitmproxy that are not the same in every version.
+_contentviews: Any = import_module("mitmproxy.contentviews")
+_registry: Any = getattr(_contentviews, "registry", None)
+
+
+class ContentViews:
+    """Offers the view while the addon is loaded."""
+
+    def __init__(self) -> None:
+        self._view = _View11() if _registry is None else _View12()
+
+    def load(self, loader: object) -> None:  # noqa: ARG002
+        """The addon is here: the view is, too, in place of one that an earlier load may have left."""
+        _remove(_NAME)
+        _contentviews.add(self._view)
+
+    def done(self) -> None:
+        """The addon goes, or its script is loaded again."""
+        _remove(_NAME)
+
+
+class _View12:
+    """mitmproxy 12: a page is one text."""
+
+    name = _NAME
+    syntax_highlight = "none"
+
+    def prettify(self, data: bytes, metadata: Any) -> str:
+        return _page(data, metadata.flow, metadata.http_message)
+
+    def render_priority(self, data: bytes, metadata: Any) -> float:
+        return _priority(data, metadata.flow, metadata.http_message)
+
+    def __lt__(self, other: Any) -> bool:
+        return bool(self.name < other.name)
+
+
+class _View11:
+    """mitmproxy 11: a page is lines of styled pieces."""
+
+    name = _NAME
+
+    def __call__(
+        self, data: bytes, *, flow: object = None, http_message: object = None, **_: object
+    ) -> tuple[str, Iterator[list[tuple[str, str]]]]:
+        lines = _page(data, flow, http_message).split("\n")
+        return self.name, ([("header" if line.startswith("── ") else "text", line)] for line in lines)
+
+    def render_priority(self, data: bytes, *, flow: object = None, http_message: object = None, **_: object) -> float:
+        return _priority(data, flow, http_message)
+
+    def __lt__(self, other: Any) -> bool:
+        return bool(self.name < other.name)
+
+
+def _remove(name: str) -> None:
+    if _registry is None:
+        for view in [view for view in _contentviews.views if view.name == name]:
+            _contentviews.remove(view)
+    elif view := _registry.get(name.lower()):
+        # mitmproxy 12 can replace a view, but has no way to take one out: should this cease to be one, it stays listed.
+        getattr(_registry, "_by_name", {}).pop(name.lower(), None)
+        _registry.on_change.send(view)
+
+
+def _page(data: bytes, flow: object, message: object) -> str:
+    # mitmweb gives an empty line no height.
+    return _EMPTY_LINE.sub(" ", _text(data, flow, message))
+
+
+def _text(data: bytes, flow: object, message: object) -> str:
+    metadata = flow.metadata if isinstance(flow, http.HTTPFlow) else {}
+    record = _record(metadata.get("codex"))
+    if isinstance(message, http.Request):
+        original = metadata.get("codex_original")
+        return request.render(data, record, original if isinstance(original, dict) else None)
+    if isinstance(message, http.Response):
+        retry_after = message.headers.get("retry-after")
+        return response.render(data, record, status=message.status_code, retry_after=retry_after)
+    return response.render(data, record)
+
+
+def _priority(data: bytes, flow: object, message: object) -> float:
+    if not isinstance(flow, http.HTTPFlow) or not isinstance(message, http.Request | http.Response):
+        return _NEVER
+    if "codex" in flow.metadata or "codex_original" in flow.metadata:
+        return _HIGH
+    if flow.request.method != "POST" or below_responses(flow.request.path) is None:
+        return _NEVER
+    if isinstance(message, http.Request):
+        fits = data.lstrip()[:1] == b"{" and all(member in data for member in _REQUEST_MEMBERS)
+    else:
+        beginning = data[:4096].lstrip()
+        wanted = _ANSWER_MEMBERS if beginning.startswith(b"{") else _EVENTS
+        fits = any(sign in beginning for sign in wanted)
+    return _HIGH if fits else _NEVER
+
+
+def _record(saved: object) -> Record | None:
+    """The record in a flow's metadata, None if there is none or it is no longer what this release writes."""
+    try:
+        return Record.model_validate(saved)
+    except ValidationError:
+        return None

@@ -1,0 +1,102 @@
+"""The body that a client got as its answer, read for people: whole or broken off, a stream, an object or an error.
+
+Strategy: nearly all of a stream is deltas, and a whole answer repeats them in its final event; so deltas are passed
+over, and only if the final event is missing or empty are they added up, by giving `fold` the stream with an end.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from codex_transform.response import jsontext, report, sse
+from codex_transform.response.fold import fold
+from codex_transform.response.report import Report
+from codex_transform.response.stream import AnswerStream
+
+_DELTA = re.compile(rb'(?:event: ?[\w.]+\.delta[\r\n]|data: ?\{\s*"type"\s*:\s*"[\w.]+\.delta")')
+_ENDS = ("response.completed", "response.incomplete", "response.failed", "response.done")
+
+_BLANK_LINES = re.compile(rb"\n(?:\r?\n){2,}")
+
+# Comments and the like; more of them are no answer, and reading them would hold up the proxy.
+_MOST_STRAY = 50_000
+
+_END = b'\n\nevent: response.incomplete\ndata: {"type":"response.incomplete","response":{"output":[]}}\n\n'
+
+
+class Answer(NamedTuple):
+    """What an answer holds.
+
+    `items` are the output, `response` what is known of the response object, `problem` the error that it ended with.
+    `events` counts the events of a stream, 0 for anything else. `ended` is False for a stream without its end. `text`
+    is the body itself if it is no answer.
+    """
+
+    items: list[Any]
+    response: Mapping[str, Any]
+    problem: Report | None = None
+    events: int = 0
+    ended: bool = True
+    text: str = ""
+
+
+def read(body: bytes) -> Answer:
+    """What `body` holds. Raises nothing: what cannot be read is in `text`."""
+    beginning = body[:4096].removeprefix(sse.BOM).lstrip()
+    if not beginning.startswith((b"{", b"[", b"<", b'"')) and (answer := _stream(body)).events:
+        return answer
+    found = jsontext.read_object(body.removeprefix(sse.BOM))
+    if found is None:
+        return Answer([], {}, text=body.decode(errors="replace"))
+    output = found.get("output")
+    failed = not isinstance(output, list) or found.get("status") == "failed"
+    problem = report.read(found) if failed else None
+    known = isinstance(output, list) or problem
+    return Answer(
+        output if isinstance(output, list) else [],
+        found,
+        problem,
+        text="" if known else body.decode(errors="replace"),
+    )
+
+
+def _stream(body: bytes) -> Answer:
+    events, ended = 0, False
+    response: Mapping[str, Any] = {}
+    problem = None
+    growing = []
+    stray = 0
+    for block in sse.split(_BLANK_LINES.sub(b"\n\n", body)):
+        if not _DELTA.match(block):
+            fields = sse.parse(block)
+            event = jsontext.read_object(fields.data or b"") or {}
+            kind, about = event.get("type", fields.name if event else None), event.get("response")
+            if not isinstance(kind, str):
+                stray += 1
+                if stray > _MOST_STRAY:
+                    break
+                continue
+            if isinstance(about, dict):
+                response = about
+            if kind in _ENDS or kind == "error":
+                ended = True
+                events += 1
+                problem = problem or (report.read(event) if kind == "error" else None)
+                continue
+        events += 1
+        growing.append(block)
+    if problem is None and response.get("status") == "failed":
+        problem = report.read(response)
+    output = response.get("output") if ended else None
+    items = output if isinstance(output, list) and output else _unfinished(b"".join(growing))
+    return Answer(items, response, problem, events, ended)
+
+
+def _unfinished(stream: bytes) -> list[Any]:
+    """The items that a stream without its end adds up to."""
+    try:
+        output: list[Any] = fold(stream + _END, AnswerStream(None, None))["output"]
+    except Exception:
+        # An event of a form that nobody has thought of is no reason to show nothing of the call.
+        return []
+    return output

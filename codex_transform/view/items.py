@@ -1,0 +1,166 @@
+"""One item of a conversation, in words.
+
+Strategy: every item has a title, a text and notes on what is not text; `describe` finds them by the item's type, and
+whatever it does not know it shows as the JSON that it is. Names and members as in OpenAI's API reference,
+"Responses". Nothing is taken on trust: what has another type than the reference says counts as absent.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, Literal, NamedTuple
+
+from codex_transform.view.text import brief, count, size
+
+Item = Mapping[str, Any]
+
+_NAME = 64
+
+
+class Described(NamedTuple):
+    """What an item is, what it says, and what else is in it. `form` is the kind of text; `json` may be broken off."""
+
+    title: str
+    text: str = ""
+    notes: tuple[str, ...] = ()
+    form: Literal["prose", "code", "json"] = "prose"
+
+
+def describe(item: Any) -> Described:
+    """The words for one item of an input or output. Raises nothing."""
+    if not isinstance(item, Mapping):
+        return Described("no item", _json(item), (), "json")
+    kind = text_of(item.get("type")) or "message"
+    if kind == "message":
+        parts = _parts(item.get("content"))
+        return Described(_titled(text_of(item.get("role")) or "message"), _texts(parts), tuple(_notes(parts)))
+    if kind == "reasoning":
+        return _reasoning(item)
+    if kind.endswith("_output"):
+        return _output(kind, item)
+    if kind in _CALLS:
+        words, member = _CALLS[kind]
+        given = item.get(member)
+        text = given if isinstance(given, str) else "" if given is None else _json(given)
+        form: Literal["code", "json"] = "code" if member in ("input", "code") else "json"
+        return Described(_call(words, item), text, tuple(_results(item)), form)
+    if kind == "image_generation_call":
+        result = text_of(item.get("result"))
+        notes = (f"image, {size(len(result))} of base64",) if result else ("no image",)
+        return Described("image generation", text_of(item.get("revised_prompt")), notes)
+    if text_of(item.get("encrypted_content")):
+        return Described(_named(kind), "", (_encrypted(item),))
+    rest = {name: value for name, value in item.items() if name not in ("type", "id", "status")}
+    return Described(_call(kind, item), _json(rest), (), "json")
+
+
+# What calls are called, and the member that holds what they were given.
+_CALLS = {
+    "function_call": ("tool call", "arguments"),
+    "custom_tool_call": ("tool call", "input"),
+    "local_shell_call": ("shell call", "action"),
+    "web_search_call": ("web search", "action"),
+    "mcp_call": ("MCP call", "arguments"),
+    "file_search_call": ("file search", "queries"),
+    "code_interpreter_call": ("code interpreter", "code"),
+    "computer_call": ("computer call", "action"),
+}
+
+
+def text_of(value: Any) -> str:
+    """`value` if it is a string, else ""."""
+    return value if isinstance(value, str) else ""
+
+
+def _reasoning(item: Item) -> Described:
+    texts = [_texts(_parts(item.get(member))) for member in ("summary", "content")]
+    notes = (_encrypted(item),) if text_of(item.get("encrypted_content")) else ()
+    return Described("reasoning", "\n\n".join(text for text in texts if text), notes)
+
+
+def _output(kind: str, item: Item) -> Described:
+    title = " · ".join(("tool output", *_identity(item)))
+    if kind not in ("function_call_output", "custom_tool_call_output"):
+        title = f"{title} ({_named(kind)})"
+    output = item.get("output")
+    if isinstance(output, str):
+        return Described(title, output, (), "code")
+    parts = _parts(output)
+    if parts:
+        return Described(title, _texts(parts), tuple(_notes(parts)), "code")
+    return Described(title, "" if output is None else _json(output), (), "json")
+
+
+def _call(words: str, item: Item) -> str:
+    return " · ".join((_named(words), *_identity(item)))
+
+
+def _identity(item: Item) -> Iterator[str]:
+    """Which server's which tool, and the call's id."""
+    for member in ("server_label", "name", "call_id"):
+        if name := text_of(item.get(member)):
+            yield _named(name)
+
+
+def _results(item: Item) -> Iterator[str]:
+    """What is in a call that the endpoint itself has made."""
+    status = text_of(item.get("status"))
+    if status and status != "completed":
+        yield _named(status)
+    if output := text_of(item.get("output")):
+        yield f"output: {count(len(output), 'character')}"
+    if error := item.get("error"):
+        yield f"error: {brief(error if isinstance(error, str) else _json(error), 200)}"
+    for member in ("results", "outputs"):
+        if isinstance(found := item.get(member), list):
+            yield f"{member}: {len(found):,}"
+
+
+def _parts(value: Any) -> list[Item]:
+    if isinstance(value, str):
+        return [{"type": "text", "text": value}]
+    return [part for part in value if isinstance(part, Mapping)] if isinstance(value, list) else []
+
+
+def _texts(parts: list[Item]) -> str:
+    texts = [text_of(part.get("text")) or text_of(part.get("refusal")) for part in parts]
+    return "\n\n".join(text for text in texts if text)
+
+
+def _notes(parts: list[Item]) -> Iterator[str]:
+    """What is in a message besides text."""
+    for part in parts:
+        kind = text_of(part.get("type"))
+        if kind == "refusal":
+            yield "a refusal"
+        elif kind in ("input_image", "input_file", "input_audio"):
+            yield _attached(kind.removeprefix("input_"), part)
+        if isinstance(sources := part.get("annotations"), list) and sources:
+            yield count(len(sources), "annotation")
+
+
+def _attached(what: str, part: Item) -> str:
+    address = text_of(part.get("image_url")) or text_of(part.get("file_url"))
+    data = text_of(part.get("file_data")) or (address if address.startswith("data:") else "")
+    named = text_of(part.get("filename")) or text_of(part.get("file_id")) or ("" if data else address)
+    kind = data[5:].partition(";")[0] if data.startswith("data:") else ""
+    told = [brief(each, _NAME) for each in (named, kind[:_NAME]) if each]
+    return ", ".join([what, *told, *([f"{size(len(data))} of base64"] if data else [])])
+
+
+def _encrypted(item: Item) -> str:
+    return f"encrypted: {count(len(text_of(item.get('encrypted_content'))), 'character')}"
+
+
+def _titled(role: str) -> str:
+    return brief(role, _NAME)
+
+
+def _named(name: str) -> str:
+    return brief(name, _NAME)
+
+
+def _json(value: Any) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False, default=str)
+    except (RecursionError, ValueError):
+        return "[nested too deeply to be shown]"

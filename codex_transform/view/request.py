@@ -1,0 +1,219 @@
+"""The page of a request: what was asked, what the addon changed and why, and what the endpoint got, item by item.
+
+Strategy: a summary first, then the changes, then the tools by name, then the conversation with two lines of each item
+at most, for the whole text is one click away. The ends of a long conversation tell most, so its middle is left out.
+"""
+
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from typing import Any
+
+from codex_transform.record import Record, Source
+from codex_transform.response import jsontext
+from codex_transform.response.decoding import DecodingError, decode
+from codex_transform.view.changes import Change, changes, item_steps
+from codex_transform.view.items import describe, text_of
+from codex_transform.view.steps import FORM, ID, ROLE
+from codex_transform.view.text import WIDTH, brief, count, cut, plain, pretty, section, size, table, wrapped
+
+_FIRST, _LAST = 40, 160  # items shown of a long conversation
+_LONGEST = 20_000  # characters of a body that is no request
+_TOOLS, _CHANGES = 200, 100  # named at most
+
+_SOURCES = {
+    "bundled": "codex-transform's own text, since the Codex CLI's is not at hand",
+    "file": "your own text, codex_instructions_file",
+    "main": "Codex CLI, branch main",
+    "pinned": "those that the conversation began with",
+}
+
+
+def render(body: bytes, record: Record | None = None, original: Mapping[str, Any] | None = None) -> str:
+    """The page for the body that was sent.
+
+    `original` is the client's request: its `content`, and its `headers` as pairs; None if it was not kept. Raises
+    nothing: a body that is no request is shown as it is.
+    """
+    sent = jsontext.read_object(body)
+    if sent is None:
+        return "\n".join(
+            (*_outcome(record), "No request of the Responses API:", "", cut(body.decode(errors="replace"), _LONGEST))
+        )
+    given = _given(original)
+    try:
+        found = None if given is None else changes(given, sent)
+        marks = {} if given is None else _marks(given, sent)
+    except RecursionError:
+        found, marks = None, {}
+    return "\n".join(
+        (
+            *_outcome(record),
+            *table(_summary(sent, body, record, given)),
+            *_changed(found, record, original),
+            *_tools(sent),
+            *_conversation(sent, marks),
+        )
+    )
+
+
+def _given(original: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The client's body, None if there is none that can be read."""
+    content = original.get("content") if original else None
+    if not isinstance(content, bytes) or original is None:
+        return None
+    found = jsontext.read_object(content)
+    if found is not None:
+        return found
+    try:
+        return jsontext.read_object(decode(_encoding(original), content))
+    except DecodingError:
+        return None
+
+
+def _encoding(original: Mapping[str, Any]) -> str | None:
+    headers = original.get("headers")
+    for header in headers if isinstance(headers, list | tuple) else ():
+        if isinstance(header, list | tuple) and len(header) == 2:
+            name, value = (each.decode("latin-1") if isinstance(each, bytes) else str(each) for each in header)
+            if name.lower() == "content-encoding":
+                return value
+    return None
+
+
+def _outcome(record: Record | None) -> Iterator[str]:
+    """Why there is no good answer, for those who look here first."""
+    if record and record.error:
+        status = f" · HTTP {record.status}" if record.status >= 400 else ""
+        yield from wrapped(f"FAILED{status}: {record.error[:400]}")
+        yield "The Response tab says what to do."
+        yield ""
+
+
+def _summary(
+    sent: Mapping[str, Any], body: bytes, record: Record | None, given: Mapping[str, Any] | None
+) -> Iterator[tuple[str, Any]]:
+    model = text_of(sent.get("model"))
+    asked = text_of((given or {}).get("model")) or (record and record.asked) or model
+    effort, verbosity = _member(sent, "reasoning", "effort"), _member(sent, "text", "verbosity")
+    yield (
+        "Model",
+        [
+            brief(f"{asked} → {model}" if asked != model else model, 160),
+            f"effort {plain(effort)}" if effort else "",
+            f"verbosity {plain(verbosity)}" if verbosity else "",
+        ],
+    )
+    instructions = text_of(sent.get("instructions"))
+    yield "Instructions", list(_source(record.instructions if record else None, instructions))
+    yield "Conversation", brief(text_of(sent.get("prompt_cache_key")) or (record and record.conversation) or "", 80)
+    given_input = sent.get("input")
+    yield (
+        "Size",
+        [
+            count(len(given_input), "item") if isinstance(given_input, list) else "",
+            count(len(_list(sent, "tools")), "tool"),
+            size(len(body)),
+        ],
+    )
+
+
+def _source(source: Source | None, instructions: str) -> Iterator[str]:
+    if not instructions and not source:
+        return
+    if source:
+        yield _SOURCES.get(source.ref, f"Codex CLI, release {plain(source.ref)}")
+    yield count(len(instructions) or (source.chars if source else 0), "character")
+    digest = sha256(instructions.encode(errors="surrogatepass")).hexdigest() if instructions else ""
+    yield f"sha256 {(digest or (source.sha256 if source else ''))[:12]}"
+
+
+def _changed(found: list[Change] | None, record: Record | None, original: Mapping[str, Any] | None) -> Iterator[str]:
+    yield from section("what the addon changed")
+    if found is None:
+        yield from wrapped(_why_unknown(record, original))
+    elif not found:
+        yield "Nothing: it was not sent." if record and record.model is None else "Nothing."
+    for change in (found or ())[:_CHANGES]:
+        yield from _told(change)
+    if found and len(found) > _CHANGES:
+        yield f"[cut: {count(len(found) - _CHANGES, 'more change')}]"
+
+
+def _why_unknown(record: Record | None, original: Mapping[str, Any] | None) -> str:
+    if original is not None:
+        return "Not known: what the client sent is no JSON object, or no longer whole."
+    if record:
+        return "Not known: what the client sent is not kept any more. codex_keep_mb says how much is kept."
+    return "Not known: the flow was saved without what the client sent, or without codex-transform."
+
+
+def _told(change: Change) -> Iterator[str]:
+    mark = "+" if change.before is None else "-" if change.after is None else "~"
+    said = [each for each in (change.before, change.after) if each is not None]
+    yield from wrapped(f"{change.what}: {' → '.join(said)}", "    ", f"{mark} ")
+    yield from wrapped(change.why, "    ")
+
+
+def _tools(sent: Mapping[str, Any]) -> Iterator[str]:
+    tools = _list(sent, "tools")
+    if not tools:
+        return
+    names = [_tool(tool) for tool in tools[:_TOOLS]]
+    more = [f"and {len(tools) - _TOOLS:,} more"] if len(tools) > _TOOLS else []
+    yield from section(count(len(tools), "tool"), wrapped(", ".join(names + more)))
+
+
+def _tool(tool: Any) -> str:
+    if not isinstance(tool, dict):
+        return "?"
+    kind = text_of(tool.get("type"))
+    name = text_of(tool.get("name")) or text_of(tool.get("server_label"))
+    if not name:
+        return brief(kind or "?", 64)
+    return brief(name if kind == "function" else f"{name} ({kind})", 80)
+
+
+def _marks(given: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[int, str]:
+    """What is new (+) or says something else (~) than the client's, by the index of the item."""
+    return {
+        step.after: "+" if step.before is None else "~"
+        for step in item_steps(given, sent)
+        if step.after is not None and not {ID, FORM, ROLE}.issuperset(step.why)
+    }
+
+
+def _conversation(sent: Mapping[str, Any], marks: Mapping[int, str]) -> Iterator[str]:
+    items = sent.get("input")
+    if isinstance(items, str):
+        yield from section("input", cut(items, _LONGEST).split("\n"))
+        return
+    if not isinstance(items, list):
+        yield from section("body", cut(pretty(dict(sent)), _LONGEST).split("\n"))
+        return
+    legend = " (+ put in, ~ changed)" if marks else ""
+    yield from section(f"conversation: {count(len(items), 'item')}{legend}")
+    left_out = range(_FIRST, len(items) - _LAST)
+    for index, item in enumerate(items):
+        if index not in left_out:
+            yield from _item(index, item, marks.get(index, " "))
+        elif index == left_out.start:
+            yield f"      [cut: items {left_out.start:,} to {left_out.stop - 1:,}]"
+
+
+def _item(index: int, item: Any, mark: str) -> Iterator[str]:
+    title, text, notes, _ = describe(item)
+    length = [count(len(text), "character")] if text or not notes else []
+    yield from wrapped(" · ".join((title, *length, *notes)), "      ", f"{mark} [{index}] ")
+    beginning = [line for line in text[:2000].split("\n") if line.strip()]
+    for line in beginning[:2]:
+        yield f"      {brief(line, WIDTH - 6)}"
+
+
+def _member(holder: Mapping[str, Any], name: str, member: str) -> str:
+    inside = holder.get(name)
+    return text_of(inside.get(member)) if isinstance(inside, dict) else ""
+
+
+def _list(holder: Mapping[str, Any], name: str) -> list[Any]:
+    value = holder.get(name)
+    return value if isinstance(value, list) else []

@@ -1,0 +1,194 @@
+"""The page of an answer: why it failed if it did, what it cost, and what it says.
+
+Strategy: what a reader looks for stands first. The numbers come from the call's record; without one (the call is
+under way, or the file comes from somewhere else) they come from the body, as far as it tells. Then the output, item by
+item. A body of any kind makes a page.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from codex_transform.record import Record, Tokens
+from codex_transform.response import jsontext
+from codex_transform.response.report import Report
+from codex_transform.view.advice import advice
+from codex_transform.view.answer import Answer, read
+from codex_transform.view.items import describe, text_of
+from codex_transform.view.text import brief, count, cut, plain, pretty, section, table, wrapped
+
+_LONGEST = 100_000  # characters of one item
+
+_OUTCOMES = {
+    "incomplete": "stopped before its end",
+    "cut": "the endpoint broke off",
+    "left": "the client left before the end",
+}
+
+# What the mended things are called in the code, and for people.
+_MENDED = {
+    "JSON": "one JSON object made into a stream",
+    "[DONE]": "[DONE] left out",
+    "codex.*": "codex.* events left out",
+    "error": "error put in OpenAI's form",
+    "event name": "events renamed to their type",
+    "item_id": "items given ids",
+    "model": "model named as the client asked",
+    "output": "output put into the final event",
+    "output_index": "items numbered",
+    "response": "final event completed",
+    "response.done": "response.done renamed",
+    "second end": "second end left out",
+    "sequence_number": "events numbered",
+    "status": "status put in",
+    "type": "events given a type",
+    "unreadable": "unreadable events left out",
+    "usage": "token counts put in",
+}
+
+
+def render(
+    body: bytes, record: Record | None = None, *, status: int | None = None, retry_after: str | None = None
+) -> str:
+    """The page for the body that a client got.
+
+    `status` is the HTTP status, if there is no record, and `retry_after` the header of that name. Raises nothing.
+    """
+    answer = read(body)
+    status = record.status if record else status
+    return "\n".join(
+        (
+            *_failure(answer, record, status, retry_after),
+            *table(_summary(answer, record, status)),
+            *_output(answer),
+        )
+    )
+
+
+def _failure(answer: Answer, record: Record | None, status: int | None, retry_after: str | None) -> Iterator[str]:
+    outcome = record.outcome if record else None
+    problem = answer.problem
+    if problem is None and record and record.error:
+        problem = Report(record.error)
+    if problem is None and outcome not in ("cut", "left", "failed", "error"):
+        return
+    code = (record and record.code) or (problem and (problem.code or problem.type))
+    yield " · ".join(
+        [
+            "THE CLIENT LEFT" if outcome == "left" else "FAILED",
+            *([f"HTTP {status}"] if status and status >= 400 else []),
+            *([brief(code, 60)] if code else []),
+        ]
+    )
+    if problem:
+        yield from wrapped(problem.message[:2000])
+    yield from wrapped(f"What to do: {advice(status, record, problem, retry_after)}")
+    yield ""
+
+
+def _summary(answer: Answer, record: Record | None, status: int | None) -> Iterator[tuple[str, Any]]:
+    response = answer.response
+    if record:
+        renamed = record.asked != record.model and record.model
+        name = f"{record.asked} → {record.model}" if renamed else record.asked or ""
+        effort, verbosity = record.effort, record.verbosity
+    else:
+        name = text_of(response.get("model"))
+        effort = _within(response, "reasoning", "effort")
+        verbosity = _within(response, "text", "verbosity")
+    yield (
+        "Model",
+        [
+            plain(name),
+            f"effort {plain(effort)}" if effort else "",
+            f"verbosity {plain(verbosity)}" if verbosity else "",
+        ],
+    )
+    yield "Status", [f"HTTP {status}" if status else "", _ending(answer, record)]
+    yield "Tokens", list(_tokens((record and record.tokens) or _counted(response.get("usage"))))
+    if record:
+        yield "Time", list(_times(record))
+        yield "Cache", record.cache.says if record.cache else ""
+        yield "Mended", ", ".join(_MENDED.get(name, plain(name)) for name in record.repaired)
+    events = record.events if record else answer.events
+    yield "Events", count(events, "event") if events else ""
+
+
+def _ending(answer: Answer, record: Record | None) -> str:
+    said = record.outcome if record else text_of(answer.response.get("status"))
+    why = _within(answer.response, "incomplete_details", "reason")
+    if not record and not answer.ended:
+        said = "under way, or broken off"
+    words = _OUTCOMES.get(said, said)
+    return plain(f"{words}: {why}" if why else words)
+
+
+def _tokens(tokens: Tokens | None) -> Iterator[str]:
+    if tokens is None:
+        return
+    yield f"{tokens.input:,} in ({tokens.cached:,} cached, {tokens.cached_share:.0%})"
+    yield f"{tokens.output:,} out" + (f" ({tokens.reasoning:,} reasoning)" if tokens.reasoning else "")
+
+
+def _times(record: Record) -> Iterator[str]:
+    first, total = record.first_token, record.total
+    if first is not None:
+        yield f"{_seconds(first)} to the first token"
+    if total is not None:
+        yield f"{_seconds(total)} in all"
+    # Less is no measure of speed: it all came at once.
+    if first is not None and total is not None and record.tokens and total - first > 0.1:
+        yield f"{record.tokens.output / (total - first):,.0f} tokens/s"
+
+
+def _seconds(time: float) -> str:
+    return f"{time:.2f} s" if time < 1 else f"{time:,.1f} s"
+
+
+def _counted(usage: Any) -> Tokens | None:
+    """The token counts in a response's `usage`."""
+    if not isinstance(usage, dict):
+        return None
+    return Tokens(
+        input=_number(usage.get("input_tokens")),
+        cached=_number(_member(usage, "input_tokens_details", "cached_tokens")),
+        output=_number(usage.get("output_tokens")),
+        reasoning=_number(_member(usage, "output_tokens_details", "reasoning_tokens")),
+    )
+
+
+def _output(answer: Answer) -> Iterator[str]:
+    for item in answer.items:
+        title, text, notes, form = describe(item)
+        yield from section(" · ".join((title, *notes)))
+        if form == "prose" and text:
+            yield from wrapped(cut(text, _LONGEST))
+        elif text:
+            # As it is: line breaks of code and patches mean something.
+            yield from cut(_readable(text) if form == "json" else text, _LONGEST).split("\n")
+    if answer.text.strip():
+        yield from section("body, as it came", cut(answer.text.strip(), _LONGEST).split("\n"))
+    elif not answer.items and not answer.problem:
+        yield from section("no output")
+
+
+def _readable(text: str) -> str:
+    """JSON over several lines; what is none, such as arguments that broke off, as it is."""
+    if len(text) > 10 * _LONGEST:
+        return text
+    try:
+        return pretty(jsontext.read(text.encode(errors="replace")))
+    except ValueError:
+        return text
+
+
+def _within(holder: Any, name: str, member: str) -> str:
+    return text_of(_member(holder, name, member))
+
+
+def _member(holder: Any, name: str, member: str) -> Any:
+    inside = holder.get(name)
+    return inside.get(member) if isinstance(inside, dict) else None
+
+
+def _number(value: Any) -> int:
+    return value if type(value) is int else 0

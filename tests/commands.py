@@ -1,0 +1,109 @@
+"""Somebody at the command line: a home and a project of their own, commands run to their end or in a real terminal."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pexpect
+import programs
+import pytest
+
+from codex_transform.sandbox import Sandbox
+
+ROOT = Path(__file__).resolve().parent.parent
+COMMAND = [sys.executable, "-m", "codex_transform"]
+
+
+class Person:
+    """A person with nothing but this project; `variables` are theirs in every command."""
+
+    def __init__(self, top: Path) -> None:
+        self.home, self.project, self.temporary = top / "home", top / "project", top / "temporary"
+        for folder in (self.home, self.project, self.temporary):
+            folder.mkdir()
+        self.variables: dict[str, str] = {}
+
+    @property
+    def config(self) -> Path:
+        return self.home / ".opencode" / "openai-codex-auth-config.json"
+
+    @property
+    def logs(self) -> str:
+        """What the proxies of `run` said."""
+        files = sorted((self.home / ".opencode" / "logs").glob("proxy-*.log"))
+        return "".join(file.read_text("utf-8") for file in files)
+
+    def uses(self, sandbox: Sandbox) -> None:
+        """From here on this endpoint is set in the environment."""
+        self.variables |= {"CODEX_BASE_URL": sandbox.url, "CODEX_API_KEY": sandbox.key}
+
+    def environ(self, **variables: str) -> dict[str, str]:
+        base = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "TMPDIR": str(self.temporary),
+            "PYTHONPATH": str(ROOT),
+            "PYTHONUNBUFFERED": "1",
+            "LANG": "C.UTF-8",
+            # Nobody answers there: instructions come from the fallback.
+            "CODEX_CATALOG_URL": "http://127.0.0.1:9/none",
+        }
+        return base | self.variables | variables
+
+    def run(self, *arguments: str, given: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+        """A command without a terminal, to its end; `given` is its standard input."""
+        done = subprocess.run(
+            [*COMMAND, *arguments],
+            env=self.environ(**variables),
+            cwd=self.project,
+            input=given,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=120,
+            check=False,
+        )
+        assert "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
+        return done
+
+    @contextmanager
+    def at_terminal(self, *arguments: str, **variables: str) -> Iterator[Any]:
+        """A command in a terminal of its own, as pexpect's child; it ends with the block."""
+        child = pexpect.spawn(
+            COMMAND[0],
+            [*COMMAND[1:], *arguments],
+            env=self.environ(**{"TERM": "xterm-256color", **variables}),
+            cwd=str(self.project),
+            dimensions=(40, 120),
+            encoding="utf-8",
+            codec_errors="replace",
+            timeout=60,
+        )
+        try:
+            yield child
+        finally:
+            child.close(force=True)
+
+    def left(self) -> list[str]:
+        """The processes that were started with this person's temporary folder and still run."""
+        found = []
+        for process in Path("/proc").glob("[0-9]*") if sys.platform == "linux" else ():
+            try:
+                if os.fsencode(self.temporary) in (process / "environ").read_bytes():
+                    found.append((process / "cmdline").read_text())
+            except OSError:  # it has ended, or is another user's
+                continue
+        return found
+
+
+def real_opencode() -> Path:
+    """The real OpenCode; skips with the command that installs it, but fails in CI."""
+    program = programs.opencode(programs.OPENCODE)
+    if program is None:
+        why = f"OpenCode is not there: {programs.install_command(programs.OPENCODE)}"
+        pytest.fail(why) if os.environ.get("CI") == "true" else pytest.skip(why)
+    return program

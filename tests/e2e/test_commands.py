@@ -1,0 +1,154 @@
+"""Commands in a real mitmweb, called as its page calls them, and what survives its end."""
+
+import json
+import socket
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from raw_host import NEW_PATH, Answer, catalogue, raw_host
+from running import MITMDUMP, Proxy, mitmdump
+
+from codex_transform.catalog import models
+from codex_transform.endpoint import redact
+from codex_transform.sandbox import Sandbox
+
+CLIENTS_KEY = "sk-the-clients-own-0000"
+TOOL = {"type": "function", "name": "bash", "parameters": {"type": "object", "properties": {}}}
+
+
+class Web:
+    """A running mitmweb and its API."""
+
+    def __init__(self, proxy: Proxy, port: int) -> None:
+        self.proxy = proxy
+        self._url = f"http://127.0.0.1:{port}"
+        # mitmproxy 12 wants a password, and says it; 11 has none.
+        said = proxy.wait_for(r"Web server listening at http://127\.0\.0\.1:\d+/(?:\?token=(\w+))?")
+        self._password = said[1] or ""
+        self._calls = 0
+
+    def get(self, path: str, content: object = None) -> Any:
+        # Against forged requests mitmweb wants the same token as header and as cookie, which each version names anew.
+        token = "0123456789abcdef" * 2
+        headers = {"X-XSRFToken": token, "Cookie": f"_xsrf={token}; _mitmproxy_xsrf={token}"}
+        headers |= {"Authorization": f"Bearer {self._password}", "Content-Type": "application/json"}
+        data = None if content is None else json.dumps(content).encode()
+        request = urllib.request.Request(self._url + path, data, headers)
+        with urllib.request.urlopen(request, timeout=20) as answer:
+            return json.load(answer)
+
+    def run(self, command: str, *arguments: str) -> Any:
+        """What a command gives; a text that begins with `error` if it went wrong."""
+        answer = self.get(f"/commands/{command}", {"arguments": arguments})
+        return f"error: {answer['error']}" if "error" in answer else answer["value"]
+
+    def flows(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = self.get("/flows")
+        return found
+
+    def ask(self, *items: object, **members: Any) -> None:
+        """One call; returns once it has been written down."""
+        body = {"model": "gpt-5-codex", "stream": True, "input": list(items), "prompt_cache_key": "ses_1", **members}
+        status, _, _ = self.proxy.send(body, authorization=f"Bearer {CLIENTS_KEY}")
+        assert status == 200
+        self._calls += 1
+        self.wait_for_calls(self._calls)
+
+    def wait_for_calls(self, number: int) -> None:
+        """The log has a line for each call that has been stored."""
+        self.proxy.wait_for(r"(?s)" + r"gpt-5\.1-codex medium · .*? out · .*?" * number)
+
+
+@contextmanager
+def mitmweb(home: Path, sandbox: Sandbox, **environ: str) -> Iterator[Web]:
+    with socket.socket() as chosen:
+        chosen.bind(("127.0.0.1", 0))
+        port = chosen.getsockname()[1]
+    program = MITMDUMP.with_name(MITMDUMP.name.replace("dump", "web"))
+    options = ["--no-web-open-browser", "--web-port", str(port)]
+    with mitmdump(home, sandbox, *options, program=program, **environ) as proxy:
+        yield Web(proxy, port)
+
+
+def cells(rows: list[list[str]], name: str) -> dict[str, str]:
+    (found,) = (row for row in rows if row[0] == name)
+    return dict(zip(rows[0], found, strict=True))
+
+
+def message(text: str) -> dict[str, str]:
+    return {"role": "user", "content": text}
+
+
+def test_usage_survives_a_restart_and_says_what_misses_cost(tmp_path: Path, sandbox: Sandbox) -> None:
+    home = tmp_path / "home"
+    with mitmweb(home, sandbox) as web:
+        web.ask(message("hello"), tools=[TOOL])
+        web.ask(message("hello"), message("more"), tools=[TOOL])
+        assert web.run("codex.usage.misses") == [["cause", "calls", "missed", "share"]]
+        comments = [flow["comment"] for flow in web.flows()]
+        assert len(comments) == 2
+    with mitmweb(home, sandbox) as web:
+        web.ask(message("hello"), message("more"), tools=[TOOL])
+        web.ask(message("hello"), message("more"), tools=[{**TOOL, "description": "runs a command"}])
+        usage = web.run("codex.usage")
+        for name in ("model gpt-5.1-codex", "conversation ses_1", "all"):
+            assert (cells(usage, name)["calls"], cells(usage, name)["failed"]) == ("4", "0")
+        assert len(web.run("codex.usage.days")) in (2, 3)  # it may be midnight
+        (_, (cause, calls, _, share)) = web.run("codex.usage.misses")
+        assert (cause, calls, share) == ("tools", "1", "100%")
+        assert "model gpt-5.1-codex      4       0" in web.proxy.log
+
+
+def test_the_original_is_shown_and_sent_again(tmp_path: Path, sandbox: Sandbox) -> None:
+    with mitmweb(tmp_path / "home", sandbox) as web:
+        web.ask(message("hello"), temperature=1)
+        web.ask(message("another"))
+        (first, _) = web.flows()
+        shown = web.run("codex.original", f"@{first['id']}")
+        assert shown[0] == "POST http://api.openai.com/v1/responses"
+        assert json.loads(shown[-1]) == {
+            "model": "gpt-5-codex", "stream": True, "input": [message("hello")], "prompt_cache_key": "ses_1",
+            "temperature": 1,
+        }  # fmt: skip
+        assert CLIENTS_KEY not in "".join(shown)
+        assert web.run("codex.replay.original", f"@{first['id']}") is None
+        web.wait_for_calls(3)
+        again = [flow for flow in web.flows() if flow["is_replay"]]
+        assert [flow["response"]["status_code"] for flow in again] == [200]
+        assert again[0]["id"] != first["id"]
+        assert again[0]["request"]["contentHash"] == first["request"]["contentHash"]
+        assert web.run("codex.original", f"@{again[0]['id']}") == shown
+    assert [entry["status"] for entry in sandbox.requests] == [200, 200, 200]
+
+
+def test_what_is_not_kept_is_said_to_be(tmp_path: Path, sandbox: Sandbox) -> None:
+    with mitmweb(tmp_path / "home", sandbox, CODEX_KEEP_MB="0") as web:
+        web.ask(message("hello"))
+        (flow,) = web.flows()
+        for command in ("codex.original", "codex.replay.original"):
+            assert "codex_keep_mb" in web.run(command, f"@{flow['id']}")
+
+
+def test_status_and_refresh(tmp_path: Path, sandbox: Sandbox) -> None:
+    with raw_host() as host, mitmweb(tmp_path / "home", sandbox, CODEX_CATALOG_URL=host.root) as web:
+        web.proxy.wait_for("not fetched from")
+        sandbox.misbehave("plain-500", times=1)
+        web.proxy.send({"model": "gpt-5-codex", "input": "hello", "stream": True})
+        web.proxy.wait_for(r"gpt-5\.1-codex medium · \w*: 5|500")
+        status = dict(web.run("codex.status"))
+        assert status["endpoint"] == f"{sandbox.url}/backend-api/codex/responses"
+        assert status["codex_api_key"] == f"{redact(sandbox.key)} (CODEX_API_KEY)"
+        assert status["instructions"].startswith("bundled (")
+        assert "gpt-5.1-codex: 500" in status["last error"]
+
+        host.answers[f"main/{NEW_PATH}"] = Answer(catalogue(*(model.slug for model in models())))
+        for model in models():
+            host.answers[f"{model.release}/{NEW_PATH}"] = Answer(catalogue(model.slug))
+        assert host.root in web.run("codex.refresh")
+        web.proxy.wait_for("instructions are up to date")
+        status = dict(web.run("codex.status"))
+        assert "main (" in status["instructions"]
+        assert "seconds ago" in status["catalogue"]

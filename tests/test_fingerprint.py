@@ -1,0 +1,84 @@
+"""Fingerprints of requests: what is the same is the same, what differs differs, and nothing of the content is kept."""
+
+import json
+import time
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codex_transform.fingerprint import item_kind, items_of, take, tool_name
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+FIELDS = ("model", "reasoning", "instructions", "tools", "input")
+REQUESTS = st.fixed_dictionaries({}, optional={name: JSON | st.lists(JSON) for name in FIELDS})
+
+REQUEST: dict[str, Any] = {
+    "model": "gpt-5.1",
+    "reasoning": {"effort": "high"},
+    "instructions": "Be brief.",
+    "tools": [{"type": "function", "name": "bash"}, {"type": "web_search"}, {}],
+    "input": [{"type": "message", "role": "user", "content": "hello"}, {"type": "function_call", "name": "bash"}],
+}
+
+
+def test_what_is_taken_of_a_request() -> None:
+    taken = take(REQUEST)
+    assert (taken.model, taken.effort) == ("gpt-5.1", "high")
+    assert [name for name, _ in taken.tools] == ["bash", "web_search", "unnamed"]
+    assert len(taken.items) == 2
+    assert len(taken.sizes) == 1 + 3 + 2
+    written = [REQUEST["instructions"], *REQUEST["tools"], *REQUEST["input"]]
+    assert taken.size == sum(len(json.dumps(part, separators=(",", ":"))) for part in written)
+
+
+@given(REQUESTS)
+def test_any_request_has_one_and_equal_ones_the_same(request: dict[str, Any]) -> None:
+    again = json.loads(json.dumps(request))
+    assert take(request) == take(again)
+    assert take(request).size > 0
+
+
+@given(REQUESTS, st.sampled_from(FIELDS))
+def test_no_text_of_the_parts_is_kept(request: dict[str, Any], field: str) -> None:
+    # Names of models, efforts and tools are; nothing else may be.
+    if field in ("instructions", "input"):
+        request[field] = "a-word-of-the-conversation"
+        assert "a-word" not in repr(take(request))
+
+
+def test_half_of_a_surrogate_pair_does_no_harm() -> None:
+    assert take({**REQUEST, "input": ["\ud800"]}) != take({**REQUEST, "input": ["\ud801"]})
+
+
+def test_what_two_requests_begin_with() -> None:
+    longer = take({**REQUEST, "input": [*REQUEST["input"], "more"]})
+    other = take({**REQUEST, "input": [REQUEST["input"][0], "other", "more"], "tools": REQUEST["tools"][:1]})
+    assert take(REQUEST).same_items(longer) == longer.same_items(take(REQUEST)) == 2
+    assert longer.same_items(other) == 1
+    assert longer.same_tools(other) == 1
+
+
+def test_names_of_parts() -> None:
+    assert items_of({"input": "hello"}) == ["hello"]
+    assert items_of({"input": 5}) == items_of({}) == []
+    kinds = [item_kind(item) for item in [*REQUEST["input"], {"role": "developer"}, {"type": "message"}, "text", {}]]
+    assert kinds == ["user", "function_call", "developer", "message", "text", "message"]
+    assert tool_name({"name": 5, "type": "x"}) == "unnamed"
+
+
+def test_a_long_conversation_takes_little_time() -> None:
+    items = [{"type": "function_call_output", "call_id": f"c{n}", "output": f"line {n}\n" * 200} for n in range(1800)]
+    request = {**REQUEST, "input": items}
+    assert len(json.dumps(request)) > 3_400_000
+    times = []
+    for _ in range(5):
+        start = time.process_time()
+        take(request)
+        times.append(time.process_time() - start)
+    # A few milliseconds; ten times that on a slow machine.
+    assert min(times) < 0.05

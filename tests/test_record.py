@@ -1,0 +1,41 @@
+"""Records: plain values, through JSON and back."""
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codex_transform.record import Record, Source, Tokens, Verdict
+
+TOKENS = st.builds(Tokens, input=st.integers(0), cached=st.integers(0), output=st.integers(0))
+RECORDS = st.builds(
+    Record,
+    tokens=st.none() | TOKENS,
+    instructions=st.none() | st.builds(Source),
+    cache=st.none() | st.builds(Verdict),
+    at=st.floats(0, 1e10),
+    first_token=st.none() | st.floats(0, 1e6),
+    total=st.none() | st.floats(0, 1e6),
+)
+
+
+@given(RECORDS)
+def test_a_record_survives_json(record: Record) -> None:
+    plain = record.model_dump(mode="json")
+    assert Record.model_validate(json.loads(json.dumps(plain))) == record
+
+
+@given(RECORDS)
+def test_a_record_holds_nothing_but_plain_values(record: Record) -> None:
+    # What mitmproxy can write into a flow file.
+    def check(value: object) -> None:
+        assert value is None or type(value) in (str, int, float, bool, list, dict)
+        for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+            check(each)
+
+    check(record.model_dump(mode="json"))
+
+
+def test_the_share_of_the_cache() -> None:
+    assert Tokens(input=200, cached=50).cached_share == 0.25
+    assert Tokens().cached_share == 0.0

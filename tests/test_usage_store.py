@@ -1,0 +1,311 @@
+"""What is kept of calls: sums that are right, a file that is private and bounded, trouble that is only a warning."""
+
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codex_transform import usage_store
+from codex_transform.record import Record, Tokens, Verdict
+from codex_transform.usage_store import KEPT_CALLS, KEPT_DAYS, Miss, UsageStore
+
+NOW = 1_800_000_000.0
+
+# Adds calls to the file argv[1], argv[2] of them, and says what went wrong.
+WRITER = """
+import sys
+from pathlib import Path
+from codex_transform.record import Record
+from codex_transform.usage_store import UsageStore
+store = UsageStore(Path(sys.argv[1]), warn=print, now=lambda: 1_800_000_000.0)
+sys.stdin.readline()
+for number in range(int(sys.argv[2])):
+    store.add(Record(id=str(number), at=1_800_000_000.0, model="gpt-5.1"))
+"""
+
+
+def refuse(message: str) -> None:
+    raise AssertionError(message)
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "made" / "usage.sqlite"
+
+
+@pytest.fixture
+def store(file: Path) -> UsageStore:
+    return UsageStore(file, warn=refuse, now=lambda: NOW)
+
+
+def call(at: float = NOW, model: str | None = "gpt-5.1", **members: Any) -> Record:
+    return Record(id="1", at=at, model=model, **members)
+
+
+def test_nothing_is_known_of_a_file_that_is_not_there(store: UsageStore, file: Path) -> None:
+    assert (store.by_model(), store.by_session(), store.by_day(), store.misses(), store.total()) == (
+        [],
+        [],
+        [],
+        [],
+        None,
+    )
+    assert not file.parent.exists()
+
+
+def test_sums_by_model(store: UsageStore) -> None:
+    for cached, first_token in ((0, 1.0), (900, 3.0), (600, 2.0)):
+        store.add(
+            call(tokens=Tokens(input=1000, cached=cached, output=50, reasoning=20), first_token=first_token, total=9.0)
+        )
+    store.add(call(at=NOW + 5, outcome="error", status=429))
+    store.add(call(model="gpt-5.2", tokens=Tokens(input=5000), outcome="left"))
+    store.add(call(model=None, asked="a", outcome="error"))
+    larger, smaller, asked = store.by_model()
+    assert (larger.name, larger.requests, larger.errors, larger.tokens.input) == ("gpt-5.2", 1, 0, 5000)
+    assert smaller.name == "gpt-5.1"
+    assert (smaller.requests, smaller.errors) == (4, 1)
+    assert smaller.tokens == Tokens(input=3000, cached=1500, output=150, reasoning=60)
+    assert smaller.tokens.cached_share == 0.5
+    assert (smaller.first_token_p50, smaller.first_token_p95) == (2.0, 3.0)
+    assert (smaller.since, smaller.until) == (NOW, NOW + 5)
+    assert (asked.name, asked.errors, asked.first_token_p50) == ("a", 1, None)
+
+
+def test_sums_survive_a_restart(store: UsageStore, file: Path) -> None:
+    store.add(call(tokens=Tokens(input=7)))
+    again = UsageStore(file, warn=refuse, now=lambda: NOW)
+    again.add(call(tokens=Tokens(input=3)))
+    total = again.total()
+    assert total
+    assert (total.requests, total.tokens.input) == (2, 10)
+
+
+def test_sums_by_session(store: UsageStore) -> None:
+    store.add(call(conversation="ses_1", tokens=Tokens(input=10)))
+    store.add(call(at=NOW + 1, conversation="ses_2", model="gpt-5.2"))
+    store.add(call(at=NOW + 2, conversation="ses_1", model="gpt-5.2", tokens=Tokens(input=10)))
+    store.add(call(at=NOW + 3))
+    found = [(usage.name, usage.requests, usage.tokens.input) for usage in store.by_session()]
+    assert found == [("ses_1", 2, 20), ("ses_2", 1, 0)]
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the time zone cannot be set here")
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/Los_Angeles"])
+def test_days_are_local(store: UsageStore, monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
+    monkeypatch.setenv("TZ", zone)
+    time.tzset()
+    try:
+        midnight = datetime(2026, 11, 22).timestamp()  # noqa: DTZ001 - the local one
+        for at in (midnight + 86_399, midnight, midnight - 1, midnight + 86_400):
+            store.add(call(at=at))
+        found = [(usage.name, usage.requests) for usage in store.by_day(since=midnight - 10)]
+        assert found == [("2026-11-21", 1), ("2026-11-22", 2), ("2026-11-23", 1)]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+
+
+def test_only_what_came_since(store: UsageStore) -> None:
+    for age in (0, 10, 20):
+        store.add(call(at=NOW - age, conversation="c", cache=Verdict(cause="item", says="", missed=5)))
+    for query in (store.by_model, store.by_session):
+        assert [usage.requests for usage in query(NOW - 10)] == [2]
+    assert store.misses(NOW - 10) == [Miss("item", 2, 10)]
+    total = store.total(NOW - 9)
+    assert total
+    assert total.requests == 1
+    assert store.total(NOW + 1) is None
+
+
+def test_misses_by_cause(store: UsageStore) -> None:
+    for cause, missed in (("item", 100), ("tools", 4000), ("item", 50), ("append", 0), ("idle", 900)):
+        store.add(call(cache=Verdict(cause=cause, says="", missed=missed)))
+    assert store.misses() == [Miss("tools", 1, 4000), Miss("idle", 1, 900), Miss("item", 2, 150)]
+    total = store.total()
+    assert total
+    assert total.missed == 5050
+
+
+@given(
+    st.lists(
+        st.builds(
+            Record,
+            at=st.floats(NOW - 1e6, NOW),
+            model=st.none() | st.text(),
+            conversation=st.none() | st.text(),
+            tokens=st.none() | st.builds(Tokens, input=st.integers(0, 10**12), cached=st.integers(0, 10**12)),
+            first_token=st.none() | st.floats(0, 1e6),
+        ),
+        max_size=6,
+    )
+)
+def test_nothing_is_lost_whatever_was_called(tmp_path_factory: pytest.TempPathFactory, records: list[Record]) -> None:
+    store = UsageStore(tmp_path_factory.mktemp("usage") / "usage.sqlite", warn=refuse, now=lambda: NOW)
+    for record in records:
+        store.add(record)
+    for sums in (store.by_model(), store.by_day()):
+        assert sum(usage.requests for usage in sums) == len(records)
+        assert sum(usage.tokens.input for usage in sums) == sum(each.tokens.input for each in records if each.tokens)
+    assert sum(usage.requests for usage in store.by_session()) == sum(each.conversation is not None for each in records)
+
+
+def test_a_clients_words_are_of_bounded_length(store: UsageStore) -> None:
+    store.add(call(model="m" * 100_000, conversation="c" * 100_000))
+    assert len(store.by_model()[0].name) == len(store.by_session()[0].name) == 200
+
+
+@pytest.mark.skipif(os.name != "posix", reason="POSIX file modes")
+def test_the_file_is_the_users_alone(store: UsageStore, file: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        store.add(call())
+        # While it is open there are files of SQLite's beside it.
+        with sqlite3.connect(file) as held:
+            held.execute("SELECT * FROM calls").fetchall()
+            store.add(call())
+            modes = {path.name: path.stat().st_mode & 0o777 for path in file.parent.iterdir()}
+        held.close()
+    finally:
+        os.umask(before)
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+    assert len(modes) > 1
+    assert set(modes.values()) == {0o600}
+
+
+def test_several_proxies_write_at_once(store: UsageStore, file: Path) -> None:
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", WRITER, file, "50"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(3)
+    ]
+    for writer in writers:
+        assert writer.stdin
+        writer.stdin.write("\n")
+        writer.stdin.flush()
+    for _ in range(50):
+        store.add(call())
+    for writer in writers:
+        said, _ = writer.communicate(timeout=60)
+        assert (writer.returncode, said) == (0, "")
+    total = store.total()
+    assert total
+    assert total.requests == 200
+
+
+def write_garbage(file: Path) -> None:
+    file.write_bytes(random.Random(1).randbytes(5000))
+
+
+def cut_in_half(file: Path) -> None:
+    UsageStore(file, warn=refuse, now=lambda: NOW).add(call())
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2])
+
+
+def break_pages(file: Path) -> None:
+    UsageStore(file, warn=refuse, now=lambda: NOW).add(call())
+    content = file.read_bytes()
+    file.write_bytes(content[:100] + b"\xff" * (len(content) - 100))
+
+
+def other_tables(file: Path) -> None:
+    other = sqlite3.connect(file)
+    other.execute("CREATE TABLE calls (number)")
+    other.commit()
+    other.close()
+
+
+@pytest.mark.parametrize("damage", [write_garbage, cut_in_half, break_pages, other_tables])
+def test_a_damaged_file_is_set_aside(file: Path, damage: Callable[[Path], None]) -> None:
+    file.parent.mkdir()
+    damage(file)
+    damaged = file.read_bytes()
+    warnings: list[str] = []
+    store = UsageStore(file, warn=warnings.append, now=lambda: NOW)
+    for _ in range(3):
+        store.add(call())
+    total = store.total()
+    assert total
+    assert total.requests == 3
+    (warning,) = warnings
+    assert "damaged" in warning
+    assert str(file) in warning
+    assert file.with_name("usage.sqlite.damaged").read_bytes() == damaged
+
+
+def test_reading_a_damaged_file_is_a_warning_too(file: Path) -> None:
+    file.parent.mkdir()
+    write_garbage(file)
+    warnings: list[str] = []
+    assert UsageStore(file, warn=warnings.append).by_model() == []
+    assert len(warnings) == 1
+
+
+def test_a_file_of_a_newer_version_is_left_alone(file: Path) -> None:
+    file.parent.mkdir()
+    newer = sqlite3.connect(file)
+    newer.execute("PRAGMA user_version = 2")
+    newer.close()
+    content = file.read_bytes()
+    warnings: list[str] = []
+    store = UsageStore(file, warn=warnings.append)
+    for _ in range(3):
+        store.add(call())
+    assert store.by_model() == []
+    assert file.read_bytes() == content
+    (warning,) = warnings
+    assert "newer version" in warning
+
+
+def test_a_disk_that_cannot_be_written_is_one_warning(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "file" / "usage.sqlite", tmp_path / "folder"):
+        warnings: list[str] = []
+        store = UsageStore(path, warn=warnings.append)
+        for _ in range(3):
+            store.add(call())
+        assert store.by_model() == []
+        (warning,) = warnings
+        assert str(path) in warning
+        assert "writable" in warning
+
+
+def test_old_calls_are_forgotten(file: Path) -> None:
+    clock = [NOW]
+    first = UsageStore(file, warn=refuse, now=lambda: clock[0])
+    first.add(call(at=NOW))
+    clock[0] += (KEPT_DAYS + 1) * 86_400
+    UsageStore(file, warn=refuse, now=lambda: clock[0]).add(call(at=clock[0]))
+    total = first.total()
+    assert total
+    assert (total.requests, total.since) == (1, clock[0])
+
+
+def test_no_more_than_so_many_calls_are_kept(store: UsageStore, file: Path) -> None:
+    store.add(call())
+    with sqlite3.connect(file) as db:
+        numbers = f"WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < {KEPT_CALLS + 500})"
+        db.execute(f"INSERT INTO calls {numbers} SELECT {NOW}, 'gpt-5.1', 'c', 0, 1, 0, 0, 0, 1.5, 2, NULL, 0 FROM n")
+    db.close()
+    UsageStore(file, warn=refuse, now=lambda: NOW).add(call())
+    total = store.total()
+    assert total
+    assert total.requests == KEPT_CALLS
+    assert file.stat().st_size < 40_000_000
+
+
+def test_the_usual_place_is_in_the_users_home() -> None:
+    assert UsageStore(usage_store.FILE).path == Path.home() / ".opencode" / "codex-usage.sqlite"

@@ -1,0 +1,192 @@
+"""The page of a request."""
+
+import gzip
+import json
+import time
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from request.test_properties import anything, contexts, requests
+
+from codex_transform.opencode import ModelOptions
+from codex_transform.record import Record, Source
+from codex_transform.request import Context, dump, parse, transform
+from codex_transform.view.request import render
+from codex_transform.view.text import WIDTH, columns
+
+BODY: dict[str, Any] = {
+    "model": "gpt-5-codex-high",
+    "instructions": "Be brief.",
+    "prompt_cache_key": "ses_1",
+    "temperature": 0.2,
+    "tools": [
+        {"type": "function", "name": "bash", "parameters": {}},
+        {"type": "custom", "name": "apply_patch"},
+        {"type": "web_search"},
+    ],
+    "input": [
+        {"role": "user", "content": "fix the bug\n\nin a.py\nplease", "id": "msg_1"},
+        {"type": "reasoning", "summary": [], "encrypted_content": "x" * 1200},
+        {"type": "function_call", "name": "bash", "call_id": "c1", "arguments": '{"command":"ls"}'},
+        {"type": "function_call_output", "call_id": "c1", "output": "a.py\nb.py\nc.py"},
+        {"type": "function_call_output", "call_id": "c0", "output": "left over"},
+    ],
+}
+SOURCE = Source(ref="main", sha256="ab" * 32, chars=17)
+RECORD = Record(id="abcd1234", at=0, asked="gpt-5-codex-high", model="gpt-5.1-codex", instructions=SOURCE)
+
+
+def sent(body: dict[str, Any], using: Context | None = None) -> bytes:
+    using = using or Context(
+        mode=True, options_for=lambda _: ModelOptions(), instructions=lambda _, __: "Text for Codex."
+    )
+    return dump(transform(parse(dump(body)), using).body)
+
+
+def kept(body: Any, **more: Any) -> dict[str, Any]:
+    return {"method": "POST", "url": "u", "headers": [], "content": json.dumps(body).encode(), **more}
+
+
+def test_the_whole_page() -> None:
+    page = render(sent(BODY), RECORD, kept(BODY)).split("\n")
+    size = f"{len(sent(BODY)) / 1000:.1f} kB"
+    digest = sha256(b"Text for Codex.").hexdigest()[:12]
+    assert page[:5] == [
+        "Model         gpt-5-codex-high → gpt-5.1-codex · effort high",
+        f"Instructions  Codex CLI, branch main · 15 characters · sha256 {digest}",
+        "Conversation  ses_1",
+        f"Size          7 items · 3 tools · {size}",
+        "",
+    ]
+    headings = [line.strip("─ ") for line in page if line.startswith("── ")]
+    assert headings == ["what the addon changed", "3 tools", "conversation: 7 items (+ put in, ~ changed)"]
+    assert "~ model: gpt-5-codex-high → gpt-5.1-codex" in page
+    assert "- temperature: 0.2" in page
+    assert page[page.index("- temperature: 0.2") + 1] == "    Codex endpoints refuse it."
+    assert "bash, apply_patch (custom), web_search" in page
+    begin = page.index(next(line for line in page if line.startswith("+ [0]")))
+    assert page[begin + 3 :] == [
+        "+ [1] developer · 9 characters",
+        "      Be brief.",
+        "  [2] user · 27 characters",
+        "      fix the bug",
+        "      in a.py",
+        "  [3] reasoning · encrypted: 1,200 characters",
+        "  [4] tool call · bash · c1 · 16 characters",
+        '      {"command":"ls"}',
+        "  [5] tool output · c1 · 14 characters",
+        "      a.py",
+        "      b.py",
+        "~ [6] assistant · 45 characters",
+        "      [result of an earlier tool call c0]",
+        "      left over",
+    ]
+    assert all(columns(line) <= WIDTH for line in page)
+
+
+def test_an_unchanged_request() -> None:
+    body = sent(BODY)
+    assert "── what the addon changed" in render(body, RECORD, kept(json.loads(body)))
+    assert "\nNothing.\n" in render(body, RECORD, kept(json.loads(body)))
+
+
+def test_a_request_that_was_refused_was_not_sent() -> None:
+    refused = Record(id="x", at=0, status=400, outcome="error", error="`input` must be a list")
+    page = render(b'{"model": "gpt-5.2", "input": 3}', refused, kept({"model": "gpt-5.2", "input": 3}))
+    assert page.startswith("FAILED · HTTP 400: `input` must be a list\nThe Response tab says what to do.\n")
+    assert "\nNothing: it was not sent.\n" in page
+    assert '"input": 3' in page
+
+
+@pytest.mark.parametrize(
+    ("record", "original", "why"),
+    [
+        (RECORD, None, "codex_keep_mb"),
+        (None, None, "the flow was saved without"),
+        (RECORD, kept(None, content=b"no JSON"), "no JSON object"),
+        (RECORD, kept([1]), "no JSON object"),
+        (RECORD, {"method": "POST"}, "no JSON object"),
+        (RECORD, kept(None, content=b"x", headers=[["content-encoding", "gzip"]]), "no JSON object"),
+        (RECORD, kept(None, content="x", headers=7), "no JSON object"),
+    ],
+)
+def test_why_the_changes_are_not_known(record: Record | None, original: Any, why: str) -> None:
+    page = render(sent(BODY), record, original)
+    assert "\nNot known: " in page
+    assert why in " ".join(page.split())
+    assert "Model         gpt-5" in page
+    assert "fix the bug" in page
+
+
+def test_a_compressed_original() -> None:
+    compressed = gzip.compress(json.dumps(BODY).encode())
+    original = kept(None, content=compressed, headers=[["host", "h"], ["Content-Encoding", "gzip"]])
+    assert render(sent(BODY), RECORD, original) == render(sent(BODY), RECORD, kept(BODY))
+
+
+@pytest.mark.parametrize(
+    ("ref", "words"),
+    [
+        ("main", "Codex CLI, branch main"),
+        ("rust-v0.150.1", "Codex CLI, release rust-v0.150.1"),
+        ("bundled", "codex-transform's own text"),
+        ("file", "codex_instructions_file"),
+        ("pinned", "those that the conversation began with"),
+    ],
+)
+def test_which_instructions(ref: str, words: str) -> None:
+    source = SOURCE.model_copy(update={"ref": ref})
+    assert words in render(sent(BODY), RECORD.model_copy(update={"instructions": source}))
+
+
+def test_the_middle_of_a_long_conversation_is_left_out() -> None:
+    items = [{"role": "user", "content": f"text {number}"} for number in range(5000)]
+    body = {"model": "gpt-5.1-codex", "input": items}
+    begun = time.process_time()
+    page = render(sent(body), RECORD, kept(body))
+    assert time.process_time() - begun < 1.5  # 0.1 s on an idle machine
+    lines = page.split("\n")
+    assert "      [cut: items 40 to 4,839]" in lines
+    assert "  [39] user · 7 characters" in lines
+    assert "  [40] user · 7 characters" not in lines
+    assert lines[-1] == "      text 4999"
+    assert len(lines) < 500
+
+
+def test_a_request_that_is_another_is_compared_in_time_and_bounds() -> None:
+    one = {"model": "gpt-5.2", "input": [{"role": "user", "content": f"one {number}"} for number in range(5000)]}
+    other = {"model": "gpt-5.2", "input": [{"role": "user", "content": f"two {number}"} for number in range(5000)]}
+    begun = time.process_time()
+    page = render(json.dumps(other).encode(), RECORD, kept(one))
+    assert time.process_time() - begun < 2  # 0.2 s on an idle machine
+    assert "more changes]" in page
+    assert len(page) < 60_000
+
+
+def test_a_deeply_nested_body_makes_a_page() -> None:
+    deep = b'{"model": "m", "input": [' + b'{"a":' * 700 + b"1" + b"}" * 700 + b"]}"
+    assert "conversation: 1 item" in render(deep, RECORD, {"content": deep})
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"<html>", b"\xff\x00", b'"x"'])
+def test_what_is_no_request_is_shown_as_it_is(body: bytes) -> None:
+    assert render(body).startswith("No request of the Responses API:\n\n")
+
+
+@given(requests, contexts, st.booleans())
+def test_any_request_makes_a_page(body: dict[str, Any], using: Context, known: bool) -> None:
+    page = render(sent(body, using), RECORD if known else None, kept(body))
+    page.encode()
+    assert "No step of this release" not in page
+
+
+names = st.sampled_from(["model", "input", "instructions", "reasoning", "text", "include", "store", "tools", "x"])
+bodies = st.dictionaries(names, anything | st.lists(anything, max_size=4), max_size=6)
+
+
+@given(bodies, bodies)
+def test_any_json_makes_a_page(body: dict[str, Any], original: dict[str, Any]) -> None:
+    assert render(dump(body), None, kept(original)).encode()
