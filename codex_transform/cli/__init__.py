@@ -1,8 +1,12 @@
 """`codex-transform`: the command line. Each command has a module of its own, imported when it is called for."""
 
+import os
+import sys
 from importlib import import_module
+from typing import TextIO
 
 import click
+from click.shell_completion import CompletionItem
 
 from codex_transform import __version__
 
@@ -18,16 +22,17 @@ _COMMANDS = {
     "models": ("models", "List the models with their efforts."),
     "usage": ("usage", "Show what was used, by day and by model."),
     "addon-path": ("addon_path", "Print where the addon lies, for mitmdump -s."),
+    "completion": ("completion", "Print what makes a shell complete these commands."),
 }
 
 
 class _Commands(click.Group):
     """The commands, each imported when it is needed."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in _COMMANDS:
             return None
         module = import_module(f"{__name__}.{_COMMANDS[cmd_name][0]}")
@@ -35,8 +40,35 @@ class _Commands(click.Group):
         assert isinstance(command, click.Command)
         return command
 
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, about) for name, (_, about) in _COMMANDS.items()])
 
-@click.command(cls=_Commands)
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        if incomplete.startswith("-"):
+            return click.Command.shell_complete(self, ctx, incomplete)
+        named = [(name, about) for name, (_, about) in _COMMANDS.items() if name.startswith(incomplete)]
+        return [CompletionItem(name, help=about) for name, about in named]
+
+
+@click.command(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="The shortest way: `codex-transform run opencode`. Each command has a --help of its own, with examples.",
+)
 @click.version_option(__version__, prog_name="codex-transform")
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """OpenCode on any Codex endpoint, with an API key."""
+    for stream in (sys.stdout, sys.stderr):
+        _forgive(stream)
+    # https://no-color.org; without a terminal click leaves colours out by itself.
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+        ctx.color = False
+
+
+def _forgive(stream: TextIO) -> None:
+    """Has a terminal that lacks a character show a question mark for it; by default that would end the program."""
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure:
+        reconfigure(errors="replace")

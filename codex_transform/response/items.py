@@ -69,7 +69,8 @@ class Items:
             prefix = _ID_PREFIXES.get(str(item.get("type")), "item")
             item["id"] = self._ids.get(index, f"{prefix}_{index}")
             missing.add("item_id")
-        if event["type"] == "response.output_item.done" and not item.get("status") and item.get("type") in _WITH_STATUS:
+        finished = event["type"] == "response.output_item.done"
+        if finished and not item.get("status") and str(item.get("type")) in _WITH_STATUS:
             item["status"] = "completed"
             missing.add("status")
         return missing

@@ -23,7 +23,7 @@ _SIGNS = (
         r"model_not_found|model.{0,80}(not supported|not exist|not found)",
         "Choose another model: the endpoint does not serve this one.",
     ),
-    (r"codex_base_url is not set|codex_api_key is not set", "End the proxy and run python3 scripts/start.py."),
+    (r"codex_base_url is not set|codex_api_key is not set", "Run codex-transform login: it asks for both."),
     (r"stream_cut|before the answer was complete", _AGAIN),
 )
 

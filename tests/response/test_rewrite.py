@@ -183,6 +183,16 @@ def test_items_get_what_they_lack() -> None:
 # --- the model, the end ------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("kind", [["message"], {"a": 1}, 5, None])
+def test_an_item_whose_type_is_none_costs_nothing_else(kind: Any) -> None:
+    odd = {"type": "response.output_item.done", "output_index": 5, "item": {"type": kind, "id": "x"}}
+    events = answer()
+    events.insert(-1, odd)
+    seen = events_of(run([stream(numbered(events))]))
+    assert odd["item"] in [event.get("item") for event in seen]
+    assert seen[-1]["type"] == "response.completed"
+
+
 def test_the_model_is_the_one_asked_for() -> None:
     out, rewriter = rewrite(stream(ANSWER), "gpt-5-nano")
     models = [event["response"]["model"] for event in events_of(out) if "response" in event]

@@ -1,0 +1,158 @@
+"""Asks for an endpoint and its key, tries both, and keeps them once they work or the user says so.
+
+Each answer is checked as it is typed. A key that the endpoint refuses is asked for again and never kept; what cannot
+be tried (no network, an endpoint that is down) may be kept all the same, if the user wants that.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import click
+
+from codex_transform import endpoint, settings
+from codex_transform.cli import places
+from codex_transform.probe import Step, probe
+from codex_transform.settings import KNOBS, Loaded
+
+NEEDED = ("base_url", "api_key")
+"""The settings without which there is nothing to do."""
+
+_QUESTIONS = {
+    "base_url": "Base URL of your Codex endpoint, such as https://your-codex-api.com",
+    "api_key": "Its API key (stays hidden)",
+}
+
+_NO_ENDPOINT = (
+    "No endpoint is set: run `codex-transform login` in a terminal, or give CODEX_BASE_URL and CODEX_API_KEY."
+)
+
+
+def settle(options: Mapping[str, object] | None = None) -> Loaded:
+    """The settings in force, with an endpoint and a key among them: what is missing is asked for.
+
+    Says on the way what is wrong with the settings. Raises ClickException where there is no terminal to ask on, or
+    what is missing has to be mended elsewhere.
+    """
+    loaded = places.load(options)
+    complain(loaded)
+    missing = lacking(loaded)
+    if missing:
+        _expect_mendable(loaded, missing)
+        if not is_interactive():
+            raise click.ClickException(_NO_ENDPOINT)
+        keep(places.config_file(), ask(missing, loaded))
+        loaded = places.load(options)
+    return loaded
+
+
+def lacking(loaded: Loaded) -> list[str]:
+    """Which of the needed settings are not there."""
+    missing = [field for field in NEEDED if not getattr(loaded.settings, field)]
+    return [field for field in missing if not (field == "api_key" and loaded.settings.forward_client_key)]
+
+
+def complain(loaded: Loaded) -> None:
+    """Says what is wrong with the settings."""
+    for problem in loaded.problems:
+        click.secho(problem.message, fg="yellow", err=True)
+
+
+def is_interactive() -> bool:
+    """True where questions can be asked and are seen."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def ask(
+    fields: Sequence[str], loaded: Loaded, given: Mapping[str, str] | None = None, *, check: bool = True
+) -> dict[str, str]:
+    """`given`, and answers for these fields; tried together, unless not to be checked.
+
+    Raises ClickException when the user leaves.
+    """
+    answers = dict(given or {})
+    wanted = list(fields)
+    try:
+        while wanted:
+            for field in wanted:
+                answers[field] = _answer(field, loaded)
+            failed = attempt(loaded, answers) if check else None
+            if failed is None:
+                break
+            if failed.name == "key" and "api_key" in fields:
+                wanted = ["api_key"]
+            elif click.confirm("Keep it all the same?", default=False, err=True):
+                break
+            else:
+                wanted = list(fields)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo(err=True)
+        raise click.ClickException("Nothing was kept.") from None
+    return answers
+
+
+def attempt(loaded: Loaded, answers: Mapping[str, str]) -> Step | None:
+    """Tries the endpoint with these answers, or else with what is in force, and says what comes back.
+
+    Gives the step that failed, None when all is well or the key is the client's own, which is not here to be tried.
+    """
+    known = loaded.settings
+    key = answers.get("api_key") or (known.api_key.get_secret_value() if known.api_key else "")
+    if not key:
+        return None
+    where = endpoint.parse(answers.get("base_url") or str(known.base_url))
+    click.secho(f"Trying {where.origin} …", dim=True, err=True)
+    failed = None
+    for step in probe(where, key, originator=known.originator):
+        click.secho(f"  {'✓' if step.ok else '✗'} {step.says}", fg="green" if step.ok else "red", err=True)
+        if step.mend:
+            click.echo(f"    {step.mend}", err=True)
+        failed = None if step.ok else step
+    return failed
+
+
+def checked(field: str, answer: str) -> str:
+    """The answer without blanks around it. Raises ClickException for one that will not do, saying why."""
+    try:
+        next(knob for knob in KNOBS if knob.field == field).read(answer)
+    except ValueError as error:
+        raise click.ClickException(f"Not usable: {error}.") from None
+    return answer.strip()
+
+
+def keep(file: Path, answers: Mapping[str, str]) -> None:
+    """Writes the answers to the config file and says so. Raises ClickException when that cannot be done."""
+    try:
+        settings.save(file, answers)
+    except (OSError, ValueError) as error:
+        raise click.ClickException(f"{file} cannot be written: {error}") from None
+    click.secho(f"Kept in {file}, for you alone.", fg="green", err=True)
+    told = places.load()
+    for field in answers:
+        source = told.sources[field]
+        if not source.endswith(f" in {file}"):
+            click.secho(f"But {source} goes before the file: unset it for this to count.", fg="yellow", err=True)
+
+
+def _answer(field: str, loaded: Loaded) -> str:
+    """The answer to a question, put again until it will do; for the URL the one in force is offered."""
+    default = loaded.settings.base_url if field == "base_url" else None
+    while True:
+        typed = click.prompt(_QUESTIONS[field], default=default, hide_input=field == "api_key", err=True)
+        try:
+            answer = checked(field, typed)
+        except click.ClickException as error:
+            click.secho(f"  {error.message}", fg="red", err=True)
+            continue
+        if field == "base_url":
+            click.echo(f"  Requests will go to {endpoint.parse(answer).url}", err=True)
+        return answer
+
+
+def _expect_mendable(loaded: Loaded, missing: Sequence[str]) -> None:
+    """A wrong value in the file is replaced by the answer; the other sources go before the file."""
+    file = places.config_file()
+    for problem in loaded.problems:
+        of_file = problem.source.endswith(f" in {file}")
+        if not problem.warning and (problem.setting is None or (problem.setting in missing and not of_file)):
+            raise click.ClickException("Mend that first.")

@@ -1,0 +1,98 @@
+"""`doctor`: checks everything and says what to mend."""
+
+import json
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+
+from codex_transform import __version__, opencode
+from codex_transform.cli import places
+from codex_transform.doctor import checkup
+from codex_transform.doctor.finding import Finding, Mark, Patient
+
+_MARKS: dict[Mark, str] = {"ok": "✓", "warning": "!", "fault": "✗"}
+_PLAIN: dict[Mark, str] = {"ok": "+", "warning": "!", "fault": "x"}
+_COLOURS: dict[Mark, str] = {"ok": "green", "warning": "yellow", "fault": "red"}
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  codex-transform doctor
+  codex-transform doctor --offline
+  codex-transform doctor --model gpt-5.2
+  codex-transform doctor --json
+"""
+)
+@click.option("--offline", is_flag=True, help="Do not use the network: neither the endpoint nor GitHub is asked.")
+@click.option("--model", metavar="NAME", help="The model to ask the endpoint for.")
+@click.option("--port", default=8080, show_default=True, help="Where the proxy is meant to listen.")
+@click.option("--json", "as_json", is_flag=True, help="Say it in JSON, for programs.")
+def doctor(offline: bool, model: str | None, port: int, as_json: bool) -> None:
+    """Check everything and say what to mend.
+
+    Each line begins with a mark: well, worth a look (!), or a fault, and then says what to do. The endpoint is asked
+    one small question. The exit status is 1 when there is a fault, else 0.
+    """
+    found = checkup.examine(_patient(offline, model, port))
+    faults = _print_json(found) if as_json else _print(found)
+    sys.exit(1 if faults else 0)
+
+
+def _patient(offline: bool, model: str | None, port: int) -> Patient:
+    home = places.home()
+    loaded = places.load()
+    client, warnings = opencode.load(os.environ, Path.cwd(), home)
+    return Patient(
+        environ=dict(os.environ),
+        cwd=Path.cwd(),
+        home=home,
+        loaded=loaded,
+        opencode=client,
+        opencode_warnings=tuple(warnings),
+        offline=offline,
+        model=model,
+        port=port,
+    )
+
+
+def _print(found: Iterable[tuple[str, Finding]]) -> int:
+    """Shows each finding as it comes; gives the number of faults."""
+    marks, arrow = (_MARKS, "→") if _can_show("✓✗→") else (_PLAIN, "->")
+    counts: dict[Mark, int] = dict.fromkeys(_MARKS, 0)
+    shown = ""
+    for title, finding in found:
+        counts[finding.mark] += 1
+        if title != shown:
+            click.secho(f"{'' if not shown else chr(10)}{title}", bold=True)
+            shown = title
+        mark = click.style(marks[finding.mark], fg=_COLOURS[finding.mark], bold=True)
+        click.echo(f"{mark} {finding.name}: {finding.says}")
+        if finding.mend:
+            click.echo(f"    {arrow} {finding.mend}")
+    parts = [(counts["fault"], "fault"), (counts["warning"], "warning")]
+    summary = ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for count, what in parts if count)
+    click.echo()
+    click.secho(summary or "All is well.", bold=True)
+    return counts["fault"]
+
+
+def _print_json(found: Iterable[tuple[str, Finding]]) -> int:
+    """One document: `version`, `ok`, and `checks` with `group`, `name`, `mark`, `says`, `mend`."""
+    findings = list(found)
+    faults = sum(finding.mark == "fault" for _, finding in findings)
+    checks = [{"group": title, **finding._asdict()} for title, finding in findings]
+    # In ASCII: whatever reads it may take it for another encoding.
+    click.echo(json.dumps({"version": __version__, "ok": not faults, "checks": checks}, indent=2))
+    return faults
+
+
+def _can_show(text: str) -> bool:
+    try:
+        text.encode(sys.stdout.encoding or "ascii")
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True

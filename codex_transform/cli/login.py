@@ -1,0 +1,117 @@
+"""`login`, `logout` and `whoami`: the endpoint and its key in the config file."""
+
+import sys
+
+import click
+
+from codex_transform import endpoint, settings
+from codex_transform.cli import ask, places
+from codex_transform.endpoint import redact
+from codex_transform.settings import KNOBS, Loaded
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  codex-transform login
+  codex-transform login --base-url https://your-codex-api.com
+  codex-transform login --base-url https://your-codex-api.com --api-key-stdin < key.txt
+"""
+)
+@click.option("--base-url", metavar="URL", help="The endpoint's base URL, in place of the question.")
+@click.option("--api-key-stdin", is_flag=True, help="Read the key from standard input, in place of the question.")
+@click.option("--no-check", is_flag=True, help="Keep both without trying them.")
+def login(base_url: str | None, api_key_stdin: bool, no_check: bool) -> None:
+    """Ask for your endpoint and its key, try them, keep them.
+
+    The key is kept in ~/.opencode/openai-codex-auth-config.json, readable by you alone. Without a terminal, what no
+    option gives stays as it is, and nothing is kept unless the endpoint takes the key: the exit status tells.
+    """
+    loaded = places.load()
+    for problem in loaded.problems:
+        if problem.setting is None and not problem.warning:
+            raise click.ClickException(f"{problem.message}. Mend that first.")
+    answers: dict[str, str] = {}
+    if base_url is not None:
+        answers["base_url"] = ask.checked("base_url", base_url)
+        click.echo(f"Requests will go to {endpoint.parse(answers['base_url']).url}", err=True)
+    if api_key_stdin:
+        answers["api_key"] = ask.checked("api_key", sys.stdin.readline())
+    if not api_key_stdin and ask.is_interactive():
+        _ask(loaded, answers, no_check)
+    else:
+        _keep_given(loaded, answers, no_check)
+    click.echo("Now: codex-transform run opencode", err=True)
+
+
+def _ask(loaded: Loaded, answers: dict[str, str], no_check: bool) -> None:
+    fields = [field for field in ask.NEEDED if field not in answers]
+    ask.keep(places.config_file(), ask.ask(fields, loaded, answers, check=not no_check))
+
+
+def _keep_given(loaded: Loaded, answers: dict[str, str], no_check: bool) -> None:
+    if not answers:
+        raise click.UsageError("There is no terminal to ask on: give --base-url and --api-key-stdin.")
+    missing = [field for field in ask.lacking(loaded) if field not in answers]
+    if missing:
+        option = {"base_url": "--base-url", "api_key": "--api-key-stdin"}[missing[0]]
+        raise click.UsageError(f"There is no {option.strip('-').replace('-', ' ')} yet: give {option} as well.")
+    if not no_check and ask.attempt(loaded, answers):
+        raise click.ClickException("Nothing was kept. With --no-check it would be, untried.")
+    ask.keep(places.config_file(), answers)
+
+
+@click.command(
+    epilog="""\b
+Example:
+  codex-transform logout
+"""
+)
+def logout() -> None:
+    """Forget the key.
+
+    It is taken out of the config file; the base URL and all other settings stay.
+    """
+    file = places.config_file()
+    knob = next(knob for knob in KNOBS if knob.field == "api_key")
+    had = places.load().sources["api_key"] == f"{knob.key} in {file}"
+    if file.exists():
+        try:
+            settings.save(file, {"api_key": None})
+        except (OSError, ValueError) as error:
+            raise click.ClickException(f"{file} cannot be changed: {error}") from None
+    click.echo(f"The key is no longer in {file}." if had else f"There was no key in force in {file}.")
+    left = places.load()
+    if left.settings.api_key:
+        click.secho(f"A key still comes from {left.sources['api_key']}: unset it there.", fg="yellow", err=True)
+
+
+@click.command(
+    epilog="""\b
+Example:
+  codex-transform whoami
+"""
+)
+def whoami() -> None:
+    """Show which endpoint and key are in force, and where they come from.
+
+    The exit status is 1 when one of them is missing.
+    """
+    loaded = places.load()
+    ask.complain(loaded)
+    known, sources = loaded.settings, loaded.sources
+    rows = [("endpoint", "none: run `codex-transform login`", "")]
+    if known.base_url:
+        rows = [("endpoint", endpoint.parse(known.base_url).url, ""), ("base URL", known.base_url, sources["base_url"])]
+    if known.forward_client_key:
+        rows.append(("API key", "the client's own", sources["forward_client_key"]))
+    elif known.api_key:
+        rows.append(("API key", redact(known.api_key.get_secret_value()), sources["api_key"]))
+    else:
+        rows.append(("API key", "none: run `codex-transform login`", ""))
+    file = places.config_file()
+    rows.append(("config file", str(file), "" if file.exists() else "not there yet"))
+    for name, value, source in rows:
+        click.echo(f"{click.style(f'{name:12}', bold=True)}{value}{f'  ({source})' if source else ''}")
+    if ask.lacking(loaded):
+        raise click.exceptions.Exit(1)

@@ -1,0 +1,58 @@
+"""`models`: the catalogue, for people and, with --json, for programs."""
+
+import json
+
+import click
+
+from codex_transform import catalog
+from codex_transform.cli import table
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  codex-transform models
+  codex-transform models gpt-5.2-codex-high
+  codex-transform models --json
+"""
+)
+@click.argument("name", required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def models(name: str | None, as_json: bool) -> None:
+    """List the models with their efforts, or say what the model NAME means.
+
+    An effort can be part of a model's name, as in gpt-5.2-codex-high. The default effort is in brackets. A model that
+    is not listed is sent as it was asked for.
+    """
+    if name is not None:
+        _explain(name, as_json)
+    elif as_json:
+        listed = [{**model.model_dump(), "aliases": _aliases(model)} for model in catalog.models()]
+        click.echo(json.dumps(listed, indent=2))
+    else:
+        rows = [
+            [model.slug, _efforts(model), f"{model.context_window // 1000}k", ", ".join(_aliases(model))]
+            for model in catalog.models()
+            if model.slug not in catalog.aliases()
+        ]
+        for line in table.lines(["model", "efforts", "context", "also known as"], rows, right={2}):
+            click.echo(line)
+
+
+def _explain(name: str, as_json: bool) -> None:
+    found = catalog.resolve(name)
+    if as_json:
+        click.echo(json.dumps({"asked": name, "sent": found.slug, "effort": found.effort, "known": bool(found.model)}))
+    elif found.model is None:
+        click.echo(f"{name}: not in the catalogue; sent as it is")
+    else:
+        effort = catalog.clamp(found.effort, found.model) if found.effort else found.model.default_effort
+        click.echo(f"{name}: sent as {found.slug} with effort {effort}; it has {' '.join(found.model.efforts)}")
+
+
+def _aliases(model: catalog.Model) -> list[str]:
+    return [name for name, slug in catalog.aliases().items() if slug == model.slug]
+
+
+def _efforts(model: catalog.Model) -> str:
+    return " ".join(f"[{effort}]" if effort == model.default_effort else effort for effort in model.efforts)

@@ -1,0 +1,18 @@
+"""Ports of this machine."""
+
+import os
+import socket
+
+import click
+
+
+def free(port: int) -> int:
+    """The port itself if nobody listens there, a free one for 0. Raises ClickException otherwise."""
+    with socket.socket() as probe:
+        if os.name != "nt":  # as servers do: connections that ended a moment ago are no hindrance
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except (OSError, OverflowError) as error:
+            raise click.ClickException(f"Port {port} cannot be used: {error}. Choose another with --port.") from None
+        return int(probe.getsockname()[1])

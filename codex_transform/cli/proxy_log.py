@@ -1,0 +1,45 @@
+"""What a proxy says, in a file: private, of bounded size, and the oldest files make room for new ones."""
+
+import os
+from collections import deque
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Self
+
+_MAX_BYTES = 1_000_000
+_MAX_FILES = 10
+_LAST_LINES = 12
+
+
+class ProxyLog:
+    """A new file in `folder`. When it is full it begins anew; `last` are the last lines in any case."""
+
+    def __init__(self, folder: Path, max_bytes: int = _MAX_BYTES, max_files: int = _MAX_FILES) -> None:
+        """Raises OSError when the file cannot be made."""
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for old in sorted(folder.glob("proxy-*.log"))[: 1 - max_files]:
+            old.unlink(missing_ok=True)
+        self.path = folder / f"proxy-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
+        self.last: deque[str] = deque(maxlen=_LAST_LINES)
+        self._max_bytes = max_bytes
+        flags = os.O_CREAT | os.O_WRONLY | os.O_TRUNC
+        self._file = os.fdopen(os.open(self.path, flags, 0o600), "w", encoding="utf-8", errors="replace")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def write(self, line: str) -> None:
+        """Adds a line. A disk that is full must not keep the proxy from talking: then it is only in `last`."""
+        self.last.append(line)
+        try:
+            if self._file.tell() > self._max_bytes:
+                self._file.seek(0)
+                self._file.truncate()
+                self._file.write("(what was here before was left out)\n")
+            self._file.write(f"{line}\n")
+            self._file.flush()
+        except (OSError, ValueError):  # full; closed
+            return

@@ -1,0 +1,187 @@
+"""The proxy as a child of `run`: started, waited for, and gone with the end of its owner.
+
+It is a session of its own, so no key that is pressed reaches it. Its standard input stays open as long as this program
+lives: when that ends, in whatever way, the proxy ends by itself (see `codex_transform/proxy/program.py`). What it says
+goes to a log file, since the terminal is the command's.
+"""
+
+import json
+import os
+import re
+import socket
+import ssl
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from threading import Condition, Thread
+
+import click
+
+from codex_transform.cli import places, ports
+from codex_transform.cli.proxy_log import ProxyLog
+
+_PROGRAM = Path(__file__).resolve().parent.parent / "proxy" / "program.py"
+_LISTENING = re.compile(r" listening at (?:\w+://)?127\.0\.0\.1:(\d+)")
+_WEB = re.compile(r"Web server listening at (\S+)")
+
+# In seconds: until it listens, on a busy machine with a cold disk; until its
+# certificate is whole; until it has ended.
+_STARTS_IN, _TRUSTED_IN, _ENDS_IN = 60, 10, 5
+
+# So many certificates that do not fit the file in a row, and they never will.
+_STRANGERS = 10
+
+
+class ProxyProcess:
+    """A running proxy.
+
+    `port` is where it listens, `authority` the certificate to trust it by, `log` the file with what it says. mitmweb's
+    address for the browser is in `web`.
+    """
+
+    def __init__(self, process: subprocess.Popen[bytes], log: ProxyLog) -> None:
+        self.port = 0
+        self.authority = ""
+        self.log = log
+        self.web: str | None = None
+        self._process = process
+        self._changed = Condition()
+        self._ended = False
+        Thread(target=self._read, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        """What goes into HTTPS_PROXY."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def has_ended(self) -> bool:
+        """True when it is no longer there."""
+        return self._process.poll() is not None
+
+    def wait_until_listening(self, web: bool) -> None:
+        """Raises ClickException, with its last words, when it ends instead or takes too long."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended or (self.port and (self.web or not web)), _STARTS_IN)
+        if self._ended or not self.port:
+            raise click.ClickException(f"The proxy did not start.\n{self.last_words()}")
+
+    def wait_for_authority(self, file: Path, host: tuple[str, int] | None) -> bool:
+        """True once `authority` is set, with which TLS to `host` through the proxy works; False if it never does."""
+        until, strangers = time.monotonic() + _TRUSTED_IN, 0
+        while not self._ended and strangers < _STRANGERS and time.monotonic() < until:
+            try:
+                if authority := self._trusted(file, host):
+                    self.authority = authority
+                    return True
+            except ssl.SSLCertVerificationError:
+                strangers += 1
+            with self._changed:
+                self._changed.wait(0.05)
+        return False
+
+    def last_words(self) -> str:
+        """The end of the log, and what may help."""
+        said = "\n".join(f"  {line}" for line in self.log.last)
+        return f"{said}\nAll of it is in {self.log.path}; `codex-transform doctor` looks for the cause."
+
+    def _trusted(self, file: Path, host: tuple[str, int] | None) -> str | None:
+        """What is in the file, if the proxy's connections can be trusted by it.
+
+        Raises SSLCertVerificationError if its certificates are somebody else's.
+        """
+        try:
+            authority = file.read_text("ascii")
+            context = ssl.create_default_context(cadata=authority)
+            # Stricter than OpenCode would refuse what mitmproxy made years ago.
+            context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+            if host is None:
+                return authority
+            name, target = host[0], f"{host[0]}:{host[1]}"
+            with socket.create_connection(("127.0.0.1", self.port), _TRUSTED_IN) as connection:
+                connection.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
+                if not connection.recv(4096).startswith(b"HTTP/1.1 200"):
+                    return None
+                with context.wrap_socket(connection, server_hostname=name):
+                    return authority
+        except ssl.SSLCertVerificationError:
+            raise
+        except (OSError, ValueError):  # of ssl too: the file is not there yet, or half of it
+            return None
+
+    def stop(self) -> None:
+        """Ends it; waits for that."""
+        assert self._process.stdin is not None
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
+        try:
+            self._process.wait(_ENDS_IN)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def _read(self) -> None:
+        for raw in self._process.stdout or ():
+            line = raw.decode("utf-8", "replace").rstrip()
+            self.log.write(line)
+            with self._changed:
+                if found := _WEB.search(line):
+                    self.web = found[1]
+                elif found := _LISTENING.search(line):
+                    self.port = self.port or int(found[1])
+                self._changed.notify_all()
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+
+@contextmanager
+def running(
+    file: Path, host: tuple[str, int] | None, arguments: Sequence[str] = (), *, web: bool = False
+) -> Iterator[ProxyProcess]:
+    """The proxy with the addon on a free port of this machine, until the block is left.
+
+    `file` is where mitmproxy keeps its certificate: when the block begins the proxy's TLS to `host`, a name and a port,
+    can be trusted by what was in it (`authority`). `arguments` are more of mitmproxy's, `web` has mitmweb run in the
+    place of mitmdump. Raises ClickException when that does not work out.
+    """
+    program = ["mitmweb", "--set", f"web_port={ports.free(0)}"] if web else ["mitmdump"]
+    listen = ["--listen-host", "127.0.0.1", "--listen-port", "0"]
+    try:
+        log = ProxyLog(places.logs())
+    except OSError as error:
+        raise click.ClickException(f"No log can be written to {places.logs()}: {error}") from None
+    with log:
+        # Of two first starts at once one may find the other's certificate in the place of its own: it starts again.
+        for last in (False, True):
+            proxy = _start([*program, "-s", str(places.addon()), *listen, *arguments], log)
+            try:
+                proxy.wait_until_listening(web)
+                if proxy.wait_for_authority(file, host):
+                    yield proxy
+                    return
+                if last:
+                    raise click.ClickException(f"The proxy and {file} do not match.\n{proxy.last_words()}")
+            finally:
+                proxy.stop()
+
+
+def _start(command: list[str], log: ProxyLog) -> ProxyProcess:
+    process = subprocess.Popen(
+        # Without -P it would take modules for its own from the folder that program.py lies in.
+        [sys.executable, "-P", "-u", str(_PROGRAM)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=os.name == "posix",
+        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+    )
+    proxy = ProxyProcess(process, log)
+    assert process.stdin is not None
+    # A process that has ended already has said why.
+    with suppress(BrokenPipeError):
+        process.stdin.write(json.dumps(command).encode() + b"\n")
+        process.stdin.flush()
+    return proxy

@@ -1,0 +1,74 @@
+"""`run`: a command behind a proxy of its own, which lives as long as the command does."""
+
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from codex_transform.cli import ask, foreground, places, proxy_process, surroundings, trust
+from codex_transform.cli.proxy_process import ProxyProcess
+from codex_transform.endpoint import is_loopback
+from codex_transform.settings import Settings
+
+_UPSTREAM = Path(__file__).resolve().parent.parent / "proxy" / "upstream.py"
+
+
+@click.command(
+    context_settings={"allow_interspersed_args": False},
+    epilog="""\b
+Examples:
+  codex-transform run opencode
+  codex-transform run opencode run -m openai/gpt-5.3-codex "say hello"
+  codex-transform run --web opencode
+  codex-transform run -- sh -c 'echo $HTTPS_PROXY'
+""",
+)
+@click.option("--web", is_flag=True, help="Look at requests and answers in the browser, with mitmweb.")
+@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+def run(web: bool, command: tuple[str, ...]) -> None:
+    """Run a command, such as opencode, behind the proxy.
+
+    The proxy listens on a free port of this machine, and the command finds it through variables that are set for it
+    alone: HTTPS_PROXY, and those that name the proxy's certificate. The terminal, signals and the exit status are the
+    command's. The proxy ends with it; what it said is in ~/.opencode/logs.
+    """
+    settings = ask.settle().settings
+    beyond, notes = surroundings.upstream(os.environ)
+    arguments = [*beyond.arguments, "-s", str(_UPSTREAM)] if beyond.arguments else []
+    certificate = places.home() / ".mitmproxy" / "mitmproxy-ca-cert.pem"
+    host = next(filter(None, map(_public, settings.hosts)), None)
+    with (
+        tempfile.TemporaryDirectory(prefix="codex-transform-", ignore_cleanup_errors=True) as folder,
+        proxy_process.running(certificate, host, arguments, web=web) as proxy,
+    ):
+        variables, more = _variables(settings, proxy, Path(folder))
+        for note in [*notes, *more]:
+            click.secho(f"codex-transform: {note}", fg="yellow", err=True)
+        if web:
+            click.echo(f"codex-transform: look inside at {proxy.web}", err=True)
+        status = foreground.run(command, {**os.environ, **variables})
+        ended = proxy.has_ended()
+    if ended:
+        click.secho("codex-transform: the proxy ended before the command did.", fg="red", err=True)
+        click.echo(proxy.last_words(), err=True)
+    sys.exit(status)
+
+
+def _variables(settings: Settings, proxy: ProxyProcess, folder: Path) -> tuple[dict[str, str], list[str]]:
+    """What is set for the command alone, and what to tell about it."""
+    found, notes = surroundings.proxied(os.environ, proxy.url, settings.hosts)
+    parts = [trust.variables(os.environ, proxy.authority, folder)]
+    if not settings.forward_client_key:
+        parts.append(surroundings.key(os.environ, places.home()))
+    for more, warnings in parts:
+        found |= more
+        notes += warnings
+    return found, notes
+
+
+def _public(entry: str) -> tuple[str, int] | None:
+    """Host and port of an entry of `codex_hosts`; None for an address, and for this machine, where no proxy leads."""
+    name, _, port = entry.partition(":")
+    return None if ":" in port or is_loopback(name) else (name, int(port or 443))

@@ -1,0 +1,97 @@
+"""`start`: the proxy in the foreground, for those who have a terminal for it, and what to paste in the other one."""
+
+import itertools
+import json
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from codex_transform import endpoint
+from codex_transform.cli import ask, places, ports
+from codex_transform.settings import Loaded
+
+
+@click.command(
+    context_settings={"allow_interspersed_args": True},
+    epilog="""\b
+Examples:
+  codex-transform start
+  codex-transform start --web
+  codex-transform start --port 8090
+  codex-transform start -- --mode reverse:https://your-codex-api.com
+""",
+)
+@click.option("--web", is_flag=True, help="Look at requests and answers in the browser, with mitmweb.")
+@click.option("--port", default=8080, show_default=True, help="Where the proxy listens; 0 for any free port.")
+@click.argument("mitmproxy", nargs=-1, type=click.UNPROCESSED, metavar="[-- MITMPROXY'S OPTIONS]")
+def start(web: bool, port: int, mitmproxy: tuple[str, ...]) -> None:
+    """Run the proxy in the foreground, until Ctrl-C.
+
+    Asks for your endpoint and its key the first time, and says what to put into the terminal of OpenCode.
+    """
+    from codex_transform.proxy import program
+
+    port = ports.free(port)
+    options = set_options(mitmproxy)
+    say_where(ask.settle(options))
+    if any("reverse:" in argument for argument in mitmproxy):
+        click.echo(how_to_use_reversed(port))
+    else:
+        click.echo(how_to_use(port, Path(options.get("confdir", "~/.mitmproxy")).expanduser()))
+    listen = ["--listen-host", "127.0.0.1", "--listen-port", str(port)]
+    program.serve("mitmweb" if web else "mitmdump", ["-s", str(places.addon()), *listen, *mitmproxy])
+
+
+def set_options(arguments: Sequence[str]) -> dict[str, str]:
+    """What `--set name=value` says among mitmproxy's arguments."""
+    pairs = [value for flag, value in itertools.pairwise(arguments) if flag == "--set"]
+    return dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+
+
+def say_where(loaded: Loaded) -> None:
+    """Says where requests go, and where that comes from."""
+    click.echo(f"Requests go to {endpoint.parse(str(loaded.settings.base_url)).url}")
+    click.echo(f"  base URL: {loaded.sources['base_url']}")
+    key = "the client's own" if loaded.settings.forward_client_key else loaded.sources["api_key"]
+    click.echo(f"  API key: {key}")
+
+
+def how_to_use(port: int, confdir: Path) -> str:
+    """What to put into the terminal in which OpenCode will run, for each kind of shell."""
+    proxy, ca = f"http://127.0.0.1:{port}", str(confdir / "mitmproxy-ca-cert.pem")
+    quoted = shlex.quote(ca)
+    return f"""
+In the terminal where you start OpenCode, paste the two lines for your shell:
+
+# bash, zsh
+export HTTPS_PROXY={proxy}
+export NODE_EXTRA_CA_CERTS={quoted}
+
+# fish
+set -gx HTTPS_PROXY {proxy}
+set -gx NODE_EXTRA_CA_CERTS {quoted}
+
+# PowerShell
+$env:HTTPS_PROXY = "{proxy}"
+$env:NODE_EXTRA_CA_CERTS = "{ca}"
+
+{_THEN}"""
+
+
+def how_to_use_reversed(port: int) -> str:
+    """The same for reverse mode, where OpenCode talks to the proxy itself."""
+    options = {"provider": {"openai": {"options": {"baseURL": f"http://127.0.0.1:{port}/v1"}}}}
+    return f"""
+In your opencode.json:
+
+{json.dumps(options)}
+
+{_THEN}"""
+
+
+_THEN = """\
+Then start `opencode`. It needs an OpenAI key to begin, which goes nowhere: OPENAI_API_KEY=dummy will do.
+Ctrl-C here ends the proxy.
+"""

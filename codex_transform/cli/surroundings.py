@@ -1,0 +1,109 @@
+"""The environment of a command behind the proxy: its variables, for it alone."""
+
+import json
+import os
+import re
+import socket
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import SplitResult, unquote, urlsplit
+
+DUMMY_KEY = "dummy"
+"""What OpenCode takes for its OpenAI key; the proxy puts the endpoint's in its place."""
+
+_HERE = ("localhost", "127.0.0.1", "::1")
+_PATIENCE = 2.0
+
+# The first that is set counts, as with curl.
+_PROXIES = ("https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY")
+
+
+class Upstream(NamedTuple):
+    """A proxy that this machine is behind: mitmproxy's arguments for it, and its address for people."""
+
+    arguments: tuple[str, ...] = ()
+    address: str = ""
+
+
+def proxied(environ: Mapping[str, str], url: str, hosts: Iterable[str]) -> tuple[dict[str, str], list[str]]:
+    """Variables that send a command's HTTPS through the proxy at `url`; also gives warnings.
+
+    NO_PROXY goes on to hold what it does, and this machine, except for entries that leave out one of `hosts`: their
+    requests have to come through.
+    """
+    given = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+    entries = [entry for entry in re.split(r"[,\s]+", given) if entry]
+    in_the_way = [entry for entry in entries if any(_leaves_out(entry, host) for host in hosts)]
+    kept = [entry for entry in entries if entry not in in_the_way]
+    without = ",".join([*kept, *(here for here in _HERE if here not in kept)])
+    warnings = [f"NO_PROXY leaves out {entry}: not for this command" for entry in in_the_way]
+    found = {"HTTPS_PROXY": url, "NO_PROXY": without}
+    if os.name == "posix":  # where case matters, some programs read one and some the other
+        found |= {name.lower(): value for name, value in found.items()}
+    return found, warnings
+
+
+def key(environ: Mapping[str, str], home: Path) -> tuple[dict[str, str], list[str]]:
+    """OPENAI_API_KEY for OpenCode to begin with, unless it has one or a login; also gives warnings."""
+    if environ.get("OPENAI_API_KEY"):
+        return {}, []
+    login = _login(environ, home)
+    if login == "oauth":
+        return {}, ["OpenCode is logged in to ChatGPT, and then talks to that: `opencode auth logout` ends it"]
+    return ({} if login else {"OPENAI_API_KEY": DUMMY_KEY}), []
+
+
+def upstream(environ: Mapping[str, str]) -> tuple[Upstream, list[str]]:
+    """The proxy that the user's own HTTPS_PROXY (or ALL_PROXY) names, if it can be used; also gives warnings."""
+    given = next(filter(None, map(environ.get, _PROXIES)), None)
+    if not given:
+        return Upstream(), []
+    try:
+        parts = urlsplit(given if "://" in given else f"http://{given}")
+        address = _address(parts)
+    except ValueError:
+        return Upstream(), ["HTTPS_PROXY is not an address: requests go without it"]
+    if parts.scheme not in ("http", "https"):
+        return Upstream(), [
+            f"HTTPS_PROXY names {address}, and this speaks to HTTP proxies only: requests go without it"
+        ]
+    try:
+        socket.create_connection((str(parts.hostname), _port(parts)), _PATIENCE).close()
+    except OSError:
+        return Upstream(), [f"HTTPS_PROXY names {address}, where nothing listens: requests go without it"]
+    arguments = ["--mode", f"upstream:{address}"]
+    if parts.username is not None:
+        arguments += ["--upstream-auth", f"{unquote(parts.username)}:{unquote(parts.password or '')}"]
+    return Upstream(tuple(arguments), address), []
+
+
+def _address(parts: SplitResult) -> str:
+    """Without user and password. Raises ValueError."""
+    if not parts.hostname:
+        raise ValueError("no host")
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    return f"{parts.scheme}://{host}:{_port(parts)}"
+
+
+def _port(parts: SplitResult) -> int:
+    return parts.port or {"https": 443, "http": 80}.get(parts.scheme, 1080)
+
+
+def _leaves_out(entry: str, host: str) -> bool:
+    """True when a client with this entry in its NO_PROXY would go straight to `host`, which may have a port."""
+    if entry == "*":
+        return True
+    host = host.partition(":")[0]
+    name = re.sub(r"(?<!:):\d+$", "", entry.lower()).removeprefix("*").removeprefix(".")
+    return bool(name) and (host == name or host.endswith(f".{name}"))
+
+
+def _login(environ: Mapping[str, str], home: Path) -> str | None:
+    """The type of OpenCode's login for OpenAI: `api`, `oauth`; None without one. It keeps logins where XDG says."""
+    folder = Path(environ.get("XDG_DATA_HOME") or home / ".local" / "share")
+    try:
+        logins = json.loads((folder / "opencode" / "auth.json").read_bytes())
+        return str(logins["openai"]["type"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

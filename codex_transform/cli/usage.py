@@ -1,0 +1,89 @@
+"""`usage`: what calls have cost, out of the proxy's own count."""
+
+import json
+from datetime import date, datetime, time, timedelta
+
+import click
+
+from codex_transform.cli import places, table
+from codex_transform.usage import count, seconds, share
+from codex_transform.usage_store import FILE, Usage, UsageStore
+
+_BAR = 24
+_HEAD = ["calls", "failed", "in", "cached", "out", "first token"]
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  codex-transform usage
+  codex-transform usage --days 30
+  codex-transform usage --json
+"""
+)
+@click.option("--days", type=click.IntRange(1, 400), default=7, show_default=True, help="How many, with today.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def usage(days: int, as_json: bool) -> None:
+    """Show what was used, by day and by model.
+
+    All proxies on this machine count together, in ~/.opencode/codex-usage.sqlite. The bar is what was read and written
+    on a day; its dark part came out of the endpoint's cache.
+    """
+    places.home()  # says what to do where there is none
+    store = UsageStore(FILE, warn=lambda message: click.secho(message, fg="yellow", err=True))
+    first = date.today() - timedelta(days - 1)  # noqa: DTZ011 - the days of the person who asks
+    since = datetime.combine(first, time()).timestamp()
+    by_day, by_model, total = store.by_day(since), store.by_model(since), store.total(since)
+    misses = store.misses(since)
+    if as_json:
+        document = {
+            "since": first.isoformat(),
+            "days": [_plain(each) for each in by_day],
+            "models": [_plain(each) for each in by_model],
+            "misses": [each._asdict() for each in misses],
+            "total": _plain(total) if total else None,
+        }
+        click.echo(json.dumps(document, indent=2))
+        return
+    if total is None:
+        click.echo(f"No calls since {first}.")
+        return
+    most = max(each.tokens.input + each.tokens.output for each in by_day)
+    rows = [[each.name, *_cells(each), _bar(each, most)] for each in by_day]
+    _show(["day", *_HEAD, ""], rows)
+    _show(["model", *_HEAD], [[each.name, *_cells(each)] for each in [*by_model, total._replace(name="all")]])
+    if misses:
+        _show(
+            ["not cached because of", "calls", "tokens"], [[m.cause, str(m.requests), count(m.missed)] for m in misses]
+        )
+
+
+def _show(head: list[str], rows: list[list[str]]) -> None:
+    for line in table.lines(head, rows, right=range(1, 1 + len(_HEAD))):
+        click.echo(line)
+    click.echo()
+
+
+def _cells(each: Usage) -> list[str]:
+    first = each.first_token_p50
+    return [
+        str(each.requests),
+        str(each.errors or "-"),
+        count(each.tokens.input),
+        share(each.tokens.cached_share) if each.tokens.input else "-",
+        count(each.tokens.output),
+        "-" if first is None else seconds(first),
+    ]
+
+
+def _bar(each: Usage, most: int) -> str:
+    """As long as the day's tokens, of those of the day with most."""
+    if not most:
+        return ""
+    whole = -(-_BAR * (each.tokens.input + each.tokens.output) // most)
+    dark = min(whole, round(_BAR * each.tokens.cached / most))
+    return "█" * dark + "░" * (whole - dark)
+
+
+def _plain(each: Usage) -> dict[str, object]:
+    return {**each._asdict(), "tokens": each.tokens.model_dump()}

@@ -1,0 +1,288 @@
+"""Tries an endpoint and its key with one small real request, and says step by step what came of it.
+
+The request is made by the code that the proxy uses, so what the endpoint says to it holds for OpenCode's requests
+too; and like mitmproxy it goes straight to the endpoint, whatever proxy variables say, and trusts what mitmproxy
+trusts. One clock runs for all of it: when it is up the connection is shut down under whoever waits for it, which ends
+a server that sends a byte now and then as well as one that is silent.
+"""
+
+import http.client
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import ExitStack, closing, contextmanager, suppress
+from pathlib import Path
+from threading import Event, Timer
+from typing import NamedTuple
+
+import certifi
+
+from codex_transform import __version__, background
+from codex_transform.catalog import Resolved
+from codex_transform.endpoint import Endpoint, codex_headers, redact
+from codex_transform.errors import ApiError
+from codex_transform.instructions import Instructions
+from codex_transform.opencode import OpenCodeConfig
+from codex_transform.probe_verdict import CHECK_URL, Step, accepted, answered, judge, nothing_came
+from codex_transform.request import Context, dump, transform
+from codex_transform.response.errors import from_endpoint
+from codex_transform.response.stream import AnswerStream
+from codex_transform.settings import Settings
+
+__all__ = ["MODEL", "Ask", "Step", "probe"]
+
+MODEL = "gpt-5.3-codex"
+"""The model that is asked unless another is named."""
+
+_PIECE = 16 * 1024
+_LONGEST_ERROR = 64 * 1024
+_LONGEST_ANSWER = 4 * 1024 * 1024
+_SHORTEST_KEY = 8
+
+# What OpenSSL's verification says (X509_V_ERR_*) of a certificate that somebody else has to mend.
+_EXPIRED, _NOT_YET = 10, 9
+_WRONG_NAME = (62, 64)
+
+
+class Ask(NamedTuple):
+    """What is asked besides the endpoint and its key.
+
+    `trusted_ca` is mitmproxy's option `ssl_verify_upstream_trusted_ca`: a PEM file that takes the place of the usual
+    authorities. `instructions` is as in `request.Context`; None stands for those that the proxy has kept.
+    """
+
+    originator: str
+    model: str
+    trusted_ca: Path | None
+    instructions: Callable[[Resolved, str | None], str] | None
+
+
+def probe(
+    endpoint: Endpoint,
+    key: str,
+    *,
+    originator: str = "opencode",
+    model: str | None = None,
+    timeout: float = 20.0,
+    trusted_ca: Path | None = None,
+    instructions: Callable[[Resolved, str | None], str] | None = None,
+) -> Iterator[Step]:
+    """Tries `endpoint` with `key`, both as the settings have them. The last step is the first that failed, if any.
+
+    The steps are `dns`, `tcp`, `tls` (https only), `key`, `stream`; `key` is left out where the answer does not tell
+    whether the key is good: a web page, a fault of the server's. `timeout` is for all of them, in seconds. For the
+    rest see `Ask`. No step shows the key. Raises nothing for what happens on the network.
+    """
+    until = time.monotonic() + timeout
+    for step in _steps(endpoint, key, Ask(originator, model or MODEL, trusted_ca, instructions), until):
+        says = step.says.replace(key, redact(key)) if len(key) >= _SHORTEST_KEY else step.says
+        yield step._replace(says=says)
+
+
+def _steps(endpoint: Endpoint, key: str, ask: Ask, until: float) -> Iterator[Step]:
+    try:
+        addresses = _resolve(endpoint, until)
+    except (OSError, UnicodeError, FutureTimeoutError) as error:
+        says = f"there is no address for {endpoint.host} ({_reason(error)})"
+        yield Step("dns", False, says, f"Check the network's DNS. {CHECK_URL}")
+        return
+    others = f" and {len(addresses) - 1} more" if len(addresses) > 1 else ""
+    yield Step("dns", True, f"{endpoint.host} is {addresses[0]}{others}")
+    try:
+        connection = _connect(addresses, endpoint.port, until)
+    except OSError as error:
+        yield _unconnected(endpoint, error)
+        return
+    with ExitStack() as stack:
+        stack.enter_context(connection)
+        yield Step("tcp", True, f"port {endpoint.port} is open")
+        if endpoint.scheme == "https":
+            try:
+                context = _trust(ask.trusted_ca)
+            except OSError as error:
+                says = f"the authorities to trust cannot be read from {ask.trusted_ca} ({_reason(error)})"
+                yield Step("tls", False, says, "Mend mitmproxy's option ssl_verify_upstream_trusted_ca.")
+                return
+            # The handshake waits for the clock that can end it.
+            tls = context.wrap_socket(connection, server_hostname=endpoint.host, do_handshake_on_connect=False)
+            connection = stack.enter_context(tls)
+        late = stack.enter_context(_ended_at(until, connection))
+        if isinstance(connection, ssl.SSLSocket):
+            step = _shake_hands(connection, endpoint, late)
+            yield step
+            if not step.ok:
+                return
+        yield from _converse(connection, endpoint, key, ask, late)
+
+
+def _resolve(endpoint: Endpoint, until: float) -> list[str]:
+    """The endpoint's addresses."""
+    found = background.begin(lambda: socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM))
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found.result(_left(until))))
+
+
+def _connect(addresses: list[str], port: int, until: float) -> socket.socket:
+    """A connection to the first address that takes one; each gets its share of the time. Raises OSError."""
+    failure: OSError = TimeoutError("timed out")
+    for tried, address in enumerate(addresses):
+        try:
+            return socket.create_connection((address, port), _left(until) / (len(addresses) - tried))
+        except OSError as error:
+            failure = error
+    raise failure
+
+
+def _unconnected(endpoint: Endpoint, error: OSError) -> Step:
+    if isinstance(error, ConnectionRefusedError):
+        says = f"nothing listens at {endpoint.host} port {endpoint.port}"
+        return Step("tcp", False, says, f"Is the endpoint running? {CHECK_URL}")
+    if isinstance(error, TimeoutError):
+        says = f"{endpoint.host} port {endpoint.port} did not answer in time"
+    else:
+        says = f"there is no way to {endpoint.host} port {endpoint.port} ({_reason(error)})"
+    return Step("tcp", False, says, f"Check the network. {CHECK_URL}")
+
+
+def _trust(trusted_ca: Path | None) -> ssl.SSLContext:
+    """What mitmproxy trusts: certifi's authorities, or only those of the option. Raises OSError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_verify_locations(trusted_ca or certifi.where())
+    return context
+
+
+def _shake_hands(connection: ssl.SSLSocket, endpoint: Endpoint, late: Event) -> Step:
+    try:
+        connection.do_handshake()
+    except ssl.SSLCertVerificationError as error:
+        return _untrusted(endpoint, error)
+    except (OSError, ValueError) as error:
+        if late.is_set() or isinstance(error, TimeoutError):
+            says = f"{endpoint.host} did not answer the TLS handshake in time"
+        else:
+            says = f"port {endpoint.port} does not speak TLS as it should ({_reason(error)})"
+        return Step("tls", False, says, f"Is it https, and the right port? {CHECK_URL}")
+    ends = (connection.getpeercert() or {}).get("notAfter", "")
+    return Step("tls", True, f"{connection.version()}, the certificate is good until {ends}")
+
+
+def _untrusted(endpoint: Endpoint, error: ssl.SSLCertVerificationError) -> Step:
+    """The step for a certificate that was refused."""
+    if error.verify_code == _EXPIRED:
+        says, mend = f"the certificate of {endpoint.host} has expired", "Its owner must renew it. Is this clock right?"
+    elif error.verify_code == _NOT_YET:
+        says, mend = f"the certificate of {endpoint.host} is not valid yet", "Is the clock of this machine right?"
+    elif error.verify_code in _WRONG_NAME:
+        says, mend = f"the certificate is for another name than {endpoint.host}", CHECK_URL
+    else:
+        says = (
+            f"the certificate of {endpoint.host} comes from an authority that is not trusted ({error.verify_message})"
+        )
+        mend = (
+            "If that is your company's or your own, tell mitmproxy its file (PEM): "
+            "put `ssl_verify_upstream_trusted_ca: FILE` into ~/.mitmproxy/config.yaml."
+        )
+    return Step("tls", False, says, mend)
+
+
+def _converse(connection: socket.socket, endpoint: Endpoint, key: str, ask: Ask, late: Event) -> Iterator[Step]:
+    """Sends the request and reads its answer."""
+    began = time.monotonic()
+    client = http.client.HTTPConnection(endpoint.host, endpoint.port)
+    client.sock = connection
+    beginning = b""
+    try:
+        _send(client, endpoint, key, ask)
+        # A response that is not closed keeps the connection open.
+        with closing(client.getresponse()) as response:
+            if not 200 <= response.status < 300:
+                yield from _failed(response, endpoint, ask)
+                return
+            answer = AnswerStream(None, response.headers.get("content-encoding"))
+            for came in _rewritten(answer, response):
+                if came and not beginning:
+                    yield accepted()
+                beginning = beginning or came
+            error = answer.error
+    except ApiError as raised:
+        error = raised
+    except (OSError, http.client.HTTPException, ValueError) as fault:
+        yield nothing_came(endpoint, "it took too long" if late.is_set() else _reason(fault))
+        return
+    if error and late.is_set():
+        yield nothing_came(endpoint, "it took too long")
+    elif error:
+        yield from judge(error, ask.model, started=bool(beginning))
+    else:
+        yield answered(time.monotonic() - began, beginning, ask.model)
+
+
+def _failed(response: http.client.HTTPResponse, endpoint: Endpoint, ask: Ask) -> Iterator[Step]:
+    """The steps for an answer whose status is none of success."""
+    body = response.read(_LONGEST_ERROR)
+    error = from_endpoint(response.status, dict(response.getheaders()), body, endpoint=endpoint.url)
+    error.message = error.message.removeprefix(f"{endpoint.url} ")
+    is_page = body.lstrip().startswith(b"<") or "html" in response.headers.get("content-type", "")
+    return judge(error, ask.model, elsewhere=is_page or response.status < 400)
+
+
+def _send(client: http.client.HTTPConnection, endpoint: Endpoint, key: str, ask: Ask) -> None:
+    """One request that has a Codex request's whole form and wants next to nothing."""
+    body = {"model": ask.model, "input": "Reply with: ok", "stream": True}
+    kept = ask.instructions or Instructions(Path("~/.opencode/cache").expanduser(), Settings().catalog_url).text
+    done = transform(body, Context(mode=True, options_for=OpenCodeConfig().options_for, instructions=kept))
+    content = dump(done.body)
+    client.putrequest("POST", endpoint.path, skip_host=True, skip_accept_encoding=True)
+    client.putheader("Host", endpoint.authority)
+    client.putheader("User-Agent", f"codex-transform/{__version__}")
+    client.putheader("Content-Length", str(len(content)))
+    for name, value in codex_headers(authorization=f"Bearer {key}", originator=ask.originator, session=None):
+        client.putheader(name, value)
+    client.endheaders(content)
+
+
+def _rewritten(answer: AnswerStream, response: http.client.HTTPResponse) -> Iterator[bytes]:
+    """What a client would get, as it comes, up to a limit."""
+    left = _LONGEST_ANSWER
+    while left > 0 and not answer.status and (piece := response.read1(_PIECE)):
+        left -= len(piece)
+        yield answer.feed(piece)
+    yield answer.finish()
+
+
+@contextmanager
+def _ended_at(until: float, connection: socket.socket) -> Iterator[Event]:
+    """Shuts the connection down when time is up; the event says that this has happened."""
+    late = Event()
+
+    def end() -> None:
+        late.set()
+        with suppress(OSError):
+            # The TCP connection's own: that of TLS would change what the other thread is reading from.
+            socket.socket.shutdown(connection, socket.SHUT_RDWR)
+
+    connection.settimeout(None)
+    timer = Timer(_left(until), end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield late
+    finally:
+        timer.cancel()
+
+
+def _left(until: float) -> float:
+    return max(0.01, until - time.monotonic())
+
+
+def _reason(error: BaseException) -> str:
+    """What went wrong, in a few words that can be shown."""
+    if isinstance(error, FutureTimeoutError | TimeoutError):
+        return "no answer in time"
+    if isinstance(error, http.client.RemoteDisconnected | http.client.IncompleteRead):
+        return "it closed the connection"
+    if isinstance(error, http.client.HTTPException):
+        return "it does not speak HTTP as it should"
+    words = error.reason if isinstance(error, ssl.SSLError) else getattr(error, "strerror", None)
+    return " ".join(str(words or error).split())[:200] or type(error).__name__

@@ -1,0 +1,97 @@
+"""What an endpoint's answer to the probe says about the key and about the endpoint, in words.
+
+Pure: an error as the client would have got it goes in, steps come out. An answer that is about the request, the model
+or a limit shows that the key was taken; a web page or a server's fault shows nothing of it.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from codex_transform.endpoint import Endpoint
+from codex_transform.errors import ApiError
+
+CHECK_URL = "Check the base URL."
+"""The mend for whatever a wrong address may have caused."""
+
+# How `from_endpoint` says that the server knows nothing of the address.
+_NO_ADDRESS = re.compile(r"is no address of this server")
+_NO_SUCH_MODEL = re.compile(
+    r"\bmodel\b.*\b(not|no)\b.*\b(support|found|available|exist|access|known)|\b(unknown|unsupported|no such) model",
+    re.IGNORECASE | re.DOTALL,
+)
+_MODEL = re.compile(rb'"model"\s*:\s*"([^"\\]{1,100})"')
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+
+
+class Step(NamedTuple):
+    """One step: `dns`, `tcp`, `tls`, `key` or `stream`.
+
+    `says` is what was found and `mend` what to do about it, in words. One that is `ok` and has a `mend` all the same
+    is a warning.
+    """
+
+    name: str
+    ok: bool
+    says: str
+    mend: str = ""
+
+
+def accepted() -> Step:
+    """The endpoint took the key."""
+    return Step("key", True, "accepted")
+
+
+def answered(seconds: float, beginning: bytes, asked: str) -> Step:
+    """A whole answer came; `beginning` are its first events."""
+    named = _MODEL.search(beginning)
+    model = named[1].decode(errors="replace") if named else asked
+    return Step("stream", True, f"answered in {seconds:.1f} s, model {model}")
+
+
+def nothing_came(endpoint: Endpoint, reason: str) -> Step:
+    """The connection was there, an answer was not."""
+    return Step("stream", False, f"{endpoint.host} gave no whole answer: {reason}", f"Try again. {CHECK_URL}")
+
+
+def judge(error: ApiError, model: str, *, elsewhere: bool = False, started: bool = False) -> Iterator[Step]:
+    """The steps for a request that failed with `error`.
+
+    `elsewhere` says that whatever answered is no endpoint: a web page, a redirect. `started` says that an answer had
+    begun, so the key has had its step.
+    """
+    says = error.message.rstrip(".")
+    if elsewhere or error.code in ("not_an_answer", "empty_answer") or _NO_ADDRESS.search(says):
+        yield Step("stream", False, says, CHECK_URL)
+    elif error.status in (401, 403):
+        # The message goes on with a mend of its own, for people who see it in OpenCode.
+        yield Step("key", False, says.partition(". Set ")[0], "Give the key of this endpoint.")
+    elif error.status in (400, 404, 422, 429):
+        if not started:
+            yield accepted()
+        yield _limited(error) if error.status == 429 else _refused(says, model)
+    else:
+        yield Step("stream", False, says, "Try again later; if it lasts, ask whoever runs the endpoint.")
+
+
+def _refused(says: str, model: str) -> Step:
+    if _NO_SUCH_MODEL.search(says):
+        mend = "Choose a model that your endpoint has, and try that one with --model."
+        return Step("stream", True, f"model {model} not supported here: the key works", mend)
+    return Step("stream", False, f"the request was refused: {says}", "Ask whoever runs the endpoint; the key works.")
+
+
+def _limited(error: ApiError) -> Step:
+    again = f", to be tried again in {_duration(error.retry_after)}" if error.retry_after else ""
+    if "usage_not_included" in (error.code, error.type):
+        return Step("stream", False, "this plan does not include usage: the key works", "Change the plan.")
+    if {error.code, error.type} & {"usage_limit_reached", "insufficient_quota"}:
+        return Step("stream", False, f"usage limit reached{again}: the key works", "Wait, or change the plan.")
+    return Step("stream", False, f"too many requests{again}: the key works", "Wait and try again.")
+
+
+def _duration(seconds: int) -> str:
+    for size, unit in ((_DAY, "days"), (_HOUR, "hours"), (_MINUTE, "minutes")):
+        if seconds >= 2 * size:
+            return f"{round(seconds / size)} {unit}"
+    return f"{seconds} seconds"

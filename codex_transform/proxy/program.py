@@ -1,0 +1,42 @@
+"""Runs mitmproxy's own programs in this process.
+
+As a program it does so for `codex-transform run`: the first line of its standard input is a JSON list, the program's
+name and its arguments, which so are in no list of processes; and when that input ends, for whatever reason its owner
+has gone, it ends too.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from mitmproxy.tools import main
+
+# How long mitmproxy may take to close its connections, in seconds.
+_PATIENCE = 3.0
+
+
+def serve(name: str, arguments: Sequence[str]) -> None:
+    """Runs `mitmdump` or `mitmweb` until it is told to end. Raises SystemExit for arguments that it cannot use."""
+    program: Any = getattr(main, name)
+    program(arguments)
+
+
+def _end_with_owner() -> None:
+    # Not by sys.stdin: Python could not end while a thread waits in there.
+    while os.read(0, 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(_PATIENCE)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    name, *arguments = json.loads(sys.stdin.buffer.readline())
+    # A daemon: where mitmproxy ends in time, nobody waits for it.
+    threading.Thread(target=_end_with_owner, daemon=True).start()
+    serve(name, arguments)

@@ -1,0 +1,21 @@
+"""A person at the command line, and an endpoint for them."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from commands import Person
+
+from codex_transform import sandbox as sandboxes
+from codex_transform.sandbox import Sandbox
+
+
+@pytest.fixture
+def person(tmp_path: Path) -> Person:
+    return Person(tmp_path)
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    with sandboxes.running() as running:
+        yield running

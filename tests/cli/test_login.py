@@ -1,0 +1,202 @@
+"""`login`, `logout` and `whoami`, typed in a real terminal where they ask."""
+
+import json
+import socket
+import stat
+
+import pexpect
+import pytest
+from commands import Person
+
+from codex_transform.sandbox import Sandbox
+
+KEY = "sk-of-the-endpoint-0123456789"
+
+
+def kept(person: Person) -> object:
+    return json.loads(person.config.read_text())
+
+
+@pytest.fixture
+def nobody() -> str:
+    """An address of this machine where nothing listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        return f"http://127.0.0.1:{server.getsockname()[1]}"
+
+
+def test_a_wrong_key_and_then_the_right_one(person: Person, sandbox: Sandbox) -> None:
+    with person.at_terminal("login") as child:
+        child.expect("Base URL of your Codex endpoint.*: ")
+        child.sendline("ftp://h")
+        child.expect("Not usable: the scheme is 'ftp'")
+        child.expect("Base URL.*: ")
+        child.sendline(sandbox.url)
+        child.expect_exact(f"Requests will go to {sandbox.url}/backend-api/codex/responses")
+        child.expect(r"API key \(stays hidden\): ")
+        child.sendline("two words")
+        child.expect("Not usable")
+        child.expect("stays hidden")
+        child.sendline("sk-wrong-0123456789abcdef")
+        child.expect("✗ .*key")
+        assert not person.config.exists()
+        child.expect("stays hidden")
+        child.sendline(sandbox.key)
+        child.expect("✓ answered")
+        child.expect("Kept in")
+        child.expect("codex-transform run opencode")
+        child.expect(pexpect.EOF)
+        child.close()
+    assert child.exitstatus == 0
+    assert kept(person) == {"baseURL": sandbox.url, "apiKey": sandbox.key}
+    assert stat.S_IMODE(person.config.stat().st_mode) == 0o600
+    assert len(sandbox.requests) == 2  # one for each key
+
+
+def test_nothing_that_is_typed_hidden_is_shown(person: Person, sandbox: Sandbox) -> None:
+    with person.at_terminal("login", "--base-url", sandbox.url) as child:
+        child.expect("stays hidden")
+        child.sendline(sandbox.key)
+        said = child.read()
+    assert "Kept in" in said
+    assert sandbox.key not in said
+
+
+@pytest.mark.parametrize("answer", ["y", "n"])
+def test_an_endpoint_that_cannot_be_reached(answer: str, person: Person, nobody: str, sandbox: Sandbox) -> None:
+    with person.at_terminal("login") as child:
+        child.expect("Base URL.*: ")
+        child.sendline(nobody)
+        child.expect("stays hidden")
+        child.sendline(KEY)
+        child.expect("✗ nothing listens")
+        child.expect("Keep it all the same")
+        child.sendline(answer)
+        if answer == "n":
+            child.expect("Base URL.*: ")
+            assert not person.config.exists()
+            child.sendline(sandbox.url)
+            child.expect("stays hidden")
+            child.sendline(sandbox.key)
+        child.expect("Kept in")
+        child.expect(pexpect.EOF)
+    expected = (nobody, KEY) if answer == "y" else (sandbox.url, sandbox.key)
+    assert kept(person) == dict(zip(("baseURL", "apiKey"), expected, strict=True))
+
+
+def test_enter_keeps_the_url_that_is_there(person: Person, sandbox: Sandbox) -> None:
+    person.run("login", "--base-url", sandbox.url, "--api-key-stdin", given=sandbox.key)
+    with person.at_terminal("login") as child:
+        child.expect_exact(f"[{sandbox.url}]: ")
+        child.sendline()
+        child.expect("stays hidden")
+        child.sendline(sandbox.key)
+        child.expect("Kept in")
+        child.expect(pexpect.EOF)
+    assert kept(person) == {"baseURL": sandbox.url, "apiKey": sandbox.key}
+
+
+@pytest.mark.parametrize("keys", ["\x03", "\x04"])
+def test_leaving_at_the_question_for_the_key(keys: str, person: Person) -> None:
+    with person.at_terminal("login", "--base-url", "https://h") as child:
+        child.expect("stays hidden.*: ")
+        child.send(keys)
+        child.expect("Nothing was kept")
+        child.expect(pexpect.EOF)
+        child.close()
+    assert child.exitstatus == 1
+    assert not person.config.exists()
+
+
+def test_for_scripts(person: Person, sandbox: Sandbox) -> None:
+    done = person.run("login", "--base-url", sandbox.url, "--api-key-stdin", given=f"{sandbox.key}\n")
+    assert done.returncode == 0, done.stderr
+    assert kept(person) == {"baseURL": sandbox.url, "apiKey": sandbox.key}
+    assert not done.stdout
+    assert sandbox.key not in done.stderr
+
+
+def test_a_script_with_a_wrong_key(person: Person, sandbox: Sandbox) -> None:
+    done = person.run("login", "--base-url", sandbox.url, "--api-key-stdin", given="sk-wrong-0123456789abcdef")
+    assert done.returncode == 1
+    assert "Nothing was kept" in done.stderr
+    assert not person.config.exists()
+
+
+def test_a_script_that_wants_no_try(person: Person, nobody: str) -> None:
+    arguments = ["login", "--base-url", nobody, "--api-key-stdin"]
+    assert person.run(*arguments, given=KEY).returncode == 1
+    assert not person.config.exists()
+    assert person.run(*arguments, "--no-check", given=KEY).returncode == 0
+    assert kept(person) == {"baseURL": nobody, "apiKey": KEY}
+
+
+def test_a_script_changes_the_key_alone_and_what_else_is_in_the_file_stays(person: Person, sandbox: Sandbox) -> None:
+    person.config.parent.mkdir()
+    person.config.write_text(json.dumps({"codexMode": False, "other": [1], "baseURL": sandbox.url, "apiKey": "sk-old"}))
+    assert person.run("login", "--api-key-stdin", given=sandbox.key).returncode == 0
+    assert kept(person) == {"codexMode": False, "other": [1], "baseURL": sandbox.url, "apiKey": sandbox.key}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "given", "status", "says"),
+    [
+        ((), "", 2, "give --base-url and --api-key-stdin"),
+        (("--base-url", "https://h"), "", 2, "give --api-key-stdin as well"),
+        (("--api-key-stdin",), KEY, 2, "give --base-url as well"),
+        (("--base-url", "ftp://h", "--api-key-stdin"), KEY, 1, "Not usable: the scheme is 'ftp'"),
+        (("--base-url", "https://h", "--api-key-stdin"), "", 1, "Not usable"),
+    ],
+)
+def test_what_a_script_forgot(arguments: list[str], given: str, status: int, says: str, person: Person) -> None:
+    done = person.run("login", *arguments, given=given)
+    assert done.returncode == status
+    assert says in done.stderr
+    assert not person.config.exists()
+
+
+def test_a_damaged_file_is_left_as_it_is(person: Person) -> None:
+    person.config.parent.mkdir()
+    person.config.write_text('{"codexMode": tru}')
+    for command in ("login", "logout"):
+        done = (
+            person.run(command, "--base-url", "https://h", "--no-check") if command == "login" else person.run(command)
+        )
+        assert done.returncode == 1
+        assert "is damaged, line 1" in done.stderr
+    assert person.config.read_text() == '{"codexMode": tru}'
+
+
+def test_what_goes_before_the_file_is_said(person: Person, sandbox: Sandbox) -> None:
+    arguments = ["login", "--base-url", sandbox.url, "--api-key-stdin"]
+    done = person.run(*arguments, given=sandbox.key, CODEX_API_KEY="sk-another-0123456789")
+    assert done.returncode == 0
+    assert "CODEX_API_KEY goes before the file" in done.stderr
+    assert "CODEX_BASE_URL" not in done.stderr
+
+
+def test_logout_takes_the_key_and_says_where_another_comes_from(person: Person) -> None:
+    person.run("login", "--base-url", "https://h", "--api-key-stdin", "--no-check", given=KEY)
+    done = person.run("logout")
+    assert done.returncode == 0, done.stderr
+    assert kept(person) == {"baseURL": "https://h"}
+    assert "no longer in" in done.stdout
+    assert not done.stderr
+    done = person.run("logout", CODEX_API_KEY=KEY)
+    assert "still comes from CODEX_API_KEY" in done.stderr
+    assert KEY not in done.stdout + done.stderr
+
+
+def test_logout_without_a_file_makes_none(person: Person) -> None:
+    assert person.run("logout").returncode == 0
+    assert not list(person.home.iterdir())
+
+
+def test_whoami(person: Person) -> None:
+    assert person.run("whoami").returncode == 1
+    person.run("login", "--base-url", "https://h/v1", "--api-key-stdin", "--no-check", given=KEY)
+    done = person.run("whoami")
+    assert done.returncode == 0
+    assert "https://h/v1/responses" in done.stdout
+    assert f"sk-…{KEY[-4:]}  (apiKey in {person.config})" in done.stdout
+    assert KEY not in done.stdout
+    assert "(CODEX_API_KEY)" in person.run("whoami", CODEX_API_KEY="sk-another-0123456789").stdout

@@ -1,0 +1,162 @@
+"""`start`: the proxy in the foreground, and what it says to paste."""
+
+import json
+import re
+import signal
+import socket
+import stat
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import demo_client
+import pexpect
+from commands import COMMAND, Person
+from running import LISTENING, Proxy
+
+from codex_transform.sandbox import Sandbox
+
+KEY = "sk-of-the-endpoint-0123456789"
+
+
+@contextmanager
+def started(person: Person, *arguments: str, **variables: str) -> Iterator[Proxy]:
+    """`start` with no terminal; ended by Ctrl-C, with status 0."""
+    with subprocess.Popen(
+        [*COMMAND, "start", "--port", "0", *arguments],
+        env=person.environ(**variables),
+        cwd=person.project,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        proxy = Proxy(process, person.home)
+        reader = threading.Thread(target=proxy.read, daemon=True)
+        reader.start()
+        try:
+            proxy.port = int(proxy.wait_for(LISTENING.pattern)[1])
+            yield proxy
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(20)
+            reader.join(5)
+    assert process.returncode == 0, proxy.log
+    assert "Traceback" not in proxy.log
+
+
+def test_it_serves_and_says_how_to_use_it(person: Person, sandbox: Sandbox) -> None:
+    person.uses(sandbox)
+    with started(person) as proxy:
+        # What it says for bash is what a client needs.
+        said = dict(re.findall(r"^export (\w+)=(.+)$", proxy.log, re.MULTILINE))
+        assert said["HTTPS_PROXY"] == proxy.url
+        certificate, waiting = Path(said["NODE_EXTRA_CA_CERTS"]), threading.Event()
+        assert any(proxy.is_ready() or waiting.wait(0.02) for _ in range(500))
+        assert demo_client.converse(proxy.url, certificate, person.project, "gpt-5.1", "write hello world to test.txt")
+        for line in (f"set -gx HTTPS_PROXY {proxy.url}", f'$env:HTTPS_PROXY = "{proxy.url}"'):
+            assert line in proxy.log.splitlines()
+    assert (person.project / "test.txt").read_text().strip() == "hello world"
+    assert f"Requests go to {sandbox.url}/backend-api/codex/responses" in proxy.log
+    assert sandbox.key not in proxy.log
+    assert not person.config.exists()
+
+
+def test_it_takes_mitmproxys_options(person: Person, sandbox: Sandbox) -> None:
+    options = ["--set", f"codex_base_url={sandbox.url}", "--set", "codex_forward_client_key=true"]
+    with started(person, "--", *options, "--set", f"confdir={person.home}/ca") as proxy:
+        assert f"export NODE_EXTRA_CA_CERTS={person.home}/ca/mitmproxy-ca-cert.pem" in proxy.log
+        assert "API key: the client's own" in proxy.log
+    assert (person.home / "ca" / "mitmproxy-ca-cert.pem").exists()
+
+
+def test_reverse_mode(person: Person, sandbox: Sandbox) -> None:
+    person.uses(sandbox)
+    with started(person, "--", "--mode", f"reverse:{sandbox.url}") as proxy:
+        (line,) = (line for line in proxy.log.splitlines() if line.startswith("{"))
+        assert json.loads(line)["provider"]["openai"]["options"]["baseURL"] == f"{proxy.url}/v1"
+    assert "HTTPS_PROXY" not in proxy.log
+
+
+def test_it_opens_mitmweb(person: Person, sandbox: Sandbox) -> None:
+    person.uses(sandbox)
+    with started(person, "--web", "--", "--no-web-open-browser", "--set", "web_port=0") as proxy:
+        proxy.wait_for(r"Web server listening at http://127\.0\.0\.1:")
+
+
+def test_an_option_that_mitmproxy_does_not_know(person: Person, sandbox: Sandbox) -> None:
+    person.uses(sandbox)
+    done = person.run("start", "--port", "0", "--", "--no-such-option")
+    assert done.returncode != 0
+    assert "--no-such-option" in done.stderr
+
+
+def test_it_needs_an_endpoint(person: Person) -> None:
+    done = person.run("start", "--port", "0")
+    assert done.returncode == 1
+    assert "CODEX_BASE_URL and CODEX_API_KEY" in done.stderr
+    assert not done.stdout
+    assert not list(person.home.iterdir())
+
+
+def test_it_does_not_ask_for_what_would_not_count(person: Person) -> None:
+    with person.at_terminal("start", "--port", "0", CODEX_BASE_URL="ftp://h") as child:
+        child.expect("CODEX_BASE_URL: the scheme is 'ftp'")
+        child.expect("Mend that first")
+        child.expect(pexpect.EOF)
+        child.close()
+    assert child.exitstatus == 1
+
+
+def test_it_does_not_ask_for_what_it_could_not_keep(person: Person) -> None:
+    person.config.parent.mkdir()
+    person.config.write_text('{"codexMode": tru}')
+    with person.at_terminal("start", "--port", "0") as child:
+        child.expect("is damaged, line 1")
+        child.expect("Mend that first")
+        child.expect(pexpect.EOF)
+    assert person.config.read_text() == '{"codexMode": tru}'
+
+
+def test_a_port_that_is_taken(person: Person) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = person.run("start", "--port", port, CODEX_BASE_URL="https://h", CODEX_API_KEY=KEY)
+    assert done.returncode == 1
+    assert f"Port {port} cannot be used" in done.stderr
+    assert "--port" in done.stderr
+
+
+def test_it_asks_once_and_keeps_the_answers(person: Person, sandbox: Sandbox) -> None:
+    with person.at_terminal("start", "--port", "0") as child:
+        child.expect("Base URL of your Codex endpoint.*: ")
+        child.sendline(sandbox.url)
+        child.expect("stays hidden")
+        child.sendline(sandbox.key)
+        child.expect("proxy listening at")
+        child.send("\x03")
+        child.expect(pexpect.EOF)
+        child.close()
+    assert child.exitstatus == 0
+    assert json.loads(person.config.read_text()) == {"baseURL": sandbox.url, "apiKey": sandbox.key}
+    assert stat.S_IMODE(person.config.stat().st_mode) == 0o600
+    assert stat.S_IMODE(person.config.parent.stat().st_mode) == 0o700
+    with started(person) as proxy:
+        assert "Base URL of your" not in proxy.log
+        assert sandbox.url in proxy.log
+
+
+def test_it_asks_only_for_what_is_missing_and_keeps_the_rest_of_the_file(person: Person, sandbox: Sandbox) -> None:
+    person.config.parent.mkdir()
+    there = {"codexMode": False, "unknown": [1], "baseURL": "not a url", "apiKey": sandbox.key}
+    person.config.write_text(json.dumps(there))
+    with person.at_terminal("start", "--port", "0") as child:
+        child.expect("Base URL.*: ")
+        child.sendline(sandbox.url)
+        child.expect("proxy listening at")
+        assert "stays hidden" not in child.before
+        child.send("\x03")
+        child.expect(pexpect.EOF)
+    assert json.loads(person.config.read_text()) == {**there, "baseURL": sandbox.url}

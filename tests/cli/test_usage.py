@@ -1,0 +1,99 @@
+"""`usage`: tables of what the store has, by day, by model and by what kept the cache from helping."""
+
+import json
+import time
+from datetime import datetime, timedelta
+
+import pytest
+from commands import Person
+
+from codex_transform.record import Record, Tokens, Verdict
+from codex_transform.usage_store import UsageStore
+
+
+@pytest.fixture
+def today() -> str:
+    return f"{datetime.now().astimezone():%Y-%m-%d}"
+
+
+def put(person: Person, *records: Record) -> None:
+    store = UsageStore(person.home / ".opencode" / "codex-usage.sqlite")
+    for record in records:
+        store.add(record)
+
+
+def call(model: str, read: int, cached: int, *, days_ago: float = 0, missed: int = 0, failed: bool = False) -> Record:
+    return Record(
+        id="1",
+        at=time.time() - days_ago * 86400,
+        model=model,
+        tokens=Tokens(input=read, cached=cached, output=read // 10),
+        first_token=0.8,
+        outcome="failed" if failed else "completed",
+        cache=Verdict(cause="tools", says="The tools changed.", missed=missed) if missed else None,
+    )
+
+
+def rows(output: str, head: str) -> list[list[str]]:
+    """The cells of the table whose head begins so."""
+    table = output[output.index(head) :].partition("\n\n")[0]
+    return [line.split() for line in table.splitlines()[1:]]
+
+
+def test_nothing_yet(person: Person) -> None:
+    done = person.run("usage")
+    assert done.returncode == 0
+    assert done.stdout.startswith("No calls since ")
+    assert not list(person.home.iterdir())
+
+
+def test_days_models_and_misses(person: Person, today: str) -> None:
+    put(
+        person,
+        call("gpt-5.1", 1000, 500, days_ago=2),
+        call("gpt-5.1", 10_000, 9_000),
+        call("gpt-5.2", 10_000, 0, missed=7000, failed=True),
+        call("gpt-5.1", 77_000, 0, days_ago=20),
+    )
+    done = person.run("usage")
+    assert not done.stderr
+    before, now = rows(done.stdout, "day ")
+    assert now[:6] == [today, "2", "1", "20.0k", "45%", "2.0k"]
+    assert now[-1] == "█" * 10 + "░" * 14
+    assert before[:6] == [f"{datetime.now().astimezone() - timedelta(2):%Y-%m-%d}", "1", "-", "1.0k", "50%", "100"]
+    assert before[-1] == "█░"
+    assert [row[0] for row in rows(done.stdout, "model ")] == ["gpt-5.1", "gpt-5.2", "all"]
+    assert rows(done.stdout, "model ")[-1][1:5] == ["3", "1", "21.0k", "45%"]
+    assert rows(done.stdout, "not cached") == [["tools", "1", "7.0k"]]
+    assert "98.0k" in person.run("usage", "--days", "30").stdout
+
+
+def test_json(person: Person, today: str) -> None:
+    put(person, call("gpt-5.1", 1000, 500))
+    said = json.loads(person.run("usage", "--json", "--days", "1").stdout)
+    assert said["since"] == today
+    assert said["days"][0]["name"] == today
+    assert said["models"][0]["tokens"] == {"input": 1000, "cached": 500, "output": 100, "reasoning": 0}
+    assert said["total"]["requests"] == 1
+    assert said["misses"] == []
+
+
+def test_json_of_nothing(person: Person) -> None:
+    said = json.loads(person.run("usage", "--json").stdout)
+    assert said["total"] is None
+    assert said["days"] == []
+
+
+@pytest.mark.parametrize("days", ["0", "x", "-1"])
+def test_days_that_are_none(days: str, person: Person) -> None:
+    assert person.run("usage", "--days", days).returncode == 2
+
+
+def test_a_damaged_file(person: Person) -> None:
+    file = person.home / ".opencode" / "codex-usage.sqlite"
+    file.parent.mkdir()
+    file.write_bytes(b"not a database" * 1000)
+    done = person.run("usage")
+    assert done.returncode == 0
+    assert "damaged" in done.stderr
+    assert "No calls since" in done.stdout
