@@ -32,8 +32,7 @@ class Tokens(_Plain):
 
 
 class Source(_Plain):
-    """Which instructions were sent: `ref` is `main`, a release tag, `bundled`, `file`, or `pinned` for a text that has
-    been replaced since its conversation began; `chars` is their length."""
+    """Which instructions were sent: `ref` is `main`, a release tag, `bundled` or `file`; `chars` is their length."""
 
     ref: str
     sha256: str

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
+from codex_transform.files import in_home
 from codex_transform.record import Record, Tokens
 from codex_transform.usage import percentile
 
@@ -81,7 +82,7 @@ class UsageStore:
     def __init__(
         self, path: Path, *, warn: Callable[[str], None] = logger.warning, now: Callable[[], float] = time.time
     ) -> None:
-        self.path = path.expanduser()
+        self.path = in_home(path)
         self._warn = warn
         self._now = now
         self._said: set[str] = set()

@@ -41,7 +41,9 @@ def start(web: bool, port: int, mitmproxy: tuple[str, ...]) -> None:
     else:
         click.echo(how_to_use(port, Path(options.get("confdir", "~/.mitmproxy")).expanduser()))
     listen = ["--listen-host", "127.0.0.1", "--listen-port", str(port)]
-    program.serve("mitmweb" if web else "mitmdump", ["-s", str(places.addon()), *listen, *mitmproxy])
+    # The addon has a line for each call; mitmproxy's two lines for each would stand around it.
+    quiet = [] if web or "flow_detail" in options else ["--set", "flow_detail=0"]
+    program.serve("mitmweb" if web else "mitmdump", ["-s", str(places.addon()), *listen, *quiet, *mitmproxy])
 
 
 def set_options(arguments: Sequence[str]) -> dict[str, str]:

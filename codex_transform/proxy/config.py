@@ -17,6 +17,7 @@ from mitmproxy.optmanager import unset
 from codex_transform import opencode, settings
 from codex_transform.endpoint import Endpoint, parse, redact
 from codex_transform.errors import ApiError
+from codex_transform.files import NO_HOME, in_home
 from codex_transform.opencode import OpenCodeConfig
 from codex_transform.settings import KNOBS, Problem, Settings
 
@@ -25,19 +26,24 @@ logger = logging.getLogger(__name__)
 # The least time between two looks at whether a file has changed, in seconds.
 _LOOK_EVERY = 1.0
 
+# The keys that were taken out of the option, by what it shows instead. mitmproxy reloads the script when it changes,
+# and then a new Config finds the option as the one before has left it.
+_taken: dict[str, str] = {}
+
 
 class Config:
     """The settings in force, the endpoint that they lead to, and OpenCode's own configuration.
 
-    `override` is the text of `codex_instructions_file`.
+    `override` is the text of `codex_instructions_file`, `sources` says where each setting comes from.
     """
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
         self.settings = Settings()
+        self.sources: Mapping[str, str] = {}
         self.endpoint: Endpoint | None = None
         self.override: str | None = None
         self.opencode = OpenCodeConfig()
-        self.home = Path("~/.opencode").expanduser()
+        self.home = in_home(Path("~/.opencode"))
         self.config_file = self.home / "openai-codex-auth-config.json"
         self._environ = environ
         self._key: str | None = None
@@ -92,13 +98,12 @@ class Config:
         True if it did: that was a change of options too, and has been dealt with.
         """
         given = ctx.options.codex_api_key
-        if not given:
-            self._key = None
-        elif given != redact(self._key or ""):
-            self._key = given
-            ctx.options.update(codex_api_key=redact(given))
-            return True
-        return False
+        if not given or given in _taken:
+            self._key = _taken.get(given)
+            return False
+        self._key = _taken[redact(given)] = given
+        ctx.options.update(codex_api_key=redact(given))
+        return True
 
     def _reload(self) -> None:
         cwd = Path.cwd()
@@ -107,11 +112,10 @@ class Config:
         if self._key:
             given["codex_api_key"] = self._key
         loaded = settings.load(given, self._environ, self.config_file, self.opencode)
-        self.settings, self._problems = loaded.settings, loaded.problems
+        self.settings, self.sources, self._problems = loaded.settings, loaded.sources, loaded.problems
         self.endpoint = parse(self.settings.base_url) if self.settings.base_url else None
         instructions = self.settings.instructions_file
-        # Readable when the settings were checked a moment ago.
-        self.override = instructions.read_text("utf-8-sig") if instructions else None
+        self.override = _text(instructions) if instructions else None
         self._files = (self.config_file, *([instructions] if instructions else []), *self.opencode.files)
         self._signature = opencode.signature(self._files)
         self._say(warnings)
@@ -119,6 +123,8 @@ class Config:
         self._say(self._advice(loaded.sources))
 
     def _advice(self, sources: Mapping[str, str]) -> Iterable[str]:
+        if self.home.is_relative_to(NO_HOME):
+            yield "there is no home folder (HOME is not set): no config file is read, and nothing is kept"
         if self.endpoint and self.endpoint.exposes_key:
             origin = self.endpoint.origin
             yield f"{sources['base_url']}: {origin} is plain http: the key travels unencrypted; use https"
@@ -143,10 +149,18 @@ class Config:
         return ApiError(
             401,
             f"{knob.option} is not set, so the proxy does not know where to send this request or with which key. "
-            "End it and run `python3 scripts/start.py`, which asks for both and keeps them; "
-            "or start it as `CODEX_BASE_URL=https://your-codex-api.com CODEX_API_KEY=sk-... mitmdump -s addon.py`",
+            "Run `codex-transform login`, which asks for both and keeps them: they hold from the next request on. "
+            "Or start it as `CODEX_BASE_URL=https://your-codex-api.com CODEX_API_KEY=sk-... mitmdump -s addon.py`",
             code=f"{knob.option}_missing",
         )
+
+
+def _text(file: Path) -> str | None:
+    """What the file holds. It was readable when the settings were checked a moment ago, but may not be any more."""
+    try:
+        return file.read_text("utf-8-sig")
+    except (OSError, ValueError):
+        return None
 
 
 def _given() -> dict[str, object]:

@@ -24,7 +24,6 @@ _SOURCES = {
     "bundled": "codex-transform's own text, since the Codex CLI's is not at hand",
     "file": "your own text, codex_instructions_file",
     "main": "Codex CLI, branch main",
-    "pinned": "those that the conversation began with",
 }
 
 

@@ -81,12 +81,12 @@ def echo(answer: Callable[[str], tuple[int, dict[str, str], bytes]]) -> Iterator
 
 
 @contextmanager
-def recording(home: Path, endpoint: Any, *options: str, **environ: str) -> Iterator[Proxy]:
+def recording(home: Path, endpoint: Any, *options: str, stored: str = "true", **environ: str) -> Iterator[Proxy]:
     """A proxy that writes down and says all that it can, searched for keys when it has ended."""
     home.mkdir(exist_ok=True)
     everything = [
         *("-v", "--set", "flow_detail=4", "-w", str(home / "flows"), "--set", f"hardump={home / 'all.har'}"),
-        *("--set", "store_streamed_bodies=true"),
+        *("--set", f"store_streamed_bodies={stored}"),
     ]
     logged = {"ENABLE_PLUGIN_REQUEST_LOGGING": "1", "DEBUG_CODEX_PLUGIN": "1"}
     with mitmdump(home, endpoint, *everything, *options, **logged, **environ) as proxy:
@@ -156,6 +156,9 @@ def test_good_calls_leave_no_key(tmp_path: Path, sandbox: Sandbox) -> None:
     har = json.loads((home / "all.har").read_text())
     headers = [{h["name"].lower(): h["value"] for h in e["request"]["headers"]} for e in har["log"]["entries"]]
     assert [fields["authorization"] for fields in headers[:3]] == [shown] * 3
+    # The places that were searched for keys: comments, originals, the usage store.
+    assert all(flow.comment and flow.metadata["codex_original"] for flow in saved[:3])
+    assert (home / ".opencode" / "codex-usage.sqlite").exists()
     # It writes what is not ASCII in a header as bytes.
     assert repr(shown.encode())[2:-1] in proxy.log
 
@@ -205,6 +208,30 @@ def test_an_endpoint_that_quotes_the_key(tmp_path: Path, key: str, status: int) 
                 assert key not in f"{headers} {body.decode()}"
                 assert f"…{key[-4:]}" in message(body)
         assert [seen["authorization"] for seen in endpoint.seen] == [f"Bearer {key}"] * 2
+
+
+@pytest.mark.parametrize("stored", ["true", "false"])
+def test_a_stream_that_quotes_the_key(tmp_path: Path, stored: str) -> None:
+    """Whoever keeps the stream, mitmproxy's own option or this addon: what is kept has no key, nor has the comment."""
+
+    def answer(authorization: str) -> tuple[int, dict[str, str], bytes]:
+        failure = {"code": "server_error", "message": f"Bad key: {authorization.partition(' ')[2]}."}
+        events = (
+            {"type": "response.created", "response": {"id": "r"}},
+            {"type": "response.failed", "response": {"id": "r", "status": "failed", "error": failure}},
+        )
+        body = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events)
+        return 200, {"Content-Type": "text/event-stream"}, body.encode()
+
+    with echo(answer) as endpoint:
+        home = tmp_path / "home"
+        with recording(home, endpoint, stored=stored) as proxy:
+            assert proxy.send(HELLO)[0] == 200
+        (flow,) = flows(home / "flows")
+        assert flow.response
+        shown = redact(endpoint.key)
+        assert shown.encode() in (flow.response.raw_content or b"")
+        assert f"failed server_error: Bad key: {shown}." in flow.comment
 
 
 def test_bytes_that_are_no_answer_and_quote_the_key(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def test_a_changed_config_file_holds_for_the_next_request(proxy: Start, sandbox:
     running = proxy(CODEX_BASE_URL=None, CODEX_API_KEY=None)
     status, _, answer = running.send(HELLO)
     assert status == 401
-    assert "scripts/start.py" in error(answer)["message"]
+    assert "`codex-transform login`" in error(answer)["message"]
     file = running.home / ".opencode" / "openai-codex-auth-config.json"
     file.parent.mkdir(mode=0o700, exist_ok=True)
     file.touch(0o600)

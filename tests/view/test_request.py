@@ -134,7 +134,6 @@ def test_a_compressed_original() -> None:
         ("rust-v0.150.1", "Codex CLI, release rust-v0.150.1"),
         ("bundled", "codex-transform's own text"),
         ("file", "codex_instructions_file"),
-        ("pinned", "those that the conversation began with"),
     ],
 )
 def test_which_instructions(ref: str, words: str) -> None:

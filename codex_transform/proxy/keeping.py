@@ -1,0 +1,166 @@
+"""Addon: keeps what a person who looks at flows wants to see, and forgets the oldest of it in time.
+
+mitmproxy does not keep bodies that it streams, and a request of ours has been rewritten by the time that it is shown.
+So where somebody may look (mitmweb, the console, a flow file, a HAR file) a flow gets the answer as it went to the
+client, and in its metadata the request as the client sent it. All bodies of finished flows together stay within the
+setting `keep_mb`: beyond it the oldest flows lose theirs. Flows are referred to weakly, so one that the user deletes
+gives its share back. Plain mitmdump shows nothing, so nothing is kept.
+"""
+
+import asyncio
+from collections import OrderedDict, deque
+from typing import Any
+from weakref import ref
+
+from mitmproxy import ctx, http
+from mitmproxy.hooks import UpdateHook
+
+from codex_transform.proxy import call as calls
+from codex_transform.proxy import keys
+from codex_transform.proxy.config import Config
+from codex_transform.proxy.shown import comment, is_watched
+from codex_transform.proxy.streamed import StreamedAnswer
+
+ORIGINAL = "codex_original"
+"""Where `flow.metadata` has the client's request: `method`, `url`, `headers` as pairs, and `content`, decoded. It has
+no credentials."""
+
+
+class Keeping:
+    """Keeps bodies within their bound."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._held = _Held()
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """A request has begun; its credentials are hidden already. A replayed one has its original from before."""
+        if calls.of(flow) is None:
+            return
+        self._held.release(flow)
+        if self._limit and _is_wanted() and not (flow.is_replay and ORIGINAL in flow.metadata):
+            request = flow.request
+            flow.metadata[ORIGINAL] = {"method": request.method, "url": request.url, "headers": _pairs(request.headers)}
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        """The body has come; the transformation has left its original in the call."""
+        call, original = calls.of(flow), flow.metadata.get(ORIGINAL)
+        if call is None or original is None or "content" in original:
+            return
+        if call.original is None:
+            original["content"] = flow.request.raw_content or b""
+        else:
+            original["content"] = call.original
+            original["headers"] = [pair for pair in original["headers"] if pair[0].lower() != "content-encoding"]
+
+    def responseheaders(self, flow: http.HTTPFlow) -> None:
+        """An answer begins."""
+        streamed = _streamed(flow)
+        # mitmproxy 12 may have been told to do it by itself.
+        stored = "store_streamed_bodies" in ctx.options and ctx.options.store_streamed_bodies
+        if streamed and self._limit and _is_wanted() and not stored:
+            streamed.keep(self._limit)
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        """An answer is complete."""
+        call = calls.of(flow)
+        if call is None:
+            return
+        if streamed := _streamed(flow):
+            assert flow.response
+            # In place of `kept` mitmproxy may have kept it. Its setter would add a content-length to a stream.
+            kept = streamed.kept if streamed.kept is not None else flow.response.raw_content
+            flow.response.data.content = keys.unsaid(kept, call.key) if kept else kept
+            # The stream function would go on holding it, in pieces.
+            flow.response.stream = False
+        # The call lives as long as its flow: the large and the secret end here.
+        call.original = call.transformed = call.authorization = None
+        if _is_wanted():
+            self._held.take(flow)
+            # Not before mitmproxy has passed on what the flow holds.
+            asyncio.get_running_loop().call_soon(self._forget)
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        """The client has left: what it got is kept."""
+        self.response(flow)
+
+    @property
+    def _limit(self) -> int:
+        return self.config.settings.keep_mb * 1_000_000
+
+    def _forget(self) -> None:
+        """Takes the oldest bodies out of their flows until the rest is within the bound."""
+        forgotten = self._held.beyond(self._limit)
+        for flow in forgotten:
+            flow.request.data.content = None
+            if flow.response:
+                flow.response.data.content = None
+            flow.metadata.pop(ORIGINAL, None)
+            comment(flow, f"{flow.comment} · bodies dropped (codex_keep_mb)")
+        if forgotten:
+            ctx.master.addons.trigger(UpdateHook(forgotten))
+
+
+class _Held:
+    """Finished flows, oldest first, and how many bytes each holds."""
+
+    def __init__(self) -> None:
+        self._flows: OrderedDict[str, tuple[ref[http.HTTPFlow], int]] = OrderedDict()
+        self._total = 0
+        self._deleted: deque[str] = deque()
+
+    def take(self, flow: http.HTTPFlow) -> None:
+        """Counts a flow."""
+        self.release(flow)
+        # May be called at any time, in the middle of any line of this class.
+        deleted = self._deleted.append
+        key = flow.id
+        size = _size(flow)
+        self._flows[key] = ref(flow, lambda _: deleted(key)), size
+        self._total += size
+
+    def release(self, flow: http.HTTPFlow) -> None:
+        """Counts it no more."""
+        self._drop(flow.id)
+
+    def beyond(self, limit: int) -> list[http.HTTPFlow]:
+        """The oldest flows, which are counted no more, without which the rest is within the limit.
+
+        Those that mitmproxy has not quite done with are passed over.
+        """
+        while self._deleted:
+            self._drop(self._deleted.popleft())
+        found: list[http.HTTPFlow] = []
+        live: list[http.HTTPFlow] = []
+        while self._total > limit:
+            _, (known, size) = self._flows.popitem(last=False)
+            self._total -= size
+            if flow := known():
+                (live if flow.live else found).append(flow)
+        for flow in live:
+            self.take(flow)
+        return found
+
+    def _drop(self, key: str) -> None:
+        self._total -= self._flows.pop(key, (None, 0))[1]
+
+
+def _is_wanted() -> bool:
+    """True when somebody may look at a flow after its end."""
+    return bool(is_watched() or ctx.options.save_stream_file or ctx.options.hardump)
+
+
+def _streamed(flow: http.HTTPFlow) -> StreamedAnswer | None:
+    stream = flow.response and flow.response.stream
+    return stream if isinstance(stream, StreamedAnswer) else None
+
+
+def _pairs(headers: http.Headers) -> list[list[str]]:
+    # mitmproxy reads bytes that are no UTF-8 as lone surrogates, which it cannot write into a flow file.
+    return [[part.decode("utf-8", "replace") for part in pair] for pair in headers.fields]
+
+
+def _size(flow: http.HTTPFlow) -> int:
+    original: Any = flow.metadata.get(ORIGINAL) or {}
+    bodies = (flow.request.raw_content, flow.response and flow.response.raw_content, original.get("content"))
+    return sum(len(body) for body in bodies if body)

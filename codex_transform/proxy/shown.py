@@ -1,0 +1,18 @@
+"""What people see of flows in mitmweb and the console, while it is running."""
+
+from mitmproxy import ctx, flow
+
+# Where `flow.metadata` has the comment that this addon wrote, so as to know it from one of the user's.
+_COMMENT = "codex_comment"
+
+
+def is_watched() -> bool:
+    """True in mitmweb and in the console, where a person sees flows as they come."""
+    # A view without flows counts as false.
+    return ctx.master.addons.get("view") is not None
+
+
+def comment(shown: flow.Flow, text: str) -> None:
+    """Comments on a flow, unless its user has."""
+    if shown.comment in ("", shown.metadata.get(_COMMENT)):
+        shown.comment = shown.metadata[_COMMENT] = text

@@ -1,0 +1,120 @@
+"""A call in one line: the comment on its flow, the line in the log, and the flow's marker.
+
+All are made from the `Record` alone. The parts of a line come in the order in which they matter, so that a narrow
+column or terminal cuts off the least of them. What a client or an endpoint wrote is quoted as one line of printable
+text.
+"""
+
+from codex_transform.record import Record
+from codex_transform.response.report import Report
+from codex_transform.usage import count, seconds, share
+
+REPAIRED = ":pencil2:"
+FAILED = ":heavy_multiplication_x:"
+LIMITED = ":warning:"
+LEFT = ":leftwards_arrow_with_hook:"
+INCOMPLETE = ":scissors:"
+
+# A browser without a font of coloured emoji has these, too.
+MARKERS = {REPAIRED: "✏", FAILED: "✖", LIMITED: "⚠", LEFT: "↩", INCOMPLETE: "✂"}
+"""mitmproxy's names of the markers, and their glyphs."""
+
+# What every answer of a Codex endpoint needs: not worth a word, let alone a marker.
+_ROUTINE = frozenset({"model", "output"})
+
+# Why the cache missed, as short as a line needs it; other causes are short enough.
+_CAUSES = {
+    "model": "new model",
+    "effort": "new effort",
+    "tools": "new tools",
+    "item": "new history",
+    "endpoint": "unexplained",
+}
+
+_LONGEST = 300
+
+
+def plain(text: str, longest: int = _LONGEST) -> str:
+    """`text` in one line without control characters or lone surrogates, cut to so many characters."""
+    # What is cut off need not be looked at; runs of blanks become one.
+    line = " ".join("".join(char if char.isprintable() else " " for char in text[: 4 * longest]).split())
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"
+
+
+def marker(record: Record) -> str:
+    """The marker that sets a flow apart; "" for a call that simply went well."""
+    if record.outcome == "left":
+        return LEFT
+    if record.outcome in ("failed", "error", "cut"):
+        limited = record.status == 429 or Report("", code=record.code).status == 429
+        return LIMITED if limited else FAILED
+    if record.outcome == "incomplete":
+        return INCOMPLETE
+    return REPAIRED if _repairs(record) else ""
+
+
+def comment(record: Record) -> str:
+    """`gpt-5.1-codex high · 12.3k in (91% cached) · 480 out · 0.8 s → 6.1 s`, then what was out of the ordinary.
+
+    The marker's glyph stands first: sorted by their comments, flows are sorted by their markers.
+    """
+    parts = [_model(record), *_tokens(record), _times(record), _outcome(record), _repaired(record)]
+    if record.cache and _missed(record):
+        parts.append(f"cache: {plain(record.cache.says)}")
+    said = " · ".join(part for part in parts if part)
+    return f"{MARKERS[mark]} {said}" if (mark := marker(record)) else said
+
+
+def line(record: Record) -> str:
+    """The same for the log, where a missed cache gets a word instead of a sentence."""
+    asked, model = record.asked or "", _model(record)
+    if record.model and not asked.rpartition("/")[2].lower().startswith(record.model.lower()):
+        model = f"{plain(asked, 80)} → {model}"
+    missed = _missed(record)
+    why = f": {_CAUSES.get(missed, missed)}" if missed else ""
+    parts = [model, *_tokens(record, why), _times(record), _outcome(record), _repaired(record)]
+    return " · ".join(part for part in parts if part)
+
+
+def _model(record: Record) -> str:
+    name = record.model or record.asked
+    return plain(" ".join(filter(None, (name, record.effort))), 80) if name else "refused"
+
+
+def _outcome(record: Record) -> str:
+    how = {
+        "completed": "",
+        "left": "client left",
+        "cut": "cut off",
+        "error": f"{record.status} {plain(record.code or '')}".rstrip(),
+        "failed": f"failed {plain(record.code or '')}".rstrip(),
+    }.get(record.outcome, record.outcome)
+    return f"{how}: {plain(record.error)}" if record.error else how
+
+
+def _tokens(record: Record, why: str = "") -> list[str]:
+    tokens = record.tokens
+    if tokens is None:
+        return []
+    cached = f" ({share(tokens.cached_share)} cached{why})" if tokens.input else ""
+    return [f"{count(tokens.input)} in{cached}", f"{count(tokens.output)} out"]
+
+
+def _missed(record: Record) -> str:
+    """Why tokens were not cached that could have been; "" if there are hardly any such."""
+    cache = record.cache
+    return cache.cause if cache and cache.missed and cache.cause not in ("first", "append") else ""
+
+
+def _times(record: Record) -> str:
+    return " → ".join(seconds(time) for time in (record.first_token, record.total) if time is not None)
+
+
+def _repairs(record: Record) -> list[str]:
+    return [name for name in record.repaired if name not in _ROUTINE]
+
+
+def _repaired(record: Record) -> str:
+    """Of an answer that is one: what was mended in an error only made it readable."""
+    names = _repairs(record) if record.outcome in ("completed", "incomplete") else []
+    return f"repaired: {plain(', '.join(names))}" if names else ""

@@ -1,0 +1,65 @@
+"""A real mitmweb, looked at in a real Chromium."""
+
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, sync_playwright
+from running import MITMDUMP, ROOT, Proxy, mitmdump
+
+from codex_transform.sandbox import Sandbox
+
+MITMWEB = MITMDUMP.with_name(MITMDUMP.name.replace("dump", "web"))
+SCREENSHOTS = ROOT / ".cache" / "screenshots"
+
+_INSTALL = "Chromium is not there: apt-get install chromium"
+
+
+def chromium() -> str:
+    """The browser's path; skips without one, with the command that installs it, but fails in CI."""
+    for name in ("chromium", "chromium-browser", "google-chrome"):
+        if found := shutil.which(name):
+            return found
+    if os.environ.get("CI") == "true":
+        pytest.fail(_INSTALL)
+    pytest.skip(_INSTALL)
+
+
+@contextmanager
+def mitmweb(home: Path, sandbox: Sandbox, *options: str, **environ: str) -> Iterator[tuple[Proxy, str]]:
+    """mitmweb with the addon, set up for the sandbox, and the address of its page, password included."""
+    with socket.socket() as chosen:
+        # It cannot choose a port by itself and say which.
+        chosen.bind(("127.0.0.1", 0))
+        port = chosen.getsockname()[1]
+    web = ("--no-web-open-browser", "--web-port", str(port))
+    with mitmdump(home, sandbox, *web, *options, program=MITMWEB, **environ) as proxy:
+        yield proxy, proxy.wait_for(r"Web server listening at (\S+)")[1]
+
+
+@contextmanager
+def browser() -> Iterator[Page]:
+    """A page of a newcomer's size. An error in it is a failure."""
+    errors: list[str] = []
+    # Chromium's sandbox does not work for root.
+    arguments = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium(), args=arguments)
+        page = running.new_page(viewport={"width": 1440, "height": 900})
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        try:
+            yield page
+        finally:
+            running.close()
+    assert errors == []
+
+
+def screenshot(page: Page, name: str) -> Path:
+    """Keeps what the page looks like, for people; gives the file."""
+    path = SCREENSHOTS / f"{name}.png"
+    page.screenshot(path=path)
+    return path

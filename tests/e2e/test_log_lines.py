@@ -1,0 +1,113 @@
+"""What mitmdump says of a call: one line, readable, and nothing when it was told to be quiet."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running import MITMDUMP, ROOT, Proxy
+
+from codex_transform.sandbox import Sandbox
+
+HELLO: dict[str, Any] = {"model": "gpt-5-codex", "input": "say hello", "stream": True, "prompt_cache_key": "k"}
+
+Start = Callable[..., Proxy]
+
+
+def lines(proxy: Proxy) -> list[str]:
+    """The addon's lines on calls."""
+    return [line.rstrip("\n") for line in proxy.lines if " · " in line]
+
+
+def test_one_line_for_each_call(proxy: Start) -> None:
+    running = proxy()
+    for stream in (True, False):
+        assert running.send({**HELLO, "stream": stream})[0] == 200
+        running.wait_for(r"(?s) out · .* out · " if not stream else " out · ")
+    first, second = lines(running)
+    shape = r"\[\d\d:\d\d:\d\d\.\d{3}\] gpt-5-codex → gpt-5\.1-codex medium · [\d.]+k in \(\d+% cached\) · \d+ out · "
+    assert re.fullmatch(shape + r"\d\.\d s → \d\.\d s", first)
+    assert re.fullmatch(shape + r"\d\.\d s", second)
+    assert max(map(len, lines(running))) <= 100
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        ("rate-limit", r"· 429 rate_limit_exceeded: Rate limit reached"),
+        ("plain-500", r"· 500 server_error: Internal Server Error"),
+        ("cut", r"· cut off: "),
+        ("failed", r"· failed server_error: The sandbox broke\."),
+        ("incomplete", r"· incomplete"),
+        ("no-item-id", r"· repaired: item_id"),
+    ],
+)
+def test_what_was_out_of_the_ordinary(quiet_proxy: Proxy, shared_sandbox: Sandbox, fault: str, said: str) -> None:
+    shared_sandbox.misbehave(fault, times=1)
+    before = len(lines(quiet_proxy))
+    quiet_proxy.send(HELLO)
+    quiet_proxy.wait_for(said)
+    assert len(lines(quiet_proxy)) == before + 1
+
+
+def test_a_refused_request(proxy: Start) -> None:
+    running = proxy()
+    assert running.send(b"[]")[0] == 400
+    running.wait_for(r"\] refused · [\d.]+ s · 400 invalid_request_error: the request body must be a JSON object")
+
+
+def test_a_clients_words_stay_in_their_line(proxy: Start) -> None:
+    running = proxy()
+    running.send({**HELLO, "model": "evil\x1b[2J\r\n[12:00:00.000] forged · 1 in\ud800"})
+    running.wait_for(r"evil \[2J \[12:00:00\.000\] forged · 1 in")
+    assert "\x1b[2J" not in running.log
+    assert not any(line.startswith("[12:00:00.000]") for line in running.lines)
+
+
+def test_a_missed_cache(proxy: Start) -> None:
+    """The tools differ, which stand near the beginning of the prompt."""
+    running = proxy()
+    talk = {**HELLO, "input": "word " * 20_000}
+    running.send(talk)
+    running.send({**talk, "tools": [{"type": "function", "name": "bash", "parameters": {"type": "object"}}]})
+    running.wait_for(r"\(\d+% cached: new tools\)")
+
+
+def test_quiet(tmp_path: Path, sandbox: Sandbox) -> None:
+    """With -q nothing at all is said, so the port has to be known."""
+    with socket.socket() as chosen:
+        chosen.bind(("127.0.0.1", 0))
+        port = chosen.getsockname()[1]
+    variables = {"HOME": str(tmp_path), "CODEX_BASE_URL": sandbox.url, "CODEX_API_KEY": sandbox.key}
+    options = ["-q", "--listen-host", "127.0.0.1", "--listen-port", str(port)]
+    process = subprocess.Popen(
+        [MITMDUMP, "-s", ROOT / "addon.py", *options],
+        env={**variables, "PATH": os.environ["PATH"], "CODEX_CATALOG_URL": "http://127.0.0.1:9/none"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+    )
+    try:
+        status = eventually(lambda: Proxy(process, tmp_path, port=port).send(HELLO)[0])
+    finally:
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate(timeout=20)
+    assert (status, said) == (200, "")
+
+
+def eventually(work: Callable[[], int]) -> int:
+    """What `work` gives as soon as somebody listens."""
+    waiting = threading.Event()
+    for _ in range(500):
+        try:
+            return work()
+        except ConnectionRefusedError:
+            waiting.wait(0.05)
+    raise AssertionError("nobody listens")

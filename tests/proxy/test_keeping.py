@@ -1,0 +1,280 @@
+"""What a flow keeps once it is over, and that all flows together keep no more than they may."""
+
+import asyncio
+import gc
+import json
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mitmproxy import http
+from mitmproxy.addons.proxyserver import Proxyserver
+from mitmproxy.addons.save import Save
+from mitmproxy.addons.savehar import SaveHar
+from mitmproxy.addons.view import View
+from mitmproxy.test import taddons, tflow, tutils
+
+from codex_transform.proxy import call as calls
+from codex_transform.proxy.config import Config
+from codex_transform.proxy.keeping import ORIGINAL, Keeping
+from codex_transform.proxy.streamed import StreamedAnswer
+from codex_transform.response.stream import AnswerStream
+
+EVENTS = [
+    b'event: response.created\ndata: {"type":"response.created","response":{"id":"r"}}\n\n',
+    b'event: response.completed\ndata: {"type":"response.completed","response":{"id":"r","output":[]}}\n\n',
+]
+
+Context = Any
+
+
+class Bench:
+    """The addon in mitmproxy, and calls that go through it."""
+
+    def __init__(self, context: Context, config: Config) -> None:
+        self.context = context
+        self.keeping = Keeping(config)
+
+    def set(self, **options: Any) -> None:
+        self.context.configure(self.context.master.addons.get("config"), **options)
+
+    def begin(self, body: bytes, flow: http.HTTPFlow | None = None, **headers: str) -> http.HTTPFlow:
+        """A call as far as its endpoint has begun to answer; Transform's part is to make `body` another one."""
+        fields = tuple((name.replace("_", "-").encode(), value.encode()) for name, value in headers.items())
+        request = tutils.treq(
+            method=b"POST", host="api.openai.com", path=b"/v1/responses", content=body, headers=http.Headers(fields)
+        )
+        flow = flow or tflow.tflow(req=request)
+        call = calls.begin(flow, "")
+        self.keeping.requestheaders(flow)
+        call.original = flow.request.raw_content
+        flow.request.headers["x-changed"] = "1"
+        flow.request.content = b"sent: " + body
+        self.keeping.request(flow)
+        flow.response = tutils.tresp(content=None, headers=http.Headers())
+        flow.response.stream = StreamedAnswer(AnswerStream(None, None))
+        self.keeping.responseheaders(flow)
+        return flow
+
+    def end(self, flow: http.HTTPFlow, *pieces: bytes) -> bytes:
+        """Its answer comes: what the client gets of it."""
+        assert flow.response
+        stream: Any = flow.response.stream
+        sent = b"".join(out for piece in (*pieces, b"") for out in stream(piece))
+        self.keeping.response(flow)
+        flow.live = False
+        return sent
+
+    def call(self, body: bytes, *pieces: bytes) -> http.HTTPFlow:
+        flow = self.begin(body)
+        self.end(flow, *(pieces or EVENTS))
+        return flow
+
+
+@pytest.fixture
+async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[..., Bench]]:
+    """Makes a bench, in a mitmproxy with these addons."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    config = Config({})
+    with taddons.context(Proxyserver(), Save(), SaveHar(), config) as context:
+
+        def make(*addons: object) -> Bench:
+            context.master.addons.add(*addons)
+            context.configure(config, codex_debug=False)
+            return Bench(context, config)
+
+        yield make
+        context.options.update(save_stream_file=None, hardump="")
+
+
+def held(flows: list[http.HTTPFlow]) -> int:
+    """The bytes of all bodies."""
+    bodies: list[bytes | None] = []
+    for flow in flows:
+        bodies += [flow.request.raw_content, flow.metadata.get(ORIGINAL, {}).get("content")]
+        bodies.append(flow.response.raw_content if flow.response else None)
+    return sum(len(body) for body in bodies if body)
+
+
+async def test_plain_mitmdump_keeps_nothing(bench: Callable[..., Bench]) -> None:
+    flow = bench().call(b"{}")
+    assert flow.response
+    assert flow.response.raw_content is None
+    assert flow.metadata == {}
+
+
+async def test_a_view_gets_the_answer_as_it_went_out(bench: Callable[..., Bench]) -> None:
+    running = bench(View())
+    flow = running.begin(b"{}")
+    sent = running.end(flow, *EVENTS)
+    assert flow.response
+    assert flow.response.raw_content == sent
+    assert b"response.completed" in sent
+    assert "content-length" not in flow.response.headers
+    assert not flow.response.stream
+
+
+@pytest.mark.parametrize("option", ["save_stream_file", "hardump"])
+async def test_so_do_files(bench: Callable[..., Bench], tmp_path: Path, option: str) -> None:
+    running = bench()
+    running.context.options.update(**{option: str(tmp_path / "flows")})
+    flow = running.call(b"{}")
+    assert flow.response
+    assert flow.response.raw_content
+    assert ORIGINAL in flow.metadata
+    running.context.options.update(**{option: None if option == "save_stream_file" else ""})
+    assert ORIGINAL not in running.call(b"{}").metadata
+
+
+async def test_the_original_is_what_the_client_sent(bench: Callable[..., Bench]) -> None:
+    flow = bench(View()).begin(b'{"model":"m"}', x_client="1", content_encoding="identity")
+    assert flow.metadata[ORIGINAL] == {
+        "method": "POST",
+        "url": "http://api.openai.com:22/v1/responses",
+        # The body has been decoded.
+        "headers": [["x-client", "1"]],
+        "content": b'{"model":"m"}',
+    }
+    assert flow.request.raw_content == b'sent: {"model":"m"}'
+
+
+async def test_an_original_with_bytes_that_are_no_text_can_be_saved(
+    bench: Callable[..., Bench], tmp_path: Path
+) -> None:
+    running = bench(View())
+    flow = tflow.tflow(req=tutils.treq(headers=http.Headers([(b"x-bytes", b"\xff\xfe")])))
+    running.begin(b"{}", flow)
+    running.end(flow, *EVENTS)
+    running.context.master.addons.get("save").save([flow], str(tmp_path / "flows"))
+    assert (tmp_path / "flows").stat().st_size
+
+
+async def test_a_replayed_flow_keeps_its_first_original(bench: Callable[..., Bench]) -> None:
+    running = bench(View())
+    flow = running.call(b"first")
+    before = json.dumps(flow.metadata[ORIGINAL]["headers"])
+    flow.is_replay = "request"
+    flow.live = True
+    running.end(running.begin(b"again", flow), *EVENTS)
+    assert flow.metadata[ORIGINAL]["content"] == b"first"
+    assert json.dumps(flow.metadata[ORIGINAL]["headers"]) == before
+
+
+async def test_a_client_that_leaves_has_got_something(bench: Callable[..., Bench]) -> None:
+    running = bench(View())
+    flow = running.begin(b"{}")
+    assert flow.response
+    stream: Any = flow.response.stream
+    (sent,) = stream(EVENTS[0])
+    running.keeping.error(flow)
+    assert flow.response.raw_content == sent
+
+
+async def test_no_key_is_kept_that_an_answer_quotes(bench: Callable[..., Bench]) -> None:
+    running = bench(View())
+    flow = running.begin(b"{}")
+    call = calls.of(flow)
+    assert call
+    call.authorization = "Bearer sk-of-the-endpoint-000000"
+    running.end(flow, EVENTS[0], b'data: {"type":"error","message":"no sk-of-the-endpoint-000000"}\n\n')
+    assert flow.response
+    assert b"sk-\xe2\x80\xa6" in (flow.response.raw_content or b"")
+    assert b"sk-of-the-endpoint-000000" not in (flow.response.raw_content or b"")
+    assert call.authorization is None
+
+
+async def test_nothing_large_stays_with_a_call(bench: Callable[..., Bench]) -> None:
+    call = calls.of(bench(View()).call(b"{}"))
+    assert call
+    assert (call.original, call.transformed, call.key) == (None, None, "")
+
+
+async def test_ten_thousand_flows_stay_within_the_bound(bench: Callable[..., Bench]) -> None:
+    running = bench(View())
+    running.set(codex_keep_mb=5)
+    body, flows = b"x" * 4000, []
+    times = []
+    for _ in range(2):
+        began = time.process_time()
+        for _ in range(5000):
+            # No two flows share a body.
+            flows.append(running.call(bytes(bytearray(body))))
+            await asyncio.sleep(0)
+            assert held(flows[-1:]) > 8000
+        times.append(time.process_time() - began)
+    assert len(flows) == 10_000
+    assert 4_900_000 < held(flows) <= 5_000_000
+    kept = [flow for flow in flows if flow.request.raw_content is not None]
+    assert kept == flows[-len(kept) :]
+    for flow in flows[: -len(kept)]:
+        assert flow.response
+        assert flow.response.raw_content is None
+        assert ORIGINAL not in flow.metadata
+    assert times[1] < 3 * times[0]
+
+
+async def test_flows_under_way_are_never_touched(bench: Callable[..., Bench]) -> None:
+    running = bench(View())
+    running.set(codex_keep_mb=1)
+    large = b"x" * 900_000
+    waiting, ended = running.begin(large), running.begin(large)
+    running.end(ended, *EVENTS)
+    ended.live = True  # mitmproxy has not passed it on yet
+    for _ in range(5):
+        running.call(large)
+        await asyncio.sleep(0)
+    assert waiting.metadata[ORIGINAL]["content"] == large
+    assert waiting.request.raw_content
+    assert ended.request.raw_content
+    again = running.call(b"small")
+    again.live, again.is_replay = True, "request"
+    running.begin(b"small", again)
+    ended.live = False
+    running.call(large)
+    await asyncio.sleep(0)
+    assert ended.request.raw_content is None
+    assert again.request.raw_content
+
+
+async def test_no_room_at_all(bench: Callable[..., Bench]) -> None:
+    running = bench(View())
+    running.set(codex_keep_mb=0)
+    flow = running.call(b"{}")
+    await asyncio.sleep(0)
+    assert flow.request.raw_content is None
+    assert ORIGINAL not in flow.metadata
+    assert "codex_keep_mb" in flow.comment
+
+
+async def test_a_comment_of_the_users_stays(bench: Callable[..., Bench]) -> None:
+    running = bench(View())
+    running.set(codex_keep_mb=0)
+    flow = running.begin(b"{}")
+    flow.comment = "look at this"
+    running.end(flow, *EVENTS)
+    await asyncio.sleep(0)
+    assert flow.request.raw_content is None
+    assert flow.comment == "look at this"
+
+
+async def test_a_deleted_flow_gives_its_share_back(bench: Callable[..., Bench]) -> None:
+    running = bench(View())
+    running.set(codex_keep_mb=1)
+    first = running.call(b"x" * 400_000)
+    for _ in range(10):
+        # Deleted at once.
+        running.call(b"x" * 400_000)
+        gc.collect()
+        await asyncio.sleep(0)
+    assert first.request.raw_content
+
+
+async def test_other_flows_are_left_alone(bench: Callable[..., Bench]) -> None:
+    running = bench(View())
+    flow = tflow.tflow(resp=True)
+    for hook in ("requestheaders", "request", "responseheaders", "response", "error"):
+        getattr(running.keeping, hook)(flow)
+    assert flow.metadata == {}
+    assert flow.request.raw_content == b"content"
