@@ -190,6 +190,15 @@ def test_an_endpoint_without_an_address(well: Person) -> None:
     Report(well, CODEX_BASE_URL="https://nobody.invalid").expect("dns", "fault", "no address", "codex-transform login")
 
 
+def test_an_endpoint_beyond_another_proxy(well: Person, sandbox: Sandbox) -> None:
+    """`run` goes through that one, so it may be well."""
+    with company_proxy(sandbox.url) as company:
+        report = Report(well, CODEX_BASE_URL="https://nobody.invalid", HTTPS_PROXY=f"http://{company.authority}")
+    found = report.of("dns")
+    assert found["mark"] == "warning"
+    assert company.authority in found["mend"]
+
+
 def test_an_endpoint_that_is_down(well: Person) -> None:
     report = Report(well, CODEX_BASE_URL=f"http://127.0.0.1:{free_port()}")
     report.expect("tcp", "fault", "nothing listens", "codex-transform login")
@@ -391,7 +400,6 @@ def test_the_lower_case_variable_goes_first(well: Person, proxied: Proxy) -> Non
         ("OPENAI_BASE_URL", "https://elsewhere.example/v1", "fault", "past the proxy"),
         ("NODE_TLS_REJECT_UNAUTHORIZED", "0", "warning", "any certificate"),
         ("ALL_PROXY", "http://127.0.0.1:9", "warning", "HTTPS_PROXY only"),
-        ("HTTP_PROXY", "http://127.0.0.1:9", "warning", "NO_PROXY leaves out nothing"),
     ],
 )
 def test_variables_that_interfere(name: str, value: str, mark: str, says: str, well: Person) -> None:
@@ -414,6 +422,9 @@ def test_reverse_mode(well: Person, sandbox: Sandbox, tmp_path: Path) -> None:
     with mitmdump(tmp_path / "proxy-home", sandbox, "--mode", f"reverse:{sandbox.url}") as running:
         configure(running.port)
         Report(well, "--offline").expect("reverse mode", "ok", "where this proxy listens")
+        there = {"HTTP_PROXY": "http://127.0.0.1:9"}
+        Report(well, "--offline", **there).expect("HTTP_PROXY", "fault", "asks that proxy for this one", "NO_PROXY")
+        assert Report(well, "--offline", NO_PROXY="localhost,127.0.0.1", **there).faults() == []
     configure(free_port())
     report = Report(well, "--offline")
     report.expect("reverse mode", "fault", "no proxy listens in reverse mode", "--mode reverse:")

@@ -1,0 +1,22 @@
+"""Work that may hang, such as a name server's answer, without keeping anybody from going on or ending."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from threading import Thread
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def begin(work: Callable[[], T]) -> Future[T]:
+    """Runs `work` in a thread of its own. The program may end before it does, which an executor would not allow."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(work())
+        except BaseException as error:
+            future.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    return future

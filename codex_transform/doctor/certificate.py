@@ -1,0 +1,113 @@
+"""mitmproxy's certificate: whether it is good, and whether OpenCode's runtime trusts it, tried with a proxy of its own.
+
+The trial is the whole way that `run` prepares, variables and all, up to an answer of the addon's; it needs no network.
+"""
+
+import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+from cryptography import x509
+
+from codex_transform.cli import proxy_process, surroundings, trust
+from codex_transform.cli.proxy_process import ProxyProcess
+from codex_transform.doctor import runtime
+from codex_transform.doctor.finding import Finding, Patient, fault, ok, warning
+from codex_transform.doctor.terminal import leads_here
+from codex_transform.endpoint import is_loopback
+
+_NAME, _TRUST = "certificate", "trust"
+_REVERSE = "Use reverse mode, which needs no certificate: see `codex-transform config --help`, option --reverse."
+
+
+def authority(patient: Patient) -> Iterator[Finding]:
+    """The certificate as it lies there."""
+    path = patient.authority
+    if found := _wrong(path):
+        yield found
+    elif not _is_there(path):
+        yield ok(_NAME, "not made yet: the proxy makes it when it first starts")
+    else:
+        yield ok(_NAME, f"{path}, until {_load(path).not_valid_after_utc:%Y-%m-%d}")
+
+
+def trial(patient: Patient) -> Iterator[Finding]:
+    """A proxy is started, and OpenCode's runtime sends a request through it."""
+    if _wrong(patient.authority):
+        yield ok(_TRUST, "not tried: the certificate has to be mended first")
+        return
+    program = runtime.find(patient.environ)
+    host = next((entry for entry in patient.loaded.settings.hosts if _is_public(entry)), "api.openai.com")
+    name, _, port = host.partition(":")
+    try:
+        with (
+            proxy_process.running(patient.authority, (name, int(port or 443))) as proxy,
+            tempfile.TemporaryDirectory(prefix="codex-transform-", ignore_cleanup_errors=True) as folder,
+        ):
+            yield ok("proxy", "starts, and signs with this certificate")
+            if program is None:
+                yield ok(_TRUST, "not tried: there is no OpenCode")
+                return
+            yield from _try(patient, program, proxy, host, Path(folder))
+    except click.ClickException as error:
+        first, _, rest = error.message.partition("\n")
+        yield fault("proxy", " ".join(first.split()), " ".join(rest.split()) or "See the log in ~/.opencode/logs.")
+
+
+def _try(patient: Patient, program: Path, proxy: ProxyProcess, host: str, folder: Path) -> Iterator[Finding]:
+    """Once with the variables that `run` sets, and once with those of this terminal, if it is set up for a proxy."""
+    proxied, _ = surroundings.proxied(patient.environ, proxy.url, patient.loaded.settings.hosts)
+    trusted, _ = trust.variables(patient.environ, proxy.authority, folder)
+    try:
+        refused = runtime.fetch(program, {**patient.environ, **proxied, **trusted}, host)
+        here = runtime.fetch(program, {**patient.environ, **proxied}, host) if leads_here(patient) else None
+    except runtime.NoRuntimeError as error:
+        says = f"cannot be tried: {program} does not run as Bun ({error})"
+        yield warning(_TRUST, says, "If OpenCode reports a certificate that it cannot verify, use reverse mode.")
+        return
+    if refused:
+        says = f"OpenCode's runtime does not take the proxy's certificate ({refused})"
+        if sys.platform == "win32":
+            says += ": on Windows it is known to ignore NODE_EXTRA_CA_CERTS"
+        yield fault(_TRUST, says, _REVERSE)
+    elif here:
+        mend = f"Start it with `codex-transform run opencode`, or `export NODE_EXTRA_CA_CERTS={patient.authority}`."
+        yield fault(_TRUST, f"OpenCode, started in this terminal, does not take the certificate ({here})", mend)
+    else:
+        yield ok(_TRUST, "OpenCode's runtime reached the addon through the proxy")
+
+
+def _is_public(entry: str) -> bool:
+    """True for a host that clients go through a proxy to, with or without its port."""
+    return entry.count(":") < 2 and not is_loopback(entry.partition(":")[0])
+
+
+def _wrong(path: Path) -> Finding | None:
+    """What is wrong with a certificate that is there."""
+    if not _is_there(path):
+        return None
+    again = f"Delete {path.parent / 'mitmproxy-ca*'}: the proxy makes a new one. Then start OpenCode again."
+    try:
+        shown, used = _load(path), _load(path.with_name("mitmproxy-ca.pem"))
+    except OSError as error:
+        return fault(_NAME, f"{path.parent} cannot be read ({error.strerror or error})", f"Let {path} be read.")
+    except ValueError:
+        return fault(_NAME, f"{path}, or mitmproxy-ca.pem beside it, is damaged", again)
+    if shown != used:
+        return fault(_NAME, f"{path} is not the one that mitmproxy signs with (mitmproxy-ca.pem)", again)
+    if shown.not_valid_after_utc < datetime.now(UTC):
+        return fault(_NAME, f"{path} expired on {shown.not_valid_after_utc:%Y-%m-%d}", again)
+    return None
+
+
+def _is_there(path: Path) -> bool:
+    """mitmproxy makes both files anew if the one with the key is missing."""
+    return path.with_name("mitmproxy-ca.pem").exists()
+
+
+def _load(path: Path) -> x509.Certificate:
+    """Raises OSError, ValueError."""
+    return x509.load_pem_x509_certificate(path.read_bytes())

@@ -1,0 +1,61 @@
+"""Runs every check, side by side, and gives what they find in one order.
+
+A check that raises is a finding with its name, and so is one that has not come to an end when time is up: whatever is
+wrong with a machine, there are no tracebacks and no endless waits.
+"""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from typing import NamedTuple
+
+from codex_transform import background
+from codex_transform.doctor import certificate, client, endpoint, instructions, programs, settings_file, terminal
+from codex_transform.doctor.finding import Check, Finding, Patient, fault
+
+_PATIENCE = 20.0
+
+
+class Group(NamedTuple):
+    """Checks on one subject, in the order in which they are shown."""
+
+    title: str
+    checks: tuple[Check, ...]
+
+
+GROUPS = (
+    Group("Programs", (programs.python, programs.mitmproxy, programs.mitmdump)),
+    Group("Settings", (settings_file.file, settings_file.values, settings_file.base_url, settings_file.api_key)),
+    Group("Endpoint", (endpoint.endpoint,)),
+    Group("OpenCode", (client.program, client.configuration, client.models, client.plugins, client.login)),
+    Group("Certificate", (certificate.authority, certificate.trial)),
+    Group("This terminal", (terminal.proxy, terminal.variables, terminal.authorities, terminal.port)),
+    Group("Codex instructions", (instructions.cache, instructions.host)),
+)
+
+
+def examine(
+    patient: Patient, groups: tuple[Group, ...] = GROUPS, patience: float = _PATIENCE
+) -> Iterator[tuple[str, Finding]]:
+    """Each finding with the title of its group, as soon as it and all before it are there.
+
+    `patience` is how long all of it may take, in seconds.
+    """
+    until = time.monotonic() + patience
+    running = [
+        (group.title, check, background.begin(lambda check=check: list(check(patient))))  # type: ignore[misc]
+        for group in groups
+        for check in group.checks
+    ]
+    for title, check, findings in running:
+        name = f"{title.lower()}: {check.__name__.replace('_', ' ')}"
+        try:
+            for finding in findings.result(max(0.0, until - time.monotonic())):
+                yield title, finding
+        except FutureTimeoutError:
+            mend = "Run this again; on a machine that is very busy, or whose network hangs, it may take longer."
+            yield title, fault(name, f"was not done after {patience:g} s", mend)
+        except Exception as error:
+            said = " ".join(str(error).split())
+            says = f"this check itself failed ({type(error).__name__}{': ' if said else ''}{said})"
+            yield title, fault(name, says, "Tell the maintainers of codex-transform.")

@@ -1,0 +1,74 @@
+"""What a check has to say, and what it is told about the machine it looks at."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from codex_transform.opencode import OpenCodeConfig
+from codex_transform.settings import Loaded
+
+Mark = Literal["ok", "warning", "fault"]
+"""`fault`: it does not work. `warning`: it works for now, or for some."""
+
+
+class Finding(NamedTuple):
+    """One line: what was found, and for all but `ok` what to do about it. Never holds a key."""
+
+    mark: Mark
+    name: str
+    says: str
+    mend: str = ""
+
+
+@dataclass(frozen=True)
+class Patient:
+    """What the checks look at.
+
+    `environ`, `cwd` and `home` are the user's; `loaded` are the settings in force, `opencode` is OpenCode's
+    configuration with its `opencode_warnings`. `offline` keeps checks from using the network, `model` is the one to
+    ask the endpoint for, `port` where the proxy is meant to listen.
+    """
+
+    environ: Mapping[str, str]
+    cwd: Path
+    home: Path
+    loaded: Loaded
+    opencode: OpenCodeConfig
+    opencode_warnings: tuple[str, ...]
+    offline: bool = False
+    model: str | None = None
+    port: int = 8080
+
+    @property
+    def config_file(self) -> Path:
+        """The file that holds the settings."""
+        return self.home / ".opencode" / "openai-codex-auth-config.json"
+
+    @property
+    def authority(self) -> Path:
+        """mitmproxy's certificate, which clients have to trust."""
+        return self.home / ".mitmproxy" / "mitmproxy-ca-cert.pem"
+
+    @property
+    def https_proxy(self) -> str:
+        """HTTPS_PROXY as OpenCode reads it: lower case goes first. "" if there is none."""
+        return self.environ.get("https_proxy") or self.environ.get("HTTPS_PROXY") or ""
+
+
+Check = Callable[[Patient], Iterator[Finding]]
+
+
+def ok(name: str, says: str) -> Finding:
+    """All is well."""
+    return Finding("ok", name, says)
+
+
+def warning(name: str, says: str, mend: str) -> Finding:
+    """Something that may matter."""
+    return Finding("warning", name, says, mend)
+
+
+def fault(name: str, says: str, mend: str) -> Finding:
+    """Something that has to be mended."""
+    return Finding("fault", name, says, mend)

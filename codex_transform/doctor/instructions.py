@@ -1,0 +1,59 @@
+"""Codex instructions: what is kept of them, and whether the place that they come from answers. Never a fault: there is
+always a text to send."""
+
+import time
+from collections.abc import Iterator
+
+from codex_transform import instructions_cache
+from codex_transform.catalog_fetch import FetchError, check_root, fetch
+from codex_transform.doctor.finding import Finding, Patient, ok, warning
+from codex_transform.instructions import PATHS
+
+_OLD = 14 * 24 * 3600.0
+_TIMEOUT = 5.0
+_MIRROR = "Nothing breaks; if that host is blocked here, set codex_catalog_url to a mirror of it."
+
+
+def cache(patient: Patient) -> Iterator[Finding]:
+    """The instructions on disk."""
+    name, known = "instructions", patient.loaded.settings
+    if known.instructions_file:
+        yield ok(name, f"your own: {known.instructions_file}")
+        return
+    warnings: list[str] = []
+    folder = patient.home / ".opencode" / "cache"
+    entry = instructions_cache.load(folder, known.catalog_url, "main", warnings.append)
+    for message in warnings:
+        yield warning(name, message, "The proxy fetches them again.")
+    if entry is None:
+        if not warnings:
+            says = "none kept yet: a text of this project's own is sent"
+            yield warning(name, says, "The proxy fetches them in the background once it runs.")
+        return
+    age = max(0.0, time.time() - entry.checked)
+    says = f"{len(entry.texts)} models, checked {_ago(age)} ago"
+    yield warning(name, says, _MIRROR) if age > _OLD else ok(name, says)
+
+
+def host(patient: Patient) -> Iterator[Finding]:
+    """The place that they are fetched from."""
+    name, root = "catalogue", patient.loaded.settings.catalog_url
+    if patient.offline or patient.loaded.settings.instructions_file:
+        yield ok(name, "not tried")
+        return
+    if problem := check_root(root):
+        yield warning(name, f"codex_catalog_url {problem}", "Mend that setting.")
+        return
+    try:
+        fetch(f"{root}/main/{PATHS[0]}", None, timeout=_TIMEOUT, deadline=2 * _TIMEOUT)
+    except FetchError as error:
+        yield warning(name, f"{root} cannot be had: {error}", _MIRROR)
+    else:
+        yield ok(name, f"{root} answers")
+
+
+def _ago(seconds: float) -> str:
+    for size, unit in ((86_400, "days"), (3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return "a moment"

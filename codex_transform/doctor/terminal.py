@@ -1,0 +1,169 @@
+"""This terminal: the variables by which OpenCode finds the proxy, those that interfere, and the proxy's port.
+
+Which variables count was tried with OpenCode 1.1.65, 1.3.2 and 1.18.33: https_proxy goes before HTTPS_PROXY, NO_PROXY
+holds for both, ALL_PROXY is not looked at, HTTP_PROXY is asked even for this machine, which matters in reverse mode,
+and OPENAI_BASE_URL moves OpenCode's requests to another address.
+"""
+
+import re
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from codex_transform.cli import surroundings
+from codex_transform.doctor.addon_port import who_listens
+from codex_transform.doctor.finding import Finding, Patient, fault, ok, warning
+from codex_transform.endpoint import is_loopback
+
+_RUN = "Start OpenCode with `codex-transform run opencode`"
+_AUTHORITIES = ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+
+
+def leads_here(patient: Patient) -> bool:
+    """True when HTTPS_PROXY names a port of this machine: OpenCode is meant to be started in this terminal."""
+    parts = _split(patient.https_proxy)
+    return parts is not None and is_loopback(parts.hostname or "")
+
+
+def another_proxy(patient: Patient) -> str:
+    """The address of a proxy that is not ours and that `run` goes through, such as a company's; "" if there is none."""
+    beyond, _ = surroundings.upstream(patient.environ)
+    parts = _split(patient.https_proxy)
+    if parts and leads_here(patient) and who_listens(parts.hostname or "", parts.port or 80) == "addon":
+        return ""
+    return beyond.address
+
+
+def proxy(patient: Patient) -> Iterator[Finding]:
+    """How OpenCode, started here by itself, finds the proxy."""
+    if patient.opencode.client_base_url:
+        yield _reversed(patient.opencode.client_base_url)
+        return
+    given = patient.https_proxy
+    if not given:
+        says = "is not set in this terminal: OpenCode, started by itself, goes past the proxy"
+        yield warning("HTTPS_PROXY", says, f"{_RUN}, which needs none; `codex-transform start` shows what to set.")
+        return
+    parts = _split(given)
+    if parts is None:
+        yield fault("HTTPS_PROXY", "is no address of a proxy", f"Set it to http://127.0.0.1:{patient.port}.")
+        return
+    address = f"{parts.hostname}:{parts.port or 80}"
+    if not leads_here(patient):
+        says = f"leads to {address}, another machine"
+        yield warning("HTTPS_PROXY", says, f"{_RUN}, which goes on through that one, or unset it.")
+        return
+    match who_listens(parts.hostname or "", parts.port or 80):
+        case "addon":
+            yield ok("HTTPS_PROXY", f"leads to this proxy ({address})")
+        case "other":
+            says = f"leads to {address}, where something else listens than this proxy"
+            yield warning("HTTPS_PROXY", says, f"{_RUN}, which goes on through that one, or set it to this proxy.")
+        case "nobody":
+            says = f"leads to {address}, where nothing listens"
+            yield fault("HTTPS_PROXY", says, f"Start the proxy with `codex-transform start`, or unset it. {_RUN}.")
+
+
+def variables(patient: Patient) -> Iterator[Finding]:
+    """Variables that lead requests past the proxy, or OpenCode astray."""
+    found = [*_no_proxy(patient), *_base_url(patient), *_others(patient)]
+    yield from found or [ok("other variables", "none that interferes")]
+
+
+def authorities(patient: Patient) -> Iterator[Finding]:
+    """Variables that name certificates to trust."""
+    for name in _AUTHORITIES:
+        path = patient.environ.get(name, "").strip()
+        if path and (why := _unusable(Path(path))):
+            yield fault(name, f"{path} {why}", "Set it to a file of certificates (PEM), or unset it.")
+
+
+def port(patient: Patient) -> Iterator[Finding]:
+    """The port that the proxy is meant to listen on."""
+    name = f"port {patient.port}"
+    match who_listens("127.0.0.1", patient.port):
+        case "addon":
+            yield ok(name, "this proxy listens there")
+        case "nobody":
+            yield ok(name, "is free")
+        case "other":
+            mend = f"Use another: `codex-transform start --port {patient.port + 10}`; `run` finds a free one by itself."
+            yield warning(name, "something else listens there", mend)
+
+
+def _reversed(url: str) -> Finding:
+    """OpenCode's configuration names the address that it sends its requests to."""
+    name = "reverse mode"
+    parts = _split(url)
+    if parts is None or not is_loopback(parts.hostname or ""):
+        says = f"provider.openai.options.baseURL in OpenCode's configuration is {url}: requests go past the proxy"
+        return fault(name, says, "Take it out of there, or set it to the proxy's address.")
+    if who_listens(parts.hostname or "", parts.port or 80, reverse=True) == "addon":
+        return ok(name, f"OpenCode goes to {url}, where this proxy listens")
+    says = f"OpenCode goes to {url}, where no proxy listens in reverse mode"
+    mend = f"Start it: `codex-transform start --port {parts.port or 80} -- --mode reverse:YOUR-BASE-URL`."
+    return fault(name, says, mend)
+
+
+def _no_proxy(patient: Patient) -> Iterator[Finding]:
+    hosts = patient.loaded.settings.hosts
+    given = patient.environ.get("no_proxy") or patient.environ.get("NO_PROXY") or ""
+    kept, warnings = surroundings.proxied(patient.environ, "", hosts)
+    if not warnings:
+        return
+    entries = [entry for entry in re.split(r"[,\s]+", given) if entry and entry not in kept["NO_PROXY"].split(",")]
+    says = f"has OpenCode go past the proxy: {', '.join(entries)} covers {hosts[0]}"
+    mend = f"Take that out of it. {_RUN}, which does so for that command."
+    yield (fault if patient.https_proxy else warning)("NO_PROXY", says, mend)
+
+
+def _base_url(patient: Patient) -> Iterator[Finding]:
+    given = patient.environ.get("OPENAI_BASE_URL", "").strip()
+    parts = _split(given)
+    if not given or patient.opencode.client_base_url or (parts and parts.hostname in patient.loaded.settings.hosts):
+        return
+    here = parts is not None and is_loopback(parts.hostname or "")
+    if here and parts and who_listens(parts.hostname or "", parts.port or 80, reverse=True) == "addon":
+        return
+    yield fault("OPENAI_BASE_URL", f"OpenCode sends its requests to {given}, past the proxy", "Unset it.")
+
+
+def _others(patient: Patient) -> Iterator[Finding]:
+    environ = patient.environ
+    everything = environ.get("all_proxy") or environ.get("ALL_PROXY")
+    if everything and not patient.https_proxy:
+        says = "is set and HTTPS_PROXY is not: OpenCode looks at HTTPS_PROXY only"
+        yield warning("ALL_PROXY", says, f"{_RUN}, which goes on through that one.")
+    parts = _split(patient.opencode.client_base_url or "")
+    if parts and parts.scheme == "http" and (environ.get("http_proxy") or environ.get("HTTP_PROXY")):
+        without = re.split(r"[,\s]+", environ.get("no_proxy") or environ.get("NO_PROXY") or "")
+        if not {parts.hostname, parts.netloc, "*"} & {*without}:
+            says = f"is set, and NO_PROXY does not name {parts.hostname}: OpenCode asks that proxy for this one"
+            yield fault("HTTP_PROXY", says, f"Add {parts.hostname} to NO_PROXY, or unset HTTP_PROXY.")
+    if environ.get("NODE_TLS_REJECT_UNAUTHORIZED") == "0":
+        says = "is 0: OpenCode takes any certificate, of anybody"
+        yield warning("NODE_TLS_REJECT_UNAUTHORIZED", says, "Unset it: NODE_EXTRA_CA_CERTS is enough.")
+
+
+def _unusable(path: Path) -> str:
+    """Why a file of certificates cannot be used; "" if it can. A folder of them is let be."""
+    if path.is_dir():
+        return ""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(path)
+    except ssl.SSLError:
+        return "holds no certificate"
+    except OSError as error:
+        return f"cannot be read ({error.strerror or error})"
+    return ""
+
+
+def _split(url: str) -> SplitResult | None:
+    """The parts of a proxy's address, which may lack the scheme; None if it is none."""
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        usable = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return None
+    return parts if usable else None

@@ -1,0 +1,70 @@
+"""What is said of the Codex instructions that are kept, and of where they come from."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+from raw_host import NEW_PATH, Answer, RawHost, catalogue, raw_host
+
+from codex_transform import settings
+from codex_transform.doctor import instructions
+from codex_transform.doctor.finding import Finding, Patient
+from codex_transform.instructions import Instructions
+from codex_transform.opencode import OpenCodeConfig
+
+
+def patient(home: Path, root: str) -> Patient:
+    client = OpenCodeConfig()
+    loaded = settings.load({}, {"CODEX_CATALOG_URL": root}, home / "none.json", client)
+    return Patient({"PATH": os.defpath}, home, home, loaded, client, ())
+
+
+def one(findings: object) -> Finding:
+    (found,) = findings  # type: ignore[misc, attr-defined]
+    assert isinstance(found, Finding)
+    return found
+
+
+@pytest.fixture
+def host() -> object:
+    with raw_host() as running:
+        running.answers[f"main/{NEW_PATH}"] = Answer(catalogue("gpt-5.2", "gpt-5.1"))
+        yield running
+
+
+def test_kept_a_moment_ago(tmp_path: Path, host: RawHost) -> None:
+    Instructions(tmp_path / ".opencode" / "cache", host.root).refresh()
+    found = one(instructions.cache(patient(tmp_path, host.root)))
+    assert (found.mark, found.says) == ("ok", "2 models, checked a moment ago")
+
+
+def test_kept_long_ago(tmp_path: Path, host: RawHost) -> None:
+    store = Instructions(tmp_path / ".opencode" / "cache", host.root, now=lambda: time.time() - 30 * 86_400)
+    store.refresh()
+    found = one(instructions.cache(patient(tmp_path, host.root)))
+    assert (found.mark, found.says) == ("warning", "2 models, checked 30 days ago")
+    assert "codex_catalog_url" in found.mend
+
+
+def test_kept_damaged(tmp_path: Path, host: RawHost) -> None:
+    folder = tmp_path / ".opencode" / "cache"
+    Instructions(folder, host.root).refresh()
+    (file,) = folder.glob("codex-transform-main-*.json")
+    file.write_text("{")
+    found = one(instructions.cache(patient(tmp_path, host.root)))
+    assert found.mark == "warning"
+    assert "damaged" in found.says
+
+
+def test_the_host_answers(tmp_path: Path, host: RawHost) -> None:
+    found = one(instructions.host(patient(tmp_path, host.root)))
+    assert (found.mark, found.says) == ("ok", f"{host.root} answers")
+
+
+def test_the_host_does_not_answer(tmp_path: Path, host: RawHost) -> None:
+    host.answers.clear()
+    found = one(instructions.host(patient(tmp_path, host.root)))
+    assert found.mark == "warning"
+    assert "HTTP 404" in found.says
+    assert "a mirror" in found.mend

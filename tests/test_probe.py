@@ -1,0 +1,266 @@
+"""The probe against real servers: the sandbox, with TLS and without, and sockets that say nothing."""
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from h2_endpoint import certificate
+from listener import Listener, listener
+
+from codex_transform.catalog import Resolved
+from codex_transform.endpoint import parse
+from codex_transform.probe import MODEL, Step, probe
+from codex_transform.sandbox import Sandbox, running
+from codex_transform.sandbox.misbehave import TABLE
+
+KEY = "sk-of-the-probe-0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with running(Sandbox(key=KEY)) as endpoint:
+        yield endpoint
+
+
+def steps(sandbox: Sandbox, misbehave: str | None = None, key: str = KEY, timeout: float = 20) -> list[Step]:
+    """What comes after the connection."""
+    sandbox.forget()
+    sandbox.behave()
+    if misbehave:
+        sandbox.misbehave(misbehave)
+    first, second, *rest = probe(parse(sandbox.url), key, timeout=timeout)
+    assert [first[:2], second[:2]] == [("dns", True), ("tcp", True)]
+    return rest
+
+
+def test_all_is_well(sandbox: Sandbox) -> None:
+    key, stream = steps(sandbox)
+    assert key == Step("key", True, "accepted")
+    assert (stream.name, stream.ok, stream.mend) == ("stream", True, "")
+    assert stream.says.startswith("answered in ")
+    assert stream.says.endswith(f"s, model {MODEL}")
+    (entry,) = sandbox.requests
+    assert entry["body"]["instructions"]
+    assert entry["body"]["store"] is False
+
+
+@pytest.mark.parametrize(
+    ("misbehave", "name", "says", "mend"),
+    [
+        ("unauthorized", "key", "refused the key in codex_api_key (HTTP 401", "key of this endpoint"),
+        ("usage-limit-404", "stream", "usage limit reached, to be tried again in", "Wait, or change the plan"),
+        ("usage-limit-429", "stream", "usage limit reached, to be tried again in", "Wait, or change the plan"),
+        ("usage-not-included", "stream", "does not include usage: the key works", "Change the plan"),
+        ("rate-limit", "stream", "too many requests", "Wait and try again"),
+        ("html-200", "stream", "a web page", "Check the base URL"),
+        ("html-403", "stream", "a web page (HTTP 403: Sign in)", "Check the base URL"),
+        ("html-502", "stream", "a web page (HTTP 502", "Check the base URL"),
+        ("redirect", "stream", "redirects to localhost", "Check the base URL"),
+        ("empty", "stream", "an empty answer", "Check the base URL"),
+        ("plain-500", "stream", "Internal Server Error", "Try again later"),
+        ("detail-503", "stream", "No upstream is available", "Try again later"),
+        ("failed", "stream", "The sandbox broke", "Try again later"),
+        ("no-terminal", "stream", "ended the answer before it was complete", "Try again later"),
+        ("cut", "stream", "it closed the connection", "Try again"),
+        ("cut-before-head", "stream", "it closed the connection", "Try again"),
+        ("not-http", "stream", "does not speak HTTP", "Check the base URL"),
+        ("flood@5", "stream", "ended the answer before it was complete", "Try again later"),
+    ],
+)
+def test_what_came_back_is_said(misbehave: str, name: str, says: str, mend: str, sandbox: Sandbox) -> None:
+    last = steps(sandbox, misbehave)[-1]
+    assert (last.name, last.ok) == (name, False)
+    assert says in last.says
+    assert mend in last.mend
+
+
+@pytest.mark.parametrize("misbehave", ["usage-limit-404", "rate-limit", "failed", "cut"])
+def test_a_key_that_was_taken_is_said_to_be(misbehave: str, sandbox: Sandbox) -> None:
+    assert [step[:2] for step in steps(sandbox, misbehave)] == [("key", True), ("stream", False)]
+
+
+@pytest.mark.parametrize("misbehave", ["html-403", "plain-500", "empty", "redirect"])
+def test_what_says_nothing_of_the_key_is_not_held_against_it(misbehave: str, sandbox: Sandbox) -> None:
+    assert [step[:2] for step in steps(sandbox, misbehave)] == [("stream", False)]
+
+
+@pytest.mark.parametrize("misbehave", ["json", "gzip", "crlf", "response-done", "codex", "until-close", "incomplete"])
+def test_answers_that_the_proxy_mends_are_answers(misbehave: str, sandbox: Sandbox) -> None:
+    misbehave = "rate-limit-events" if misbehave == "codex" else misbehave
+    assert [step[:2] for step in steps(sandbox, misbehave)] == [("key", True), ("stream", True)]
+
+
+@pytest.mark.parametrize("misbehave", ["hang", "hang-before-head", "half-head-hang", "slow@400"])
+def test_a_server_that_takes_its_time(misbehave: str, sandbox: Sandbox) -> None:
+    began = time.monotonic()
+    last = steps(sandbox, misbehave, timeout=1)[-1]
+    assert time.monotonic() - began < 5
+    assert (last.name, last.ok) == ("stream", False)
+    assert "it took too long" in last.says
+
+
+def test_every_misbehaviour_ends_and_none_shows_the_key(sandbox: Sandbox) -> None:
+    for name in sorted(TABLE.keys() - {"flood", "hang", "hang-before-head", "half-head-hang"}):
+        found = steps(sandbox, name, timeout=10)
+        assert found, name
+        assert all(step.ok for step in found[:-1]), name
+        assert KEY not in str(found), name
+        assert all(step.ok or step.mend for step in found), name
+
+
+def test_a_wrong_key_is_refused_and_hidden(sandbox: Sandbox) -> None:
+    wrong = "sk-wrong-0123456789abcdef"
+    (step,) = steps(sandbox, key=wrong)
+    assert (step.name, step.ok) == ("key", False)
+    assert "HTTP 401" in step.says
+    assert wrong not in str(step)
+
+
+@contextmanager
+def answering(status: int, body: str) -> Iterator[str]:
+    """The URL of a server that gives its one client this."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            client, _ = server.accept()
+            with client:
+                client.recv(1 << 20)
+                client.sendall(f"HTTP/1.1 {status} No\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{server.getsockname()[1]}"
+        thread.join(10)
+
+
+def test_a_key_that_the_endpoint_repeats_is_hidden() -> None:
+    key = "my-secret-word-for-this"
+    with answering(500, json.dumps({"error": {"message": f"I do not like {key} at all"}})) as url:
+        found = list(probe(parse(url), key))
+    assert "I do not like" in found[-1].says
+    assert key not in str(found)
+
+
+def test_a_model_that_is_not_there_says_that_the_key_works(sandbox: Sandbox) -> None:
+    *_, key, stream = probe(parse(sandbox.url), KEY, model="gpt-9-imaginary")
+    assert key.ok
+    assert stream.ok
+    assert "gpt-9-imaginary not supported here: the key works" in stream.says
+    assert "--model" in stream.mend
+
+
+def test_an_address_that_the_server_does_not_know() -> None:
+    with answering(404, "404 page not found") as url:
+        *_, step = probe(parse(url), KEY)
+    assert (step.name, step.ok) == ("stream", False)
+    assert "is no address of this server" in step.says
+    assert "Check the base URL" in step.mend
+
+
+def test_a_name_without_an_address() -> None:
+    (step,) = probe(parse("https://nobody.invalid"), KEY)
+    assert (step.name, step.ok) == ("dns", False)
+    assert "nobody.invalid" in step.says
+    assert "DNS" in step.mend
+
+
+def test_a_port_where_nothing_listens() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+        *_, step = probe(parse(f"http://127.0.0.1:{port}"), KEY)
+    assert (step.name, step.ok) == ("tcp", False)
+    assert f"nothing listens at 127.0.0.1 port {port}" in step.says
+
+
+def test_no_tls_where_it_should_be(sandbox: Sandbox) -> None:
+    *_, step = probe(parse(f"https://127.0.0.1:{sandbox.port}"), KEY)
+    assert (step.name, step.ok) == ("tls", False)
+    assert "right port" in step.mend
+
+
+def test_a_handshake_that_never_ends() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        began = time.monotonic()
+        *_, step = probe(parse(f"https://127.0.0.1:{server.getsockname()[1]}"), KEY, timeout=0.5)
+    assert time.monotonic() - began < 5
+    assert (step.name, step.ok) == ("tls", False)
+    assert "in time" in step.says
+
+
+def test_a_private_authority_names_mitmproxys_option_which_helps(tmp_path: Path) -> None:
+    both, trusted = certificate(tmp_path)
+    with running(Sandbox(certfile=str(both), key=KEY)) as endpoint:
+        *_, step = probe(parse(endpoint.url), KEY)
+        assert (step.name, step.ok) == ("tls", False)
+        assert "ssl_verify_upstream_trusted_ca" in step.mend
+        found = list(probe(parse(endpoint.url), KEY, trusted_ca=trusted))
+    assert [step.name for step in found] == ["dns", "tcp", "tls", "key", "stream"]
+    assert all(step.ok for step in found)
+    assert "TLSv1.3" in found[2].says
+
+
+@pytest.mark.parametrize(
+    ("address", "until", "says"),
+    [("127.0.0.2", timedelta(days=1), "for another name"), ("127.0.0.1", timedelta(days=-1), "has expired")],
+)
+def test_a_certificate_that_no_trust_helps(tmp_path: Path, address: str, until: timedelta, says: str) -> None:
+    both, trusted = certificate(tmp_path, address, until)
+    with running(Sandbox(certfile=str(both), key=KEY)) as endpoint:
+        *_, step = probe(parse(endpoint.url), KEY, trusted_ca=trusted)
+    assert (step.name, step.ok) == ("tls", False)
+    assert says in step.says
+    assert "trusted_ca" not in step.mend
+
+
+def test_authorities_that_cannot_be_read(tmp_path: Path) -> None:
+    both, _ = certificate(tmp_path)
+    with running(Sandbox(certfile=str(both), key=KEY)) as endpoint:
+        *_, step = probe(parse(endpoint.url), KEY, trusted_ca=tmp_path / "none.pem")
+    assert (step.name, step.ok) == ("tls", False)
+    assert "none.pem" in step.says
+
+
+@pytest.fixture
+def server() -> Iterator[Listener]:
+    with listener() as running:
+        yield running
+
+
+def test_the_request_is_the_proxys(server: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Straight to the endpoint, with the headers of a Codex request, the originator, and the instructions given."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+
+    def instructions(resolved: Resolved, conversation: str | None) -> str:
+        return f"Instructions for {resolved.slug}, {conversation}"
+
+    found = list(probe(parse(server.url), KEY, originator="a_client", model="gpt-5.2", instructions=instructions))
+    assert found[-1].ok
+    assert not server.faults
+    (request,) = server.requests
+    headers = dict(request.headers)
+    assert (request.method, request.target) == (b"POST", b"/backend-api/codex/responses")
+    assert headers[b"authorization"] == f"Bearer {KEY}".encode()
+    assert headers[b"originator"] == b"a_client"
+    assert headers[b"openai-beta"] == b"responses=experimental"
+    assert headers[b"host"] == f"127.0.0.1:{server.port}".encode()
+    body = json.loads(b"".join(server.received).split(b"\r\n\r\n", 1)[1])
+    assert (body["model"], body["stream"]) == ("gpt-5.2", True)
+    assert body["instructions"] == "Instructions for gpt-5.2, None"
+
+
+def test_a_connection_that_is_left_is_closed(sandbox: Sandbox) -> None:
+    sandbox.behave()
+    found = probe(parse(sandbox.url), KEY)
+    assert next(found).name == "dns"
+    assert next(found).name == "tcp"
+    found.close()  # type: ignore[attr-defined]
+    sandbox.forget()
+    assert steps(sandbox)[-1].ok
