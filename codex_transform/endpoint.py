@@ -1,12 +1,12 @@
 """Where requests go: the base URL, which requests are ours, and the headers that leave.
 
 A base URL is what the user was given; an `Endpoint` is the address that the Codex backend format is sent to.
-All of it is pure: the proxy hands in strings and a header mapping.
+All of it is pure: the proxy hands in strings and header fields.
 """
 
 import ipaddress
 import re
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote, urlsplit
 
@@ -15,33 +15,45 @@ _DEFAULT_PORTS = {"http": 80, "https": 443}
 # A request path is ours when it ends in /responses, or goes on below it in plain segments.
 _RESPONSES_PATH = re.compile(r"(?:/[^/?#]+)*/responses(?P<below>(?:/[A-Za-z0-9_-]+)*)/?(?:\?.*)?")
 
-# What must not leave: the client's credentials, what an intermediary said (RFC 9110 section 7.6.1), and what
-# described the body before it was rewritten.
-_DROPPED_HEADERS = frozenset(
+# What must not leave: the client's credentials, what an intermediary said (RFC 9110 section 7.6.1), what described the
+# body before it was rewritten, and what a Codex request says itself.
+_DROPPED = frozenset(
     {
-        "api-key",
-        "authorization",
-        "connection",
-        "content-encoding",
-        "cookie",
-        "expect",
-        "forwarded",
-        "keep-alive",
-        "openai-organization",
-        "openai-project",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-        "via",
-        "x-api-key",
-        "x-real-ip",
+        b"accept",
+        b"accept-encoding",
+        b"api-key",
+        b"authorization",
+        b"connection",
+        b"content-encoding",
+        b"content-length",
+        b"content-type",
+        b"cookie",
+        b"expect",
+        b"forwarded",
+        b"host",
+        b"keep-alive",
+        b"openai-beta",
+        b"openai-organization",
+        b"openai-project",
+        b"originator",
+        b"session-id",
+        b"session_id",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+        b"via",
+        b"x-api-key",
+        b"x-real-ip",
     }
 )
-_DROPPED_PREFIXES = ("proxy-", "x-forwarded-")
+_DROPPED_PREFIXES = (b"proxy-", b"x-forwarded-")
 
 # The names under which OpenCode (1.1 to 1.18) and the Codex CLI send their session id.
-SESSION_HEADERS = ("session_id", "session-id", "x-session-id")
+_SESSION_HEADERS = (b"session_id", b"session-id", b"x-session-id")
+
+# One header field as it is on the wire.
+Field = tuple[bytes, bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,40 +172,46 @@ def is_loopback(host: str) -> bool:
     return (mapped or address).is_loopback
 
 
-def client_session(headers: MutableMapping[str, str]) -> str | None:
+def client_session(fields: Iterable[Field]) -> str | None:
     """The session id that the client sent in a header, if it sent one."""
-    return next((headers[name] for name in SESSION_HEADERS if headers.get(name)), None)
+    given = {name.lower(): value for name, value in fields}
+    value = next((given[name] for name in _SESSION_HEADERS if given.get(name)), None)
+    return None if value is None else value.decode("utf-8", "surrogateescape")
 
 
-def edit_headers(
-    headers: MutableMapping[str, str],
-    *,
-    authorization: str,
-    originator: str,
-    session: str | None,
-    streaming: bool = True,
-) -> None:
-    """Turns a client's headers into those of a Codex request, in place.
+def passed_on(fields: Iterable[Field]) -> list[Field]:
+    """The header fields of a client's request that go to the endpoint as well."""
+    named = [(name.lower(), name, value) for name, value in fields]
+    dropped = _DROPPED
+    for lower, _, value in named:
+        if lower == b"connection":
+            dropped |= {each.strip().lower() for each in value.split(b",")}
+    return [
+        (name, value)
+        for lower, name, value in named
+        if lower not in dropped and not lower.startswith(_DROPPED_PREFIXES)
+    ]
 
-    `headers` is case-insensitive; `authorization` is the whole header value. The names are those that the
-    Codex CLI sends to its backend (releases 0.111 to 0.169). The caller sets Host and Content-Length.
+
+def codex_headers(*, authorization: str, originator: str, session: str | None, streaming: bool = True) -> list[Field]:
+    """The header fields that make a Codex request, but for Host and Content-Length.
+
+    `authorization` is the whole header value. The names are those that the Codex CLI sends to its backend (releases
+    0.111 to 0.169).
     """
-    named_by_connection = {name.strip().lower() for name in headers.get("connection", "").split(",")}
-    for name in list(headers):
-        lower = name.lower()
-        if lower in _DROPPED_HEADERS or lower in named_by_connection or lower.startswith(_DROPPED_PREFIXES):
-            headers.pop(name, None)
-    headers["Authorization"] = authorization
-    headers["Content-Type"] = "application/json"
-    headers["Accept"] = "text/event-stream" if streaming else "application/json"
-    headers["Accept-Encoding"] = "identity"
-    headers["OpenAI-Beta"] = "responses=experimental"
-    headers["originator"] = originator
+    headers = [
+        (b"Authorization", authorization.encode("utf-8", "surrogateescape")),
+        (b"Content-Type", b"application/json"),
+        (b"Accept", b"text/event-stream" if streaming else b"application/json"),
+        (b"Accept-Encoding", b"identity"),
+        (b"OpenAI-Beta", b"responses=experimental"),
+        (b"originator", originator.encode("utf-8", "surrogateescape")),
+    ]
     if session:
         # A prompt_cache_key may hold any characters, even half of a surrogate pair; a header value may not.
-        value = quote(session, safe="!#$&'()*+,/:;=?@[]~ ", errors="replace").strip()
-        headers["session_id"] = value
-        headers["session-id"] = value
+        value = quote(session, safe="!#$&'()*+,/:;=?@[]~ ", errors="replace").strip().encode()
+        headers += (b"session_id", value), (b"session-id", value)
+    return headers
 
 
 def redact(key: str) -> str:

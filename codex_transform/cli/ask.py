@@ -12,6 +12,7 @@ import click
 
 from codex_transform import endpoint, settings
 from codex_transform.cli import places
+from codex_transform.private_ca import private_ca
 from codex_transform.probe import Step, probe
 from codex_transform.settings import KNOBS, Loaded
 
@@ -103,7 +104,7 @@ def attempt(loaded: Loaded, answers: Mapping[str, str]) -> Step | None:
     where = endpoint.parse(answers.get("base_url") or str(known.base_url))
     click.secho(f"Trying {where.origin} …", dim=True, err=True)
     failed = None
-    for step in probe(where, key, originator=known.originator):
+    for step in probe(where, key, originator=known.originator, trusted_ca=private_ca(places.home())):
         click.secho(f"  {'✓' if step.ok else '✗'} {step.says}", fg="green" if step.ok else "red", err=True)
         if step.mend:
             click.echo(f"    {step.mend}", err=True)

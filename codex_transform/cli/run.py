@@ -36,6 +36,7 @@ def run(web: bool, command: tuple[str, ...]) -> None:
     """
     settings = ask.settle().settings
     beyond, notes = surroundings.upstream(os.environ)
+    unfit, warnings = surroundings.past_the_proxy(os.environ, settings.hosts)
     arguments = [*beyond.arguments, "-s", str(_UPSTREAM)] if beyond.arguments else []
     certificate = places.home() / ".mitmproxy" / "mitmproxy-ca-cert.pem"
     host = next(filter(None, map(_public, settings.hosts)), None)
@@ -44,11 +45,12 @@ def run(web: bool, command: tuple[str, ...]) -> None:
         proxy_process.running(certificate, host, arguments, web=web) as proxy,
     ):
         variables, more = _variables(settings, proxy, Path(folder))
-        for note in [*notes, *more]:
+        for note in [*notes, *warnings, *more]:
             click.secho(f"codex-transform: {note}", fg="yellow", err=True)
         if web:
             click.echo(f"codex-transform: look inside at {proxy.web}", err=True)
-        status = foreground.run(command, {**os.environ, **variables})
+        environ = {name: value for name, value in os.environ.items() if name not in unfit}
+        status = foreground.run(command, environ | variables)
         ended = proxy.has_ended()
     if ended:
         click.secho("codex-transform: the proxy ended before the command did.", fg="red", err=True)

@@ -44,6 +44,14 @@ def proxied(environ: Mapping[str, str], url: str, hosts: Iterable[str]) -> tuple
     return found, warnings
 
 
+def past_the_proxy(environ: Mapping[str, str], hosts: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Which variables would have OpenCode send its requests elsewhere than to one of `hosts`; also gives warnings."""
+    url = environ.get("OPENAI_BASE_URL")
+    if not url or any(_leaves_out(host.partition(":")[0], urlsplit(url).hostname or "") for host in hosts):
+        return [], []
+    return ["OPENAI_BASE_URL"], ["OPENAI_BASE_URL leads past the proxy: not for this command"]
+
+
 def key(environ: Mapping[str, str], home: Path) -> tuple[dict[str, str], list[str]]:
     """OPENAI_API_KEY for OpenCode to begin with, unless it has one or a login; also gives warnings."""
     if environ.get("OPENAI_API_KEY"):

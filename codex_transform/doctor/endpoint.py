@@ -1,19 +1,17 @@
 """The endpoint, tried with one small request: see `codex_transform/probe.py`."""
 
-import re
 from collections.abc import Iterator
-from pathlib import Path
 
 from codex_transform.doctor.finding import Finding, Mark, Patient, ok, warning
 from codex_transform.doctor.terminal import another_proxy
 from codex_transform.endpoint import parse
 from codex_transform.instructions import Instructions
+from codex_transform.private_ca import private_ca
 from codex_transform.probe import probe
 
 _LOGIN = " `codex-transform login` sets both."
 _TIMEOUT = 15.0
 _ON_THE_WAY = ("dns", "tcp", "tls")
-_TRUSTED_CA = re.compile(r"^ssl_verify_upstream_trusted_ca:[ \t]*(['\"]?)(.+?)\1[ \t]*(?:#.*)?$", re.MULTILINE)
 
 
 def endpoint(patient: Patient) -> Iterator[Finding]:
@@ -32,7 +30,7 @@ def endpoint(patient: Patient) -> Iterator[Finding]:
         originator=known.originator,
         model=patient.model,
         timeout=_TIMEOUT,
-        trusted_ca=_trusted_ca(patient.home),
+        trusted_ca=private_ca(patient.home),
         instructions=Instructions(patient.home / ".opencode" / "cache", known.catalog_url, override).text,
     )
     for step in steps:
@@ -43,13 +41,3 @@ def endpoint(patient: Patient) -> Iterator[Finding]:
         login = _LOGIN if step.name in ("key", "dns") or "base URL" in step.mend else ""
         mark: Mark = "fault" if not step.ok else "warning" if step.mend else "ok"
         yield Finding(mark, step.name, step.says, step.mend + login if step.mend else "")
-
-
-def _trusted_ca(home: Path) -> Path | None:
-    """What mitmproxy's own configuration file says of that option."""
-    try:
-        text = (home / ".mitmproxy" / "config.yaml").read_text("utf-8")
-    except (OSError, UnicodeDecodeError):
-        return None
-    found = _TRUSTED_CA.search(text)
-    return Path(found[2]).expanduser() if found else None

@@ -48,17 +48,15 @@ class Answer:
         response = flow.response
         if call is None or response is None:
             return
-        facts: dict[str, Any] = {}
         if isinstance(response.stream, StreamedAnswer) and response.stream.ended:
             # It has gone to the client piece by piece.
-            answer = response.stream.answer
-            facts = {"events": answer.events, "usage": answer.usage, "repaired": sorted(answer.repaired)}
+            _take_down(call, response.stream)
         elif call.error is None:
             try:
                 flow.response = _whole(call, response)
             except ApiError as error:
                 error.message = keys.unsaid(error.message.encode(errors="replace"), call.key).decode()
-                call.error = error
+                call.fail(error)
                 flow.response = reply.error(error, response.headers)
             except Exception:
                 logger.exception("rewriting an answer failed; it was not passed on")
@@ -66,15 +64,19 @@ class Answer:
                 flow.response = reply.error(call.error, response.headers)
             flow.response.timestamp_start = response.timestamp_start
             flow.response.timestamp_end = response.timestamp_end
+        facts: dict[str, Any] = {}
         if call.error:
-            logger.warning("%s %s: %s", call.error.status, call.error.type, call.error.message)
+            call.outcome = "error"
+        else:
+            facts = {"events": call.events, "usage": call.usage, "repaired": call.repaired}
         self.log.log_response(flow, "error" if call.error else "response", **facts)
-        call.authorization = None
 
     def error(self, flow: http.HTTPFlow) -> None:
         """The call has ended without an answer, because the client left."""
         if call := calls.of(flow):
-            call.authorization = None
+            if flow.response and isinstance(flow.response.stream, StreamedAnswer):
+                _take_down(call, flow.response.stream)
+            call.outcome = "left"
 
 
 def _succeeded(response: http.Response) -> bool:
@@ -85,11 +87,27 @@ def _whole(call: calls.Call, response: http.Response) -> http.Response:
     """The response for a client that gets it in one piece; raises ApiError when it is an error."""
     if not _succeeded(response):
         assert call.endpoint is not None
-        body = response.get_content(strict=False) or b""
+        body = response.raw_content or b""
         raise from_endpoint(response.status_code, response.headers, body, endpoint=call.endpoint.url)
     if isinstance(response.stream, StreamedAnswer):
         response.stream.hold(b"")  # a body of no bytes: raises
     if call.below:
+        call.outcome = "completed"
         return reply.json(response.status_code, response.get_content(strict=False) or b"", response.headers)
-    encoding = response.headers.get("content-encoding")
-    return reply.json(200, to_json(fold(response.raw_content or b"", call.asked_model, encoding)), response.headers)
+    answer = AnswerStream(call.asked_model, response.headers.get("content-encoding"))
+    try:
+        folded = fold(response.raw_content or b"", answer)
+    finally:
+        _note(call, answer)
+    return reply.json(200, to_json(folded), response.headers)
+
+
+def _take_down(call: calls.Call, streamed: StreamedAnswer) -> None:
+    """What is known of an answer that went to the client piece by piece."""
+    call.first_token = streamed.first_token
+    _note(call, streamed.answer)
+
+
+def _note(call: calls.Call, answer: AnswerStream) -> None:
+    call.events, call.usage, call.repaired = answer.events, answer.usage, sorted(answer.repaired)
+    call.outcome = answer.status

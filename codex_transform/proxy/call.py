@@ -5,6 +5,7 @@ mapping lets a call go with its flow. It is also what keeps keys out of flows: s
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from mitmproxy import http
@@ -19,9 +20,14 @@ class Call:
     """One request that is ours.
 
     `below` is the path below /responses ("" or e.g. "/compact"). `endpoint` and `transformed` are set once the
-    request has been rewritten. `original` is the client's body, decoded, as long as the call lasts. `error` is what the client is told instead of an answer, if it is. `authorization` is
-    the header value to send, which holds a key: until the request has been rewritten the client's own, if that is to
-    be forwarded, then the endpoint's, and None again once the call is over.
+    request has been rewritten. `original` is the client's body, decoded, as long as the call lasts. `error` is what
+    the client is told instead of an answer, if it is. `authorization` is the header value to send, which holds a key:
+    until the request has been rewritten the client's own, if that is to be forwarded, then the endpoint's, and None
+    again once the call is over. `idle_timeout` is how many seconds the endpoint may say nothing.
+
+    The rest is known once the answer is over: how many `events` the endpoint sent, the `usage` that it reported, what
+    was `repaired` by name, the unix time at which the model's `first_token` passed (None for a client that does not
+    stream), and the `outcome`: `completed`, `incomplete`, `failed`, `error`, `cut`, or `left` when the client has.
     """
 
     below: str
@@ -30,6 +36,21 @@ class Call:
     original: bytes | None = field(default=None, repr=False)
     error: ApiError | None = None
     authorization: str | None = field(default=None, repr=False)
+    idle_timeout: float = float("inf")
+    events: int = 0
+    usage: dict[str, Any] | None = None
+    repaired: list[str] = field(default_factory=list)
+    first_token: float | None = None
+    outcome: str | None = None
+
+    def fail(self, error: ApiError) -> None:
+        """The client is told this instead of an answer.
+
+        What an exception remembers of where it was raised leads to the flow, and would keep it for ever: a mapping is
+        weak only as long as no value leads to its key.
+        """
+        error.__context__ = error.__cause__ = None
+        self.error = error.with_traceback(None)
 
     @property
     def key(self) -> str:

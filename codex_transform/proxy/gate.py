@@ -40,8 +40,8 @@ class Gate:
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Marks requests of ours; answers WebSocket upgrades, which a Codex endpoint with a key does not serve."""
-        if flow.response:
-            return  # mitmproxy wants a password first
+        if flow.response or not flow.live:
+            return  # mitmproxy wants a password first, or shows what it reads from a file
         request = flow.request
         below = below_responses(request.path)
         if below is None or not self._ours(_host_of(flow), request.port):
@@ -69,9 +69,10 @@ class Gate:
         """What is wrong with a request of ours that must not leave with the key."""
         if is_unprotected(self.config):
             return ApiError(403, UNPROTECTED)
-        for name, value in request.headers.fields:
-            if _CONTROLS.search(value):
-                return bad_request(f"header {name.decode('ascii', 'replace')} holds a control character or is folded")
+        fields = request.headers.fields
+        if _CONTROLS.search(b"".join(value for _, value in fields)):
+            name = next(name.decode("ascii", "replace") for name, value in fields if _CONTROLS.search(value))
+            return bad_request(f"header {name} holds a control character or is folded")
         if request.http_version not in _VERSIONS:
             return ApiError(505, f"{request.http_version!r}: this proxy speaks HTTP/1.1 and HTTP/2")
         return None

@@ -7,6 +7,7 @@ addon and the wire, other addons, mitmproxy's options and a person in mitmweb ma
 """
 
 import logging
+from copy import copy
 
 from mitmproxy import http
 from mitmproxy.connection import Connection, Server
@@ -37,13 +38,11 @@ def hide_credentials(headers: http.Headers) -> str | None:
     Gives the Authorization that was there; None if there was none, or only what an earlier call left of it.
     """
     authorization = headers.get("authorization")
-    for name in CREDENTIALS:
-        if name in headers:
-            headers[name] = _HIDDEN
     if authorization is None or _HIDDEN in authorization:
-        return None
-    headers["authorization"] = shown(authorization)
-    return str(authorization)
+        authorization = None
+    for name in {name.lower().decode("latin-1") for name, _ in headers.fields} & CREDENTIALS:
+        headers[name] = shown(authorization) if authorization and name == "authorization" else _HIDDEN
+    return authorization
 
 
 def drop_credentials(headers: http.Headers) -> None:
@@ -61,7 +60,10 @@ def on_the_wire(request: http.Request, call: Call | None, connection: Connection
     header = request.headers.get("authorization", "")
     if _HIDDEN not in header:
         return request
-    sent = request.copy()
+    # What differs is copied and nothing else: mitmproxy's own copy takes the whole request apart and checks it.
+    sent = copy(request)
+    sent.data = copy(request.data)
+    sent.data.headers = request.headers.copy()
     if call and call.authorization and header == shown(call.authorization) and _is_for(call, request, connection):
         sent.headers["authorization"] = call.authorization
     else:

@@ -1,6 +1,7 @@
 """Responses that the proxy writes for the client: an error, a JSON object, the head of a stream."""
 
 from collections.abc import Iterable
+from copy import copy
 
 from mitmproxy import http
 
@@ -10,20 +11,20 @@ from codex_transform.errors import ApiError
 # the client, and cookies.
 _NOT_FOR_CLIENTS = frozenset(
     {
-        "connection",
-        "content-encoding",
-        "content-length",
-        "content-type",
-        "keep-alive",
-        "location",
-        "proxy-authenticate",
-        "proxy-connection",
-        "set-cookie",
-        "set-cookie2",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
+        b"connection",
+        b"content-encoding",
+        b"content-length",
+        b"content-type",
+        b"keep-alive",
+        b"location",
+        b"proxy-authenticate",
+        b"proxy-connection",
+        b"set-cookie",
+        b"set-cookie2",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
     }
 )
 
@@ -32,9 +33,11 @@ def passed_on(headers: http.Headers | None) -> Iterable[tuple[bytes, bytes]]:
     """The fields of an endpoint's response that a client may see: request id, rate limits and the like."""
     if headers is None:
         return ()
-    named_by_connection = {name.strip().lower() for name in headers.get("connection", "").split(",")}
-    dropped = _NOT_FOR_CLIENTS | named_by_connection
-    return [(name, value) for name, value in headers.fields if name.decode("latin-1").lower() not in dropped]
+    dropped = _NOT_FOR_CLIENTS
+    for name, value in headers.fields:
+        if name.lower() == b"connection":
+            dropped |= {each.strip().lower() for each in value.split(b",")}
+    return [(name, value) for name, value in headers.fields if name.lower() not in dropped]
 
 
 def error(problem: ApiError, upstream: http.Headers | None = None) -> http.Response:
@@ -61,18 +64,13 @@ def event_stream(flow: http.HTTPFlow) -> http.Response:
     """
     upstream = flow.response
     assert upstream is not None
-    headers = http.Headers(passed_on(upstream.headers))
-    headers["content-type"] = "text/event-stream; charset=utf-8"
-    headers["cache-control"] = "no-cache"
-    if flow.request.http_version == "HTTP/1.1":
-        headers["transfer-encoding"] = "chunked"
-    return http.Response(
-        http_version=upstream.data.http_version,
-        status_code=200,
-        reason=b"OK",
-        headers=headers,
-        content=None,
-        trailers=None,
-        timestamp_start=upstream.timestamp_start,
-        timestamp_end=None,
-    )
+    fields = [field for field in passed_on(upstream.headers) if field[0].lower() != b"cache-control"]
+    fields += (b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")
+    if flow.request.is_http11:
+        fields.append((b"transfer-encoding", b"chunked"))
+    # A shallow copy: mitmproxy's constructor checks the type of every field.
+    head = copy(upstream)
+    head.data = copy(upstream.data)
+    head.data.headers = http.Headers(fields)
+    head.data.status_code, head.data.reason = 200, b"OK"
+    return head

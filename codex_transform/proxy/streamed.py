@@ -6,6 +6,7 @@ before the response head has left, an answer may still turn out to be an error.
 """
 
 import logging
+import time
 from collections.abc import Iterable
 
 from codex_transform.errors import ApiError
@@ -15,13 +16,30 @@ logger = logging.getLogger(__name__)
 
 
 class StreamedAnswer:
-    """The stream function of one response; `answer` does the work. `ended` once the body is over."""
+    """The stream function of one response; `answer` does the work.
+
+    `ended` is True once the body is over. `first_token` is the unix time at which the first event passed that the
+    model is behind, None as long as none has.
+    """
 
     def __init__(self, answer: AnswerStream) -> None:
         self.answer = answer
         self.ended = False
+        self.first_token: float | None = None
         self._held: bytes | None = None
         self._broken = False
+        self._kept: list[bytes] | None = None
+        self._room = 0
+
+    def keep(self, limit: int) -> None:
+        """Has the pieces that leave kept, for `kept`; to be called before the first. More than `limit` bytes of them
+        are too many: then none are."""
+        self._kept, self._room = [], limit
+
+    @property
+    def kept(self) -> bytes | None:
+        """What has left so far; None unless it was to be kept and is no more than the limit."""
+        return None if self._kept is None else b"".join(self._kept)
 
     def hold(self, data: bytes) -> bool:
         """Takes a piece (b"" for the end) before the head has left; True when there is something to send.
@@ -43,6 +61,8 @@ class StreamedAnswer:
     def __call__(self, data: bytes) -> Iterable[bytes]:
         """mitmproxy's stream function: a piece of the endpoint's body in, what the client gets out."""
         out, self._held = (self._take(data) if self._held is None else self._held), None
+        if self._kept is not None:
+            self._keep(out)
         return [out] if out else []
 
     def _take(self, data: bytes) -> bytes:
@@ -50,7 +70,7 @@ class StreamedAnswer:
         if self._broken:
             return data
         try:
-            return self.answer.feed(data) if data else self.answer.finish()
+            out = self.answer.feed(data) if data else self.answer.finish()
         except ApiError:
             raise
         except Exception:
@@ -58,3 +78,14 @@ class StreamedAnswer:
             logger.exception("rewriting an answer failed; passing the rest of it on as it comes")
             self._broken = True
             return data
+        if self.first_token is None and self.answer.speaking:
+            self.first_token = time.time()
+        return out
+
+    def _keep(self, out: bytes) -> None:
+        assert self._kept is not None
+        self._room -= len(out)
+        if self._room < 0:
+            self._kept = None
+        else:
+            self._kept.append(out)

@@ -8,7 +8,7 @@ import logging
 from mitmproxy import http
 from mitmproxy.proxy.mode_specs import ReverseMode
 
-from codex_transform.endpoint import Endpoint, client_session, edit_headers
+from codex_transform.endpoint import Endpoint, Field, client_session, codex_headers, passed_on
 from codex_transform.errors import ApiError, bad_request
 from codex_transform.proxy import call as calls
 from codex_transform.proxy import keys, reply
@@ -48,7 +48,7 @@ class Transform:
         try:
             self._rewrite(flow, call)
         except ApiError as error:
-            call.error = error
+            call.fail(error)
         except Exception:
             logger.exception("rewriting a request failed; it was not sent")
             call.error = ApiError(500, "codex-transform failed on this request; its log says why")
@@ -64,8 +64,9 @@ class Transform:
     def _rewrite(self, flow: http.HTTPFlow, call: calls.Call) -> None:
         endpoint = self.config.require_endpoint()
         call.authorization = call.authorization or f"Bearer {self.config.require_key()}"
-        session = client_session(flow.request.headers)
-        body = parse(_decoded(flow.request))
+        session = client_session(flow.request.headers.fields)
+        call.original = _decoded(flow.request)
+        body = parse(call.original)
         given = set(body)
         done = transform(
             body,
@@ -78,17 +79,13 @@ class Transform:
             ),
         )
         call.endpoint, call.transformed = endpoint, done
-        _readdress(flow.request, endpoint, call.below)
-        edit_headers(
-            flow.request.headers,
+        headers = codex_headers(
             authorization=keys.shown(call.authorization),
             originator=self.config.settings.originator,
             session=session or done.conversation,
             streaming=not call.below,
         )
-        flow.request.content = dump(done.body)
-        # The client's words are quoted: they may hold line breaks.
-        logger.info("%r → %r %s · %s", done.resolved.asked, done.body["model"], done.effort or "", flow.request.url)
+        _replace(flow.request, endpoint, call.below, headers, dump(done.body))
         if self.config.settings.debug:
             logger.info(
                 "%s bytes · %s items · %s tools · instructions from %s · dropped: %s · added: %s · conversation %r",
@@ -102,11 +99,19 @@ class Transform:
             )
 
 
-def _readdress(request: http.Request, endpoint: Endpoint, below: str) -> None:
-    request.scheme, request.host, request.port = endpoint.scheme, endpoint.host, endpoint.port
-    request.path = endpoint.path + below
-    request.host_header = endpoint.authority
-    request.trailers = None
+def _replace(request: http.Request, endpoint: Endpoint, below: str, headers: list[Field], content: bytes) -> None:
+    """Makes the client's request the endpoint's, in one go: each of mitmproxy's own setters keeps others in step."""
+    data = request.data
+    data.scheme, data.host, data.port = endpoint.scheme.encode(), endpoint.host, endpoint.port
+    data.path = (endpoint.path + below).encode()
+    data.content, data.trailers = content, None
+    fields = [*passed_on(data.headers.fields), *headers, (b"Content-Length", b"%d" % len(content))]
+    by_field = not (request.is_http2 or request.is_http3)
+    if by_field:
+        fields.insert(0, (b"Host", endpoint.authority.encode()))
+    if data.authority or not by_field:
+        request.authority = endpoint.authority
+    data.headers = http.Headers(fields)
 
 
 def _decoded(request: http.Request) -> bytes:

@@ -51,12 +51,18 @@ def bridge(tools: Sequence[Mapping[str, Any]], codex_mode: bool) -> str | None:
 
 
 def _read(tools: Sequence[Mapping[str, Any]]) -> _Offer:
-    names = tuple(dict.fromkeys(name for tool in tools for name in _names(tool)))
-    by_name = {tool.get("name"): tool for tool in tools if type(tool.get("name")) is str}
+    by_name = {name: tool for tool in tools if type(name := tool.get("name")) is str}
+    names: dict[str, None] = {}
+    for tool in tools:
+        name = tool.get("name")
+        if type(name) is str and tool.get("type") == "function" and _is_plain(name):
+            names[name] = None  # as nearly all are
+        else:
+            names.update(dict.fromkeys(_names(tool)))
     patch, bash = by_name.get("apply_patch", {}), by_name.get("bash", {})
     arguments = _properties(patch)
     return _Offer(
-        names,
+        tuple(names),
         freeform_patch=patch.get("type") == "custom",
         patch_argument=_shown(next(iter(arguments))) if len(arguments) == 1 else None,
         command_is_text=_kind(_properties(bash).get("command")) == "string",
@@ -79,8 +85,12 @@ def _names(tool: Mapping[str, Any]) -> Iterator[str]:
                 yield _shown(f"{name}.{member['name']}")
 
 
+def _is_plain(name: str) -> bool:
+    return len(name) <= _LONGEST_NAME and name.isidentifier()
+
+
 def _shown(name: str) -> str:
-    if len(name) <= _LONGEST_NAME and name.isidentifier():
+    if _is_plain(name):
         return name
     plain = "".join(c if c.isprintable() and c != "`" else "_" for c in name[: _LONGEST_NAME + 1])
     return plain if len(plain) <= _LONGEST_NAME else f"{plain[:_LONGEST_NAME]}…"

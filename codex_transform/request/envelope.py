@@ -7,7 +7,7 @@ counts as absent and is taken out. Types as in OpenAI's API reference, "Create a
 
 from typing import Any
 
-from codex_transform.errors import bad_request
+from codex_transform.errors import ApiError, bad_request
 
 _KINDS: dict[type, str] = {
     str: "a string",
@@ -61,7 +61,8 @@ def check(body: dict[str, Any]) -> None:
             _check_optional(body[name], member, kind, f"{name}.{member}")
     for name, kind in _ELEMENTS:
         for index, value in enumerate(body.get(name, ())):
-            _expect(value, kind, f"{name}[{index}]")
+            if type(value) is not kind:
+                raise _wrong(value, kind, f"{name}[{index}]")
 
 
 def _check_optional(holder: dict[str, Any], name: str, kind: type, path: str) -> None:
@@ -75,4 +76,8 @@ def _check_optional(holder: dict[str, Any], name: str, kind: type, path: str) ->
 
 def _expect(value: object, kind: type, path: str) -> None:
     if type(value) is not kind:
-        raise bad_request(f"`{path}` must be {_KINDS[kind]}, not {kind_of(value)}", path)
+        raise _wrong(value, kind, path)
+
+
+def _wrong(value: object, kind: type, path: str) -> ApiError:
+    return bad_request(f"`{path}` must be {_KINDS[kind]}, not {kind_of(value)}", path)

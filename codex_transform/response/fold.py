@@ -38,13 +38,12 @@ _ENDS = ("response.completed", "response.incomplete")
 _UNBEGUN = {"content": {"type": "message", "role": "assistant"}, "summary": {"type": "reasoning"}}
 
 
-def fold(body: bytes, asked_model: str | None, content_encoding: str | None) -> dict[str, Any]:
-    """The response object that `body` is or streams, under the model's name that the client asked for.
+def fold(body: bytes, answer: AnswerStream) -> dict[str, Any]:
+    """The response object that `body` is or streams; `answer` has seen nothing yet, and knows the facts afterwards.
 
     Raises ApiError, with the status that belongs to it, for an error or a response that failed, and 502 for an answer
     that was cut off or is none.
     """
-    answer = AnswerStream(asked_model, content_encoding)
     events = list(_events(answer.feed(body) + answer.finish()))
     if answer.error:
         raise answer.error

@@ -48,7 +48,8 @@ class Rewriter:
     """One answer's way from the endpoint's event stream to the client's.
 
     `events` counts the events that came in, `parsed` those that had to be parsed, `repaired` names what was mended.
-    `started` is True once an event or a comment has been passed on. `stray` is how the text began that came instead
+    `started` is True once an event or a comment has been passed on, `speaking` once one has that the model is behind:
+    an output item or a delta. `stray` is how the text began that came instead
     of events, as long as nothing else has come.
     """
 
@@ -57,6 +58,7 @@ class Rewriter:
         self.parsed = 0
         self.repaired: set[str] = set()
         self.started = False
+        self.speaking = False
         self.stray = b""
         self._named = None if asked_model is None else b'"model":' + jsontext.write(asked_model)
         self._limit = limit
@@ -150,13 +152,13 @@ class Rewriter:
         kind = head[2].decode() if head and head[1] in (None, head[2]) else ""
         if len(block) > self._limit:
             self.events += 1
-            self.started = True
+            self._passes(kind)
             self._repairer.ended = self.ended or ENDS.get(kind)
             return block
         if not self._needs_nothing(kind, block):
             return self._read(block)
         self.events += 1
-        self.started = True
+        self._passes(kind)
         self._repairer.keep(kind, block)
         self._last = block
         self._consider(kind, block)
@@ -207,9 +209,15 @@ class Rewriter:
         if mended:
             block = self._replace(mended, b"".join(_render(event, fields) for event in events))
         if events:
-            self.started = True
+            self._passes(kind)
             self._repairer.keep(kind, block)
         return block
+
+    def _passes(self, kind: str) -> None:
+        """An event of this type is passed on."""
+        self.started = True
+        if kind.endswith(".delta") or kind.startswith("response.output_item."):
+            self.speaking = True
 
     def _pass_lines(self, block: bytes, fields: sse.Fields) -> bytes:
         """What leaves in the place of lines that are no event."""

@@ -15,6 +15,7 @@ from codex_transform.response.decoding import DecodingError, decoder_for
 from codex_transform.response.report import server_error
 from codex_transform.response.rewrite import Rewriter
 from codex_transform.response.unfold import unfold_bytes
+from codex_transform.response.unreachable import broken_off
 
 _LONGEST_MARGIN = 1024
 _CUT = "The endpoint ended the answer before it was complete."
@@ -40,6 +41,11 @@ class AnswerStream:
     def events(self) -> int:
         """How many events the endpoint has sent."""
         return self._rewriter.events
+
+    @property
+    def speaking(self) -> bool:
+        """True once the model has said something: an output item or a delta."""
+        return self._rewriter.speaking
 
     @property
     def parsed(self) -> int:
@@ -88,7 +94,7 @@ class AnswerStream:
 
     def abort(self, reason: str) -> bytes:
         """The connection to the endpoint broke, for this reason."""
-        return self._close(whole.cut_off(f"The connection broke before the answer was complete: {reason}"))
+        return self._close(broken_off(reason))
 
     def _begin(self, data: bytes) -> bytes:
         """Nothing is known yet about the answer."""
@@ -108,7 +114,10 @@ class AnswerStream:
     def _collect(self, data: bytes) -> bytes:
         """The answer is JSON."""
         self._json += data
-        return b""
+        if len(self._json) <= whole.LONGEST:
+            return b""
+        self._json.clear()
+        return self._close(whole.too_long())
 
     def _close(self, broken: ApiError | None) -> bytes:
         """The answer is over: what closes the client's stream. `broken` says what cut it off, if anything did."""

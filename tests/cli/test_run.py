@@ -372,6 +372,20 @@ def test_a_proxy_that_is_of_no_use(proxy: str, says: str, ready: Person) -> None
 
 
 @pytest.mark.parametrize(
+    ("url", "seen"),
+    [
+        ("https://llm.example/v1", "none"),
+        ("https://api.openai.com/v1", "https://api.openai.com/v1"),
+        ("", ""),
+    ],
+)
+def test_a_base_url_that_leads_past_the_proxy_is_not_for_the_command(ready: Person, url: str, seen: str) -> None:
+    done = ready.run("run", "sh", "-c", "echo ${OPENAI_BASE_URL-none}", OPENAI_BASE_URL=url)
+    assert done.stdout.strip() == seen
+    assert ("OPENAI_BASE_URL leads past the proxy" in done.stderr) == (seen == "none")
+
+
+@pytest.mark.parametrize(
     ("given", "expected", "warned"),
     [
         ("intern.example,10.0.0.0/8", "intern.example,10.0.0.0/8,localhost,127.0.0.1,::1", []),

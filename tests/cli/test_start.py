@@ -57,7 +57,8 @@ def test_it_serves_and_says_how_to_use_it(person: Person, sandbox: Sandbox) -> N
         assert any(proxy.is_ready() or waiting.wait(0.02) for _ in range(500))
         assert demo_client.converse(proxy.url, certificate, person.project, "gpt-5.1", "write hello world to test.txt")
         # Each call has one line in the log, and mitmproxy none of its own.
-        proxy.wait_for(r"(?s)(?:\] gpt-5\.1 medium · [^\n]+ out.*){%d}" % len(sandbox.requests))
+        lines = r"\] gpt-5\.1 medium · [^\n]+ out.*" * len(sandbox.requests)
+        proxy.wait_for(f"(?s){lines}")
         assert "<<" not in proxy.log
         for line in (f"set -gx HTTPS_PROXY {proxy.url}", f'$env:HTTPS_PROXY = "{proxy.url}"'):
             assert line in proxy.log.splitlines()

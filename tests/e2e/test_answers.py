@@ -48,7 +48,7 @@ class Fails:
     in_stream: bool = False
 
 
-CUT = Fails(502, "server_error", "complete", in_stream=True)
+CUT = Fails(502, "server_error", "complete|broke off", in_stream=True)
 CUT_AT_ONCE = Fails(502, None, "complete|127.0.0.1")
 NOT_AN_ANSWER = Fails(502, None, "endpoint")
 LIMIT = Fails(429, "usage_limit_reached", "usage limit", retry_after=3600)

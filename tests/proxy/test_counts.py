@@ -1,6 +1,7 @@
 """How much work one call costs, counted rather than timed: a second parse of a body is a defect, however fast."""
 
 import json
+import logging
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
@@ -9,9 +10,12 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from mitmproxy import connection
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.test import taddons, tflow, tutils
 
+from codex_transform.proxy import call as calls
+from codex_transform.proxy import keys
 from codex_transform.proxy.config import Config
 from codex_transform.proxy.gate import Gate
 from codex_transform.proxy.refresh import Refresh
@@ -81,6 +85,38 @@ async def test_a_body_is_parsed_once_and_written_once(send: Callable[[dict[str, 
     assert counts["from_json"] == 1
     assert counts["to_json"] == 1
     assert counts["loads"] == 0
+
+
+async def test_a_line_in_the_log_is_too_much_for_a_request(
+    send: Callable[[dict[str, Any]], bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    """mitmproxy gives each to every addon there is, which takes longer than rewriting a request."""
+    caplog.set_level(logging.INFO)
+    send(history(1))
+    caplog.clear()
+    send(history(2))
+    assert caplog.records == []
+
+
+async def test_the_clients_body_is_remembered_and_not_copied() -> None:
+    flow = tflow.tflow(req=tutils.treq(content=b'{"model": "m", "input": []}'))
+    config = Config({"CODEX_BASE_URL": "https://endpoint.example", "CODEX_API_KEY": "sk-of-the-endpoint-000000"})
+    log = RequestLog(config)
+    with taddons.context(Proxyserver(), config) as context:
+        context.configure(config, codex_mode=True)
+        call, content = calls.begin(flow, ""), flow.request.raw_content
+        Transform(config, Refresh(config), log).request(flow)
+        assert flow.response is None
+        assert call.original is content
+        assert flow.request.raw_content != content
+    log.done()
+
+
+def test_the_copy_with_the_key_shares_the_body() -> None:
+    request = tutils.treq(content=b"x" * 1000, headers=((b"authorization", b"Bearer \xe2\x80\xa6"),))
+    sent = keys.on_the_wire(request, None, connection.Server(address=("endpoint.example", 443)))
+    assert sent is not request
+    assert sent.raw_content is request.raw_content
 
 
 async def test_the_work_grows_with_the_history_and_no_faster(send: Callable[[dict[str, Any]], bytes]) -> None:

@@ -11,6 +11,7 @@ from response.streams import USAGE, answer, call, dumps, message, numbered, reas
 
 from codex_transform.errors import ApiError
 from codex_transform.response.fold import fold
+from codex_transform.response.stream import AnswerStream
 from codex_transform.response.unfold import unfold, unfold_bytes
 
 EVENTS = TypeAdapter(ResponseStreamEvent)
@@ -18,7 +19,7 @@ CREATED = {"type": "response.created", "response": response(status="in_progress"
 
 
 def folded(*events: Any, model: str | None = None) -> dict[str, Any]:
-    return fold(stream(numbered([CREATED, *events])), model, None)
+    return fold(stream(numbered([CREATED, *events])), AnswerStream(model, None))
 
 
 def ended(output: Any = (), **more: Any) -> dict[str, Any]:
@@ -83,8 +84,8 @@ def test_unfold_streams_what_the_api_would(item: dict[str, Any]) -> None:
     for event in unfold(whole):
         if item["type"] != "brand_new_call":
             EVENTS.validate_python(event)
-    assert fold(unfold_bytes(whole), None, None) == whole
-    assert fold(dumps(whole), None, None) == whole
+    assert fold(unfold_bytes(whole), AnswerStream(None, None)) == whole
+    assert fold(dumps(whole), AnswerStream(None, None)) == whole
 
 
 def test_unfold_grows_an_item_in_the_order_of_the_api() -> None:
@@ -142,8 +143,8 @@ def test_fold_undoes_unfold(items: list[Any], end: tuple[str, Any], more: dict[s
     status, details = end
     whole = response([{**item, "id": f"{at}_{item['id']}"} for at, item in enumerate(items)], status, **more)
     whole["incomplete_details"] = details
-    assert fold(unfold_bytes(whole), None, None) == whole
-    assert fold(dumps(whole), None, None) == whole
+    assert fold(unfold_bytes(whole), AnswerStream(None, None)) == whole
+    assert fold(dumps(whole), AnswerStream(None, None)) == whole
 
 
 # --- what is folded ----------------------------------------------------------------------------------------------
@@ -230,9 +231,9 @@ def test_an_item_that_was_never_done_is_added_up_beside_those_that_were() -> Non
 def test_what_the_relay_calls_the_end_and_the_model_do_not_matter() -> None:
     events = answer()
     events[-1] = {**events[-1], "type": "response.done"}
-    found = fold(stream(events), "gpt-5-nano", None)
+    found = fold(stream(events), AnswerStream("gpt-5-nano", None))
     assert found == {**response([message()]), "model": "gpt-5-nano"}
-    assert fold(dumps(response([message()])), "gpt-5-nano", None) == found
+    assert fold(dumps(response([message()])), AnswerStream("gpt-5-nano", None)) == found
 
 
 @pytest.mark.parametrize(
@@ -265,7 +266,7 @@ def test_a_failed_response_becomes_the_status_of_its_code(code: str, status: int
     ]
     for body in ways:
         with pytest.raises(ApiError) as caught:
-            fold(body, "m", None)
+            fold(body, AnswerStream("m", None))
         assert (caught.value.status, caught.value.code, caught.value.message) == (status, code, "It failed.")
 
 
@@ -284,7 +285,7 @@ def test_a_failed_response_becomes_the_status_of_its_code(code: str, status: int
 )
 def test_what_is_no_whole_answer_is_a_502(body: bytes) -> None:
     with pytest.raises(ApiError) as caught:
-        fold(body, None, None)
+        fold(body, AnswerStream(None, None))
     assert caught.value.status == 502
 
 
@@ -292,7 +293,7 @@ def test_retry_after_of_a_limit() -> None:
     limit = {"type": "error", "error": {"type": "usage_limit_reached", "message": "x", "resets_in_seconds": 30}}
     for events in ([limit], [CREATED, limit]):
         with pytest.raises(ApiError) as caught:
-            fold(stream(events), None, None)
+            fold(stream(events), AnswerStream(None, None))
         assert caught.value.retry_after == 30
 
 
@@ -300,7 +301,7 @@ def test_retry_after_of_a_limit() -> None:
 def test_usage_always_counts(usage: Any) -> None:
     """Without both numbers OpenCode takes an answer for none and asks again, without end."""
     event = {"type": "response.completed", "response": {"id": "r", "status": "completed", "output": [], "usage": usage}}
-    counted = fold(b"data: " + dumps(event) + b"\n\n", None, None)["usage"]
+    counted = fold(b"data: " + dumps(event) + b"\n\n", AnswerStream(None, None))["usage"]
     assert type(counted["input_tokens"]) is int
     assert type(counted["output_tokens"]) is int
     assert counted["input_tokens_details"]["cached_tokens"] == 0
@@ -309,10 +310,12 @@ def test_usage_always_counts(usage: Any) -> None:
 def test_a_response_that_says_it_failed_has_failed() -> None:
     response = {"id": "r", "status": "failed", "output": [], "error": {"code": "server_error", "message": "Broke."}}
     with pytest.raises(ApiError, match="Broke"):
-        fold(b"data: " + dumps({"type": "response.completed", "response": response}) + b"\n\n", None, None)
+        fold(
+            b"data: " + dumps({"type": "response.completed", "response": response}) + b"\n\n", AnswerStream(None, None)
+        )
 
 
 def test_an_end_too_large_to_read_is_an_error() -> None:
     event = b'data: {"type":"response.failed","response":{"status":"failed","x":"' + b"y" * (33 << 20) + b'"}}\n\n'
     with pytest.raises(ApiError):
-        fold(event, None, None)
+        fold(event, AnswerStream(None, None))

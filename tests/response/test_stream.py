@@ -330,4 +330,4 @@ def test_members_of_any_kind_give_bytes_or_an_error(parts: list[tuple[dict[str, 
         assert outcome([whole], "m") == outcome(pieces(whole, [900, 1500]), "m")
         outcome([data], "m")
         with suppress(ApiError):
-            fold(whole, "m", None)
+            fold(whole, AnswerStream("m", None))

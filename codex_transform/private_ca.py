@@ -1,0 +1,16 @@
+"""Which private authority mitmproxy has been told to trust, for endpoints that have their certificate from one."""
+
+import re
+from pathlib import Path
+
+_OPTION = re.compile(r"^ssl_verify_upstream_trusted_ca:[ \t]*(['\"]?)(.+?)\1[ \t]*(?:#.*)?$", re.MULTILINE)
+
+
+def private_ca(home: Path) -> Path | None:
+    """The file that mitmproxy's own configuration below `home` names for it; None if it names none."""
+    try:
+        text = (home / ".mitmproxy" / "config.yaml").read_text("utf-8")
+    except (OSError, UnicodeDecodeError):
+        return None
+    found = _OPTION.search(text)
+    return Path(found[2]).expanduser() if found else None

@@ -1,0 +1,41 @@
+"""Many addons that mitmproxy takes for one.
+
+For every event mitmproxy walks through all addons there are and asks each whether it has a hook for it; a request makes
+a dozen events, so an addon costs every request something even if it has nothing to say. Here each hook is put together
+once, when the addons are made, out of those that have it.
+"""
+
+from collections.abc import Callable, Sequence
+from inspect import iscoroutinefunction
+from typing import Any
+
+from mitmproxy.hooks import all_hooks
+
+_Hook = Callable[..., Any]
+
+
+class Together:
+    """Asks the addons that it is made of, in their order. What one raises keeps the later ones from being asked."""
+
+    def __init__(self, *addons: object) -> None:
+        for name in all_hooks:
+            if hooks := [getattr(addon, name) for addon in addons if hasattr(addon, name)]:
+                setattr(self, name, hooks[0] if len(hooks) == 1 else _in_turn(hooks))
+
+
+def _in_turn(hooks: Sequence[_Hook]) -> _Hook:
+    if not any(map(iscoroutinefunction, hooks)):
+
+        def ask(*event: object) -> None:
+            for hook in hooks:
+                hook(*event)
+
+        return ask
+
+    async def ask_and_wait(*event: object) -> None:
+        for hook in hooks:
+            waits = hook(*event)
+            if waits is not None:
+                await waits
+
+    return ask_and_wait

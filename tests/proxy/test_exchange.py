@@ -1,0 +1,108 @@
+"""A flow whose exchange is over is let go, though a timer still holds the stream; and how many writes one takes."""
+
+import gc
+from collections.abc import Iterator
+from weakref import ref
+
+import pytest
+from mitmproxy import http
+from mitmproxy.connection import Client, ConnectionState
+from mitmproxy.options import Options
+from mitmproxy.proxy import commands, events
+from mitmproxy.proxy.context import Context
+from mitmproxy.proxy.layers.http import (
+    HttpLayer,
+    HTTPMode,
+    HttpRequestHeadersHook,
+    HttpResponseHeadersHook,
+)
+from response.streams import answer, stream
+
+from codex_transform.proxy import call as calls
+from codex_transform.proxy.layer import Layers
+from codex_transform.proxy.streamed import StreamedAnswer
+from codex_transform.response.stream import AnswerStream
+
+REQUEST = b"POST http://api.openai.com/v1/responses HTTP/1.1\r\nhost: api.openai.com\r\ncontent-length: 2\r\n\r\n{}"
+HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+
+
+class Proxy:
+    """mitmproxy's HTTP layer with our stream in it, and hooks that do what our addons do."""
+
+    def __init__(self) -> None:
+        client = Client(peername=("c", 1), sockname=("p", 2), timestamp_start=0, state=ConnectionState.OPEN)
+        self.context = Context(client, Options())
+        # Options of an addon of mitmproxy's own.
+        for name in ("validate_inbound_headers", "store_streamed_bodies", "websocket", "keep_host_header", "rawtcp"):
+            self.context.options.add_option(name, bool, False, "")
+        for name in ("stream_large_bodies", "body_size_limit"):
+            self.context.options.add_option(name, str | None, None, "")
+        self.flow: http.HTTPFlow | None = None
+        self.written: list[bytes] = []
+        self.timers: list[commands.RequestWakeup] = []
+        self.layer = HttpLayer(self.context, HTTPMode.regular)
+        self.server = self.context.server
+        self.handle(events.Start())
+
+    def handle(self, event: events.Event) -> None:
+        """An event, and all that it leads to."""
+        for command in list(self.layer.handle_event(event)):
+            if isinstance(command, commands.OpenConnection):
+                self.server = command.connection
+                self.server.state = ConnectionState.OPEN
+                self.handle(events.OpenConnectionCompleted(command, None))
+            elif isinstance(command, commands.StartHook):
+                self.ask(command)
+                self.handle(events.HookCompleted(command))
+            elif isinstance(command, commands.SendData):
+                self.written.append(command.data)
+            elif isinstance(command, commands.RequestWakeup):
+                self.timers.append(command)
+
+    def ask(self, hook: commands.StartHook) -> None:
+        if isinstance(hook, HttpRequestHeadersHook):
+            self.flow = hook.flow
+            calls.begin(hook.flow, "").idle_timeout = 300
+        elif isinstance(hook, HttpResponseHeadersHook):
+            assert hook.flow.response
+            hook.flow.response.stream = StreamedAnswer(AnswerStream(None, None))
+
+
+@pytest.fixture
+def layers() -> Iterator[None]:
+    addon = Layers()
+    addon.load(None)  # type: ignore[arg-type]
+    yield
+    addon.done()
+
+
+@pytest.mark.usefixtures("layers")
+def test_a_finished_flow_is_gone() -> None:
+    proxy = Proxy()
+    proxy.handle(events.DataReceived(proxy.context.client, REQUEST))
+    body = stream(answer())
+    proxy.handle(events.DataReceived(proxy.server, HEAD + b"%x\r\n%b\r\n" % (len(body), body) + b"0\r\n\r\n"))
+    assert body in b"".join(proxy.written)
+    assert proxy.flow is not None
+    gone = ref(proxy.flow)
+    proxy.flow = None
+    gc.collect()
+    assert gone() is None
+    # It finds nothing to do.
+    (timer,) = proxy.timers
+    proxy.handle(events.Wakeup(timer))
+    assert proxy.timers == [timer]
+
+
+@pytest.mark.usefixtures("layers")
+def test_a_small_request_and_its_answer_take_four_writes() -> None:
+    """The request, the head with the first event, the rest of the read, the end; bare mitmproxy makes one per chunk."""
+    proxy = Proxy()
+    proxy.handle(events.DataReceived(proxy.context.client, REQUEST))
+    assert len(proxy.written) == 1
+    chunks = [b"%x\r\n%b\r\n" % (len(each), each) for each in (stream([event]) for event in answer())]
+    proxy.handle(events.DataReceived(proxy.server, HEAD + chunks[0]))
+    assert len(proxy.written) == 2
+    proxy.handle(events.DataReceived(proxy.server, b"".join(chunks[1:]) + b"0\r\n\r\n"))
+    assert len(proxy.written) == 4

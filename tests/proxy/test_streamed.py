@@ -1,0 +1,65 @@
+"""The stream function of an answer: what it keeps, and when the first token passed."""
+
+import time
+
+import pytest
+from response.streams import answer, block, stream
+
+from codex_transform.proxy.streamed import StreamedAnswer
+from codex_transform.response.stream import AnswerStream
+
+
+def streamed() -> StreamedAnswer:
+    return StreamedAnswer(AnswerStream(None, None))
+
+
+def test_the_first_token_is_what_the_model_is_behind() -> None:
+    live = streamed()
+    for event in answer()[:2]:
+        live(block(event))
+        assert live.first_token is None
+    live(b": comment\n\n")
+    assert live.first_token is None
+    before = time.time()
+    live(block(answer()[2]))
+    first = live.first_token
+    assert first is not None
+    assert before <= first <= time.time()
+    for event in answer()[3:]:
+        live(block(event))
+    live(b"")
+    assert live.first_token == first
+
+
+def test_nothing_is_kept_unless_told() -> None:
+    live = streamed()
+    live(stream(answer()))
+    assert live.kept is None
+
+
+@pytest.mark.parametrize("size", [1, 100, 10**6])
+def test_what_has_left_is_kept(size: int) -> None:
+    live, data = streamed(), stream(answer())
+    live.keep(len(data) + 100)
+    out = b"".join(b"".join(live(data[at : at + size])) for at in range(0, len(data), size))
+    out += b"".join(live(b""))
+    assert live.kept == out
+
+
+def test_too_much_is_not_kept() -> None:
+    live, data = streamed(), stream(answer())
+    live.keep(len(data) // 2)
+    first = len(block(answer()[0]))
+    live(data[:first])
+    assert live.kept == data[:first]
+    live(data[first:])
+    assert live.kept is None
+
+
+def test_pieces_are_kept_without_being_copied() -> None:
+    live = streamed()
+    live.keep(10**6)
+    live(block(answer()[0]))
+    piece = block(answer()[1])
+    (out,) = live(piece)
+    assert out is piece

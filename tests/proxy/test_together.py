@@ -1,0 +1,72 @@
+"""Many addons as one: each hook asks those that have it, in their order."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from mitmproxy.addonmanager import Loader
+from mitmproxy.test import taddons, tflow
+
+from codex_transform.proxy.together import Together
+
+
+class Addon:
+    """Notes what it is asked."""
+
+    def __init__(self, name: str, said: list[Any]) -> None:
+        self.name = name
+        self.said = said
+
+    def load(self, loader: Loader) -> None:
+        self.said.append((self.name, "load", type(loader)))
+
+    def request(self, flow: object) -> None:
+        self.said.append((self.name, flow))
+
+
+class Waiting(Addon):
+    """Takes its time."""
+
+    async def request(self, flow: object) -> None:  # type: ignore[override]
+        await asyncio.sleep(0)
+        self.said.append((self.name, flow))
+
+    def response(self, flow: object) -> None:
+        self.said.append((self.name, "response", flow))
+
+
+async def test_all_are_asked_in_their_order() -> None:
+    said: list[Any] = []
+    together = Together(Addon("a", said), Waiting("b", said), Addon("c", said))
+    flow = tflow.tflow(resp=True)
+    with taddons.context() as context:
+        context.master.addons.add(together)
+        assert said == [("a", "load", Loader), ("b", "load", Loader), ("c", "load", Loader)]
+        said.clear()
+        await context.cycle(together, flow)
+    assert said == [("a", flow), ("b", flow), ("c", flow), ("b", "response", flow)]
+
+
+def test_what_nobody_waits_for_is_no_coroutine() -> None:
+    """mitmproxy refuses one for some hooks."""
+    said: list[Any] = []
+    together: Any = Together(Addon("a", said), Waiting("b", said))
+    assert together.load(None) is None
+    assert [name for name, *_ in said] == ["a", "b"]
+
+
+def test_there_is_no_hook_that_no_addon_has() -> None:
+    assert not hasattr(Together(Addon("a", [])), "responseheaders")
+
+
+def test_a_fault_ends_the_round() -> None:
+    said: list[Any] = []
+
+    class Broken:
+        def request(self, flow: object) -> None:
+            raise ValueError(flow)
+
+    together: Any = Together(Addon("a", said), Broken(), Addon("c", said))
+    with pytest.raises(ValueError, match="x"):
+        together.request("x")
+    assert said == [("a", "x")]
