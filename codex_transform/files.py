@@ -1,4 +1,4 @@
-"""Writing files that only their owner may read, whole or not at all.
+"""The user's files: where they are, and writing them so that only their owner may read them, whole or not at all.
 
 A new file is written beside the target and then put in its place, so a reader sees the old content or the new,
 never half of it, and a write that fails leaves the old file as it was.
@@ -7,6 +7,17 @@ never half of it, and a write that fails leaves the old file as it was.
 import os
 import tempfile
 from pathlib import Path
+
+# What Debian calls the home of users who have none.
+NO_HOME = Path("/nonexistent")
+
+
+def in_home(path: Path) -> Path:
+    """`path` with the user's home in place of ~; where there is none, with a folder that does not exist."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return NO_HOME / path.relative_to("~")
 
 
 def write_private(path: Path, data: bytes) -> None:

@@ -29,14 +29,16 @@ from codex_transform.sandbox.journal import Journal, Received, headers_for_recor
 from codex_transform.sandbox.script import End, Script, Step, Wait
 
 
-def certificate(folder: Path) -> tuple[Path, Path]:
-    """A certificate for 127.0.0.1 that vouches for itself: the file with its key, and the one to trust."""
+def certificate(folder: Path, address: str = "127.0.0.1", until: timedelta = timedelta(days=1)) -> tuple[Path, Path]:
+    """A certificate that vouches for itself, valid until so long from now: the file with its key, the one to trust."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "codex-transform test")])
     now = datetime.now(UTC)
     made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=2))
+        .not_valid_after(now + until)
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), critical=False)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )

@@ -91,8 +91,11 @@ class Proxy:
 
 
 @contextmanager
-def mitmdump(home: Path, sandbox: Sandbox, *options: str, **environ: str | None) -> Iterator[Proxy]:
-    """mitmdump with the addon, set up for the sandbox; `environ` replaces variables, None removes one.
+def mitmdump(
+    home: Path, sandbox: Sandbox, *options: str, program: Path | None = None, **environ: str | None
+) -> Iterator[Proxy]:
+    """mitmdump, or another of mitmproxy's programs, with the addon, set up for the sandbox; `environ` replaces
+    variables, None removes one.
 
     At its end nothing may have gone wrong in it unnoticed, and the key may not be in its log.
     """
@@ -108,7 +111,7 @@ def mitmdump(home: Path, sandbox: Sandbox, *options: str, **environ: str | None)
         **environ,
     }
     process = subprocess.Popen(
-        [MITMDUMP, "-s", ROOT / "addon.py", "--listen-host", "127.0.0.1", "--listen-port", "0", *options],
+        [program or MITMDUMP, "-s", ROOT / "addon.py", "--listen-host", "127.0.0.1", "--listen-port", "0", *options],
         env={name: value for name, value in variables.items() if value is not None},
         cwd=home,
         stdout=subprocess.PIPE,
@@ -128,7 +131,7 @@ def mitmdump(home: Path, sandbox: Sandbox, *options: str, **environ: str | None)
         yield proxy
     finally:
         # Ended while a client is connected, asyncio reports the cancelled connections: that is no fault.
-        said = proxy.log
+        said = proxy.log if process.poll() is None else ""
         process.send_signal(signal.SIGINT)
         try:
             process.wait(20)

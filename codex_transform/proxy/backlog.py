@@ -16,13 +16,16 @@ _ROOM = 1024
 class Backlog:
     """Makes room at every socket that mitmproxy listens on, whenever there are new ones."""
 
-    async def running(self) -> None:
+    def running(self) -> None:
         """mitmproxy is up; it may listen already, and elsewhere later."""
         self._proxyserver: Proxyserver = ctx.master.addons.get("proxyserver")
-        self._proxyserver.servers.changed.connect(self._make_room)
-        await self._make_room()
+        self._proxyserver.servers.changed.connect(self._changed)
+        self._make_room()
 
-    async def _make_room(self) -> None:
+    async def _changed(self) -> None:
+        self._make_room()
+
+    def _make_room(self) -> None:
         for mode in self._proxyserver.servers:
             # mitmproxy offers no other way to its sockets; where this one ends, the room stays what it was.
             for server in getattr(mode, "_servers", ()):

@@ -18,10 +18,14 @@ from typing import Any
 
 from mitmproxy import ctx, exceptions, flow
 from mitmproxy.addonmanager import Loader
+from mitmproxy.connection import Client, Connection, Server
+from mitmproxy.http import HTTPFlow
 from mitmproxy.proxy import commands
 from mitmproxy.proxy.events import Event
 from mitmproxy.proxy.layers import http
 from mitmproxy.proxy.layers.http import (
+    Http1Client,
+    Http1Server,
     HttpResponseHeadersHook,
     HttpStream,
     RequestHeaders,
@@ -37,20 +41,34 @@ from mitmproxy.proxy.layers.http import (
 from codex_transform.errors import ApiError
 from codex_transform.proxy import call as calls
 from codex_transform.proxy import keys, reply
+from codex_transform.proxy.bounds import BoundedStream
+from codex_transform.proxy.framing import FramedStream
+from codex_transform.proxy.oneread import OneRead, OneWrite, RequestHead, ResponseHead
+from codex_transform.proxy.patience import PatientStream
+from codex_transform.proxy.reconnect import ReconnectingStream
 from codex_transform.proxy.streamed import StreamedAnswer
 from codex_transform.response.stream import AnswerStream
-from codex_transform.response.unreachable import unreachable
-from codex_transform.response.whole import cut_off
+from codex_transform.response.unreachable import broken_off, unreachable
 
 Commands = Generator[commands.Command, Any, None]
 
+# What a stream has in the place of a flow that is over.
+_OVER = HTTPFlow(Client(peername=("", 0), sockname=("", 0), timestamp_start=0), Server(address=None), live=False)
 
-class CodexStream(HttpStream):
+# A body of so many bytes is worth being copied, for one write rather than two.
+_SMALL = 1 << 16
+
+
+class CodexStream(PatientStream, ReconnectingStream, BoundedStream, FramedStream):
     """One request and its response."""
 
     def check_body_size(self, request: bool) -> Generator[commands.Command, Any, bool]:
-        """Keeps mitmproxy's option `stream_large_bodies` from sending a body of ours on before it is rewritten."""
-        if calls.of(self.flow) and self.context.options.stream_large_bodies:
+        """Keeps mitmproxy's option `stream_large_bodies` from sending a body of ours on before it is rewritten.
+
+        It is asked with every piece of a body, and every look at an option copies it: one is the least.
+        """
+        options = self.context.options
+        if calls.of(self.flow) and (not options.body_size_limit or options.stream_large_bodies):
             return False
         return (yield from super().check_body_size(request))
 
@@ -64,7 +82,7 @@ class CodexStream(HttpStream):
             except StopIteration:
                 return
             if isinstance(command, SendHttp) and isinstance(command.event, RequestHeaders):
-                command.event.request = keys.on_the_wire(command.event.request, calls.of(self.flow), command.connection)
+                command.event = self._on_the_wire(command.event, command.connection)
             answer = yield command
 
     def state_wait_for_response_headers(self, event: Event) -> Commands:
@@ -109,7 +127,7 @@ class CodexStream(HttpStream):
             yield from self._answer_with(error)
             return
         if ready or isinstance(event, ResponseEndOfMessage):
-            yield from super().start_response_stream()
+            yield from self._send_head()
             yield from self.state_stream_response_body(event)
 
     def handle_protocol_error(self, event: RequestProtocolError | ResponseProtocolError) -> Commands:
@@ -118,7 +136,7 @@ class CodexStream(HttpStream):
         if call:
             event.message = keys.unsaid(event.message.encode(errors="replace"), call.key).decode()
         over = self.server_state in (self.state_done, self.state_errored)
-        if call and over and isinstance(event, ResponseProtocolError):
+        if (call or self.flow is _OVER) and over and isinstance(event, ResponseProtocolError):
             return  # mitmproxy reports a damaged body twice: when it reads it, and when it has closed the connection
         if (
             call is None
@@ -138,8 +156,26 @@ class CodexStream(HttpStream):
             yield from self._answer_with(error)
             return
         if self.server_state == self.state_hold_head:
-            yield from super().start_response_stream()
+            yield from self._send_head()
         yield from self.state_stream_response_body(ResponseEndOfMessage(self.stream_id))
+
+    def flow_done(self) -> Commands:
+        """The exchange is over: lets go of the flow, which may have megabytes. A timer holds the stream for longer."""
+        ours = calls.of(self.flow) is not None
+        yield from super().flow_done()
+        if ours:
+            self.flow = _OVER
+
+    def _on_the_wire(self, event: RequestHeaders, connection: Connection) -> RequestHeaders:
+        sent = keys.on_the_wire(event.request, calls.of(self.flow), connection)
+        small = 0 < len(sent.raw_content or b"") <= _SMALL
+        return (RequestHead if small else RequestHeaders)(event.stream_id, sent, event.end_stream)
+
+    def _send_head(self) -> Commands:
+        """Lets the head go as mitmproxy does, but without a line in its log, which costs more than all of this."""
+        assert self.flow.response
+        yield SendHttp(ResponseHead(self.stream_id, self.flow.response, end_stream=False), self.context.client)
+        self.server_state = self.state_stream_response_body
 
     @property
     def _streamed(self) -> StreamedAnswer | None:
@@ -163,14 +199,14 @@ class CodexStream(HttpStream):
         if self._streamed is not None:
             self._streamed.break_off(reason)
         elif self.flow.response is not None:
-            raise cut_off(f"The connection broke before the answer was complete: {reason}")
+            raise broken_off(reason)
         else:
             raise unreachable(call.endpoint.origin if call.endpoint else self.flow.request.host, reason)
 
     def _answer_with(self, error: ApiError) -> Commands:
         call = calls.of(self.flow)
         assert call is not None
-        call.error = error
+        call.fail(error)
         self.flow.response = reply.error(error, self.flow.response.headers if self.flow.response else None)
         self.flow.response.timestamp_start = time.time()
         yield HttpResponseHeadersHook(self.flow)
@@ -180,19 +216,23 @@ class CodexStream(HttpStream):
 
 
 class Layers:
-    """Addon: puts our stream in place."""
+    """Addon: puts our stream in place, and our reading of HTTP/1 bodies."""
 
     def load(self, _loader: Loader) -> None:
-        """Has mitmproxy's HTTP layers make streams of ours.
+        """Has mitmproxy's HTTP layers make streams and connections of ours.
 
-        They look the name up when a request begins, whoever made the layer: the proxy in any of its modes, or client
+        They look the names up when a request begins, whoever made the layer: the proxy in any of its modes, or client
         replay, which asks no addon about layers.
         """
         http.HttpStream = CodexStream  # type: ignore[misc]
+        http.Http1Client = OneRead  # type: ignore[misc]
+        http.Http1Server = OneWrite  # type: ignore[misc]
 
     def done(self) -> None:
         """mitmproxy ends, or reloads the script."""
         http.HttpStream = HttpStream  # type: ignore[misc]
+        http.Http1Client = Http1Client  # type: ignore[misc]
+        http.Http1Server = Http1Server  # type: ignore[misc]
 
     def configure(self, updated: set[str]) -> None:
         """Raises OptionsError for an option that would write keys into the log."""

@@ -27,6 +27,7 @@ class Refresh:
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
         self._stopped = False
+        self._forced = False
 
     @property
     def instructions(self) -> Instructions:
@@ -40,6 +41,11 @@ class Refresh:
             self._made_from = made_from
             self._wake.set()
         return self._instructions
+
+    def now(self) -> None:
+        """Asks for everything at once, whether it is due or not, in the background; the log says what came of it."""
+        self._forced = True
+        self._wake.set()
 
     def running(self) -> None:
         """mitmproxy is up: begin to fetch."""
@@ -55,9 +61,13 @@ class Refresh:
     def _run(self, loop: asyncio.AbstractEventLoop, instructions: Instructions) -> None:
         while not self._stopped:
             self._wake.clear()
-            for warning in instructions.refresh():
-                if not loop.is_closed():
-                    # mitmproxy's log handlers belong to its event loop.
+            forced, self._forced = self._forced, False
+            warnings = instructions.refresh(forced)
+            # mitmproxy's log handlers belong to its event loop.
+            if not loop.is_closed():
+                for warning in warnings:
                     loop.call_soon_threadsafe(logger.warning, warning)
+                if forced and not warnings:
+                    loop.call_soon_threadsafe(logger.info, "the Codex instructions are up to date")
             self._wake.wait(_INTERVAL)
             instructions = self._instructions or instructions

@@ -57,7 +57,12 @@ class Targets:
 
     def _judge(self, flow: http.HTTPFlow) -> None:
         address = (flow.request.host, flow.request.port)
-        if flow.response or self._may_be_named(flow.client_conn, address) or not is_this_machine(address[0]):
+        if (
+            flow.response
+            or not flow.live
+            or self._may_be_named(flow.client_conn, address)
+            or not is_this_machine(address[0])
+        ):
             return
         error = ApiError(403, _refusal(address))
         logger.warning(error.message)

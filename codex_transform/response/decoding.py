@@ -2,7 +2,8 @@
 
 Strategy: every decoder gives out at once all that can be decoded, so that an endpoint which flushes in the middle of
 a compressed frame streams as well as one that does not compress. Each is a pair of `feed` and `finish`; `finish` finds
-out what was cut off. Several encodings are undone one after the other, the last one applied first.
+out what was cut off. Several encodings are undone one after the other, the last one applied first. A few bytes can
+stand for gigabytes, so a decoder is given slices that cannot become too much each, until all of them have.
 """
 
 import zlib
@@ -13,6 +14,9 @@ import brotli  # type: ignore[import-untyped]
 import zstandard
 
 _GZIP = 16 + zlib.MAX_WBITS
+
+# How many bytes may come of the bytes of one call; no answer of a model is as long.
+MOST = 64_000_000
 
 
 class DecodingError(Exception):
@@ -50,6 +54,26 @@ def decode(content_encoding: str | None, data: bytes) -> bytes:
     decoded = decoder.feed(data)
     decoder.finish()
     return decoded
+
+
+class _Bounded:
+    """Another decoder, with bounds: `step` is the length of a slice of which no more than some 16 MiB can come."""
+
+    def __init__(self, decoder: Decoder, step: int) -> None:
+        self._decoder = decoder
+        self._step = step
+        self.finish = decoder.finish
+
+    def feed(self, data: bytes) -> bytes:
+        out = []
+        room = MOST
+        for at in range(0, len(data), self._step):
+            piece = self._decoder.feed(data[at : at + self._step])
+            room -= len(piece)
+            if room < 0:
+                raise DecodingError(f"it becomes more than {MOST // 1_000_000} MB at once")
+            out.append(piece)
+        return b"".join(out)
 
 
 class _Frames:
@@ -157,10 +181,14 @@ class _Stack:
             decoder.finish()
 
 
+def _gzip() -> Decoder:
+    return _Bounded(_Frames(lambda: zlib.decompressobj(_GZIP)), 16 * 1024)
+
+
 _DECODERS: dict[str, Callable[[], Decoder]] = {
-    "gzip": lambda: _Frames(lambda: zlib.decompressobj(_GZIP)),
-    "x-gzip": lambda: _Frames(lambda: zlib.decompressobj(_GZIP)),
-    "deflate": _Deflate,
-    "br": _Brotli,
-    "zstd": lambda: _Frames(lambda: zstandard.ZstdDecompressor().decompressobj()),
+    "gzip": _gzip,
+    "x-gzip": _gzip,
+    "deflate": lambda: _Bounded(_Deflate(), 16 * 1024),
+    "br": lambda: _Bounded(_Brotli(), 16),
+    "zstd": lambda: _Bounded(_Frames(lambda: zstandard.ZstdDecompressor().decompressobj()), 512),
 }

@@ -1,7 +1,8 @@
-"""Why an endpoint could not be reached, and how to mend it.
+"""Why an endpoint could not be reached, or was lost, and how to mend it.
 
 Strategy: mitmproxy hands on what the system or OpenSSL said, in as many wordings as there are systems; a table of signs
-tells the few cases apart that a person mends in different ways.
+tells the few cases apart that a person mends in different ways. The reasons that are our own, the time limits, name
+their setting: that is their sign.
 """
 
 import re
@@ -9,6 +10,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from codex_transform.errors import ApiError
+from codex_transform.response.whole import CUT_OFF
 
 
 class _Case(NamedTuple):
@@ -20,6 +22,16 @@ class _Case(NamedTuple):
 
 # The first that fits. Numbers are those of errno on Linux, macOS and Windows.
 _CASES = (
+    _Case(
+        r"certificate.*(expired|not yet valid)",
+        "its certificate is out of date",
+        "Check this machine's clock; if it is right, the endpoint's owner has to renew the certificate.",
+    ),
+    _Case(
+        r"certificate.*mismatch",
+        "its certificate is for another name",
+        "Check codex_base_url: something else may answer there.",
+    ),
     _Case(
         r"certificate",
         "its certificate cannot be trusted",
@@ -48,6 +60,11 @@ _CASES = (
         "Check codex_base_url and the network.",
     ),
     _Case(
+        r"cannot parse|protocol error|unexpected server response",
+        "what it sends is no proper HTTP",
+        "Check codex_base_url: is it the right port, and http or https as it should be?",
+    ),
+    _Case(
         r"tls|ssl|handshake",
         "it does not speak TLS as it should",
         "Check codex_base_url: is it https, and the right port?",
@@ -63,13 +80,34 @@ _CASES = (
 _LONGEST_REASON = 300
 
 
+_LIMIT = re.compile(r"codex_(?:connect|idle)_timeout")
+
+
+def slow_to_connect(host: str, seconds: float) -> str:
+    """The reason when connecting took longer than the setting `connect_timeout` allows."""
+    return f"connecting to {host} took more than {seconds:g} seconds (codex_connect_timeout)"
+
+
+def silent(host: str, seconds: float) -> str:
+    """The reason when an endpoint sent nothing for as long as the setting `idle_timeout` allows."""
+    return f"{host} sent nothing for {seconds:g} seconds (codex_idle_timeout)"
+
+
 def unreachable(endpoint: str, reason: str) -> ApiError:
     """The error for a client whose request never got an answer: 504 after a timeout, else 502.
 
-    `endpoint` is the address that was tried, `reason` what mitmproxy said about it.
+    `endpoint` is the address that was tried, `reason` what mitmproxy said about it, or one of ours.
     """
     host = urlsplit(endpoint).netloc or endpoint
     reason = " ".join(reason.split())[:_LONGEST_REASON].rstrip(".")
+    if limit := _LIMIT.search(reason):
+        mend = f"Check codex_base_url and the network, try again later, or allow more time with {limit[0]}."
+        return ApiError(504, f"No answer from {host}: {reason}. {mend}", code="endpoint_timeout")
     case = next(case for case in _CASES if re.search(case.signs, reason, re.IGNORECASE))
     code = "endpoint_timeout" if case.status == 504 else "endpoint_unreachable"
     return ApiError(case.status, f"Cannot reach {host}: {case.cause} ({reason}). {case.mend}", code=code)
+
+
+def broken_off(reason: str) -> ApiError:
+    """The error for an answer that had begun when it was lost, for this reason: 504 after a time limit, else 502."""
+    return ApiError(504 if _LIMIT.search(reason) else 502, f"The answer broke off: {reason}.", code=CUT_OFF)

@@ -9,6 +9,9 @@ from codex_transform.response.report import read, server_error
 # The code of an error for an answer that ended too early.
 CUT_OFF = "stream_cut"
 
+# How many bytes an answer may have that is no stream, or is not wanted as one: far more than any model writes.
+LONGEST = 64_000_000
+
 _LONGEST_QUOTE = 200
 
 
@@ -63,6 +66,11 @@ def empty() -> ApiError:
 def no_answer(what: str) -> ApiError:
     """The error for something in place of an answer."""
     return ApiError(502, f"The endpoint answered with {what}.", code="not_an_answer")
+
+
+def too_long() -> ApiError:
+    """The error for an answer that would never fit."""
+    return ApiError(502, f"The endpoint's answer is longer than {LONGEST // 1_000_000} MB.", code="answer_too_long")
 
 
 def cut_off(message: str) -> ApiError:

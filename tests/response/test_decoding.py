@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from response.streams import answer, block, events_of, outcome, pieces, run, stream
 
 from codex_transform.errors import ApiError
-from codex_transform.response.decoding import DecodingError, decode, decoder_for
+from codex_transform.response.decoding import MOST, DecodingError, decode, decoder_for
 from codex_transform.response.fold import fold
 from codex_transform.response.stream import AnswerStream
 
@@ -103,7 +103,7 @@ def test_a_truncated_answer_ends_in_an_error(encoding: str) -> None:
 def test_a_missing_end_after_the_answers_own_end_harms_nothing(encoding: str) -> None:
     *flushed, _ = ENCODERS[encoding]([DATA])
     assert run(flushed, encoding=header(encoding)) == DATA
-    assert fold(b"".join(flushed), None, header(encoding))["status"] == "completed"
+    assert fold(b"".join(flushed), AnswerStream(None, header(encoding)))["status"] == "completed"
 
 
 @encodings
@@ -135,7 +135,7 @@ def test_no_encoding_needs_no_decoder(nothing: str | None) -> None:
 
 @pytest.mark.parametrize("encoding", ["compress", "gzip, nonsense", "dcb"])
 def test_an_unknown_encoding_is_an_error(encoding: str) -> None:
-    for act in (lambda: run([DATA], encoding=encoding), lambda: fold(DATA, None, encoding)):
+    for act in (lambda: run([DATA], encoding=encoding), lambda: fold(DATA, AnswerStream(None, encoding))):
         with pytest.raises(ApiError, match="unknown content encoding") as caught:
             act()
         assert caught.value.status == 502
@@ -150,3 +150,11 @@ def test_a_single_byte_is_not_enough(encoding: str) -> None:
 @encodings
 def test_no_bytes_at_all_are_no_error(encoding: str) -> None:
     assert decode(header(encoding), b"") == b""
+
+
+@encodings
+def test_few_bytes_that_stand_for_very_many(encoding: str) -> None:
+    """As much as any answer may have is decoded; more of it is an error, long before all of it is in memory."""
+    assert decode(header(encoding), encoded(encoding, bytes(MOST))) == bytes(MOST)
+    with pytest.raises(DecodingError, match="64 MB"):
+        decode(header(encoding), encoded(encoding, bytes(MOST + 1)))

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_transform.response.unreachable import unreachable
+from codex_transform.response.unreachable import broken_off, silent, slow_to_connect, unreachable
 
 
 @pytest.mark.parametrize(
@@ -29,6 +29,9 @@ from codex_transform.response.unreachable import unreachable
         ("[Errno 113] Connect call failed ('10.0.0.1', 443)", 502, "no way", "network"),
         ("[Errno 101] Network is unreachable", 502, "no way", "network"),
         ("Certificate verify failed: self-signed certificate", 502, "certificate", "ssl_verify_upstream_trusted_ca"),
+        ("Certificate verify failed: certificate has expired", 502, "out of date", "clock"),
+        ("Certificate verify failed: hostname mismatch", 502, "another name", "codex_base_url"),
+        ("Cannot parse HTTP response: Bad HTTP response line", 502, "no proper HTTP", "right port"),
         ("The remote server does not speak TLS.", 502, "TLS", "https"),
         ("TLS handshake failed: wrong version number", 502, "TLS", "https"),
         ("[Errno 104] Connection reset by peer", 502, "closed the connection", "again"),
@@ -52,3 +55,24 @@ def test_anything_becomes_one_line(endpoint: str, reason: str) -> None:
     error = unreachable(f"https://h/{endpoint}", reason)
     assert len(error.message.splitlines()) == 1
     assert len(error.message) < 700
+
+
+@pytest.mark.parametrize(
+    ("reason", "setting"),
+    [(slow_to_connect("h", 30), "codex_connect_timeout"), (silent("h", 300), "codex_idle_timeout")],
+)
+def test_a_limit_of_ours(reason: str, setting: str) -> None:
+    """It is told apart from a fault, before the answer and within it, and its setting is named."""
+    before, within = unreachable("https://h:8443/v1", reason), broken_off(reason)
+    assert before.status == within.status == 504
+    assert before.message.startswith("No answer from h:8443: ")
+    assert before.code == "endpoint_timeout"
+    for error in (before, within):
+        assert setting in error.message
+        assert "00 seconds" in error.message or "30 seconds" in error.message
+
+
+def test_a_connection_that_breaks() -> None:
+    error = broken_off("server closed connection")
+    assert (error.status, error.code) == (502, "stream_cut")
+    assert "server closed connection" in error.message

@@ -1,0 +1,61 @@
+"""How much of a body is kept in memory.
+
+mitmproxy collects a body that is not streamed, however long it gets. A stream of ours collects no more of an answer
+than any could be, no more of an error than there is to be learnt from it, and nothing at all of a request that has
+been answered before its body came, as by a proxy that wants a password first.
+"""
+
+from collections.abc import Generator
+from typing import Any
+
+from mitmproxy.proxy import commands
+from mitmproxy.proxy.events import Event
+from mitmproxy.proxy.layers.http import (
+    HttpStream,
+    RequestData,
+    RequestProtocolError,
+    ResponseData,
+    ResponseEndOfMessage,
+    ResponseProtocolError,
+    SendHttp,
+)
+
+from codex_transform.proxy import call as calls
+from codex_transform.response.whole import LONGEST
+
+Commands = Generator[commands.Command, Any, None]
+
+LONGEST_ERROR = 1024 * 1024
+
+
+class BoundedStream(HttpStream):
+    """A stream that keeps bodies within bounds."""
+
+    def state_consume_request_body(self, event: Event) -> Commands:
+        """Leaves out what nobody will read."""
+        if isinstance(event, RequestData) and self.flow.response:
+            return
+        yield from super().state_consume_request_body(event)
+
+    def state_consume_response_body(self, event: Event) -> Commands:
+        """Ends an answer that is too long, and takes the beginning of an error for all of it."""
+        response = self.flow.response
+        if isinstance(event, ResponseData) and response and calls.of(self.flow):
+            failed = response.status_code >= 300
+            if len(self.response_body_buf) + len(event.data) > (LONGEST_ERROR if failed else LONGEST):
+                yield from self._enough(failed)
+                return
+        yield from super().state_consume_response_body(event)
+
+    def _enough(self, failed: bool) -> Commands:
+        reason = f"it is longer than {LONGEST // 1_000_000} MB"
+        yield SendHttp(RequestProtocolError(self.stream_id, reason, RequestProtocolError.code), self.context.server)
+        if failed:
+            yield from self.state_consume_response_body(ResponseEndOfMessage(self.stream_id))
+        else:
+            self.response_body_buf.clear()
+            yield from self.handle_protocol_error(
+                ResponseProtocolError(self.stream_id, reason, ResponseProtocolError.code)
+            )
+        # What of the body has come meanwhile has nowhere to go.
+        self.server_state = self.state_errored

@@ -1,0 +1,128 @@
+"""HTTP/1 as endpoints and clients write it, where mitmproxy knows only a part of what must be taken.
+
+* Interim responses, such as 103, come before the answer and are not it (RFC 9110 section 15.2).
+* Trailer fields behind a chunked body may be ignored (RFC 9112 section 7.1.2); mitmproxy gives up on them.
+* A length beside `Transfer-Encoding` does not count (RFC 9112 section 6.3). mitmproxy refuses it, lest two readers of
+  one message see two; but nobody after us reads the endpoint's head: clients get one of our own.
+* A head that is wrong in another way is an endpoint's fault like any, not a page of mitmproxy's. One that does not end
+  is not kept for ever.
+* A client that says `Connection: close` waits for that (RFC 9112 section 9.6). mitmproxy looks for it in the request
+  as it is in the end, and there a field that is for one connection is gone.
+"""
+
+from collections.abc import Generator
+from typing import Any
+
+import h11
+from h11._readers import ChunkedReader
+from h11._receivebuffer import ReceiveBuffer
+from mitmproxy.net.http.http1 import connection_close
+from mitmproxy.net.http.validate import validate_headers
+from mitmproxy.proxy import commands
+from mitmproxy.proxy.events import ConnectionEvent, Event
+from mitmproxy.proxy.layers.http import (
+    Http1Client,
+    Http1Server,
+    HttpStream,
+    ReceiveHttp,
+    RequestHeaders,
+    RequestProtocolError,
+    ResponseHeaders,
+    ResponseProtocolError,
+    SendHttp,
+)
+
+from codex_transform.proxy import call as calls
+
+Commands = Generator[commands.Command, Any, None]
+
+# How many bytes a head, or the line before a chunk, may have.
+LONGEST_HEAD = 1024 * 1024
+
+
+class FramedClient(Http1Client):
+    """A connection to a server, which may send interim responses and trailers."""
+
+    def read_headers(self, event: ConnectionEvent) -> Commands:
+        """Something has come of a head."""
+        if self.stream_id is not None and len(self.buf) > LONGEST_HEAD:
+            reason = "cannot parse its response: the head does not end"
+            yield commands.CloseConnection(self.conn)
+            yield ReceiveHttp(ResponseProtocolError(self.stream_id, reason, ResponseProtocolError.code))
+            return
+        for command in super().read_headers(event):
+            if isinstance(command, ReceiveHttp) and _is_interim(command.event):
+                self.response = None
+                # The head of the answer may have come along.
+                yield from self.read_headers(event)
+                return
+            yield command
+
+    def read_body(self, event: Event) -> Commands:
+        """Something has come of a body, or the connection has ended."""
+        if type(self.body_reader) is ChunkedReader:
+            # A body has begun: nothing has been read of it yet.
+            self.body_reader = _Chunks()
+        yield from super().read_body(event)
+
+
+class FramedServer(Http1Server):
+    """A client's connection, closed when the client wants it to be."""
+
+    _last = False
+
+    def read_headers(self, event: ConnectionEvent) -> Commands:
+        """Something has come of a head."""
+        for command in super().read_headers(event):
+            if isinstance(command, ReceiveHttp) and isinstance(command.event, RequestHeaders):
+                request = command.event.request
+                self._last = connection_close(request.http_version, request.headers)
+            yield command
+
+    def mark_done(self, *, request: bool = False, response: bool = False) -> Commands:
+        """A request or a response is over."""
+        yield from super().mark_done(request=request, response=response)
+        if self._last and self.state == self.read_headers:
+            yield commands.CloseConnection(self.conn)
+            self.state = self.done
+
+
+class FramedStream(HttpStream):
+    """A stream that takes the heads of the endpoint's responses for what they are."""
+
+    def state_wait_for_response_headers(self, event: Event) -> Commands:
+        """The endpoint's head has come."""
+        if isinstance(event, ResponseHeaders) and calls.of(self.flow) and "transfer-encoding" in event.response.headers:
+            event.response.headers.pop("content-length", None)
+        yield from super().state_wait_for_response_headers(event)
+
+    def check_invalid(self, request: bool) -> Generator[commands.Command, Any, bool]:
+        """True when a head is refused, and that has been dealt with."""
+        response = self.flow.response
+        if request or response is None or calls.of(self.flow) is None:
+            return (yield from super().check_invalid(request))
+        try:
+            validate_headers(response)
+        except ValueError as error:
+            reason = f"cannot parse its response: {error}"
+            # The head must not be passed on, nor more be read.
+            self.flow.response = None
+            cancel = RequestProtocolError(self.stream_id, reason, RequestProtocolError.code)
+            yield SendHttp(cancel, self.context.server)
+            broken = ResponseProtocolError(self.stream_id, reason, ResponseProtocolError.code)
+            yield from self.handle_protocol_error(broken)
+            return True
+        return False
+
+
+class _Chunks(ChunkedReader):
+    def __call__(self, buf: ReceiveBuffer) -> h11.Data | h11.EndOfMessage | None:
+        event = super().__call__(buf)
+        if event is None and len(buf) > LONGEST_HEAD:
+            raise h11.RemoteProtocolError("the size of a chunk does not end")
+        return h11.EndOfMessage() if isinstance(event, h11.EndOfMessage) else event
+
+
+def _is_interim(event: object) -> bool:
+    # 101 is no interim response: another protocol begins.
+    return isinstance(event, ResponseHeaders) and event.response.status_code in {100, *range(102, 200)}

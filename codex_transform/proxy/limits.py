@@ -1,0 +1,79 @@
+"""Addon: how long the endpoint may take, by the settings `connect_timeout` and `idle_timeout`.
+
+The name's lookup, TCP and TLS together have the time of the first: a watch begins when mitmproxy sets out to connect
+and ends when the connection is ready; if it is not ready in time, the task that makes it is cancelled, which closes
+whatever there is of it. For the second see `patience.py`; here a call only gets its number of seconds, so that a
+changed setting holds from the next request on.
+"""
+
+import asyncio
+from weakref import WeakSet
+
+from mitmproxy import http, tls
+from mitmproxy.connection import Connection, Server
+from mitmproxy.proxy.server_hooks import ServerConnectionHookData
+
+from codex_transform.proxy import call as calls
+from codex_transform.proxy.config import Config
+from codex_transform.response.unreachable import slow_to_connect
+
+# How often to look whether it is a connection's turn, in seconds.
+_LOOK_EVERY = 0.25
+
+
+class Limits:
+    """Ends what takes too long."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._watches: dict[Connection, asyncio.Task[None]] = {}
+        self._late: WeakSet[Connection] = WeakSet()
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """A request has begun."""
+        if call := calls.of(flow):
+            call.idle_timeout = self.config.settings.idle_timeout
+
+    def server_connect(self, data: ServerConnectionHookData) -> None:
+        """A connection is about to be made, by the task that this is called in."""
+        server, endpoint, connecting = data.server, self.config.endpoint, asyncio.current_task()
+        if connecting and server.address and endpoint and endpoint.matches(*server.address[:2]):
+            self._watches[server] = asyncio.create_task(self._watch(server, connecting))
+            connecting.add_done_callback(lambda _: self._stop(server))
+
+    def server_connected(self, data: ServerConnectionHookData) -> None:
+        """TCP is ready; TLS may have to follow."""
+        if not data.server.tls:
+            self._stop(data.server)
+
+    def tls_established_server(self, data: tls.TlsData) -> None:
+        """The connection is ready."""
+        self._stop(data.conn)
+
+    def tls_failed_server(self, data: tls.TlsData) -> None:
+        """TLS was not to be had: if that was our doing, the connection's error says so."""
+        if data.conn in self._late:
+            data.conn.error = self._reason(data.conn)
+        self._stop(data.conn)
+
+    def done(self) -> None:
+        """mitmproxy ends, or reloads the script."""
+        for server in list(self._watches):
+            self._stop(server)
+
+    async def _watch(self, server: Server, connecting: asyncio.Task[object]) -> None:
+        # mitmproxy lets few of a client's connections to one server be there at once: the others wait for their turn,
+        # and that is not the endpoint's fault.
+        while server.timestamp_start is None:  # noqa: ASYNC110 - mitmproxy has no hook for it
+            await asyncio.sleep(_LOOK_EVERY)
+        await asyncio.sleep(self.config.settings.connect_timeout)
+        self._late.add(server)
+        connecting.cancel(self._reason(server))
+
+    def _stop(self, server: Connection) -> None:
+        if watch := self._watches.pop(server, None):
+            watch.cancel()
+
+    def _reason(self, server: Connection) -> str:
+        host = server.address[0] if isinstance(server, Server) and server.address else "the endpoint"
+        return slow_to_connect(host, self.config.settings.connect_timeout)

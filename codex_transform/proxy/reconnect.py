@@ -1,0 +1,97 @@
+"""Connections to the endpoint that are kept for the next request, and what mitmproxy makes of those that failed.
+
+It remembers for a client's connection that the endpoint could not be reached, and tells every later request the same
+without trying; that suits a proxy which hangs up on its client after an error, as it does itself. And a request that
+crosses the end of a kept connection on its way, because the endpoint has just closed what was idle, gets an error,
+though nothing is wrong. So a stream of ours forgets connections that failed, and sends a request once more, on a new
+connection, if it was sent on one that had been kept and not a byte of an answer came: whoever asked would do the same.
+"""
+
+from collections.abc import Generator
+from typing import Any
+
+from mitmproxy.connection import Server
+from mitmproxy.proxy import commands
+from mitmproxy.proxy.events import Event
+from mitmproxy.proxy.layers.http import (
+    GetHttpConnection,
+    HttpLayer,
+    HttpRequestHook,
+    HttpStream,
+    RequestEndOfMessage,
+    ResponseProtocolError,
+)
+
+from codex_transform.proxy import call as calls
+
+Commands = Generator[commands.Command, Any, None]
+
+
+class ReconnectingStream(HttpStream):
+    """A stream that is not put off by the connection of another."""
+
+    _kept = False
+    _again = False
+
+    def _handle_event(self, event: Event) -> Commands:
+        if isinstance(event, ResponseProtocolError) and self._crossed():
+            return self._send_again()
+        handled: Commands = super()._handle_event(event)
+        return handled
+
+    def make_server_connection(self) -> Generator[commands.Command, Any, bool]:
+        """Connects to the endpoint, or takes a connection that there is. False if there is none to be had."""
+        if calls.of(self.flow) is None:
+            return (yield from super().make_server_connection())
+        request, server = self.flow.request, self.flow.server_conn
+        address = (request.host, request.port)
+        wanted = GetHttpConnection(address, request.scheme == "https", server.via, server.transport_protocol)
+        known = self._connections()
+        for failed in known:
+            if failed.error and _is_over(failed):
+                del self._http_layer.connections[failed]
+        connection, error = yield wanted
+        if error:
+            # TLS that was given up for taking too long ends in "connection closed": the connection knows better.
+            told = [tried.error for tried in self._connections() if wanted.connection_spec_matches(tried)]
+            error = next((each for each in reversed(told) if each), error)
+            yield from self.handle_protocol_error(
+                ResponseProtocolError(self.stream_id, error, ResponseProtocolError.code)
+            )
+            return False
+        self._kept = connection in known
+        self.context.server = self.flow.server_conn = connection
+        return True
+
+    @property
+    def _http_layer(self) -> HttpLayer:
+        layers = self.context.layers
+        parent = layers[layers.index(self) - 1]
+        assert isinstance(parent, HttpLayer)
+        return parent
+
+    def _connections(self) -> list[Server]:
+        return [connection for connection in self._http_layer.connections if isinstance(connection, Server)]
+
+    def _crossed(self) -> bool:
+        """True when a request that was sent on a kept connection has lost it before any answer."""
+        waiting = self.server_state == self.state_wait_for_response_headers and self.client_state == self.state_done
+        return self._kept and not self._again and waiting and not self.flow.server_conn.connected
+
+    def _send_again(self) -> Commands:
+        self._again = True
+        self.request_body_buf += self.flow.request.raw_content or b""
+        # As if the request had just come, but for the hook: it has been rewritten.
+        sending = self.state_consume_request_body(RequestEndOfMessage(self.stream_id))
+        reply = None
+        while True:
+            try:
+                command = sending.send(reply)
+            except StopIteration:
+                return
+            reply = None if isinstance(command, HttpRequestHook) else (yield command)
+
+
+def _is_over(server: Server) -> bool:
+    """True when nothing more can come of a connection that failed: it was never made, or has been closed."""
+    return server.timestamp_tcp_setup is None or server.timestamp_end is not None

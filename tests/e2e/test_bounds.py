@@ -1,0 +1,130 @@
+"""Endless answers of every shape: memory stays bounded, the client is told, the endpoint is left, the proxy goes on."""
+
+import json
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+from memory import Memory
+from running import Proxy, mitmdump
+from scripted import ANSWER, HEAD, Scripted, scripted
+
+MEBIBYTE = 1024 * 1024
+HELLO: dict[str, Any] = {"model": "gpt-5.1-codex", "input": "say hello"}
+
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
+FAILED = b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain\r\n\r\n"
+DELTA = b'data: {"type":"response.output_text.delta","output_index":0,"delta":"x"}\n\n'
+
+# By name: what comes once, what then comes for ever, and the status that the client gets.
+ENDLESS = {
+    "head": (b"HTTP/1.1 200 OK\r\nX: ", b"x", 502),
+    "chunk size": (CHUNKED + b"1", b"0", 502),
+    "chunk extension": (CHUNKED + b"1;", b"x", 502),
+    "JSON": (JSON + b'{"id": "', b"x", 502),
+    "error": (FAILED, b"oops ", 500),
+}
+# These are passed on to a client that streams, as they come.
+STREAMS = {
+    "line": (HEAD + b"\r\ndata: ", b"x", 502),
+    "events": (HEAD + b"\r\n", DELTA, 502),
+    "empty lines": (HEAD + b"\r\n", b"\n", 502),
+}
+
+
+@pytest.fixture
+def endpoint() -> Iterator[Scripted]:
+    """Answers the first request with what the test has put in `begin` and `unit`, later ones properly."""
+
+    def play(endpoint: Scripted, client: socket.socket, number: int) -> None:
+        endpoint.read(client)
+        if number:
+            client.sendall(ANSWER)
+            return
+        begin, unit = endpoint.material
+        try:
+            client.sendall(begin)
+            piece = unit * (MEBIBYTE // len(unit))
+            while True:
+                client.sendall(piece)
+        except OSError:
+            endpoint.gone.release()
+
+    with scripted(play) as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def proxy(tmp_path: Path, endpoint: Scripted) -> Iterator[Proxy]:
+    with mitmdump(tmp_path / "home", endpoint) as running:
+        yield running
+
+
+def check(proxy: Proxy, endpoint: Scripted, begin: bytes, unit: bytes, *, streaming: bool) -> tuple[int, str]:
+    """What the client gets of it: status and message."""
+    endpoint.material = begin, unit
+    memory = Memory(proxy)
+    status, headers, body = proxy.send({**HELLO, "stream": streaming})
+    assert headers["content-type"] == "application/json"
+    assert len(body) < 4096
+    assert endpoint.gone.acquire(timeout=10), "the endpoint was not left"
+    assert memory.grown() < 160 * MEBIBYTE
+    assert proxy.send({**HELLO, "stream": True})[0] == 200
+    return status, json.loads(body)["error"]["message"]
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_for_a_client_that_streams(proxy: Proxy, endpoint: Scripted, name: str) -> None:
+    begin, unit, expected = ENDLESS[name]
+    status, message = check(proxy, endpoint, begin, unit, streaming=True)
+    assert status == expected
+    assert message
+
+
+@pytest.mark.parametrize("name", [*ENDLESS, *STREAMS])
+def test_for_a_client_that_does_not(proxy: Proxy, endpoint: Scripted, name: str) -> None:
+    begin, unit, expected = (ENDLESS | STREAMS)[name]
+    status, message = check(proxy, endpoint, begin, unit, streaming=False)
+    assert status == expected
+    assert message
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+def test_a_few_bytes_that_stand_for_gigabytes(proxy: Proxy, endpoint: Scripted, streaming: bool) -> None:
+    bomb = zstandard.ZstdCompressor(level=19).compress(bytes(512 * MEBIBYTE))
+    head = HEAD + b"Content-Encoding: zstd\r\nContent-Length: 10000000000\r\n\r\n"
+    status, message = check(proxy, endpoint, head + bomb, bomb, streaming=streaming)
+    assert status == 502
+    assert "MB" in message
+
+
+def test_a_client_that_never_reads(proxy: Proxy, endpoint: Scripted) -> None:
+    """The endpoint is read no faster than the client reads: it stands still, and memory with it."""
+    endpoint.material = HEAD + b"\r\n", DELTA
+    memory = Memory(proxy)
+    body = json.dumps({**HELLO, "stream": True}).encode()
+    with socket.create_connection(("127.0.0.1", proxy.port), timeout=30) as client:
+        client.sendall(
+            b"POST http://api.openai.com/v1/responses HTTP/1.1\r\nHost: api.openai.com\r\n"
+            b"Content-Length: %d\r\n\r\n" % len(body) + body
+        )
+        assert client.recv(1)
+        # It would be gone if it had been let send all that it wants to.
+        assert not endpoint.gone.acquire(timeout=2)
+        assert proxy.send({**HELLO, "stream": True})[0] == 200
+    assert endpoint.gone.acquire(timeout=10), "the client's leaving was not passed on"
+    assert memory.grown() < 32 * MEBIBYTE
+
+
+def test_a_body_before_the_password(tmp_path: Path, endpoint: Scripted) -> None:
+    """A client that is told to give one is not listened to meanwhile."""
+    size = 128 * MEBIBYTE
+    with mitmdump(tmp_path / "home", endpoint, "--proxyauth", "user:password") as proxy:  # type: ignore[arg-type]
+        memory = Memory(proxy)
+        status, _, _ = proxy.send(bytes(size))
+        assert status == 407
+        assert memory.grown() < size // 4

@@ -1,0 +1,57 @@
+"""The endpoint's certificate: the wrong one, an old one, one of a private authority, and how to trust that."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from h2_endpoint import certificate
+from running import Proxy, mitmdump
+
+from codex_transform.sandbox import Sandbox, running
+
+HELLO: dict[str, Any] = {"model": "gpt-5.1-codex", "input": "say hello", "stream": True}
+
+
+@contextmanager
+def proxy_to(folder: Path, certfile: Path, trusted: Path | None) -> Iterator[Proxy]:
+    options = ["--set", f"ssl_verify_upstream_trusted_ca={trusted}"] if trusted else []
+    with running(Sandbox(certfile=str(certfile))) as endpoint, mitmdump(folder / "home", endpoint, *options) as proxy:
+        yield proxy
+
+
+def refusal(proxy: Proxy) -> str:
+    status, headers, body = proxy.send(HELLO)
+    assert status == 502
+    assert headers["content-type"] == "application/json"
+    return str(json.loads(body)["error"]["message"])
+
+
+def test_a_private_authority(tmp_path: Path) -> None:
+    """The message says how to trust it, and what it says works."""
+    both, trusted = certificate(tmp_path)
+    with proxy_to(tmp_path, both, None) as proxy:
+        for _ in range(2):
+            message = refusal(proxy)
+            assert "certificate cannot be trusted" in message
+            assert "ssl_verify_upstream_trusted_ca=FILE" in message
+    with proxy_to(tmp_path, both, trusted) as proxy:
+        status, _, body = proxy.send(HELLO)
+        assert status == 200
+        assert b"response.completed" in body
+
+
+@pytest.mark.parametrize(
+    ("address", "until", "said"),
+    [("127.0.0.2", timedelta(days=1), "IP address mismatch"), ("127.0.0.1", timedelta(days=-1), "expired")],
+)
+def test_no_authority_helps(tmp_path: Path, address: str, until: timedelta, said: str) -> None:
+    """For another address, or out of date: trusting it is of no use, and not what the client is told to do."""
+    both, trusted = certificate(tmp_path, address, until)
+    with proxy_to(tmp_path, both, trusted) as proxy:
+        message = refusal(proxy)
+        assert said in message
+        assert "ssl_verify_upstream_trusted_ca" not in message

@@ -1,0 +1,160 @@
+"""HTTP/1 as endpoints write it, and connections that they close when they like."""
+
+import json
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running import Proxy, mitmdump
+from scripted import ANSWER, HEAD, WHOLE, Scripted, scripted
+
+from codex_transform.sandbox import running
+
+HELLO: dict[str, Any] = {"model": "gpt-5.1-codex", "input": "say hello"}
+CHUNKS = b"%x\r\n%s\r\n0\r\n" % (len(WHOLE), WHOLE)
+
+Play = Callable[[Scripted, socket.socket, int], None]
+
+
+@contextmanager
+def asking(folder: Path, play: Play) -> Iterator[tuple[Scripted, Callable[[bool], tuple[int, bytes]]]]:
+    """An endpoint that plays so, and a client of the proxy that keeps its connection; say whether it streams."""
+    with scripted(play) as endpoint, mitmdump(folder / "home", endpoint) as proxy:
+        client = HTTPConnection("127.0.0.1", proxy.port, timeout=30)
+
+        def ask(streaming: bool) -> tuple[int, bytes]:
+            body = json.dumps({**HELLO, "stream": streaming}).encode()
+            client.request("POST", "http://api.openai.com/v1/responses", body)
+            answer = client.getresponse()
+            return answer.status, answer.read()
+
+        try:
+            yield endpoint, ask
+        finally:
+            client.close()
+
+
+def always(answer: bytes) -> Play:
+    def play(endpoint: Scripted, client: socket.socket, _number: int) -> None:
+        while endpoint.read(client):
+            client.sendall(answer)
+
+    return play
+
+
+def is_whole(answer: tuple[int, bytes]) -> bool:
+    status, body = answer
+    return status == 200 and (b"response.completed" in body or json.loads(body)["status"] == "completed")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        HEAD + b"Transfer-Encoding: chunked\r\nTrailer: X-Sum\r\n\r\n" + CHUNKS + b"X-Sum: 1\r\n\r\n",
+        HEAD + b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n" + CHUNKS + b"\r\n",
+        b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + ANSWER,
+        b"HTTP/1.1 100 Continue\r\n\r\n" + b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + ANSWER,
+    ],
+    ids=["trailers", "two lengths", "an interim response", "two interim responses"],
+)
+def test_legal_or_harmless(tmp_path: Path, answer: bytes) -> None:
+    """It is taken, and the endpoint's connection is good for the next request."""
+    with asking(tmp_path, always(answer)) as (endpoint, ask):
+        assert is_whole(ask(True))
+        assert is_whole(ask(False))
+        assert is_whole(ask(True))
+        assert len(endpoint.asked) == 3
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        HEAD + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\n" + WHOLE,
+        HEAD + b"X y: a\r\nContent-Length: 0\r\n\r\n",
+        b"SSH-2.0-OpenSSH_9.9\r\n\r\n",
+    ],
+    ids=["lengths that differ", "a space in a name", "another protocol"],
+)
+def test_no_http(tmp_path: Path, answer: bytes) -> None:
+    with asking(tmp_path, always(answer)) as (_, ask):
+        for streaming in (True, False, True):
+            status, body = ask(streaming)
+            assert status == 502
+            assert "no proper HTTP" in json.loads(body)["error"]["message"]
+
+
+@pytest.mark.parametrize("reset", [False, True])
+def test_a_kept_connection_ends_as_it_is_used(tmp_path: Path, reset: bool) -> None:
+    """The endpoint closes what it takes for idle while a request is on its way there: it is sent once more."""
+
+    def play(endpoint: Scripted, client: socket.socket, number: int) -> None:
+        while endpoint.read(client):
+            if (number, len(endpoint.asked)) == (0, 2):
+                if reset:
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                return
+            client.sendall(ANSWER)
+
+    with asking(tmp_path, play) as (endpoint, ask):
+        assert is_whole(ask(True))
+        assert is_whole(ask(True))
+        assert is_whole(ask(False))
+        first, second, again, fourth = endpoint.asked
+        assert second == again
+        assert all(b"Bearer " + endpoint.key.encode() in asked for asked in (first, again, fourth))
+
+
+def test_a_request_is_sent_no_more_than_twice(tmp_path: Path) -> None:
+    """And on a new connection once: what ends that has nothing to do with its age."""
+
+    def play(endpoint: Scripted, client: socket.socket, number: int) -> None:
+        endpoint.read(client)
+        if number == 0:
+            client.sendall(ANSWER)
+            endpoint.read(client)
+
+    with asking(tmp_path, play) as (endpoint, ask):
+        assert is_whole(ask(True))
+        assert ask(True)[0] == 502
+        assert len(endpoint.asked) == 3
+        assert ask(True)[0] == 502
+        assert len(endpoint.asked) == 4
+
+
+def test_a_kept_connection_that_is_over_is_not_used(tmp_path: Path) -> None:
+    def play(endpoint: Scripted, client: socket.socket, _number: int) -> None:
+        endpoint.read(client)
+        client.sendall(ANSWER)
+
+    with asking(tmp_path, play) as (endpoint, ask):
+        assert all(is_whole(ask(True)) for _ in range(3))
+        assert len(endpoint.asked) == 3
+
+
+def test_nothing_of_a_call_is_left(tmp_path: Path) -> None:
+    """After faults of every kind there are as many open files and threads as before."""
+    names = ["cut@0", "cut@4", "reset@4", "hang@4", "hang-before-head", "half-head", "bad-chunk", "html-200"]
+    with running() as sandbox, mitmdump(tmp_path / "home", sandbox, CODEX_IDLE_TIMEOUT="1") as proxy:
+        opened = Path(f"/proc/{proxy.process.pid}/fd")
+        if not opened.exists():
+            pytest.skip("the open files of another process are read from /proc")
+        proxy.send({**HELLO, "stream": True})
+
+        def count() -> tuple[int, int]:
+            return len(list(opened.iterdir())), len(list((opened.parent / "task").iterdir()))
+
+        before = count()
+        for name in names:
+            for streaming in (True, False):
+                proxy.send({**HELLO, "stream": streaming}, x_sandbox_misbehave=name)
+        assert eventually(proxy, lambda: count() <= before), (before, count())
+
+
+def eventually(proxy: Proxy, met: Callable[[], bool]) -> bool:
+    with proxy.changed:
+        return any(met() or proxy.changed.wait(0.05) for _ in range(100))

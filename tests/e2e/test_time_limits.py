@@ -1,0 +1,235 @@
+"""The endpoint takes too long: to be connected to, to begin its answer, to go on with it."""
+
+import json
+import socket
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+from h2_endpoint import certificate
+from h2_endpoint import running as running_h2
+from running import Proxy, mitmdump
+from scripted import ANSWER, HEAD, Scripted, scripted
+from sdk import client as sdk_client
+
+from codex_transform.sandbox import Sandbox
+from codex_transform.sandbox import running as running_sandbox
+
+HELLO: dict[str, Any] = {"model": "gpt-5.1-codex", "input": "say hello", "stream": True}
+LIMITS = {"CODEX_IDLE_TIMEOUT": "1", "CODEX_CONNECT_TIMEOUT": "1"}
+
+Start = Callable[..., Proxy]
+
+
+@pytest.fixture(scope="module")
+def hasty(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox) -> Iterator[Proxy]:
+    """A proxy with limits of a second."""
+    with mitmdump(tmp_path_factory.mktemp("hasty") / "home", shared_sandbox, **LIMITS) as running:
+        yield running
+
+
+@contextmanager
+def hasty_for(home: Path, url: str, *options: str) -> Iterator[Proxy]:
+    """The same for an endpoint of the test's own."""
+    with mitmdump(home, Sandbox(), *options, **LIMITS, CODEX_BASE_URL=url) as running:
+        yield running
+
+
+def told(answer: tuple[int, Any, bytes], limit: str) -> None:
+    """The client was told of a limit that ran out, in a form that it knows and tries again after."""
+    status, headers, body = answer
+    assert status == 504, body
+    assert headers["content-type"] == "application/json"
+    error = json.loads(body)["error"]
+    assert error["type"] == "server_error"
+    assert f"codex_{limit}_timeout" in error["message"]
+    assert "127.0.0.1" in error["message"]
+    assert " 1 seconds" in error["message"]
+
+
+def whole(proxy: Proxy) -> None:
+    """The next request is served."""
+    status, _, body = proxy.send(HELLO)
+    assert status == 200, body
+    assert b"response.completed" in body
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+@pytest.mark.parametrize("name", ["hang-before-head", "half-head-hang", "hang@0"])
+def test_nothing_comes(hasty: Proxy, shared_sandbox: Sandbox, name: str, streaming: bool) -> None:
+    shared_sandbox.forget()
+    began = time.monotonic()
+    told(hasty.send({**HELLO, "stream": streaming}, x_sandbox_misbehave=name), "idle")
+    assert 1 <= time.monotonic() - began < 5
+    assert shared_sandbox.wait(lambda requests: bool(requests[0].get("cancelled"))), "the endpoint was not told"
+    whole(hasty)
+
+
+def test_nothing_more_comes(hasty: Proxy, shared_sandbox: Sandbox) -> None:
+    shared_sandbox.forget()
+    status, _, body = hasty.send(HELLO, x_sandbox_misbehave="hang@4")
+    assert status == 200
+    last = json.loads(body.strip().split(b"\ndata: ")[-1])
+    assert (last["type"], last["sequence_number"]) == ("error", 4)
+    assert last["error"]["code"] == "server_error"
+    assert "codex_idle_timeout" in last["error"]["message"]
+    assert shared_sandbox.wait(lambda requests: bool(requests[0].get("cancelled")))
+    told(hasty.send({**HELLO, "stream": False}, x_sandbox_misbehave="hang@4"), "idle")
+    whole(hasty)
+
+
+def test_an_answer_may_take_longer_than_the_limit(hasty: Proxy) -> None:
+    """Only silence is limited."""
+    began = time.monotonic()
+    status, _, body = hasty.send(HELLO, x_sandbox_misbehave="slow@60")
+    assert status == 200
+    assert b"response.completed" in body
+    assert time.monotonic() - began > 2
+
+
+def test_a_head_that_drips(tmp_path: Path) -> None:
+    """A byte now and then is no answer."""
+
+    def play(endpoint: Scripted, client: socket.socket, number: int) -> None:
+        endpoint.read(client)
+        if number:
+            client.sendall(ANSWER)
+        for byte in HEAD * 10:
+            client.sendall(bytes([byte]))
+            if endpoint.closing.wait(0.05):
+                return
+
+    with scripted(play) as endpoint, hasty_for(tmp_path, endpoint.url) as proxy:
+        told(proxy.send(HELLO), "idle")
+        whole(proxy)
+
+
+def test_one_stream_of_many_falls_silent(tmp_path: Path) -> None:
+    """Over HTTP/2 only the stream that is silent ends; its neighbour goes on."""
+    both, trusted = certificate(tmp_path)
+    trust = f"ssl_verify_upstream_trusted_ca={trusted}"
+    with ExitStack() as stack:
+        endpoint = stack.enter_context(running_h2(both))
+        proxy = stack.enter_context(
+            mitmdump(tmp_path / "home", endpoint, "--set", trust, **LIMITS)  # type: ignore[arg-type]
+        )
+        sdk = stack.enter_context(sdk_client(proxy, http2=True))
+        pool = stack.enter_context(ThreadPoolExecutor(2))
+
+        def ask(name: str) -> str:
+            stream = sdk.responses.create(
+                model="gpt-5.1-codex", input="say hello", stream=True, extra_headers={"x-sandbox-misbehave": name}
+            )
+            try:
+                return [event.type for event in stream][-1]
+            except Exception as error:
+                return str(error)
+
+        slow, silent = pool.submit(ask, "slow@60"), pool.submit(ask, "hang@3")
+        assert "codex_idle_timeout" in silent.result(20)
+        assert slow.result(20) == "response.completed"
+
+
+@contextmanager
+def full() -> Iterator[int]:
+    """The port of a server that takes no connection: its queue is full, and it never looks."""
+    with socket.socket() as server, ExitStack() as stack:
+        server.bind(("127.0.0.1", 0))
+        server.listen(0)
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(server.getsockname())
+        yield server.getsockname()[1]
+
+
+def test_tcp_hangs(tmp_path: Path) -> None:
+    with full() as port, hasty_for(tmp_path, f"http://127.0.0.1:{port}") as proxy:
+        began = time.monotonic()
+        told(proxy.send(HELLO), "connect")
+        assert 1 <= time.monotonic() - began < 5
+        told(proxy.send({**HELLO, "stream": False}), "connect")
+
+
+def test_tls_hangs(tmp_path: Path) -> None:
+    def play(endpoint: Scripted, client: socket.socket, _number: int) -> None:
+        endpoint.left(client)
+
+    with scripted(play) as endpoint, hasty_for(tmp_path, endpoint.url.replace("http:", "https:")) as proxy:
+        began = time.monotonic()
+        told(proxy.send(HELLO), "connect")
+        assert 1 <= time.monotonic() - began < 5
+        assert endpoint.gone.acquire(timeout=5), "the connection was left open"
+
+
+def test_a_failed_connect_is_not_held_against_later_requests(tmp_path: Path) -> None:
+    """The endpoint comes up again: a client that kept its connection to the proxy notices."""
+    with running_sandbox() as first:
+        port = first.port
+    with hasty_for(tmp_path, f"http://127.0.0.1:{port}") as proxy:
+        client = HTTPConnection("127.0.0.1", proxy.port, timeout=30)
+
+        def ask() -> int:
+            client.request("POST", "http://api.openai.com/v1/responses", json.dumps(HELLO).encode())
+            answer = client.getresponse()
+            answer.read()
+            return answer.status
+
+        assert ask() == 502
+        kept = client.sock
+        # Of another key than the proxy's, so 401: it is reached.
+        with running_sandbox(Sandbox(port=port)):
+            assert ask() == 401
+        assert client.sock is kept
+        client.close()
+
+
+def test_a_body_that_drips(hasty: Proxy) -> None:
+    """The limits are the endpoint's: a client may take its time."""
+    body = json.dumps(HELLO).encode()
+    with socket.create_connection(("127.0.0.1", hasty.port), timeout=30) as client:
+        client.sendall(
+            b"POST http://api.openai.com/v1/responses HTTP/1.1\r\nHost: api.openai.com\r\n"
+            b"Content-Length: %d\r\n\r\n" % len(body) + body[:-4]
+        )
+        for byte in body[-4:]:
+            # In between passes the time of a whole answer to another client.
+            assert hasty.send(HELLO, x_sandbox_misbehave="slow@10")[0] == 200
+            client.sendall(bytes([byte]))
+        assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
+
+
+CLOCK = """
+import time
+from pathlib import Path
+_time, _jump = time.time, Path({file!r})
+time.time = lambda: _time() + int(_jump.read_text())
+"""
+
+
+def test_the_clock_jumps(tmp_path: Path, sandbox: Sandbox) -> None:
+    """Years ahead and back: no answer is cut, no silence forgotten, no request refused."""
+    jump, script = tmp_path / "jump", tmp_path / "clock.py"
+    jump.write_text("0")
+    script.write_text(CLOCK.format(file=str(jump)))
+    limits = {**LIMITS, "CODEX_IDLE_TIMEOUT": "3"}
+    with ExitStack() as stack:
+        proxy = stack.enter_context(mitmdump(tmp_path / "home", sandbox, "-s", str(script), **limits))
+        pool = stack.enter_context(ThreadPoolExecutor(2))
+        slow = pool.submit(proxy.send, HELLO, x_sandbox_misbehave="slow@60")
+        silent = pool.submit(proxy.send, {**HELLO, "stream": False}, x_sandbox_misbehave="hang@2")
+        assert sandbox.wait(lambda requests: len(requests) == 2)
+        began = time.monotonic()
+        for seconds in ("90000", "-90000", "100000000", "-100000000"):
+            # At once: the proxy asks for the time while this is written.
+            (tmp_path / "next").write_text(seconds)
+            (tmp_path / "next").replace(jump)
+            whole(proxy)
+        assert b"response.completed" in slow.result(20)[2]
+        assert silent.result(20)[0] == 504
+        assert 2 < time.monotonic() - began < 8
