@@ -18,8 +18,7 @@ from typing import Any
 
 from mitmproxy import ctx, exceptions, flow
 from mitmproxy.addonmanager import Loader
-from mitmproxy.connection import Client, Connection, Server
-from mitmproxy.http import HTTPFlow
+from mitmproxy.connection import Connection
 from mitmproxy.proxy import commands
 from mitmproxy.proxy.events import Event
 from mitmproxy.proxy.layers import http
@@ -51,9 +50,6 @@ from codex_transform.response.stream import AnswerStream
 from codex_transform.response.unreachable import broken_off, unreachable
 
 Commands = Generator[commands.Command, Any, None]
-
-# What a stream has in the place of a flow that is over.
-_OVER = HTTPFlow(Client(peername=("", 0), sockname=("", 0), timestamp_start=0), Server(address=None), live=False)
 
 # A body of so many bytes is worth being copied, for one write rather than two.
 _SMALL = 1 << 16
@@ -136,7 +132,7 @@ class CodexStream(PatientStream, ReconnectingStream, BoundedStream, FramedStream
         if call:
             event.message = keys.unsaid(event.message.encode(errors="replace"), call.key).decode()
         over = self.server_state in (self.state_done, self.state_errored)
-        if (call or self.flow is _OVER) and over and isinstance(event, ResponseProtocolError):
+        if call and over and isinstance(event, ResponseProtocolError):
             return  # mitmproxy reports a damaged body twice: when it reads it, and when it has closed the connection
         if (
             call is None
@@ -158,13 +154,6 @@ class CodexStream(PatientStream, ReconnectingStream, BoundedStream, FramedStream
         if self.server_state == self.state_hold_head:
             yield from self._send_head()
         yield from self.state_stream_response_body(ResponseEndOfMessage(self.stream_id))
-
-    def flow_done(self) -> Commands:
-        """The exchange is over: lets go of the flow, which may have megabytes. A timer holds the stream for longer."""
-        ours = calls.of(self.flow) is not None
-        yield from super().flow_done()
-        if ours:
-            self.flow = _OVER
 
     def _on_the_wire(self, event: RequestHeaders, connection: Connection) -> RequestHeaders:
         sent = keys.on_the_wire(event.request, calls.of(self.flow), connection)
