@@ -50,10 +50,12 @@ class Readme:
         return found
 
     def commands(self) -> list[str]:
-        """The lines of the shell blocks, and the indented ones of what an agent is told."""
-        lines = [line for block in self.blocks("sh") for line in block.splitlines()]
-        told = [line.strip() for block in self.blocks("text") for line in block.splitlines() if line.startswith("     ")]
-        return [*lines, *told]
+        """The lines of the shell blocks, and what an agent is told to run."""
+        return [*(line for block in self.blocks("sh") for line in block.splitlines()), *self.told()]
+
+    def told(self) -> list[str]:
+        """The commands in what an agent is told: its indented lines."""
+        return [line.strip() for text in self.blocks("text") for line in text.splitlines() if line.startswith(" " * 5)]
 
     def links(self) -> list[str]:
         """Where links and pictures lead."""
@@ -81,3 +83,79 @@ def _cells(line: str) -> list[str]:
 ENGLISH = Readme("README.md")
 CHINESE = Readme("README.zh.md")
 BOTH = (ENGLISH, CHINESE)
+
+# -- what is done with each command -----------------------------------------------------------------------------------
+
+SERVERS = [
+    "codex-transform start",
+    "codex-transform start --web",
+    "codex-transform start -- --mode reverse:https://your-codex-api.com",
+    'mitmdump -s "$(codex-transform addon-path)" --listen-host 127.0.0.1',
+    "python3 scripts/start.py",
+]
+"""These serve until Ctrl-C."""
+
+SCREENS = [
+    "codex-transform run opencode",
+    "codex-transform run --web opencode",
+    "CODEX_BASE_URL=http://127.0.0.1:PORT CODEX_API_KEY=KEY codex-transform run opencode",
+]
+"""These show OpenCode's own screen."""
+
+QUESTIONS = [
+    "codex-transform login",
+    "codex-transform config",
+    "codex-transform config --reverse http://127.0.0.1:8080/v1",
+    "codex-transform config --uninstall",
+    "codex-transform config --uninstall --reverse http://127.0.0.1:8080/v1",
+]
+"""These ask."""
+
+ENDING = [
+    "codex-transform login --base-url https://your-codex-api.com --api-key-stdin < key.txt",
+    'codex-transform run opencode run -m openai/gpt-5.3-codex "say hello"',
+    'codex-transform run opencode run -m openai/gpt-5.3-codex --variant high "say hello"',
+    "codex-transform run opencode models openai",
+    "codex-transform config --yes",
+    "codex-transform doctor",
+    "codex-transform models gpt-5-codex-high",
+    "codex-transform usage",
+    "codex-transform whoami",
+    "codex-transform logout",
+    "codex-transform --version",
+    "opencode --version",
+    "python3 --version",
+]
+"""These come to an end by themselves; the order is one in which they can be run."""
+
+INSTALLS = [
+    "pipx install .",
+    "pipx install --include-deps .",
+    "uv tool install .",
+    "uv tool install --with-executables-from mitmproxy .",
+    "pip install .",
+]
+
+REMOVES = "pipx uninstall codex-transform"
+
+PATHS = ["pipx ensurepath", "uv tool update-shell"]
+"""These put the folder with installed programs on the PATH."""
+
+IN_THE_GATE = ["python3 scripts/test.py", "python3 scripts/test.py --lint", "python3 scripts/test.py --python 3.11"]
+"""These would run this test: the gate runs them."""
+
+SCRIPTS = [
+    "python3 scripts/demo.py",
+    "python3 scripts/test.py tests/request -k bridge",
+    "python3 scripts/bench.py --quick",
+    "python3 scripts/load.py",
+    "python3 scripts/soak.py",
+    ".venv/bin/python -m codex_transform.sandbox",
+]
+"""Each has a test of its own in test_readme_scripts.py."""
+
+
+def terminal() -> str:
+    """The block for OpenCode's terminal, which is run as one."""
+    (block,) = (block for block in ENGLISH.blocks("sh") if "export" in block)
+    return block

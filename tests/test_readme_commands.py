@@ -1,0 +1,293 @@
+"""The README's commands for users, run by a shell as they stand there: serving, on OpenCode's screen, asking, ending.
+
+What stands for the reader's own endpoint is replaced by the sandbox's, and port 8080 by a free one.
+"""
+
+import http.client
+import json
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import pexpect
+import pytest
+import readme
+from commands import ROOT, Person, real_opencode
+from readme import BOTH, ENGLISH, Readme
+from running import LISTENING, MITMDUMP, Proxy
+
+from codex_transform import sandbox as sandboxes
+from codex_transform.cli import main
+from codex_transform.sandbox import Sandbox
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell runs these commands")
+
+
+class Newcomer(Person):
+    """Somebody who has installed this and OpenCode, and has an endpoint."""
+
+    def __init__(self, top: Path, sandbox: Sandbox) -> None:
+        super().__init__(top)
+        self.sandbox = sandbox
+        self.programs = self.home / "bin"
+        self.programs.mkdir()
+        for name, command in {
+            "python3": f'"{sys.executable}"',
+            "codex-transform": f'"{sys.executable}" -m codex_transform',
+            "mitmdump": f'"{MITMDUMP}"',
+            "opencode": f'"{real_opencode()}"',
+        }.items():
+            program = self.programs / name
+            program.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
+            program.chmod(0o755)
+        folder = self.home / ".mitmproxy"
+        folder.mkdir()
+        # Many tests run at once, and none is to open a browser.
+        (folder / "config.yaml").write_text("web_open_browser: false\nweb_port: 0\nlisten_port: 0\n")
+        (self.project / "key.txt").write_text(f"{sandbox.key}\n")
+        self.variables |= {
+            "PATH": f"{self.programs}:/usr/bin:/bin",
+            "PWD": str(self.project),
+            "OPENCODE_DISABLE_AUTOUPDATE": "1",
+            "OPENCODE_DISABLE_LSP_DOWNLOAD": "1",
+        }
+        if git := shutil.which("git"):
+            subprocess.run([git, "init", "--quiet", self.project], check=True)
+
+    def logs_in(self) -> None:
+        self.shell("codex-transform login --base-url https://your-codex-api.com --api-key-stdin < key.txt")
+
+    def adapted(self, command: str) -> str:
+        """A command of the README for this endpoint."""
+        port = self.sandbox.url.rpartition(":")[2]
+        for shown, real in {
+            "https://your-codex-api.com": self.sandbox.url,
+            "http://127.0.0.1:PORT": f"http://127.0.0.1:{port}",
+            "CODEX_API_KEY=KEY": f"CODEX_API_KEY={self.sandbox.key}",
+        }.items():
+            command = command.replace(shown, real)
+        return re.sub(r"(codex-transform start|scripts/start\.py)", r"\1 --port 0", command)
+
+    def shell(self, command: str) -> str:
+        """What it says; it has to end well."""
+        done = subprocess.run(
+            ["bash", "-e", "-c", self.adapted(command)],
+            env=self.environ(),
+            cwd=self.project,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=120,
+            check=False,
+        )
+        assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}{self.logs}"
+        return done.stdout
+
+    @contextmanager
+    def terminal(self, command: str) -> Iterator[Any]:
+        """A command in a terminal of its own, as pexpect's child, which has to end with the block, and well."""
+        child = pexpect.spawn(
+            "bash",
+            ["-e", "-c", self.adapted(command)],
+            env=self.environ(TERM="xterm-256color"),
+            cwd=str(self.project),
+            dimensions=(40, 120),
+            encoding="utf-8",
+            codec_errors="replace",
+            timeout=60,
+        )
+        try:
+            yield child
+            child.expect(pexpect.EOF)
+            child.wait()
+        finally:
+            child.close(force=True)
+        assert child.exitstatus == 0
+
+    @contextmanager
+    def serving(self, command: str) -> Iterator[Proxy]:
+        """A command that serves until Ctrl-C, and then ends with status 0."""
+        with subprocess.Popen(
+            ["bash", "-c", self.adapted(command)],
+            env=self.environ(),
+            cwd=ROOT if "scripts/" in command else self.project,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+        ) as process:
+            proxy = Proxy(process, self.home)
+            reader = threading.Thread(target=proxy.read, daemon=True)
+            reader.start()
+            try:
+                proxy.port = int(proxy.wait_for(LISTENING.pattern)[1])
+                yield proxy
+            finally:
+                process.send_signal(signal.SIGINT)
+                process.wait(20)
+                reader.join(5)
+        assert process.returncode == 0, proxy.log
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    with sandboxes.running() as running:
+        yield running
+
+
+@pytest.fixture
+def newcomer(tmp_path: Path, sandbox: Sandbox) -> Newcomer:
+    return Newcomer(tmp_path, sandbox)
+
+
+# -- none is left out -------------------------------------------------------------------------------------------------
+
+
+def test_every_command_is_run() -> None:
+    known = {
+        *readme.SERVERS,
+        *readme.SCREENS,
+        *readme.QUESTIONS,
+        *readme.ENDING,
+        *readme.INSTALLS,
+        readme.REMOVES,
+        *readme.IN_THE_GATE,
+        *readme.SCRIPTS,
+        *readme.terminal().splitlines(),
+    }
+    assert set(ENGLISH.commands()) == known
+
+
+@pytest.mark.parametrize("text", BOTH, ids=repr)
+def test_commands_within_sentences_are_such(text: Readme) -> None:
+    """They are among those that are run, or our own command takes them."""
+    assert isinstance(main, click.Group)
+    told = "\n".join(text.blocks("text"))
+    starts = ("codex-transform ", "python3 ", "pip ", "pipx ", "uv ", "opencode ", "export ")
+    found = {quote for quote in readme.quoted(text.prose) + readme.quoted(told) if quote.startswith(starts)}
+    assert len(found) > 10
+    for command in found - {*text.commands(), *readme.PATHS}:
+        name, subcommand, *arguments = command.split()
+        assert name == "codex-transform", command
+        known = main.get_command(click.Context(main), subcommand)
+        assert known is not None, command
+        if arguments:
+            known.make_context(subcommand, arguments)
+
+
+# -- serving ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", readme.SERVERS)
+def test_what_serves_serves(command: str, newcomer: Newcomer) -> None:
+    newcomer.logs_in()
+    with newcomer.serving(command) as proxy:
+        client = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=30)
+        target = "/v1/responses" if "reverse:" in command else "http://api.openai.com/v1/responses"
+        client.request("POST", target, json.dumps({"model": "gpt-5.1", "input": "say hello"}))
+        answer = client.getresponse()
+        said = json.load(answer)
+        client.close()
+        assert answer.status == 200, said
+        if "--web" in command:
+            proxy.wait_for(r"Web server listening at http://127\.0\.0\.1:")
+    assert "[sandbox]" in json.dumps(said["output"])
+    assert newcomer.sandbox.key not in proxy.log
+    if "reverse:" in command:
+        assert ENGLISH.blocks("json")[0].replace("8080", str(proxy.port)) in proxy.log
+        assert "HTTPS_PROXY" not in proxy.log
+
+
+def test_opencodes_terminal(newcomer: Newcomer) -> None:
+    """The block for it, beside a proxy that serves."""
+    newcomer.logs_in()
+    with newcomer.serving("codex-transform start") as proxy:
+        waiting = threading.Event()
+        assert any(proxy.is_ready() or waiting.wait(0.02) for _ in range(500))
+        said = newcomer.shell(readme.terminal().replace("http://127.0.0.1:8080", proxy.url))
+    assert "[sandbox]" in said
+    for line in readme.terminal().splitlines()[:2]:
+        assert line.replace("8080", str(proxy.port)).replace("~", str(newcomer.home)) in proxy.log
+
+
+# -- on OpenCode's screen ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("command", readme.SCREENS)
+def test_opencode_comes_up(command: str, newcomer: Newcomer) -> None:
+    if not command.startswith("CODEX"):
+        newcomer.logs_in()
+    with newcomer.terminal(command) as child:
+        if "--web" in command:
+            child.expect(r"look inside at http://127\.0\.0\.1:\d+")
+        child.expect("Ask anything")
+        child.send("\x03")
+    waiting = threading.Event()
+    assert any(not newcomer.left() or waiting.wait(0.05) for _ in range(200)), newcomer.left()
+
+
+# -- asking -----------------------------------------------------------------------------------------------------------
+
+
+def test_login_asks(newcomer: Newcomer) -> None:
+    with newcomer.terminal("codex-transform login") as child:
+        child.expect("Base URL")
+        child.sendline(newcomer.sandbox.url)
+        child.expect("API key")
+        child.sendline(newcomer.sandbox.key)
+        child.expect("Kept in")
+    assert newcomer.sandbox.url in newcomer.shell("codex-transform whoami")
+
+
+@pytest.mark.parametrize("command", [each for each in readme.QUESTIONS if "config" in each])
+def test_config_asks(command: str, newcomer: Newcomer) -> None:
+    file = newcomer.home / ".config" / "opencode" / "opencode.json"
+    wrote = "--uninstall" not in command
+    if not wrote:
+        newcomer.shell("codex-transform config --reverse http://127.0.0.1:8080/v1 --yes")
+    with newcomer.terminal(command) as child:
+        child.expect(r"Write this\?")
+        child.sendline("y")
+    written = json.loads(file.read_text()).get("provider", {}).get("openai", {})
+    assert ("gpt-5.3-codex" in written.get("models", {})) == wrote
+    address = json.loads(ENGLISH.blocks("json")[0])["provider"]["openai"]["options"]
+    # Only when it is named is it written, and taken out.
+    assert (written.get("options") == address) == (wrote == ("--reverse" in command))
+
+
+# -- ending -----------------------------------------------------------------------------------------------------------
+
+
+def test_what_an_agent_is_told_works(newcomer: Newcomer) -> None:
+    """Its commands in their order, but for the installation; the user logs in when told to."""
+    told = [command for command in ENGLISH.told() if command not in readme.INSTALLS]
+    before, after = told[: told.index("codex-transform whoami")], told[told.index("codex-transform whoami") :]
+    for command in before:
+        newcomer.shell(command)
+    newcomer.logs_in()
+    said = {command: newcomer.shell(command) for command in after}
+    assert len(said) >= 5
+    assert newcomer.sandbox.url in said["codex-transform whoami"]
+    assert "openai/gpt-5.3-codex" in said["codex-transform run opencode models openai"].split()
+    assert "✗" not in said["codex-transform doctor"]
+    assert "[sandbox]" in said[after[-1]]
+
+
+def test_the_rest(newcomer: Newcomer) -> None:
+    said = {command: newcomer.shell(command) for command in readme.ENDING if command not in ENGLISH.told()}
+    hello = 'codex-transform run opencode run -m openai/gpt-5.3-codex --variant high "say hello"'
+    assert "[sandbox]" in said[hello]
+    assert any(entry["body"]["reasoning"]["effort"] == "high" for entry in newcomer.sandbox.requests)
+    assert "gpt-5.3-codex" in said["codex-transform usage"]
+    assert "sent as gpt-5.1-codex with effort high" in said["codex-transform models gpt-5-codex-high"]
+    assert "no longer" in said["codex-transform logout"]

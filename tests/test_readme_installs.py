@@ -1,0 +1,94 @@
+"""The README's ways to install: each really done, into homes and environments of their own."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import readme
+from readme import ROOT
+
+from codex_transform import __version__
+
+FOLDER = "Scripts" if os.name == "nt" else "bin"
+
+
+class Machine:
+    """A copy of the project, a home, and an environment that has pip, pipx and uv."""
+
+    def __init__(self, top: Path) -> None:
+        self.project, self.home, self.tools = top / "project", top / "home", top / "tools"
+        self.home.mkdir()
+        hidden = shutil.ignore_patterns("__pycache__")
+        for name in ("codex_transform", "addon.py", "pyproject.toml", "README.md", "LICENSE"):
+            if (ROOT / name).is_dir():
+                shutil.copytree(ROOT / name, self.project / name, ignore=hidden)
+            else:
+                self.project.mkdir(exist_ok=True)
+                shutil.copy(ROOT / name, self.project / name)
+        subprocess.run([sys.executable, "-m", "venv", self.tools], check=True)
+
+    def run(self, command: str) -> subprocess.CompletedProcess[str]:
+        path = [str(self.home / ".local" / "bin"), str(self.tools / FOLDER), os.environ["PATH"]]
+        own = {
+            "HOME": str(self.home),
+            "USERPROFILE": str(self.home),
+            "PATH": os.pathsep.join(path),
+            "SHELL": "/bin/bash",
+        }
+        # Compiling all packages would take longer than to install them.
+        python = {"PIPX_DEFAULT_PYTHON": sys.executable, "UV_PYTHON": sys.executable, "PIP_NO_COMPILE": "1"}
+        return subprocess.run(
+            command,
+            shell=True,
+            cwd=self.project,
+            env={**os.environ, **own, **python},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=300,
+            check=False,
+        )
+
+    def has(self, program: str) -> bool:
+        """True when the program is where a terminal would find it."""
+        folders = (self.home / ".local" / "bin", self.tools / FOLDER)
+        return any(shutil.which(program, path=str(folder)) for folder in folders)
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
+    machine = Machine(tmp_path_factory.mktemp("machine"))
+    done = machine.run("pip install --quiet pipx uv")
+    if done.returncode:
+        why = f"pipx and uv are not to be had: `pip install pipx uv` says {done.stderr.strip()[-200:]}"
+        pytest.fail(why) if os.environ.get("CI") == "true" else pytest.skip(why)
+    return machine
+
+
+@pytest.mark.parametrize("command", readme.INSTALLS)
+def test_it_installs(command: str, machine: Machine) -> None:
+    """In the place of what an earlier one installed, which is removed after."""
+    done = machine.run(command)
+    assert done.returncode == 0, done.stdout + done.stderr
+    said = machine.run("codex-transform --version")
+    assert said.stdout == f"codex-transform, version {__version__}\n", said.stderr
+    assert machine.has("mitmdump") == (command not in ("pipx install .", "uv tool install ."))
+    tool = command.split()[0]
+    removed = {
+        "pipx": readme.REMOVES,
+        "uv": "uv tool uninstall codex-transform",
+        "pip": "pip uninstall -y codex-transform",
+    }
+    done = machine.run(removed[tool])
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert not machine.has("codex-transform")
+
+
+@pytest.mark.parametrize("command", readme.PATHS)
+def test_the_path_is_mended(command: str, machine: Machine) -> None:
+    done = machine.run(command)
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,112 @@
+"""The README's commands for a checkout: demo, tests, benchmark, load, sandbox."""
+
+import http.client
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+from readme import IN_THE_GATE, ROOT, SCRIPTS
+from running import Proxy
+
+
+def adapted(command: str, *arguments: str) -> list[str]:
+    """A command of the README for this Python."""
+    assert command in SCRIPTS
+    installed = {"python3": sys.executable, ".venv/bin/python": sys.executable}
+    return [*(installed.get(word, word) for word in command.split()), *arguments]
+
+
+def surroundings(home: Path, **variables: str) -> dict[str, str]:
+    temporary = home / "tmp"
+    temporary.mkdir(exist_ok=True)
+    own = {"HOME": str(home), "TMPDIR": str(temporary), "PATH": os.environ["PATH"], "PYTHONUNBUFFERED": "1"}
+    return own | {"CODEX_CATALOG_URL": "http://127.0.0.1:9/none"} | variables
+
+
+def run(command: list[str], home: Path, folder: Path = ROOT, **variables: str) -> str:
+    """What it says; it has to end well."""
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=surroundings(home, **variables),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("command", IN_THE_GATE)
+def test_the_gate_runs_the_same_commands(command: str) -> None:
+    lines = [line.strip() for line in (ROOT / ".ci" / "run").read_text().splitlines()]
+    assert command in lines
+    assert lines[-1] == "python3 scripts/test.py"
+
+
+def test_the_demo(tmp_path: Path) -> None:
+    """With the plain client, which is quick; tests/test_scripts.py runs it with OpenCode."""
+    # A copy, where there is no OpenCode in the cache.
+    for name in ("scripts", "codex_transform", "addon.py", "pyproject.toml"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    says = run(adapted("python3 scripts/demo.py"), tmp_path, tmp_path, PATH=str(tmp_path))
+    assert re.search(r"^test\.txt +hello world$", says, re.MULTILINE)
+
+
+def test_a_part_of_the_tests(tmp_path: Path) -> None:
+    says = run(adapted("python3 scripts/test.py tests/request -k bridge"), tmp_path)
+    assert re.search(r"\b\d+ passed", says)
+
+
+def test_the_benchmark(tmp_path: Path) -> None:
+    """That it runs and gives every row; what the figures are is not for a busy machine to say."""
+    says = run(adapted("python3 scripts/bench.py --quick", "--json"), tmp_path)
+    assert len(json.loads(says)["results"]) >= 8
+
+
+def test_the_load(tmp_path: Path) -> None:
+    """A short form: 500 streams take a minute."""
+    says = run(adapted("python3 scripts/load.py", "--streams", "10", "--events", "5"), tmp_path)
+    assert re.search(r"^ +10 +10 ", says, re.MULTILINE)
+
+
+def test_the_soak(tmp_path: Path) -> None:
+    """A short form: 20,000 requests take minutes."""
+    says = run(adapted("python3 scripts/soak.py", "--requests", "200"), tmp_path)
+    assert re.search(r"^ +200 +190 +10 ", says, re.MULTILINE)
+
+
+def test_the_sandbox(tmp_path: Path) -> None:
+    with subprocess.Popen(
+        adapted(".venv/bin/python -m codex_transform.sandbox"),
+        env=surroundings(tmp_path),
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        running = Proxy(process, tmp_path)
+        reader = threading.Thread(target=running.read, daemon=True)
+        reader.start()
+        try:
+            found = running.wait_for(r"sandbox: http://127\.0\.0\.1:(\d+) key (\S+)")
+            client = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=30)
+            client.request("POST", "/backend-api/codex/responses", "{}", {"authorization": f"Bearer {found[2]}"})
+            assert client.getresponse().status == 400
+            client.close()
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(20)
+            reader.join(5)
+    assert process.returncode == 0, running.log
