@@ -20,6 +20,13 @@ def in_home(path: Path) -> Path:
         return NO_HOME / path.relative_to("~")
 
 
+def make_private_folder(path: Path) -> None:
+    """Makes a folder and those above it that are missing, each with mode 0700; those that exist keep theirs."""
+    for folder in (*reversed(path.parents), path):
+        if not folder.exists():
+            folder.mkdir(mode=0o700, exist_ok=True)
+
+
 def write_private(path: Path, data: bytes) -> None:
     """Puts `data` into the file `path`, mode 0600, in one step.
 
@@ -28,9 +35,7 @@ def write_private(path: Path, data: bytes) -> None:
     On Windows the modes have no meaning: what a user creates in his profile is his alone there.
     """
     target = path.resolve()
-    for folder in reversed(target.parents):
-        if not folder.exists():
-            folder.mkdir(mode=0o700, exist_ok=True)
+    make_private_folder(target.parent)
     descriptor, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".tmp")
     temporary = Path(name)  # mkstemp made it with mode 0600
     try:

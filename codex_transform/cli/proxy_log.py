@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
+from codex_transform.files import make_private_folder
+
 _MAX_BYTES = 1_000_000
 _MAX_FILES = 10
 _LAST_LINES = 12
@@ -16,7 +18,7 @@ class ProxyLog:
 
     def __init__(self, folder: Path, max_bytes: int = _MAX_BYTES, max_files: int = _MAX_FILES) -> None:
         """Raises OSError when the file cannot be made."""
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private_folder(folder)
         for old in sorted(folder.glob("proxy-*.log"))[: 1 - max_files]:
             old.unlink(missing_ok=True)
         self.path = folder / f"proxy-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"

@@ -35,8 +35,8 @@ _CASES = (
     _Case(
         r"certificate",
         "its certificate cannot be trusted",
-        "Check codex_base_url; for a certificate authority of your own, give mitmproxy its file with "
-        "--set ssl_verify_upstream_trusted_ca=FILE.",
+        "Check codex_base_url; for a certificate authority of your own, put "
+        "`ssl_verify_upstream_trusted_ca: FILE` into ~/.mitmproxy/config.yaml.",
     ),
     _Case(
         r"timed? ?out|errno (110|60)\b|error 10060",

@@ -13,7 +13,8 @@ def test_it_is_private_and_holds_what_was_said(tmp_path: Path) -> None:
         assert log.path.read_text("utf-8") == "first\nsecond ✓\n"
     assert list(log.last) == ["first", "second ✓"]
     assert stat.S_IMODE(log.path.stat().st_mode) == 0o600
-    assert stat.S_IMODE(log.path.parent.stat().st_mode) == 0o700
+    for folder in (log.path.parent, log.path.parent.parent):
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
 def test_it_begins_anew_when_it_is_full(tmp_path: Path) -> None:

@@ -18,8 +18,11 @@ HELLO: dict[str, Any] = {"model": "gpt-5.1-codex", "input": "say hello", "stream
 
 @contextmanager
 def proxy_to(folder: Path, certfile: Path, trusted: Path | None) -> Iterator[Proxy]:
-    options = ["--set", f"ssl_verify_upstream_trusted_ca={trusted}"] if trusted else []
-    with running(Sandbox(certfile=str(certfile))) as endpoint, mitmdump(folder / "home", endpoint, *options) as proxy:
+    if trusted:
+        settings = folder / "home" / ".mitmproxy" / "config.yaml"
+        settings.parent.mkdir(parents=True, exist_ok=True)
+        settings.write_text(f"ssl_verify_upstream_trusted_ca: {trusted}\n")
+    with running(Sandbox(certfile=str(certfile))) as endpoint, mitmdump(folder / "home", endpoint) as proxy:
         yield proxy
 
 
@@ -37,7 +40,7 @@ def test_a_private_authority(tmp_path: Path) -> None:
         for _ in range(2):
             message = refusal(proxy)
             assert "certificate cannot be trusted" in message
-            assert "ssl_verify_upstream_trusted_ca=FILE" in message
+            assert "ssl_verify_upstream_trusted_ca: FILE" in message
     with proxy_to(tmp_path, both, trusted) as proxy:
         status, _, body = proxy.send(HELLO)
         assert status == 200
