@@ -12,10 +12,12 @@ for five to ten minutes without use.
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from codex_transform.fingerprint import Fingerprint, item_kind, items_of, take
 from codex_transform.record import Tokens, Verdict
+from codex_transform.request.body import parse
 from codex_transform.usage import count, period
 
 SMALLEST = 1024
@@ -28,21 +30,23 @@ MAX_THREADS = 8
 """How many threads of one conversation are remembered."""
 MAX_PARTS = 1_000_000
 """How many items are remembered in all, at 16 bytes each."""
+MAX_ORIGINALS = 16_000_000
+"""How many bytes of clients' requests are kept in all."""
 
 By = Literal["client", "addon"]
 
 
-class _Request(NamedTuple):
-    """A request that was answered: what was sent, what the client had asked for, and what it came to."""
+@dataclass(eq=False, slots=True)
+class _Request:
+    """A request that was answered: what was sent, what the client had asked for, as JSON, and what it came to.
+
+    The client's is there to tell who changed what. That is seldom asked, so it is read only then.
+    """
 
     at: float
     sent: Fingerprint
-    original: Fingerprint | None
+    original: bytes | None
     input: int
-
-    @property
-    def parts(self) -> int:
-        return len(self.sent.items) + (len(self.original.items) if self.original else 0)
 
 
 class _Change(NamedTuple):
@@ -61,51 +65,68 @@ class Conversations:
     The conversations used last are kept, up to `size` of them.
     """
 
-    def __init__(self, size: int = MAX_CONVERSATIONS, parts: int = MAX_PARTS) -> None:
+    def __init__(self, size: int = MAX_CONVERSATIONS, parts: int = MAX_PARTS, originals: int = MAX_ORIGINALS) -> None:
         self._size = size
         self._parts = parts
         self._held = 0
         self._conversations: OrderedDict[int, list[_Request]] = OrderedDict()
+        self._room = originals
+        self._originals: OrderedDict[int, _Request] = OrderedDict()
 
     def judge(
         self,
         conversation: str | None,
         at: float,
         sent: Mapping[str, Any],
-        original: Mapping[str, Any] | None,
+        original: bytes | None,
         tokens: Tokens | None,
     ) -> Verdict | None:
         """Whether the cache could serve a request that was answered, and remembers it for the next.
 
-        `at` is when it came, `sent` the body that was sent, `original` the client's, `tokens` what the endpoint
-        reported. None without a conversation or a report: there is nothing to say then. Raises nothing.
+        `at` is when it came, `sent` the body that was sent, `original` the client's, an object in JSON, `tokens` what
+        the endpoint reported. None without a conversation or a report: there is nothing to say then. Raises nothing.
         """
         if conversation is None or tokens is None:
             return None
-        now = _Request(at, take(sent), take(original) if original is not None else None, tokens.input)
+        now = _Request(at, take(sent), original, tokens.input)
         threads = self._conversations.setdefault(hash(conversation), [])
         self._conversations.move_to_end(hash(conversation))
         before = _closest(threads, now.sent)
         if before is None:
             verdict = _first(tokens, "another thread in " if threads else "")
         else:
-            change = _first_change(before.sent, now.sent, sent)
+            change = _change(before, now, sent, tokens)
             verdict = _judge(before, now, change, tokens)
             # It may still be gone on from if there is less now (a sub-agent's) or another model or agent was turned to.
             if change is None or (before.sent.head == now.sent.head and len(before.sent.items) <= len(now.sent.items)):
                 threads.remove(before)
-                self._held -= before.parts
+                self._forget(before)
         threads.append(now)
-        self._held += now.parts
-        self._forget(threads)
-        return verdict
-
-    def _forget(self, threads: list[_Request]) -> None:
+        self._remember(now)
         if len(threads) > MAX_THREADS:
-            self._held -= threads.pop(0).parts
+            self._forget(threads.pop(0))
         while len(self._conversations) > self._size or (self._held > self._parts and len(self._conversations) > 1):
             _, oldest = self._conversations.popitem(last=False)
-            self._held -= sum(request.parts for request in oldest)
+            for request in oldest:
+                self._forget(request)
+        return verdict
+
+    def _remember(self, request: _Request) -> None:
+        self._held += len(request.sent.items)
+        if request.original is not None:
+            self._originals[id(request)] = request
+            self._room -= len(request.original)
+        while self._room < 0:
+            self._forget_original(next(iter(self._originals.values())))
+
+    def _forget(self, request: _Request) -> None:
+        self._held -= len(request.sent.items)
+        self._forget_original(request)
+
+    def _forget_original(self, request: _Request) -> None:
+        if self._originals.pop(id(request), None):
+            self._room += len(request.original or b"")
+            request.original = None
 
 
 def _closest(threads: list[_Request], now: Fingerprint) -> _Request | None:
@@ -131,8 +152,7 @@ def _first(tokens: Tokens, whose: str) -> Verdict:
 
 
 def _judge(before: _Request, now: _Request, change: _Change | None, tokens: Tokens) -> Verdict:
-    kept = change.kept if change else min(before.sent.size, now.sent.size)
-    expected = _cacheable(before.input * kept // before.sent.size, tokens)
+    expected = _expected(before, now, change, tokens)
     # Had it only been appended to.
     possible = _cacheable(before.input, tokens) if change else expected
     missed = max(0, possible - tokens.cached)
@@ -153,6 +173,25 @@ def _judge(before: _Request, now: _Request, change: _Change | None, tokens: Toke
     return Verdict(cause=change.cause, says=says, expected=expected, missed=missed, by=by)
 
 
+def _change(before: _Request, now: _Request, body: Mapping[str, Any], tokens: Tokens) -> _Change | None:
+    """The first change; where the effort is, but more was cached than could be if it counted, what changed besides.
+
+    The effort is no part of the prompt that everybody sees: some endpoints cache across efforts.
+    """
+    first = _first_change(before.sent, now.sent, body)
+    if first is None or first.cause != "effort":
+        return first
+    besides = _first_change(before.sent._replace(effort=now.sent.effort), now.sent, body)
+    explained = besides and 0 < _expected(before, now, besides, tokens) <= 2 * tokens.cached
+    return besides if explained else first
+
+
+def _expected(before: _Request, now: _Request, change: _Change | None, tokens: Tokens) -> int:
+    """The tokens that could come from the cache."""
+    kept = change.kept if change else min(before.sent.size, now.sent.size)
+    return _cacheable(before.input * kept // before.sent.size, tokens)
+
+
 def _first_change(before: Fingerprint, now: Fingerprint, body: Mapping[str, Any]) -> _Change | None:
     """The first part, in the order of the prompt, in which a request differs from the one before."""
     if before.model != now.model:
@@ -171,11 +210,12 @@ def _first_change(before: Fingerprint, now: Fingerprint, body: Mapping[str, Any]
     if same == min(len(before.items), len(now.items)):
         return None
     kept = sum(now.sizes[: 1 + len(now.tools) + same])
-    where = f"item {same + 1} of {len(now.items)} ({_shown(item_kind(items_of(body)[same]))})"
+    kind = _shown(item_kind(items_of(body)[same]))
+    # Counted as the API's errors and the page of the request count them.
     if len(now.items) < len(before.items):
-        where = f"history of {len(before.items)} items replaced from {where} on"
+        where = f"history of {len(before.items)} items replaced from input[{same}] ({kind}) on"
     else:
-        where += " changed"
+        where = f"input[{same}] of {len(now.items)} ({kind}) changed"
     return _Change("item", where, kept, _history_differs)
 
 
@@ -201,10 +241,10 @@ def _history_differs(old: Fingerprint, new: Fingerprint) -> bool:
     return old.instructions != new.instructions or old.same_items(new) < min(len(old.items), len(new.items))
 
 
-def _who(old: Fingerprint | None, new: Fingerprint | None, change: _Change) -> By | None:
+def _who(old: bytes | None, new: bytes | None, change: _Change) -> By | None:
     if old is None or new is None:
         return None
-    return "client" if change.differs(old, new) else "addon"
+    return "client" if change.differs(take(parse(old)), take(parse(new))) else "addon"
 
 
 def _cacheable(prompt: int, tokens: Tokens) -> int:
@@ -214,7 +254,7 @@ def _cacheable(prompt: int, tokens: Tokens) -> int:
 
 
 def _cost(missed: int) -> str:
-    return f": {count(missed)} not cached" if missed else ""
+    return f": {count(missed)} not cached" if missed else ", which cost nothing"
 
 
 def _shown(name: str) -> str:

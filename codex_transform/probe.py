@@ -103,7 +103,7 @@ def _steps(endpoint: Endpoint, key: str, ask: Ask, until: float) -> Iterator[Ste
                 context = _trust(ask.trusted_ca)
             except OSError as error:
                 says = f"the authorities to trust cannot be read from {ask.trusted_ca} ({_reason(error)})"
-                yield Step("tls", False, says, "Mend mitmproxy's option ssl_verify_upstream_trusted_ca.")
+                yield Step("tls", False, says, "Mend ssl_verify_upstream_trusted_ca in ~/.mitmproxy/config.yaml.")
                 return
             # The handshake waits for the clock that can end it.
             tls = context.wrap_socket(connection, server_hostname=endpoint.host, do_handshake_on_connect=False)
@@ -222,7 +222,6 @@ def _failed(response: http.client.HTTPResponse, endpoint: Endpoint, ask: Ask) ->
     """The steps for an answer whose status is none of success."""
     body = response.read(_LONGEST_ERROR)
     error = from_endpoint(response.status, dict(response.getheaders()), body, endpoint=endpoint.url)
-    error.message = error.message.removeprefix(f"{endpoint.url} ")
     is_page = body.lstrip().startswith(b"<") or "html" in response.headers.get("content-type", "")
     return judge(error, ask.model, elsewhere=is_page or response.status < 400)
 

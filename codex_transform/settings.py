@@ -126,7 +126,7 @@ def _read(config_file: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise ValueError(f"{config_file} cannot be read: {error.strerror or error}") from None
+        raise ValueError(f"{config_file} cannot be read ({error.strerror or error}): make it a file of yours") from None
     except UnicodeDecodeError:
         raise ValueError(f"{config_file} is not UTF-8 text: save it as UTF-8") from None
     except jsonc.JsonError as error:

@@ -39,6 +39,11 @@ def replaced(body: Body, index: int, item: object) -> Body:
     return {**body, "input": [*body["input"][:index], item, *body["input"][index + 1 :]]}
 
 
+def written(body: Body | None) -> bytes | None:
+    """As a client sends it."""
+    return None if body is None else json.dumps(body).encode()
+
+
 def size(body: Body) -> int:
     """Tokens, roughly."""
     return len(json.dumps(body)) // 4
@@ -54,9 +59,9 @@ def judged(
     conversations = Conversations()
     first, second = bodies
     before = size(first)
-    conversations.judge("c", 0.0, first, originals[0], Tokens(input=before))
+    conversations.judge("c", 0.0, first, written(originals[0]), Tokens(input=before))
     tokens = Tokens(input=size(second), cached=before // 128 * 128 if cached is None else cached)
-    verdict = conversations.judge("c", gap, second, originals[1], tokens)
+    verdict = conversations.judge("c", gap, second, written(originals[1]), tokens)
     assert verdict
     return verdict
 
@@ -125,9 +130,9 @@ CHANGES: list[tuple[str, Callable[[Body], Body], str]] = [
     ("tools", lambda body: {**body, "tools": TOOLS[:2]}, "tool `read` removed"),
     ("tools", lambda body: {**body, "tools": [*TOOLS, {"type": "web_search"}]}, "tool `web_search` added"),
     ("tools", lambda body: {**body, "tools": TOOLS[::-1]}, "tool `read` moved"),
-    ("item", lambda body: replaced(body, 3, "new"), "item 4 of 24 (text) changed"),
-    ("item", lambda body: replaced(body, 2, turn(9)[1]), "item 3 of 24 (function_call_output) changed"),
-    ("item", lambda body: replaced(body, 0, said("developer", "a")), "item 1 of 24 (developer) changed"),
+    ("item", lambda body: replaced(body, 3, "new"), "input[3] of 24 (text) changed"),
+    ("item", lambda body: replaced(body, 2, turn(9)[1]), "input[2] of 24 (function_call_output) changed"),
+    ("item", lambda body: replaced(body, 0, said("developer", "a")), "input[0] of 24 (developer) changed"),
 ]  # fmt: skip
 
 
@@ -149,7 +154,21 @@ def test_the_first_part_that_changed(cause: str, change: Callable[[Body], Body],
 def test_a_change_that_cost_nothing() -> None:
     # Some endpoints cache across efforts.
     verdict = judged(request(10), request(11, reasoning={"effort": "low"}), cached=None)
-    assert (verdict.cause, verdict.says, verdict.missed) == ("effort", "effort medium → low", 0)
+    assert (verdict.cause, verdict.says, verdict.missed) == ("effort", "effort medium → low, which cost nothing", 0)
+
+
+def test_what_was_cached_shows_that_it_was_not_the_effort() -> None:
+    """Another agent of a client's comes with an effort and with tools of its own."""
+    long = [{"name": f"tool{number}", "description": "words " * 1000} for number in range(3)]
+    before = request(5, tools=long)
+    after = request(6, tools=[*long[:2], {**long[2], "strict": True}], reasoning={"effort": "high"})
+    verdict = judged(before, after, cached=3072, originals=(before, after))
+    assert verdict.cause == "tools"
+    assert verdict.says.startswith("tool `tool2` changed by the client: ")
+    # Where nothing was, it may well have been.
+    assert judged(before, after, cached=0).cause == "effort"
+    # What is left of the prompt may be another thread's: the effort explains more.
+    assert judged(before, after, cached=1024).cause == "effort"
 
 
 def test_an_effort_in_the_name_of_the_model_is_the_clients() -> None:
@@ -207,7 +226,7 @@ def test_a_compacted_history_costs_no_more_than_it_is_long() -> None:
     after = {**before, "input": [*before["input"][:2], said("user", "summary " * 800)]}
     verdict = judged(before, after, cached=1024, originals=(before, after))
     assert (verdict.cause, verdict.by) == ("item", "client")
-    assert verdict.says.startswith("history of 202 items replaced from item 3 of 3 (user) on by the client")
+    assert verdict.says.startswith("history of 202 items replaced from input[2] (user) on by the client")
     assert verdict.missed == size(after) // 128 * 128 - 1024
 
 
@@ -216,7 +235,7 @@ def test_titles_do_not_get_in_the_way(times: int) -> None:
     conversations = Conversations()
 
     def cause(body: Body) -> str:
-        verdict = conversations.judge("c", 0, body, body, Tokens(input=size(body), cached=size(body)))
+        verdict = conversations.judge("c", 0, body, written(body), Tokens(input=size(body), cached=size(body)))
         assert verdict
         assert verdict.missed == 0
         return verdict.cause
@@ -234,13 +253,15 @@ def test_titles_do_not_get_in_the_way(times: int) -> None:
 def test_a_sub_agent_with_the_same_key_does_not_get_in_the_way() -> None:
     conversations = Conversations()
     main, sub = request(5), replaced(request(0), 1, said("user", "look for it"))
-    conversations.judge("c", 0, main, main, Tokens(input=size(main)))
+    conversations.judge("c", 0, main, written(main), Tokens(input=size(main)))
     for turns in (1, 2):
-        verdict = conversations.judge("c", turns, sub, sub, Tokens(input=size(sub), cached=size(sub)))
+        verdict = conversations.judge("c", turns, sub, written(sub), Tokens(input=size(sub), cached=size(sub)))
         assert verdict
         assert verdict.missed == 0
         sub = {**sub, "input": [*sub["input"], *turn(turns)]}
-    verdict = conversations.judge("c", 3, request(6), request(6), Tokens(input=size(request(6)), cached=size(main)))
+    verdict = conversations.judge(
+        "c", 3, request(6), written(request(6)), Tokens(input=size(request(6)), cached=size(main))
+    )
     assert verdict
     assert verdict.cause == "append"
 
@@ -286,6 +307,23 @@ def test_what_is_remembered_is_bounded_by_its_size_too() -> None:
     assert [verdict.cause for verdict in again if verdict] == ["append", "first", "first"]
 
 
+def test_so_are_the_clients_requests_and_without_them_nobody_is_blamed() -> None:
+    """The oldest are forgotten first, and one that has been gone on from holds no place."""
+    body = request(5)
+    room = 2 * len(written(body) or b"") + 100
+    conversations = Conversations(originals=room)
+
+    def judge(name: str, **changes: Any) -> Verdict | None:
+        changed = {**body, **changes}
+        return conversations.judge(name, 0, changed, written(changed), Tokens(input=5000))
+
+    for name in "aabc":
+        judge(name)
+    changed = [judge(name, model="gpt-5.2") for name in "cba"]
+    assert [verdict.by for verdict in changed if verdict] == ["client", None, None]
+    assert all(verdict.cause == "model" for verdict in changed if verdict)
+
+
 def test_the_threads_of_a_conversation_are_bounded() -> None:
     conversations = Conversations()
     for number in range(MAX_THREADS + 1):
@@ -313,7 +351,7 @@ TOKENS = st.builds(Tokens, input=st.integers(0, 50_000), cached=st.integers(0, 5
 def test_whatever_comes_the_numbers_make_sense(calls: list[tuple[str, float, Body, Body | None, Tokens]]) -> None:
     conversations = Conversations(size=1, parts=20)
     for name, at, sent, original, tokens in calls:
-        verdict = conversations.judge(name, at, sent, original, tokens)
+        verdict = conversations.judge(name, at, sent, written(original), tokens)
         assert verdict
         assert verdict.says.isprintable()
         assert len(verdict.says) < 200

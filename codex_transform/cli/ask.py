@@ -105,7 +105,7 @@ def attempt(loaded: Loaded, answers: Mapping[str, str]) -> Step | None:
     click.secho(f"Trying {where.origin} …", dim=True, err=True)
     failed = None
     for step in probe(where, key, originator=known.originator, trusted_ca=private_ca(places.home())):
-        click.secho(f"  {'✓' if step.ok else '✗'} {step.says}", fg="green" if step.ok else "red", err=True)
+        click.secho(f"  {'✓' if step.ok else '✗'} {step.name}: {step.says}", fg="green" if step.ok else "red", err=True)
         if step.mend:
             click.echo(f"    {step.mend}", err=True)
         failed = None if step.ok else step
@@ -123,16 +123,24 @@ def checked(field: str, answer: str) -> str:
 
 def keep(file: Path, answers: Mapping[str, str]) -> None:
     """Writes the answers to the config file and says so. Raises ClickException when that cannot be done."""
-    try:
-        settings.save(file, answers)
-    except (OSError, ValueError) as error:
-        raise click.ClickException(f"{file} cannot be written: {error}") from None
+    save(file, answers)
     click.secho(f"Kept in {file}, for you alone.", fg="green", err=True)
     told = places.load()
     for field in answers:
         source = told.sources[field]
         if not source.endswith(f" in {file}"):
             click.secho(f"But {source} goes before the file: unset it for this to count.", fg="yellow", err=True)
+
+
+def save(file: Path, updates: Mapping[str, str | None]) -> None:
+    """Changes the config file as `settings.save` does. Raises ClickException when that cannot be done."""
+    try:
+        settings.save(file, updates)
+    except ValueError as error:
+        message = str(error)
+        raise click.ClickException(f"{message[:1].upper()}{message[1:]}.") from None
+    except OSError as error:
+        raise click.ClickException(f"{file} cannot be written: {error.strerror or error}.") from None
 
 
 def _answer(field: str, loaded: Loaded) -> str:

@@ -59,11 +59,7 @@ def config(
     """
     if file and project:
         raise click.UsageError("--file and --project name two files: give one of them")
-    home = places.home()
-    try:
-        folder = Path.cwd()
-    except OSError:
-        change.fail("This folder is gone: `cd` to one that is there.")
+    home, folder = places.home(), places.folder()
     path = file or config_file.target(os.environ, folder, home, project=project)
     if reverse is not None:
         reverse = _proxy_url(reverse)
@@ -95,7 +91,8 @@ def config(
     if not change.apply(path, before, after, yes=yes):
         _decline()
     variant = "" if form == "legacy" else " --variant high"
-    click.echo(f'Try: opencode run -m openai/{next(iter(members))}{variant} "say hello"')
+    proxy = "" if reverse else "codex-transform run "
+    click.echo(f'Try: {proxy}opencode run -m openai/{next(iter(members))}{variant} "say hello"')
 
 
 def _uninstall(path: Path, ours: dict[str, Any], reverse: str | None, *, to_stdout: bool, yes: bool) -> None:

@@ -4,7 +4,6 @@ import json
 import os
 import sys
 from collections.abc import Iterable
-from pathlib import Path
 
 import click
 
@@ -29,7 +28,9 @@ Examples:
 )
 @click.option("--offline", is_flag=True, help="Do not use the network: neither the endpoint nor GitHub is asked.")
 @click.option("--model", metavar="NAME", help="The model to ask the endpoint for.")
-@click.option("--port", default=8080, show_default=True, help="Where the proxy is meant to listen.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="Where the proxy is meant to listen."
+)
 @click.option("--json", "as_json", is_flag=True, help="Say it in JSON, for programs.")
 def doctor(offline: bool, model: str | None, port: int, as_json: bool) -> None:
     """Check everything and say what to mend.
@@ -43,12 +44,12 @@ def doctor(offline: bool, model: str | None, port: int, as_json: bool) -> None:
 
 
 def _patient(offline: bool, model: str | None, port: int) -> Patient:
-    home = places.home()
+    home, folder = places.home(), places.folder()
     loaded = places.load()
-    client, warnings = opencode.load(os.environ, Path.cwd(), home)
+    client, warnings = opencode.load(os.environ, folder, home)
     return Patient(
         environ=dict(os.environ),
-        cwd=Path.cwd(),
+        cwd=folder,
         home=home,
         loaded=loaded,
         opencode=client,

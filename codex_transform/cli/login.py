@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from codex_transform import endpoint, settings
+from codex_transform import endpoint
 from codex_transform.cli import ask, places
 from codex_transform.endpoint import redact
 from codex_transform.settings import KNOBS, Loaded
@@ -75,11 +75,8 @@ def logout() -> None:
     file = places.config_file()
     knob = next(knob for knob in KNOBS if knob.field == "api_key")
     had = places.load().sources["api_key"] == f"{knob.key} in {file}"
-    if file.exists():
-        try:
-            settings.save(file, {"api_key": None})
-        except (OSError, ValueError) as error:
-            raise click.ClickException(f"{file} cannot be changed: {error}") from None
+    if not places.is_missing(file):
+        ask.save(file, {"api_key": None})
     click.echo(f"The key is no longer in {file}." if had else f"There was no key in force in {file}.")
     left = places.load()
     if left.settings.api_key:
@@ -110,7 +107,7 @@ def whoami() -> None:
     else:
         rows.append(("API key", "none: run `codex-transform login`", ""))
     file = places.config_file()
-    rows.append(("config file", str(file), "" if file.exists() else "not there yet"))
+    rows.append(("config file", str(file), "not there yet" if places.is_missing(file) else ""))
     for name, value, source in rows:
         click.echo(f"{click.style(f'{name:12}', bold=True)}{value}{f'  ({source})' if source else ''}")
     if ask.lacking(loaded):

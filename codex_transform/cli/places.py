@@ -29,6 +29,14 @@ def home() -> Path:
     return found
 
 
+def folder() -> Path:
+    """The folder that this runs in. Raises ClickException where it is gone."""
+    try:
+        return Path.cwd()
+    except OSError:
+        raise click.ClickException("This folder is gone: `cd` to one that is there.") from None
+
+
 def config_file() -> Path:
     """The file that holds the settings. Raises ClickException."""
     return home() / ".opencode" / "openai-codex-auth-config.json"
@@ -37,6 +45,14 @@ def config_file() -> Path:
 def logs() -> Path:
     """The folder for logs. Raises ClickException."""
     return home() / ".opencode" / "logs"
+
+
+def is_missing(path: Path) -> bool:
+    """True where there is nothing at `path`; False too where the way to it is closed, which `Path.exists` raises."""
+    try:
+        return not path.exists()
+    except OSError:
+        return False
 
 
 def addon() -> Path:
@@ -48,9 +64,5 @@ def addon() -> Path:
 
 def load(options: Mapping[str, object] | None = None) -> Loaded:
     """The settings in force here and now; `options` are mitmproxy's that the user gave. Raises ClickException."""
-    try:
-        folder = Path.cwd()
-    except OSError:
-        raise click.ClickException("This folder is gone: `cd` to one that is there.") from None
-    client, _ = opencode.load(os.environ, folder, home())
+    client, _ = opencode.load(os.environ, folder(), home())
     return settings.load(options or {}, os.environ, config_file(), client)

@@ -13,6 +13,8 @@ def free(port: int) -> int:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))
-        except (OSError, OverflowError) as error:
-            raise click.ClickException(f"Port {port} cannot be used: {error}. Choose another with --port.") from None
+        except OSError as error:
+            raise click.ClickException(
+                f"Port {port} cannot be used: {error.strerror or error}. Choose another with --port."
+            ) from None
         return int(probe.getsockname()[1])

@@ -34,6 +34,23 @@ _STARTS_IN, _TRUSTED_IN, _ENDS_IN = 60, 10, 5
 # So many certificates that do not fit the file in a row, and they never will.
 _STRANGERS = 10
 
+_CONFIG = "An option in ~/.mitmproxy/config.yaml can be the reason."
+
+
+class NoProxyError(click.ClickException):
+    """The proxy does not run: `says` is why, and `log` has what it said, if it said something."""
+
+    def __init__(self, says: str, log: ProxyLog | None = None) -> None:
+        super().__init__(f"{says}\n{last_words(log)}" if log else says)
+        self.says = says
+        self.log = log
+
+
+def last_words(log: ProxyLog) -> str:
+    """The end of what a proxy said, and what may help."""
+    said = "\n".join(f"  {line}" for line in log.last)
+    return f"{said}\nAll of it is in {log.path}; `codex-transform doctor` looks for the cause."
+
 
 class ProxyProcess:
     """A running proxy.
@@ -62,11 +79,13 @@ class ProxyProcess:
         return self._process.poll() is not None
 
     def wait_until_listening(self, web: bool) -> None:
-        """Raises ClickException, with its last words, when it ends instead or takes too long."""
+        """Raises NoProxyError when it ends instead or takes too long."""
         with self._changed:
             self._changed.wait_for(lambda: self._ended or (self.port and (self.web or not web)), _STARTS_IN)
-        if self._ended or not self.port:
-            raise click.ClickException(f"The proxy did not start.\n{self.last_words()}")
+        if self._ended:
+            raise NoProxyError("The proxy did not start.", self.log)
+        if not self.port:
+            raise NoProxyError(f"The proxy did not say where it listens. {_CONFIG}", self.log)
 
     def wait_for_authority(self, file: Path, host: tuple[str, int] | None) -> bool:
         """True once `authority` is set, with which TLS to `host` through the proxy works; False if it never does."""
@@ -81,11 +100,6 @@ class ProxyProcess:
             with self._changed:
                 self._changed.wait(0.05)
         return False
-
-    def last_words(self) -> str:
-        """The end of the log, and what may help."""
-        said = "\n".join(f"  {line}" for line in self.log.last)
-        return f"{said}\nAll of it is in {self.log.path}; `codex-transform doctor` looks for the cause."
 
     def _trusted(self, file: Path, host: tuple[str, int] | None) -> str | None:
         """What is in the file, if the proxy's connections can be trusted by it.
@@ -145,14 +159,17 @@ def running(
 
     `file` is where mitmproxy keeps its certificate: when the block begins the proxy's TLS to `host`, a name and a port,
     can be trusted by what was in it (`authority`). `arguments` are more of mitmproxy's, `web` has mitmweb run in the
-    place of mitmdump. Raises ClickException when that does not work out.
+    place of mitmdump. Raises NoProxyError when that does not work out.
     """
-    program = ["mitmweb", "--set", f"web_port={ports.free(0)}"] if web else ["mitmdump"]
-    listen = ["--listen-host", "127.0.0.1", "--listen-port", "0"]
+    program = ["mitmweb", "--web-port", str(ports.free(0))] if web else ["mitmdump"]
+    # The user's config.yaml, which may be meant for another proxy, goes before --set, but not before these.
+    listen = ["--listen-host", "127.0.0.1", "--listen-port", "0", "--proxyauth", ""]
+    if "--mode" not in arguments:
+        listen += ["--mode", "regular"]
     try:
         log = ProxyLog(places.logs())
     except OSError as error:
-        raise click.ClickException(f"No log can be written to {places.logs()}: {error}") from None
+        raise NoProxyError(f"No log can be written to {places.logs()}: {error.strerror or error}.") from None
     with log:
         # Of two first starts at once one may find the other's certificate in the place of its own: it starts again.
         for last in (False, True):
@@ -163,7 +180,7 @@ def running(
                     yield proxy
                     return
                 if last:
-                    raise click.ClickException(f"The proxy and {file} do not match.\n{proxy.last_words()}")
+                    raise NoProxyError(f"The proxy and {file} do not match. {_CONFIG}", log)
             finally:
                 proxy.stop()
 

@@ -54,7 +54,7 @@ def run(web: bool, command: tuple[str, ...]) -> None:
         ended = proxy.has_ended()
     if ended:
         click.secho("codex-transform: the proxy ended before the command did.", fg="red", err=True)
-        click.echo(proxy.last_words(), err=True)
+        click.echo(proxy_process.last_words(proxy.log), err=True)
     sys.exit(status)
 
 

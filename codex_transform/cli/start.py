@@ -24,7 +24,13 @@ Examples:
 """,
 )
 @click.option("--web", is_flag=True, help="Look at requests and answers in the browser, with mitmweb.")
-@click.option("--port", default=8080, show_default=True, help="Where the proxy listens; 0 for any free port.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8080,
+    show_default=True,
+    help="Where the proxy listens; 0 for any free port.",
+)
 @click.argument("mitmproxy", nargs=-1, type=click.UNPROCESSED, metavar="[-- MITMPROXY'S OPTIONS]")
 def start(web: bool, port: int, mitmproxy: tuple[str, ...]) -> None:
     """Run the proxy in the foreground, until Ctrl-C.

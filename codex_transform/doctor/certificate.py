@@ -9,14 +9,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
-import click
 from cryptography import x509
 
-from codex_transform.cli import proxy_process, surroundings, trust
+from codex_transform.cli import places, proxy_process, surroundings, trust
 from codex_transform.cli.proxy_process import ProxyProcess
 from codex_transform.doctor import runtime
 from codex_transform.doctor.finding import Finding, Patient, fault, ok, warning
-from codex_transform.doctor.terminal import leads_here
+from codex_transform.doctor.terminal import is_meant_for_us
 from codex_transform.endpoint import is_loopback
 
 _NAME, _TRUST = "certificate", "trust"
@@ -52,9 +51,10 @@ def trial(patient: Patient) -> Iterator[Finding]:
                 yield ok(_TRUST, "not tried: there is no OpenCode")
                 return
             yield from _try(patient, program, proxy, host, Path(folder))
-    except click.ClickException as error:
-        first, _, rest = error.message.partition("\n")
-        yield fault("proxy", " ".join(first.split()), " ".join(rest.split()) or "See the log in ~/.opencode/logs.")
+    except proxy_process.NoProxyError as error:
+        said = [line.strip() for line in error.log.last if "rror" in line] if error.log else []
+        mend = f"Mend what that names; all of it is in {error.log.path}." if error.log else "Make that folder your own."
+        yield fault("proxy", " ".join([error.says, *said]), mend)
 
 
 def _try(patient: Patient, program: Path, proxy: ProxyProcess, host: str, folder: Path) -> Iterator[Finding]:
@@ -63,7 +63,7 @@ def _try(patient: Patient, program: Path, proxy: ProxyProcess, host: str, folder
     trusted, _ = trust.variables(patient.environ, proxy.authority, folder)
     try:
         refused = runtime.fetch(program, {**patient.environ, **proxied, **trusted}, host)
-        here = runtime.fetch(program, {**patient.environ, **proxied}, host) if leads_here(patient) else None
+        here = runtime.fetch(program, {**patient.environ, **proxied}, host) if is_meant_for_us(patient) else None
     except runtime.NoRuntimeError as error:
         says = f"cannot be tried: {program} does not run as Bun ({error})"
         yield warning(_TRUST, says, "If OpenCode reports a certificate that it cannot verify, use reverse mode.")
@@ -93,7 +93,8 @@ def _wrong(path: Path) -> Finding | None:
     try:
         shown, used = _load(path), _load(path.with_name("mitmproxy-ca.pem"))
     except OSError as error:
-        return fault(_NAME, f"{path.parent} cannot be read ({error.strerror or error})", f"Let {path} be read.")
+        mend = f"Make {path.parent} and what is in it your own, and readable for you."
+        return fault(_NAME, f"{error.filename} cannot be read ({error.strerror or error})", mend)
     except ValueError:
         return fault(_NAME, f"{path}, or mitmproxy-ca.pem beside it, is damaged", again)
     if shown != used:
@@ -105,7 +106,7 @@ def _wrong(path: Path) -> Finding | None:
 
 def _is_there(path: Path) -> bool:
     """mitmproxy makes both files anew if the one with the key is missing."""
-    return path.with_name("mitmproxy-ca.pem").exists()
+    return not places.is_missing(path.with_name("mitmproxy-ca.pem"))
 
 
 def _load(path: Path) -> x509.Certificate:

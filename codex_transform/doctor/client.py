@@ -7,6 +7,7 @@ from codex_transform import catalog, jsonc, opencode_files, plugin
 from codex_transform.cli import surroundings
 from codex_transform.doctor import runtime
 from codex_transform.doctor.finding import Finding, Patient, fault, ok, warning
+from codex_transform.doctor.terminal import is_meant_for_us
 
 _OLDEST = (1, 1)
 # Where `provider.openai.baseURL` was first seen not to matter; 1.1.65 and 1.3.2 do not start with it.
@@ -23,7 +24,8 @@ def program(patient: Patient) -> Iterator[Finding]:
     version = runtime.version(path, patient.environ)
     numbers = runtime.numbers(version)
     if not numbers:
-        yield fault("OpenCode", f"{path} does not run", "Install it again: see https://opencode.ai.")
+        mend = "`opencode --version` says why; if it does not, install it again: see https://opencode.ai."
+        yield fault("OpenCode", f"{path} does not run", mend)
     elif numbers < _OLDEST:
         yield warning("OpenCode", f"{version} ({path}) is older than any that this was tried with", _UPGRADE)
     else:
@@ -42,8 +44,8 @@ def configuration(patient: Patient) -> Iterator[Finding]:
             )
             mend = "Take it out there; `codex-transform login` keeps the base URL."
             found.append((fault if numbers else warning)("configuration", says, mend))
-    files = [str(file) for file in _files(patient) if file.exists()]
-    yield from found or [ok("configuration", ", ".join(files) or "none, and none is needed")]
+    names = [source.name for source in opencode_files.read(patient.environ, patient.cwd, patient.home).sources]
+    yield from found or [ok("configuration", ", ".join(dict.fromkeys(names)) or "none, and none is needed")]
 
 
 def models(patient: Patient) -> Iterator[Finding]:
@@ -80,12 +82,13 @@ def login(patient: Patient) -> Iterator[Finding]:
     if chatgpt:
         says = "OpenCode is logged in to ChatGPT, and so goes there instead of to the proxy"
         yield fault("login", says, "Run `opencode auth logout` and choose OpenAI.")
-    elif missing and not patient.loaded.settings.forward_client_key:
-        says = "OpenCode has no OpenAI key to begin with"
-        mend = "`codex-transform run opencode` gives it a dummy; without that, `export OPENAI_API_KEY=dummy`."
-        yield (fault if patient.https_proxy or patient.opencode.client_base_url else warning)("login", says, mend)
-    elif missing:
+    elif missing and patient.loaded.settings.forward_client_key:
         yield fault("login", "OpenCode has no OpenAI key, which is to be sent on", "Set OPENAI_API_KEY to it.")
+    elif missing and (is_meant_for_us(patient) or patient.opencode.client_base_url):
+        mend = "`codex-transform run opencode` gives it a dummy; without that, `export OPENAI_API_KEY=dummy`."
+        yield fault("login", "OpenCode has no OpenAI key to begin with", mend)
+    elif missing:
+        yield ok("login", "OpenCode gets a key to begin with from `codex-transform run opencode`")
     else:
         yield ok("login", "OpenCode has a key to begin with")
 

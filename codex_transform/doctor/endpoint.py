@@ -8,8 +8,9 @@ from codex_transform.endpoint import parse
 from codex_transform.instructions import Instructions
 from codex_transform.private_ca import private_ca
 from codex_transform.probe import probe
+from codex_transform.probe_verdict import CHECK_URL
+from codex_transform.settings import KNOBS
 
-_LOGIN = " `codex-transform login` sets both."
 _TIMEOUT = 15.0
 _ON_THE_WAY = ("dns", "tcp", "tls")
 
@@ -38,6 +39,18 @@ def endpoint(patient: Patient) -> Iterator[Finding]:
             mend = f"`codex-transform run` goes through {beyond}, which may know the way: try it."
             yield warning(step.name, f"{step.says}, tried without the proxy of this network", mend)
             return
-        login = _LOGIN if step.name in ("key", "dns") or "base URL" in step.mend else ""
-        mark: Mark = "fault" if not step.ok else "warning" if step.mend else "ok"
-        yield Finding(mark, step.name, step.says, step.mend + login if step.mend else "")
+        mend = step.mend
+        if step.name == "key" and mend:
+            mend += _where(patient, "api_key")
+        elif CHECK_URL in mend:
+            mend += _where(patient, "base_url")
+        mark: Mark = "fault" if not step.ok else "warning" if mend else "ok"
+        yield Finding(mark, step.name, step.says, mend)
+
+
+def _where(patient: Patient, field: str) -> str:
+    """How to change a setting: `login` writes the file, which the environment goes before."""
+    source = patient.loaded.sources[field]
+    if any(source == knob.environ for knob in KNOBS):
+        return f" It comes from {source}."
+    return " `codex-transform login` sets it."

@@ -6,8 +6,6 @@ from codex_transform.doctor.finding import Finding, Patient, fault, ok, warning
 from codex_transform.endpoint import parse, redact
 from codex_transform.settings import KNOBS, Problem
 
-_LOGIN = "Run `codex-transform login`."
-
 
 def file(patient: Patient) -> Iterator[Finding]:
     """The config file: readable, whole, private."""
@@ -43,7 +41,7 @@ def base_url(patient: Patient) -> Iterator[Finding]:
     """The base URL and where requests go."""
     given, source = patient.loaded.settings.base_url, patient.loaded.sources["base_url"]
     if not given:
-        yield fault("base URL", "is not set", _LOGIN)
+        yield from _not_set(patient, "base URL", "base_url")
         return
     endpoint = parse(given)
     says = f"requests go to {endpoint.url} ({source})"
@@ -62,7 +60,16 @@ def api_key(patient: Patient) -> Iterator[Finding]:
         shown = redact(known.api_key.get_secret_value())
         yield ok("API key", f"{shown} ({patient.loaded.sources['api_key']})")
     else:
-        yield fault("API key", "is not set", _LOGIN)
+        yield from _not_set(patient, "API key", "api_key")
+
+
+def _not_set(patient: Patient, name: str, field: str) -> Iterator[Finding]:
+    """`login` helps where nothing stands in its way."""
+    problems = patient.loaded.problems
+    if any(problem.setting in (None, field) and not problem.warning for problem in problems):
+        yield ok(name, "not known before that is mended")
+    else:
+        yield fault(name, "is not set", "Run `codex-transform login`.")
 
 
 def _name(field: str) -> str:

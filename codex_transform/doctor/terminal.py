@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from codex_transform.cli import surroundings
-from codex_transform.doctor.addon_port import who_listens
+from codex_transform.doctor.addon_port import Listener, who_listens
 from codex_transform.doctor.finding import Finding, Patient, fault, ok, warning
 from codex_transform.endpoint import is_loopback
 
@@ -20,18 +20,16 @@ _RUN = "Start OpenCode with `codex-transform run opencode`"
 _AUTHORITIES = ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
-def leads_here(patient: Patient) -> bool:
-    """True when HTTPS_PROXY names a port of this machine: OpenCode is meant to be started in this terminal."""
-    parts = _split(patient.https_proxy)
-    return parts is not None and is_loopback(parts.hostname or "")
+def is_meant_for_us(patient: Patient) -> bool:
+    """True when HTTPS_PROXY leads to our proxy, or would if it ran: OpenCode is to be started in this terminal."""
+    return _leads_here(patient) and _listener(patient) != "other"
 
 
 def another_proxy(patient: Patient) -> str:
     """The address of a proxy that is not ours and that `run` goes through, such as a company's; "" if there is none."""
-    beyond, _ = surroundings.upstream(patient.environ)
-    parts = _split(patient.https_proxy)
-    if parts and leads_here(patient) and who_listens(parts.hostname or "", parts.port or 80) == "addon":
+    if _leads_here(patient) and _listener(patient) == "addon":
         return ""
+    beyond, _ = surroundings.upstream(patient.environ)
     return beyond.address
 
 
@@ -50,11 +48,11 @@ def proxy(patient: Patient) -> Iterator[Finding]:
         yield fault("HTTPS_PROXY", "is no address of a proxy", f"Set it to http://127.0.0.1:{patient.port}.")
         return
     address = f"{parts.hostname}:{parts.port or 80}"
-    if not leads_here(patient):
+    if not _leads_here(patient):
         says = f"leads to {address}, another machine"
         yield warning("HTTPS_PROXY", says, f"{_RUN}, which goes on through that one, or unset it.")
         return
-    match who_listens(parts.hostname or "", parts.port or 80):
+    match _listener(patient):
         case "addon":
             yield ok("HTTPS_PROXY", f"leads to this proxy ({address})")
         case "other":
@@ -90,6 +88,18 @@ def port(patient: Patient) -> Iterator[Finding]:
         case "other":
             mend = f"Use another: `codex-transform start --port {patient.port + 10}`; `run` finds a free one by itself."
             yield warning(name, "something else listens there", mend)
+
+
+def _leads_here(patient: Patient) -> bool:
+    """True when HTTPS_PROXY names a port of this machine."""
+    parts = _split(patient.https_proxy)
+    return parts is not None and is_loopback(parts.hostname or "")
+
+
+def _listener(patient: Patient) -> Listener:
+    """Who listens where HTTPS_PROXY leads."""
+    parts = _split(patient.https_proxy)
+    return who_listens(parts.hostname or "", parts.port or 80) if parts else "nobody"
 
 
 def _reversed(url: str) -> Finding:

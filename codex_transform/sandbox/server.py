@@ -193,10 +193,21 @@ def running(sandbox: Sandbox | None = None) -> Iterator[Sandbox]:
         asyncio.run_coroutine_threadsafe(sandbox.start(), loop).result()
         yield sandbox
     finally:
-        asyncio.run_coroutine_threadsafe(sandbox.stop(), loop).result()
+        asyncio.run_coroutine_threadsafe(_end(sandbox), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+async def _end(sandbox: Sandbox) -> None:
+    """Stops it, with what the loop still does for connections that are not made yet."""
+    await sandbox.stop()
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    # What is closed in there is closed in the loop's next turn.
+    await asyncio.sleep(0)
 
 
 def _path(target: str) -> str:

@@ -12,12 +12,13 @@ from codex_transform.record import Record, Source
 from codex_transform.response import jsontext
 from codex_transform.response.decoding import DecodingError, decode
 from codex_transform.view.changes import Change, changes, item_steps
-from codex_transform.view.items import describe, text_of
+from codex_transform.view.items import Described, describe, text_of
 from codex_transform.view.steps import FORM, ID, ROLE
 from codex_transform.view.text import WIDTH, brief, count, cut, plain, pretty, section, size, table, wrapped
 
 _FIRST, _LAST = 40, 160  # items shown of a long conversation
 _LONGEST = 20_000  # characters of a body that is no request
+_ASKED = 2 * (WIDTH - 14)  # and of what is new in one
 _TOOLS, _CHANGES = 200, 100  # named at most
 
 _SOURCES = {
@@ -102,6 +103,7 @@ def _summary(
             f"verbosity {plain(verbosity)}" if verbosity else "",
         ],
     )
+    yield "Asked", _asked(sent.get("input"))
     instructions = text_of(sent.get("instructions"))
     yield "Instructions", list(_source(record.instructions if record else None, instructions))
     yield "Conversation", brief(text_of(sent.get("prompt_cache_key")) or (record and record.conversation) or "", 80)
@@ -114,6 +116,31 @@ def _summary(
             size(len(body)),
         ],
     )
+
+
+def _asked(items: Any) -> str:
+    """The last item in a line: what is new in this request, which stands last in a long conversation."""
+    if isinstance(items, str):
+        return brief(items, _ASKED)
+    if not isinstance(items, list) or not items:
+        return ""
+    title, text, notes, _ = _described(items[-1], _names(items))
+    named = ", ".join((title, *notes))
+    return brief(f"{named}: {text}" if text else named, _ASKED)
+
+
+def _names(items: list[Any]) -> dict[str, str]:
+    """What the tools are called, by the ids of their calls."""
+    calls = [item for item in items if isinstance(item, dict)]
+    return {text_of(item.get("call_id")): text_of(item.get("name")) for item in calls if item.get("name")}
+
+
+def _described(item: Any, names: Mapping[str, str]) -> Described:
+    """An item, where an output says which tool it is of."""
+    kind, called = (text_of(item.get("type")), text_of(item.get("call_id"))) if isinstance(item, dict) else ("", "")
+    if kind.endswith("_output") and "name" not in item and (name := names.get(called)):
+        item = {**item, "name": name}
+    return describe(item)
 
 
 def _source(source: Source | None, instructions: str) -> Iterator[str]:
@@ -192,15 +219,16 @@ def _conversation(sent: Mapping[str, Any], marks: Mapping[int, str]) -> Iterator
     legend = " (+ put in, ~ changed)" if marks else ""
     yield from section(f"conversation: {count(len(items), 'item')}{legend}")
     left_out = range(_FIRST, len(items) - _LAST)
+    names = _names(items)
     for index, item in enumerate(items):
         if index not in left_out:
-            yield from _item(index, item, marks.get(index, " "))
+            yield from _item(index, _described(item, names), marks.get(index, " "))
         elif index == left_out.start:
             yield f"      [cut: items {left_out.start:,} to {left_out.stop - 1:,}]"
 
 
-def _item(index: int, item: Any, mark: str) -> Iterator[str]:
-    title, text, notes, _ = describe(item)
+def _item(index: int, described: Described, mark: str) -> Iterator[str]:
+    title, text, notes, _ = described
     length = [count(len(text), "character")] if text or not notes else []
     yield from wrapped(" · ".join((title, *length, *notes)), "      ", f"{mark} [{index}] ")
     beginning = [line for line in text[:2000].split("\n") if line.strip()]

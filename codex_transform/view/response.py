@@ -107,7 +107,7 @@ def _summary(answer: Answer, record: Record | None, status: int | None) -> Itera
     yield "Tokens", list(_tokens((record and record.tokens) or _counted(response.get("usage"))))
     if record:
         yield "Time", list(_times(record))
-        yield "Cache", record.cache.says if record.cache else ""
+        yield "Cache", _cache(record)
         yield "Mended", ", ".join(_MENDED.get(name, plain(name)) for name in record.repaired)
     events = record.events if record else answer.events
     yield "Events", count(events, "event") if events else ""
@@ -127,6 +127,14 @@ def _tokens(tokens: Tokens | None) -> Iterator[str]:
         return
     yield f"{tokens.input:,} in ({tokens.cached:,} cached, {tokens.cached_share:.0%})"
     yield f"{tokens.output:,} out" + (f" ({tokens.reasoning:,} reasoning)" if tokens.reasoning else "")
+
+
+def _cache(record: Record) -> str:
+    if record.cache:
+        return record.cache.says
+    if record.tokens and record.conversation is None:
+        return "compared with no request before it, since the client sent no prompt_cache_key"
+    return ""
 
 
 def _times(record: Record) -> Iterator[str]:

@@ -56,6 +56,7 @@ def test_an_empty_home_gets_a_file_with_all_models(person: Person) -> None:
     assert done.returncode == 0, done.stderr
     assert models(file) == opencode_models.entries(opencode_models.choose())
     assert f"Wrote {file}." in done.stdout
+    assert "Try: codex-transform run opencode run -m openai/" in done.stdout
     assert "\x1b" not in done.stdout
     assert not backups(file)
 
@@ -177,7 +178,8 @@ def test_file_and_project_name_other_files(person: Person, tmp_path: Path) -> No
 
 def test_reverse_sets_the_address_and_uninstall_takes_that_one_back(person: Person) -> None:
     file = opencode_json(person, COMMENTED)
-    assert person.run("config", "--yes", "--reverse", "http://127.0.0.1:8080/v1").returncode == 0
+    done = person.run("config", "--yes", "--reverse", "http://127.0.0.1:8080/v1")
+    assert "Try: opencode run -m openai/" in done.stdout  # it goes to the proxy by itself
     options = jsonc.parse(file.read_text())["provider"]["openai"]["options"]
     assert options == {"baseURL": "http://127.0.0.1:8080/v1"}
     assert person.run("config", "--yes", "--reverse", "http://127.0.0.1:9090/v1").returncode == 0

@@ -154,7 +154,13 @@ def test_a_config_file_that_others_can_read(well: Person) -> None:
 def test_a_wrong_base_url(well: Person) -> None:
     report = Report(well, "--offline", CODEX_BASE_URL="ftp://h")
     assert report.of("codex_base_url")["says"].startswith("CODEX_BASE_URL: the scheme is 'ftp'")
-    assert report.faults() == ["codex_base_url", "base URL"]
+    assert report.of("base URL")["says"] == "not known before that is mended"  # `login` would not help
+    assert report.faults() == ["codex_base_url"]
+
+
+def test_nothing_is_advised_that_a_damaged_file_keeps_from_working(well: Person) -> None:
+    well.config.write_text("{")
+    assert Report(well, "--offline").faults() == ["config file"]
 
 
 def test_plain_http_to_another_machine(well: Person) -> None:
@@ -187,7 +193,7 @@ def test_a_model_that_the_endpoint_lacks(well: Person) -> None:
 
 
 def test_an_endpoint_without_an_address(well: Person) -> None:
-    Report(well, CODEX_BASE_URL="https://nobody.invalid").expect("dns", "fault", "no address", "codex-transform login")
+    Report(well, CODEX_BASE_URL="https://nobody.invalid").expect("dns", "fault", "no address", "from CODEX_BASE_URL")
 
 
 def test_an_endpoint_beyond_another_proxy(well: Person, sandbox: Sandbox) -> None:
@@ -200,8 +206,10 @@ def test_an_endpoint_beyond_another_proxy(well: Person, sandbox: Sandbox) -> Non
 
 
 def test_an_endpoint_that_is_down(well: Person) -> None:
-    report = Report(well, CODEX_BASE_URL=f"http://127.0.0.1:{free_port()}")
-    report.expect("tcp", "fault", "nothing listens", "codex-transform login")
+    url = f"http://127.0.0.1:{free_port()}"
+    Report(well, CODEX_BASE_URL=url).expect("tcp", "fault", "nothing listens", "It comes from CODEX_BASE_URL")
+    well.config.write_text(json.dumps({"baseURL": url, "apiKey": _KEY}))
+    Report(well).expect("tcp", "fault", "nothing listens", "`codex-transform login` sets it")
 
 
 def test_an_endpoint_of_a_private_authority(well: Person, tmp_path: Path) -> None:
@@ -286,7 +294,10 @@ def test_the_plugin_is_still_there(well: Person) -> None:
 
 def test_no_key_for_opencode_to_begin_with(well: Person) -> None:
     del well.variables["OPENAI_API_KEY"]
-    Report(well, "--offline").expect("login", "warning", "no OpenAI key", "OPENAI_API_KEY=dummy")
+    Report(well, "--offline").expect("login", "ok", "from `codex-transform run opencode`")
+    report = Report(well, "--offline", HTTPS_PROXY=f"http://127.0.0.1:{free_port()}")
+    assert report.of("login")["mark"] == "fault"
+    assert "OPENAI_API_KEY=dummy" in report.of("login")["mend"]
 
 
 def test_a_chatgpt_login(well: Person) -> None:
@@ -377,10 +388,11 @@ def test_a_proxy_variable_that_leads_nowhere(well: Person) -> None:
 
 
 def test_a_proxy_variable_that_leads_to_another_proxy(well: Person, sandbox: Sandbox) -> None:
+    """Such as a company's: `run` goes through it, so nothing is held against this terminal."""
+    del well.variables["OPENAI_API_KEY"]
     with company_proxy(sandbox.url) as company:
         report = Report(well, "--offline", HTTPS_PROXY=f"http://{company.authority}")
-    assert report.of("HTTPS_PROXY")["mark"] == "warning"
-    assert "something else listens" in report.of("HTTPS_PROXY")["says"]
+    report.expect("HTTPS_PROXY", "warning", "something else listens")
 
 
 def test_a_proxy_variable_that_leads_to_another_machine(well: Person) -> None:
@@ -436,6 +448,26 @@ def test_instructions_that_are_kept(well: Person) -> None:
     mine = well.project / "mine.md"
     mine.write_text("Do as I say.")
     Report(well, "--offline", CODEX_INSTRUCTIONS_FILE=str(mine)).expect("instructions", "ok", "your own")
+
+
+def test_a_home_that_cannot_be_looked_into(well: Person) -> None:
+    """A name that is too long stands for a folder that is closed, which root would get into."""
+    report = Report(well, "--offline", HOME=str(well.home / ("x" * 300)))
+    assert "itself failed" not in report.text
+    assert "make it a file of yours" in report.of("config file")["mend"].lower()
+    assert report.of("certificate")["mark"] == "fault"
+
+
+def test_a_log_that_cannot_be_written(well: Person) -> None:
+    (well.home / ".opencode" / "logs").write_text("a file where a folder should be")
+    Report(well, "--offline").expect("proxy", "fault", "No log can be written", "Make that folder your own")
+
+
+def test_a_proxy_that_does_not_start(well: Person) -> None:
+    (well.home / ".mitmproxy").mkdir()
+    (well.home / ".mitmproxy" / "config.yaml").write_text("client_certs: /no/such/folder\n")
+    report = Report(well, "--offline")
+    report.expect("proxy", "fault", "Client certificate path does not exist: /no/such/folder", "all of it is in")
 
 
 def test_no_home(person: Person) -> None:

@@ -41,7 +41,7 @@ def test_a_wrong_key_and_then_the_right_one(person: Person, sandbox: Sandbox) ->
         assert not person.config.exists()
         child.expect("stays hidden")
         child.sendline(sandbox.key)
-        child.expect("✓ answered")
+        child.expect("✓ stream: answered")
         child.expect("Kept in")
         child.expect("codex-transform run opencode")
         child.expect(pexpect.EOF)
@@ -68,7 +68,7 @@ def test_an_endpoint_that_cannot_be_reached(answer: str, person: Person, nobody:
         child.sendline(nobody)
         child.expect("stays hidden")
         child.sendline(KEY)
-        child.expect("✗ nothing listens")
+        child.expect("✗ tcp: nothing listens")
         child.expect("Keep it all the same")
         child.sendline(answer)
         if answer == "n":
@@ -200,3 +200,21 @@ def test_whoami(person: Person) -> None:
     assert f"sk-…{KEY[-4:]}  (apiKey in {person.config})" in done.stdout
     assert KEY not in done.stdout
     assert "(CODEX_API_KEY)" in person.run("whoami", CODEX_API_KEY="sk-another-0123456789").stdout
+
+
+def test_a_home_that_cannot_be_looked_into(person: Person) -> None:
+    home = str(person.home / ("x" * 300))  # as good as a folder that is closed, which root would get into
+    done = person.run("whoami", HOME=home)
+    assert done.returncode == 1
+    assert "cannot be read (File name too long): make it a file of yours" in done.stderr
+    assert "not there yet" not in done.stdout
+    done = person.run("logout", HOME=home)
+    assert done.returncode == 1
+    assert done.stderr.count("cannot be read") == 1
+
+
+def test_a_folder_that_cannot_be_made_is_named_once(person: Person) -> None:
+    (person.home / ".opencode").symlink_to(person.home / "none" / ("x" * 300))
+    done = person.run("login", "--base-url", "http://h", "--api-key-stdin", "--no-check", given=f"{KEY}\n")
+    assert done.returncode == 1
+    assert "[Errno" not in done.stderr

@@ -264,6 +264,15 @@ def test_a_proxy_that_ends_before_the_command(ready: Person) -> None:
     assert "listening at" in done.stderr
 
 
+@pytest.mark.parametrize("option", ["mode: [socks5]", "proxyauth: 'user:word'"])
+def test_what_is_set_for_mitmproxy_started_by_hand_keeps_nobody_out(option: str, ready: Person) -> None:
+    (ready.home / ".mitmproxy").mkdir()
+    (ready.home / ".mitmproxy" / "config.yaml").write_text(f"{option}\n")
+    done = ready.run("run", *CLIENT)
+    assert done.returncode == 0, done.stderr + ready.logs
+    assert "[sandbox]" in done.stdout
+
+
 def test_logs_that_cannot_be_written(ready: Person) -> None:
     (ready.home / ".opencode").write_text("a file where a folder should be")
     done = ready.run("run", "true")
@@ -438,10 +447,13 @@ def test_a_client_whose_own_key_is_used_gets_no_other(ready: Person) -> None:
 
 def test_mitmweb_beside_it(ready: Person) -> None:
     (ready.home / ".mitmproxy").mkdir()
-    (ready.home / ".mitmproxy" / "config.yaml").write_text("web_open_browser: false")
-    process = begun(ready, "--web", "sh", "-c", "echo begun; exec sleep 60")
-    port = int(re.findall(r"http://127\.0\.0\.1:(\d+)/", ready.logs)[0])
-    socket.create_connection(("127.0.0.1", port), 5).close()
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        config = f"web_open_browser: false\nweb_port: {taken.getsockname()[1]}\n"
+        (ready.home / ".mitmproxy" / "config.yaml").write_text(config)
+        process = begun(ready, "--web", "sh", "-c", "echo begun; exec sleep 60")
+        port = int(re.findall(r"http://127\.0\.0\.1:(\d+)/", ready.logs)[0])
+        assert port != taken.getsockname()[1]
+        socket.create_connection(("127.0.0.1", port), 5).close()
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
     assert gone(ready)

@@ -97,3 +97,9 @@ def test_a_damaged_file(person: Person) -> None:
     assert done.returncode == 0
     assert "damaged" in done.stderr
     assert "No calls since" in done.stdout
+
+
+def test_a_home_that_cannot_be_looked_into(person: Person) -> None:
+    done = person.run("usage", HOME=str(person.home / ("x" * 300)))  # as good as a closed folder
+    assert "cannot be used" in done.stderr
+    assert "No calls" in done.stdout

@@ -54,8 +54,9 @@ def test_the_whole_page() -> None:
     page = render(sent(BODY), RECORD, kept(BODY)).split("\n")
     size = f"{len(sent(BODY)) / 1000:.1f} kB"
     digest = sha256(b"Text for Codex.").hexdigest()[:12]
-    assert page[:5] == [
+    assert page[:6] == [
         "Model         gpt-5-codex-high → gpt-5.1-codex · effort high",
+        "Asked         assistant: [result of an earlier tool call c0] left over",
         f"Instructions  Codex CLI, branch main · 15 characters · sha256 {digest}",
         "Conversation  ses_1",
         f"Size          7 items · 3 tools · {size}",
@@ -77,7 +78,7 @@ def test_the_whole_page() -> None:
         "  [3] reasoning · encrypted: 1,200 characters",
         "  [4] tool call · bash · c1 · 16 characters",
         '      {"command":"ls"}',
-        "  [5] tool output · c1 · 14 characters",
+        "  [5] tool output · bash · c1 · 14 characters",
         "      a.py",
         "      b.py",
         "~ [6] assistant · 45 characters",
@@ -85,6 +86,28 @@ def test_the_whole_page() -> None:
         "      left over",
     ]
     assert all(columns(line) <= WIDTH for line in page)
+
+
+@pytest.mark.parametrize(
+    ("last", "asked"),
+    [
+        ([{"role": "user", "content": "and\n\nnow?"}], "user: and now?"),
+        ([{"type": "function_call_output", "call_id": "c1", "output": "a.py"}], "tool output · bash · c1: a.py"),
+        ([{"type": "function_call_output", "call_id": "c9", "output": ""}], "tool output · c9"),
+        ("a text alone", "a text alone"),
+        ([7], "no item: 7"),
+    ],
+)
+def test_what_is_new_stands_at_the_top(last: Any, asked: str) -> None:
+    items = [*BODY["input"], *last] if isinstance(last, list) else last
+    assert f"\nAsked         {asked}\n" in render(dump({"model": "gpt-5.2", "input": items}))
+
+
+def test_what_is_new_takes_two_lines_at_the_most() -> None:
+    page = render(dump({"model": "gpt-5.2", "input": [{"role": "user", "content": "word " * 100_000}]})).split("\n")
+    assert page[1].startswith("Asked         user: word word")
+    assert page[2].startswith("              word")
+    assert page[3].startswith("Size ")
 
 
 def test_an_unchanged_request() -> None:

@@ -51,6 +51,13 @@ def test_the_numbers_come_first() -> None:
     ]
 
 
+def test_why_the_cache_is_not_judged() -> None:
+    page = " ".join(render(stream(answer()), of(cache=None)).split())
+    assert "Cache compared with no request before it, since the client sent no prompt_cache_key" in page
+    assert "Cache" not in render(stream(answer()), of(cache=None, conversation="ses_1"))
+    assert "Cache" not in render(stream(answer()), of(cache=None, tokens=None))
+
+
 def test_without_a_record_the_body_tells_what_it_can() -> None:
     body = unfold_bytes(response([message()], reasoning={"effort": "low"}))
     page = render(body, status=200)
