@@ -2,6 +2,7 @@
 
 from codex_transform.proxy.answer import Answer
 from codex_transform.proxy.backlog import Backlog
+from codex_transform.proxy.collector import Collector
 from codex_transform.proxy.commands import Commands
 from codex_transform.proxy.config import Config
 from codex_transform.proxy.contentview import ContentViews
@@ -14,6 +15,7 @@ from codex_transform.proxy.notes import Notes
 from codex_transform.proxy.refresh import Refresh
 from codex_transform.proxy.requestlog import RequestLog
 from codex_transform.proxy.targets import Targets
+from codex_transform.proxy.together import Together
 from codex_transform.proxy.transform import Transform
 from codex_transform.proxy.visitors import Visitors
 from codex_transform.usage_store import FILE, UsageStore
@@ -24,22 +26,25 @@ log = RequestLog(config)
 store = UsageStore(FILE)
 notes = Notes(config, refresh, store)
 
-# mitmproxy asks them in this order: settings first, the request's way out, the answer's way back.
+# They are asked in this order: settings first, the request's way out, the answer's way back.
 addons = [
-    config,
-    refresh,
-    Visitors(config),
-    Layers(),
-    Gate(config),
-    Targets(config),
-    Limits(config),
-    Leftovers(),
-    Backlog(),
-    Transform(config, refresh, log),
-    Answer(log),
-    notes,
-    Keeping(config),
-    log,
-    ContentViews(),
-    Commands(config, refresh, notes, store),
+    Together(
+        config,
+        refresh,
+        Visitors(config),
+        Layers(),
+        Gate(config),
+        Targets(config),
+        Limits(config),
+        Leftovers(),
+        Backlog(),
+        Transform(config, refresh, log),
+        Answer(log),
+        notes,
+        Keeping(config),
+        log,
+        ContentViews(),
+        Commands(config, refresh, notes, store),
+        Collector(),
+    )
 ]

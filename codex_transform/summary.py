@@ -36,8 +36,11 @@ _LONGEST = 300
 
 def plain(text: str, longest: int = _LONGEST) -> str:
     """`text` in one line without control characters or lone surrogates, cut to so many characters."""
-    # What is cut off need not be looked at; runs of blanks become one.
-    line = " ".join("".join(char if char.isprintable() else " " for char in text[: 4 * longest]).split())
+    # What is cut off need not be looked at.
+    head = text[: 4 * longest]
+    if not head.isprintable():
+        head = "".join(char if char.isprintable() else " " for char in head)
+    line = " ".join(head.split())  # runs of blanks become one
     return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 

@@ -88,27 +88,13 @@ class UsageStore:
         self._said: set[str] = set()
         self._until_tidy = 0
 
-    def add(self, record: Record) -> None:
-        """Adds a call. Blocks on the disk; for one thread at a time."""
-        tokens, cache = record.tokens or Tokens(), record.cache
-        row = (
-            record.at,
-            _word(record.model or record.asked or "refused"),
-            None if record.conversation is None else _word(record.conversation),
-            record.outcome in _FAILURES,
-            tokens.input,
-            tokens.cached,
-            tokens.output,
-            tokens.reasoning,
-            record.first_token,
-            record.total,
-            cache.cause if cache else None,
-            cache.missed if cache else 0,
-        )
+    def add(self, *records: Record) -> None:
+        """Adds calls. Blocks on the disk; for one thread at a time."""
+        rows = [_row(record) for record in records]
 
         def insert(db: sqlite3.Connection) -> None:
-            db.execute(_INSERT, row)
-            self._tidy(db)
+            db.executemany(_INSERT, rows)
+            self._tidy(db, len(rows))
 
         self._do(insert)
 
@@ -158,8 +144,9 @@ class UsageStore:
         ]
 
     def _read(self, query: str, since: float | None) -> list[tuple[Any, ...]]:
-        if not self.path.exists():
-            return []
+        with contextlib.suppress(OSError):  # `_do` says what is wrong
+            if not self.path.exists():
+                return []
         return self._do(lambda db: db.execute(query, (since or 0.0,)).fetchall()) or []
 
     def _do(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
@@ -214,13 +201,13 @@ class UsageStore:
             db.execute(f"PRAGMA user_version = {_VERSION}")
         db.execute("COMMIT")
 
-    def _tidy(self, db: sqlite3.Connection) -> None:
+    def _tidy(self, db: sqlite3.Connection, added: int) -> None:
         """Deletes what is too old or too much, now and then."""
-        if self._until_tidy == 0:
+        if self._until_tidy <= 0:
             db.execute("DELETE FROM calls WHERE at < ?", (self._now() - KEPT_DAYS * 86400,))
             db.execute("DELETE FROM calls WHERE rowid <= (SELECT max(rowid) FROM calls) - ?", (KEPT_CALLS,))
             self._until_tidy = _TIDY_EVERY
-        self._until_tidy -= 1
+        self._until_tidy -= added
 
     def _set_aside(self, error: Exception) -> bool:
         """Puts the damaged file out of the way; False, and a warning, if that is not possible."""
@@ -245,6 +232,24 @@ class UsageStore:
 
 class _NewerError(Exception):
     """The file is of a version that is not known yet."""
+
+
+def _row(record: Record) -> tuple[Any, ...]:
+    tokens, cache = record.tokens or Tokens(), record.cache
+    return (
+        record.at,
+        _word(record.model or record.asked or "refused"),
+        None if record.conversation is None else _word(record.conversation),
+        record.outcome in _FAILURES,
+        tokens.input,
+        tokens.cached,
+        tokens.output,
+        tokens.reasoning,
+        record.first_token,
+        record.total,
+        cache.cause if cache else None,
+        cache.missed if cache else 0,
+    )
 
 
 def _word(text: str) -> str:

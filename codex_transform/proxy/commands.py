@@ -9,14 +9,12 @@ import time
 from collections.abc import Sequence
 from typing import Any, cast
 
-import click
 from mitmproxy import ctx, exceptions, flow, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.types import Data
 from pydantic import SecretStr
 
 from codex_transform.catalog import models, resolve
-from codex_transform.cli.table import lines
 from codex_transform.endpoint import redact
 from codex_transform.proxy.config import Config
 from codex_transform.proxy.keeping import ORIGINAL
@@ -171,6 +169,10 @@ def _waited(duration: float | None) -> str:
 
 def _table(name: str, columns: Sequence[str], rows: Sequence[list[str]]) -> Data:
     """The table as the console shows it; goes to the log as well."""
+    import click
+
+    from codex_transform.cli.table import lines
+
     head = [name, *columns]
     # A client's words are among the cells.
     plain = [["".join(char if char.isprintable() else "�" for char in cell) for cell in cells] for cells in rows]

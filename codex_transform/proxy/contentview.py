@@ -1,8 +1,9 @@
 """Addon: the content view "Codex", which shows our flows' requests and answers as people read them.
 
 The only place where the content views of mitmproxy 11 and 12 differ. In either, views run in the event loop, so a page
-is bounded however large the body is. Only the flow is looked at, its bodies and its metadata: flows from a file show
-the same page as live ones. mitmproxy and mitmweb pick the view by `render_priority`, which says no to every other flow.
+is bounded however large the body is; what makes pages is loaded with the first of them. Only the flow is looked at, its
+bodies and its metadata: flows from a file show the same page as live ones. mitmproxy and mitmweb pick the view by
+`render_priority`, which says no to every other flow.
 """
 
 import re
@@ -15,7 +16,6 @@ from pydantic import ValidationError
 
 from codex_transform.endpoint import below_responses
 from codex_transform.record import Record
-from codex_transform.view import request, response
 
 _NAME = "Codex"
 
@@ -100,6 +100,8 @@ def _page(data: bytes, flow: object, message: object) -> str:
 
 
 def _text(data: bytes, flow: object, message: object) -> str:
+    from codex_transform.view import request, response
+
     metadata = flow.metadata if isinstance(flow, http.HTTPFlow) else {}
     record = _record(metadata.get("codex"))
     if isinstance(message, http.Request):

@@ -18,7 +18,7 @@ from mitmproxy.hooks import UpdateHook
 from codex_transform.proxy import call as calls
 from codex_transform.proxy import keys
 from codex_transform.proxy.config import Config
-from codex_transform.proxy.shown import comment, is_watched
+from codex_transform.proxy.shown import comment, is_wanted
 from codex_transform.proxy.streamed import StreamedAnswer
 
 ORIGINAL = "codex_original"
@@ -38,7 +38,7 @@ class Keeping:
         if calls.of(flow) is None:
             return
         self._held.release(flow)
-        if self._limit and _is_wanted() and not (flow.is_replay and ORIGINAL in flow.metadata):
+        if self._limit and is_wanted() and not (flow.is_replay and ORIGINAL in flow.metadata):
             request = flow.request
             flow.metadata[ORIGINAL] = {"method": request.method, "url": request.url, "headers": _pairs(request.headers)}
 
@@ -56,9 +56,10 @@ class Keeping:
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         """An answer begins."""
         streamed = _streamed(flow)
+        if not streamed or not self._limit or not is_wanted():
+            return
         # mitmproxy 12 may have been told to do it by itself.
-        stored = "store_streamed_bodies" in ctx.options and ctx.options.store_streamed_bodies
-        if streamed and self._limit and _is_wanted() and not stored:
+        if not ("store_streamed_bodies" in ctx.options and ctx.options.store_streamed_bodies):
             streamed.keep(self._limit)
 
     def response(self, flow: http.HTTPFlow) -> None:
@@ -75,7 +76,7 @@ class Keeping:
             flow.response.stream = False
         # The call lives as long as its flow: the large and the secret end here.
         call.original = call.transformed = call.authorization = None
-        if _is_wanted():
+        if is_wanted():
             self._held.take(flow)
             # Not before mitmproxy has passed on what the flow holds.
             asyncio.get_running_loop().call_soon(self._forget)
@@ -143,11 +144,6 @@ class _Held:
 
     def _drop(self, key: str) -> None:
         self._total -= self._flows.pop(key, (None, 0))[1]
-
-
-def _is_wanted() -> bool:
-    """True when somebody may look at a flow after its end."""
-    return bool(is_watched() or ctx.options.save_stream_file or ctx.options.hardump)
 
 
 def _streamed(flow: http.HTTPFlow) -> StreamedAnswer | None:

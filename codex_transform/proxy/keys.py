@@ -12,7 +12,7 @@ from copy import copy
 from mitmproxy import http
 from mitmproxy.connection import Connection, Server
 
-from codex_transform.endpoint import redact
+from codex_transform.endpoint import Field, redact
 from codex_transform.proxy.call import Call
 
 logger = logging.getLogger(__name__)
@@ -21,6 +21,11 @@ logger = logging.getLogger(__name__)
 CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie", "api-key", "x-api-key"})
 
 _HIDDEN = "…"
+
+# The same as they are in a head. A look into mitmproxy's `Headers` by name goes through all of them each time.
+_FIELDS = frozenset(name.encode() for name in CREDENTIALS)
+_AUTHORIZATION = b"authorization"
+_HIDDEN_BYTES = _HIDDEN.encode()
 
 # A shorter key may be any word: its occurrences are not taken for it.
 _SHORTEST_KEY = 8
@@ -37,11 +42,21 @@ def hide_credentials(headers: http.Headers) -> str | None:
 
     Gives the Authorization that was there; None if there was none, or only what an earlier call left of it.
     """
-    authorization = headers.get("authorization")
-    if authorization is None or _HIDDEN in authorization:
-        authorization = None
-    for name in {name.lower().decode("latin-1") for name, _ in headers.fields} & CREDENTIALS:
-        headers[name] = shown(authorization) if authorization and name == "authorization" else _HIDDEN
+    authorization = None
+    fields: list[Field] = []
+    hidden: set[bytes] = set()
+    for field in headers.fields:
+        name = field[0].lower()
+        if name not in _FIELDS:
+            fields.append(field)
+        elif name not in hidden:
+            hidden.add(name)
+            seen = _HIDDEN
+            if name == _AUTHORIZATION and _HIDDEN_BYTES not in field[1]:
+                authorization = field[1].decode("utf-8", "surrogateescape")
+                seen = shown(authorization)
+            fields.append((field[0], _written(seen)))
+    headers.fields = tuple(fields)
     return authorization
 
 
@@ -57,28 +72,37 @@ def on_the_wire(request: http.Request, call: Call | None, connection: Connection
     That is the request itself, unless its Authorization is one that was hidden: then it is a copy that has the key,
     or, when the request does not go to the endpoint (a warning says so), no Authorization at all.
     """
-    header = request.headers.get("authorization", "")
-    if _HIDDEN not in header:
+    fields = request.headers.fields
+    given = [value for name, value in fields if name.lower() == _AUTHORIZATION]
+    if not any(_HIDDEN_BYTES in value for value in given):
         return request
     # What differs is copied and nothing else: mitmproxy's own copy takes the whole request apart and checks it.
     sent = copy(request)
     sent.data = copy(request.data)
-    sent.data.headers = request.headers.copy()
-    if call and call.authorization and header == shown(call.authorization) and _is_for(call, request, connection):
-        sent.headers["authorization"] = call.authorization
+    whole = call.authorization if call else None
+    if call and whole and given == [_written(shown(whole))] and _is_for(call, request, connection):
+        fields = tuple(
+            (name, _written(whole)) if name.lower() == _AUTHORIZATION else (name, value) for name, value in fields
+        )
     else:
-        del sent.headers["authorization"]
+        fields = tuple(field for field in fields if field[0].lower() != _AUTHORIZATION)
         logger.warning(
             "%s is not the endpoint's address%s: the request is sent there without a key",
             request.url,
             f" ({call.endpoint.url})" if call and call.endpoint else "",
         )
+    sent.data.headers = http.Headers(fields)
     return sent
 
 
 def unsaid(text: bytes, key: str) -> bytes:
     """`text`, in which the key, should it be quoted there, is as it may be shown."""
     return text.replace(key.encode(), redact(key).encode()) if len(key) >= _SHORTEST_KEY else text
+
+
+def _written(value: str) -> bytes:
+    """As mitmproxy writes it."""
+    return value.encode("utf-8", "surrogateescape")
 
 
 def _is_for(call: Call, request: http.Request, connection: Connection) -> bool:

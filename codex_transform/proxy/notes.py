@@ -1,15 +1,19 @@
 """Addon: writes down what a call was and what it cost, where a person looks.
 
-Once a call is over it becomes a `Record`: as comment, marker and metadata of its flow, as one line of the log, and as
-a row of the usage store. What takes time (hashing a long conversation to see why the cache missed, the disk) is done
-by one thread, in the order of the calls, and the client does not wait for it. Only where mitmproxy is about to write
-the flow into a file does the flow wait, so that the file has it all.
+Once a call is over it becomes a `Record`: one line of the log, a row of the usage store, and, where somebody may look
+at its flow, the flow's comment, marker and metadata. What the event loop does for it is next to nothing: making the
+record, hashing a long conversation to see why the cache missed, and the disk are left to a thread that waits for a
+quiet moment. A flow that is looked at gets its record at once, and again when the thread has completed it. Only where
+mitmproxy is about to write the flow into a file does the flow wait, so that the file has it all.
 """
 
 import asyncio
 import logging
 import time
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -22,12 +26,12 @@ from codex_transform.errors import ApiError
 from codex_transform.instructions import Instructions
 from codex_transform.proxy import call as calls
 from codex_transform.proxy import keys
+from codex_transform.proxy.aside import Aside
 from codex_transform.proxy.config import Config
 from codex_transform.proxy.refresh import Refresh
-from codex_transform.proxy.shown import comment, is_watched
+from codex_transform.proxy.shown import comment, is_wanted, is_watched
 from codex_transform.proxy.streamed import StreamedAnswer
 from codex_transform.record import Record, Source
-from codex_transform.request import Transformed, parse
 from codex_transform.usage_store import UsageStore
 
 logger = logging.getLogger(__name__)
@@ -38,9 +42,32 @@ RECORD = "codex"
 # How long the end of mitmproxy waits for calls that are still to be written down, in seconds.
 _PATIENCE = 5.0
 
-_MOST_WAITING = 100
+# Should the disk hang, what waits for it must not hold conversations without end.
+_MOST_WAITING = 1000
 
 _COLUMNS = ["tls", "status", "comment"]
+
+
+@dataclass(slots=True)
+class _Ended:
+    """A call that is over, as it was at its end. `call` is a copy: the flow's own forgets what is large and secret.
+
+    `flow` is there if somebody may look at it, `written` if somebody waits until all of it has been written down.
+    `record` is made when it is needed. `error` is what kept it from being completed.
+    """
+
+    call: calls.Call
+    id: str
+    began: float
+    took: float
+    status: int
+    size: int
+    problem: ApiError | None
+    instructions: Instructions
+    flow: http.HTTPFlow | None = None
+    written: asyncio.Future[None] | None = None
+    record: Record | None = None
+    error: Exception | None = None
 
 
 class Notes:
@@ -52,9 +79,7 @@ class Notes:
         self.store = store
         self.last_error: Record | None = None
         self._conversations = Conversations()
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="codex-notes")
-        self._studies: set[Future[Record]] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._aside = Aside(self._write_down, self._show)
 
     def running(self) -> None:
         """mitmproxy is up. mitmweb's table shows comments and no paths, unless its user has said how it is to look:
@@ -64,9 +89,10 @@ class Notes:
 
     def request(self, flow: http.HTTPFlow) -> None:
         """A request is about to leave: a table that has no paths says what is under way."""
-        call = calls.of(flow)
+        self._aside.stir()
         if not is_watched():
             return
+        call = calls.of(flow)
         if call and call.transformed:
             model = f"{call.transformed.body['model']} {call.transformed.effort or ''}"
             comment(flow, f"{summary.plain(model)} · …")
@@ -85,67 +111,87 @@ class Notes:
 
     def done(self) -> None:
         """mitmproxy ends: what waits is stored first."""
-        wait(self._studies, _PATIENCE)
-        self._worker.shutdown(wait=False, cancel_futures=True)
+        self._aside.close(_PATIENCE)
 
     async def _note(self, flow: http.HTTPFlow, call: calls.Call) -> None:
-        record = _record(flow, call)
-        # Should the disk hang, what waits for it must not hold conversations without end.
-        sent, original = (call.transformed, call.original) if len(self._studies) < _MOST_WAITING else (None, None)
-        try:
-            study = self._worker.submit(self._study, record, sent, original, self.refresh.instructions)
-        except RuntimeError:
-            return  # mitmproxy is ending
-        self._studies.add(study)
-        study.add_done_callback(self._studies.discard)
-        task = asyncio.get_running_loop().create_task(self._finish(flow, record, study))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        if ctx.options.save_stream_file:
-            await task
+        self._aside.stir()
+        ended = _Ended(
+            replace(call),
+            flow.id[:8],
+            flow.request.timestamp_start,
+            time.time() - flow.request.timestamp_start,
+            flow.response.status_code if flow.response else 0,
+            len(flow.request.raw_content or b""),
+            _problem(flow, call),
+            self.refresh.instructions,
+        )
+        if is_wanted():
+            ended.flow = flow
+            _write(flow, _record(ended))
+        if len(self._aside) >= _MOST_WAITING:
+            _record(ended)
+            ended.call.original = ended.call.transformed = None
+        if saved := bool(ctx.options.save_stream_file):
+            ended.written = asyncio.get_running_loop().create_future()
+        self._aside.put(ended, at_once=saved)
+        if ended.written:
+            await asyncio.wait([ended.written], timeout=_PATIENCE)
 
-    def _study(
-        self, record: Record, sent: Transformed | None, original: bytes | None, instructions: Instructions
-    ) -> Record:
-        """Completes the record and stores it. Runs in the thread."""
+    def _write_down(self, batch: Sequence[_Ended]) -> Sequence[_Ended]:
+        """Completes the records and stores them. Runs in the thread."""
+        for ended in batch:
+            try:
+                self._complete(ended)
+            except Exception as error:
+                ended.error = error
+            time.sleep(0)  # should the event loop wait to go on, it does
+        self.store.add(*(ended.record for ended in batch if ended.record))
+        return batch
+
+    def _complete(self, ended: _Ended) -> None:
+        """Makes the record, with what takes time."""
+        record, sent = _record(ended), ended.call.transformed
         if sent:
-            text = sent.body["instructions"]
-            ref = instructions.source(sent.resolved, sent.conversation)
-            source = Source(ref=ref, sha256=sha256(text.encode(errors="replace")).hexdigest(), chars=len(text))
-            asked = parse(original) if original and record.conversation and record.tokens else None
-            cache = self._conversations.judge(record.conversation, record.at, sent.body, asked, record.tokens)
-            record = record.model_copy(update={"instructions": source, "cache": cache})
-        self.store.add(record)
-        return record
+            ref = ended.instructions.source(sent.resolved, sent.conversation)
+            cache = self._conversations.judge(
+                record.conversation, record.at, sent.body, ended.call.original, record.tokens
+            )
+            source = _source(ref, sent.body["instructions"])
+            ended.record = record.model_copy(update={"instructions": source, "cache": cache})
 
-    async def _finish(self, flow: http.HTTPFlow, record: Record, study: Future[Record]) -> None:
-        """Writes the record into its flow, where it shows at once, and again when the thread has completed it."""
-        await _write(flow, record)
-        try:
-            record = await asyncio.wrap_future(study)
-        except Exception:
-            logger.exception("a call could not be judged and stored")
-        await _write(flow, record)
-        if record.error:
-            self.last_error = record
-        logger.log(logging.WARNING if record.error else logging.INFO, summary.line(record))
+    def _show(self, batch: Future[Sequence[_Ended]]) -> None:
+        """Shows what the thread has written down."""
+        for ended in batch.result():
+            if ended.error:
+                logger.error("a call could not be judged", exc_info=ended.error)
+            if record := ended.record:
+                if ended.flow:
+                    _write(ended.flow, record)
+                    ctx.master.addons.trigger(UpdateHook([ended.flow]))
+                if record.error:
+                    self.last_error = record
+                logger.log(logging.WARNING if record.error else logging.INFO, summary.line(record))
+            if ended.written and not ended.written.done():
+                ended.written.set_result(None)
 
 
-def _record(flow: http.HTTPFlow, call: calls.Call) -> Record:
-    """What there is to say of a call that has just ended, without what takes time."""
-    at = flow.request.timestamp_start
+def _record(ended: _Ended) -> Record:
+    """What there is to say of a call that has ended, without what takes time; made once."""
+    if ended.record:
+        return ended.record
+    call, at = ended.call, ended.began
     known: dict[str, Any] = {
-        "id": flow.id[:8],
+        "id": ended.id,
         "at": at,
-        "status": flow.response.status_code if flow.response else 0,
+        "status": ended.status,
         "outcome": call.outcome or "cut",
         "repaired": call.repaired,
         "events": call.events,
         "tokens": usage.tokens(call.usage),
         "first_token": call.first_token and call.first_token - at,
-        "total": time.time() - at,
+        "total": ended.took,
     }
-    if problem := _problem(flow, call):
+    if problem := ended.problem:
         message = keys.unsaid(problem.message.encode(errors="replace"), call.key).decode()
         known |= {"error": summary.plain(message), "code": problem.code or problem.type}
     if sent := call.transformed:
@@ -159,9 +205,16 @@ def _record(flow: http.HTTPFlow, call: calls.Call) -> Record:
             "streaming": sent.streaming,
             "items": len(body["input"]),
             "tools": len(body.get("tools", ())),
-            "bytes": len(flow.request.raw_content or b""),
+            "bytes": ended.size,
         }
-    return Record.model_validate(known)
+    ended.record = Record.model_validate(known)
+    return ended.record
+
+
+@lru_cache(maxsize=16)
+def _source(ref: str, text: str) -> Source:
+    """The instructions that were sent, which are nearly always the same."""
+    return Source(ref=ref, sha256=sha256(text.encode(errors="replace")).hexdigest(), chars=len(text))
 
 
 def _problem(flow: http.HTTPFlow, call: calls.Call) -> ApiError | None:
@@ -172,11 +225,9 @@ def _problem(flow: http.HTTPFlow, call: calls.Call) -> ApiError | None:
     return stream.answer.error
 
 
-async def _write(flow: http.HTTPFlow, record: Record) -> None:
-    """Into the flow, and has it shown. A marker of the user's own stays."""
+def _write(flow: http.HTTPFlow, record: Record) -> None:
+    """Into the flow. A marker of the user's own stays."""
     flow.metadata[RECORD] = record.model_dump(mode="json")
     comment(flow, summary.comment(record))
     if flow.marked in ("", *summary.MARKERS):
         flow.marked = summary.marker(record)
-    if is_watched():
-        await ctx.master.addons.trigger_event(UpdateHook([flow]))

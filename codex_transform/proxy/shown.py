@@ -1,4 +1,4 @@
-"""What people see of flows in mitmweb and the console, while it is running."""
+"""What people see of flows in mitmweb and the console, while it is running, and afterwards in files."""
 
 from mitmproxy import ctx, flow
 
@@ -10,6 +10,11 @@ def is_watched() -> bool:
     """True in mitmweb and in the console, where a person sees flows as they come."""
     # A view without flows counts as false.
     return ctx.master.addons.get("view") is not None
+
+
+def is_wanted() -> bool:
+    """True when somebody may look at a flow after its end."""
+    return bool(is_watched() or ctx.options.save_stream_file or ctx.options.hardump)
 
 
 def comment(shown: flow.Flow, text: str) -> None:

@@ -30,6 +30,8 @@ class Transform:
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """A request of ours has begun, or one that is refused: mitmproxy shows and keeps it from here on."""
+        if not flow.live:
+            return  # mitmproxy shows what it reads from a file
         call, forward = calls.of(flow), self.config.settings.forward_client_key
         if call or flow.response:
             authorization = keys.hide_credentials(flow.request.headers)

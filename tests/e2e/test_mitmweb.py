@@ -141,6 +141,7 @@ def test_a_flow_is_opened(web: Proxy, sandbox: Sandbox, page: Page) -> None:
         shutil.copy(picture, PICTURE)
     asked = look(page, "Request")
     expect(asked).to_contain_text("gpt-5.1-codex-high → gpt-5.1-codex")
+    expect(asked).to_contain_text(re.compile(r"Asked +user: And what does it cost\?"))
     expect(asked).to_contain_text("temperature")
     expect(asked).to_contain_text("bash")
     screenshot(page, "request")

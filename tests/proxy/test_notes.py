@@ -4,7 +4,6 @@ import asyncio
 import json
 import logging
 import sqlite3
-import threading
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from mitmproxy import flow as mitmproxy_flow
 from mitmproxy import http
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.addons.save import Save
+from mitmproxy.addons.savehar import SaveHar
 from mitmproxy.addons.view import View
 from mitmproxy.test import taddons, tflow, tutils
 
@@ -31,9 +31,10 @@ from codex_transform.usage_store import UsageStore
 USAGE = {"input_tokens": 2000, "input_tokens_details": {"cached_tokens": 1024}, "output_tokens": 20}
 
 
-async def settled() -> None:
-    """All that was begun has come to its end."""
-    await asyncio.gather(*(asyncio.all_tasks() - {asyncio.current_task()}))
+async def settled(notes: Notes) -> None:
+    """All that was put aside has been written down."""
+    notes.done()
+    await asyncio.sleep(0)
 
 
 class Bench:
@@ -68,7 +69,7 @@ class Bench:
     async def end(self, flow: http.HTTPFlow) -> Record:
         """Its end; gives what the flow then says."""
         await self.notes.response(flow)
-        await settled()
+        await settled(self.notes)
         return Record.model_validate(flow.metadata[RECORD])
 
 
@@ -78,10 +79,12 @@ async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     monkeypatch.setenv("HOME", str(tmp_path))
     config = Config({})
     made: list[Bench] = []
-    with taddons.context(Proxyserver(), Save(), config) as context:
+    with taddons.context(Proxyserver(), Save(), SaveHar(), config) as context:
 
-        def make(*addons: object) -> Bench:
+        def make(*addons: object, watched: bool = True) -> Bench:
             context.master.addons.add(*addons)
+            if watched and context.master.addons.get("view") is None:
+                context.master.addons.add(View())
             context.configure(config, codex_debug=False)
             made.append(Bench(context, config, Refresh(config), tmp_path / "usage.sqlite"))
             return made[-1]
@@ -136,7 +139,7 @@ async def test_the_answers_end_does_not_wait(bench: Callable[..., Bench], tmp_pa
     hook = running.notes.response(flow)
     with pytest.raises(StopIteration):
         hook.send(None)
-    assert RECORD not in flow.metadata
+    assert Record.model_validate(flow.metadata[RECORD]).cache is None
     locked.execute("COMMIT")
     locked.close()
     running.notes.done()
@@ -168,7 +171,8 @@ async def test_a_view_is_told(bench: Callable[..., Bench]) -> None:
     running.notes.request(flow)
     assert flow.comment == "gpt-5.1-codex medium · …"
     await running.end(flow)
-    assert watching.seen == [flow.comment] * 2
+    # Once more than by mitmproxy itself, which tells of every hook.
+    assert watching.seen == [flow.comment]
 
 
 async def test_failures_are_marked_warned_of_and_remembered(
@@ -199,7 +203,7 @@ async def test_a_client_that_left(bench: Callable[..., Bench]) -> None:
     flow = running.call(outcome="left", usage=None)
     flow.response = None
     await running.notes.error(flow)
-    await settled()
+    await settled(running.notes)
     assert flow.marked == summary.LEFT
     assert "client left" in flow.comment
 
@@ -241,19 +245,54 @@ async def test_many_calls_at_once(bench: Callable[..., Bench]) -> None:
     assert total.requests == 301
 
 
-async def test_one_thread_does_it(bench: Callable[..., Bench]) -> None:
-    running = bench()
-    for _ in range(5):
-        await running.end(running.call())
-    named = [thread for thread in threading.enumerate() if thread.name.startswith("codex-notes")]
-    assert len(named) == 1
+async def test_where_nobody_looks_there_is_nothing_to_see(
+    bench: Callable[..., Bench], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Plain mitmdump: a line in the log, a row in the store, and the flow is left alone."""
+    running = bench(watched=False)
+    flow = running.call()
+    running.notes.request(flow)
+    with caplog.at_level(logging.INFO, "codex_transform.proxy.notes"):
+        await running.notes.response(flow)
+        assert caplog.messages == []
+        await settled(running.notes)
+    assert (flow.comment, flow.marked, flow.metadata) == ("", "", {})
+    (line,) = caplog.messages
+    assert line.startswith("gpt-5-codex → gpt-5.1-codex medium · 2.0k in (51% cached) · 20 out")
+    total = running.store.total()
+    assert total
+    assert total.requests == 1
+
+
+async def test_what_a_call_was_is_remembered_as_it_was_at_its_end(bench: Callable[..., Bench]) -> None:
+    """Others clear the call behind it."""
+    running = bench(watched=False)
+    flow = running.call()
+    await running.notes.response(flow)
+    call = calls.of(flow)
+    assert call
+    call.transformed = call.original = None
+    await settled(running.notes)
+    assert [usage.name for usage in running.store.by_model()] == ["gpt-5.1-codex"]
+
+
+async def test_it_needs_nobody_to_ask_for_it(bench: Callable[..., Bench], caplog: pytest.LogCaptureFixture) -> None:
+    running = bench(watched=False)
+    caplog.set_level(logging.INFO, "codex_transform.proxy.notes")
+    for _ in range(3):
+        await running.notes.response(running.call())
+    async with asyncio.timeout(10):
+        while len(caplog.messages) < 3:  # noqa: ASYNC110 - a log has no event
+            await asyncio.sleep(0.01)
+    total = running.store.total()
+    assert total
+    assert total.requests == 3
 
 
 async def test_the_table_of_mitmweb(bench: Callable[..., Bench]) -> None:
     running = bench()
     running.notes.running()
     assert "web_columns" not in running.context.options
-    running = bench(View())
     running.context.options.add_option("web_columns", Sequence[str], ["path", "time"], "")
     running.notes.running()
     assert "comment" in running.context.options.web_columns

@@ -1,0 +1,99 @@
+"""Work that nobody waits for, done by a thread, in batches, when nothing else is going on.
+
+Python runs one thread at a time: what a thread does while a request is under way, that request waits for, by
+milliseconds. So work is put aside until nothing has stirred for a moment, and at the most for a second. One batch is
+done at a time; should it hang, the program can end all the same.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from contextlib import suppress
+from functools import partial
+from typing import Generic, TypeVar
+
+from codex_transform.background import begin
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+# For how long nothing must have stirred, and how long work waits at the most, in seconds.
+_QUIET = 0.02
+_LATEST = 1.0
+
+
+class Aside(Generic[T, R]):
+    """Gives what was put aside to `work`, in a thread, and what it returns to `then`, in mitmproxy's event loop.
+
+    `then` gets the Future, which has what `work` raised. All methods are for the event loop.
+    """
+
+    def __init__(self, work: Callable[[list[T]], R], then: Callable[[Future[R]], None]) -> None:
+        self._work = work
+        self._then = then
+        self._items: list[T] = []
+        self._batch: Future[R] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._stirred = 0.0
+        self._latest = 0.0
+
+    def __len__(self) -> int:
+        """How many wait, those of a batch that has been begun not counted."""
+        return len(self._items)
+
+    def stir(self) -> None:
+        """Something is going on."""
+        self._stirred = asyncio.get_running_loop().time()
+
+    def put(self, item: T, *, at_once: bool = False) -> None:
+        """Puts one more aside; `at_once` has all of them done as soon as the batch before them is."""
+        loop = asyncio.get_running_loop()
+        if not self._items:
+            self._latest = loop.time() + _LATEST
+        self._items.append(item)
+        if at_once:
+            self._latest = 0.0
+            if self._timer:
+                self._timer.cancel()
+                self._timer = None
+        if self._timer is None and self._batch is None:
+            self._look(loop)
+
+    def close(self, patience: float) -> None:
+        """Does all of it now, and waits for that as many seconds."""
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        while self._batch or self._items:
+            batch = self._batch or self._begin()
+            if not wait([batch], patience).done:
+                return
+            self._end(batch)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Begins a batch if it is time, and looks again later if not."""
+        self._timer = None
+        due = min(self._stirred + _QUIET, self._latest)
+        if due > loop.time():
+            self._timer = loop.call_at(due, self._look, loop)
+        else:
+            self._begin().add_done_callback(partial(self._tell, loop))
+
+    def _begin(self) -> Future[R]:
+        items, self._items = self._items, []
+        self._batch = begin(partial(self._work, items))
+        return self._batch
+
+    def _tell(self, loop: asyncio.AbstractEventLoop, batch: Future[R]) -> None:
+        """A batch is done; runs in its thread."""
+        with suppress(RuntimeError):  # mitmproxy has ended
+            loop.call_soon_threadsafe(self._end, batch, loop)
+
+    def _end(self, batch: Future[R], loop: asyncio.AbstractEventLoop | None = None) -> None:
+        """A batch is done."""
+        if batch is not self._batch:
+            return  # `close` has seen it already
+        self._batch = None
+        self._then(batch)
+        if self._items and loop:
+            self._look(loop)

@@ -1,0 +1,46 @@
+"""What the request's way out does to flows that are on no way."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from mitmproxy import http
+from mitmproxy.addons.proxyserver import Proxyserver
+from mitmproxy.test import taddons, tflow
+
+from codex_transform.proxy.config import Config
+from codex_transform.proxy.refresh import Refresh
+from codex_transform.proxy.requestlog import RequestLog
+from codex_transform.proxy.transform import Transform
+
+KEY = "Bearer sk-of-another-provider"
+
+
+@pytest.fixture
+async def transform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Transform]:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    config = Config({})
+    log = RequestLog(config)
+    with taddons.context(Proxyserver(), config):
+        yield Transform(config, Refresh(config), log)
+    log.done()
+
+
+def answered(*, live: bool) -> http.HTTPFlow:
+    """A flow that is not ours and has its response: a refused one, if it is live, else one from a file."""
+    flow = tflow.tflow(resp=True)
+    flow.live = live
+    flow.request.headers["authorization"] = KEY
+    return flow
+
+
+async def test_a_refused_request_shows_no_key(transform: Transform) -> None:
+    flow = answered(live=True)
+    transform.requestheaders(flow)
+    assert flow.request.headers["authorization"] == "Bearer sk-…ider"
+
+
+async def test_a_flow_from_a_file_stays_as_it_is(transform: Transform) -> None:
+    flow = answered(live=False)
+    transform.requestheaders(flow)
+    assert flow.request.headers["authorization"] == KEY
