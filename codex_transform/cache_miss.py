@@ -30,23 +30,26 @@ MAX_THREADS = 8
 """How many threads of one conversation are remembered."""
 MAX_PARTS = 1_000_000
 """How many items are remembered in all, at 16 bytes each."""
-MAX_ORIGINALS = 16_000_000
-"""How many bytes of clients' requests are kept in all."""
 
 By = Literal["client", "addon"]
 
 
 @dataclass(eq=False, slots=True)
 class _Request:
-    """A request that was answered: what was sent, what the client had asked for, as JSON, and what it came to.
+    """A request that was answered: what was sent, what the client had asked for, and what it came to.
 
-    The client's is there to tell who changed what. That is seldom asked, so it is read only then.
+    The client's is there to tell who changed what.
     """
 
     at: float
     sent: Fingerprint
-    original: bytes | None
+    original: Fingerprint | None
     input: int
+
+    @property
+    def parts(self) -> int:
+        """How many items it remembers."""
+        return len(self.sent.items) + (len(self.original.items) if self.original else 0)
 
 
 class _Change(NamedTuple):
@@ -65,13 +68,11 @@ class Conversations:
     The conversations used last are kept, up to `size` of them.
     """
 
-    def __init__(self, size: int = MAX_CONVERSATIONS, parts: int = MAX_PARTS, originals: int = MAX_ORIGINALS) -> None:
+    def __init__(self, size: int = MAX_CONVERSATIONS, parts: int = MAX_PARTS) -> None:
         self._size = size
         self._parts = parts
         self._held = 0
         self._conversations: OrderedDict[int, list[_Request]] = OrderedDict()
-        self._room = originals
-        self._originals: OrderedDict[int, _Request] = OrderedDict()
 
     def judge(
         self,
@@ -88,7 +89,7 @@ class Conversations:
         """
         if conversation is None or tokens is None:
             return None
-        now = _Request(at, take(sent), original, tokens.input)
+        now = _Request(at, take(sent), take(parse(original)) if original else None, tokens.input)
         threads = self._conversations.setdefault(hash(conversation), [])
         self._conversations.move_to_end(hash(conversation))
         before = _closest(threads, now.sent)
@@ -100,33 +101,15 @@ class Conversations:
             # It may still be gone on from if there is less now (a sub-agent's) or another model or agent was turned to.
             if change is None or (before.sent.head == now.sent.head and len(before.sent.items) <= len(now.sent.items)):
                 threads.remove(before)
-                self._forget(before)
+                self._held -= before.parts
         threads.append(now)
-        self._remember(now)
+        self._held += now.parts
         if len(threads) > MAX_THREADS:
-            self._forget(threads.pop(0))
+            self._held -= threads.pop(0).parts
         while len(self._conversations) > self._size or (self._held > self._parts and len(self._conversations) > 1):
             _, oldest = self._conversations.popitem(last=False)
-            for request in oldest:
-                self._forget(request)
+            self._held -= sum(request.parts for request in oldest)
         return verdict
-
-    def _remember(self, request: _Request) -> None:
-        self._held += len(request.sent.items)
-        if request.original is not None:
-            self._originals[id(request)] = request
-            self._room -= len(request.original)
-        while self._room < 0:
-            self._forget_original(next(iter(self._originals.values())))
-
-    def _forget(self, request: _Request) -> None:
-        self._held -= len(request.sent.items)
-        self._forget_original(request)
-
-    def _forget_original(self, request: _Request) -> None:
-        if self._originals.pop(id(request), None):
-            self._room += len(request.original or b"")
-            request.original = None
 
 
 def _closest(threads: list[_Request], now: Fingerprint) -> _Request | None:
@@ -241,10 +224,10 @@ def _history_differs(old: Fingerprint, new: Fingerprint) -> bool:
     return old.instructions != new.instructions or old.same_items(new) < min(len(old.items), len(new.items))
 
 
-def _who(old: bytes | None, new: bytes | None, change: _Change) -> By | None:
+def _who(old: Fingerprint | None, new: Fingerprint | None, change: _Change) -> By | None:
     if old is None or new is None:
         return None
-    return "client" if change.differs(take(parse(old)), take(parse(new))) else "addon"
+    return "client" if change.differs(old, new) else "addon"
 
 
 def _cacheable(prompt: int, tokens: Tokens) -> int:

@@ -217,7 +217,8 @@ KNOBS: tuple[Knob, ...] = (
     ),
     Knob(
         "idle_timeout", "codex_idle_timeout", "CODEX_IDLE_TIMEOUT", "idleTimeout",
-        int, _number(1, 86_400, "seconds"), "Seconds that the endpoint may send nothing, before an answer or within it.",
+        int, _number(1, 86_400, "seconds"),
+        "Seconds that the endpoint may send nothing, before an answer or within it.",
     ),
     Knob(
         "keep_mb", "codex_keep_mb", "CODEX_KEEP_MB", "keepMB", int, _number(0, 100_000, "megabytes"),

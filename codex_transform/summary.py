@@ -33,6 +33,9 @@ _CAUSES = {
 
 _LONGEST = 300
 
+# So many tokens, or a tenth of what could have been cached, are worth a word.
+_MANY = 1024
+
 
 def plain(text: str, longest: int = _LONGEST) -> str:
     """`text` in one line without control characters or lone surrogates, cut to so many characters."""
@@ -106,7 +109,9 @@ def _tokens(record: Record, why: str = "") -> list[str]:
 def _missed(record: Record) -> str:
     """Why tokens were not cached that could have been; "" if there are hardly any such."""
     cache = record.cache
-    return cache.cause if cache and cache.missed and cache.cause not in ("first", "append") else ""
+    if cache is None or cache.cause in ("first", "append"):
+        return ""
+    return cache.cause if cache.missed >= _MANY or 10 * cache.missed > (cache.expected or 0) > 0 else ""
 
 
 def _times(record: Record) -> str:

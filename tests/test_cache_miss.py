@@ -307,23 +307,6 @@ def test_what_is_remembered_is_bounded_by_its_size_too() -> None:
     assert [verdict.cause for verdict in again if verdict] == ["append", "first", "first"]
 
 
-def test_so_are_the_clients_requests_and_without_them_nobody_is_blamed() -> None:
-    """The oldest are forgotten first, and one that has been gone on from holds no place."""
-    body = request(5)
-    room = 2 * len(written(body) or b"") + 100
-    conversations = Conversations(originals=room)
-
-    def judge(name: str, **changes: Any) -> Verdict | None:
-        changed = {**body, **changes}
-        return conversations.judge(name, 0, changed, written(changed), Tokens(input=5000))
-
-    for name in "aabc":
-        judge(name)
-    changed = [judge(name, model="gpt-5.2") for name in "cba"]
-    assert [verdict.by for verdict in changed if verdict] == ["client", None, None]
-    assert all(verdict.cause == "model" for verdict in changed if verdict)
-
-
 def test_the_threads_of_a_conversation_are_bounded() -> None:
     conversations = Conversations()
     for number in range(MAX_THREADS + 1):
@@ -369,7 +352,7 @@ def test_a_conversation_that_only_grows_never_misses_where_prefixes_are_cached(t
         body = {**body, "input": [*body["input"], *more]}
         counted = cache.count(body)
         tokens = Tokens(input=counted.all, cached=counted.cached)
-        verdict = conversations.judge("c", number, body, body, tokens)
+        verdict = conversations.judge("c", number, body, written(body), tokens)
         assert verdict
         assert verdict.cause == ("append" if number else "first")
         # An expectation is a guess to within a few blocks.

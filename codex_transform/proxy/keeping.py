@@ -18,7 +18,7 @@ from mitmproxy.hooks import UpdateHook
 from codex_transform.proxy import call as calls
 from codex_transform.proxy import keys
 from codex_transform.proxy.config import Config
-from codex_transform.proxy.shown import comment, is_wanted
+from codex_transform.proxy.shown import dropped, is_wanted
 from codex_transform.proxy.streamed import StreamedAnswer
 
 ORIGINAL = "codex_original"
@@ -72,6 +72,8 @@ class Keeping:
             # In place of `kept` mitmproxy may have kept it. Its setter would add a content-length to a stream.
             kept = streamed.kept if streamed.kept is not None else flow.response.raw_content
             flow.response.data.content = keys.unsaid(kept, call.key) if kept else kept
+            if kept is None and self._limit and is_wanted():
+                dropped(flow)  # it is more by itself than all together may be
             # The stream function would go on holding it, in pieces.
             flow.response.stream = False
         # The call lives as long as its flow: the large and the secret end here.
@@ -97,7 +99,7 @@ class Keeping:
             if flow.response:
                 flow.response.data.content = None
             flow.metadata.pop(ORIGINAL, None)
-            comment(flow, f"{flow.comment} · bodies dropped (codex_keep_mb)")
+            dropped(flow)
         if forgotten:
             ctx.master.addons.trigger(UpdateHook(forgotten))
 

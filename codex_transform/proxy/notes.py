@@ -45,7 +45,7 @@ _PATIENCE = 5.0
 # Should the disk hang, what waits for it must not hold conversations without end.
 _MOST_WAITING = 1000
 
-_COLUMNS = ["tls", "status", "comment"]
+_COLUMNS = ["status", "comment"]
 
 
 @dataclass(slots=True)
@@ -119,7 +119,7 @@ class Notes:
             replace(call),
             flow.id[:8],
             flow.request.timestamp_start,
-            time.time() - flow.request.timestamp_start,
+            max(0.0, time.time() - flow.request.timestamp_start),
             flow.response.status_code if flow.response else 0,
             len(flow.request.raw_content or b""),
             _problem(flow, call),
@@ -188,7 +188,7 @@ def _record(ended: _Ended) -> Record:
         "repaired": call.repaired,
         "events": call.events,
         "tokens": usage.tokens(call.usage),
-        "first_token": call.first_token and call.first_token - at,
+        "first_token": call.first_token and max(0.0, call.first_token - at),
         "total": ended.took,
     }
     if problem := ended.problem:

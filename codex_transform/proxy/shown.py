@@ -5,6 +5,10 @@ from mitmproxy import ctx, flow
 # Where `flow.metadata` has the comment that this addon wrote, so as to know it from one of the user's.
 _COMMENT = "codex_comment"
 
+# Where it says that bodies of the flow are not kept, and what a comment says of it.
+_DROPPED = "codex_dropped"
+_DROPPED_SAYS = "bodies dropped (codex_keep_mb)"
+
 
 def is_watched() -> bool:
     """True in mitmweb and in the console, where a person sees flows as they come."""
@@ -19,5 +23,14 @@ def is_wanted() -> bool:
 
 def comment(shown: flow.Flow, text: str) -> None:
     """Comments on a flow, unless its user has."""
+    if shown.metadata.get(_DROPPED):
+        text = f"{text} · {_DROPPED_SAYS}"
     if shown.comment in ("", shown.metadata.get(_COMMENT)):
         shown.comment = shown.metadata[_COMMENT] = text
+
+
+def dropped(shown: flow.Flow) -> None:
+    """Has the comment of a flow say, from now on, that bodies of it are not kept."""
+    if not shown.metadata.get(_DROPPED):
+        shown.metadata[_DROPPED] = True
+        comment(shown, shown.metadata.get(_COMMENT, ""))

@@ -19,6 +19,7 @@ from mitmproxy.test import taddons, tflow, tutils
 from codex_transform.proxy import call as calls
 from codex_transform.proxy.config import Config
 from codex_transform.proxy.keeping import ORIGINAL, Keeping
+from codex_transform.proxy.shown import comment
 from codex_transform.proxy.streamed import StreamedAnswer
 from codex_transform.response.stream import AnswerStream
 
@@ -246,6 +247,27 @@ async def test_no_room_at_all(bench: Callable[..., Bench]) -> None:
     assert flow.request.raw_content is None
     assert ORIGINAL not in flow.metadata
     assert "codex_keep_mb" in flow.comment
+
+
+async def test_a_comment_that_is_written_later_still_says_so(bench: Callable[..., Bench]) -> None:
+    """The cache's verdict comes when the thread has made it."""
+    running = bench(View())
+    running.set(codex_keep_mb=1)
+    flow = running.call(b"a" * 2_000_000)
+    await asyncio.sleep(0)
+    assert flow.request.raw_content is None
+    comment(flow, "the verdict")
+    assert flow.comment == "the verdict · bodies dropped (codex_keep_mb)"
+
+
+async def test_an_answer_too_large_to_be_kept_is_said_to_be(bench: Callable[..., Bench]) -> None:
+    running = bench(View())
+    running.set(codex_keep_mb=1)
+    delta = b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","delta":"%b"}\n\n'
+    flow = running.call(b"{}", EVENTS[0], delta % (b"x" * 1_100_000), EVENTS[1])
+    assert flow.response
+    assert flow.response.raw_content is None
+    assert flow.comment.endswith("bodies dropped (codex_keep_mb)")
 
 
 async def test_a_comment_of_the_users_stays(bench: Callable[..., Bench]) -> None:
