@@ -1,7 +1,7 @@
 """Work that nobody waits for, done by a thread, in batches, when nothing else is going on.
 
 Python runs one thread at a time: what a thread does while a request is under way, that request waits for, by
-milliseconds. So work is put aside until nothing has stirred for a moment, and at the most for a second. One batch is
+milliseconds. So work is put aside until nothing has stirred for a moment, and at the most for two seconds. One batch is
 done at a time; should it hang, the program can end all the same.
 """
 
@@ -18,8 +18,8 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 # For how long nothing must have stirred, and how long work waits at the most, in seconds.
-_QUIET = 0.02
-_LATEST = 1.0
+_QUIET = 0.25
+_LATEST = 2.0
 
 
 class Aside(Generic[T, R]):

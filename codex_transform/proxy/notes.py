@@ -42,8 +42,10 @@ RECORD = "codex"
 # How long the end of mitmproxy waits for calls that are still to be written down, in seconds.
 _PATIENCE = 5.0
 
-# Should the disk hang, what waits for it must not hold conversations without end.
+# How many calls may wait for the thread, and how many bytes of requests: with so many it waits for no quiet moment, and
+# should the disk hang, so that they become four times as many, conversations are let go of.
 _MOST_WAITING = 1000
+_MOST_BYTES = 16_000_000
 
 _COLUMNS = ["status", "comment"]
 
@@ -79,6 +81,7 @@ class Notes:
         self.store = store
         self.last_error: Record | None = None
         self._conversations = Conversations()
+        self._waiting_bytes = 0
         self._aside = Aside(self._write_down, self._show)
 
     def running(self) -> None:
@@ -128,12 +131,14 @@ class Notes:
         if is_wanted():
             ended.flow = flow
             _write(flow, _record(ended))
-        if len(self._aside) >= _MOST_WAITING:
+        self._waiting_bytes += ended.size
+        if len(self._aside) >= 4 * _MOST_WAITING or self._waiting_bytes > 4 * _MOST_BYTES:
             _record(ended)
             ended.call.original = ended.call.transformed = None
-        if saved := bool(ctx.options.save_stream_file):
+        if ctx.options.save_stream_file:
             ended.written = asyncio.get_running_loop().create_future()
-        self._aside.put(ended, at_once=saved)
+        many = len(self._aside) >= _MOST_WAITING or self._waiting_bytes > _MOST_BYTES
+        self._aside.put(ended, at_once=many or ended.written is not None)
         if ended.written:
             await asyncio.wait([ended.written], timeout=_PATIENCE)
 
@@ -162,6 +167,7 @@ class Notes:
     def _show(self, batch: Future[Sequence[_Ended]]) -> None:
         """Shows what the thread has written down."""
         for ended in batch.result():
+            self._waiting_bytes -= ended.size
             if ended.error:
                 logger.error("a call could not be judged", exc_info=ended.error)
             if record := ended.record:
