@@ -111,6 +111,8 @@ class Sandbox:
         """Stop listening and drop all connections."""
         if self._server is None:
             return
+        # asyncio cannot close a connection that it has accepted and does not know yet when its server closes.
+        await _turns()
         self._server.close()
         for task in self._connections:
             task.cancel()
@@ -132,7 +134,7 @@ class Sandbox:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         if task is None or self._server is None or not self._server.is_serving():
-            writer.close()
+            writer.transport.abort()
             return
         self._connections.add(task)
         self._opened += 1
@@ -202,12 +204,18 @@ def running(sandbox: Sandbox | None = None) -> Iterator[Sandbox]:
 async def _end(sandbox: Sandbox) -> None:
     """Stops it, with what the loop still does for connections that are not made yet."""
     await sandbox.stop()
+    await _turns()
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
-    # What is closed in there is closed in the loop's next turn.
-    await asyncio.sleep(0)
+    await _turns()
+
+
+async def _turns() -> None:
+    """A few turns of the event loop: in the next turn it does what it has been told to do in this one."""
+    for _ in range(3):
+        await asyncio.sleep(0)
 
 
 def _path(target: str) -> str:
