@@ -145,6 +145,33 @@ def mitmdump(
         assert fault not in said, said
 
 
+@contextmanager
+def serving(command: list[str], environ: dict[str, str], cwd: Path, home: Path) -> Iterator[Proxy]:
+    """A command that runs a proxy in the foreground until Ctrl-C, and then ends with status 0."""
+    with subprocess.Popen(
+        command,
+        env=environ,
+        cwd=cwd,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        encoding="utf-8",
+    ) as process:
+        proxy = Proxy(process, home)
+        reader = threading.Thread(target=proxy.read, daemon=True)
+        reader.start()
+        try:
+            proxy.port = int(proxy.wait_for(LISTENING.pattern)[1])
+            yield proxy
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(20)
+            reader.join(5)
+    assert process.returncode == 0, proxy.log
+    assert "Traceback" not in proxy.log
+
+
 @dataclass
 class OpenCode:
     """A real OpenCode with a home and a project of its own."""

@@ -7,7 +7,6 @@ import http.client
 import json
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import threading
@@ -22,7 +21,7 @@ import pytest
 import readme
 from commands import ROOT, Person, real_opencode
 from readme import BOTH, ENGLISH, Readme
-from running import LISTENING, MITMDUMP, Proxy
+from running import MITMDUMP, Proxy, serving
 
 from codex_transform import sandbox as sandboxes
 from codex_transform.cli import main
@@ -116,27 +115,9 @@ class Newcomer(Person):
     @contextmanager
     def serving(self, command: str) -> Iterator[Proxy]:
         """A command that serves until Ctrl-C, and then ends with status 0."""
-        with subprocess.Popen(
-            ["bash", "-c", self.adapted(command)],
-            env=self.environ(),
-            cwd=ROOT if "scripts/" in command else self.project,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            encoding="utf-8",
-        ) as process:
-            proxy = Proxy(process, self.home)
-            reader = threading.Thread(target=proxy.read, daemon=True)
-            reader.start()
-            try:
-                proxy.port = int(proxy.wait_for(LISTENING.pattern)[1])
-                yield proxy
-            finally:
-                process.send_signal(signal.SIGINT)
-                process.wait(20)
-                reader.join(5)
-        assert process.returncode == 0, proxy.log
+        cwd = ROOT if "scripts/" in command else self.project
+        with serving(["bash", "-c", self.adapted(command)], self.environ(), cwd, self.home) as proxy:
+            yield proxy
 
 
 @pytest.fixture(scope="module")

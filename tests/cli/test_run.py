@@ -117,14 +117,30 @@ def test_first_starts_at_once(ready: Person) -> None:
 # -- how it ends ------------------------------------------------------------------------------------------------------
 
 SAYS_SIGNALS = """
-import signal, sys, time
+import signal, sys
 def told(number, frame):
     print(signal.Signals(number).name, flush=True)
     sys.exit(5)
 for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"):
     signal.signal(getattr(signal, name), told)
 print("begun", flush=True)
-time.sleep(60)
+signal.pause()
+"""
+
+
+# The proxy is the other child of the command's parent. It has ended when that child is no more, or waits to be noticed.
+ENDS_THE_PROXY = """
+import os, pathlib, signal, threading
+def state_and_parent(process):
+    try:
+        return process.joinpath("stat").read_text().rpartition(")")[2].split()[:2]
+    except OSError:
+        return "Z", None
+for process in pathlib.Path("/proc").glob("[0-9]*"):
+    if state_and_parent(process)[1] == str(os.getppid()) and process.name != str(os.getpid()):
+        os.kill(int(process.name), signal.SIGTERM)
+        waiting = threading.Event()
+        assert any(state_and_parent(process)[0] == "Z" or waiting.wait(0.02) for _ in range(1000))
 """
 
 
@@ -153,7 +169,7 @@ def test_the_proxy_ends_when_run_is_killed(ready: Person) -> None:
 
 
 def test_ctrl_c_at_a_terminal_goes_to_the_command_once(ready: Person) -> None:
-    counts = SAYS_SIGNALS.replace("    sys.exit(5)\n", "").replace("time.sleep(60)", "sys.stdin.readline()")
+    counts = SAYS_SIGNALS.replace("    sys.exit(5)\n", "").replace("signal.pause()", "sys.stdin.readline()")
     with ready.at_terminal("run", sys.executable, "-c", counts) as child:
         child.expect("begun")
         child.send("\x03")
@@ -252,13 +268,7 @@ def test_a_proxy_that_does_not_start(ready: Person) -> None:
 
 
 def test_a_proxy_that_ends_before_the_command(ready: Person) -> None:
-    kills = (
-        "import os, pathlib, signal\n"
-        "for each in pathlib.Path('/proc').glob('[0-9]*'):\n"
-        "    if each.joinpath('stat').read_text().split(')')[1].split()[1] == str(os.getppid())"
-        " and each.name != str(os.getpid()): os.kill(int(each.name), signal.SIGTERM)\n"
-    )
-    done = ready.run("run", sys.executable, "-c", f"{kills}import time; time.sleep(3)")
+    done = ready.run("run", sys.executable, "-c", ENDS_THE_PROXY)
     assert done.returncode == 0, done.stderr
     assert "the proxy ended before the command did" in done.stderr
     assert "listening at" in done.stderr

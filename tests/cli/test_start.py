@@ -2,10 +2,8 @@
 
 import json
 import re
-import signal
 import socket
 import stat
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +12,7 @@ from pathlib import Path
 import demo_client
 import pexpect
 from commands import COMMAND, Person
-from running import LISTENING, Proxy
+from running import Proxy, serving
 
 from codex_transform.sandbox import Sandbox
 
@@ -24,27 +22,9 @@ KEY = "sk-of-the-endpoint-0123456789"
 @contextmanager
 def started(person: Person, *arguments: str, **variables: str) -> Iterator[Proxy]:
     """`start` with no terminal; ended by Ctrl-C, with status 0."""
-    with subprocess.Popen(
-        [*COMMAND, "start", "--port", "0", *arguments],
-        env=person.environ(**variables),
-        cwd=person.project,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        proxy = Proxy(process, person.home)
-        reader = threading.Thread(target=proxy.read, daemon=True)
-        reader.start()
-        try:
-            proxy.port = int(proxy.wait_for(LISTENING.pattern)[1])
-            yield proxy
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(20)
-            reader.join(5)
-    assert process.returncode == 0, proxy.log
-    assert "Traceback" not in proxy.log
+    command = [*COMMAND, "start", "--port", "0", *arguments]
+    with serving(command, person.environ(**variables), person.project, person.home) as proxy:
+        yield proxy
 
 
 def test_it_serves_and_says_how_to_use_it(person: Person, sandbox: Sandbox) -> None:
