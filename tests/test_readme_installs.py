@@ -14,6 +14,9 @@ from codex_transform import __version__
 
 FOLDER = "Scripts" if os.name == "nt" else "bin"
 
+# Debian's list of the authorities that this machine trusts.
+AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
+
 
 class Machine:
     """A copy of the project, a home, and an environment that has pip, pipx and uv."""
@@ -40,6 +43,9 @@ class Machine:
         }
         # Compiling all packages would take longer than to install them.
         python = {"PIPX_DEFAULT_PYTHON": sys.executable, "UV_PYTHON": sys.executable, "PIP_NO_COMPILE": "1"}
+        if AUTHORITIES.exists():
+            # As pip does by its configuration: a network may have an authority of its own, which uv does not look for.
+            python |= {"UV_SYSTEM_CERTS": "1", "UV_NATIVE_TLS": "1"}
         return subprocess.run(
             command,
             shell=True,
