@@ -128,19 +128,24 @@ signal.pause()
 """
 
 
-# The proxy is the other child of the command's parent. It has ended when that child is no more, or waits to be noticed.
+# The proxy is the other child of the command's parent. It has ended when that child is no more, or only waits to be
+# noticed: state Z, and no thread left (the first one is Z as soon as it alone has ended).
 ENDS_THE_PROXY = """
 import os, pathlib, signal, threading
-def state_and_parent(process):
+def stat(process):
     try:
-        return process.joinpath("stat").read_text().rpartition(")")[2].split()[:2]
+        return process.joinpath("stat").read_text().rpartition(")")[2].split()
     except OSError:
-        return "Z", None
+        return None
+def has_ended(process):
+    now = stat(process)
+    return now is None or (now[0] == "Z" and int(now[17]) < 2)
 for process in pathlib.Path("/proc").glob("[0-9]*"):
-    if state_and_parent(process)[1] == str(os.getppid()) and process.name != str(os.getpid()):
+    now = stat(process)
+    if now and now[1] == str(os.getppid()) and process.name != str(os.getpid()):
         os.kill(int(process.name), signal.SIGTERM)
         waiting = threading.Event()
-        assert any(state_and_parent(process)[0] == "Z" or waiting.wait(0.02) for _ in range(1000))
+        assert any(has_ended(process) or waiting.wait(0.02) for _ in range(1000))
 """
 
 
