@@ -14,6 +14,7 @@ from codex_transform.proxy.limits import Limits
 from codex_transform.proxy.notes import Notes
 from codex_transform.proxy.refresh import Refresh
 from codex_transform.proxy.requestlog import RequestLog
+from codex_transform.proxy.rollcall import RollCall
 from codex_transform.proxy.targets import Targets
 from codex_transform.proxy.together import Together
 from codex_transform.proxy.transform import Transform
@@ -33,6 +34,7 @@ addons = [
         refresh,
         Visitors(config),
         Layers(),
+        RollCall(),
         Gate(config),
         Targets(config),
         Limits(config),
