@@ -33,7 +33,7 @@ def tidy(given: str | list[Any]) -> list[dict[str, Any]]:
             raise bad_request(f"`input[{index}]` must be an object, not {kind_of(item)}", f"input[{index}]")
         kind = item.get("type")
         if kind is None or kind == "message":
-            if kind is None and _is_reference(item):
+            if "role" not in item and kind is None and _is_reference(item):
                 references.add(index)
                 continue
             given[index] = item = _full_form(item, index)
@@ -75,15 +75,13 @@ def _full_form(item: dict[str, Any], index: int) -> dict[str, Any]:
         content = [{"type": _text_type(role), "text": content}]
     elif type(content) is not list:
         raise _wrong(index, "content", "a string or a list of parts", content)
-    for at, part in enumerate(content):
+    for part in content:
         if type(part) is not dict:
+            at = next(at for at, each in enumerate(content) if each is part)
             raise _wrong(index, f"content[{at}]", "an object", part)
-    if role == "system":
-        role = "developer"
-    if item.get("type") is None:
-        item.pop("type", None)
+    if "type" not in item:
         item = {"type": "message", **item}
-    item["role"], item["content"] = role, content
+    item["type"], item["role"], item["content"] = "message", "developer" if role == "system" else role, content
     return item
 
 

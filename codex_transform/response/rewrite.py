@@ -7,7 +7,6 @@ at all (comments, fields without data) is passed on as well, but never counts as
 """
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from codex_transform.response import jsontext, sse
@@ -94,10 +93,15 @@ class Rewriter:
             self.events += 1
             self._last = data
             return data
-        start = self._skim(data, 0)
-        out = [data[:start]] if start else []
-        for at in range(start, len(data), sse.PIECE):
-            out += self._feed(data[at : at + sse.PIECE])
+        out = []
+        at = 0
+        while at < len(data):
+            if (end := self._skim(data, at)) > at:
+                out.append(data[at:end])
+            else:
+                block, end = self._take(data, at)
+                out.append(block)
+            at = end
         self._knows = self._shape.knows if self._splitter.idle else knows_nothing
         return out[0] if len(out) == 1 else b"".join(out)
 
@@ -122,19 +126,18 @@ class Rewriter:
         self._repairer.end("error")
         return sse.render("error", jsontext.write(problem.event(self._repairer.next_number())))
 
-    def _feed(self, data: bytes) -> Iterator[bytes]:
-        start = 0
-        while start < len(data):
-            if self._splitter.oversized:
-                block, start = self._splitter.pass_on(data, start)
-                yield block
-            else:
-                block, start = self._splitter.take(data, start)
-                if block:
-                    yield self._attend(block)
-            if (end := self._skim(data, start)) > start:
-                yield data[start:end]
-                start = end
+    def _take(self, data: bytes, start: int) -> tuple[bytes, int]:
+        """What leaves in the place of the next block or the next piece of one, and where that ends."""
+        stop = sse.end_of_piece(data, start)
+        if self._splitter.oversized:
+            return self._splitter.pass_on(data, start, stop)
+        block, end = self._splitter.take(data, start, stop)
+        if self._shape.knows(block):
+            self.events += 1
+            self._last = block
+        elif block:
+            block = self._attend(block)
+        return block, end
 
     def _skim(self, data: bytes, start: int) -> int:
         """Where the whole events that need nothing end, from `start` on; `start` when there are none."""

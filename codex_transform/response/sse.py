@@ -15,8 +15,7 @@ from typing import NamedTuple
 
 BOM = b"\xef\xbb\xbf"
 
-# Some searches go to the end of what is at hand: give `Splitter.take` pieces of about this size.
-PIECE = 16 * 1024
+_PIECE = 16 * 1024
 
 # No endpoint means an event to be this long; it is passed on as it comes rather than collected.
 LIMIT = 32 * 1024 * 1024
@@ -40,8 +39,8 @@ class Splitter:
         self._passed_on = b""
         self._after_cr = False
 
-    def take(self, data: bytes, start: int) -> tuple[bytes, int]:
-        """The block that `data` completes from `start` on, and where it ends; b"" when `data` is used up first.
+    def take(self, data: bytes, start: int, stop: int) -> tuple[bytes, int]:
+        """The block that `data[start:stop]` completes, and where it ends; b"" and `stop` when it completes none.
 
         When a block outgrows the limit, what there is of it is returned, and `oversized` is True from then on.
         """
@@ -53,31 +52,31 @@ class Splitter:
         if self._pending:
             # The first byte of a second line end makes a blank line: one byte back is enough.
             searched = len(self._pending) - 1
-            self._pending += data[start:]
-            if (end := _end_of_block(self._pending, searched)) < 0:
-                return self._outgrown(), len(data)
+            self._pending += data[start:stop]
+            if (end := _end_of_block(self._pending, searched, len(self._pending))) < 0:
+                return self._outgrown(), stop
             with memoryview(self._pending) as pending:
                 block = bytes(pending[:end])
-            end -= len(self._pending) - len(data)
+            end -= len(self._pending) - stop
             self._pending.clear()
-        elif (end := _end_of_block(data, start)) < 0:
+        elif (end := _end_of_block(data, start, stop)) < 0:
             self.idle = False
-            self._pending += data[start:]
-            return self._outgrown(), len(data)
+            self._pending += data[start:stop]
+            return self._outgrown(), stop
         else:
             block = data[start:end]
-        self._ended(block, end == len(data))
+        self._ended(block, end == stop)
         return block, end
 
-    def pass_on(self, data: bytes, start: int) -> tuple[bytes, int]:
-        """What `data` has from `start` on of an oversized block, and where that ends."""
-        searched = self._passed_on + data[start:]
-        if (end := _end_of_block(searched, 0)) < 0:
+    def pass_on(self, data: bytes, start: int, stop: int) -> tuple[bytes, int]:
+        """What `data[start:stop]` has of an oversized block, and where that ends."""
+        searched = self._passed_on + data[start:stop]
+        if (end := _end_of_block(searched, 0, len(searched))) < 0:
             self._passed_on = searched[-1:]
-            return data[start:], len(data)
+            return data[start:stop], stop
         end += start - len(self._passed_on)
         self.oversized = False
-        self._ended(searched, end == len(data))
+        self._ended(searched, end == stop)
         return data[start:end], end
 
     def finish(self) -> bytes:
@@ -102,27 +101,30 @@ class Splitter:
 def split(stream: bytes) -> Iterator[bytes]:
     """The blocks of a whole stream."""
     splitter = Splitter(len(stream))
-    for at in range(0, len(stream), PIECE):
-        piece = stream[at : at + PIECE]
-        start = 0
-        while start < len(piece):
-            block, start = splitter.take(piece, start)
-            if block:
-                yield block
+    at = 0
+    while at < len(stream):
+        block, at = splitter.take(stream, at, end_of_piece(stream, at))
+        if block:
+            yield block
     if block := splitter.finish():
         yield block
 
 
-def _end_of_block(data: bytes | bytearray, start: int) -> int:
-    """Where the first blank line from `start` on ends, -1 if there is none."""
-    if data.find(b"\r", start) >= 0:
-        blank_line = _BLANK_LINE.search(data, start)
+def end_of_piece(data: bytes, start: int) -> int:
+    """Where the piece ends that `start` lies in: some searches go to its end, and no byte is to be searched often."""
+    return min((start // _PIECE + 1) * _PIECE, len(data))
+
+
+def _end_of_block(data: bytes | bytearray, start: int, stop: int) -> int:
+    """Where the first blank line in `data[start:stop]` ends, -1 if there is none."""
+    if data.find(b"\r", start, stop) >= 0:
+        blank_line = _BLANK_LINE.search(data, start, stop)
         return blank_line.end() if blank_line else -1
     # From line end to line end: the search for one byte is many times as fast as that for two.
-    end = data.find(b"\n", start)
+    end = data.find(b"\n", start, stop)
     while end >= 0 and data[end + 1 : end + 2] != b"\n":
-        end = data.find(b"\n", end + 1)
-    return end + 2 if end >= 0 else -1
+        end = data.find(b"\n", end + 1, stop)
+    return end + 2 if 0 <= end < stop - 1 else -1
 
 
 class Fields(NamedTuple):

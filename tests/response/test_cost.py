@@ -34,9 +34,9 @@ def searched(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     counts: list[int] = []
     search = sse._end_of_block
 
-    def counted(data: bytes | bytearray, start: int) -> int:
-        counts.append(len(data) - start)
-        return search(data, start)
+    def counted(data: bytes | bytearray, start: int, stop: int) -> int:
+        counts.append(stop - start)
+        return search(data, start, stop)
 
     monkeypatch.setattr(sse, "_end_of_block", counted)
     return counts

@@ -10,18 +10,22 @@ from codex_transform.response import sse
 LINE_ENDS = [b"\n", b"\r", b"\r\n"]
 
 
-def split(chunks: list[bytes], limit: int = sse.LIMIT) -> list[bytes]:
-    """The blocks of a stream, each LF that came after its CR put back to it, and the unended rest."""
+def split(chunks: list[bytes], limit: int = sse.LIMIT, most: int = 1000) -> list[bytes]:
+    """The blocks of a stream, each LF that came after its CR put back to it, and the unended rest.
+
+    No more than `most` bytes of a chunk are looked at together.
+    """
     splitter = sse.Splitter(limit)
     blocks: list[bytes] = []
     for chunk in chunks:
         start = 0
         while start < len(chunk):
+            stop = min(start + most, len(chunk))
             if splitter.oversized:
-                block, start = splitter.pass_on(chunk, start)
+                block, start = splitter.pass_on(chunk, start, stop)
                 blocks[-1] += block
                 continue
-            block, start = splitter.take(chunk, start)
+            block, start = splitter.take(chunk, start, stop)
             if block == b"\n" and blocks and blocks[-1].endswith(b"\r"):
                 blocks[-1] += block
             elif block:
@@ -59,11 +63,13 @@ def test_blank_lines_end_blocks(stream: bytes, blocks: list[bytes]) -> None:
     st.lists(st.sampled_from([b"data: a", b"id: 7", b":", b"", b"x\xc3", b"event: e", *LINE_ENDS]), max_size=40),
     st.lists(st.integers(0, 120), max_size=12),
     st.sampled_from([2, 9, 40, sse.LIMIT]),
+    st.integers(1, 30),
 )
-def test_any_chunking_gives_the_same_blocks(lines: list[bytes], cuts: list[int], limit: int) -> None:
+def test_any_chunking_gives_the_same_blocks(lines: list[bytes], cuts: list[int], limit: int, most: int) -> None:
     stream = b"".join(lines)
     blocks = split([stream], limit)
     assert split(pieces(stream, cuts), limit) == blocks
+    assert split(pieces(stream, cuts), limit, most) == blocks
     assert split([stream[at : at + 1] for at in range(len(stream))], limit) == blocks
     assert b"".join(blocks) == stream
     assert [*sse.split(stream)] == [block for block in split([stream]) if block]
@@ -71,9 +77,9 @@ def test_any_chunking_gives_the_same_blocks(lines: list[bytes], cuts: list[int],
 
 def test_an_event_is_released_with_the_cr_that_ends_it() -> None:
     splitter = sse.Splitter()
-    assert splitter.take(b"data: a\r\n\r", 0) == (b"data: a\r\n\r", 10)
+    assert splitter.take(b"data: a\r\n\r", 0, 10) == (b"data: a\r\n\r", 10)
     assert not splitter.idle
-    assert splitter.take(b"\ndata: b", 0) == (b"\n", 1)
+    assert splitter.take(b"\ndata: b", 0, 8) == (b"\n", 1)
     assert splitter.idle
 
 
@@ -87,7 +93,7 @@ def test_what_outgrows_the_limit_is_passed_on_in_pieces(limit: int, cuts: list[i
         held += len(chunk)
         start = 0
         while start < len(chunk):
-            block, start = (splitter.pass_on if splitter.oversized else splitter.take)(chunk, start)
+            block, start = (splitter.pass_on if splitter.oversized else splitter.take)(chunk, start, len(chunk))
             held -= len(block)
         longest = max(longest, held)
     assert longest <= limit + 4
