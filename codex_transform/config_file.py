@@ -21,7 +21,7 @@ def target(environ: Mapping[str, str], cwd: Path, home: Path, *, project: bool =
     OpenCode. A project is the git worktree around `cwd`, else `cwd` alone, and its innermost file counts.
     """
     if project:
-        top = next((folder for folder in (cwd, *cwd.parents) if (folder / ".git").exists()), cwd)
+        top = next((folder for folder in (cwd, *cwd.parents) if opencode_files.is_worktree(folder)), cwd)
         folders = [folder for folder in (cwd, *cwd.parents) if folder.is_relative_to(top)]
     else:
         folders = [opencode_files.paths(environ, cwd, home)[0].parent]

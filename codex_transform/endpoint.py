@@ -12,6 +12,9 @@ from urllib.parse import quote, urlsplit
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
+# A shorter key may be any word: its occurrences are not taken for it.
+_SHORTEST_KEY = 8
+
 # A request path is ours when it ends in /responses, or goes on below it in plain segments.
 _RESPONSES_PATH = re.compile(r"(?:/[^/?#]+)*/responses(?P<below>(?:/[A-Za-z0-9_-]+)*)/?(?:\?.*)?")
 
@@ -103,12 +106,12 @@ def parse(base_url: str) -> Endpoint:
         raise ValueError("a URL holds no spaces, control characters or backslashes")
     if "://" not in text:
         # Shown again only if it surely is a host: it might be a key in the wrong place.
-        host = (
+        shown = (
             text
             if re.fullmatch(r"(?!sk-)[\w-]+(\.[\w-]+)*\.[a-z]{2,12}(:\d+)?(/[\w./-]*)?", text)
             else "your-codex-api.com"
         )
-        raise ValueError(f"the scheme is missing: write https://{host}")
+        raise ValueError(f"the scheme is missing: write https://{shown}")
     try:
         parts = urlsplit(text)
         port = parts.port
@@ -121,14 +124,30 @@ def parse(base_url: str) -> Endpoint:
         raise ValueError("user name or password in the URL: give the key in codex_api_key instead")
     if not parts.hostname:
         raise ValueError("the host is missing: write https://your-codex-api.com")
-    if not re.fullmatch(r"[\w.:%-]+", parts.hostname) or port == 0:
+    host = _in_ascii(parts.hostname)
+    if not host or port == 0:
         raise ValueError(f"{parts.netloc!r} is not a host")
     if "?" in text or "#" in text:
         raise ValueError("a base URL has no query (?) and no fragment (#)")
     if re.search(r"(^|/)\.{1,2}(/|$)|%2f|%2e|%5c|//", parts.path, re.IGNORECASE):
         raise ValueError(f"the path {parts.path!r} holds empty, dot or encoded segments")
-    host = parts.hostname.lower().rstrip(".")
-    return Endpoint(scheme, host, port or _DEFAULT_PORTS[scheme], _complete(parts.path.rstrip("/")))
+    # As RFC 3986 has it; what is encoded already stays.
+    path = quote(parts.path.rstrip("/"), safe="/%!$&'()*+,:;=@~")
+    return Endpoint(scheme, host, port or _DEFAULT_PORTS[scheme], _complete(path))
+
+
+def _in_ascii(host: str) -> str | None:
+    """A host as requests and certificates name it, a name in another script by its ASCII form (RFC 5890).
+
+    None for what is no host.
+    """
+    if ":" in host:
+        return host.lower()  # IPv6: urlsplit has looked at it
+    try:
+        name = host.encode("idna").decode().lower().rstrip(".")
+    except UnicodeError:
+        return None
+    return name if re.fullmatch(r"(?:[\w-]+\.)*[\w-]+", name) else None
 
 
 def _complete(path: str) -> str:
@@ -212,6 +231,11 @@ def codex_headers(*, authorization: str, originator: str, session: str | None, s
         value = quote(session, safe="!#$&'()*+,/:;=?@[]~ ", errors="replace").strip().encode()
         headers += (b"session_id", value), (b"session-id", value)
     return headers
+
+
+def unsaid(text: bytes, key: str) -> bytes:
+    """`text`, in which the key, should it be quoted there, is as it may be shown."""
+    return text.replace(key.encode(), redact(key).encode()) if len(key) >= _SHORTEST_KEY else text
 
 
 def redact(key: str) -> str:

@@ -134,15 +134,18 @@ def _pair(folder: Path) -> Iterator[Path]:
 def _project(cwd: Path) -> list[Path]:
     """`cwd` and the folders above it up to the top of the git worktree, or of the file system if there is none."""
     folders = [cwd, *cwd.parents]
-    for count, folder in enumerate(folders, start=1):
-        mark = folder / ".git"
-        try:
-            # A folder in a clone, a file in a linked worktree; an empty folder of that name means nothing.
-            if mark.is_file() or (mark / "HEAD").is_file():
-                return folders[:count]
-        except OSError:  # a folder that may not be looked into
-            continue
-    return folders
+    top = next((count for count, folder in enumerate(folders, start=1) if is_worktree(folder)), None)
+    return folders[:top]
+
+
+def is_worktree(folder: Path) -> bool:
+    """True for the top of a git worktree."""
+    mark = folder / ".git"
+    try:
+        # A folder in a clone, a file in a linked worktree; an empty folder of that name means nothing.
+        return mark.is_file() or (mark / "HEAD").is_file()
+    except OSError:  # a folder that may not be looked into
+        return False
 
 
 def _substitute(text: str, folder: Path, environ: Mapping[str, str], home: Path) -> tuple[str, list[Path], list[str]]:

@@ -16,6 +16,7 @@ from codex_transform import config_file, jsonc
 from codex_transform.cli.ask import is_interactive
 from codex_transform.endpoint import redact
 from codex_transform.jsonc_edit import Document
+from codex_transform.view.text import plain
 
 # What may be a key, in a line of a diff: the value of a member named so, or a text that looks like one. What OpenCode
 # takes from elsewhere, {env:NAME} and {file:path}, is none.
@@ -48,7 +49,7 @@ def _diff(path: Path, before: str, after: str) -> Iterator[str]:
     """A unified diff in colours, which the terminal's absence takes away again, with keys made unreadable."""
     colours = {"+": "green", "-": "red", "@": "cyan"}
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), str(path), f"{path} (new)", lineterm="")
-    for line in lines:
+    for line in map(plain, lines):  # a project's file may be anybody's
         hidden = _KEY_MEMBER.sub(lambda match: match[1] + redact(match[2]), line)
         hidden = _KEY_TEXT.sub(lambda match: redact(match[0]), hidden)
         bold = line.startswith(("+++", "---"))

@@ -16,6 +16,7 @@ import click
 from codex_transform import config_file, opencode_models, plugin
 from codex_transform.cli import change, places
 from codex_transform.jsonc_edit import Document, render
+from codex_transform.view.text import plain
 
 _SCHEMA = "https://opencode.ai/config.json"
 _PROXY_URL = ("provider", "openai", "options", "baseURL")
@@ -64,7 +65,7 @@ def config(
     if reverse is not None:
         reverse = _proxy_url(reverse)
     try:
-        chosen = opencode_models.choose(_names(models))
+        chosen = opencode_models.choose(() if models is None else _names(models))
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--models") from None
     if uninstall:
@@ -126,7 +127,9 @@ def _uninstall(path: Path, ours: dict[str, Any], reverse: str | None, *, to_stdo
 def _tell_plugins(found: Iterable[plugin.Found]) -> None:
     for path, entry in found:
         what = f"{path} loads the plugin {entry}" if entry else f"{path} is a plugin of OpenCode's"
-        click.secho(f"{what}: with it requests are transformed twice, or go past the proxy.", fg="yellow", err=True)
+        click.secho(
+            f"{plain(what)}: with it requests are transformed twice, or go past the proxy.", fg="yellow", err=True
+        )
 
 
 def _remove_plugins(found: Iterable[plugin.Found], *, yes: bool) -> bool:
@@ -179,8 +182,12 @@ def _tell_kept(path: Path, text: str, members: dict[str, Any]) -> None:
         click.echo(f"  and {len(kept) - _MOST_KEPT} more")
 
 
-def _names(models: str | None) -> list[str]:
-    return [name for name in (models or "").split(",") if name.strip()]
+def _names(models: str) -> list[str]:
+    """Raises ValueError where there are none: no names at all would mean all models."""
+    names = [name for name in models.split(",") if name.strip()]
+    if not names:
+        raise ValueError("there is no name in it; leave it out for all models")
+    return names
 
 
 def _proxy_url(url: str) -> str:

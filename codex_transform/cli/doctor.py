@@ -11,6 +11,7 @@ from codex_transform import __version__, opencode
 from codex_transform.cli import places
 from codex_transform.doctor import checkup
 from codex_transform.doctor.finding import Finding, Mark, Patient
+from codex_transform.view.text import plain
 
 _MARKS: dict[Mark, str] = {"ok": "✓", "warning": "!", "fault": "✗"}
 _PLAIN: dict[Mark, str] = {"ok": "+", "warning": "!", "fault": "x"}
@@ -71,9 +72,10 @@ def _print(found: Iterable[tuple[str, Finding]]) -> int:
             click.secho(f"{'' if not shown else chr(10)}{title}", bold=True)
             shown = title
         mark = click.style(marks[finding.mark], fg=_COLOURS[finding.mark], bold=True)
-        click.echo(f"{mark} {finding.name}: {finding.says}")
+        # It may quote a project's files, which may be anybody's.
+        click.echo(f"{mark} {plain(f'{finding.name}: {finding.says}')}")
         if finding.mend:
-            click.echo(f"    {arrow} {finding.mend}")
+            click.echo(f"    {arrow} {plain(finding.mend)}")
     parts = [(counts["fault"], "fault"), (counts["warning"], "warning")]
     summary = ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for count, what in parts if count)
     click.echo()

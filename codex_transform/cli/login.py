@@ -97,7 +97,7 @@ def whoami() -> None:
     loaded = places.load()
     ask.complain(loaded)
     known, sources = loaded.settings, loaded.sources
-    rows = [("endpoint", "none: run `codex-transform login`", "")]
+    rows = [("endpoint", _missing(loaded, "base_url"), "")]
     if known.base_url:
         rows = [("endpoint", endpoint.parse(known.base_url).url, ""), ("base URL", known.base_url, sources["base_url"])]
     if known.forward_client_key:
@@ -105,10 +105,17 @@ def whoami() -> None:
     elif known.api_key:
         rows.append(("API key", redact(known.api_key.get_secret_value()), sources["api_key"]))
     else:
-        rows.append(("API key", "none: run `codex-transform login`", ""))
+        rows.append(("API key", _missing(loaded, "api_key"), ""))
     file = places.config_file()
     rows.append(("config file", str(file), "not there yet" if places.is_missing(file) else ""))
     for name, value, source in rows:
         click.echo(f"{click.style(f'{name:12}', bold=True)}{value}{f'  ({source})' if source else ''}")
     if ask.lacking(loaded):
         raise click.exceptions.Exit(1)
+
+
+def _missing(loaded: Loaded, field: str) -> str:
+    """What to do about a setting that is not there: `login` helps where nothing stands in its way."""
+    if any(problem.setting in (None, field) and not problem.warning for problem in loaded.problems):
+        return "not known before that is mended"
+    return "none: run `codex-transform login`"

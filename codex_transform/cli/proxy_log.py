@@ -2,6 +2,7 @@
 
 import os
 from collections import deque
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
@@ -20,7 +21,8 @@ class ProxyLog:
         """Raises OSError when the file cannot be made."""
         make_private_folder(folder)
         for old in sorted(folder.glob("proxy-*.log"))[: 1 - max_files]:
-            old.unlink(missing_ok=True)
+            with suppress(OSError):  # on Windows one that another proxy has open stays
+                old.unlink(missing_ok=True)
         self.path = folder / f"proxy-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
         self.last: deque[str] = deque(maxlen=_LAST_LINES)
         self._max_bytes = max_bytes

@@ -161,7 +161,8 @@ def running(
     can be trusted by what was in it (`authority`). `arguments` are more of mitmproxy's, `web` has mitmweb run in the
     place of mitmdump. Raises NoProxyError when that does not work out.
     """
-    program = ["mitmweb", "--web-port", str(ports.free(0))] if web else ["mitmdump"]
+    # The addon has a line for each call: mitmdump's own would stand around it.
+    program = ["mitmweb", "--web-port", str(ports.free(0))] if web else ["mitmdump", "--set", "flow_detail=0"]
     # The user's config.yaml, which may be meant for another proxy, goes before --set, but not before these.
     listen = ["--listen-host", "127.0.0.1", "--listen-port", "0", "--proxyauth", ""]
     if "--mode" not in arguments:

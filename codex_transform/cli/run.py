@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
+from codex_transform import opencode
 from codex_transform.cli import ask, foreground, places, proxy_process, surroundings, trust
 from codex_transform.cli.proxy_process import ProxyProcess
-from codex_transform.endpoint import is_loopback
 from codex_transform.settings import Settings
 
 _UPSTREAM = Path(__file__).resolve().parent.parent / "proxy" / "upstream.py"
@@ -39,7 +39,8 @@ def run(web: bool, command: tuple[str, ...]) -> None:
     unfit, warnings = surroundings.past_the_proxy(os.environ, settings.hosts)
     arguments = [*beyond.arguments, "-s", str(_UPSTREAM)] if beyond.arguments else []
     certificate = places.home() / ".mitmproxy" / "mitmproxy-ca-cert.pem"
-    host = next(filter(None, map(_public, settings.hosts)), None)
+    name, _, port = (surroundings.public(settings.hosts) or "").partition(":")
+    host = (name, int(port or 443)) if name else None
     with (
         tempfile.TemporaryDirectory(prefix="codex-transform-", ignore_cleanup_errors=True) as folder,
         proxy_process.running(certificate, host, arguments, web=web) as proxy,
@@ -61,16 +62,14 @@ def run(web: bool, command: tuple[str, ...]) -> None:
 def _variables(settings: Settings, proxy: ProxyProcess, folder: Path) -> tuple[dict[str, str], list[str]]:
     """What is set for the command alone, and what to tell about it."""
     found, notes = surroundings.proxied(os.environ, proxy.url, settings.hosts)
-    parts = [trust.variables(os.environ, proxy.authority, folder)]
+    client, _ = opencode.load(os.environ, places.folder(), places.home())
+    parts = [
+        surroundings.overruled(os.environ, client.client_base_url, settings.hosts),
+        trust.variables(os.environ, proxy.authority, folder),
+    ]
     if not settings.forward_client_key:
         parts.append(surroundings.key(os.environ, places.home()))
     for more, warnings in parts:
         found |= more
         notes += warnings
     return found, notes
-
-
-def _public(entry: str) -> tuple[str, int] | None:
-    """Host and port of an entry of `codex_hosts`; None for an address, and for this machine, where no proxy leads."""
-    name, _, port = entry.partition(":")
-    return None if ":" in port or is_loopback(name) else (name, int(port or 443))

@@ -39,6 +39,8 @@ def start(web: bool, port: int, mitmproxy: tuple[str, ...]) -> None:
     """
     from codex_transform.proxy import program
 
+    if {"-p", "--listen-port"} & {*mitmproxy}:
+        raise click.UsageError("The proxy's port is said by --port, in front of the --.")
     port = ports.free(port)
     options = set_options(mitmproxy)
     say_where(ask.settle(options))
@@ -55,6 +57,7 @@ def start(web: bool, port: int, mitmproxy: tuple[str, ...]) -> None:
 def set_options(arguments: Sequence[str]) -> dict[str, str]:
     """What `--set name=value` says among mitmproxy's arguments."""
     pairs = [value for flag, value in itertools.pairwise(arguments) if flag == "--set"]
+    pairs += [each.removeprefix("--set=") for each in arguments if each.startswith("--set=")]
     return dict(pair.split("=", 1) for pair in pairs if "=" in pair)
 
 
@@ -100,6 +103,8 @@ In your opencode.json:
 
 
 _THEN = """\
-Then start `opencode`. It needs an OpenAI key to begin, which goes nowhere: OPENAI_API_KEY=dummy will do.
+Then start `opencode`. It needs an OpenAI key to begin, which goes nowhere:
+OPENAI_API_KEY=dummy will do.
+
 Ctrl-C here ends the proxy.
 """

@@ -9,8 +9,15 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from codex_transform.endpoint import is_loopback
+from codex_transform.jsonc_edit import Document
+
 DUMMY_KEY = "dummy"
 """What OpenCode takes for its OpenAI key; the proxy puts the endpoint's in its place."""
+
+# Read after the user's files, so that it goes before them.
+_CONFIG = "OPENCODE_CONFIG_CONTENT"
+_BASE_URL = ("provider", "openai", "options", "baseURL")
 
 _HERE = ("localhost", "127.0.0.1", "::1")
 _PATIENCE = 2.0
@@ -47,9 +54,36 @@ def proxied(environ: Mapping[str, str], url: str, hosts: Iterable[str]) -> tuple
 def past_the_proxy(environ: Mapping[str, str], hosts: Iterable[str]) -> tuple[list[str], list[str]]:
     """Which variables would have OpenCode send its requests elsewhere than to one of `hosts`; also gives warnings."""
     url = environ.get("OPENAI_BASE_URL")
-    if not url or any(_leaves_out(host.partition(":")[0], urlsplit(url).hostname or "") for host in hosts):
+    if not url or any(_leaves_out(host.partition(":")[0], _host(url)) for host in hosts):
         return [], []
     return ["OPENAI_BASE_URL"], ["OPENAI_BASE_URL leads past the proxy: not for this command"]
+
+
+def overruled(
+    environ: Mapping[str, str], base_url: str | None, hosts: Iterable[str]
+) -> tuple[dict[str, str], list[str]]:
+    """OPENCODE_CONFIG_CONTENT that has OpenCode go through the proxy all the same; also gives warnings.
+
+    `base_url` is where OpenCode's configuration sends its requests, such as to a proxy in reverse mode, if it says
+    anything. What the variable holds already stays.
+    """
+    host = public(hosts)
+    if not base_url or not host or _host(base_url) == _host(host):
+        return {}, []
+    says = f"{'.'.join(_BASE_URL)} in OpenCode's configuration leads past the proxy"
+    try:
+        text = Document(environ.get(_CONFIG) or "{}").put(_BASE_URL, f"https://{host}/v1")
+    except ValueError:  # OpenCode itself says what is wrong with that
+        return {}, [says]
+    return {_CONFIG: text}, [f"{says}: not for this command"]
+
+
+def public(hosts: Iterable[str]) -> str | None:
+    """The first of `codex_hosts` that clients go through a proxy to, with or without its port; None if there is none.
+
+    For addresses with many colons and for this machine they take none.
+    """
+    return next((host for host in hosts if host.count(":") < 2 and not is_loopback(_host(host))), None)
 
 
 def key(environ: Mapping[str, str], home: Path) -> tuple[dict[str, str], list[str]]:
@@ -84,6 +118,14 @@ def upstream(environ: Mapping[str, str]) -> tuple[Upstream, list[str]]:
     if parts.username is not None:
         arguments += ["--upstream-auth", f"{unquote(parts.username)}:{unquote(parts.password or '')}"]
     return Upstream(tuple(arguments), address), []
+
+
+def _host(url: str) -> str:
+    """The name in an address, with or without a scheme; "" if there is none."""
+    try:
+        return urlsplit(url if "://" in url else f"//{url}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def _address(parts: SplitResult) -> str:

@@ -4,15 +4,18 @@ from collections.abc import Collection, Sequence
 
 import click
 
+from codex_transform.view.text import columns
+
 
 def lines(head: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
     """The lines of a table with this head, in bold; the columns in `right` hold numbers."""
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
+    widths = [max(map(columns, column)) for column in zip(head, *rows, strict=True)]
 
     def line(cells: Sequence[str]) -> str:
+        blanks = [" " * (width - columns(cell)) for cell, width in zip(cells, widths, strict=True)]
         padded = [
-            cell.rjust(width) if index in right else cell.ljust(width)
-            for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
+            blank + cell if index in right else cell + blank
+            for index, (cell, blank) in enumerate(zip(cells, blanks, strict=True))
         ]
         return "  ".join(padded).rstrip()
 

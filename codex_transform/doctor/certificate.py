@@ -16,7 +16,6 @@ from codex_transform.cli.proxy_process import ProxyProcess
 from codex_transform.doctor import runtime
 from codex_transform.doctor.finding import Finding, Patient, fault, ok, warning
 from codex_transform.doctor.terminal import is_meant_for_us
-from codex_transform.endpoint import is_loopback
 
 _NAME, _TRUST = "certificate", "trust"
 _REVERSE = "Use reverse mode, which needs no certificate: see `codex-transform config --help`, option --reverse."
@@ -39,7 +38,7 @@ def trial(patient: Patient) -> Iterator[Finding]:
         yield ok(_TRUST, "not tried: the certificate has to be mended first")
         return
     program = runtime.find(patient.environ)
-    host = next((entry for entry in patient.loaded.settings.hosts if _is_public(entry)), "api.openai.com")
+    host = surroundings.public(patient.loaded.settings.hosts) or "api.openai.com"
     name, _, port = host.partition(":")
     try:
         with (
@@ -78,11 +77,6 @@ def _try(patient: Patient, program: Path, proxy: ProxyProcess, host: str, folder
         yield fault(_TRUST, f"OpenCode, started in this terminal, does not take the certificate ({here})", mend)
     else:
         yield ok(_TRUST, "OpenCode's runtime reached the addon through the proxy")
-
-
-def _is_public(entry: str) -> bool:
-    """True for a host that clients go through a proxy to, with or without its port."""
-    return entry.count(":") < 2 and not is_loopback(entry.partition(":")[0])
 
 
 def _wrong(path: Path) -> Finding | None:

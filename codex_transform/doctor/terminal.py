@@ -107,12 +107,15 @@ def _reversed(url: str) -> Finding:
     name = "reverse mode"
     parts = _split(url)
     if parts is None or not is_loopback(parts.hostname or ""):
-        says = f"provider.openai.options.baseURL in OpenCode's configuration is {url}: requests go past the proxy"
+        says = (
+            f"provider.openai.options.baseURL in OpenCode's configuration is {_shown(url)}: requests go past the proxy"
+        )
         return fault(name, says, "Take it out of there, or set it to the proxy's address.")
     if who_listens(parts.hostname or "", parts.port or 80, reverse=True) == "addon":
-        return ok(name, f"OpenCode goes to {url}, where this proxy listens")
-    says = f"OpenCode goes to {url}, where no proxy listens in reverse mode"
-    mend = f"Start it: `codex-transform start --port {parts.port or 80} -- --mode reverse:YOUR-BASE-URL`."
+        return ok(name, f"OpenCode goes to {_shown(url)}, where this proxy listens")
+    says = f"OpenCode goes to {_shown(url)}, where no proxy listens in reverse mode"
+    start = f"`codex-transform start --port {parts.port or 80} -- --mode reverse:YOUR-BASE-URL`"
+    mend = f"Start it: {start}. Or start OpenCode with `codex-transform run opencode`, which does without."
     return fault(name, says, mend)
 
 
@@ -136,7 +139,7 @@ def _base_url(patient: Patient) -> Iterator[Finding]:
     here = parts is not None and is_loopback(parts.hostname or "")
     if here and parts and who_listens(parts.hostname or "", parts.port or 80, reverse=True) == "addon":
         return
-    yield fault("OPENAI_BASE_URL", f"OpenCode sends its requests to {given}, past the proxy", "Unset it.")
+    yield fault("OPENAI_BASE_URL", f"OpenCode sends its requests to {_shown(given)}, past the proxy", "Unset it.")
 
 
 def _others(patient: Patient) -> Iterator[Finding]:
@@ -167,6 +170,11 @@ def _unusable(path: Path) -> str:
     except OSError as error:
         return f"cannot be read ({error.strerror or error})"
     return ""
+
+
+def _shown(url: str) -> str:
+    """An address without user and password."""
+    return re.sub(r"//[^/]*@", "//", url)
 
 
 def _split(url: str) -> SplitResult | None:

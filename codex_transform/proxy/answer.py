@@ -12,9 +12,10 @@ from pydantic_core import to_json
 
 from codex_transform.errors import ApiError
 from codex_transform.proxy import call as calls
-from codex_transform.proxy import keys, reply
+from codex_transform.proxy import reply
 from codex_transform.proxy.requestlog import RequestLog
 from codex_transform.proxy.streamed import StreamedAnswer
+from codex_transform.response import whole
 from codex_transform.response.errors import from_endpoint
 from codex_transform.response.fold import fold
 from codex_transform.response.stream import AnswerStream
@@ -37,7 +38,7 @@ class Answer:
         if call.streaming and _succeeded(response):
             answer = AnswerStream(call.asked_model, response.headers.get("content-encoding"))
             flow.response = reply.event_stream(flow)
-            flow.response.stream = StreamedAnswer(answer)
+            flow.response.stream = StreamedAnswer(answer, call.key)
         else:
             # mitmproxy's option `stream_large_bodies` may have said otherwise.
             response.stream = False
@@ -55,7 +56,6 @@ class Answer:
             try:
                 flow.response = _whole(call, response)
             except ApiError as error:
-                error.message = keys.unsaid(error.message.encode(errors="replace"), call.key).decode()
                 call.fail(error)
                 flow.response = reply.error(error, response.headers)
             except Exception:
@@ -91,10 +91,12 @@ def _whole(call: calls.Call, response: http.Response) -> http.Response:
         raise from_endpoint(response.status_code, response.headers, body, endpoint=call.endpoint.url)
     if isinstance(response.stream, StreamedAnswer):
         response.stream.hold(b"")  # a body of no bytes: raises
+    encoding = response.headers.get("content-encoding")
     if call.below:
+        body = whole.json_of(response.raw_content or b"", encoding)
         call.outcome = "completed"
-        return reply.json(response.status_code, response.get_content(strict=False) or b"", response.headers)
-    answer = AnswerStream(call.asked_model, response.headers.get("content-encoding"))
+        return reply.json(response.status_code, body, response.headers)
+    answer = AnswerStream(call.asked_model, encoding)
     try:
         folded = fold(response.raw_content or b"", answer)
     finally:

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from mitmproxy import http
 
-from codex_transform.endpoint import Endpoint
+from codex_transform.endpoint import Endpoint, unsaid
 from codex_transform.errors import ApiError
 from codex_transform.request import Transformed
 
@@ -44,11 +44,12 @@ class Call:
     outcome: str | None = None
 
     def fail(self, error: ApiError) -> None:
-        """The client is told this instead of an answer.
+        """The client is told this instead of an answer, without the key that the endpoint may have quoted.
 
         What an exception remembers of where it was raised leads to the flow, and would keep it for ever: a mapping is
         weak only as long as no value leads to its key.
         """
+        error.message = unsaid(error.message.encode(errors="replace"), self.key).decode()
         error.__context__ = error.__cause__ = None
         self.error = error.with_traceback(None)
 

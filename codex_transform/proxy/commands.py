@@ -30,8 +30,9 @@ DAYS = 30
 SESSIONS = 20
 """How many conversations `codex.usage` lists."""
 
-# `missed` are the tokens that a cache could have held and did not, `p50` and `p95` times to the first token.
-_COLUMNS = ("calls", "failed", "in", "cached", "missed", "out", "reasoning", "p50", "p95")
+# The console gives each of these five letters' room in a terminal of 100. `cache` is the part of `in` that came out of
+# it, `miss` what it could have held besides, in tokens; `p50` and `p95` are times to the first token.
+_COLUMNS = ("calls", "fail", "in", "cache", "miss", "out", "p50", "p95")
 
 
 class Commands:
@@ -54,8 +55,9 @@ class Commands:
         loader.add_command("codex.replay.original", self.replay_original)
 
     def usage(self, days: int = DAYS) -> Data:
-        """What was used in the last days (30): by model, by conversation (the last 20), and in all. `missed` are tokens
-        that the endpoint's cache could have held and did not; p50 and p95 are times to the first token."""
+        """What was used in the last days (30): by model, by conversation (the last 20), and in all. `cache` is the
+        part of what was read that came out of the endpoint's cache, `miss` the tokens that it could have held and did
+        not; p50 and p95 are times to the first token."""
         since = _days_ago(days)
         named = [
             *(("model", usage) for usage in self.store.by_model(since)),
@@ -157,7 +159,6 @@ def _row(usage: Usage, kind: str = "") -> list[str]:
         share(tokens.cached_share),
         count(usage.missed),
         count(tokens.output),
-        count(tokens.reasoning),
         _waited(usage.first_token_p50),
         _waited(usage.first_token_p95),
     ]

@@ -6,6 +6,8 @@
   one message see two; but nobody after us reads the endpoint's head: clients get one of our own.
 * A head that is wrong in another way is an endpoint's fault like any, not a page of mitmproxy's. One that does not end
   is not kept for ever.
+* An empty line before a request does not count (RFC 9112 section 2.2). mitmproxy takes it away, and what has come
+  with it waits until more comes.
 * A client that says `Connection: close` waits for that (RFC 9112 section 9.6). mitmproxy looks for it in the request
   as it is in the end, and there a field that is for one connection is gone.
 """
@@ -22,6 +24,7 @@ from mitmproxy.proxy import commands
 from mitmproxy.proxy.events import ConnectionEvent, Event
 from mitmproxy.proxy.layers.http import (
     Http1Client,
+    Http1Connection,
     Http1Server,
     HttpStream,
     ReceiveHttp,
@@ -29,6 +32,7 @@ from mitmproxy.proxy.layers.http import (
     RequestProtocolError,
     ResponseHeaders,
     ResponseProtocolError,
+    ResponseTrailers,
     SendHttp,
 )
 
@@ -40,8 +44,19 @@ Commands = Generator[commands.Command, Any, None]
 LONGEST_HEAD = 1024 * 1024
 
 
-class FramedClient(Http1Client):
-    """A connection to a server, which may send interim responses and trailers."""
+class _Trailed(Http1Connection):
+    """A connection whose chunked bodies may have trailers."""
+
+    def read_body(self, event: Event) -> Commands:
+        """Something has come of a body, or the connection has ended."""
+        if type(self.body_reader) is ChunkedReader:
+            # A body has begun: nothing has been read of it yet.
+            self.body_reader = _Chunks()
+        yield from super().read_body(event)
+
+
+class FramedClient(_Trailed, Http1Client):
+    """A connection to a server, which may send interim responses."""
 
     def read_headers(self, event: ConnectionEvent) -> Commands:
         """Something has come of a head."""
@@ -58,26 +73,25 @@ class FramedClient(Http1Client):
                 return
             yield command
 
-    def read_body(self, event: Event) -> Commands:
-        """Something has come of a body, or the connection has ended."""
-        if type(self.body_reader) is ChunkedReader:
-            # A body has begun: nothing has been read of it yet.
-            self.body_reader = _Chunks()
-        yield from super().read_body(event)
 
-
-class FramedServer(Http1Server):
+class FramedServer(_Trailed, Http1Server):
     """A client's connection, closed when the client wants it to be."""
 
     _last = False
 
     def read_headers(self, event: ConnectionEvent) -> Commands:
         """Something has come of a head."""
-        for command in super().read_headers(event):
-            if isinstance(command, ReceiveHttp) and isinstance(command.event, RequestHeaders):
-                request = command.event.request
-                self._last = connection_close(request.http_version, request.headers)
-            yield command
+        there = len(self.buf) + 1
+        quiet = True
+        # As long as only empty lines have gone, the head may have come along.
+        while quiet and len(self.buf) < there:
+            there = len(self.buf)
+            for command in super().read_headers(event):
+                quiet = False
+                if isinstance(command, ReceiveHttp) and isinstance(command.event, RequestHeaders):
+                    request = command.event.request
+                    self._last = connection_close(request.http_version, request.headers)
+                yield command
 
     def mark_done(self, *, request: bool = False, response: bool = False) -> Commands:
         """A request or a response is over."""
@@ -88,7 +102,13 @@ class FramedServer(Http1Server):
 
 
 class FramedStream(HttpStream):
-    """A stream that takes the heads of the endpoint's responses for what they are."""
+    """A stream that takes the heads of the endpoint's responses for what they are, and no trailers."""
+
+    def _handle_event(self, event: Event) -> Commands:
+        if isinstance(event, ResponseTrailers) and calls.of(self.flow):
+            return _nothing()
+        handled: Commands = super()._handle_event(event)
+        return handled
 
     def state_wait_for_response_headers(self, event: Event) -> Commands:
         """The endpoint's head has come."""
@@ -121,6 +141,10 @@ class _Chunks(ChunkedReader):
         if event is None and len(buf) > LONGEST_HEAD:
             raise h11.RemoteProtocolError("the size of a chunk does not end")
         return h11.EndOfMessage() if isinstance(event, h11.EndOfMessage) else event
+
+
+def _nothing() -> Commands:
+    yield from ()
 
 
 def _is_interim(event: object) -> bool:

@@ -46,7 +46,7 @@ class Gate:
         below = below_responses(request.path)
         if below is None or not self._ours(_host_of(flow), request.port):
             return
-        if request.headers.get("upgrade", "").lower() == "websocket":
+        if "websocket" in re.split(r"\s*,\s*", request.headers.get("upgrade", "").strip().lower()):
             # 426 is what makes the Codex CLI, too, go on over HTTP at once (RFC 9110 section 15.5.22).
             flow.response = reply.error(
                 ApiError(426, "this proxy speaks HTTP only: send the request as POST, without an upgrade")

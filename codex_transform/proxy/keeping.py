@@ -15,8 +15,8 @@ from weakref import ref
 from mitmproxy import ctx, http
 from mitmproxy.hooks import UpdateHook
 
+from codex_transform.endpoint import unsaid
 from codex_transform.proxy import call as calls
-from codex_transform.proxy import keys
 from codex_transform.proxy.config import Config
 from codex_transform.proxy.shown import dropped, is_wanted
 from codex_transform.proxy.streamed import StreamedAnswer
@@ -71,7 +71,7 @@ class Keeping:
             assert flow.response
             # In place of `kept` mitmproxy may have kept it. Its setter would add a content-length to a stream.
             kept = streamed.kept if streamed.kept is not None else flow.response.raw_content
-            flow.response.data.content = keys.unsaid(kept, call.key) if kept else kept
+            flow.response.data.content = unsaid(kept, call.key) if kept else kept
             if kept is None and self._limit and is_wanted():
                 dropped(flow)  # it is more by itself than all together may be
             # The stream function would go on holding it, in pieces.

@@ -27,9 +27,6 @@ _FIELDS = frozenset(name.encode() for name in CREDENTIALS)
 _AUTHORIZATION = b"authorization"
 _HIDDEN_BYTES = _HIDDEN.encode()
 
-# A shorter key may be any word: its occurrences are not taken for it.
-_SHORTEST_KEY = 8
-
 
 def shown(authorization: str) -> str:
     """The value of an Authorization header as it may be seen: `Bearer sk-…abcd`."""
@@ -93,11 +90,6 @@ def on_the_wire(request: http.Request, call: Call | None, connection: Connection
         )
     sent.data.headers = http.Headers(fields)
     return sent
-
-
-def unsaid(text: bytes, key: str) -> bytes:
-    """`text`, in which the key, should it be quoted there, is as it may be shown."""
-    return text.replace(key.encode(), redact(key).encode()) if len(key) >= _SHORTEST_KEY else text
 
 
 def _written(value: str) -> bytes:

@@ -33,10 +33,10 @@ from mitmproxy.proxy.layers.http import (
     ResponseEndOfMessage,
     ResponseHeaders,
     ResponseProtocolError,
-    ResponseTrailers,
     SendHttp,
 )
 
+from codex_transform.endpoint import unsaid
 from codex_transform.errors import ApiError
 from codex_transform.proxy import call as calls
 from codex_transform.proxy import keys, reply
@@ -86,14 +86,14 @@ class CodexStream(PatientStream, ReconnectingStream, BoundedStream, FramedStream
         call = calls.of(self.flow)
         if call and isinstance(event, ResponseHeaders):
             fields = event.response.headers.fields
-            event.response.headers.fields = tuple((name, keys.unsaid(value, call.key)) for name, value in fields)
+            event.response.headers.fields = tuple((name, unsaid(value, call.key)) for name, value in fields)
         yield from super().state_wait_for_response_headers(event)
 
     def state_consume_response_body(self, event: Event) -> Commands:
         """Collects a body; that of an error without the key that it may quote."""
         call, response = calls.of(self.flow), self.flow.response
         if call and response and response.status_code >= 300 and isinstance(event, ResponseEndOfMessage):
-            body = keys.unsaid(bytes(self.response_body_buf), call.key)
+            body = unsaid(bytes(self.response_body_buf), call.key)
             self.response_body_buf.clear()
             self.response_body_buf += body
         yield from super().state_consume_response_body(event)
@@ -109,8 +109,6 @@ class CodexStream(PatientStream, ReconnectingStream, BoundedStream, FramedStream
         """The endpoint's head has come, the client's has not left."""
         streamed = self._streamed
         assert streamed is not None
-        if isinstance(event, ResponseTrailers):
-            return
         data = event.data if isinstance(event, ResponseData) else b""
         try:
             ready = streamed.hold(data)
@@ -130,7 +128,7 @@ class CodexStream(PatientStream, ReconnectingStream, BoundedStream, FramedStream
         """The connection to the client or to the endpoint failed; for the latter there is an answer to give."""
         call = calls.of(self.flow)
         if call:
-            event.message = keys.unsaid(event.message.encode(errors="replace"), call.key).decode()
+            event.message = unsaid(event.message.encode(errors="replace"), call.key).decode()
         over = self.server_state in (self.state_done, self.state_errored)
         if call and over and isinstance(event, ResponseProtocolError):
             return  # mitmproxy reports a damaged body twice: when it reads it, and when it has closed the connection

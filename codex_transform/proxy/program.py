@@ -6,6 +6,7 @@ has gone, it ends too.
 """
 
 import json
+import logging
 import os
 import signal
 import sys
@@ -14,6 +15,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from mitmproxy.proxy import server
 from mitmproxy.tools import main
 
 # How long mitmproxy may take to close its connections, in seconds.
@@ -21,7 +23,13 @@ _PATIENCE = 3.0
 
 
 def serve(name: str, arguments: Sequence[str]) -> None:
-    """Runs `mitmdump` or `mitmweb` until it is told to end. Raises SystemExit for arguments that it cannot use."""
+    """Runs `mitmdump` or `mitmweb` until it is told to end. Raises SystemExit for arguments that it cannot use.
+
+    A client opens dozens of connections for a few calls: unless `-v` asks for all there is to know, only what goes
+    wrong with them is told.
+    """
+    if not {"-v", "--verbose"} & {*arguments}:
+        logging.getLogger(server.__name__).setLevel(logging.WARNING)
     program: Any = getattr(main, name)
     program(arguments)
 

@@ -72,5 +72,5 @@ def event_stream(flow: http.HTTPFlow) -> http.Response:
     head = copy(upstream)
     head.data = copy(upstream.data)
     head.data.headers = http.Headers(fields)
-    head.data.status_code, head.data.reason = 200, b"OK"
+    head.data.http_version, head.data.status_code, head.data.reason = b"HTTP/1.1", 200, b"OK"
     return head

@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Iterable
 
+from codex_transform.endpoint import unsaid
 from codex_transform.errors import ApiError
 from codex_transform.response.stream import AnswerStream
 
@@ -16,14 +17,15 @@ logger = logging.getLogger(__name__)
 
 
 class StreamedAnswer:
-    """The stream function of one response; `answer` does the work.
+    """The stream function of one response; `answer` does the work, and an error does not quote the `key`.
 
     `ended` is True once the body is over. `first_token` is the unix time at which the first event passed that the
     model is behind, None as long as none has.
     """
 
-    def __init__(self, answer: AnswerStream) -> None:
+    def __init__(self, answer: AnswerStream, key: str = "") -> None:
         self.answer = answer
+        self._key = key
         self.ended = False
         self.first_token: float | None = None
         self._held: bytes | None = None
@@ -78,6 +80,8 @@ class StreamedAnswer:
             logger.exception("rewriting an answer failed; passing the rest of it on as it comes")
             self._broken = True
             return data
+        if self.answer.status in ("failed", "error"):
+            out = unsaid(out, self._key)
         if self.first_token is None and self.answer.speaking:
             self.first_token = time.time()
         return out

@@ -8,6 +8,7 @@ import logging
 from mitmproxy import http
 from mitmproxy.proxy.mode_specs import ReverseMode
 
+from codex_transform.decoding import DecodingError, decode
 from codex_transform.endpoint import Endpoint, Field, client_session, codex_headers, passed_on
 from codex_transform.errors import ApiError, bad_request
 from codex_transform.proxy import call as calls
@@ -118,6 +119,6 @@ def _replace(request: http.Request, endpoint: Endpoint, below: str, headers: lis
 
 def _decoded(request: http.Request) -> bytes:
     try:
-        return request.get_content(strict=True) or b""
-    except ValueError as error:
+        return decode(request.headers.get("content-encoding"), request.raw_content or b"")
+    except DecodingError as error:
         raise bad_request(f"the body is not what content-encoding says: {error}", "content-encoding") from None

@@ -12,14 +12,15 @@ from contextlib import suppress
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
+from codex_transform.decoding import DecodingError, decode
 from codex_transform.errors import ApiError
 from codex_transform.response import jsontext, sse
-from codex_transform.response.decoding import DecodingError, decode
+from codex_transform.response.hiding import hide_keys
 from codex_transform.response.report import Report, read
 from codex_transform.response.retry import seconds_until_reset
 from codex_transform.response.unreachable import unreachable
 
-__all__ = ["from_endpoint", "hide_keys", "unreachable"]
+__all__ = ["from_endpoint", "unreachable"]
 
 # How much of an endpoint's own words is kept, alone and within a sentence of ours.
 _LONGEST = 2000
@@ -32,11 +33,6 @@ _LIMIT_STATUSES = (402, 403, 404, 429)
 _NO_SUCH_PAGE = ("", "not found", "method not allowed", "404 page not found", "404 not found")
 
 _TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
-
-# What keys look like: OpenAI's own, JSON web tokens, bearer tokens. Where the key is at fault, any long word with
-# digits may be one.
-_KEY = re.compile(r"(?:\b(?:sk-|eyJ)|(?<=[Bb]earer )(?=\S*\d))[\w.*~+/=-]{3,}[\w*=]")
-_WORD = re.compile(r"\b(?=\w*[0-9])(?=\w*[A-Za-z])\w{20,}\b")
 
 
 def from_endpoint(
@@ -61,6 +57,8 @@ def from_endpoint(
         return ApiError(502, f"{endpoint} answered HTTP {_name(status)}, and nothing after it.")
     if 300 <= status < 400:
         return ApiError(502, _moved(endpoint, status, fields.get("location")))
+    if status > 599:
+        status = 502  # what lies beyond counts as a server's error (RFC 9110 section 15), and some clients fail on it
     if status in _LIMIT_STATUSES and (_is_limit(report, text) or status == 429):
         status = 429
     retry_after = _retry_after(status, report, fields, now)
@@ -74,16 +72,10 @@ def from_endpoint(
         return ApiError(status, f"{endpoint} is no address of this server (HTTP {status}{said}). Check codex_base_url.")
     if report:
         error = report.http_error(status)
-        error.message, error.retry_after = _cut(hide_keys(report.message), _LONGEST), retry_after
+        error.message, error.retry_after = _cut(report.message, _LONGEST), retry_after
         return error
     message = _cut(hide_keys(text), _LONGEST) or f"{endpoint} answered HTTP {_name(status)} and did not say why."
     return ApiError(status, message, retry_after=retry_after)
-
-
-def hide_keys(text: str, *, thoroughly: bool = False) -> str:
-    """`text` with all but the last four characters of what looks like a key hidden."""
-    text = _KEY.sub(_hidden, text)
-    return _WORD.sub(_hidden, text) if thoroughly else text
 
 
 def _text(body: bytes, encoding: str | None) -> str:
@@ -161,8 +153,3 @@ def _name(status: int) -> str:
 
 def _cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else f"{text[:longest]}…"
-
-
-def _hidden(key: re.Match[str]) -> str:
-    prefix = "sk-" if key[0].startswith("sk-") else ""
-    return f"{prefix}…{key[0][-4:]}"

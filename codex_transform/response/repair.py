@@ -181,11 +181,15 @@ class Repairer:
             right = {name: value for name, value in known if type(value) is type(_NO_USAGE.get(name, value))}
             response["usage"] = _NO_USAGE | right
             mended.add("usage")
-        if end != "failed" or reported:
+        if end != "failed":
+            return Repair([event], mended)
+        problem = read(response) or server_error("The endpoint reported that the response failed.")
+        mended |= _say(response.get("error"), problem.message)
+        if reported:
             return Repair([event], mended)
         # The API sends an `error` event first, and OpenCode 1.1 knows of no other way to fail.
-        self.problem = read(response) or server_error("The endpoint reported that the response failed.")
-        error = self.problem.event(event["sequence_number"])
+        self.problem = problem
+        error = problem.event(event["sequence_number"])
         event["sequence_number"] = self._next_number
         self._next_number += 1
         return Repair([error, event], mended | {"error"})
@@ -194,6 +198,14 @@ class Repairer:
 def _counts(usage: Any) -> bool:
     """True for token counts that clients can work with."""
     return isinstance(usage, dict) and all(type(usage.get(name)) is int for name in ("input_tokens", "output_tokens"))
+
+
+def _say(error: Any, message: str) -> set[str]:
+    """Has a failed response's error say no more than its report does."""
+    if not isinstance(error, dict) or error.get("message") in (None, message):
+        return set()
+    error["message"] = message
+    return {"error"}
 
 
 def _is_set(value: Any) -> bool:

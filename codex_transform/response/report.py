@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from codex_transform.errors import TYPES, ApiError
+from codex_transform.response.hiding import hide_keys
 from codex_transform.response.retry import seconds_until_reset
 
 # Codes and types of the OpenAI API (API reference, "Error codes" and "Responses / Streaming events") and of the Codex
@@ -51,8 +52,8 @@ _ENVELOPE = frozenset({*_WRAPPERS, "sequence_number", "status", "status_code", "
 class Report(NamedTuple):
     """What an endpoint said about an error: OpenAI's four members, None for those that it left out.
 
-    `details` are the other members beside them, `headers` what it sent in place of HTTP headers, and `hint` in place
-    of an HTTP status. `standard` is True when all came in OpenAI's shape.
+    Keys in the message are hidden. `details` are the other members beside them, `headers` what it sent in place of HTTP
+    headers, and `hint` in place of an HTTP status. `standard` is True when all came in OpenAI's shape.
     """
 
     message: str
@@ -158,7 +159,7 @@ def _report(message: str | None, members: Mapping[str, Any], outside: Mapping[st
     headers = outside.get("headers")
     status = outside.get("status_code", outside.get("status"))
     return Report(
-        message or "The endpoint reported an error and did not say which.",
+        hide_keys(message) if message else "The endpoint reported an error and did not say which.",
         None if kind == "error" else kind,
         _text(code),
         _text(members.get("param")),

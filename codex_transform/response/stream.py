@@ -9,9 +9,9 @@ that it becomes an `error` event.
 from collections.abc import Callable
 from typing import Any
 
+from codex_transform.decoding import DecodingError, decoder_for
 from codex_transform.errors import ApiError
 from codex_transform.response import sse, whole
-from codex_transform.response.decoding import DecodingError, decoder_for
 from codex_transform.response.report import server_error
 from codex_transform.response.rewrite import Rewriter
 from codex_transform.response.unfold import unfold_bytes

@@ -23,6 +23,11 @@ class _Case(NamedTuple):
 # The first that fits. Numbers are those of errno on Linux, macOS and Windows.
 _CASES = (
     _Case(
+        r"stream reset",
+        "it gave the request up",
+        "Try again; if it happens every time, check codex_base_url.",
+    ),
+    _Case(
         r"certificate.*(expired|not yet valid)",
         "its certificate is out of date",
         "Check this machine's clock; if it is right, the endpoint's owner has to renew the certificate.",
@@ -79,6 +84,8 @@ _CASES = (
 
 _LONGEST_REASON = 300
 
+# What mitmproxy says when either side of an HTTP/2 connection resets a stream; here it is always the endpoint.
+_RESET = "stream reset by client"
 
 _LIMIT = re.compile(r"codex_(?:connect|idle)_timeout")
 
@@ -99,7 +106,7 @@ def unreachable(endpoint: str, reason: str) -> ApiError:
     `endpoint` is the address that was tried, `reason` what mitmproxy said about it, or one of ours.
     """
     host = urlsplit(endpoint).netloc or endpoint
-    reason = " ".join(reason.split())[:_LONGEST_REASON].rstrip(".")
+    reason = " ".join(_told(reason).split())[:_LONGEST_REASON].rstrip(".")
     if limit := _LIMIT.search(reason):
         mend = f"Check codex_base_url and the network, try again later, or allow more time with {limit[0]}."
         return ApiError(504, f"No answer from {host}: {reason}. {mend}", code="endpoint_timeout")
@@ -110,4 +117,8 @@ def unreachable(endpoint: str, reason: str) -> ApiError:
 
 def broken_off(reason: str) -> ApiError:
     """The error for an answer that had begun when it was lost, for this reason: 504 after a time limit, else 502."""
-    return ApiError(504 if _LIMIT.search(reason) else 502, f"The answer broke off: {reason}.", code=CUT_OFF)
+    return ApiError(504 if _LIMIT.search(reason) else 502, f"The answer broke off: {_told(reason)}.", code=CUT_OFF)
+
+
+def _told(reason: str) -> str:
+    return reason.replace(_RESET, "stream reset")

@@ -2,9 +2,12 @@
 
 from typing import Any
 
+from codex_transform.decoding import DecodingError, decode
 from codex_transform.errors import ApiError
 from codex_transform.response import jsontext
+from codex_transform.response.hiding import hide_keys
 from codex_transform.response.report import read, server_error
+from codex_transform.response.sse import BOM
 
 # The code of an error for an answer that ended too early.
 CUT_OFF = "stream_cut"
@@ -41,6 +44,22 @@ def response_of(body: bytes) -> dict[str, Any]:
     raise no_answer(f"a JSON object of another kind ({str(value.get('object', 'without a name'))[:40]})")
 
 
+def json_of(body: bytes, content_encoding: str | None) -> bytes:
+    """The JSON in the body of an answer that is passed on as it is. Raises ApiError 502 for anything else."""
+    try:
+        content = decode(content_encoding, body)
+    except DecodingError as error:
+        raise cut_off(f"The endpoint's answer cannot be decoded: {error}.") from None
+    beginning = content.removeprefix(BOM).lstrip()[: 4 * _LONGEST_QUOTE]
+    if not beginning:
+        raise empty()
+    if beginning.startswith(b"<"):
+        raise page()
+    if not beginning.startswith((b"{", b"[")):
+        raise text(beginning)
+    return content
+
+
 def page() -> ApiError:
     """The error for a web page in place of an answer."""
     return no_answer("a web page: codex_base_url may lead to a website or a login wall")
@@ -49,7 +68,7 @@ def page() -> ApiError:
 def text(beginning: bytes) -> ApiError:
     """The error for a text in place of an answer."""
     shown = "".join(char if char.isprintable() else " " for char in beginning.decode(errors="replace"))
-    words = " ".join(shown.split())
+    words = hide_keys(" ".join(shown.split()))
     quote = words if len(words) <= _LONGEST_QUOTE else words[:_LONGEST_QUOTE] + "…"
     return no_answer(f"this text: {quote}")
 

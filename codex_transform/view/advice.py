@@ -25,11 +25,15 @@ _SIGNS = (
     ),
     (r"codex_base_url is not set|codex_api_key is not set", "Run codex-transform login: it asks for both."),
     (r"stream_cut|before the answer was complete", _AGAIN),
+    (
+        r"endpoint_unreachable|endpoint_timeout|answered with a web page|redirects.{0,300}\(HTTP 3",
+        "Run codex-transform doctor: it tries the endpoint step by step, and says where it ends.",
+    ),
 )
 
 _STATUSES = {
     400: "The Request tab shows what the endpoint got and what was changed: look for the field named.",
-    401: "Set the key of this endpoint: codex_api_key, in the config file or as CODEX_API_KEY.",
+    401: "Run codex-transform login, which sets codex_api_key; codex-transform whoami tells where a key comes from.",
     403: "Check that the key in codex_api_key belongs to this endpoint and may use it.",
     404: "Check codex_base_url: the endpoint knows no such address.",
     413: "The request is too large for the endpoint: /compact in OpenCode, or a new session.",

@@ -1,7 +1,8 @@
 """The body that a client got as its answer, read for people: whole or broken off, a stream, an object or an error.
 
 Strategy: nearly all of a stream is deltas, and a whole answer repeats them in its final event; so deltas are passed
-over, and only if the final event is missing or empty are they added up, by giving `fold` the stream with an end.
+over, and only if the final event is missing or empty are they added up, by giving `fold` the stream with an end. That
+takes time, so of an item no more are added up than a page has room for.
 """
 
 import re
@@ -20,6 +21,9 @@ _BLANK_LINES = re.compile(rb"\n(?:\r?\n){2,}")
 
 # Comments and the like; more of them are no answer, and reading them would hold up the proxy.
 _MOST_STRAY = 50_000
+
+# Deltas of one item that are added up when the end is missing, in bytes: more than a page shows.
+_MOST_DELTAS = 2_000_000
 
 _END = b'\n\nevent: response.incomplete\ndata: {"type":"response.incomplete","response":{"output":[]}}\n\n'
 
@@ -65,9 +69,15 @@ def _stream(body: bytes) -> Answer:
     response: Mapping[str, Any] = {}
     problem = None
     growing = []
-    stray = 0
+    stray = deltas = 0
     for block in sse.split(_BLANK_LINES.sub(b"\n\n", body)):
-        if not _DELTA.match(block):
+        if _DELTA.match(block):
+            deltas += len(block)
+            if deltas > _MOST_DELTAS:
+                events += 1
+                continue
+        else:
+            deltas = 0
             fields = sse.parse(block)
             event = jsontext.read_object(fields.data or b"") or {}
             kind, about = event.get("type", fields.name if event else None), event.get("response")

@@ -1,14 +1,18 @@
 """What is known of a call once its answer is over, the same for clients that stream and those that do not."""
 
+import gzip
+import json
 from pathlib import Path
 
 import pytest
 from mitmproxy import http
 from mitmproxy.test import tflow, tutils
-from response.streams import USAGE, answer, stream
+from response.streams import USAGE, answer, block, stream
 
 from codex_transform.endpoint import Endpoint
+from codex_transform.errors import ApiError
 from codex_transform.proxy import call as calls
+from codex_transform.proxy import reply
 from codex_transform.proxy.answer import Answer
 from codex_transform.proxy.config import Config
 from codex_transform.proxy.requestlog import RequestLog
@@ -68,11 +72,82 @@ def test_a_stream_that_was_cut_off(hooks: Answer) -> None:
     assert call.outcome == "cut"
 
 
+@pytest.mark.parametrize("version", [b"HTTP/1.0", b"HTTP/1.1", b"HTTP/2.0"])
+def test_the_head_of_a_stream_is_in_the_clients_version(version: bytes) -> None:
+    """A body in chunks is none in HTTP/1.0 (RFC 9112 section 6.1)."""
+    flow, _ = answered(b"")
+    assert flow.response
+    flow.response.data.http_version = version
+    head = reply.event_stream(flow)
+    assert (head.http_version, head.headers["transfer-encoding"]) == ("HTTP/1.1", "chunked")
+    assert flow.response.data.http_version == version
+
+
 def test_an_http_error(hooks: Answer) -> None:
     flow, call = answered(b'{"detail": "no"}', 500)
     hooks.response(flow)
     assert (call.outcome, call.events, call.usage) == ("error", 0, None)
     assert call.error is not None
+
+
+def test_a_compact_answer_is_passed_on(hooks: Answer) -> None:
+    flow, call = compacted(gzip.compress(b' {"output": []}'), "gzip")
+    hooks.response(flow)
+    assert flow.response
+    assert flow.response.content == b' {"output": []}'
+    assert flow.response.headers["content-type"] == "application/json"
+    assert (call.outcome, call.error) == ("completed", None)
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding", "code"),
+    [
+        (b"", "", "empty_answer"),
+        (b" \r\n", "", "empty_answer"),
+        (b"<!doctype html>", "", "not_an_answer"),
+        (b"event: response.created\ndata: {}\n\n", "", "not_an_answer"),
+        (b"no gzip", "gzip", "stream_cut"),
+        (gzip.compress(bytes(100_000_000)), "gzip", "stream_cut"),
+    ],
+    ids=["nothing", "blanks", "a page", "events", "another encoding", "a bomb"],
+)
+def test_what_is_no_compact_answer(hooks: Answer, body: bytes, encoding: str, code: str) -> None:
+    flow, call = compacted(body, encoding)
+    hooks.response(flow)
+    assert flow.response
+    assert flow.response.status_code == 502
+    assert json.loads(flow.response.content or b"")["error"]["code"] == code
+    assert call.outcome == "error"
+
+
+def compacted(body: bytes, encoding: str) -> tuple[http.HTTPFlow, calls.Call]:
+    flow, call = answered(body)
+    call.below = "/compact"
+    assert flow.response
+    flow.response.headers["content-encoding"] = encoding
+    flow.response.raw_content = body
+    return flow, call
+
+
+def test_a_key_that_looks_like_none_is_not_told() -> None:
+    """Not by an error in the place of an answer, nor by one at the end of a stream."""
+    key = "key_of_words"
+    call = calls.Call("", authorization=f"Bearer {key}")
+    call.fail(ApiError(502, f"answered: {key}"))
+    assert call.error
+    assert call.error.message == "answered: …"
+    live = StreamedAnswer(AnswerStream(None, None), key)
+    live(stream(answer()[:4]))
+    (said,) = live(block({"type": "error", "code": "x", "message": f"not {key}"}))
+    assert b'"message":"not \xe2\x80\xa6"' in said
+
+
+def test_what_the_model_writes_is_the_clients() -> None:
+    """A file that a model writes may hold the key, and must be written as it is."""
+    key = "sk-0123456789abcdef"
+    text = stream(answer(f"KEY={key}"))
+    live = StreamedAnswer(AnswerStream(None, None), key)
+    assert b"".join([*live(text), *live(b"")]).count(key.encode()) == text.count(key.encode()) > 0
 
 
 def test_a_client_that_has_left(hooks: Answer) -> None:

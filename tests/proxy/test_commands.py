@@ -72,12 +72,12 @@ def test_usage_by_model_and_by_conversation(house: House) -> None:
     house.store.add(call(model="gpt-5.2", conversation="ses_2", outcome="failed"))
     model, other, latest, session, everything = table(house.run("codex.usage"))
     assert model == {
-        "": "model gpt-5.1", "calls": "1", "failed": "0", "in": "12.0k", "cached": "75%", "missed": "0", "out": "480",
-        "reasoning": "320", "p50": "0.8 s", "p95": "0.8 s",
+        "": "model gpt-5.1", "calls": "1", "fail": "0", "in": "12.0k", "cache": "75%", "miss": "0", "out": "480",
+        "p50": "0.8 s", "p95": "0.8 s",
     }  # fmt: skip
-    assert (other[""], other["failed"], other["p50"]) == ("model gpt-5.2", "1", "")
+    assert (other[""], other["fail"], other["p50"]) == ("model gpt-5.2", "1", "")
     assert (latest[""], session[""]) == ("conversation ses_2", "conversation ses_1")
-    assert (everything[""], everything["calls"], everything["failed"]) == ("all", "2", "1")
+    assert (everything[""], everything["calls"], everything["fail"]) == ("all", "2", "1")
 
 
 def test_usage_of_so_many_days(house: House) -> None:
@@ -114,8 +114,8 @@ def test_tables_go_to_the_log_for_mitmweb(house: House, caplog: pytest.LogCaptur
     house.store.add(call(model="gpt-5.1\x1b[31m\n"))
     assert house.run("codex.usage")[1][0] == "model gpt-5.1�[31m�"
     lines = caplog.messages[-1].splitlines()
-    assert lines[1].split()[:2] == ["calls", "failed"]
-    assert lines[2].startswith("model gpt-5.1�[31m�      1       0")
+    assert lines[1].split()[:2] == ["calls", "fail"]
+    assert lines[2].startswith("model gpt-5.1�[31m�      1     0")
     assert "\x1b" not in caplog.text
 
 

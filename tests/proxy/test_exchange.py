@@ -1,7 +1,7 @@
 """A flow whose exchange is over is let go, though a timer still waits; and how many writes one exchange takes."""
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from weakref import ref
 
 import pytest
@@ -11,10 +11,15 @@ from mitmproxy.options import Options
 from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import (
+    HttpEvent,
     HttpLayer,
     HTTPMode,
     HttpRequestHeadersHook,
     HttpResponseHeadersHook,
+    ResponseData,
+    ResponseEndOfMessage,
+    ResponseHeaders,
+    ResponseTrailers,
 )
 from response.streams import answer, stream
 
@@ -46,7 +51,14 @@ class Proxy:
 
     def handle(self, event: events.Event) -> None:
         """An event, and all that it leads to."""
-        for command in list(self.layer.handle_event(event)):
+        self.do(self.layer.handle_event(event))
+
+    def receive(self, event: HttpEvent) -> None:
+        """An event for the first request's stream, as any version of HTTP makes it."""
+        self.do(self.layer.event_to_child(self.layer.streams[1], event))
+
+    def do(self, wanted: Iterable[commands.Command]) -> None:
+        for command in list(wanted):
             if isinstance(command, commands.OpenConnection):
                 self.server = command.connection
                 self.server.state = ConnectionState.OPEN
@@ -86,6 +98,27 @@ async def test_a_finished_flow_is_gone() -> None:
     proxy.flow = None
     gc.collect()
     assert gone() is None
+
+
+@pytest.mark.usefixtures("layers")
+@pytest.mark.parametrize("come", [0, 1, 2])
+async def test_trailers_of_http2_end_at_the_proxy(come: int) -> None:
+    """In front of, among and behind the events. mitmproxy gives up on them where the client speaks HTTP/1."""
+    proxy = Proxy()
+    proxy.handle(events.DataReceived(proxy.context.client, REQUEST))
+    body = stream(answer())
+    pieces = [body[:100], body[100:]]
+    arrived = [
+        ResponseHeaders(1, http.Response.make(200, b"", {"transfer-encoding": "chunked"})),
+        *(ResponseData(1, piece) for piece in pieces),
+    ]
+    arrived.insert(1 + come, ResponseTrailers(1, http.Headers(x_sum="1")))
+    for event in (*arrived, ResponseEndOfMessage(1)):
+        proxy.receive(event)
+    written = b"".join(proxy.written)
+    assert b"response.completed" in written
+    assert written.endswith(b"\r\n0\r\n\r\n")
+    assert b"x-sum" not in written.lower()
 
 
 @pytest.mark.usefixtures("layers")

@@ -6,7 +6,7 @@ import pytest
 from mitmproxy import connection, http
 from mitmproxy.test import tflow, tutils
 
-from codex_transform.endpoint import Endpoint
+from codex_transform.endpoint import Endpoint, unsaid
 from codex_transform.proxy import keys
 from codex_transform.proxy.call import Call
 
@@ -126,9 +126,9 @@ def test_what_is_shown(value: str, shown: str) -> None:
 
 def test_keys_in_texts() -> None:
     key = KEY.split()[1]
-    assert keys.unsaid(f"a {key}, {key}".encode(), key).decode() == "a sk-…6789, sk-…6789"
-    assert keys.unsaid(b"an answer", "an") == b"an answer"
-    assert keys.unsaid(b"an answer", "") == b"an answer"
+    assert unsaid(f"a {key}, {key}".encode(), key).decode() == "a sk-…6789, sk-…6789"
+    assert unsaid(b"an answer", "an") == b"an answer"
+    assert unsaid(b"an answer", "") == b"an answer"
 
 
 def test_a_call_shows_no_key() -> None:

@@ -76,3 +76,13 @@ def test_a_connection_that_breaks() -> None:
     error = broken_off("server closed connection")
     assert (error.status, error.code) == (502, "stream_cut")
     assert "server closed connection" in error.message
+
+
+@pytest.mark.parametrize("code", ["REFUSED_STREAM", "INTERNAL_ERROR", "SETTINGS_TIMEOUT", "CONNECT_ERROR"])
+def test_a_stream_that_the_endpoint_resets(code: str) -> None:
+    """HTTP/2: the endpoint is there and listens. mitmproxy takes whoever resets a stream for a client."""
+    before = unreachable("https://h", f"stream reset by client ({code})")
+    within = broken_off(f"stream reset by client ({code})")
+    assert before.status == within.status == 502
+    assert before.message.startswith(f"Cannot reach h: it gave the request up (stream reset ({code})).")
+    assert within.message == f"The answer broke off: stream reset ({code})."

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from response.streams import answer, block, events_of, outcome, pieces, run, stream
 
+from codex_transform.decoding import MOST, DecodingError, decode, decoder_for
 from codex_transform.errors import ApiError
-from codex_transform.response.decoding import MOST, DecodingError, decode, decoder_for
 from codex_transform.response.fold import fold
 from codex_transform.response.stream import AnswerStream
 

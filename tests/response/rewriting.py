@@ -1,0 +1,20 @@
+"""One good answer, and what comes out of it when it is rewritten."""
+
+from typing import Any
+
+from response.streams import answer, events_of, stream
+
+from codex_transform.response.rewrite import Rewriter
+
+ANSWER = answer()
+CREATED = ANSWER[0]
+
+
+def rewrite(data: bytes, model: str | None = None) -> tuple[bytes, Rewriter]:
+    rewriter = Rewriter(model)
+    return rewriter.feed(data) + rewriter.finish(), rewriter
+
+
+def mended(*events: Any, model: str | None = None) -> list[Any]:
+    """The events that come out for these, the first of which is `response.created`."""
+    return events_of(rewrite(stream([CREATED, *events]), model)[0])[1:]

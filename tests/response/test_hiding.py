@@ -1,0 +1,76 @@
+"""Keys that an endpoint quotes when it reports an error are hidden from clients, logs and saved flows."""
+
+import json
+from typing import Any
+
+import pytest
+from response.streams import Event, block, dumps, outcome, response, stream
+
+from codex_transform.errors import ApiError
+from codex_transform.response.fold import fold
+from codex_transform.response.hiding import hide_keys
+from codex_transform.response.stream import AnswerStream
+
+KEY = "sk-proj-0123456789abcdefghij"
+HIDDEN = "sk-…ghij"
+
+BEGUN: Event = {"type": "response.created", "sequence_number": 0, "response": response(status="in_progress")}
+ERROR: Event = {"type": "error", "message": f"Incorrect API key: {KEY}.", "code": "invalid_api_key"}
+FAILED: Event = {
+    "type": "response.failed",
+    "response": response(status="failed", error={"code": "invalid_api_key", "message": f"Incorrect API key: {KEY}."}),
+}
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        ("sk-abcdefgh", "sk-…efgh"),
+        ("a task-force of sk- nothing", "a task-force of sk- nothing"),
+        ("bearer tokens are wanted", "bearer tokens are wanted"),
+        ("Bearer abcd1234", "Bearer …1234"),
+        ("eyJhbGciOi.eyJzdWIi.abcd1234", "…1234"),
+        ("gpt-5.1-codex-max in 2026", "gpt-5.1-codex-max in 2026"),
+    ],
+)
+def test_what_looks_like_a_key(text: str, hidden: str) -> None:
+    assert hide_keys(text) == hidden
+
+
+# --- anything at all ---------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        dumps({"error": {"message": f"bad key {KEY}"}}),
+        dumps({"detail": f"bad key {KEY}"}),
+        dumps({"detail": [{"loc": ["header"], "msg": f"bad key {KEY}"}]}),
+        dumps(FAILED["response"]),
+        f"bad key {KEY}".encode(),
+        f"data: bad key {KEY}\n\n".encode(),
+        f"event: error\ndata: bad key {KEY}\n\n".encode(),
+        stream([ERROR]),
+        stream([FAILED]),
+        stream([BEGUN, ERROR]),
+        stream([BEGUN, FAILED]),
+        stream([BEGUN, ERROR, FAILED]),
+        block({**ERROR, "error": {"type": "x", "message": KEY}}),
+    ],
+)
+def test_an_error_within_a_successful_answer(body: bytes) -> None:
+    """Whether the client streams or not."""
+    got = outcome([body], "gpt-5.1")
+    streamed = got.decode() if isinstance(got, bytes) else json.dumps(got, ensure_ascii=False)
+    with pytest.raises(ApiError) as raised:
+        fold(body, AnswerStream("gpt-5.1", None))
+    for told in (streamed, raised.value.message):
+        assert KEY not in told
+        assert HIDDEN in told
+
+
+def test_an_error_without_a_key_stays_as_it_is() -> None:
+    plain: Any = {"code": "server_error", "message": "Try again in 20 seconds."}
+    failed = {**FAILED, "sequence_number": 1, "response": response(status="failed", error=plain)}
+    got = outcome([stream([BEGUN, failed])], None)
+    assert dumps(plain) in got

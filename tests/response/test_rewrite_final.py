@@ -1,0 +1,95 @@
+"""The event rules: whose model it is, and how an answer ends: once, and with all that came."""
+
+import json
+from typing import Any
+
+import pytest
+from response.rewriting import ANSWER, CREATED, mended, rewrite
+from response.streams import USAGE, block, call, events_of, message, numbered, reasoning, response, stream
+
+
+def test_the_model_is_the_one_asked_for() -> None:
+    out, rewriter = rewrite(stream(ANSWER), "gpt-5-nano")
+    models = [event["response"]["model"] for event in events_of(out) if "response" in event]
+    assert models == ["gpt-5-nano"] * 3
+    assert rewriter.repaired == {"model"}
+    untouched = [event for event in ANSWER if "response" not in event]
+    assert [event for event in events_of(out) if "response" not in event] == untouched
+
+
+@pytest.mark.parametrize("model", ["gpt-5.3-codex", None])
+def test_a_model_that_is_right_already_stays(model: str | None) -> None:
+    spaced = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in ANSWER)
+    assert rewrite(spaced, model)[0] == spaced
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        ("completed", "response.completed"),
+        ("incomplete", "response.incomplete"),
+        (None, "response.completed"),
+        ("odd", "response.completed"),
+    ],
+)
+def test_done_becomes_what_the_api_calls_it(status: str | None, kind: str) -> None:
+    final = {"type": "response.done", "sequence_number": 9, "response": response([message()], status)}
+    (event,) = mended(final)
+    assert event == {
+        **final,
+        "type": kind,
+        "response": {**final["response"], "status": status or "completed"},
+    }
+    assert rewrite(block(CREATED) + block(final))[0].count(b"event: " + kind.encode() + b"\n") == 1
+
+
+@pytest.mark.parametrize("output", [[], None, "missing", {}, {"a": 1}])
+@pytest.mark.parametrize("kind", ["response.completed", "response.incomplete", "response.done"])
+def test_an_empty_output_gets_the_items_that_came(output: Any, kind: str) -> None:
+    items = [reasoning(), call(item_id="fc_2"), call(item_id="fc_1"), message()]
+    order = [0, 2, 1, 3]
+    done = [{"type": "response.output_item.done", "output_index": at, "item": items[at]} for at in order]
+    final = response(status="incomplete" if kind == "response.incomplete" else "completed", output=[])
+    if output == "missing":
+        del final["output"]
+    else:
+        final["output"] = output
+    out = mended(*numbered([*done, {"type": kind, "response": final}], 1))
+    assert out[-1]["response"]["output"] == items
+
+
+def test_an_output_that_is_there_stays() -> None:
+    data = stream([CREATED, *ANSWER[1:-1], {**ANSWER[-1], "response": response([message("another")])}])
+    assert rewrite(data)[0] == data
+
+
+def test_an_answer_without_items_keeps_its_empty_output() -> None:
+    data = stream([CREATED, {"type": "response.completed", "sequence_number": 1, "response": response()}])
+    assert rewrite(data)[0] == data
+
+
+def test_a_final_event_gets_what_clients_cannot_do_without() -> None:
+    final = {"type": "response.completed", "response": {"id": "resp_1", "output": [message()]}}
+    (event,) = mended(final, model="m")
+    assert event["response"]["status"] == "completed"
+    assert event["response"]["model"] == "m"
+    assert event["response"]["usage"]["input_tokens"] == event["response"]["usage"]["output_tokens"] == 0
+    (event,) = mended({"type": "response.completed"})
+    assert event["response"] == {**response(), "usage": event["response"]["usage"]}
+
+
+def test_a_thin_final_event_gets_the_rest_from_the_first() -> None:
+    thin = {"id": "resp_1", "usage": USAGE, "error": {"code": "x"}}
+    for first in ([], [{**CREATED, "response": None}]):
+        out = events_of(rewrite(stream([*first, {"type": "response.completed", "response": thin}]))[0])
+        assert out[-1]["response"] == {**thin, "object": "response", "status": "completed", "output": []}
+    (event,) = mended({"type": "response.completed", "response": thin})
+    assert event["response"] == {**response(), **thin}
+
+
+def test_the_answer_ends_once() -> None:
+    done = {**ANSWER[-1], "type": "response.done"}
+    late = {**ANSWER[4], "sequence_number": 12}
+    out, rewriter = rewrite(stream([*ANSWER, done, late, {"type": "error", "message": "late"}]))
+    assert out == stream([*ANSWER, late])
+    assert rewriter.repaired == {"second end"}
