@@ -83,6 +83,22 @@ def test_a_tool_call_and_a_thought_cost_no_parse_either() -> None:
     assert live.parsed == 1
 
 
+@pytest.mark.parametrize("size", [100, 300, 5000, 10**9])
+def test_a_delta_in_two_pieces_is_known_by_its_shape(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_into = 0
+    attend = Rewriter._attend
+
+    def counted(self: Rewriter, block: bytes) -> bytes:
+        nonlocal looked_into
+        looked_into += 1
+        return attend(self, block)
+
+    monkeypatch.setattr(Rewriter, "_attend", counted)
+    assert feed(cut(LONG[200], size)).events == 208
+    # What is no delta, and the two by which the shape is learned.
+    assert looked_into == 10
+
+
 @pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
 @pytest.mark.parametrize("data", [LONG, HUGE], ids=["many events", "one huge event"])
 def test_no_byte_is_searched_again_and_again(data: dict[int, bytes], end: bytes, searched: list[int]) -> None:
