@@ -1,19 +1,15 @@
-"""A real mitmweb, looked at in a real Chromium."""
+"""A real Chromium."""
 
 import os
 import shutil
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, sync_playwright
-from running import MITMDUMP, ROOT, Proxy, mitmdump
+from running import ROOT
 
-from codex_transform.sandbox import Sandbox
-
-MITMWEB = MITMDUMP.with_name(MITMDUMP.name.replace("dump", "web"))
 SCREENSHOTS = ROOT / ".cache" / "screenshots"
 
 _INSTALL = "Chromium is not there: apt-get install chromium"
@@ -27,18 +23,6 @@ def chromium() -> str:
     if os.environ.get("CI") == "true":
         pytest.fail(_INSTALL)
     pytest.skip(_INSTALL)
-
-
-@contextmanager
-def mitmweb(home: Path, sandbox: Sandbox, *options: str, **environ: str) -> Iterator[tuple[Proxy, str]]:
-    """mitmweb with the addon, set up for the sandbox, and the address of its page, password included."""
-    with socket.socket() as chosen:
-        # It cannot choose a port by itself and say which.
-        chosen.bind(("127.0.0.1", 0))
-        port = chosen.getsockname()[1]
-    web = ("--no-web-open-browser", "--web-port", str(port))
-    with mitmdump(home, sandbox, *web, *options, program=MITMWEB, **environ) as proxy:
-        yield proxy, proxy.wait_for(r"Web server listening at (\S+)")[1]
 
 
 @contextmanager

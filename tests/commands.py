@@ -8,13 +8,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import leftovers
 import pexpect
 import programs
 import pytest
+from running import ROOT
+from waiting import eventually
 
 from codex_transform.sandbox import Sandbox
 
-ROOT = Path(__file__).resolve().parent.parent
 COMMAND = [sys.executable, "-m", "codex_transform"]
 
 
@@ -88,16 +90,33 @@ class Person:
         finally:
             child.close(force=True)
 
+    def begun(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+        """A command under way in a session of its own, with no input: a line of what came out of it is `begun`."""
+        process = subprocess.Popen(
+            [*COMMAND, *arguments],
+            env=self.environ(**variables),
+            cwd=self.project,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        assert process.stdout is not None
+        said = ""
+        for line in process.stdout:
+            said += line
+            if line == "begun\n":
+                return process
+        raise AssertionError(said)
+
     def left(self) -> list[str]:
         """The processes that were started with this person's temporary folder and still run."""
-        found = []
-        for process in Path("/proc").glob("[0-9]*") if sys.platform == "linux" else ():
-            try:
-                if os.fsencode(self.temporary) in (process / "environ").read_bytes():
-                    found.append((process / "cmdline").read_text())
-            except OSError:  # it has ended, or is another user's
-                continue
-        return found
+        return leftovers.processes(self.temporary)
+
+    def gone(self) -> bool:
+        """True once nothing of that runs any more; False if some of it stays."""
+        return eventually(lambda: not self.left())
 
 
 def real_opencode() -> Path:

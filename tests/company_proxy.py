@@ -3,12 +3,13 @@
 import base64
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, suppress
 from urllib.parse import urlsplit
 
+from threaded_server import ThreadedServer
 
-class CompanyProxy:
+
+class CompanyProxy(ThreadedServer):
     """A running one: `asked` are the first lines of requests, those without the password marked by `407`."""
 
     def __init__(self, target: str, password: str | None = None) -> None:
@@ -16,44 +17,31 @@ class CompanyProxy:
         self.asked: list[str] = []
         self._target = (parts.hostname, parts.port)
         self._expected = f"Basic {base64.b64encode(password.encode()).decode()}" if password else None
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.authority = f"127.0.0.1:{self._server.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__()
+        self.authority = f"127.0.0.1:{self.port}"
 
-    def close(self) -> None:
-        with suppress(OSError):
-            self._server.shutdown(socket.SHUT_RDWR)
-        self._server.close()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self._server.accept()
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client: socket.socket) -> None:
-        with client, suppress(OSError):
-            head = b""
-            while b"\r\n\r\n" not in head:
-                piece = client.recv(65536)
-                if not piece:
-                    return
-                head += piece
-            line = head.split(b"\r\n")[0].decode()
-            if self._expected and self._expected.encode() not in head:
-                self.asked.append(f"407 {line}")
-                client.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+    def serve(self, client: socket.socket) -> None:
+        head = b""
+        while b"\r\n\r\n" not in head:
+            piece = client.recv(65536)
+            if not piece:
                 return
-            self.asked.append(line)
-            with socket.create_connection(self._target) as server:
-                if line.startswith("CONNECT "):
-                    client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
-                else:
-                    server.sendall(head)
-                back = threading.Thread(target=_pump, args=(server, client), daemon=True)
-                back.start()
-                _pump(client, server)
-                back.join()
+            head += piece
+        line = head.split(b"\r\n")[0].decode()
+        if self._expected and self._expected.encode() not in head:
+            self.asked.append(f"407 {line}")
+            client.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+            return
+        self.asked.append(line)
+        with socket.create_connection(self._target) as server:
+            if line.startswith("CONNECT "):
+                client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
+            else:
+                server.sendall(head)
+            back = threading.Thread(target=_pump, args=(server, client))
+            back.start()
+            _pump(client, server)
+            back.join()
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:
@@ -64,11 +52,6 @@ def _pump(source: socket.socket, sink: socket.socket) -> None:
         sink.shutdown(socket.SHUT_WR)
 
 
-@contextmanager
-def running(target: str, password: str | None = None) -> Iterator[CompanyProxy]:
+def running(target: str, password: str | None = None) -> closing[CompanyProxy]:
     """One that leads everything to `target`, a URL, and wants `user:password` if that is given."""
-    proxy = CompanyProxy(target, password)
-    try:
-        yield proxy
-    finally:
-        proxy.close()
+    return closing(CompanyProxy(target, password))

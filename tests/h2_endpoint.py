@@ -9,14 +9,9 @@ import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
@@ -27,29 +22,6 @@ from codex_transform.sandbox.backend import Backend
 from codex_transform.sandbox.connection import Request
 from codex_transform.sandbox.journal import Journal, Received, headers_for_record
 from codex_transform.sandbox.script import End, Script, Step, Wait
-
-
-def certificate(folder: Path, address: str = "127.0.0.1", until: timedelta = timedelta(days=1)) -> tuple[Path, Path]:
-    """A certificate that vouches for itself, valid until so long from now: the file with its key, the one to trust."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "codex-transform test")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=2))
-        .not_valid_after(now + until)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    public = made.public_bytes(serialization.Encoding.PEM)
-    private = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    both, trusted = folder / "server.pem", folder / "server-cert.pem"
-    both.write_bytes(private + public)
-    trusted.write_bytes(public)
-    return both, trusted
 
 
 class H2Endpoint:

@@ -10,31 +10,10 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import ip_address
 
 import pytest
-
-# Connects, sends, and prints one whole answer, or what there was of it, as hexadecimal digits.
-_TALK = """
-import re, socket, sys
-def is_whole(answer):
-    head, end, body = answer.partition(b"\\r\\n\\r\\n")
-    length = re.search(rb"(?i)content-length: (\\d+)", head)
-    return end and len(body) >= int(length[1] if length else 0)
-with socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=20) as client:
-    try:
-        client.sendall(bytes.fromhex(sys.argv[3]))
-        for _ in range(int(sys.argv[4])):
-            client.sendall(bytes(65536))
-    except OSError as error:
-        print(error, file=sys.stderr)
-    answer = b""
-    try:
-        while not is_whole(answer) and (piece := client.recv(65536)):
-            answer += piece
-    except ConnectionResetError:
-        pass
-print(answer.hex())
-"""
+import wire
 
 
 @dataclass(frozen=True)
@@ -51,7 +30,7 @@ class Neighbour:
 
     def talk(self, port: int, data: bytes, more: int = 0) -> bytes:
         """Sends bytes to a port of this machine, then as many blocks of 64 KiB; gives the answer."""
-        arguments = self.command(sys.executable, "-c", _TALK, self.ours, port, data.hex(), more)
+        arguments = self.command(sys.executable, wire.__file__, self.ours, port, data.hex(), more)
         done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=True)
         return bytes.fromhex(done.stdout)
 
@@ -60,7 +39,9 @@ class Neighbour:
 def neighbour() -> Iterator[Neighbour]:
     """Sets it up and takes it away; skips the test with what is missing, but fails it in CI."""
     number = os.getpid()
-    there = Neighbour(f"codex-{number}", f"198.18.{number % 250}.2", f"198.18.{number % 250}.1")
+    # Of these networks of four addresses each process has its own.
+    network = ip_address("198.18.0.0") + 4 * (number % 2**15)
+    there = Neighbour(f"codex-{number}", str(network + 2), str(network + 1))
     here, theirs = f"cdx{number}a", f"cdx{number}b"
     steps = [
         f"netns add {there.name}",

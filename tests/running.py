@@ -7,16 +7,20 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email.message import Message
 from http.client import HTTPConnection
 from pathlib import Path
+from typing import Any
+
+from waiting import eventually
 
 from codex_transform.sandbox import Sandbox
 
 ROOT = Path(__file__).resolve().parent.parent
+CLIENT = [sys.executable, str(ROOT / "tests" / "asks.py")]
 MITMDUMP = Path(sys.executable).with_name("mitmdump.exe" if os.name == "nt" else "mitmdump")
 LISTENING = re.compile(r"proxy(?: to \S+)? listening at (?:\w+://)?127\.0\.0\.1:(\d+)")
 
@@ -29,6 +33,7 @@ class Proxy:
     home: Path
     lines: list[str] = field(default_factory=list)
     port: int = 0
+    ended: bool = False
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     @property
@@ -55,12 +60,16 @@ class Proxy:
             match = re.search(pattern, self.log)
             if match:
                 found.append(match)
-            return bool(match) or self.process.poll() is not None
+            return bool(match) or self.ended
 
         with self.changed:
             self.changed.wait_for(seen, seconds)
         assert found, f"mitmdump never said {pattern!r}:\n{self.log}"
         return found[0]
+
+    def port_of(self, what: str, address: str) -> int:
+        """The port of a mode that listens besides the usual one."""
+        return int(self.wait_for(rf"{what}(?: to \S+)? listening at {re.escape(address)}:(\d+)")[1])
 
     def send(
         self, body: object, path: str = "/v1/responses", method: str = "POST", **headers: str
@@ -87,7 +96,27 @@ class Proxy:
                 self.lines.append(line)
                 self.changed.notify_all()
         with self.changed:
+            self.ended = True
             self.changed.notify_all()
+
+
+@contextmanager
+def _watched(process: subprocess.Popen[str], home: Path) -> Iterator[Proxy]:
+    """Its log is collected, and at the end of the block Ctrl-C ends it."""
+    proxy = Proxy(process, home)
+    reader = threading.Thread(target=proxy.read, daemon=True)
+    reader.start()
+    with process:
+        try:
+            yield proxy
+        finally:
+            process.send_signal(signal.SIGINT)
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+            reader.join(5)
 
 
 @contextmanager
@@ -120,35 +149,26 @@ def mitmdump(
         encoding="utf-8",
         errors="replace",
     )
-    proxy = Proxy(process, home)
-    reader = threading.Thread(target=proxy.read, daemon=True)
-    reader.start()
-    try:
-        proxy.port = int(proxy.wait_for(LISTENING.pattern)[1])
-        # The certificate is the last thing that mitmproxy makes ready.
-        waiting = threading.Event()
-        assert any(proxy.is_ready() or waiting.wait(0.02) for _ in range(1000)), proxy.log
-        yield proxy
-    finally:
-        # Ended while a client is connected, asyncio reports the cancelled connections: that is no fault.
-        said = proxy.log if process.poll() is None else ""
-        process.send_signal(signal.SIGINT)
+    with _watched(process, home) as proxy:
         try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            raise
-        reader.join(5)
-        assert process.stdout is not None
-        process.stdout.close()
+            proxy.port = int(proxy.wait_for(LISTENING.pattern)[1])
+            # The certificate is the last thing that mitmproxy makes ready.
+            assert eventually(proxy.is_ready, 20), proxy.log
+            yield proxy
+        finally:
+            # Ended while a client is connected, asyncio reports the cancelled connections: that is no fault.
+            said = proxy.log if process.poll() is None else ""
     for fault in ("Traceback", "has crashed", sandbox.key):
         assert fault not in said, said
 
 
 @contextmanager
-def serving(command: list[str], environ: dict[str, str], cwd: Path, home: Path) -> Iterator[Proxy]:
-    """A command that runs a proxy in the foreground until Ctrl-C, and then ends with status 0."""
-    with subprocess.Popen(
+def serving(
+    command: Sequence[str | Path], environ: dict[str, str], cwd: Path, home: Path, sign: re.Pattern[str] = LISTENING
+) -> Iterator[Proxy]:
+    """A command that runs a proxy in the foreground until Ctrl-C, and then ends with status 0. It serves once it has
+    said `sign`, which tells the port."""
+    process = subprocess.Popen(
         command,
         env=environ,
         cwd=cwd,
@@ -157,17 +177,10 @@ def serving(command: list[str], environ: dict[str, str], cwd: Path, home: Path) 
         stderr=subprocess.STDOUT,
         text=True,
         encoding="utf-8",
-    ) as process:
-        proxy = Proxy(process, home)
-        reader = threading.Thread(target=proxy.read, daemon=True)
-        reader.start()
-        try:
-            proxy.port = int(proxy.wait_for(LISTENING.pattern)[1])
-            yield proxy
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(20)
-            reader.join(5)
+    )
+    with _watched(process, home) as proxy:
+        proxy.port = int(proxy.wait_for(sign.pattern)[1])
+        yield proxy
     assert process.returncode == 0, proxy.log
     assert "Traceback" not in proxy.log
 
@@ -213,3 +226,23 @@ class OpenCode:
         folder = self.home / ".config" / "opencode"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "opencode.json").write_text(text)
+
+    def configured(self, *arguments: str) -> Path:
+        """The file that `codex-transform config` writes in its home."""
+        done = subprocess.run(
+            [sys.executable, "-m", "codex_transform", "config", "--yes", *arguments],
+            cwd=self.project,
+            env={"HOME": str(self.home), "PYTHONPATH": str(ROOT), "PATH": ""},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        assert done.returncode == 0, done.stderr
+        return self.home / ".config" / "opencode" / "opencode.json"
+
+
+def conversation(sandbox: Sandbox) -> list[dict[str, Any]]:
+    """The bodies of an OpenCode's requests with tools, in the order in which they came: the rest are titles."""
+    return [entry["body"] for entry in sandbox.requests if entry["body"].get("tools")]

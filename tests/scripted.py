@@ -2,8 +2,10 @@
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import closing, suppress
+
+from threaded_server import ThreadedServer
 
 # Plays one connection: of this endpoint, the socket, and how many there were before.
 Play = Callable[["Scripted", socket.socket, int], None]
@@ -17,7 +19,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
 ANSWER = HEAD + b"Content-Length: %d\r\n\r\n" % len(WHOLE) + WHOLE
 
 
-class Scripted:
+class Scripted(ThreadedServer):
     """`url` and `key` as the sandbox has them; `asked` are the requests, whole, `gone` how many clients have
     left, `material` what a test wants to be played."""
 
@@ -29,12 +31,7 @@ class Scripted:
         self.closing = threading.Event()
         self.material = (b"", b"")
         self._play = play
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._server.getsockname()[1]
-        self.url = f"http://127.0.0.1:{self.port}"
-        self._clients: list[socket.socket] = []
-        self._threads = [threading.Thread(target=self._accept)]
-        self._threads[0].start()
+        super().__init__()
 
     def read(self, client: socket.socket) -> bool:
         """Reads one request, of a known length; False when the client leaves first."""
@@ -57,34 +54,14 @@ class Scripted:
                 pass
         self.gone.release()
 
+    def serve(self, client: socket.socket) -> None:
+        self._play(self, client, self.clients.index(client))
+
     def close(self) -> None:
         self.closing.set()
-        for each in (self._server, *self._clients):
-            with suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
-            thread.join(10)
-        self._server.close()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                client, _ = self._server.accept()
-                self._clients.append(client)
-                arguments = client, len(self._clients) - 1
-                self._threads.append(threading.Thread(target=self._serve, args=arguments))
-                self._threads[-1].start()
-
-    def _serve(self, client: socket.socket, number: int) -> None:
-        with client, suppress(OSError):
-            self._play(self, client, number)
+        super().close()
 
 
-@contextmanager
-def scripted(play: Play) -> Iterator[Scripted]:
-    """An endpoint that plays every connection so."""
-    endpoint = Scripted(play)
-    try:
-        yield endpoint
-    finally:
-        endpoint.close()
+def scripted(play: Play) -> closing[Scripted]:
+    """An endpoint that plays every connection so, and is closed with the block."""
+    return closing(Scripted(play))

@@ -5,15 +5,11 @@ import json
 import ssl
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from certificates import certificate
 from hypothesis import given
 from hypothesis import strategies as st
 from raw_host import Answer, RawHost, raw_host
@@ -175,55 +171,31 @@ def test_the_proxy_of_the_environment_is_used(host: RawHost, monkeypatch: pytest
 
 
 @pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trusted(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A certificate for 127.0.0.1, signed by itself, and its key in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    signed = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    file = tmp_path_factory.mktemp("tls") / "host.pem"
-    file.write_bytes(
-        signed.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-    )
-    return file
+    return certificate(tmp_path_factory.mktemp("tls"))[0]
 
 
 @pytest.fixture
-def secure(certificate: Path) -> Iterator[RawHost]:
+def secure(trusted: Path) -> Iterator[RawHost]:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
+    context.load_cert_chain(trusted)
     with raw_host(context) as host:
         yield host
 
 
-def test_the_system_certificates_count(secure: RawHost, certificate: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_system_certificates_count(secure: RawHost, trusted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     secure.answers["file"] = Answer(b"body")
     with pytest.raises(FetchError, match="certificate verify failed"):
         get(secure)
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
     assert get(secure) == Fetched(b"body", None)
 
 
 def test_a_redirect_from_https_to_http_is_refused(
-    host: RawHost, secure: RawHost, certificate: Path, monkeypatch: pytest.MonkeyPatch
+    host: RawHost, secure: RawHost, trusted: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
     secure.answers["file"] = Answer(status=302, headers={"Location": f"{host.root}/file"})
     host.answers["file"] = Answer(b"body")
     with pytest.raises(FetchError, match="without TLS"):

@@ -40,6 +40,8 @@ def test_the_file_of_a_project_is_the_innermost_one_in_the_worktree(tmp_path: Pa
     (tmp_path / "opencode.json").write_text("{}")  # outside
     assert target({}, inner, tmp_path, project=True) == inner / "opencode.json"
     (top / ".git").mkdir()
+    assert target({}, inner, tmp_path, project=True) == inner / "opencode.json"  # an empty folder is no repository
+    (top / ".git" / "HEAD").touch()
     assert target({}, inner, tmp_path, project=True) == top / "opencode.json"
     (top / "opencode.jsonc").write_text("{}")
     assert target({}, inner, tmp_path, project=True) == top / "opencode.jsonc"

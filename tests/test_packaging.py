@@ -6,7 +6,6 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
-import threading
 import zipfile
 from collections.abc import Iterator
 from email import message_from_bytes
@@ -14,14 +13,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from running import LISTENING, Proxy
+from running import CLIENT, ROOT, serving
 
 from codex_transform import __version__
 from codex_transform import sandbox as sandboxes
 from codex_transform.sandbox import Sandbox
-
-ROOT = Path(__file__).resolve().parent.parent
-CLIENT = [sys.executable, str(ROOT / "tests" / "asks.py")]
 
 
 class Packages(NamedTuple):
@@ -138,23 +134,8 @@ def test_mitmdump_with_its_addon(installed: Installed, sandbox: Sandbox) -> None
     """As `mitmdump -s "$(codex-transform addon-path)"`; that program itself belongs to another environment here."""
     addon = installed.run("codex-transform", "addon-path").strip()
     mitmdump = "from mitmproxy.tools.main import mitmdump; mitmdump()"
-    with subprocess.Popen(
-        [installed.python, "-P", "-c", mitmdump, "-s", addon, "--listen-host", "127.0.0.1", "--listen-port", "0"],
-        env=installed.environ(sandbox),
-        cwd=installed.home,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        proxy = Proxy(process, installed.home)
-        reader = threading.Thread(target=proxy.read, daemon=True)
-        reader.start()
-        try:
-            proxy.port = int(proxy.wait_for(LISTENING.pattern)[1])
-            status, _, body = proxy.send({"model": "gpt-5.1", "input": "say hello"})
-        finally:
-            process.terminate()
-            process.wait(20)
-            reader.join(5)
+    command = [installed.python, "-P", "-c", mitmdump, "-s", addon, "--listen-host", "127.0.0.1", "--listen-port", "0"]
+    with serving(command, installed.environ(sandbox), installed.home, installed.home) as proxy:
+        status, _, body = proxy.send({"model": "gpt-5.1", "input": "say hello"})
     assert status == 200, body
     assert b"[sandbox]" in body

@@ -2,16 +2,16 @@
 
 import json
 import socket
-import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from h2_endpoint import certificate
+from certificates import certificate
 from listener import Listener, listener
+from scripted import Scripted, scripted
 
 from codex_transform.catalog import Resolved
 from codex_transform.endpoint import parse
@@ -122,27 +122,20 @@ def test_a_wrong_key_is_refused_and_hidden(sandbox: Sandbox) -> None:
     assert wrong not in str(step)
 
 
-@contextmanager
-def answering(status: int, body: str) -> Iterator[str]:
-    """The URL of a server that gives its one client this."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
+def answering(status: int, body: str) -> closing[Scripted]:
+    """A server that gives every client this."""
 
-        def serve() -> None:
-            client, _ = server.accept()
-            with client:
-                client.recv(1 << 20)
-                client.sendall(f"HTTP/1.1 {status} No\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
+    def play(endpoint: Scripted, client: socket.socket, _number: int) -> None:
+        endpoint.read(client)
+        client.sendall(f"HTTP/1.1 {status} No\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode())
 
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
-        thread.join(10)
+    return scripted(play)
 
 
 def test_a_key_that_the_endpoint_repeats_is_hidden() -> None:
     key = "my-secret-word-for-this"
-    with answering(500, json.dumps({"error": {"message": f"I do not like {key} at all"}})) as url:
-        found = list(probe(parse(url), key))
+    with answering(500, json.dumps({"error": {"message": f"I do not like {key} at all"}})) as server:
+        found = list(probe(parse(server.url), key))
     assert "I do not like" in found[-1].says
     assert key not in str(found)
 
@@ -156,10 +149,10 @@ def test_a_model_that_is_not_there_says_that_the_key_works(sandbox: Sandbox) -> 
 
 
 def test_an_address_that_the_server_does_not_know() -> None:
-    with answering(404, "404 page not found") as url:
-        *_, step = probe(parse(url), KEY)
+    with answering(404, "404 page not found") as server:
+        *_, step = probe(parse(server.url), KEY)
     assert (step.name, step.ok) == ("stream", False)
-    assert step.says.startswith(f"{url}/backend-api/codex/responses is no address of this server")
+    assert step.says.startswith(f"{server.url}/backend-api/codex/responses is no address of this server")
     assert "Check the base URL" in step.mend
 
 
@@ -211,7 +204,7 @@ def test_a_private_authority_names_mitmproxys_option_which_helps(tmp_path: Path)
     [("127.0.0.2", timedelta(days=1), "for another name"), ("127.0.0.1", timedelta(days=-1), "has expired")],
 )
 def test_a_certificate_that_no_trust_helps(tmp_path: Path, address: str, until: timedelta, says: str) -> None:
-    both, trusted = certificate(tmp_path, address, until)
+    both, trusted = certificate(tmp_path, address, until=until)
     with running(Sandbox(certfile=str(both), key=KEY)) as endpoint:
         *_, step = probe(parse(endpoint.url), KEY, trusted_ca=trusted)
     assert (step.name, step.ok) == ("tls", False)

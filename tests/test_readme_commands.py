@@ -9,7 +9,6 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +21,7 @@ import readme
 from commands import ROOT, Person, real_opencode
 from readme import BOTH, ENGLISH, Readme
 from running import MITMDUMP, Proxy, serving
+from waiting import eventually
 
 from codex_transform import sandbox as sandboxes
 from codex_transform.cli import main
@@ -193,8 +193,7 @@ def test_opencodes_terminal(newcomer: Newcomer) -> None:
     """The block for it, beside a proxy that serves."""
     newcomer.logs_in()
     with newcomer.serving("codex-transform start") as proxy:
-        waiting = threading.Event()
-        assert any(proxy.is_ready() or waiting.wait(0.02) for _ in range(500))
+        assert eventually(proxy.is_ready)
         said = newcomer.shell(readme.terminal().replace("http://127.0.0.1:8080", proxy.url))
     assert "[sandbox]" in said
     for line in readme.terminal().splitlines()[:2]:
@@ -213,8 +212,7 @@ def test_opencode_comes_up(command: str, newcomer: Newcomer) -> None:
             child.expect(r"look inside at http://127\.0\.0\.1:\d+")
         child.expect("Ask anything")
         child.send("\x03")
-    waiting = threading.Event()
-    assert any(not newcomer.left() or waiting.wait(0.05) for _ in range(200)), newcomer.left()
+    assert newcomer.gone(), newcomer.left()
 
 
 # -- asking -----------------------------------------------------------------------------------------------------------

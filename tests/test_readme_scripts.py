@@ -5,15 +5,13 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 from readme import IN_THE_GATE, ROOT, SCRIPTS
-from running import Proxy
+from running import serving
 
 
 def adapted(command: str, *arguments: str) -> list[str]:
@@ -87,26 +85,11 @@ def test_the_soak(tmp_path: Path) -> None:
 
 
 def test_the_sandbox(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        adapted(".venv/bin/python -m codex_transform.sandbox"),
-        env=surroundings(tmp_path),
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    ) as process:
-        running = Proxy(process, tmp_path)
-        reader = threading.Thread(target=running.read, daemon=True)
-        reader.start()
-        try:
-            found = running.wait_for(r"sandbox: http://127\.0\.0\.1:(\d+) key (\S+)")
-            client = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=30)
-            client.request("POST", "/backend-api/codex/responses", "{}", {"authorization": f"Bearer {found[2]}"})
-            assert client.getresponse().status == 400
-            client.close()
-        finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(20)
-            reader.join(5)
-    assert process.returncode == 0, running.log
+    command = adapted(".venv/bin/python -m codex_transform.sandbox")
+    sign = r"sandbox: http://127\.0\.0\.1:(\d+) key (\S+)"
+    with serving(command, surroundings(tmp_path), ROOT, tmp_path, re.compile(sign)) as sandbox:
+        key = sandbox.wait_for(sign)[2]
+        client = http.client.HTTPConnection("127.0.0.1", sandbox.port, timeout=30)
+        client.request("POST", "/backend-api/codex/responses", "{}", {"authorization": f"Bearer {key}"})
+        assert client.getresponse().status == 400
+        client.close()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from commands import Person
+from ports import reserved
 
 from codex_transform import sandbox as sandboxes
 from codex_transform.sandbox import Sandbox
@@ -19,3 +20,10 @@ def person(tmp_path: Path) -> Person:
 def sandbox() -> Iterator[Sandbox]:
     with sandboxes.running() as running:
         yield running
+
+
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """An address of this machine where nothing listens."""
+    with reserved() as port:
+        yield f"http://127.0.0.1:{port}"

@@ -1,7 +1,6 @@
 """`login`, `logout` and `whoami`, typed in a real terminal where they ask."""
 
 import json
-import socket
 import stat
 
 import pexpect
@@ -15,13 +14,6 @@ KEY = "sk-of-the-endpoint-0123456789"
 
 def kept(person: Person) -> object:
     return json.loads(person.config.read_text())
-
-
-@pytest.fixture
-def nobody() -> str:
-    """An address of this machine where nothing listens."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return f"http://127.0.0.1:{server.getsockname()[1]}"
 
 
 def test_a_wrong_key_and_then_the_right_one(person: Person, sandbox: Sandbox) -> None:

@@ -38,7 +38,7 @@ def test_one_prompt(coder: Person) -> None:
     done = coder.run("run", "opencode", "run", "say hello", PWD=str(coder.project))
     assert done.returncode == 0, done.stderr + coder.logs
     assert "[sandbox]" in done.stdout
-    assert not coder.left()
+    assert coder.gone()
 
 
 def test_the_whole_screen(coder: Person, sandbox: Sandbox) -> None:
@@ -61,7 +61,7 @@ def test_the_whole_screen(coder: Person, sandbox: Sandbox) -> None:
         child.expect(pexpect.EOF)
         child.close()
     assert child.exitstatus == 0
-    assert any(not coder.left() or waiting.wait(0.05) for _ in range(200)), coder.left()
+    assert coder.gone(), coder.left()
     assert subprocess.run(
         ["bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{port}"], capture_output=True, check=False
     ).returncode

@@ -4,7 +4,6 @@ import json
 import re
 import socket
 import stat
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +12,7 @@ import demo_client
 import pexpect
 from commands import COMMAND, Person
 from running import Proxy, serving
+from waiting import eventually
 
 from codex_transform.sandbox import Sandbox
 
@@ -33,8 +33,8 @@ def test_it_serves_and_says_how_to_use_it(person: Person, sandbox: Sandbox) -> N
         # What it says for bash is what a client needs.
         said = dict(re.findall(r"^export (\w+)=(.+)$", proxy.log, re.MULTILINE))
         assert said["HTTPS_PROXY"] == proxy.url
-        certificate, waiting = Path(said["NODE_EXTRA_CA_CERTS"]), threading.Event()
-        assert any(proxy.is_ready() or waiting.wait(0.02) for _ in range(500))
+        certificate = Path(said["NODE_EXTRA_CA_CERTS"])
+        assert eventually(proxy.is_ready)
         assert demo_client.converse(proxy.url, certificate, person.project, "gpt-5.1", "write hello world to test.txt")
         # Each call has one line in the log, and mitmproxy none of its own.
         lines = r"\] gpt-5\.1 medium · [^\n]+ out.*" * len(sandbox.requests)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from h2_endpoint import certificate
+from certificates import certificate
 from running import Proxy, mitmdump
 
 from codex_transform.sandbox import Sandbox, running
@@ -53,7 +53,7 @@ def test_a_private_authority(tmp_path: Path) -> None:
 )
 def test_no_authority_helps(tmp_path: Path, address: str, until: timedelta, said: str) -> None:
     """For another address, or out of date: trusting it is of no use, and not what the client is told to do."""
-    both, trusted = certificate(tmp_path, address, until)
+    both, trusted = certificate(tmp_path, address, until=until)
     with proxy_to(tmp_path, both, trusted) as proxy:
         message = refusal(proxy)
         assert said in message

@@ -4,14 +4,16 @@ import json
 import socket
 import struct
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 import pytest
-from running import Proxy, mitmdump
+from running import mitmdump
 from scripted import ANSWER, HEAD, WHOLE, Scripted, scripted
+from waiting import eventually
 
 from codex_transform.sandbox import running
 
@@ -148,13 +150,14 @@ def test_nothing_of_a_call_is_left(tmp_path: Path) -> None:
         def count() -> tuple[int, int]:
             return len(list(opened.iterdir())), len(list((opened.parent / "task").iterdir()))
 
-        before = count()
-        for name in names:
+        def ask(name: str) -> None:
             for streaming in (True, False):
                 proxy.send({**HELLO, "stream": streaming}, x_sandbox_misbehave=name)
-        assert eventually(proxy, lambda: count() <= before), (before, count())
 
+        def settled() -> bool:
+            return all(now <= then for now, then in zip(count(), before, strict=True))
 
-def eventually(proxy: Proxy, met: Callable[[], bool]) -> bool:
-    with proxy.changed:
-        return any(met() or proxy.changed.wait(0.05) for _ in range(100))
+        before = count()
+        with ThreadPoolExecutor(len(names)) as pool:
+            list(pool.map(ask, names))
+        assert eventually(settled), (before, count())

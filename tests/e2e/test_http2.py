@@ -8,6 +8,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
+import certificates
 import h2_endpoint
 import openai
 import pytest
@@ -26,7 +27,7 @@ HELLO: dict[str, Any] = {"model": "gpt-5.1-codex", "input": "say hello"}
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The endpoint's own, with its key, and what to trust it by."""
-    return h2_endpoint.certificate(tmp_path_factory.mktemp("tls"))
+    return certificates.certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(scope="module")

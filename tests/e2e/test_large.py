@@ -68,6 +68,7 @@ def test_a_hundred_megabytes_of_events(quiet_proxy: Proxy, shared_sandbox: Sandb
             end = (end + piece)[1 - len(DELTA) :]
     assert received > 100 * MEBIBYTE
     # Nothing in it needs to be mended: what came in went out.
+    assert shared_sandbox.wait(lambda requests: bool(requests[0]["finished"]))
     assert received == shared_sandbox.requests[0]["sent"]
     assert deltas > MANY
     assert memory.grown() < 64 * MEBIBYTE
@@ -98,6 +99,7 @@ def test_events_beyond_the_limit(quiet_proxy: Proxy, shared_sandbox: Sandbox) ->
     tool = {"type": "function", "name": "huge", "description": about, "parameters": {"type": "object"}}
     with asked(quiet_proxy, "one-piece", tools=[tool]) as answer:
         body = b"".join(pieces(answer))
+    assert shared_sandbox.wait(lambda requests: bool(requests[0]["finished"]))
     assert len(body) == shared_sandbox.requests[0]["sent"]
     events = [json.loads(line.removeprefix(b"data: ")) for line in body.split(b"\n") if line.startswith(b"data: ")]
     assert [event["sequence_number"] for event in events] == list(range(len(events)))

@@ -3,15 +3,16 @@
 import os
 import re
 import signal
-import socket
 import subprocess
-import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
+from ports import reserved
 from running import MITMDUMP, ROOT, Proxy
+from waiting import eventually
 
 from codex_transform.sandbox import Sandbox
 
@@ -81,33 +82,27 @@ def test_a_missed_cache(proxy: Start) -> None:
 
 def test_quiet(tmp_path: Path, sandbox: Sandbox) -> None:
     """With -q nothing at all is said, so the port has to be known."""
-    with socket.socket() as chosen:
-        chosen.bind(("127.0.0.1", 0))
-        port = chosen.getsockname()[1]
     variables = {"HOME": str(tmp_path), "CODEX_BASE_URL": sandbox.url, "CODEX_API_KEY": sandbox.key}
-    options = ["-q", "--listen-host", "127.0.0.1", "--listen-port", str(port)]
-    process = subprocess.Popen(
-        [MITMDUMP, "-s", ROOT / "addon.py", *options],
-        env={**variables, "PATH": os.environ["PATH"], "CODEX_CATALOG_URL": "http://127.0.0.1:9/none"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-    )
-    try:
-        status = eventually(lambda: Proxy(process, tmp_path, port=port).send(HELLO)[0])
-    finally:
-        process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=20)
-    assert (status, said) == (200, "")
+    with reserved() as port:
+        process = subprocess.Popen(
+            [MITMDUMP, "-s", ROOT / "addon.py", "-q", "--listen-host", "127.0.0.1", "--listen-port", str(port)],
+            env={**variables, "PATH": os.environ["PATH"], "CODEX_CATALOG_URL": "http://127.0.0.1:9/none"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+        )
+        proxy = Proxy(process, tmp_path, port=port)
+        statuses: list[int] = []
 
+        def answered() -> bool:
+            with suppress(ConnectionRefusedError):
+                statuses.append(proxy.send(HELLO)[0])
+            return bool(statuses)
 
-def eventually(work: Callable[[], int]) -> int:
-    """What `work` gives as soon as somebody listens."""
-    waiting = threading.Event()
-    for _ in range(500):
         try:
-            return work()
-        except ConnectionRefusedError:
-            waiting.wait(0.05)
-    raise AssertionError("nobody listens")
+            assert eventually(answered, 30), "nobody listens"
+        finally:
+            process.send_signal(signal.SIGINT)
+            said, _ = process.communicate(timeout=20)
+    assert (statuses, said) == ([200], "")

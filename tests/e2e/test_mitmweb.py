@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import browser, mitmweb, screenshot
+from browser import browser, screenshot
 from mitmproxy import version
+from mitmweb import mitmweb
 from playwright.sync_api import Page, expect
 from running import ROOT, OpenCode, Proxy
 from sdk import client

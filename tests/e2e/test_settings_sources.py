@@ -1,11 +1,11 @@
 """Settings as a running proxy takes them: each source, and a change while it runs."""
 
 import json
-import threading
 from collections.abc import Callable
 from typing import Any
 
 from running import Proxy
+from waiting import eventually
 
 from codex_transform.sandbox import Sandbox
 
@@ -60,10 +60,9 @@ def test_users_own_instructions(proxy: Start, sandbox: Sandbox, tmp_path: Any) -
     assert running.send(HELLO)[0] == 200
     assert sandbox.requests[0]["body"]["instructions"] == "Work as a heron would."
     file.write_text("Work as a crane would.")
-    waiting = threading.Event()
 
     def changed() -> bool:
         running.send(HELLO)
-        return sandbox.requests[-1]["body"]["instructions"] == "Work as a crane would." or waiting.wait(0.1)
+        return bool(sandbox.requests[-1]["body"]["instructions"] == "Work as a crane would.")
 
-    assert any(changed() for _ in range(100))
+    assert eventually(changed)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from h2_endpoint import certificate
+from certificates import certificate
 from h2_endpoint import running as running_h2
 from running import Proxy, mitmdump
 from scripted import ANSWER, HEAD, Scripted, scripted

@@ -2,17 +2,12 @@
 
 import asyncio
 import http.client
-import ipaddress
 import ssl
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime, timedelta
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from certificates import certificate
 from pydantic_core import to_json
 
 from codex_transform.sandbox import TABLE, Sandbox, running
@@ -201,26 +196,8 @@ def test_the_key_is_made_up_and_looks_it():
 
 
 def test_speaks_tls(client_of, tmp_path):
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sandbox")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    cert_file, key_file = tmp_path / "cert.pem", tmp_path / "key.pem"
-    cert_file.write_bytes(certificate.public_bytes(pem))
-    form = serialization.PrivateFormat.PKCS8
-    key_file.write_bytes(key.private_bytes(pem, form, serialization.NoEncryption()))
-
+    # The file with the key, and the one without.
+    key_file, cert_file = certificate(tmp_path)
     with running(Sandbox(certfile=str(cert_file), keyfile=str(key_file))) as sandbox:
         assert sandbox.url == f"https://127.0.0.1:{sandbox.port}"
         client = client_of(sandbox)
@@ -242,6 +219,7 @@ def test_speaks_tls(client_of, tmp_path):
 def test_keeps_what_it_received(client, sandbox):
     client.post(client.body("hello"), "/x/responses?a=1", session_id="s1", cookie="secret=12345678901234567890")
     assert client.post(b"no json", "/v1/responses").status == 400
+    assert sandbox.wait(lambda requests: all(request["finished"] for request in requests))
     first, second = client.get("/sandbox/requests").json
     assert (first["method"], first["path"], first["status"]) == ("POST", "/x/responses?a=1", 200)
     assert first["body"] == client.body("hello")

@@ -1,0 +1,117 @@
+"""`doctor` on the settings, the endpoint they name, and what the proxy has for it: instructions."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from certificates import certificate
+from cli.doctor.report import Report
+from commands import Person
+from company_proxy import running as company_proxy
+
+from codex_transform import sandbox as sandboxes
+from codex_transform.sandbox import Sandbox
+
+
+def test_no_settings(well: Person) -> None:
+    well.config.unlink()
+    report = Report(well, "--offline")
+    assert report.faults() == ["base URL", "API key"]
+    assert "codex-transform login" in report.of("base URL")["mend"]
+
+
+@pytest.mark.parametrize(
+    ("text", "says", "mend"),
+    [
+        ('{"baseURL": ', "is damaged, line 1", "Mend it there, or delete the file"),
+        ("[]", "must hold an object", "Mend"),
+    ],
+)
+def test_a_damaged_config_file(text: str, says: str, mend: str, well: Person, sandbox: Sandbox) -> None:
+    well.config.write_text(text)
+    well.uses(sandbox)
+    Report(well).expect("config file", "fault", says, mend)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes have no meaning there")
+def test_a_config_file_that_others_can_read(well: Person) -> None:
+    well.config.chmod(0o644)
+    Report(well, "--offline").expect("config file", "warning", "can be read by other users", "chmod 600")
+
+
+def test_a_wrong_base_url(well: Person) -> None:
+    report = Report(well, "--offline", CODEX_BASE_URL="ftp://h")
+    assert report.of("codex_base_url")["says"].startswith("CODEX_BASE_URL: the scheme is 'ftp'")
+    assert report.of("base URL")["says"] == "not known before that is mended"  # `login` would not help
+    assert report.faults() == ["codex_base_url"]
+
+
+def test_nothing_is_advised_that_a_damaged_file_keeps_from_working(well: Person) -> None:
+    well.config.write_text("{")
+    assert Report(well, "--offline").faults() == ["config file"]
+
+
+def test_plain_http_to_another_machine(well: Person) -> None:
+    report = Report(well, "--offline", CODEX_BASE_URL="http://your-codex-api.com")
+    report.expect("base URL", "warning", "unencrypted", "Use https")
+
+
+def test_a_host_that_is_not_rewritten(well: Person) -> None:
+    report = Report(well, "--offline", CODEX_HOSTS="example.com")
+    report.expect("codex_hosts", "warning", "requests to api.openai.com are not rewritten")
+
+
+@pytest.mark.parametrize(
+    ("misbehave", "name", "mark", "says"),
+    [
+        ("unauthorized", "key", "fault", "HTTP 401"),
+        ("usage-limit-429", "stream", "fault", "usage limit reached"),
+        ("html-200", "stream", "fault", "a web page"),
+    ],
+)
+def test_an_endpoint_that_does_not_answer(
+    misbehave: str, name: str, mark: str, says: str, well: Person, sandbox: Sandbox
+) -> None:
+    sandbox.misbehave(misbehave)
+    Report(well).expect(name, mark, says)
+
+
+def test_a_model_that_the_endpoint_lacks(well: Person) -> None:
+    Report(well, "--model", "gpt-9").expect("stream", "warning", "gpt-9 not supported here: the key works", "--model")
+
+
+def test_an_endpoint_without_an_address(well: Person) -> None:
+    Report(well, CODEX_BASE_URL="https://nobody.invalid").expect("dns", "fault", "no address", "from CODEX_BASE_URL")
+
+
+def test_an_endpoint_beyond_another_proxy(well: Person, sandbox: Sandbox) -> None:
+    """`run` goes through that one, so it may be well."""
+    with company_proxy(sandbox.url) as company:
+        report = Report(well, CODEX_BASE_URL="https://nobody.invalid", HTTPS_PROXY=f"http://{company.authority}")
+    found = report.of("dns")
+    assert found["mark"] == "warning"
+    assert company.authority in found["mend"]
+
+
+def test_an_endpoint_that_is_down(well: Person, sandbox: Sandbox, nobody: str) -> None:
+    Report(well, CODEX_BASE_URL=nobody).expect("tcp", "fault", "nothing listens", "It comes from CODEX_BASE_URL")
+    well.config.write_text(json.dumps({"baseURL": nobody, "apiKey": sandbox.key}))
+    Report(well).expect("tcp", "fault", "nothing listens", "`codex-transform login` sets it")
+
+
+def test_an_endpoint_of_a_private_authority(well: Person, sandbox: Sandbox, tmp_path: Path) -> None:
+    both, trusted = certificate(tmp_path)
+    with sandboxes.running(Sandbox(certfile=str(both), key=sandbox.key)) as endpoint:
+        report = Report(well, CODEX_BASE_URL=endpoint.url)
+        report.expect("tls", "fault", "an authority that is not trusted", "ssl_verify_upstream_trusted_ca")
+        (well.home / ".mitmproxy" / "config.yaml").write_text(f"ssl_verify_upstream_trusted_ca: {trusted}\n")
+        assert Report(well, CODEX_BASE_URL=endpoint.url).faults() == []
+
+
+def test_instructions_that_are_kept(well: Person) -> None:
+    report = Report(well, "--offline")
+    report.expect("instructions", "warning", "none kept yet", "in the background")
+    mine = well.project / "mine.md"
+    mine.write_text("Do as I say.")
+    Report(well, "--offline", CODEX_INSTRUCTIONS_FILE=str(mine)).expect("instructions", "ok", "your own")

@@ -1,0 +1,97 @@
+"""`doctor` on the programs: mitmproxy, OpenCode, and what OpenCode is told by its own files."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from cli.doctor.report import Report, opencode_json
+from commands import Person
+from running import ROOT
+
+
+def test_an_old_mitmproxy(well: Person, tmp_path: Path) -> None:
+    for version, mark, says in (("10.4.2", "fault", "too old"), ("13.0.0", "warning", "newer than any")):
+        folder = tmp_path / version / f"mitmproxy-{version}.dist-info"
+        folder.mkdir(parents=True)
+        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: mitmproxy\nVersion: {version}\n")
+        path = f"{folder.parent}{os.pathsep}{ROOT}"
+        Report(well, "--offline", PYTHONPATH=path).expect("mitmproxy", mark, says, "Install this package again")
+
+
+def program(folder: Path, name: str, script: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+    return folder
+
+
+def test_a_mitmdump_of_another_environment(well: Person, tmp_path: Path) -> None:
+    folder = program(tmp_path / "bin", "mitmdump", "exit 1")
+    report = Report(well, "--offline", PATH=f"{folder}{os.pathsep}{well.variables['PATH']}")
+    report.expect("mitmdump", "warning", "not the one of this Python", "codex-transform start")
+
+
+def test_no_opencode(well: Person) -> None:
+    report = Report(well, "--offline", PATH="/usr/bin:/bin")
+    report.expect("OpenCode", "fault", "is not on the PATH", "npm i -g opencode-ai")
+    assert "there is no OpenCode" in report.of("trust")["says"]
+
+
+@pytest.mark.parametrize(
+    ("script", "mark", "says"),
+    [("echo 0.15.3", "warning", "older than any"), ("exit 3", "fault", "does not run")],
+)
+def test_another_opencode(script: str, mark: str, says: str, well: Person, tmp_path: Path) -> None:
+    folder = program(tmp_path / "bin", "opencode", script)
+    report = Report(well, "--offline", PATH=f"{folder}:/usr/bin:/bin")
+    report.expect("OpenCode", mark, says)
+    assert "does not run as Bun" in report.of("trust")["says"]
+    assert "reverse mode" in report.of("trust")["mend"]
+
+
+def test_an_opencode_configuration_that_it_does_not_start_with(well: Person) -> None:
+    opencode_json(well, '{"provider": ')
+    Report(well, "--offline").expect("configuration", "fault", "line 1", "Mend it there")
+
+
+def test_an_opencode_configuration_with_a_wrong_value(well: Person) -> None:
+    opencode_json(well, '{"provider": {"openai": {"options": {"reasoningEffort": 5}}}}')
+    Report(well, "--offline").expect("configuration", "warning", "reasoningEffort must be text")
+
+
+def test_a_base_url_that_old_opencode_does_not_start_with(well: Person, tmp_path: Path) -> None:
+    opencode_json(well, json.dumps({"provider": {"openai": {"baseURL": "https://h.example"}}}))
+    assert Report(well, "--offline").of("configuration")["mark"] == "ok"
+    folder = program(tmp_path / "bin", "opencode", "echo 1.3.2")
+    report = Report(well, "--offline", PATH=f"{folder}:/usr/bin:/bin")
+    report.expect("configuration", "fault", "keeps OpenCode 1.1 and 1.3 from starting", "Take it out")
+
+
+def test_models(well: Person) -> None:
+    file = opencode_json(well, '{"provider": {"openai": {"models": {"gpt-5.2": {}, "gpt-5.1-codex-high": {}}}}}')
+    Report(well, "--offline").expect("models", "ok", "2 configured")
+    file.write_text('{"provider": {"openai": {"models": {"gpt-5.2": {}, "gpt-9": {}}}}}')
+    Report(well, "--offline").expect("models", "warning", "not in the catalogue, so sent as they are: gpt-9")
+
+
+def test_the_plugin_is_still_there(well: Person) -> None:
+    opencode_json(well, '{"plugin": ["opencode-openai-codex-auth@4.0.0"]}')
+    report = Report(well, "--offline")
+    report.expect("plugin", "fault", "opencode-openai-codex-auth@4.0.0 is still loaded", "codex-transform config")
+
+
+def test_no_key_for_opencode_to_begin_with(well: Person, nobody: str) -> None:
+    del well.variables["OPENAI_API_KEY"]
+    Report(well, "--offline").expect("login", "ok", "from `codex-transform run opencode`")
+    report = Report(well, "--offline", HTTPS_PROXY=nobody)
+    assert report.of("login")["mark"] == "fault"
+    assert "OPENAI_API_KEY=dummy" in report.of("login")["mend"]
+
+
+def test_a_chatgpt_login(well: Person) -> None:
+    """OpenCode goes to ChatGPT then, even if it has a key."""
+    folder = well.home / ".local" / "share" / "opencode"
+    folder.mkdir(parents=True)
+    (folder / "auth.json").write_text('{"openai": {"type": "oauth", "refresh": "r", "access": "a", "expires": 0}}')
+    Report(well, "--offline").expect("login", "fault", "logged in to ChatGPT", "opencode auth logout")

@@ -1,0 +1,73 @@
+"""What `doctor` says when all is well, and how: in lines, in JSON, without the network, without a home."""
+
+from cli.doctor.report import Report
+from commands import Person
+
+from codex_transform.sandbox import Sandbox
+
+
+def test_all_is_well(well: Person) -> None:
+    report = Report(well)
+    assert report.faults() == []
+    assert report.status == 0
+    for name in ("Python", "mitmproxy", "config file", "base URL", "API key", "dns", "tcp", "key", "stream"):
+        assert report.of(name)["mark"] == "ok", report.text
+    for name in ("OpenCode", "configuration", "models", "plugin", "login", "certificate", "proxy"):
+        assert report.of(name)["mark"] == "ok", report.text
+    report.expect("trust", "ok", "OpenCode's runtime reached the addon through the proxy")
+    report.expect("HTTPS_PROXY", "warning", "is not set in this terminal", "codex-transform run opencode")
+    report.expect("catalogue", "warning", "cannot be had", "codex_catalog_url")
+    assert well.gone()
+
+
+def test_the_document(well: Person) -> None:
+    report = Report(well, "--offline")
+    assert report.document.keys() == {"version", "ok", "checks"}
+    assert report.document["ok"] is True
+    for check in report.document["checks"]:
+        assert check.keys() == {"group", "name", "mark", "says", "mend"}
+        assert check["mark"] in ("ok", "warning", "fault")
+        assert check["says"]
+        assert bool(check["mend"]) == (check["mark"] != "ok"), check
+
+
+def test_lines_for_people(well: Person) -> None:
+    done = well.run("doctor", "--offline", CODEX_MODE="perhaps")
+    assert done.returncode == 1
+    assert "✓ Python: 3." in done.stdout
+    assert "! HTTPS_PROXY: is not set" in done.stdout
+    assert "✗ codex_mode: CODEX_MODE: must be on or off\n    → Write 1 or 0" in done.stdout
+    assert "1 fault, " in done.stdout
+    assert "\x1b" not in done.stdout
+    plain = well.run("doctor", "--offline", CODEX_MODE="perhaps", PYTHONIOENCODING="ascii")
+    assert "+ Python: 3." in plain.stdout
+    assert "x codex_mode: CODEX_MODE: must be on or off\n    -> Write" in plain.stdout
+    with well.at_terminal("doctor", "--offline") as child:
+        shown = child.read()
+    assert "\x1b[32m\x1b[1m✓" in shown
+
+
+def test_offline_asks_nobody(well: Person, sandbox: Sandbox) -> None:
+    report = Report(well, "--offline")
+    assert report.of("endpoint")["says"] == "not tried (--offline)"
+    assert not sandbox.requests
+
+
+def test_a_home_that_cannot_be_looked_into(well: Person) -> None:
+    """A name that is too long stands for a folder that is closed, which root would get into."""
+    report = Report(well, "--offline", HOME=str(well.home / ("x" * 300)))
+    assert "itself failed" not in report.text
+    assert "make it a file of yours" in report.of("config file")["mend"].lower()
+    assert report.of("certificate")["mark"] == "fault"
+
+
+def test_no_home(person: Person) -> None:
+    done = person.run("doctor", HOME="")
+    assert done.returncode == 1
+    assert "HOME" in done.stderr
+
+
+def test_help_names_what_it_does(person: Person) -> None:
+    done = person.run("doctor", "--help")
+    assert done.returncode == 0
+    assert "codex-transform doctor --json" in done.stdout

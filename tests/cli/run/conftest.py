@@ -1,0 +1,12 @@
+"""Somebody whose endpoint is the sandbox."""
+
+import pytest
+from commands import Person
+
+from codex_transform.sandbox import Sandbox
+
+
+@pytest.fixture
+def ready(person: Person, sandbox: Sandbox) -> Person:
+    person.uses(sandbox)
+    return person

@@ -1,0 +1,119 @@
+"""`run`: what the command gets and gives, and what keeps it from running."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pexpect
+import pytest
+from commands import Person
+from running import CLIENT
+
+from codex_transform.sandbox import Sandbox
+
+
+def test_a_client_gets_its_answer_from_the_endpoint(ready: Person, sandbox: Sandbox) -> None:
+    done = ready.run("run", *CLIENT)
+    assert done.returncode == 0, done.stderr + ready.logs
+    assert "[sandbox]" in json.dumps(json.loads(done.stdout)["output"])
+    assert not done.stderr
+    assert len(sandbox.requests) == 1
+    assert sandbox.key not in ready.logs
+    assert not ready.left()
+    assert not list(ready.temporary.iterdir())
+
+
+@pytest.mark.parametrize("dashes", [[], ["--"]])
+@pytest.mark.parametrize("status", [0, 7])
+def test_the_exit_status_is_the_commands(status: int, dashes: list[str], ready: Person) -> None:
+    assert ready.run("run", *dashes, "sh", "-c", f"exit {status}").returncode == status
+
+
+def test_a_command_that_a_signal_ended(ready: Person) -> None:
+    assert ready.run("run", "sh", "-c", "kill -9 $$").returncode == 128 + 9
+
+
+def test_options_behind_the_command_are_its_own(ready: Person) -> None:
+    assert ready.run("run", "echo", "--web", "--help", "-x").stdout == "--web --help -x\n"
+
+
+def test_what_is_piped_in_comes_out(ready: Person) -> None:
+    text = "".join(f"{number}\n" for number in range(700_000))
+    done = ready.run("run", "cat", given=text)
+    assert done.stdout == text
+    assert not done.stderr
+
+
+def test_first_starts_at_once(ready: Person) -> None:
+    """Each makes a certificate; every command must trust the one that its proxy uses."""
+    with ThreadPoolExecutor() as pool:
+        for done in pool.map(lambda _: ready.run("run", *CLIENT), range(3)):
+            assert done.returncode == 0, done.stderr + ready.logs
+            assert "[sandbox]" in done.stdout
+
+
+# What is wrong
+
+
+def test_a_command_that_is_not_there(ready: Person) -> None:
+    done = ready.run("run", "no-such-command")
+    assert done.returncode == 127
+    assert "no-such-command is not found" in done.stderr
+    assert not ready.left()
+
+
+def test_a_command_that_cannot_be_run(ready: Person) -> None:
+    (ready.project / "file").write_text("not a program")
+    done = ready.run("run", "./file")
+    assert done.returncode == 126
+    assert "./file is not a program" in done.stderr
+
+
+def test_without_an_endpoint_and_a_terminal(person: Person) -> None:
+    done = person.run("run", "echo", "hello")
+    assert done.returncode == 1
+    assert "`codex-transform login`" in done.stderr
+    assert not done.stdout
+    assert not list(person.home.iterdir())
+
+
+def test_without_an_endpoint_at_a_terminal_it_is_asked_for(person: Person, sandbox: Sandbox) -> None:
+    with person.at_terminal("run", "echo", "hello") as child:
+        child.expect("Base URL.*: ")
+        child.sendline(sandbox.url)
+        child.expect("stays hidden")
+        child.sendline("sk-wrong-0123456789abcdef")
+        child.expect("✗")
+        child.expect("stays hidden")
+        child.sendline(sandbox.key)
+        child.expect("Kept in")
+        child.expect("hello\r\n")
+        child.expect(pexpect.EOF)
+    assert json.loads(person.config.read_text()) == {"baseURL": sandbox.url, "apiKey": sandbox.key}
+
+
+def test_a_proxy_that_does_not_start(ready: Person) -> None:
+    (ready.home / ".mitmproxy").mkdir()
+    (ready.home / ".mitmproxy" / "config.yaml").write_text("no_such_option_at_all: [")
+    done = ready.run("run", "echo", "hello")
+    assert done.returncode == 1
+    assert "The proxy did not start" in done.stderr
+    assert "config.yaml" in done.stderr
+    assert "codex-transform doctor" in done.stderr
+    assert not done.stdout
+    assert not ready.left()
+
+
+@pytest.mark.parametrize("option", ["mode: [socks5]", "proxyauth: 'user:word'"])
+def test_what_is_set_for_mitmproxy_started_by_hand_keeps_nobody_out(option: str, ready: Person) -> None:
+    (ready.home / ".mitmproxy").mkdir()
+    (ready.home / ".mitmproxy" / "config.yaml").write_text(f"{option}\n")
+    done = ready.run("run", *CLIENT)
+    assert done.returncode == 0, done.stderr + ready.logs
+    assert "[sandbox]" in done.stdout
+
+
+def test_logs_that_cannot_be_written(ready: Person) -> None:
+    (ready.home / ".opencode").write_text("a file where a folder should be")
+    done = ready.run("run", "true")
+    assert done.returncode == 1
+    assert "No log can be written" in done.stderr

@@ -1,0 +1,110 @@
+"""`run` in a company's network: its authority stays trusted, and its proxy is gone through."""
+
+import ssl
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import company_proxy
+import pytest
+from certificates import certificate
+from commands import Person
+from raw_host import Answer, raw_host
+from running import CLIENT
+
+from codex_transform import sandbox as sandboxes
+from codex_transform.sandbox import Sandbox
+
+FETCHES = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=30).status)"
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """A server with a certificate of the company's own, and the file that has the company's authority."""
+    both, trusted = certificate(tmp_path)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(both)
+    with raw_host(tls) as host:
+        host.answers["hello"] = Answer(b"hello")
+        yield f"{host.root}/hello", trusted
+
+
+def test_the_companys_authority_and_ours_are_trusted(ready: Person, authority: tuple[str, Path]) -> None:
+    url, trusted = authority
+    both = f"{FETCHES}\nexec(open({CLIENT[1]!r}).read())"
+    done = ready.run("run", sys.executable, "-c", both, url, SSL_CERT_FILE=str(trusted))
+    assert done.returncode == 0, done.stderr + ready.logs
+    assert done.stdout.startswith("200\n")
+    assert "[sandbox]" in done.stdout
+    # Without the variable the company's server is a stranger.
+    quietly = ["sh", "-c", '"$0" "$@" 2>/dev/null']
+    assert ready.run("run", *quietly, sys.executable, "-c", FETCHES, url).returncode == 1
+
+
+def test_every_variable_of_the_companys_keeps_what_it_says(ready: Person, authority: tuple[str, Path]) -> None:
+    _, trusted = authority
+    names = ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+    shows = "".join(f'cat "${name}"; echo =====;' for name in names)
+    done = ready.run("run", "sh", "-c", shows, **dict.fromkeys(names, str(trusted)))
+    ours = (ready.home / ".mitmproxy" / "mitmproxy-ca-cert.pem").read_text()
+    bundles = done.stdout.split("=====")[:-1]
+    assert len(bundles) == 4
+    for bundle in bundles:
+        assert trusted.read_text() in bundle
+        assert ours in bundle
+
+
+def test_an_authority_that_cannot_be_read(ready: Person) -> None:
+    done = ready.run("run", *CLIENT, SSL_CERT_FILE="/no/such/file.pem")
+    assert done.returncode == 0, done.stderr
+    assert "SSL_CERT_FILE=/no/such/file.pem cannot be read" in done.stderr
+
+
+@pytest.mark.parametrize("base_url", ["https://codex.example", "http://codex.example"])
+@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+def test_through_the_companys_proxy(variable: str, base_url: str, person: Person, tmp_path: Path) -> None:
+    both, _ = certificate(tmp_path)
+    tls = {"certfile": both} if base_url.startswith("https") else {}
+    with sandboxes.running(Sandbox(**tls)) as sandbox, company_proxy.running(sandbox.url, "u:p w") as company:
+        person.variables |= {"CODEX_BASE_URL": base_url, "CODEX_API_KEY": sandbox.key}
+        (person.home / ".mitmproxy").mkdir()
+        # The certificate is for another name.
+        (person.home / ".mitmproxy" / "config.yaml").write_text("ssl_insecure: true")
+        done = person.run("run", *CLIENT, **{variable: f"http://u:p%20w@{company.authority}"})
+    assert done.returncode == 0, done.stderr + person.logs
+    assert "[sandbox]" in done.stdout
+    assert not done.stderr
+    assert [line.removesuffix(" HTTP/1.1") for line in company.asked] == [f"CONNECT codex.example:{443 if tls else 80}"]
+    assert "p w" not in person.logs
+
+
+def test_past_the_companys_proxy_to_this_machine(ready: Person, sandbox: Sandbox) -> None:
+    with company_proxy.running(sandbox.url) as company:
+        done = ready.run("run", *CLIENT, HTTPS_PROXY=f"http://{company.authority}")
+    assert done.returncode == 0, done.stderr + ready.logs
+    assert not company.asked
+
+
+def test_past_the_companys_proxy_to_what_no_proxy_names(person: Person, sandbox: Sandbox) -> None:
+    person.variables |= {"CODEX_BASE_URL": "https://codex.invalid", "CODEX_API_KEY": sandbox.key}
+    with company_proxy.running(sandbox.url) as company:
+        environ = {"HTTPS_PROXY": f"http://{company.authority}", "NO_PROXY": "codex.invalid"}
+        done = person.run("run", "sh", "-c", '"$0" "$@" 2>/dev/null', *CLIENT, **environ)
+    assert done.returncode == 1
+    assert not company.asked
+    assert "codex.invalid" in person.logs
+
+
+@pytest.mark.parametrize(
+    ("proxy", "says"),
+    [
+        ("http://127.0.0.1:9", "HTTPS_PROXY names http://127.0.0.1:9, where nothing listens"),
+        ("socks5://127.0.0.1:9", "HTTP proxies only"),
+        ("http://", "HTTPS_PROXY is not an address"),
+    ],
+)
+def test_a_proxy_that_is_of_no_use(proxy: str, says: str, ready: Person) -> None:
+    done = ready.run("run", *CLIENT, HTTPS_PROXY=proxy)
+    assert done.returncode == 0, done.stderr
+    assert says in done.stderr
+    assert "[sandbox]" in done.stdout

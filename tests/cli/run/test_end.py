@@ -1,0 +1,149 @@
+"""`run` while its command works, and that nothing is left of it, whichever way it ends."""
+
+import os
+import re
+import signal
+import socket
+import sys
+
+import pexpect
+import pytest
+from commands import Person
+from waiting import eventually
+
+SAYS_SIGNALS = """
+import signal, sys
+def told(number, frame):
+    print(signal.Signals(number).name, flush=True)
+    sys.exit(5)
+for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"):
+    signal.signal(getattr(signal, name), told)
+print("begun", flush=True)
+signal.pause()
+"""
+
+# One program from when it says so on; a shell's would be another after a moment.
+STAYS = [sys.executable, "-c", "import signal; print('begun', flush=True); signal.pause()"]
+
+# The proxy is the other child of the command's parent. It has ended when that child is no more, or only waits to be
+# noticed: state Z, and no thread left (the first one is Z as soon as it alone has ended).
+ENDS_THE_PROXY = """
+import os, pathlib, signal, threading
+def stat(process):
+    try:
+        return process.joinpath("stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+def has_ended(process):
+    now = stat(process)
+    return now is None or (now[0] == "Z" and int(now[17]) < 2)
+for process in pathlib.Path("/proc").glob("[0-9]*"):
+    now = stat(process)
+    if now and now[1] == str(os.getppid()) and process.name != str(os.getpid()):
+        os.kill(int(process.name), signal.SIGTERM)
+        waiting = threading.Event()
+        assert any(has_ended(process) or waiting.wait(0.02) for _ in range(1000))
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"])
+def test_a_signal_goes_to_the_command(name: str, ready: Person) -> None:
+    process = ready.begun("run", sys.executable, "-c", SAYS_SIGNALS)
+    process.send_signal(getattr(signal, name))
+    said, _ = process.communicate(timeout=30)
+    assert said == f"{name}\n"
+    assert process.returncode == 5
+    assert ready.gone()
+
+
+def test_the_proxy_ends_when_run_is_killed(ready: Person) -> None:
+    process = ready.begun("run", *STAYS)
+    assert len(ready.left()) == 3
+    process.kill()
+    process.wait(20)
+    # The command itself goes on: nobody can tell it.
+    assert eventually(lambda: len(ready.left()) == 1), ready.left()
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.stdout is not None
+    process.stdout.close()
+    assert ready.gone()
+
+
+def test_ctrl_c_at_a_terminal_goes_to_the_command_once(ready: Person) -> None:
+    counts = SAYS_SIGNALS.replace("    sys.exit(5)\n", "").replace("signal.pause()", "sys.stdin.readline()")
+    with ready.at_terminal("run", sys.executable, "-c", counts) as child:
+        child.expect("begun")
+        child.send("\x03")
+        child.expect("SIGINT")
+        child.send("\x03")
+        child.expect("SIGINT")
+        child.sendline()
+        assert "SIGINT" not in child.read()
+        child.close()
+    assert child.exitstatus == 0
+    assert ready.gone()
+
+
+def test_the_terminal_is_the_commands(ready: Person) -> None:
+    says = "import os; print('ours' if os.tcgetpgrp(0) == os.getpgrp() else 'not ours', os.get_terminal_size())"
+    with ready.at_terminal("run", sys.executable, "-c", says) as child:
+        said = child.read()
+    assert "ours os.terminal_size(columns=120, lines=40)" in said
+
+
+JOB = """
+import signal
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+signal.signal(signal.SIGCONT, lambda number, frame: print("awake", flush=True))
+print("asleep", flush=True)
+while True:
+    signal.pause()
+"""
+
+
+def test_a_shell_with_jobs_of_its_own(ready: Person) -> None:
+    """The keys are pressed when the job has the terminal: it says something then that has not been typed."""
+    (ready.project / "job.py").write_text(JOB)
+    with ready.at_terminal("run", "bash", "--norc", "-i", PS1="ask> ") as child:
+        child.expect_exact("ask> ")
+        child.sendline(f'"{sys.executable}" job.py')
+        child.expect("asleep")
+        child.send("\x1a")
+        child.expect("Stopped")
+        child.expect_exact("ask> ")
+        child.sendline("fg")
+        child.expect("awake")
+        child.send("\x03")
+        child.expect_exact("ask> ")
+        child.sendline("exit 4")
+        child.expect(pexpect.EOF)
+        child.close()
+    assert child.exitstatus == 4
+    assert ready.gone()
+
+
+def test_the_port_is_closed_after(ready: Person) -> None:
+    port = int(ready.run("run", "sh", "-c", "echo ${HTTPS_PROXY##*:}").stdout)
+    with pytest.raises(ConnectionRefusedError):
+        socket.create_connection(("127.0.0.1", port), 5)
+
+
+def test_a_proxy_that_ends_before_the_command(ready: Person) -> None:
+    done = ready.run("run", sys.executable, "-c", ENDS_THE_PROXY)
+    assert done.returncode == 0, done.stderr
+    assert "the proxy ended before the command did" in done.stderr
+    assert "listening at" in done.stderr
+
+
+def test_mitmweb_beside_it(ready: Person) -> None:
+    (ready.home / ".mitmproxy").mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        config = f"web_open_browser: false\nweb_port: {taken.getsockname()[1]}\n"
+        (ready.home / ".mitmproxy" / "config.yaml").write_text(config)
+        process = ready.begun("run", "--web", *STAYS)
+        port = int(re.findall(r"http://127\.0\.0\.1:(\d+)/", ready.logs)[0])
+        assert port != taken.getsockname()[1]
+        socket.create_connection(("127.0.0.1", port), 5).close()
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+    assert ready.gone()

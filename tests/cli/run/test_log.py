@@ -1,0 +1,26 @@
+"""The log of `run`'s proxy, where people look when OpenCode waits and says nothing."""
+
+import sys
+
+from commands import Person
+from running import ROOT
+
+from codex_transform.sandbox import Sandbox
+
+ASKS = f"{sys.executable} {ROOT / 'tests' / 'asks.py'} 2>/dev/null"
+
+
+def test_it_holds_calls_and_what_went_wrong_and_no_connections(ready: Person, sandbox: Sandbox) -> None:
+    sandbox.misbehave("plain-500", times=1)
+    done = ready.run("run", "sh", "-c", f"{ASKS}; {ASKS}")
+    assert done.returncode == 0, done.stderr
+    assert "] gpt-5.1 medium · " in ready.logs
+    assert "500 server_error: Internal Server Error" in ready.logs
+    for noise in ("client connect", "server connect", "<<"):
+        assert noise not in ready.logs
+
+
+def test_a_client_that_does_not_trust_the_proxy_is_in_it(ready: Person) -> None:
+    without = f"SSL_CERT_FILE=/dev/null {ASKS}"
+    assert ready.run("run", "sh", "-c", without).returncode != 0
+    assert "does not trust the proxy's certificate" in ready.logs

@@ -1,0 +1,79 @@
+"""`run`: the variables that its command gets, and those that it does not."""
+
+import json
+import re
+
+import pytest
+from commands import Person
+
+
+def test_variables_are_for_the_command_alone(ready: Person) -> None:
+    said = dict(line.split("=", 1) for line in ready.run("run", "env").stdout.splitlines() if "=" in line)
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+", said["HTTPS_PROXY"])
+    assert said["https_proxy"] == said["HTTPS_PROXY"]
+    assert said["NO_PROXY"] == said["no_proxy"] == "localhost,127.0.0.1,::1"
+    assert said["NODE_EXTRA_CA_CERTS"].startswith(str(ready.temporary))
+    assert said["OPENAI_API_KEY"] == "dummy"
+    assert "HTTP_PROXY" not in said
+
+
+@pytest.mark.parametrize(
+    ("url", "seen"),
+    [
+        ("https://llm.example/v1", "none"),
+        ("https://api.openai.com/v1", "https://api.openai.com/v1"),
+        ("", ""),
+    ],
+)
+def test_a_base_url_that_leads_past_the_proxy_is_not_for_the_command(ready: Person, url: str, seen: str) -> None:
+    done = ready.run("run", "sh", "-c", "echo ${OPENAI_BASE_URL-none}", OPENAI_BASE_URL=url)
+    assert done.stdout.strip() == seen
+    assert ("OPENAI_BASE_URL leads past the proxy" in done.stderr) == (seen == "none")
+
+
+@pytest.mark.parametrize(
+    ("given", "expected", "warned"),
+    [
+        ("intern.example,10.0.0.0/8", "intern.example,10.0.0.0/8,localhost,127.0.0.1,::1", []),
+        ("localhost, ::1", "localhost,::1,127.0.0.1", []),
+        ("*", "localhost,127.0.0.1,::1", ["*"]),
+        (
+            "a.example,.openai.com,api.openai.com",
+            "a.example,localhost,127.0.0.1,::1",
+            [".openai.com", "api.openai.com"],
+        ),
+        ("notopenai.com", "notopenai.com,localhost,127.0.0.1,::1", []),
+    ],
+)
+def test_no_proxy(given: str, expected: str, warned: list[str], ready: Person) -> None:
+    done = ready.run("run", "sh", "-c", "echo $NO_PROXY; echo $no_proxy", NO_PROXY=given)
+    assert done.stdout == f"{expected}\n{expected}\n"
+    assert re.findall(r"NO_PROXY leaves out (\S+):", done.stderr) == warned
+
+
+def test_a_key_of_the_users_stays(ready: Person) -> None:
+    assert ready.run("run", "sh", "-c", "echo $OPENAI_API_KEY", OPENAI_API_KEY="sk-own").stdout == "sk-own\n"
+
+
+@pytest.mark.parametrize("xdg", [True, False])
+@pytest.mark.parametrize(
+    ("login", "expected"),
+    [
+        ({"openai": {"type": "api", "key": "sk-x"}}, ""),
+        ({"openai": {"type": "oauth"}}, ""),
+        ({"anthropic": {"type": "api"}}, "dummy"),
+        ([], "dummy"),
+    ],
+)
+def test_opencodes_own_login(login: object, expected: str, xdg: bool, ready: Person) -> None:
+    data = ready.home / "data" if xdg else ready.home / ".local" / "share"
+    (data / "opencode").mkdir(parents=True)
+    (data / "opencode" / "auth.json").write_text(json.dumps(login))
+    environ = {"XDG_DATA_HOME": str(data)} if xdg else {}
+    done = ready.run("run", "sh", "-c", "echo $OPENAI_API_KEY", **environ)
+    assert done.stdout == f"{expected}\n"
+    assert ("logged in to ChatGPT" in done.stderr) is ("oauth" in json.dumps(login))
+
+
+def test_a_client_whose_own_key_is_used_gets_no_other(ready: Person) -> None:
+    assert ready.run("run", "sh", "-c", "echo $OPENAI_API_KEY", CODEX_FORWARD_CLIENT_KEY="1").stdout == "\n"

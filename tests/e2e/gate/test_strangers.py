@@ -1,0 +1,120 @@
+"""Who may use the proxy: this machine, and others only if they are allowed to and have a password."""
+
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+
+from memory import Memory
+from neighbour import Neighbour
+from running import Proxy
+from waiting import eventually
+from wire import TUNNEL, error, post, status, talk
+
+from codex_transform.sandbox import Sandbox
+
+Start = Callable[..., Proxy]
+
+
+def refusals(proxy: Proxy, stranger: Neighbour) -> list[str]:
+    """The lines that say so."""
+    return [line for line in proxy.lines if f"refused a client at {stranger.address}:" in line]
+
+
+def test_strangers_get_no_further_than_a_403(
+    proxy: Start, sandbox: Sandbox, stranger: Neighbour, at: Callable[[str], str]
+) -> None:
+    further = ("regular", f"upstream:{sandbox.url}", f"reverse:{sandbox.url}", "socks5")
+    modes = ("regular", *(mode + at(stranger.ours) for mode in further))
+    running = proxy(*(option for mode in modes for option in ("--mode", mode)))
+    for mode in (r"HTTP\(S\) proxy", r"HTTP\(S\) proxy \(upstream mode\)", "reverse proxy"):
+        port = running.port_of(mode, stranger.ours)
+        for data in (
+            post(),
+            post(b"/v1/responses"),
+            b"GET http://elsewhere.example/secret HTTP/1.1\r\nHost: elsewhere.example\r\n\r\n",
+            b"GET /secret HTTP/1.1\r\nHost: localhost\r\n\r\n",
+            TUNNEL % (b"api.openai.com:443", b"api.openai.com:443"),
+            TUNNEL % (b"elsewhere.example:443", b"elsewhere.example:443"),
+            b"\r\n\r\n",
+        ):
+            answer = stranger.talk(port, data)
+            assert status(answer) == 403, (mode, data, answer)
+            assert "codex_allow_remote" in error(answer)["message"]
+            assert error(answer)["type"] == "permission_error"
+    greeting = b"\x05\x01\x00" + b"\x05\x01\x00\x03\x0eapi.openai.com\x01\xbb"
+    assert stranger.talk(running.port_of("SOCKS v5 proxy", stranger.ours), greeting) == b""
+    assert sandbox.requests == []
+    assert eventually(lambda: len(refusals(running, stranger)) >= 3 * 7 + 1)
+    assert len(refusals(running, stranger)) == 3 * 7 + 1
+    assert all("codex_allow_remote" in line for line in refusals(running, stranger))
+    assert "secret" not in running.log
+    # The same place, from this machine.
+    with socket.create_connection(
+        (stranger.ours, running.port_of(r"HTTP\(S\) proxy", stranger.ours)), timeout=30
+    ) as own:
+        own.sendall(post(extra=b"Connection: close\r\n"))
+        assert status(own.recv(65536)) == 200
+
+
+def test_a_stranger_who_speaks_tls_gets_the_403_in_it(proxy: Start, stranger: Neighbour) -> None:
+    running = proxy("--mode", "regular", "--mode", f"reverse:https://api.openai.com@{stranger.ours}:0")
+    port = running.port_of("reverse proxy", stranger.ours)
+    program = (
+        "import socket, ssl, sys; context = ssl.create_default_context(cafile=sys.argv[3]);"
+        "context.set_alpn_protocols(['h2', 'http/1.1']);"
+        "raw = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=20);"
+        "client = context.wrap_socket(raw, server_hostname='api.openai.com');"
+        "client.sendall(b'GET / HTTP/1.1\\r\\n\\r\\n'); print(client.recv(4096))"
+    )
+    command = stranger.command(sys.executable, "-c", program, stranger.ours, port, running.ca)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert "HTTP/1.1 403 " in done.stdout
+    assert "codex_allow_remote" in done.stdout
+
+
+def test_a_strangers_body_takes_no_memory(proxy: Start, stranger: Neighbour) -> None:
+    running = proxy("--mode", "regular", "--mode", f"regular@{stranger.ours}:0")
+    port = running.port_of(r"HTTP\(S\) proxy", stranger.ours)
+    stranger.talk(port, post())
+    memory = Memory(running)
+    answer = stranger.talk(port, post(length=b"300000000", body=b""), more=300_000_000 // 65536)
+    assert answer == b"" or status(answer) == 403  # lost when the connection is cut while the client still sends
+    assert memory.grown() < 30_000 * 1024
+    assert eventually(lambda: len(refusals(running, stranger)) == 2)
+
+
+def test_strangers_with_a_password_are_served(proxy: Start, sandbox: Sandbox, stranger: Neighbour) -> None:
+    running = proxy(
+        *("--mode", "regular", "--mode", f"regular@{stranger.ours}:0"),
+        *("--set", "codex_allow_remote=true", "--proxyauth", "me:secret"),
+    )
+    port = running.port_of(r"HTTP\(S\) proxy", stranger.ours)
+    answer = stranger.talk(port, post(extra=b"Connection: close\r\n"))
+    assert status(answer) == 407
+    allowed = b"Proxy-Authorization: Basic bWU6c2VjcmV0\r\nConnection: close\r\n"
+    assert status(stranger.talk(port, post(extra=allowed))) == 200
+    (entry,) = sandbox.requests
+    assert "proxy-authorization" not in entry["headers"]
+    loopback = b"http://127.0.0.1:%d/" % running.port
+    answer = stranger.talk(port, post(loopback, allowed))
+    assert status(answer) == 403
+    assert "NO_PROXY" in error(answer)["message"]
+
+
+def test_remote_use_without_a_password_is_refused_to_everybody(proxy: Start, sandbox: Sandbox) -> None:
+    running = proxy(CODEX_ALLOW_REMOTE="1")
+    running.wait_for("codex_allow_remote is on.*--proxyauth")
+    answer = talk(running.port, post())
+    assert status(answer) == 403
+    assert "--proxyauth" in error(answer)["message"]
+    assert sandbox.requests == []
+
+
+def test_listening_to_others_is_warned_of(proxy: Start, stranger: Neighbour) -> None:
+    modes = ("regular", f"regular@{stranger.ours}:0", "socks5@0.0.0.0:0", "regular@::1:0")
+    running = proxy(*(option for mode in modes for option in ("--mode", mode)))
+    running.wait_for("socks5@0.0.0.0:0 mode listens on 0.0.0.0.*--listen-host 127.0.0.1")
+    running.wait_for(re.escape(f"regular@{stranger.ours}:0 mode listens on {stranger.ours}"))
+    assert len(re.findall("mode listens on", running.log)) == 2

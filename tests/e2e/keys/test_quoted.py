@@ -1,0 +1,86 @@
+"""An endpoint that quotes the key in its answer: neither the client nor anything that is kept has it."""
+
+import json
+import re
+import socket
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from e2e.keys.recording import HELLO, flows, message, recording
+from scripted import Scripted, scripted
+
+from codex_transform.endpoint import redact
+
+
+def authorization(request: bytes) -> str:
+    (found,) = re.findall(rb"(?i)\r\nauthorization: (.*)\r\n", request)
+    return str(found.decode())
+
+
+def answering(answer: Callable[[str], bytes]) -> closing[Scripted]:
+    """An endpoint whose answer is made of the Authorization that it was sent."""
+
+    def play(endpoint: Scripted, client: socket.socket, _number: int) -> None:
+        while endpoint.read(client):
+            client.sendall(answer(authorization(endpoint.asked[-1])))
+
+    return scripted(play)
+
+
+def response(status: int, headers: str, body: str) -> bytes:
+    return f"HTTP/1.1 {status} Yes\r\n{headers}\r\nContent-Length: {len(body)}\r\n\r\n{body}".encode()
+
+
+@pytest.mark.parametrize("key", ["sk-of-an-endpoint-0123456789", "my-own-words-as-a-key"])
+@pytest.mark.parametrize("status", [400, 401, 429, 500])
+def test_an_endpoint_that_quotes_the_key(tmp_path: Path, key: str, status: int) -> None:
+    def answer(sent: str) -> bytes:
+        body = json.dumps({"error": {"message": f"Bad key: {sent.partition(' ')[2]}, try another."}})
+        return response(status, f"Content-Type: application/json\r\nX-Debug: {sent}", body)
+
+    with answering(answer) as endpoint:
+        endpoint.key = key
+        with recording(tmp_path / "home", endpoint) as proxy:
+            for stream in (True, False):
+                got, headers, body = proxy.send({**HELLO, "stream": stream})
+                assert got == status
+                assert key not in f"{headers} {body.decode()}"
+                assert f"…{key[-4:]}" in message(body)
+        assert [authorization(request) for request in endpoint.asked] == [f"Bearer {key}"] * 2
+
+
+@pytest.mark.parametrize("stored", ["true", "false"])
+def test_a_stream_that_quotes_the_key(tmp_path: Path, stored: str) -> None:
+    """Whoever keeps the stream, mitmproxy's own option or this addon: what is kept has no key, nor has the comment."""
+
+    def answer(sent: str) -> bytes:
+        failure = {"code": "server_error", "message": f"Bad key: {sent.partition(' ')[2]}."}
+        events = (
+            {"type": "response.created", "response": {"id": "r"}},
+            {"type": "response.failed", "response": {"id": "r", "status": "failed", "error": failure}},
+        )
+        body = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events)
+        return response(200, "Content-Type: text/event-stream", body)
+
+    with answering(answer) as endpoint:
+        home = tmp_path / "home"
+        with recording(home, endpoint, stored=stored) as proxy:
+            assert proxy.send(HELLO)[0] == 200
+        (flow,) = flows(home / "flows")
+        assert flow.response
+        shown = redact(endpoint.key)
+        assert shown.encode() in (flow.response.raw_content or b"")
+        assert f"failed server_error: Bad key: {shown}." in flow.comment
+
+
+def test_bytes_that_are_no_answer_and_quote_the_key(tmp_path: Path) -> None:
+    def play(endpoint: Scripted, client: socket.socket, _number: int) -> None:
+        endpoint.read(client)
+        client.sendall(f"ERROR for {authorization(endpoint.asked[-1])}\r\n\r\n".encode())
+
+    with scripted(play) as endpoint, recording(tmp_path / "home", endpoint) as proxy:
+        status, _, answer = proxy.send(HELLO)
+        assert status == 502
+        assert endpoint.key not in message(answer)

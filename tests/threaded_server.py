@@ -1,0 +1,56 @@
+"""What the small servers of the tests share: how one in a thread takes connections, and how it ends.
+
+What is spoken is up to each: `serve` has a connection to itself, in a thread of its own.
+"""
+
+import socket
+import threading
+from contextlib import suppress
+
+
+class ThreadedServer:
+    """A server on loopback, at `port`, from when it is made until `close`; `clients` are all that came, in order.
+
+    A subclass sets what its `serve` needs before it calls `__init__`, for a client may come at once.
+    """
+
+    def __init__(self) -> None:
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.port: int = self._server.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.clients: list[socket.socket] = []
+        self._threads: list[threading.Thread] = []
+        self._acceptor = threading.Thread(target=self._accept)
+        self._acceptor.start()
+
+    def serve(self, client: socket.socket) -> None:
+        """Talks to one client, who is left at the end, or at an OSError."""
+        raise NotImplementedError
+
+    def close(self) -> None:
+        """Leaves every client; nothing of it runs any more then."""
+        _shut(self._server)
+        self._acceptor.join(10)
+        self._server.close()
+        for client in self.clients:
+            _shut(client)
+        for thread in self._threads:
+            thread.join(10)
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                client, _ = self._server.accept()
+                self.clients.append(client)
+                self._threads.append(threading.Thread(target=self._talk, args=(client,)))
+                self._threads[-1].start()
+
+    def _talk(self, client: socket.socket) -> None:
+        with client, suppress(OSError):
+            self.serve(client)
+
+
+def _shut(connection: socket.socket) -> None:
+    """Wakes the thread that waits for it, which closing alone would not."""
+    with suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)

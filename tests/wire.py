@@ -1,0 +1,78 @@
+"""HTTP/1 as bytes, written and read without a library that would mend them."""
+
+import json
+import re
+import socket
+import sys
+from contextlib import suppress
+from typing import Any
+
+BODY = json.dumps({"model": "gpt-5.1-codex", "input": "say hello"}).encode()
+
+
+TUNNEL = b"CONNECT %s HTTP/1.1\r\nHost: %s\r\n\r\n"
+
+
+def post(
+    target: bytes = b"http://api.openai.com/v1/responses",
+    extra: bytes = b"",
+    *,
+    host: bytes = b"api.openai.com",
+    length: bytes | None = b"%d" % len(BODY),
+    body: bytes = BODY,
+    start: bytes = b"POST %s HTTP/1.1",
+) -> bytes:
+    """A request, well-formed but for what is given. `extra` are header lines."""
+    if length is not None:
+        extra += b"Content-Length: " + length + b"\r\n"
+    return start % target + b"\r\nHost: " + host + b"\r\n" + extra + b"\r\n" + body
+
+
+def chunked(body: bytes) -> bytes:
+    return b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body)
+
+
+def talk(
+    port: int,
+    data: bytes,
+    *,
+    host: str = "127.0.0.1",
+    more: int = 0,
+    may_be_cut: bool = False,
+    to_the_end: bool = False,
+    patience: float = 30,
+) -> bytes:
+    """What comes back for these bytes, after which as many blocks of 64 KiB are sent: one whole answer, or all
+    `to_the_end` of the connection or of our patience. Unless it `may_be_cut`, a connection must not be reset."""
+    answer = b""
+    cut = (ConnectionError,) if may_be_cut else ()
+    with socket.create_connection((host, port), timeout=patience) as client, suppress(TimeoutError, *cut):
+        with suppress(*cut):
+            client.sendall(data)
+            for _ in range(more):
+                client.sendall(bytes(65536))
+        while (to_the_end or not is_whole(answer)) and (piece := client.recv(65536)):
+            answer += piece
+    return answer
+
+
+def is_whole(answer: bytes) -> bool:
+    head, end, body = answer.partition(b"\r\n\r\n")
+    length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
+    return bool(end) and len(body) >= int(length[1] if length else 0)
+
+
+def status(answer: bytes) -> int:
+    match = re.match(rb"HTTP/1\.[01] (\d{3}) ", answer)
+    return int(match[1]) if match else 0
+
+
+def error(answer: bytes) -> dict[str, Any]:
+    return dict(json.loads(answer.partition(b"\r\n\r\n")[2])["error"])
+
+
+if __name__ == "__main__":
+    # From elsewhere: host, port, bytes as hexadecimal digits, number of blocks; what it prints is written so too.
+    there, number, given, blocks = sys.argv[1:]
+    received = talk(int(number), bytes.fromhex(given), host=there, more=int(blocks), may_be_cut=True)
+    sys.stdout.write(received.hex())
