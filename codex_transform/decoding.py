@@ -15,7 +15,7 @@ import zstandard
 
 _GZIP = 16 + zlib.MAX_WBITS
 
-# How many bytes may come of the bytes of one call; no answer of a model is as long.
+# How many bytes may come of the bytes of one call; no request and no answer is as long.
 MOST = 64_000_000
 
 
