@@ -82,7 +82,7 @@ def test_an_encoded_body(quiet_proxy: Proxy, shared_sandbox: Sandbox, encoding: 
     ("encoding", "packed", "says"),
     [
         ("gzip", gzip.compress(HELLO)[:-9], "ends too early"),
-        ("gzip", gzip.compress(bytes(100_000_000), 9), "more than 64 MB"),
+        ("gzip", gzip.compress(bytes(70_000_000)), "more than 64 MB"),
         ("zip", HELLO, "unknown content encoding 'zip'"),
     ],
     ids=["cut off", "a bomb", "unknown"],
