@@ -124,5 +124,7 @@ def real_opencode() -> Path:
     program = programs.opencode(programs.OPENCODE)
     if program is None:
         why = f"OpenCode is not there: {programs.install_command(programs.OPENCODE)}"
-        pytest.fail(why) if os.environ.get("CI") == "true" else pytest.skip(why)
+        if os.environ.get("CI") == "true":
+            pytest.fail(why)
+        pytest.skip(why)
     return program

@@ -94,7 +94,7 @@ class _Connection:
         self._number = number
         self._reader = reader
         self._writer = writer
-        self._http = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
+        self._http = H2Connection(H2Configuration(client_side=False))
         self._coming: dict[int, tuple[list[tuple[str, str]], bytearray]] = {}
         self._answers: dict[int, asyncio.Task[None]] = {}
         self._window = asyncio.Event()
@@ -116,7 +116,8 @@ class _Connection:
     def _handle(self, event: Event) -> None:
         match event:
             case RequestReceived():
-                self._coming[event.stream_id] = (list(event.headers), bytearray())
+                headers = [(name.decode(), value.decode()) for name, value in event.headers]
+                self._coming[event.stream_id] = (headers, bytearray())
             case DataReceived():
                 self._coming[event.stream_id][1].extend(event.data)
                 self._http.acknowledge_received_data(event.flow_controlled_length, event.stream_id)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from email.message import Message
 from http.client import HTTPConnection
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from waiting import eventually
 
@@ -23,6 +23,16 @@ ROOT = Path(__file__).resolve().parent.parent
 CLIENT = [sys.executable, str(ROOT / "tests" / "asks.py")]
 MITMDUMP = Path(sys.executable).with_name("mitmdump.exe" if os.name == "nt" else "mitmdump")
 LISTENING = re.compile(r"proxy(?: to \S+)? listening at (?:\w+://)?127\.0\.0\.1:(\d+)")
+
+
+class Endpoint(Protocol):
+    """As much of an endpoint as the proxy is told: the sandbox, or one of the tests' own."""
+
+    @property
+    def url(self) -> str: ...
+
+    @property
+    def key(self) -> str: ...
 
 
 @dataclass
@@ -121,9 +131,9 @@ def _watched(process: subprocess.Popen[str], home: Path) -> Iterator[Proxy]:
 
 @contextmanager
 def mitmdump(
-    home: Path, sandbox: Sandbox, *options: str, program: Path | None = None, **environ: str | None
+    home: Path, endpoint: Endpoint, *options: str, program: str | Path | None = None, **environ: str | None
 ) -> Iterator[Proxy]:
-    """mitmdump, or another of mitmproxy's programs, with the addon, set up for the sandbox; `environ` replaces
+    """mitmdump, or another of mitmproxy's programs, with the addon, set up for the endpoint; `environ` replaces
     variables, None removes one.
 
     At its end nothing may have gone wrong in it unnoticed, and the key may not be in its log.
@@ -132,8 +142,8 @@ def mitmdump(
     variables = {
         "PATH": os.environ["PATH"],
         "HOME": str(home),
-        "CODEX_BASE_URL": sandbox.url,
-        "CODEX_API_KEY": sandbox.key,
+        "CODEX_BASE_URL": endpoint.url,
+        "CODEX_API_KEY": endpoint.key,
         # Nobody answers there: instructions come from the fallback, as on a network without GitHub.
         "CODEX_CATALOG_URL": "http://127.0.0.1:9/none",
         "PYTHONUNBUFFERED": "1",
@@ -158,7 +168,7 @@ def mitmdump(
         finally:
             # Ended while a client is connected, asyncio reports the cancelled connections: that is no fault.
             said = proxy.log if process.poll() is None else ""
-    for fault in ("Traceback", "has crashed", sandbox.key):
+    for fault in ("Traceback", "has crashed", endpoint.key):
         assert fault not in said, said
 
 

@@ -122,5 +122,6 @@ def test_an_error_never_quotes_the_text() -> None:
 
 
 def test_kinds_are_named_as_json_names_them() -> None:
-    kinds = [jsonc.kind(value) for value in (None, True, "", 1, 1.5, [], {})]
+    values: tuple[object, ...] = (None, True, "", 1, 1.5, [], {})
+    kinds = [jsonc.kind(value) for value in values]
     assert kinds == ["null", "true or false", "text", "a number", "a number", "a list", "an object"]

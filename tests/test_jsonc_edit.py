@@ -42,7 +42,8 @@ def tokens(value: object, rnd: random.Random) -> list[str]:
 def written(value: object, rnd: random.Random) -> str:
     """`value` as somebody might have written it: pretty, or with anything that may stand between two tokens."""
     if rnd.random() < 0.3:
-        return json.dumps(value, indent=rnd.choice([1, 2, 4, "\t"]))
+        indents: list[int | str] = [1, 2, 4, "\t"]
+        return json.dumps(value, indent=rnd.choice(indents))
     text = "".join(rnd.choice(NOISE) + token for token in tokens(value, rnd)) + rnd.choice(NOISE)
     return ("\ufeff" if rnd.random() < 0.2 else "") + text
 

@@ -42,7 +42,7 @@ def test_every_setting_has_a_knob_and_a_help() -> None:
 
 def test_settings_and_knobs_cannot_be_changed() -> None:
     with pytest.raises(ValidationError):
-        Settings().mode = False  # type: ignore[misc]
+        Settings().mode = False
     with pytest.raises(dataclasses.FrozenInstanceError):
         KNOBS[0].field = "x"  # type: ignore[misc]
 

@@ -134,7 +134,8 @@ def test_mitmdump_with_its_addon(installed: Installed, sandbox: Sandbox) -> None
     """As `mitmdump -s "$(codex-transform addon-path)"`; that program itself belongs to another environment here."""
     addon = installed.run("codex-transform", "addon-path").strip()
     mitmdump = "from mitmproxy.tools.main import mitmdump; mitmdump()"
-    command = [installed.python, "-P", "-c", mitmdump, "-s", addon, "--listen-host", "127.0.0.1", "--listen-port", "0"]
+    listening = ("--listen-host", "127.0.0.1", "--listen-port", "0")
+    command: list[str | Path] = [installed.python, "-P", "-c", mitmdump, "-s", addon, *listening]
     with serving(command, installed.environ(sandbox), installed.home, installed.home) as proxy:
         status, _, body = proxy.send({"model": "gpt-5.1", "input": "say hello"})
     assert status == 200, body

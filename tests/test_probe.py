@@ -3,7 +3,7 @@
 import json
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -254,6 +254,7 @@ def test_a_connection_that_is_left_is_closed(sandbox: Sandbox) -> None:
     found = probe(parse(sandbox.url), KEY)
     assert next(found).name == "dns"
     assert next(found).name == "tcp"
-    found.close()  # type: ignore[attr-defined]
+    assert isinstance(found, Generator)
+    found.close()
     sandbox.forget()
     assert steps(sandbox)[-1].ok

@@ -18,9 +18,9 @@ import click
 import pexpect
 import pytest
 import readme
-from commands import ROOT, Person, real_opencode
+from commands import Person, real_opencode
 from readme import BOTH, ENGLISH, Readme
-from running import MITMDUMP, Proxy, serving
+from running import MITMDUMP, ROOT, Proxy, serving
 from waiting import eventually
 
 from codex_transform import sandbox as sandboxes

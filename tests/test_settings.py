@@ -143,6 +143,7 @@ def test_what_is_empty_is_not_set(knob: Knob, empty: str, config: Path, tmp_path
     write(config, {knob.key: value})
     result = loaded(config, {knob.option: empty}, {knob.environ: empty})
     assert getattr(result.settings, knob.field) == meaning
+    nothing: object
     for nothing in (empty, None, []):
         write(config, {knob.key: nothing})
         assert loaded(config) == loaded(tmp_path / "missing")
@@ -189,6 +190,7 @@ def test_a_wrong_value_is_a_problem_and_no_lower_source_stands_in(
 @pytest.mark.parametrize("knob", KNOBS, ids=lambda knob: knob.field)
 def test_a_wrong_type_in_the_file_is_a_problem_and_the_rest_holds(knob: Knob, config: Path) -> None:
     other = "debug" if knob.field != "debug" else "logRequests"
+    wrong: object
     for wrong in (-5, {"a": 1}, [[]], 1.5):
         write(config, {knob.key: wrong, other: True})
         result = loaded(config)

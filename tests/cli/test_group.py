@@ -4,7 +4,8 @@ import subprocess
 import sys
 
 import pytest
-from commands import ROOT, Person
+from commands import Person
+from running import ROOT
 
 from codex_transform import __version__
 

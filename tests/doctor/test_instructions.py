@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,14 +21,14 @@ def patient(home: Path, root: str) -> Patient:
     return Patient({"PATH": os.defpath}, home, home, loaded, client, ())
 
 
-def one(findings: object) -> Finding:
-    (found,) = findings  # type: ignore[misc, attr-defined]
+def one(findings: Iterable[Finding]) -> Finding:
+    (found,) = findings
     assert isinstance(found, Finding)
     return found
 
 
 @pytest.fixture
-def host() -> object:
+def host() -> Iterator[RawHost]:
     with raw_host() as running:
         running.answers[f"main/{NEW_PATH}"] = Answer(catalogue("gpt-5.2", "gpt-5.1"))
         yield running

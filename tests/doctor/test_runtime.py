@@ -28,7 +28,9 @@ def program(request: pytest.FixtureRequest) -> Path:
     found = programs.opencode(request.param)
     if found is None:
         why = f"OpenCode is not there: {programs.install_command(request.param)}"
-        pytest.fail(why) if os.environ.get("CI") == "true" else pytest.skip(why)
+        if os.environ.get("CI") == "true":
+            pytest.fail(why)
+        pytest.skip(why)
     return found
 
 

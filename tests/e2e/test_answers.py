@@ -200,8 +200,9 @@ def test_tool_calls_of_every_kind(sdk: openai.OpenAI, kind: str, name: str) -> N
     prompt, tool, member, words = TOOLS[kind]
     request = {**HELLO, "input": prompt, "tools": [tool], "extra_headers": misbehave(name)}
     with sdk.responses.stream(**request) as events:
-        deltas = "".join(event.delta for event in events if event.type.endswith(("arguments.delta", "input.delta")))
+        seen: list[Any] = list(events)
         streamed = events.get_final_response()
+    deltas = "".join(event.delta for event in seen if event.type.endswith(("arguments.delta", "input.delta")))
     for response in (streamed, sdk.responses.create(**request)):
         assert [item.type for item in response.output] == ["reasoning", kind]
         call = response.output[1].to_dict()
@@ -266,6 +267,7 @@ def refused(error: openai.APIError, expected: Fails) -> None:
     if expected.retry_after is None:
         assert wait is None
     else:
+        assert wait is not None
         # A limit that ends at a moment is some seconds nearer by now.
         assert expected.retry_after - 30 <= int(wait) <= expected.retry_after
     if not expected.in_stream or expected.status < 502:

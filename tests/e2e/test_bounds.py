@@ -123,7 +123,7 @@ def test_a_client_that_never_reads(proxy: Proxy, endpoint: Scripted) -> None:
 def test_a_body_before_the_password(tmp_path: Path, endpoint: Scripted) -> None:
     """A client that is told to give one is not listened to meanwhile."""
     size = 128 * MEBIBYTE
-    with mitmdump(tmp_path / "home", endpoint, "--proxyauth", "user:password") as proxy:  # type: ignore[arg-type]
+    with mitmdump(tmp_path / "home", endpoint, "--proxyauth", "user:password") as proxy:
         memory = Memory(proxy)
         status, _, _ = proxy.send(bytes(size))
         assert status == 407

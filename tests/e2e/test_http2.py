@@ -16,7 +16,7 @@ from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import DataReceived, StreamEnded, StreamReset
 from h2_endpoint import H2Endpoint
-from running import Proxy, mitmdump
+from running import Endpoint, Proxy, mitmdump
 from sdk import client
 
 from codex_transform.sandbox import Sandbox, running
@@ -61,7 +61,7 @@ def old_proxy(
 
 
 @contextmanager
-def proxy_for(endpoint: Any, certificate: tuple[Path, Path], folders: pytest.TempPathFactory) -> Iterator[Proxy]:
+def proxy_for(endpoint: Endpoint, certificate: tuple[Path, Path], folders: pytest.TempPathFactory) -> Iterator[Proxy]:
     option = f"ssl_verify_upstream_trusted_ca={certificate[1]}"
     with mitmdump(folders.mktemp("tls-proxy") / "home", endpoint, "--set", option) as proxy:
         yield proxy
@@ -99,7 +99,7 @@ class Http2Client:
 
     def send(self, misbehaviour: str | None = None, prompt: str = "say hello") -> int:
         """Asks for a stream; its number."""
-        stream = self._http.get_next_available_stream_id()
+        stream: int = self._http.get_next_available_stream_id()
         pseudo = {":method": "POST", ":scheme": "https", ":authority": "api.openai.com", ":path": "/v1/responses"}
         headers = {**pseudo, **({"x-sandbox-misbehave": misbehaviour} if misbehaviour else {})}
         self._http.send_headers(stream, list(headers.items()))
@@ -242,8 +242,9 @@ def test_http11_is_kept_alive(old_proxy: Proxy, old_endpoint: Sandbox) -> None:
         assert sdk.responses.create(**HELLO).status == "completed"
         with pytest.raises(openai.RateLimitError):
             ask(sdk, "rate-limit")
+        bad: Any = ["neither text nor item"]
         with pytest.raises(openai.BadRequestError):
-            sdk.responses.create(model="gpt-5.1-codex", input=["neither text nor item"])
+            sdk.responses.create(model="gpt-5.1-codex", input=bad)
         assert is_whole(ask(sdk, "response-done"))
     connections = [entry["connection"] for entry in old_endpoint.requests]
     assert connections == connections[:1] * 4

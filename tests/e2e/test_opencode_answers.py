@@ -41,7 +41,8 @@ class Server:
         client = HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             method = "GET" if body is None else "POST"
-            client.request(method, path, body and json.dumps(body), {"content-type": "application/json"})
+            sent = json.dumps(body) if body else None
+            client.request(method, path, sent, {"content-type": "application/json"})
             answer = client.getresponse()
             content = answer.read()
             assert answer.status < 300, content
@@ -98,7 +99,7 @@ def serving(folder: Path, proxy: Proxy) -> Iterator[Server]:
         "HTTPS_PROXY": proxy.url,
         "NODE_EXTRA_CA_CERTS": str(proxy.ca),
     }
-    command = [program, "serve", "--hostname", "127.0.0.1", "--port", "0"]
+    command: list[str | Path] = [program, "serve", "--hostname", "127.0.0.1", "--port", "0"]
     pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     with subprocess.Popen(command, cwd=project, env=variables, **pipes) as process:
         try:

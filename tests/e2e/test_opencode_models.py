@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import programs
 import pytest
@@ -34,7 +35,7 @@ def test_what_opencode_reads_is_what_was_written(opencode: Make) -> None:
     listing = client.home / "listing"
     with listing.open("w") as file:  # into a pipe OpenCode writes no more than the first 64 KiB
         environ = {"HOME": str(client.home), "PATH": os.environ["PATH"], "OPENAI_API_KEY": "dummy"}
-        command = [client.program, "models", "openai", "--verbose"]
+        command: list[str | Path] = [client.program, "models", "openai", "--verbose"]
         subprocess.run(command, cwd=client.project, env=environ, stdout=file, timeout=60, check=True)
     text, decoder, position, facts = listing.read_text(), json.JSONDecoder(), 0, {}
     while (start := text.find("\n{", position)) >= 0:

@@ -115,9 +115,7 @@ def test_one_stream_of_many_falls_silent(tmp_path: Path) -> None:
     trust = f"ssl_verify_upstream_trusted_ca={trusted}"
     with ExitStack() as stack:
         endpoint = stack.enter_context(running_h2(both))
-        proxy = stack.enter_context(
-            mitmdump(tmp_path / "home", endpoint, "--set", trust, **LIMITS)  # type: ignore[arg-type]
-        )
+        proxy = stack.enter_context(mitmdump(tmp_path / "home", endpoint, "--set", trust, **LIMITS))
         sdk = stack.enter_context(sdk_client(proxy, http2=True))
         pool = stack.enter_context(ThreadPoolExecutor(2))
 

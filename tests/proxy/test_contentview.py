@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from mitmproxy import contentviews, flow, http
+from mitmproxy import contentviews, flow, http, tcp
 from mitmproxy import io as flow_io
 from mitmproxy.test import taddons, tflow, tutils
 from response.streams import answer, message, response, stream
@@ -16,6 +16,9 @@ from codex_transform.errors import ApiError
 from codex_transform.proxy.contentview import ContentViews
 from codex_transform.record import Record, Tokens
 from codex_transform.response.unfold import unfold_bytes
+
+# What is in it depends on mitmproxy's version.
+VIEWS: Any = contentviews
 
 BODY = {"model": "gpt-5-codex", "input": "hello", "temperature": 1}
 SENT = {
@@ -53,19 +56,20 @@ def call(sent: bytes, answered: bytes, metadata: bool = True, path: str = "/v1/r
 OURS = (json.dumps(SENT).encode(), stream(answer("Hello, world")))
 
 
-def shown(of: flow.Flow, message: http.Message, view: str = "auto") -> tuple[str, str]:
+def shown(of: flow.Flow, message: http.Message | tcp.TCPMessage | None, view: str = "auto") -> tuple[str, str]:
     """What mitmproxy shows: the name of the view that it has chosen, and the text."""
-    if hasattr(contentviews, "prettify_message"):
-        pretty = contentviews.prettify_message(message, of, view)
-        return str(pretty.view_name), pretty.text
-    description, lines, error = contentviews.get_message_content_view(view, message, of)
+    assert message is not None
+    if hasattr(VIEWS, "prettify_message"):
+        pretty = VIEWS.prettify_message(message, of, view)
+        return str(pretty.view_name), str(pretty.text)
+    description, lines, error = VIEWS.get_message_content_view(view, message, of)
     assert error is None
-    return description, "\n".join("".join(text for _, text in line) for line in lines)
+    return str(description), "\n".join("".join(text for _, text in line) for line in lines)
 
 
 def names() -> list[str]:
-    known = getattr(contentviews, "registry", None)
-    return list(known) if known is not None else [view.name.lower() for view in contentviews.views]
+    known = getattr(VIEWS, "registry", None)
+    return list(known) if known is not None else [view.name.lower() for view in VIEWS.views]
 
 
 def test_it_is_picked_for_our_flows() -> None:
@@ -93,6 +97,7 @@ def test_it_is_picked_for_our_flows_that_have_no_metadata() -> None:
     assert "Not known" in shown(ours, ours.request)[1]
     assert shown(ours, ours.response)[0] == "Codex"
     for body in (json.dumps(response([message()])).encode(), ApiError(400, "no").body(), unfold_bytes(response())):
+        assert ours.response
         ours.response.content = body
         assert shown(ours, ours.response)[0] == "Codex"
 

@@ -1,6 +1,7 @@
 """Which addresses are this machine's own."""
 
 import socket
+from ipaddress import IPv4Address
 
 import pytest
 from hypothesis import given
@@ -47,8 +48,8 @@ def test_any_text_has_an_answer(host: str) -> None:
 
 
 @given(st.ip_addresses(v=4, network="127.0.0.0/8"))
-def test_all_of_loopback_in_any_spelling(address: object) -> None:
-    number = int(address)  # type: ignore[call-overload]
+def test_all_of_loopback_in_any_spelling(address: IPv4Address) -> None:
+    number = int(address)
     spellings = [
         str(address),
         str(number),

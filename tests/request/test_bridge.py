@@ -151,7 +151,7 @@ def test_mcp_and_unknown_tools_are_offered_by_their_names() -> None:
 
 
 def test_hosted_tools_and_namespaces() -> None:
-    tools = [
+    tools: list[dict[str, Any]] = [
         {"type": "web_search"},
         {"type": "mcp", "server_label": "deepwiki"},
         {"type": "namespace", "name": "calendar", "tools": [function("add"), {"type": "function"}, 5]},

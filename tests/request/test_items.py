@@ -72,7 +72,7 @@ def test_other_items_lose_their_id_and_nothing_else(item: dict[str, Any], run: C
 @pytest.mark.parametrize("reference", [{"type": "item_reference", "id": "a"}, {"id": "a"}, {"type": None, "id": "a"}])
 def test_item_references_go_and_the_order_stays(reference: dict[str, Any], run: Callable[..., Any]) -> None:
     reasoning = {"type": "reasoning", "summary": []}
-    items = [reference, "one", reference, reference, reasoning, "two", reference]
+    items: list[dict[str, Any] | str] = [reference, "one", reference, reference, reasoning, "two", reference]
     given = [{"role": "user", "content": i} if isinstance(i, str) else dict(i) for i in items]
     expected = [message("user", part("input_text", "one")), reasoning, message("user", part("input_text", "two"))]
     assert run(input=given).body["input"] == expected

@@ -42,7 +42,7 @@ def reasoning(item_id: str = "rs_1") -> Event:
     return {"id": item_id, "type": "reasoning", "summary": summary, "encrypted_content": "gAAA"}
 
 
-def response(output: Sequence[Event] = (), status: str = "completed", **more: Any) -> Event:
+def response(output: Sequence[Event] = (), status: str | None = "completed", **more: Any) -> Event:
     return {
         "id": "resp_1",
         "object": "response",

@@ -93,11 +93,17 @@ def test_a_status_that_is_none_does_not(status: Any) -> None:
     assert report.status == 502
 
 
+def is_limit(value: object) -> bool:
+    report = read(value)
+    assert report is not None
+    return report.is_limit
+
+
 def test_limits_are_told_by_code_type_or_words() -> None:
-    assert read({"error": {"type": "usage_limit_reached", "message": "m"}}).is_limit  # type: ignore[union-attr]
-    assert read({"error": {"code": "usage_not_included", "message": "m"}}).is_limit  # type: ignore[union-attr]
-    assert read({"detail": "You have hit your Usage Limit."}).is_limit  # type: ignore[union-attr]
-    assert not read({"error": {"type": "invalid_request_error", "message": "m"}}).is_limit  # type: ignore[union-attr]
+    assert is_limit({"error": {"type": "usage_limit_reached", "message": "m"}})
+    assert is_limit({"error": {"code": "usage_not_included", "message": "m"}})
+    assert is_limit({"detail": "You have hit your Usage Limit."})
+    assert not is_limit({"error": {"type": "invalid_request_error", "message": "m"}})
 
 
 def test_an_http_error_names_the_limit_as_its_code() -> None:

@@ -33,7 +33,11 @@ def test_a_model_that_is_right_already_stays(model: str | None) -> None:
     ],
 )
 def test_done_becomes_what_the_api_calls_it(status: str | None, kind: str) -> None:
-    final = {"type": "response.done", "sequence_number": 9, "response": response([message()], status)}
+    final: dict[str, Any] = {
+        "type": "response.done",
+        "sequence_number": 9,
+        "response": response([message()], status),
+    }
     (event,) = mended(final)
     assert event == {
         **final,

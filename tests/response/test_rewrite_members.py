@@ -34,7 +34,7 @@ def test_numbers_go_on_from_the_last_one_seen() -> None:
 def test_items_are_told_apart() -> None:
     """Two items at once: an event that names one gets the other member from that one."""
     kind = "response.function_call_arguments.delta"
-    events = [
+    events: list[dict[str, Any]] = [
         {"type": "response.output_item.added", "output_index": 0, "item": reasoning()},
         {"type": "response.output_item.added", "output_index": 1, "item": call(item_id="fc_1")},
         {"type": "response.output_item.added", "output_index": 2, "item": call(item_id="fc_2")},

@@ -307,7 +307,7 @@ MEMBERS = [
     *("type", "sequence_number", "item_id", "output_index", "content_index", "response", "item", "delta", "error"),
     *("detail", "message", "code", "output", "status", "usage", "model", "headers", "status_code"),
 ]
-ODDITIES = [None, True, 0, -1, 7, 1.5, "", "x", "response.done", [], {}, [{}], {"type": 1}]
+ODDITIES: list[object] = [None, True, 0, -1, 7, 1.5, "", "x", "response.done", [], {}, [{}], {"type": 1}]
 TYPES = [event["type"] for event in VARIANTS if "type" in event]
 
 

@@ -1,7 +1,10 @@
 """The sandbox's answers over real sockets: words, titles, and tool calls of every kind with their closing message."""
 
+from typing import Any
+
 import pytest
 from pydantic_core import from_json, to_json
+from sandbox.client import Client
 
 FUNCTION_PATCH = {
     "type": "function",
@@ -18,7 +21,7 @@ BASH = {"type": "function", "name": "bash", "parameters": {"properties": {"comma
 LOCAL_SHELL = {"type": "local_shell"}
 
 
-def message(text, role="user"):
+def message(text: str, role: str = "user") -> dict[str, Any]:
     return {"type": "message", "role": role, "content": [{"type": "input_text", "text": text}]}
 
 
@@ -33,7 +36,9 @@ def message(text, role="user"):
         ("run echo marco", BASH, "function_call", "echo marco"),
     ],
 )
-def test_a_tool_is_called_and_its_output_closes_the_round(client, prompt, tool, kind, content):
+def test_a_tool_is_called_and_its_output_closes_the_round(
+    client: Client, prompt: str, tool: dict[str, Any], kind: str, content: str
+) -> None:
     turn = client.ask(prompt, tools=[tool], reasoning={"effort": "high"})
     reasoning, call = turn.items
     assert (reasoning["type"], call["type"]) == ("reasoning", kind)
@@ -49,7 +54,7 @@ def test_a_tool_is_called_and_its_output_closes_the_round(client, prompt, tool, 
         assert output in closing.text
 
 
-def test_deltas_of_a_call_add_up_to_its_arguments(client):
+def test_deltas_of_a_call_add_up_to_its_arguments(client: Client) -> None:
     for tool, kind, field in [
         (FUNCTION_PATCH, "response.function_call_arguments", "arguments"),
         (FREEFORM_PATCH, "response.custom_tool_call_input", "input"),
@@ -61,10 +66,10 @@ def test_deltas_of_a_call_add_up_to_its_arguments(client):
         assert "".join(deltas) == done[field] == turn.items[0][field]
 
 
-def test_rounds_of_calls_until_all_is_done(client):
+def test_rounds_of_calls_until_all_is_done(client: Client) -> None:
     prompt = '"write a to a.txt and also write b to b.txt then run ls"'
     history = [message("say hello"), message("hello", "developer"), message(prompt)]
-    seen = []
+    seen: list[list[str]] = []
     while len(calls := client.post(client.body(input=history, tools=[WRITE, BASH])).items) and len(seen) < 5:
         seen.append([call.get("name", call["type"]) for call in calls])
         history += calls
@@ -95,14 +100,14 @@ def test_rounds_of_calls_until_all_is_done(client):
         ("The user rejected permission to use this tool", "That did not work"),
     ],
 )
-def test_tells_success_from_failure(client, output, verdict):
+def test_tells_success_from_failure(client: Client, output: str, verdict: str) -> None:
     call = {"type": "function_call", "call_id": "c", "name": "bash", "arguments": "{}"}
     answer = {"type": "function_call_output", "call_id": "c", "output": output}
     text = client.post(client.body(input=[message("run it"), call, answer], tools=[BASH])).text
     assert text.startswith(f"[sandbox] {verdict}: bash answered “")
 
 
-def test_every_message_says_what_it_is(client):
+def test_every_message_says_what_it_is(client: Client) -> None:
     for prompt in ("hello", "what is love?", "count to 5", "run ls", "", "ü" * 5000):
         text = client.ask(prompt, tools=[]).text
         assert text.startswith("[sandbox] ")
@@ -112,7 +117,7 @@ def test_every_message_says_what_it_is(client):
     assert client.ask("use nothing", tools=[]).text.endswith("Its tools: none.")
 
 
-def test_gives_a_short_title(client):
+def test_gives_a_short_title(client: Client) -> None:
     wish = message("Answer with a title for this conversation.", "developer")
     for said in ['"write a very long story about a dog to story.txt"\n', "x <text>\n  say hello\n</text> y", "<>"]:
         text = client.post(client.body(input=[wish, message(said)])).text
@@ -124,14 +129,14 @@ def test_gives_a_short_title(client):
     )
 
 
-def test_tool_choice_is_honoured(client):
+def test_tool_choice_is_honoured(client: Client) -> None:
     assert client.ask("run ls", tools=[BASH], tool_choice="none").items[0]["type"] == "message"
     forced = client.ask("hello", tools=[BASH, WRITE], tool_choice={"type": "function", "name": "write"})
     assert [item["name"] for item in forced.items] == ["write"]
 
 
-def test_reasoning_comes_as_it_was_asked_for(client):
-    def item(**fields):
+def test_reasoning_comes_as_it_was_asked_for(client: Client) -> None:
+    def item(**fields: Any) -> dict[str, Any]:
         return client.ask("hello", **fields).items[0]
 
     assert item()["type"] == "message"
@@ -143,10 +148,11 @@ def test_reasoning_comes_as_it_was_asked_for(client):
     assert len(full["encrypted_content"]) > 100
 
 
-def test_cached_tokens_come_from_comparing_prefixes(client):
-    def cached(**fields):
+def test_cached_tokens_come_from_comparing_prefixes(client: Client) -> None:
+    def cached(**fields: Any) -> int:
         usage = client.post(client.body(**{"prompt_cache_key": "k", "instructions": "x" * 8000, **fields})).events[-1]
-        return usage["response"]["usage"]["input_tokens_details"]["cached_tokens"]
+        found: int = usage["response"]["usage"]["input_tokens_details"]["cached_tokens"]
+        return found
 
     first = [message("hello")]
     assert cached(input=first) == 0
@@ -158,14 +164,14 @@ def test_cached_tokens_come_from_comparing_prefixes(client):
     assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]
 
 
-def test_the_terminal_output_is_empty_as_codex_endpoints_leave_it(client):
+def test_the_terminal_output_is_empty_as_codex_endpoints_leave_it(client: Client) -> None:
     terminal = client.ask("hello").events[-1]
     assert terminal["type"] == "response.completed"
     assert terminal["response"]["output"] == []
     assert terminal["response"]["status"] == "completed"
 
 
-def test_arguments_survive_any_text(client):
+def test_arguments_survive_any_text(client: Client) -> None:
     text = 'quote " back \\ slash 🎉 \u2028 ümlaut'
     turn = client.ask(f"write {text} to t.txt", tools=[WRITE])
     assert from_json(turn.items[0]["arguments"])["content"] == f"{text}\n"

@@ -1,12 +1,17 @@
 """Tokens are counted as a prompt cache counts them: exact prefixes, from 1024 tokens on, in steps of 128."""
 
+from collections.abc import Sequence
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_transform.sandbox.cache import SMALLEST, STEP, PromptCache, tokens
 
 
-def request(*items, key="k", instructions="", tools=(), model="m"):
+def request(
+    *items: object, key: str | None = "k", instructions: str = "", tools: Sequence[str] = (), model: str = "m"
+) -> dict[str, Any]:
     return {
         "model": model,
         "prompt_cache_key": key,
@@ -16,7 +21,7 @@ def request(*items, key="k", instructions="", tools=(), model="m"):
     }
 
 
-def test_the_longest_known_prefix_is_cached():
+def test_the_longest_known_prefix_is_cached() -> None:
     cache = PromptCache()
     long, longer = "a" * 6000, "b" * 6000
     assert cache.count(request(long)) == (tokens(6004), 0, 1408)
@@ -28,14 +33,14 @@ def test_the_longest_known_prefix_is_cached():
     assert cache.count(request(long, "x" + longer)).cached == 1408
 
 
-def test_tools_and_instructions_come_before_the_input():
+def test_tools_and_instructions_come_before_the_input() -> None:
     cache = PromptCache()
     cache.count(request("hi", instructions="i" * 6000, tools=["t" * 6000]))
     assert cache.count(request("hi", instructions="i" * 6000, tools=["u" * 6000])).cached == 1408
     assert cache.count(request("hi", instructions="j" * 6000, tools=["t" * 6000])).cached == 0
 
 
-def test_other_keys_and_models_share_nothing():
+def test_other_keys_and_models_share_nothing() -> None:
     cache = PromptCache()
     cache.count(request("a" * 6000))
     assert cache.count(request("a" * 6000, key="other")).cached == 0
@@ -44,13 +49,13 @@ def test_other_keys_and_models_share_nothing():
     assert cache.count(request("a" * 6000, key=None)).cached == 1408
 
 
-def test_the_order_of_an_items_members_counts():
+def test_the_order_of_an_items_members_counts() -> None:
     cache = PromptCache()
     cache.count(request({"a": "x" * 6000, "b": 1}))
     assert cache.count(request({"b": 1, "a": "x" * 6000})).cached == 0
 
 
-def test_short_prompts_are_not_cached():
+def test_short_prompts_are_not_cached() -> None:
     cache = PromptCache()
     # Six characters are the quotes and the empty instructions.
     for characters in (SMALLEST * 4 - 8, SMALLEST * 4 - 4):
@@ -58,7 +63,7 @@ def test_short_prompts_are_not_cached():
         assert cache.count(request("a" * characters)).cached == (SMALLEST if characters == SMALLEST * 4 - 4 else 0)
 
 
-def test_old_prefixes_are_forgotten_and_those_in_use_are_not():
+def test_old_prefixes_are_forgotten_and_those_in_use_are_not() -> None:
     cache = PromptCache(size=6)
     kept = request("a" * 6000)
     cache.count(kept)
@@ -70,7 +75,7 @@ def test_old_prefixes_are_forgotten_and_those_in_use_are_not():
 
 
 @given(st.lists(st.text(alphabet="ab", max_size=3000), max_size=6), st.integers(0, 6))
-def test_a_longer_conversation_always_finds_its_beginning(items, cut):
+def test_a_longer_conversation_always_finds_its_beginning(items: list[str], cut: int) -> None:
     cache = PromptCache()
     before = cache.count(request(*items[:cut])).all
     total, cached, written = cache.count(request(*items))

@@ -1,15 +1,18 @@
 """The event stream by itself, and before judges that are not ours: the OpenAI SDK must find it in order."""
 
+from typing import Any
+
 import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from openai.types.responses import Response
+from openai.types.responses import CustomToolParam, Response, ResponseCustomToolCall
+from sandbox.client import Client
 
 from codex_transform.sandbox import Sandbox, running
 from codex_transform.sandbox.events import pieces, response_object, stream
 
-PATCH = {"type": "custom", "name": "apply_patch"}
+PATCH: CustomToolParam = {"type": "custom", "name": "apply_patch"}
 USAGE = {
     "input_tokens": 1,
     "input_tokens_details": {"cached_tokens": 0},
@@ -57,13 +60,13 @@ items = st.lists(
 
 
 @given(texts)
-def test_pieces_add_up_and_are_small(text):
+def test_pieces_add_up_and_are_small(text: str) -> None:
     assert "".join(pieces(text)) == text
     assert all(len(piece.strip()) <= 12 for piece in pieces(text))
 
 
 @given(items, st.booleans())
-def test_events_tell_the_items_whole_and_in_order(items, fill_output):
+def test_events_tell_the_items_whole_and_in_order(items: list[dict[str, Any]], fill_output: bool) -> None:
     events = list(stream(response_object({"model": "m"}, "resp_1"), items, USAGE, fill_output=fill_output))
     assert [event["sequence_number"] for event in events] == list(range(len(events)))
     assert [event["type"] for event in events[:2]] == ["response.created", "response.in_progress"]
@@ -80,7 +83,7 @@ def test_events_tell_the_items_whole_and_in_order(items, fill_output):
 
 
 @pytest.mark.parametrize("fill_output", [False, True])
-def test_the_openai_sdk_reads_the_stream(fill_output):
+def test_the_openai_sdk_reads_the_stream(fill_output: bool) -> None:
     with running(Sandbox(fill_output=fill_output)) as sandbox:
         client = openai.OpenAI(
             base_url=f"{sandbox.url}/v1",
@@ -108,7 +111,7 @@ def test_the_openai_sdk_reads_the_stream(fill_output):
     assert final.output_text == (said if fill_output else "")
 
 
-def test_the_openai_sdk_finds_nothing_amiss_in_a_tool_call(sandbox):
+def test_the_openai_sdk_finds_nothing_amiss_in_a_tool_call(sandbox: Sandbox) -> None:
     with openai.OpenAI(
         base_url=f"{sandbox.url}/backend-api/codex",
         api_key=sandbox.key,
@@ -128,20 +131,21 @@ def test_the_openai_sdk_finds_nothing_amiss_in_a_tool_call(sandbox):
         seen = list(events)
     done = [event.item for event in seen if event.type == "response.output_item.done"]
     assert [item.type for item in done] == ["custom_tool_call"]
+    assert isinstance(done[0], ResponseCustomToolCall)
     assert "*** Add File: a.txt" in done[0].input
     for event in seen:
         # The SDK is lenient when it reads; its types are not.
         type(event).model_validate(event.to_dict(), strict=False)
 
 
-def test_the_openai_sdk_accepts_the_terminal_response_and_the_json_document(client):
+def test_the_openai_sdk_accepts_the_terminal_response_and_the_json_document(client: Client) -> None:
     Response.model_validate(client.ask("hello").events[-1]["response"])
     document = client.ask("hello", misbehave="json").json
     assert Response.model_validate(document).output_text.startswith("[sandbox] Hello!")
 
 
-def test_the_openai_sdk_raises_its_own_errors(sandbox):
-    def create(key):
+def test_the_openai_sdk_raises_its_own_errors(sandbox: Sandbox) -> None:
+    def create(key: str) -> None:
         with openai.OpenAI(base_url=f"{sandbox.url}/v1", api_key=key, max_retries=0) as client:
             client.responses.create(model="gpt-5.2-codex", input="hello")
 

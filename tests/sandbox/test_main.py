@@ -12,7 +12,7 @@ from typing import IO
 
 import pytest
 
-from codex_transform.sandbox import TABLE
+from codex_transform.sandbox import TABLE, Sandbox
 from codex_transform.sandbox.__main__ import main
 
 COMMAND = [sys.executable, "-m", "codex_transform.sandbox"]
@@ -33,7 +33,7 @@ def program(*command: str) -> Iterator[tuple[subprocess.Popen[str], IO[str]]]:
 
 @on_posix
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_tells_its_address_serves_and_ends_when_told(number):
+def test_tells_its_address_serves_and_ends_when_told(number: signal.Signals) -> None:
     with program(*COMMAND, "--misbehave", "plain-500") as (process, output):
         found = re.fullmatch(r"sandbox: http://127\.0\.0\.1:(\d+) key (sk-sandbox-\w+)\n", output.readline())
         assert found
@@ -52,14 +52,14 @@ def test_tells_its_address_serves_and_ends_when_told(number):
 
 
 @on_posix
-def test_ends_though_it_was_started_with_interrupts_ignored():
+def test_ends_though_it_was_started_with_interrupts_ignored() -> None:
     with program("sh", "-c", "trap '' INT; exec \"$@\"", "sh", *COMMAND) as (process, output):
         assert output.readline().startswith("sandbox: http://")
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0
 
 
-def test_lists_the_misbehaviours(capsys):
+def test_lists_the_misbehaviours(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--list"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(TABLE)
 
@@ -72,19 +72,19 @@ def test_lists_the_misbehaviours(capsys):
         (["--cert", "/nowhere/cert.pem"], "No such file"),
     ],
 )
-def test_says_what_it_cannot_use(capsys, options, message):
+def test_says_what_it_cannot_use(capsys: pytest.CaptureFixture[str], options: list[str], message: str) -> None:
     assert main(options) == 2
     assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("port", ["99999", "-1", "http"])
-def test_says_what_is_no_port(capsys, port):
+def test_says_what_is_no_port(capsys: pytest.CaptureFixture[str], port: str) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["--port", port])
     assert "--port" in capsys.readouterr().err
 
 
-def test_says_that_a_port_is_taken(sandbox):
+def test_says_that_a_port_is_taken(sandbox: Sandbox) -> None:
     taken = subprocess.run([*COMMAND, "--port", str(sandbox.port)], capture_output=True, text=True, check=False)
     assert taken.returncode == 2
     assert "in use" in taken.stderr

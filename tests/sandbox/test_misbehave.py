@@ -5,12 +5,15 @@ import re
 import socket
 import time
 import zlib
+from collections.abc import Callable
 from contextlib import suppress
+from typing import Any
 
-import brotli
+import brotli  # type: ignore[import-untyped]
 import pytest
 import zstandard
 from pydantic_core import from_json
+from sandbox.client import Client, Exchange, event_stream
 
 from codex_transform.sandbox import TABLE, Sandbox, UnknownMisbehaviourError, running
 from codex_transform.sandbox.misbehave import edits
@@ -18,20 +21,22 @@ from codex_transform.sandbox.misbehave import edits
 GOOD = ["response.created", "response.in_progress", "response.output_item.added", "response.content_part.added"]
 HEAD_END = b"\r\n\r\n"
 
+Holds = Callable[[Exchange], bool]
 
-def terminal(answer):
+
+def terminal(answer: Exchange) -> dict[str, Any]:
     return answer.events[-1]
 
 
-def is_whole(answer):
+def is_whole(answer: Exchange) -> bool:
     return answer.complete and answer.types[-1] == "response.completed" and answer.text.startswith("[sandbox] Hello!")
 
 
-def inflated(window):
+def inflated(window: int) -> Callable[[bytes], bytes]:
     return lambda data: zlib.decompressobj(window).decompress(data)
 
 
-DECODE = {
+DECODE: dict[str, Callable[[bytes], bytes]] = {
     "gzip": inflated(31),
     "deflate": inflated(15),
     "deflate-raw": inflated(-15),
@@ -39,7 +44,7 @@ DECODE = {
     "zstd": lambda data: zstandard.ZstdDecompressor().decompressobj().decompress(data),
 }
 
-SAID = {
+SAID: dict[str, Holds] = {
     "response-done": lambda a: a.types[-1] == "response.done" and "response" in terminal(a),
     "filled-output": lambda a: terminal(a)["response"]["output"] == a.items,
     "empty-output": lambda a: terminal(a)["response"]["output"] == [],
@@ -81,7 +86,7 @@ SAID = {
     "incomplete-filter": lambda a: terminal(a)["response"]["incomplete_details"] == {"reason": "content_filter"},
 }
 
-WRITTEN = {
+WRITTEN: dict[str, Holds] = {
     "no-event-lines": lambda a: is_whole(a) and b"event:" not in a.body,
     "no-type": lambda a: (
         not any("type" in event for event in a.events) and a.named_events[-1][0] == "response.completed"
@@ -100,7 +105,7 @@ WRITTEN = {
     "one-piece": lambda a: is_whole(a) and len(a.chunks) == 1,
 }
 
-ANSWERED = {
+ANSWERED: dict[str, tuple[int, str | None, Holds]] = {
     "json": (200, "application/json", lambda a: a.json["output"][0]["type"] == "message"),
     "json-as-stream": (200, "text/event-stream", lambda a: a.json["status"] == "completed"),
     "json-error-200": (200, "application/json", lambda a: "error" in a.json),
@@ -141,9 +146,9 @@ ANSWERED = {
     "redirect": (302, "text/plain", lambda a: a.headers["location"].startswith("http://localhost:")),
 }
 
-BROKEN = {
+BROKEN: dict[str, Holds] = {
     "cut": lambda a: a.types == GOOD and not a.raw.endswith(b"0\r\n\r\n"),
-    "cut-mid-event": lambda a: a.types == GOOD and a.chunks[4] and not a.body.endswith(b"\n\n"),
+    "cut-mid-event": lambda a: a.types == GOOD and bool(a.chunks[4]) and not a.body.endswith(b"\n\n"),
     "cut-before-head": lambda a: a.raw == b"",
     "too-short": lambda a: a.types[-1] == "response.completed" and int(a.headers["content-length"]) > len(a.body),
     "reset": lambda a: a.reset and (not a.raw or a.types == GOOD),
@@ -158,25 +163,25 @@ HANGING = ("hang", "hang-before-head", "half-head-hang")
 TIMED = ("slow", "until-close", "false-gzip")
 
 
-def test_all_of_the_table_is_tested():
+def test_all_of_the_table_is_tested() -> None:
     codings = {coding + end for coding in DECODE for end in ("", "-truncated")}
     assert TABLE.keys() == {*SAID, *WRITTEN, *ANSWERED, *BROKEN, *HANGING, *TIMED, *codings}
 
 
 @pytest.mark.parametrize("name", SAID)
-def test_what_a_stream_says(client, name):
+def test_what_a_stream_says(client: Client, name: str) -> None:
     answer = client.ask("hello", misbehave=name)
     assert answer.status == 200
     assert SAID[name](answer), answer.types
 
 
 @pytest.mark.parametrize("name", WRITTEN)
-def test_how_a_stream_is_written(client, name):
+def test_how_a_stream_is_written(client: Client, name: str) -> None:
     assert WRITTEN[name](client.ask("hello", misbehave=name))
 
 
 @pytest.mark.parametrize("coding", DECODE)
-def test_compressed_streams_are_flushed_after_each_event(client, coding):
+def test_compressed_streams_are_flushed_after_each_event(client: Client, coding: str) -> None:
     answer = client.ask("hello", misbehave=coding)
     assert answer.complete
     assert answer.headers["content-encoding"] == coding.removesuffix("-raw")
@@ -190,7 +195,7 @@ def test_compressed_streams_are_flushed_after_each_event(client, coding):
 
 
 @pytest.mark.parametrize("coding", DECODE)
-def test_truncated_compressed_streams_lack_their_end(client, event_stream, coding):
+def test_truncated_compressed_streams_lack_their_end(client: Client, coding: str) -> None:
     answer = client.ask("hello", misbehave=f"{coding}-truncated")
     assert answer.complete
     body = DECODE[coding](answer.body)
@@ -201,7 +206,7 @@ def test_truncated_compressed_streams_lack_their_end(client, event_stream, codin
 
 
 @pytest.mark.parametrize("name", ANSWERED)
-def test_other_answers(client, name):
+def test_other_answers(client: Client, name: str) -> None:
     status, content_type, holds = ANSWERED[name]
     answer = client.ask("hello", misbehave=name)
     assert (answer.status, answer.complete) == (status, True)
@@ -211,7 +216,7 @@ def test_other_answers(client, name):
 
 
 @pytest.mark.parametrize("name", BROKEN)
-def test_broken_connections(client, name):
+def test_broken_connections(client: Client, name: str) -> None:
     number = "@1" if name == "flood" else ""
     answer = client.ask("hello", misbehave=name + number)
     assert not answer.complete
@@ -222,7 +227,7 @@ def test_broken_connections(client, name):
 @pytest.mark.parametrize(
     ("name", "begins"), [("hang", b"HTTP/1.1 200"), ("hang-before-head", b""), ("half-head-hang", b"HTTP/1.1 200")]
 )
-def test_hangs_until_the_client_leaves(client, sandbox, name, begins):
+def test_hangs_until_the_client_leaves(client: Client, sandbox: Sandbox, name: str, begins: bytes) -> None:
     with client.posted(client.body(), x_sandbox_misbehave=name) as connection:
         connection.settimeout(0.2)
         came = b""
@@ -237,26 +242,26 @@ def test_hangs_until_the_client_leaves(client, sandbox, name, begins):
     assert sandbox.wait(lambda requests: requests[-1]["cancelled"])
 
 
-def test_until_close_has_neither_length_nor_chunks(client):
+def test_until_close_has_neither_length_nor_chunks(client: Client) -> None:
     answer = client.ask("hello", misbehave="until-close")
     assert is_whole(answer)
     assert not {"content-length", "transfer-encoding"} & answer.headers.keys()
 
 
-def test_false_gzip_is_plain_text(client):
+def test_false_gzip_is_plain_text(client: Client) -> None:
     answer = client.ask("hello", misbehave="false-gzip")
     assert answer.headers["content-encoding"] == "gzip"
     assert is_whole(answer)
 
 
-def test_slow_takes_its_time_between_events(client):
+def test_slow_takes_its_time_between_events(client: Client) -> None:
     begun = time.monotonic()
     answer = client.ask("hello", misbehave="slow@5")
     assert is_whole(answer)
     assert time.monotonic() - begun >= 0.005 * len(answer.events)
 
 
-def test_a_redirect_leads_back_so_that_it_is_seen_who_follows(client, sandbox):
+def test_a_redirect_leads_back_so_that_it_is_seen_who_follows(client: Client, sandbox: Sandbox) -> None:
     location = client.ask("hello", misbehave="redirect").headers["location"]
     path = location.removeprefix(f"http://localhost:{sandbox.port}")
     client.get(path, authorization=f"Bearer {sandbox.key}")
@@ -265,12 +270,12 @@ def test_a_redirect_leads_back_so_that_it_is_seen_who_follows(client, sandbox):
 
 @pytest.mark.parametrize("name", ["cut", "no-terminal", "error-event", "bad-chunk"])
 @pytest.mark.parametrize("count", [0, 1, 7])
-def test_the_place_to_break_off_can_be_told(client, name, count):
+def test_the_place_to_break_off_can_be_told(client: Client, name: str, count: int) -> None:
     events = client.ask("hello", misbehave=f"{name}@{count}").types
     assert len([kind for kind in events if kind != "error"]) == count
 
 
-def test_misbehaviours_can_be_combined(client):
+def test_misbehaviours_can_be_combined(client: Client) -> None:
     answer = client.ask("hello", misbehave="response-done+no-event-lines+crlf+gzip+cut@6")
     assert not answer.complete
     body = DECODE["gzip"](answer.body)
@@ -281,18 +286,18 @@ def test_misbehaviours_can_be_combined(client):
 
 
 @pytest.mark.parametrize("name", ["nonsense", "cut@", "cut@x", "cut@-1", "cut+", "gzip+gzop"])
-def test_unknown_names_are_refused(client, name):
+def test_unknown_names_are_refused(client: Client, name: str) -> None:
     with pytest.raises(UnknownMisbehaviourError):
         edits(name)
     assert client.ask("hello", misbehave=name).status == 400
 
 
-def test_near_names_are_offered():
+def test_near_names_are_offered() -> None:
     with pytest.raises(UnknownMisbehaviourError, match="'usage-limit': there are usage-limit-404, usage-limit-429"):
         edits("usage-limit")
 
 
-def test_the_plan_lasts_for_as_many_requests_as_were_told(client, sandbox):
+def test_the_plan_lasts_for_as_many_requests_as_were_told(client: Client, sandbox: Sandbox) -> None:
     sandbox.misbehave("plain-500", times=2)
     assert [client.ask("hello").status for _ in range(4)] == [500, 500, 200, 200]
     sandbox.misbehave("plain-500")
@@ -304,7 +309,7 @@ def test_the_plan_lasts_for_as_many_requests_as_were_told(client, sandbox):
     assert [request["misbehaviour"] for request in sandbox.requests][-2:] == [None, "cut"]
 
 
-def test_the_plan_can_leave_out_requests_without_tools(client, sandbox):
+def test_the_plan_can_leave_out_requests_without_tools(client: Client, sandbox: Sandbox) -> None:
     tools = [{"type": "function", "name": "bash"}]
     sandbox.misbehave("plain-500", times=1, with_tools=True)
     assert [client.ask("hello", tools=tools).status for tools in ([], tools, tools)] == [200, 500, 200]
@@ -312,20 +317,20 @@ def test_the_plan_can_leave_out_requests_without_tools(client, sandbox):
     assert [client.ask("hello", tools=tools).status for tools in ([], tools)] == [500, 200]
 
 
-def test_a_refused_request_takes_no_turn(client, sandbox):
+def test_a_refused_request_takes_no_turn(client: Client, sandbox: Sandbox) -> None:
     sandbox.misbehave("html-200", times=1)
     assert client.ask("hello", store=True).status == 400
     assert client.ask("hello").body.startswith(b"<!DOCTYPE")
 
 
-def test_a_sandbox_can_misbehave_from_the_start(client_of):
+def test_a_sandbox_can_misbehave_from_the_start() -> None:
     with running(Sandbox(misbehave="response-done")) as sandbox:
-        assert client_of(sandbox).ask("hello").types[-1] == "response.done"
+        assert Client(sandbox).ask("hello").types[-1] == "response.done"
     with pytest.raises(UnknownMisbehaviourError):
         Sandbox(misbehave="nonsense")
 
 
-def test_a_long_flood_waits_for_a_client_that_does_not_read(client, sandbox):
+def test_a_long_flood_waits_for_a_client_that_does_not_read(client: Client, sandbox: Sandbox) -> None:
     with client.posted(client.body(), x_sandbox_misbehave="flood@512") as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.recv(100)
@@ -335,7 +340,7 @@ def test_a_long_flood_waits_for_a_client_that_does_not_read(client, sandbox):
     assert sandbox.wait(lambda requests: requests[0]["cancelled"])
 
 
-def test_rate_limit_events_have_the_known_members(client):
+def test_rate_limit_events_have_the_known_members(client: Client) -> None:
     event = next(
         e for e in client.ask("hello", misbehave="rate-limit-events").events if e["type"] == "codex.rate_limits"
     )

@@ -1,25 +1,28 @@
 """What the user wants is found in the forms that clients wrap it in, and only where it is meant."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_transform.sandbox.prompt import Output, wish
-from codex_transform.sandbox.toolcalls import Read, Run, Use, Write
+from codex_transform.sandbox.prompt import Output, Wish, wish
+from codex_transform.sandbox.toolcalls import Action, Read, Run, Tool, Use, Write
 
 
-def message(*texts, role="user"):
+def message(*texts: str, role: str = "user") -> dict[str, Any]:
     return {"type": "message", "role": role, "content": [{"type": "input_text", "text": text} for text in texts]}
 
 
-def call(number, name="bash"):
+def call(number: int, name: str = "bash") -> list[dict[str, Any]]:
     return [
         {"type": "function_call", "call_id": f"c{number}", "name": name, "arguments": "{}"},
         {"type": "function_call_output", "call_id": f"c{number}", "output": f"out {number}"},
     ]
 
 
-def wanted(*items, tools=({"type": "function", "name": "bash"},)):
+def wanted(*items: dict[str, Any], tools: Iterable[Tool] = ({"type": "function", "name": "bash"},)) -> Wish:
     return wish({"input": list(items), "tools": list(tools)})
 
 
@@ -55,12 +58,12 @@ def wanted(*items, tools=({"type": "function", "name": "bash"},)):
         ("", None),
     ],
 )
-def test_understands_a_few_sentences(prompt, action):
+def test_understands_a_few_sentences(prompt: str, action: Action | None) -> None:
     found = wanted(message(prompt))
     assert found.rounds == (((action,),) if action else ())
 
 
-def test_takes_several_actions_one_after_the_other_or_together():
+def test_takes_several_actions_one_after_the_other_or_together() -> None:
     prompt = "write a to a.txt and also write b to b.txt, then run ls and then read a.txt"
     rounds = ((Write("a.txt", "a"), Write("b.txt", "b")), (Run("ls"),), (Read("a.txt"),))
     assert wanted(message(prompt)).rounds == rounds
@@ -70,11 +73,11 @@ def test_takes_several_actions_one_after_the_other_or_together():
         done += call(number)
 
 
-def test_a_text_that_holds_the_word_then_is_not_cut_apart():
+def test_a_text_that_holds_the_word_then_is_not_cut_apart() -> None:
     assert wanted(message("write if x then y to a.txt")).rounds == ((Write("a.txt", "if x then y"),),)
 
 
-def test_the_last_thing_a_person_wrote_counts():
+def test_the_last_thing_a_person_wrote_counts() -> None:
     found = wanted(message("run ls"), *call(1), message("<environment_context>x</environment_context>"))
     assert (found.prompt, found.outputs) == ("run ls", (Output("bash", "out 1"),))
     found = wanted(message("run ls"), *call(1), message("say hello"), message("be kind", role="developer"))
@@ -83,7 +86,7 @@ def test_the_last_thing_a_person_wrote_counts():
     assert wanted(message("be kind", role="developer")).prompt == ""
 
 
-def test_outputs_are_named_after_their_calls_whatever_their_kind():
+def test_outputs_are_named_after_their_calls_whatever_their_kind() -> None:
     custom = {"type": "custom_tool_call", "call_id": "p", "name": "apply_patch", "input": "x"}
     shell = {"type": "local_shell_call", "call_id": "s", "action": {}}
     parts = [{"type": "input_text", "text": "one"}, {"type": "input_image"}, {"type": "input_text", "text": "two"}]
@@ -97,7 +100,7 @@ def test_outputs_are_named_after_their_calls_whatever_their_kind():
     assert found.outputs == (Output("apply_patch", "one\n\ntwo"), Output("local_shell_call", "ok"))
 
 
-def test_a_title_is_wanted_only_where_there_are_no_tools():
+def test_a_title_is_wanted_only_where_there_are_no_tools() -> None:
     items = [message("You make titles: answer with a title.", role="developer"), message('"say hello"')]
     assert wanted(*items, tools=()).title
     assert not wanted(*items).title
@@ -112,12 +115,12 @@ def test_a_title_is_wanted_only_where_there_are_no_tools():
         ("x", None),
     ],
 )
-def test_finds_the_folder_that_the_client_works_in(text, folder):
+def test_finds_the_folder_that_the_client_works_in(text: str, folder: str | None) -> None:
     assert wanted(message(text, role="developer"), message("hi")).folder == folder
 
 
 @given(st.lists(st.text(max_size=40), max_size=4))
-def test_any_text_can_be_read(texts):
+def test_any_text_can_be_read(texts: list[str]) -> None:
     found = wanted(message(*texts), message("run ls"))
     assert found.rounds == ((Run("ls"),),)
     wanted(message("run ls"), message(*texts))

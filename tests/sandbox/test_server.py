@@ -5,17 +5,19 @@ import http.client
 import ssl
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from certificates import certificate
 from pydantic_core import to_json
+from sandbox.client import Client
 
 from codex_transform.sandbox import TABLE, Sandbox, running
 from codex_transform.sandbox.connection import LONGEST_HEAD
 from codex_transform.sandbox.journal import KEPT_REQUESTS, Journal, Received
 
 
-def test_a_connection_serves_many_requests(client, sandbox):
+def test_a_connection_serves_many_requests(client: Client, sandbox: Sandbox) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", sandbox.port, timeout=10)
     headers = {name: value for name, value in client.headers().items() if name != "connection"}
     for number in range(3):
@@ -30,7 +32,7 @@ def test_a_connection_serves_many_requests(client, sandbox):
     assert [request["connection"] for request in sandbox.requests] == [1, 1, 1, 1, 2]
 
 
-def test_a_chunked_body_is_understood(client, sandbox):
+def test_a_chunked_body_is_understood(client: Client, sandbox: Sandbox) -> None:
     connection = http.client.HTTPConnection("127.0.0.1", sandbox.port, timeout=10)
     content = to_json(client.body("hello"))
     parts = (content[index : index + 10] for index in range(0, len(content), 10))
@@ -41,7 +43,7 @@ def test_a_chunked_body_is_understood(client, sandbox):
     assert sandbox.requests[0]["content"] == content
 
 
-def test_a_client_that_asks_first_is_told_to_continue(client):
+def test_a_client_that_asks_first_is_told_to_continue(client: Client) -> None:
     content = to_json(client.body("hello"))
     head = {**client.headers(), "expect": "100-continue", "content-length": str(len(content))}
     with client.connected() as connection:
@@ -52,7 +54,7 @@ def test_a_client_that_asks_first_is_told_to_continue(client):
         assert connection.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
-def test_a_request_sent_early_gets_its_answer_in_turn(client):
+def test_a_request_sent_early_gets_its_answer_in_turn(client: Client) -> None:
     content = to_json(client.body("hello"))
     head = {**client.headers(), "content-length": str(len(content))}
     lines = "".join(f"{name}: {value}\r\n" for name, value in head.items() if name != "connection")
@@ -74,7 +76,7 @@ def test_a_request_sent_early_gets_its_answer_in_turn(client):
         b"GET / HTTP/1.1\r\nx: " + b"y" * (LONGEST_HEAD + 1000),
     ],
 )
-def test_what_is_no_http_is_refused_and_the_next_client_served(client, request_bytes):
+def test_what_is_no_http_is_refused_and_the_next_client_served(client: Client, request_bytes: bytes) -> None:
     with client.connected() as connection:
         connection.sendall(request_bytes)
         came = b""
@@ -87,7 +89,7 @@ def test_what_is_no_http_is_refused_and_the_next_client_served(client, request_b
     assert client.ask("hello").complete
 
 
-def test_a_client_that_leaves_before_it_asked_leaves_no_trace(client, sandbox):
+def test_a_client_that_leaves_before_it_asked_leaves_no_trace(client: Client, sandbox: Sandbox) -> None:
     with client.connected() as connection:
         connection.sendall(b"POST /v1/responses HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n12")
     with client.connected():
@@ -96,9 +98,9 @@ def test_a_client_that_leaves_before_it_asked_leaves_no_trace(client, sandbox):
     assert len(sandbox.requests) == 1
 
 
-def test_a_client_that_hangs_up_is_noticed_at_once(client_of):
+def test_a_client_that_hangs_up_is_noticed_at_once() -> None:
     with running(Sandbox(delay=30)) as sandbox:
-        client = client_of(sandbox)
+        client = Client(sandbox)
         with client.posted(client.body("hello")) as connection:
             came = b""
             while b".delta" not in came:
@@ -108,15 +110,15 @@ def test_a_client_that_hangs_up_is_noticed_at_once(client_of):
         assert 0 < sandbox.requests[0]["sent"] < 10_000
 
 
-def test_a_client_that_stays_is_not_taken_for_gone(client, sandbox):
+def test_a_client_that_stays_is_not_taken_for_gone(client: Client, sandbox: Sandbox) -> None:
     client.ask("hello")
     assert sandbox.wait(lambda requests: requests[0]["finished"])
     assert not sandbox.requests[0]["cancelled"]
 
 
-def test_many_clients_at_once(client_of):
+def test_many_clients_at_once() -> None:
     with running(Sandbox(delay=0.01)) as sandbox:
-        client = client_of(sandbox)
+        client = Client(sandbox)
         with ThreadPoolExecutor(50) as pool:
             answers = list(pool.map(lambda number: client.ask(f"hello {number}"), range(100)))
     assert all(f"“hello {number}”" in answer.text for number, answer in enumerate(answers))
@@ -132,29 +134,29 @@ def test_many_clients_at_once(client_of):
         ("http://[/responses", 200),
     ],
 )
-def test_any_target_gets_an_answer(client, target, status):
+def test_any_target_gets_an_answer(client: Client, target: str, status: int) -> None:
     assert client.post(client.body(), target).status == status
 
 
-def test_no_task_is_left_of_a_hundred_clients_that_left(client, sandbox):
+def test_no_task_is_left_of_a_hundred_clients_that_left(client: Client, sandbox: Sandbox) -> None:
     for _ in range(100):
         with client.posted(client.body("count to 1000")) as connection:
             connection.recv(10)
     assert sandbox.wait(lambda requests: all(request["finished"] for request in requests))
 
 
-async def test_is_an_async_context_manager_too(client_of):
+async def test_is_an_async_context_manager_too() -> None:
     async with Sandbox() as sandbox:
-        answer = await asyncio.to_thread(client_of(sandbox).ask, "hello")
+        answer = await asyncio.to_thread(Client(sandbox).ask, "hello")
         assert answer.status == 200
     with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection("127.0.0.1", sandbox.port)
 
 
-async def test_stopping_drops_clients_that_are_being_served(client_of):
+async def test_stopping_drops_clients_that_are_being_served() -> None:
     sandbox = Sandbox(misbehave="hang")
     await sandbox.start()
-    client = client_of(sandbox)
+    client = Client(sandbox)
     waiting = asyncio.create_task(asyncio.to_thread(client.ask, "hello"))
     assert await asyncio.to_thread(sandbox.wait, lambda requests: bool(requests))
     await asyncio.wait_for(sandbox.stop(), 5)
@@ -162,45 +164,45 @@ async def test_stopping_drops_clients_that_are_being_served(client_of):
     await sandbox.stop()
 
 
-def test_its_thread_ends_with_it():
+def test_its_thread_ends_with_it() -> None:
     before = threading.active_count()
     with running():
         assert threading.active_count() == before + 1
     assert threading.active_count() == before
 
 
-def test_a_port_that_is_taken_is_an_error(sandbox):
+def test_a_port_that_is_taken_is_an_error(sandbox: Sandbox) -> None:
     with pytest.raises(OSError, match="address"), running(Sandbox(port=sandbox.port)):
         pass
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.com", ""])
-def test_listens_on_loopback_only(host):
+def test_listens_on_loopback_only(host: str) -> None:
     with pytest.raises(ValueError, match="loopback only"):
         Sandbox(host=host)
 
 
 @pytest.mark.parametrize(("host", "origin"), [("127.0.0.1", "http://127.0.0.1:"), ("localhost", "http://127.0.0.1:")])
-def test_tells_its_url(host, origin):
+def test_tells_its_url(host: str, origin: str) -> None:
     with running(Sandbox(host=host)) as sandbox:
         assert sandbox.url == f"{origin}{sandbox.port}"
         assert sandbox.port > 0
     assert Sandbox(host="::1", port=1).url == "http://[::1]:1"
 
 
-def test_the_key_is_made_up_and_looks_it():
+def test_the_key_is_made_up_and_looks_it() -> None:
     keys = {Sandbox().key for _ in range(3)}
     assert len(keys) == 3
     assert all(key.startswith("sk-sandbox-") for key in keys)
     assert Sandbox(key="mine").key == "mine"
 
 
-def test_speaks_tls(client_of, tmp_path):
+def test_speaks_tls(tmp_path: Path) -> None:
     # The file with the key, and the one without.
     key_file, cert_file = certificate(tmp_path)
     with running(Sandbox(certfile=str(cert_file), keyfile=str(key_file))) as sandbox:
         assert sandbox.url == f"https://127.0.0.1:{sandbox.port}"
-        client = client_of(sandbox)
+        client = Client(sandbox)
         # Python before 3.12 takes a reset below TLS for an end.
         broken = (http.client.IncompleteRead, ConnectionResetError)
         for misbehave, error in [("", None), ("cut", http.client.IncompleteRead), ("reset", broken)]:
@@ -216,7 +218,7 @@ def test_speaks_tls(client_of, tmp_path):
             connection.close()
 
 
-def test_keeps_what_it_received(client, sandbox):
+def test_keeps_what_it_received(client: Client, sandbox: Sandbox) -> None:
     client.post(client.body("hello"), "/x/responses?a=1", session_id="s1", cookie="secret=12345678901234567890")
     assert client.post(b"no json", "/v1/responses").status == 400
     assert sandbox.wait(lambda requests: all(request["finished"] for request in requests))
@@ -238,14 +240,14 @@ def test_keeps_what_it_received(client, sandbox):
     assert sandbox.requests == []
 
 
-def test_no_key_is_ever_kept(client, sandbox):
+def test_no_key_is_ever_kept(client: Client, sandbox: Sandbox) -> None:
     client.post(client.body(), authorization="Bearer sk-somebody-elses-key-1234", x_api_key=sandbox.key)
     kept = repr(sandbox.requests) + client.get("/sandbox/requests").body.decode()
     assert "somebody" not in kept
     assert sandbox.key not in kept
 
 
-def test_misbehaving_is_told_over_http(client):
+def test_misbehaving_is_told_over_http(client: Client) -> None:
     told = client.get("/sandbox/misbehave").json
     assert told["name"] is None
     assert told["known"].keys() == TABLE.keys()
@@ -272,14 +274,14 @@ def test_misbehaving_is_told_over_http(client):
         (b"{", "body: "),
     ],
 )
-def test_a_plan_that_makes_no_sense_is_refused_by_name(client, content, detail):
+def test_a_plan_that_makes_no_sense_is_refused_by_name(client: Client, content: bytes, detail: str) -> None:
     answer = client.get("/sandbox/misbehave", "POST", content)
     assert answer.status == 400
     assert answer.json["detail"].startswith(detail)
     assert client.ask("hello").complete
 
 
-def test_its_own_pages_say_what_it_is_and_are_for_this_machine_only(client, sandbox):
+def test_its_own_pages_say_what_it_is_and_are_for_this_machine_only(client: Client, sandbox: Sandbox) -> None:
     about = client.get("/sandbox")
     assert "No model answers here" in about.json["about"]
     assert about.headers["x-codex-sandbox"] == "1"
@@ -291,13 +293,13 @@ def test_its_own_pages_say_what_it_is_and_are_for_this_machine_only(client, sand
     assert sandbox.requests == []
 
 
-def test_logs_a_line_per_request_without_what_was_said(client_of):
-    lines = []
+def test_logs_a_line_per_request_without_what_was_said() -> None:
+    lines: list[str] = []
     with running(Sandbox(log=lines.append, misbehave="cut")) as sandbox:
-        client_of(sandbox).ask("my secret")
+        Client(sandbox).ask("my secret")
         assert sandbox.wait(lambda requests: requests[0]["finished"])
         sandbox.behave()
-        client_of(sandbox).post(b"[]")
+        Client(sandbox).post(b"[]")
     assert [line.split(" sent=")[0] for line in lines] == [
         "POST /backend-api/codex/responses 200 gpt-5.2-codex tools=0 input=1",
         "POST /backend-api/codex/responses 400",
@@ -306,7 +308,7 @@ def test_logs_a_line_per_request_without_what_was_said(client_of):
     assert "secret" not in "".join(lines)
 
 
-def test_the_record_is_bounded():
+def test_the_record_is_bounded() -> None:
     journal = Journal()
     for _ in range(KEPT_REQUESTS + 50):
         journal.add(Received("POST", "/", {}, b"", 1))
@@ -318,11 +320,11 @@ def test_the_record_is_bounded():
     assert len(journal.all()) == 1
 
 
-def test_waiting_for_a_request_has_an_end(sandbox):
+def test_waiting_for_a_request_has_an_end(sandbox: Sandbox) -> None:
     assert not sandbox.wait(lambda requests: bool(requests), 0.05)
 
 
-def test_a_large_body_and_a_large_answer(client):
+def test_a_large_body_and_a_large_answer(client: Client) -> None:
     answer = client.ask("count to 3000", instructions="i" * 3_000_000)
     assert answer.text.endswith(" 2999 3000")
     assert answer.complete

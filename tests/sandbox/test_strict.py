@@ -3,11 +3,13 @@
 import gzip
 import json
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import to_json
+from sandbox.client import Client
 
 from codex_transform import catalog
 from codex_transform.sandbox import Sandbox, running
@@ -120,14 +122,14 @@ ACCEPTED = [
 
 
 @pytest.mark.parametrize(("fields", "detail"), [each for each in REFUSED if each[1]])
-def test_refuses_what_a_codex_endpoint_refuses(client, fields, detail):
+def test_refuses_what_a_codex_endpoint_refuses(client: Client, fields: dict[str, Any], detail: str) -> None:
     answer = client.post(client.body(**fields))
     assert (answer.status, answer.json) == (400, {"detail": detail})
     assert answer.headers["x-codex-sandbox"] == "1"
 
 
 @pytest.mark.parametrize("fields", ACCEPTED)
-def test_takes_what_the_codex_cli_sends(client, fields):
+def test_takes_what_the_codex_cli_sends(client: Client, fields: dict[str, Any]) -> None:
     answer = client.post(client.body(**fields))
     assert answer.status == 200, answer.body
     assert answer.types[-1] == "response.completed"
@@ -144,19 +146,21 @@ def test_takes_what_the_codex_cli_sends(client, fields):
         ({"session_id": "a", "x_session_id": "b"}, None),
     ],
 )
-def test_refuses_requests_without_the_headers_of_a_codex_client(client, headers, detail):
+def test_refuses_requests_without_the_headers_of_a_codex_client(
+    client: Client, headers: dict[str, str], detail: str | None
+) -> None:
     answer = client.post(client.body(), **headers)
     assert (answer.status, answer.json) == (400, {"detail": detail}) if detail else answer.status == 200
 
 
-def test_refuses_session_headers_that_differ(client):
+def test_refuses_session_headers_that_differ(client: Client) -> None:
     headers = {**client.headers(), "session_id": "a", "session-id": "b"}
     with pytest.raises(RefusedError, match="session_id and session-id differ"):
         check(headers, client.body(), {model.slug: model for model in catalog.models()})
     check(headers | {"session-id": "a"}, client.body(), {model.slug: model for model in catalog.models()})
 
 
-def test_a_wrong_key_is_told_apart_from_none_and_never_repeated(client, sandbox):
+def test_a_wrong_key_is_told_apart_from_none_and_never_repeated(client: Client, sandbox: Sandbox) -> None:
     wrong = client.post(client.body(), authorization="Bearer sk-this-is-the-wrong-one")
     assert wrong.status == 401
     assert wrong.json["error"]["code"] == "invalid_api_key"
@@ -168,7 +172,7 @@ def test_a_wrong_key_is_told_apart_from_none_and_never_repeated(client, sandbox)
     assert {request["status"] for request in sandbox.requests} == {401}
 
 
-def test_every_model_of_the_catalogue_is_known_with_each_of_its_efforts_and_no_other(client):
+def test_every_model_of_the_catalogue_is_known_with_each_of_its_efforts_and_no_other(client: Client) -> None:
     known = [model for model in catalog.models() if model.slug not in catalog.aliases()]
     assert known
     for model in known:
@@ -177,16 +181,16 @@ def test_every_model_of_the_catalogue_is_known_with_each_of_its_efforts_and_no_o
             assert status == (200 if effort in model.efforts else 400), (model.slug, effort)
 
 
-def test_the_known_models_can_be_chosen(client_of):
+def test_the_known_models_can_be_chosen() -> None:
     with running(Sandbox(models=["my-model", "gpt-5.2-codex"])) as sandbox:
-        client = client_of(sandbox)
+        client = Client(sandbox)
         assert client.post(client.body(model="my-model", reasoning={"effort": "ultra"})).status == 200
         assert client.post(client.body(model="gpt-5.2-codex", reasoning={"effort": "ultra"})).status == 400
         assert client.post(client.body(model="gpt-5.2")).status == 400
 
 
 @pytest.mark.parametrize("half", [rb"\ud83d", rb"\uDE00"])
-def test_half_an_emoji_is_legal_and_comes_back(client, half):
+def test_half_an_emoji_is_legal_and_comes_back(client: Client, half: bytes) -> None:
     text = json.loads(b'"%b"' % half)
     answer = client.post(to_json(client.body("hello HALF")).replace(b"HALF", half))
     assert answer.complete
@@ -203,13 +207,13 @@ def test_half_an_emoji_is_legal_and_comes_back(client, half):
     "content",
     [b"", b"{", b"[]", b'"text"', b"\xff", b'{"input": NaN}', b'{"a":' * 100_000, rb'{"a": "\ud83d", "b": NaN}'],
 )
-def test_refuses_a_body_that_is_no_json_object(client, content):
+def test_refuses_a_body_that_is_no_json_object(client: Client, content: bytes) -> None:
     answer = client.post(content)
     assert answer.status == 400
     assert "JSON" in answer.json["detail"]
 
 
-def test_takes_a_gzipped_body_and_no_other_coding(client, sandbox):
+def test_takes_a_gzipped_body_and_no_other_coding(client: Client, sandbox: Sandbox) -> None:
     content = gzip.compress(b'{"model": "none"}')
     assert client.post(content, content_encoding="gzip").json["detail"] == "Store must be set to false"
     assert sandbox.requests[-1]["body"] == {"model": "none"}
@@ -218,18 +222,18 @@ def test_takes_a_gzipped_body_and_no_other_coding(client, sandbox):
 
 
 @pytest.mark.parametrize("path", ["/v1/responses", "/backend-api/codex/responses", "/x/y/responses?a=b", "/responses"])
-def test_answers_at_every_path_that_ends_in_responses(client, path):
+def test_answers_at_every_path_that_ends_in_responses(client: Client, path: str) -> None:
     assert client.post(client.body(), path).status == 200
 
 
-def test_has_nothing_at_other_paths_and_for_other_methods(client, sandbox):
+def test_has_nothing_at_other_paths_and_for_other_methods(client: Client, sandbox: Sandbox) -> None:
     assert client.post(client.body(), "/v1/chat/completions").status == 404
     assert client.get("/v1/models").status == 404
     assert client.get("/v1/responses").status == 405
     assert [request["path"] for request in sandbox.requests] == ["/v1/chat/completions", "/v1/models", "/v1/responses"]
 
 
-def test_compacts_a_history_into_one_json_document(client):
+def test_compacts_a_history_into_one_json_document(client: Client) -> None:
     body = client.body("hello", store=..., stream=...)
     answer = client.post(body, "/backend-api/codex/responses/compact", accept="application/json")
     assert answer.status == 200
@@ -261,7 +265,7 @@ typed = st.sampled_from(["message", "function_call", "function_call_output", "re
         json_values | st.lists(st.dictionaries(st.sampled_from(["type", "role", "content"]), typed | json_values)),
     )
 )
-def test_any_json_object_is_either_refused_or_fine(body):
+def test_any_json_object_is_either_refused_or_fine(body: dict[str, Any]) -> None:
     models = {model.slug: model for model in catalog.models()}
     base = {"model": "gpt-5.2", "instructions": "x", "store": False, "stream": True}
     headers = {"content-type": "application/json", "accept": "text/event-stream", "originator": "x"}
@@ -270,6 +274,6 @@ def test_any_json_object_is_either_refused_or_fine(body):
 
 
 @given(st.binary(max_size=50))
-def test_any_bytes_are_either_an_object_or_refused(content):
+def test_any_bytes_are_either_an_object_or_refused(content: bytes) -> None:
     with suppress(RefusedError):
         assert isinstance(parse(content), dict)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import from_json
 
-from codex_transform.sandbox.toolcalls import Read, Run, Use, Write, call
+from codex_transform.sandbox.toolcalls import Action, Read, Run, Tool, Use, Write, call
 
 PATCH = "*** Begin Patch\n*** Add File: a.txt\n+x\n+y\n*** End Patch"
 
@@ -17,7 +17,7 @@ def tool(name: str, *required: str, **properties: Any) -> dict[str, Any]:
     return {"type": "function", "name": name, "parameters": {"properties": rules, "required": list(required)}}
 
 
-def arguments(action, *tools, folder=None):
+def arguments(action: Action, *tools: Tool, folder: str | None = None) -> tuple[str, Any]:
     item = call(action, tools, folder)
     assert item is not None
     return item["name"], from_json(item["arguments"])
@@ -63,7 +63,9 @@ WRITING = Write("a.txt", "x\ny")
         ),
     ],
 )
-def test_a_file_is_written_with_the_best_tool_at_hand(tools, name, expected):
+def test_a_file_is_written_with_the_best_tool_at_hand(
+    tools: tuple[dict[str, Any], ...], name: str, expected: dict[str, Any]
+) -> None:
     assert arguments(WRITING, *tools, folder="/w") == (name, expected)
 
 
@@ -75,11 +77,11 @@ def test_a_file_is_written_with_the_best_tool_at_hand(tools, name, expected):
         (EXEC, {"cmd": "ls -la"}),
     ],
 )
-def test_a_command_is_a_string_or_a_list_as_the_schema_has_it(shell, expected):
+def test_a_command_is_a_string_or_a_list_as_the_schema_has_it(shell: dict[str, Any], expected: dict[str, Any]) -> None:
     assert arguments(Run("ls -la"), READ, shell)[1] == expected
 
 
-def test_freeform_and_local_shell_tools_get_items_of_their_own():
+def test_freeform_and_local_shell_tools_get_items_of_their_own() -> None:
     item = call(WRITING, [{"type": "custom", "name": "apply_patch"}], None)
     assert item is not None
     assert (item["type"], item["name"], item["input"]) == ("custom_tool_call", "apply_patch", PATCH)
@@ -91,7 +93,7 @@ def test_freeform_and_local_shell_tools_get_items_of_their_own():
     assert arguments(WRITING, {"type": "custom", "name": "write"}, EDIT)[0] == "edit"
 
 
-def test_a_file_is_read_by_a_tool_or_by_the_shell():
+def test_a_file_is_read_by_a_tool_or_by_the_shell() -> None:
     assert arguments(Read("b.txt"), BASH, READ, folder="/w") == ("read", {"filePath": "/w/b.txt"})
     assert arguments(Read("/x/b.txt"), READ, folder="/w") == ("read", {"filePath": "/x/b.txt"})
     assert arguments(Read("b.txt"), READ, folder="C:\\w") == ("read", {"filePath": "C:\\w\\b.txt"})
@@ -99,7 +101,7 @@ def test_a_file_is_read_by_a_tool_or_by_the_shell():
     assert arguments(Read("it's"), BASH)[1]["command"] == "cat 'it'\"'\"'s'"
 
 
-def test_a_tool_that_is_named_is_called_with_what_is_given_or_what_its_schema_asks_for():
+def test_a_tool_that_is_named_is_called_with_what_is_given_or_what_its_schema_asks_for() -> None:
     todo = {"type": "object", "properties": {"done": {"type": "boolean"}, "note": {}}, "required": ["done"]}
     strange = tool(
         "strange",
@@ -124,7 +126,7 @@ def test_a_tool_that_is_named_is_called_with_what_is_given_or_what_its_schema_as
     assert item["input"] == "hello"
 
 
-def test_no_tool_no_call():
+def test_no_tool_no_call() -> None:
     assert call(WRITING, [READ], None) is None
     assert call(Run("ls"), [], None) is None
     assert call(Use("other"), [BASH], None) is None
@@ -140,6 +142,6 @@ rules = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(["path", "content", "command", "other"]), rules))
-def test_any_schema_gives_arguments_for_all_that_is_required(properties):
+def test_any_schema_gives_arguments_for_all_that_is_required(properties: dict[str, Any]) -> None:
     anything = tool("bash", *properties, **properties)
     assert set(arguments(Run("ls"), anything)[1]) == set(properties)

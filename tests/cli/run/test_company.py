@@ -64,8 +64,8 @@ def test_an_authority_that_cannot_be_read(ready: Person) -> None:
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
 def test_through_the_companys_proxy(variable: str, base_url: str, person: Person, tmp_path: Path) -> None:
     both, _ = certificate(tmp_path)
-    tls = {"certfile": both} if base_url.startswith("https") else {}
-    with sandboxes.running(Sandbox(**tls)) as sandbox, company_proxy.running(sandbox.url, "u:p w") as company:
+    tls = str(both) if base_url.startswith("https") else None
+    with sandboxes.running(Sandbox(certfile=tls)) as sandbox, company_proxy.running(sandbox.url, "u:p w") as company:
         person.variables |= {"CODEX_BASE_URL": base_url, "CODEX_API_KEY": sandbox.key}
         (person.home / ".mitmproxy").mkdir()
         # The certificate is for another name.

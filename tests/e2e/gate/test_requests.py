@@ -18,7 +18,7 @@ def endpoint() -> Iterator[Listener]:
 
 @pytest.fixture(scope="module")
 def strict_proxy(tmp_path_factory: pytest.TempPathFactory, endpoint: Listener) -> Iterator[Proxy]:
-    with mitmdump(tmp_path_factory.mktemp("strict") / "home", endpoint) as running:  # type: ignore[arg-type]
+    with mitmdump(tmp_path_factory.mktemp("strict") / "home", endpoint) as running:
         yield running
 
 

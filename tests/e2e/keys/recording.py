@@ -12,7 +12,7 @@ from typing import Any
 
 from mitmproxy import http
 from mitmproxy.io import read_flows_from_paths
-from running import Proxy, mitmdump
+from running import Endpoint, Proxy, mitmdump
 
 CLIENTS_KEY = "sk-the-clients-own-0123456789"
 HELLO: dict[str, Any] = {"model": "gpt-5.1-codex", "input": "say hello", "stream": True}
@@ -27,7 +27,7 @@ class Address:
 
 
 @contextmanager
-def recording(home: Path, endpoint: Any, *options: str, stored: str = "true", **environ: str) -> Iterator[Proxy]:
+def recording(home: Path, endpoint: Endpoint, *options: str, stored: str = "true", **environ: str) -> Iterator[Proxy]:
     """A proxy that writes down and says all that it can, searched for keys when it has ended."""
     home.mkdir(exist_ok=True)
     everything = [
