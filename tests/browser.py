@@ -6,23 +6,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
+from needed import lacking
 from playwright.sync_api import Page, sync_playwright
 from running import ROOT
 
 SCREENSHOTS = ROOT / ".cache" / "screenshots"
 
-_INSTALL = "Chromium is not there: apt-get install chromium"
-
 
 def chromium() -> str:
     """The browser's path; skips without one, with the command that installs it, but fails in CI."""
-    for name in ("chromium", "chromium-browser", "google-chrome"):
-        if found := shutil.which(name):
-            return found
-    if os.environ.get("CI") == "true":
-        pytest.fail(_INSTALL)
-    pytest.skip(_INSTALL)
+    found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    return found or lacking("Chromium is not there: apt-get install chromium")
 
 
 @contextmanager

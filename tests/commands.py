@@ -10,8 +10,6 @@ from typing import Any
 
 import leftovers
 import pexpect
-import programs
-import pytest
 from running import ROOT
 from waiting import eventually
 
@@ -117,14 +115,3 @@ class Person:
     def gone(self) -> bool:
         """True once nothing of that runs any more; False if some of it stays."""
         return eventually(lambda: not self.left())
-
-
-def real_opencode() -> Path:
-    """The real OpenCode; skips with the command that installs it, but fails in CI."""
-    program = programs.opencode(programs.OPENCODE)
-    if program is None:
-        why = f"OpenCode is not there: {programs.install_command(programs.OPENCODE)}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(why)
-        pytest.skip(why)
-    return program

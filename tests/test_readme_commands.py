@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+import needed
 import pexpect
 import pytest
 import readme
-from commands import Person, real_opencode
+from commands import Person
 from readme import BOTH, ENGLISH, Readme
 from running import MITMDUMP, ROOT, Proxy, serving
 from waiting import eventually
@@ -42,7 +43,7 @@ class Newcomer(Person):
             "python3": f'"{sys.executable}"',
             "codex-transform": f'"{sys.executable}" -m codex_transform',
             "mitmdump": f'"{MITMDUMP}"',
-            "opencode": f'"{real_opencode()}"',
+            "opencode": f'"{needed.opencode()}"',
         }.items():
             program = self.programs / name
             program.write_text(f'#!/bin/sh\nexec {command} "$@"\n')

@@ -6,9 +6,10 @@ import shutil
 import subprocess
 import threading
 
+import needed
 import pexpect
 import pytest
-from commands import COMMAND, Person, real_opencode
+from commands import COMMAND, Person
 
 from codex_transform.sandbox import Sandbox
 
@@ -18,7 +19,7 @@ def coder(person: Person, sandbox: Sandbox) -> Person:
     """A person with OpenCode on the PATH, who has logged in and chosen a model."""
     folder = person.home / "bin"
     folder.mkdir()
-    (folder / "opencode").symlink_to(real_opencode())
+    (folder / "opencode").symlink_to(needed.opencode())
     done = person.run("login", "--base-url", sandbox.url, "--api-key-stdin", given=sandbox.key)
     assert done.returncode == 0, done.stderr
     settings = person.home / ".config" / "opencode"

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import needed
 import programs
 import pytest
 from running import Proxy, mitmdump
@@ -25,13 +26,7 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
 
 @pytest.fixture(params=VERSIONS)
 def program(request: pytest.FixtureRequest) -> Path:
-    found = programs.opencode(request.param)
-    if found is None:
-        why = f"OpenCode is not there: {programs.install_command(request.param)}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(why)
-        pytest.skip(why)
-    return found
+    return needed.opencode(request.param)
 
 
 @pytest.fixture

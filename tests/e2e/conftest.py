@@ -1,12 +1,12 @@
 """The real programs: mitmdump with the addon, the sandbox endpoint, OpenCode. Each ends with its test."""
 
-import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import needed
 import programs
 import pytest
 from running import OpenCode, Proxy, mitmdump
@@ -50,12 +50,7 @@ def opencode(tmp_path: Path) -> Callable[..., OpenCode]:
     """Makes an OpenCode of a version; skips with the command that installs it, but fails in CI."""
 
     def make(version: str = programs.OPENCODE) -> OpenCode:
-        program = programs.opencode(version)
-        if program is None:
-            why = f"OpenCode {version} is not there: {programs.install_command(version)}"
-            if os.environ.get("CI") == "true":
-                pytest.fail(why)
-            pytest.skip(why)
+        program = needed.opencode(version)
         home, project = tmp_path / "opencode-home", tmp_path / "project"
         home.mkdir(exist_ok=True)
         project.mkdir(exist_ok=True)

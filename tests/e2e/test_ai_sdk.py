@@ -5,7 +5,6 @@ that leads to a tool call and a closing message. It reaches the proxy in reverse
 """
 
 import json
-import os
 import shutil
 import subprocess
 import tempfile
@@ -16,6 +15,7 @@ from typing import Any, NoReturn
 
 import programs
 import pytest
+from needed import lacking
 from running import Proxy, mitmdump
 
 from codex_transform.sandbox import TABLE, Sandbox
@@ -106,10 +106,7 @@ def prompts(name: str | None) -> tuple[str, ...]:
 def unavailable(why: str) -> NoReturn:
     """Skips what needs the AI SDK, with the command that gets it; but fails in CI."""
     here, there = HERE.relative_to(programs.CACHE.parent), CACHED.relative_to(programs.CACHE.parent)
-    why = f"{why}: mkdir -p {there} && cp {here}/package.json {there} && (cd {there} && npm install)"
-    if os.environ.get("CI") == "true":
-        pytest.fail(why)
-    pytest.skip(why)
+    lacking(f"{why}: mkdir -p {there} && cp {here}/package.json {there} && (cd {there} && npm install)")
 
 
 @pytest.fixture(scope="module")

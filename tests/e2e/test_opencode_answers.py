@@ -17,7 +17,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-import programs
+import needed
 import pytest
 from running import OpenCode, Proxy, mitmdump
 
@@ -80,12 +80,7 @@ class Server:
 @contextmanager
 def serving(folder: Path, proxy: Proxy) -> Iterator[Server]:
     """OpenCode as a server behind the proxy, with a home and a project in `folder`."""
-    program = programs.opencode(programs.OPENCODE)
-    if program is None:
-        why = f"OpenCode is not there: {programs.install_command(programs.OPENCODE)}"
-        if os.environ.get("CI") == "true":
-            pytest.fail(why)
-        pytest.skip(why)
+    program = needed.opencode()
     home, project = folder / "server-home", folder / "server-project"
     home.mkdir()
     project.mkdir()

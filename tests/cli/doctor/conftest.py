@@ -3,8 +3,9 @@
 import json
 import os
 
+import needed
 import pytest
-from commands import Person, real_opencode
+from commands import Person
 
 from codex_transform.sandbox import Sandbox
 
@@ -15,6 +16,6 @@ def well(person: Person, sandbox: Sandbox) -> Person:
     person.config.parent.mkdir()
     person.config.write_text(json.dumps({"baseURL": sandbox.url, "apiKey": sandbox.key}))
     person.config.chmod(0o600)
-    person.variables["PATH"] = f"{real_opencode().parent}{os.pathsep}/usr/bin{os.pathsep}/bin"
+    person.variables["PATH"] = f"{needed.opencode().parent}{os.pathsep}/usr/bin{os.pathsep}/bin"
     person.variables["OPENAI_API_KEY"] = "dummy"
     return person

@@ -2,8 +2,9 @@
 
 import json
 
+import needed
 import pytest
-from commands import Person, real_opencode
+from commands import Person
 
 from codex_transform import jsonc
 from codex_transform.cli import surroundings
@@ -14,7 +15,7 @@ HOSTS = ("api.openai.com",)
 
 
 def test_opencode_goes_through_the_proxy_all_the_same(ready: Person, sandbox: Sandbox) -> None:
-    program = str(real_opencode())
+    program = str(needed.opencode())
     assert ready.run("config", "--yes", "--models", "gpt-5.2", "--reverse", ELSEWHERE).returncode == 0
     done = ready.run("run", program, "run", "-m", "openai/gpt-5.2", "say hello", PWD=str(ready.project))
     assert done.returncode == 0, done.stdout + done.stderr

@@ -1,0 +1,21 @@
+"""Programs that a test needs: without one it is skipped, with the command that installs it; where CI=true it fails."""
+
+import os
+from pathlib import Path
+from typing import NoReturn
+
+import programs
+import pytest
+
+
+def lacking(why: str) -> NoReturn:
+    """Ends a test that cannot run here."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(why)
+    pytest.skip(why)
+
+
+def opencode(version: str = programs.OPENCODE) -> Path:
+    """The real OpenCode."""
+    program = programs.opencode(version)
+    return program or lacking(f"OpenCode {version} is not there: {programs.install_command(version)}")
