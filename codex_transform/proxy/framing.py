@@ -1,7 +1,7 @@
 """HTTP/1 as endpoints and clients write it, where mitmproxy knows only a part of what must be taken.
 
 * Interim responses, such as 103, come before the answer and are not it (RFC 9110 section 15.2).
-* Trailer fields behind a chunked body may be ignored (RFC 9112 section 7.1.2); mitmproxy gives up on them.
+* Trailer fields may be ignored (RFC 9112 section 7.1.2); mitmproxy gives up on them. See `chunks.py` too.
 * A length beside `Transfer-Encoding` does not count (RFC 9112 section 6.3). mitmproxy refuses it, lest two readers of
   one message see two; but nobody after us reads the endpoint's head: clients get one of our own.
 * A head that is wrong in another way is an endpoint's fault like any, not a page of mitmproxy's. One that does not end
@@ -15,9 +15,7 @@
 from collections.abc import Generator
 from typing import Any
 
-import h11
-from h11._readers import ChunkedReader
-from h11._receivebuffer import ReceiveBuffer
+from h11._readers import ChunkedReader, ContentLengthReader, Http10Reader
 from mitmproxy.net.http.http1 import connection_close
 from mitmproxy.net.http.validate import validate_headers
 from mitmproxy.proxy import commands
@@ -37,25 +35,30 @@ from mitmproxy.proxy.layers.http import (
 )
 
 from codex_transform.proxy import call as calls
+from codex_transform.proxy.chunks import Chunks
 
 Commands = Generator[commands.Command, Any, None]
 
-# How many bytes a head, or the line before a chunk, may have.
+BodyReader = Chunks | ContentLengthReader | Http10Reader
+
+# How many bytes a head may have.
 LONGEST_HEAD = 1024 * 1024
 
 
-class _Trailed(Http1Connection):
-    """A connection whose chunked bodies may have trailers."""
+class _Chunked(Http1Connection):
+    """A connection whose chunked bodies are read by `Chunks`."""
 
-    def read_body(self, event: Event) -> Commands:
-        """Something has come of a body, or the connection has ended."""
-        if type(self.body_reader) is ChunkedReader:
-            # A body has begun: nothing has been read of it yet.
-            self.body_reader = _Chunks()
-        yield from super().read_body(event)
+    @property  # type: ignore[override]
+    def body_reader(self) -> BodyReader:
+        """What reads the body that is coming."""
+        return self._body_reader
+
+    @body_reader.setter
+    def body_reader(self, reader: BodyReader | ChunkedReader) -> None:
+        self._body_reader = Chunks() if isinstance(reader, ChunkedReader) else reader
 
 
-class FramedClient(_Trailed, Http1Client):
+class FramedClient(_Chunked, Http1Client):
     """A connection to a server, which may send interim responses."""
 
     def read_headers(self, event: ConnectionEvent) -> Commands:
@@ -74,7 +77,7 @@ class FramedClient(_Trailed, Http1Client):
             yield command
 
 
-class FramedServer(_Trailed, Http1Server):
+class FramedServer(_Chunked, Http1Server):
     """A client's connection, closed when the client wants it to be."""
 
     _last = False
@@ -133,14 +136,6 @@ class FramedStream(HttpStream):
             yield from self.handle_protocol_error(broken)
             return True
         return False
-
-
-class _Chunks(ChunkedReader):
-    def __call__(self, buf: ReceiveBuffer) -> h11.Data | h11.EndOfMessage | None:
-        event = super().__call__(buf)
-        if event is None and len(buf) > LONGEST_HEAD:
-            raise h11.RemoteProtocolError("the size of a chunk does not end")
-        return h11.EndOfMessage() if isinstance(event, h11.EndOfMessage) else event
 
 
 def _nothing() -> Commands:

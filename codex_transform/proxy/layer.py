@@ -36,13 +36,13 @@ from mitmproxy.proxy.layers.http import (
     SendHttp,
 )
 
-from codex_transform.endpoint import unsaid
+from codex_transform.endpoint import unsaid, unsaid_text
 from codex_transform.errors import ApiError
 from codex_transform.proxy import call as calls
 from codex_transform.proxy import keys, reply
 from codex_transform.proxy.bounds import BoundedStream
 from codex_transform.proxy.framing import FramedStream
-from codex_transform.proxy.oneread import OneRead, OneWrite, RequestHead, ResponseHead
+from codex_transform.proxy.onewrite import OneWriteClient, OneWriteServer, RequestHead, ResponseHead
 from codex_transform.proxy.patience import PatientStream
 from codex_transform.proxy.reconnect import ReconnectingStream
 from codex_transform.proxy.streamed import StreamedAnswer
@@ -128,7 +128,7 @@ class CodexStream(PatientStream, ReconnectingStream, BoundedStream, FramedStream
         """The connection to the client or to the endpoint failed; for the latter there is an answer to give."""
         call = calls.of(self.flow)
         if call:
-            event.message = unsaid(event.message.encode(errors="replace"), call.key).decode()
+            event.message = unsaid_text(event.message, call.key)
         over = self.server_state in (self.state_done, self.state_errored)
         if call and over and isinstance(event, ResponseProtocolError):
             return  # mitmproxy reports a damaged body twice: when it reads it, and when it has closed the connection
@@ -212,8 +212,8 @@ class Layers:
         replay, which asks no addon about layers.
         """
         http.HttpStream = CodexStream  # type: ignore[misc]
-        http.Http1Client = OneRead  # type: ignore[misc]
-        http.Http1Server = OneWrite  # type: ignore[misc]
+        http.Http1Client = OneWriteClient  # type: ignore[misc]
+        http.Http1Server = OneWriteServer  # type: ignore[misc]
 
     def done(self) -> None:
         """mitmproxy ends, or reloads the script."""

@@ -23,7 +23,7 @@ from mitmproxy.proxy.layers.http import (
 )
 from mitmproxy.test import tutils
 
-from codex_transform.proxy.oneread import OneRead, OneWrite, RequestHead, ResponseHead
+from codex_transform.proxy.onewrite import OneWriteClient, OneWriteServer, RequestHead, ResponseHead
 
 HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 CHUNKS = [b"data: %d\n\n" % number for number in range(30)]
@@ -70,25 +70,25 @@ def sent(layer: Http1Connection, event: events.Event) -> list[bytes]:
 
 
 def test_the_chunks_of_a_read_go_on_in_one_piece() -> None:
-    layer = asked(OneRead)
+    layer = asked(OneWriteClient)
     assert kinds(read(layer, HEAD)) == [ResponseHeaders]
     assert data_of(read(layer, BODY)) == [b"".join(CHUNKS)]
     assert kinds(read(layer, END)) == [ResponseEndOfMessage]
 
 
 def test_a_read_that_brings_everything() -> None:
-    found = read(asked(OneRead), HEAD + BODY + END)
+    found = read(asked(OneWriteClient), HEAD + BODY + END)
     assert kinds(found) == [ResponseHeaders, ResponseData, ResponseEndOfMessage]
 
 
 def test_what_came_before_a_fault_goes_on_before_it() -> None:
-    found = read(asked(OneRead), HEAD + BODY + b"no chunk\r\n")
+    found = read(asked(OneWriteClient), HEAD + BODY + b"no chunk\r\n")
     assert kinds(found) == [ResponseHeaders, ResponseData, "CloseConnection", ResponseProtocolError]
     assert data_of(found) == [b"".join(CHUNKS)]
 
 
 def test_what_came_before_the_connection_broke_goes_on_before_it() -> None:
-    layer = asked(OneRead)
+    layer = asked(OneWriteClient)
     read(layer, HEAD + BODY)
     found = [
         command.event if isinstance(command, ReceiveHttp) else type(command).__name__
@@ -99,7 +99,7 @@ def test_what_came_before_the_connection_broke_goes_on_before_it() -> None:
 
 @given(st.lists(st.integers(1, len(BODY) + len(END)), max_size=20))
 def test_nothing_is_held_back_and_nothing_comes_twice(cuts: list[int]) -> None:
-    ours, theirs = asked(OneRead), asked(Http1Client)
+    ours, theirs = asked(OneWriteClient), asked(Http1Client)
     assert kinds(read(ours, HEAD)) == kinds(read(theirs, HEAD))
     stream, at = BODY + END, 0
     for cut in [*sorted(cuts), len(stream)]:
@@ -114,7 +114,7 @@ def test_nothing_is_held_back_and_nothing_comes_twice(cuts: list[int]) -> None:
 
 @pytest.mark.parametrize("length", [1, 100_000])
 def test_a_request_leaves_in_one_write(length: int) -> None:
-    layer = OneRead(context())
+    layer = OneWriteClient(context())
     list(layer.handle_event(events.Start()))
     body = b"x" * length
     request = tutils.treq(content=body, headers=((b"content-length", b"%d" % length),))
@@ -128,15 +128,15 @@ def test_a_request_leaves_in_one_write(length: int) -> None:
 
 
 def test_other_requests_leave_as_ever() -> None:
-    layer = OneRead(context())
+    layer = OneWriteClient(context())
     list(layer.handle_event(events.Start()))
     (head,) = sent(layer, RequestHeaders(1, tutils.treq(content=b"x"), False))
     assert head.endswith(b"\r\n\r\n")
     assert sent(layer, RequestData(1, b"x")) == [b"x"]
 
 
-def answering() -> OneWrite:
-    layer = OneWrite(context())
+def answering() -> OneWriteServer:
+    layer = OneWriteServer(context())
     list(layer.handle_event(events.Start()))
     list(layer.handle_event(events.DataReceived(layer.conn, b"GET / HTTP/1.1\r\nhost: h\r\n\r\n")))
     return layer

@@ -1,0 +1,105 @@
+"""Chunked bodies (RFC 9112 section 7.1), all that a read brought of one in one piece.
+
+Endpoints send an event a chunk, and at full speed a read brings dozens of them. The reader that mitmproxy takes, h11's,
+gives out each by itself, and each then goes through all layers and leaves in a write of its own. This one is as strict,
+and stricter than that of h11 0.14, which lets two bytes of anything stand behind a chunk (CVE-2025-43859).
+
+What a client or an endpoint says in trailers nobody here needs: they are read and left out, which section 7.1.2 allows;
+mitmproxy gives up on them.
+"""
+
+import re
+from typing import NoReturn
+
+import h11
+from h11._receivebuffer import ReceiveBuffer
+
+# How many bytes the line before a chunk may have, and all trailers together.
+LONGEST = 64 * 1024
+
+_HEADER = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]*)?\r\n")
+_TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00\r\n]*\r?\n")
+_END = b"\r\n"
+_SHOWN = 40
+
+
+class Chunks:
+    """Reads one body, as h11's readers do: called with a buffer, it takes what is of the body out of it."""
+
+    def __init__(self) -> None:
+        self._left = 0  # of the chunk that has begun
+        self._behind = False  # a chunk is over, but for its end of line
+        self._trailers = 0  # bytes of them, once the last chunk has come
+        self._beginning = b""  # of a line
+        self._next: h11.EndOfMessage | h11.RemoteProtocolError | None = None
+
+    def __call__(self, buf: ReceiveBuffer) -> h11.Data | h11.EndOfMessage | None:
+        """What has come: data, or the body's end, or None for nothing. Raises RemoteProtocolError."""
+        if self._next is None:
+            pieces: list[bytes] = []
+            try:
+                self._read(buf, pieces)
+            except h11.RemoteProtocolError as fault:
+                self._next = fault
+            if pieces:
+                return h11.Data(data=pieces[0] if len(pieces) == 1 else b"".join(pieces))
+        if isinstance(self._next, h11.RemoteProtocolError):
+            raise self._next
+        return self._next
+
+    def read_eof(self) -> NoReturn:
+        """The connection has ended. Raises RemoteProtocolError, for the body has not."""
+        raise h11.RemoteProtocolError(
+            "peer closed connection without sending complete message body (incomplete chunked read)"
+        )
+
+    def _read(self, buf: ReceiveBuffer, pieces: list[bytes]) -> None:
+        data = self._beginning + (buf.maybe_extract_at_most(len(buf)) or b"")
+        self._beginning = b""
+        at = 0
+        while at < len(data):
+            if self._left:
+                piece = data[at : at + self._left]
+                pieces.append(piece)
+                at += len(piece)
+                self._left -= len(piece)
+                self._behind = not self._left
+                continue
+            end = data.find(b"\n", at) + 1
+            if not end:
+                self._keep(data[at:])
+                return
+            line = data[at:end]
+            at = end
+            if self._behind:
+                if line != _END:
+                    raise h11.RemoteProtocolError(f"malformed chunk footer: {line[:_SHOWN]!r}")
+                self._behind = False
+            elif self._trailers:
+                self._count(len(line))
+                if line in (_END, b"\n"):
+                    # What follows is the next message's.
+                    buf += data[at:]
+                    self._next = h11.EndOfMessage()
+                    return
+                if not _TRAILER.fullmatch(line):
+                    raise h11.RemoteProtocolError(f"illegal trailer: {line[:_SHOWN]!r}")
+            else:
+                header = _HEADER.fullmatch(line)
+                if header is None:
+                    raise h11.RemoteProtocolError(f"illegal chunk header: {line[:_SHOWN]!r}")
+                self._left = int(header[1], 16)
+                if not self._left:
+                    self._count(1)
+
+    def _keep(self, beginning: bytes) -> None:
+        if self._behind and not _END.startswith(beginning):
+            raise h11.RemoteProtocolError(f"malformed chunk footer: {beginning[:_SHOWN]!r}")
+        if len(beginning) > LONGEST:
+            raise h11.RemoteProtocolError("a line in it does not end")
+        self._beginning = bytes(beginning)
+
+    def _count(self, trailer: int) -> None:
+        self._trailers += trailer
+        if self._trailers > LONGEST:
+            raise h11.RemoteProtocolError("the trailers do not end")

@@ -1,0 +1,126 @@
+"""Chunked bodies: all that came in one piece, the same whatever the cuts, and strict about everything but trailers."""
+
+import h11
+import pytest
+from h11._readers import ChunkedReader
+from h11._receivebuffer import ReceiveBuffer
+from hypothesis import given
+from hypothesis import strategies as st
+from response.streams import pieces
+
+from codex_transform.proxy.chunks import LONGEST, Chunks
+
+END = b"0\r\n\r\n"
+
+
+def chunk(data: bytes, extension: bytes = b"") -> bytes:
+    return b"%x%b\r\n%b\r\n" % (len(data), extension, data)
+
+
+def read(reads: list[bytes]) -> tuple[list[bytes], str, bytes]:
+    """What each read brought of the body, how it ended, and what was left for the next message."""
+    reader, buf = Chunks(), ReceiveBuffer()
+    came: list[bytes] = []
+    for data in reads:
+        buf += data
+        while True:
+            try:
+                event = reader(buf)
+            except h11.RemoteProtocolError as fault:
+                return came, str(fault), bytes(buf)
+            if isinstance(event, h11.EndOfMessage):
+                return came, "end", bytes(buf)
+            if event is None:
+                break
+            came.append(bytes(event.data))
+    return came, "more", bytes(buf)
+
+
+@pytest.mark.parametrize(
+    ("stream", "came"),
+    [
+        (END, []),
+        (chunk(b"a") + END, [b"a"]),
+        (chunk(b"a") + chunk(b"bc") + END, [b"abc"]),
+        (chunk(b"a", b";x=y") + chunk(b"b", b" \t") + END, [b"ab"]),
+        (b"0A\r\n0123456789\r\n00\r\n\r\n", [b"0123456789"]),
+        (chunk(b"a") + b"0\r\nX-Sum: 1\r\nY: 2\r\n\r\n", [b"a"]),
+        (chunk(b"a") + b"0;x\r\n\r\n", [b"a"]),
+    ],
+)
+def test_a_body(stream: bytes, came: list[bytes]) -> None:
+    assert read([stream]) == (came, "end", b"")
+    assert read([stream + b"HTTP/1.1 200"]) == (came, "end", b"HTTP/1.1 200")
+    one_by_one, how, left = read([stream[at : at + 1] for at in range(len(stream))])
+    assert (b"".join(one_by_one), how, left) == (b"".join(came), "end", b"")
+
+
+@pytest.mark.parametrize(
+    "stream",
+    [
+        b"\r\n",
+        b"x\r\n",
+        b"-1\r\na\r\n",
+        b"+1\r\na\r\n",
+        b"0x1\r\na\r\n",
+        b"1_0\r\n",
+        b" 1\r\na\r\n",
+        b"1\na\r\n",
+        b"1\r\na\n",
+        b"1\r\nab",
+        b"1\r\na\rb",
+        b"1 a\r\n",
+        b"1;x\ry\r\n",
+        b"12345678901234567\r\n",
+        b"1" * (LONGEST + 2),
+        b"0\r\nGET / HTTP/1.1\r\n",
+        b"0\r\n0\r\n\r\n",
+        b"0\r\n" + b"x: y\r\n" * LONGEST,
+    ],
+    ids=lambda stream: repr(stream[:20]),
+)
+def test_what_is_none(stream: bytes) -> None:
+    """What came before goes on before it."""
+    came, how, _ = read([chunk(b"good") + stream])
+    assert came[0][:4] == b"good"
+    assert how not in ("end", "more")
+    came, how, _ = read([chunk(b"good"), *(stream[at : at + 100] for at in range(0, len(stream), 100))])
+    assert came[0] == b"good"
+    assert how not in ("end", "more")
+
+
+def test_the_end_of_the_connection_is_not_that_of_the_body() -> None:
+    with pytest.raises(h11.RemoteProtocolError, match="without sending complete message body"):
+        Chunks().read_eof()
+
+
+@given(
+    st.lists(st.binary(min_size=1, max_size=40), max_size=12),
+    st.lists(st.integers(0, 500), max_size=12),
+    st.binary(max_size=12),
+)
+def test_any_cutting_gives_the_same(data: list[bytes], cuts: list[int], after: bytes) -> None:
+    stream = b"".join(map(chunk, data)) + END
+    came, how, left = read(pieces(stream, cuts))
+    assert (b"".join(came), how, left) == (b"".join(data), "end", b"")
+    # No read gives more than one piece.
+    assert len(came) <= len(pieces(stream, cuts))
+    assert read([stream + after])[2] == after
+
+
+PARTS = [b"1", b"a", b"\r\n", b"\n", b"0", b";", b" ", b"3\r\nabc\r\n", b"x", b"x: y\r\n", END]
+
+
+@given(st.lists(st.sampled_from(PARTS), max_size=14))
+def test_what_it_takes_h11_takes_too(parts: list[bytes]) -> None:
+    """And makes the same of it."""
+    stream = b"".join(parts)
+    came, how, _ = read([stream])
+    if how != "end":
+        return
+    theirs, buf, reader = b"", ReceiveBuffer(), ChunkedReader()
+    buf += stream
+    while isinstance(event := reader(buf), h11.Data):
+        theirs += bytes(event.data)
+    assert isinstance(event, h11.EndOfMessage)
+    assert theirs == b"".join(came)
