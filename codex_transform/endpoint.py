@@ -233,9 +233,18 @@ def codex_headers(*, authorization: str, originator: str, session: str | None, s
     return headers
 
 
-def unsaid(text: bytes, key: str) -> bytes:
-    """`text`, in which the key, should it be quoted there, is as it may be shown."""
-    return text.replace(key.encode(), redact(key).encode()) if len(key) >= _SHORTEST_KEY else text
+def unsaid(said: bytes, key: str) -> bytes:
+    """What was said, in which the key, should it be quoted there, is as it may be shown."""
+    if len(key) < _SHORTEST_KEY:
+        return said
+    # A client's own key may be any bytes: see `codex_headers`.
+    whole, shown = (each.encode("utf-8", "surrogateescape") for each in (key, redact(key)))
+    return said.replace(whole, shown)
+
+
+def unsaid_text(said: str, key: str) -> str:
+    """The same for a text; halves of surrogate pairs, which could not be sent on, become question marks."""
+    return unsaid(said.encode(errors="replace"), key).decode(errors="replace")
 
 
 def redact(key: str) -> str:

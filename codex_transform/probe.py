@@ -21,7 +21,7 @@ import certifi
 
 from codex_transform import __version__, background
 from codex_transform.catalog import Resolved
-from codex_transform.endpoint import Endpoint, codex_headers, redact
+from codex_transform.endpoint import Endpoint, codex_headers, unsaid_text
 from codex_transform.errors import ApiError
 from codex_transform.instructions import Instructions
 from codex_transform.opencode import OpenCodeConfig
@@ -39,7 +39,6 @@ MODEL = "gpt-5.3-codex"
 _PIECE = 16 * 1024
 _LONGEST_ERROR = 64 * 1024
 _LONGEST_ANSWER = 4 * 1024 * 1024
-_SHORTEST_KEY = 8
 
 # What OpenSSL's verification says (X509_V_ERR_*) of a certificate that somebody else has to mend.
 _EXPIRED, _NOT_YET = 10, 9
@@ -77,8 +76,7 @@ def probe(
     """
     until = time.monotonic() + timeout
     for step in _steps(endpoint, key, Ask(originator, model or MODEL, trusted_ca, instructions), until):
-        says = step.says.replace(key, redact(key)) if len(key) >= _SHORTEST_KEY else step.says
-        yield step._replace(says=says)
+        yield step._replace(says=unsaid_text(step.says, key))
 
 
 def _steps(endpoint: Endpoint, key: str, ask: Ask, until: float) -> Iterator[Step]:

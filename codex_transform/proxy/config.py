@@ -46,6 +46,8 @@ class Config:
         self.home = in_home(Path("~/.opencode"))
         self.config_file = self.home / "openai-codex-auth-config.json"
         self._environ = environ
+        # It stays what it is, but may be deleted while mitmproxy runs.
+        self._cwd = Path.cwd()
         self._key: str | None = None
         self._problems: tuple[Problem, ...] = ()
         self._said: set[str] = set()
@@ -106,8 +108,7 @@ class Config:
         return True
 
     def _reload(self) -> None:
-        cwd = Path.cwd()
-        self.opencode, warnings = opencode.load(self._environ, cwd, self.home.parent)
+        self.opencode, warnings = opencode.load(self._environ, self._cwd, self.home.parent)
         given = _given()
         if self._key:
             given["codex_api_key"] = self._key

@@ -15,6 +15,8 @@ from mitmproxy import http
 from pydantic import ValidationError
 
 from codex_transform.endpoint import below_responses
+from codex_transform.proxy.keeping import ORIGINAL
+from codex_transform.proxy.notes import RECORD
 from codex_transform.record import Record
 
 _NAME = "Codex"
@@ -103,9 +105,9 @@ def _text(data: bytes, flow: object, message: object) -> str:
     from codex_transform.view import request, response
 
     metadata = flow.metadata if isinstance(flow, http.HTTPFlow) else {}
-    record = _record(metadata.get("codex"))
+    record = _record(metadata.get(RECORD))
     if isinstance(message, http.Request):
-        original = metadata.get("codex_original")
+        original = metadata.get(ORIGINAL)
         return request.render(data, record, original if isinstance(original, dict) else None)
     if isinstance(message, http.Response):
         retry_after = message.headers.get("retry-after")
@@ -116,7 +118,7 @@ def _text(data: bytes, flow: object, message: object) -> str:
 def _priority(data: bytes, flow: object, message: object) -> float:
     if not isinstance(flow, http.HTTPFlow) or not isinstance(message, http.Request | http.Response):
         return _NEVER
-    if "codex" in flow.metadata or "codex_original" in flow.metadata:
+    if RECORD in flow.metadata or ORIGINAL in flow.metadata:
         return _HIGH
     if flow.request.method != "POST" or below_responses(flow.request.path) is None:
         return _NEVER

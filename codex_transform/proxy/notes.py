@@ -22,7 +22,7 @@ from mitmproxy.hooks import UpdateHook
 
 from codex_transform import summary, usage
 from codex_transform.cache_miss import Conversations
-from codex_transform.endpoint import unsaid
+from codex_transform.endpoint import unsaid_text
 from codex_transform.errors import ApiError
 from codex_transform.instructions import Instructions
 from codex_transform.proxy import call as calls
@@ -198,7 +198,7 @@ def _record(ended: _Ended) -> Record:
         "total": ended.took,
     }
     if problem := ended.problem:
-        message = unsaid(problem.message.encode(errors="replace"), call.key).decode()
+        message = unsaid_text(problem.message, call.key)
         known |= {"error": summary.plain(message), "code": problem.code or problem.type}
     if sent := call.transformed:
         body = sent.body

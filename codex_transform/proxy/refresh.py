@@ -7,6 +7,7 @@ mitmproxy from ending. Requests only ever read what is there.
 import asyncio
 import logging
 import threading
+from contextlib import suppress
 
 from codex_transform.instructions import Instructions
 from codex_transform.proxy.config import Config
@@ -64,7 +65,7 @@ class Refresh:
             forced, self._forced = self._forced, False
             warnings = instructions.refresh(forced)
             # mitmproxy's log handlers belong to its event loop.
-            if not loop.is_closed():
+            with suppress(RuntimeError):  # mitmproxy has ended
                 for warning in warnings:
                     loop.call_soon_threadsafe(logger.warning, warning)
                 if forced and not warnings:

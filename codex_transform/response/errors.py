@@ -18,9 +18,6 @@ from codex_transform.response import jsontext, sse
 from codex_transform.response.hiding import hide_keys
 from codex_transform.response.report import Report, read
 from codex_transform.response.retry import seconds_until_reset
-from codex_transform.response.unreachable import unreachable
-
-__all__ = ["from_endpoint", "unreachable"]
 
 # How much of an endpoint's own words is kept, alone and within a sentence of ours.
 _LONGEST = 2000

@@ -29,7 +29,6 @@ _INPUTS = {
     "response.mcp_call_arguments.delta": "arguments",
 }
 
-
 _DELTAS = [*_PARTS, *_INPUTS]
 
 _ENDS = ("response.completed", "response.incomplete")

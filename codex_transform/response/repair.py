@@ -88,7 +88,7 @@ class Repairer:
         mended: set[str] = set()
         if rule.action is Action.DROP:
             self._take_number(event)
-            return Repair([], {"codex.*" if kind.startswith("codex.") else kind})
+            return Repair([], {"codex.*"})
         if event.get("type") != kind and kind:
             event["type"] = kind
             mended.add("type")
@@ -154,7 +154,7 @@ class Repairer:
         if event["type"] in ("response.done", "response.completed"):
             # Some relays have one event for every end; what the response says of itself tells which it is.
             kind = f"response.{response.get('status')}"
-            kind = kind if kind in ENDS and kind != "response.done" else "response.completed"
+            kind = kind if kind in ENDS else "response.completed"
             if kind != event["type"]:
                 mended.add(event["type"])
                 event["type"] = kind

@@ -48,8 +48,8 @@ class Rewriter:
 
     `events` counts the events that came in, `parsed` those that had to be parsed, `repaired` names what was mended.
     `started` is True once an event or a comment has been passed on, `speaking` once one has that the model is behind:
-    an output item or a delta. `stray` is how the text began that came instead
-    of events, as long as nothing else has come.
+    an output item or a delta. `stray` is how the text began that came instead of events, as long as nothing else has
+    come.
     """
 
     def __init__(self, asked_model: str | None, limit: int = sse.LIMIT) -> None:

@@ -43,14 +43,14 @@ class AnswerStream:
         return self._rewriter.events
 
     @property
-    def speaking(self) -> bool:
-        """True once the model has said something: an output item or a delta."""
-        return self._rewriter.speaking
-
-    @property
     def parsed(self) -> int:
         """How many of them had to be parsed."""
         return self._rewriter.parsed
+
+    @property
+    def speaking(self) -> bool:
+        """True once the model has said something: an output item or a delta."""
+        return self._rewriter.speaking
 
     @property
     def repaired(self) -> set[str]:

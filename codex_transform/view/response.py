@@ -11,6 +11,7 @@ from typing import Any
 from codex_transform.record import Record, Tokens
 from codex_transform.response import jsontext
 from codex_transform.response.report import Report
+from codex_transform.usage import tokens
 from codex_transform.view.advice import advice
 from codex_transform.view.answer import Answer, read
 from codex_transform.view.items import describe, text_of
@@ -104,7 +105,7 @@ def _summary(answer: Answer, record: Record | None, status: int | None) -> Itera
         ],
     )
     yield "Status", [f"HTTP {status}" if status else "", _ending(answer, record)]
-    yield "Tokens", list(_tokens((record and record.tokens) or _counted(response.get("usage"))))
+    yield "Tokens", list(_tokens((record and record.tokens) or tokens(response.get("usage"))))
     if record:
         yield "Time", list(_times(record))
         yield "Cache", _cache(record)
@@ -122,11 +123,11 @@ def _ending(answer: Answer, record: Record | None) -> str:
     return plain(f"{words}: {why}" if why else words)
 
 
-def _tokens(tokens: Tokens | None) -> Iterator[str]:
-    if tokens is None:
+def _tokens(used: Tokens | None) -> Iterator[str]:
+    if used is None:
         return
-    yield f"{tokens.input:,} in ({tokens.cached:,} cached, {tokens.cached_share:.0%})"
-    yield f"{tokens.output:,} out" + (f" ({tokens.reasoning:,} reasoning)" if tokens.reasoning else "")
+    yield f"{used.input:,} in ({used.cached:,} cached, {used.cached_share:.0%})"
+    yield f"{used.output:,} out" + (f" ({used.reasoning:,} reasoning)" if used.reasoning else "")
 
 
 def _cache(record: Record) -> str:
@@ -150,18 +151,6 @@ def _times(record: Record) -> Iterator[str]:
 
 def _seconds(time: float) -> str:
     return f"{time:.2f} s" if time < 1 else f"{time:,.1f} s"
-
-
-def _counted(usage: Any) -> Tokens | None:
-    """The token counts in a response's `usage`."""
-    if not isinstance(usage, dict):
-        return None
-    return Tokens(
-        input=_number(usage.get("input_tokens")),
-        cached=_number(_member(usage, "input_tokens_details", "cached_tokens")),
-        output=_number(usage.get("output_tokens")),
-        reasoning=_number(_member(usage, "output_tokens_details", "reasoning_tokens")),
-    )
 
 
 def _output(answer: Answer) -> Iterator[str]:
@@ -190,13 +179,5 @@ def _readable(text: str) -> str:
 
 
 def _within(holder: Any, name: str, member: str) -> str:
-    return text_of(_member(holder, name, member))
-
-
-def _member(holder: Any, name: str, member: str) -> Any:
     inside = holder.get(name)
-    return inside.get(member) if isinstance(inside, dict) else None
-
-
-def _number(value: Any) -> int:
-    return value if type(value) is int else 0
+    return text_of(inside.get(member)) if isinstance(inside, dict) else ""
