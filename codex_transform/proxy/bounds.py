@@ -5,11 +5,8 @@ than any could be, no more of an error than there is to be learnt from it, and n
 been answered before its body came, as by a proxy that wants a password first.
 """
 
-from collections.abc import Generator
-from typing import Any
-
-from mitmproxy.proxy import commands
 from mitmproxy.proxy.events import Event
+from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http import (
     HttpStream,
     RequestData,
@@ -23,21 +20,19 @@ from mitmproxy.proxy.layers.http import (
 from codex_transform.proxy import call as calls
 from codex_transform.response.whole import LONGEST
 
-Commands = Generator[commands.Command, Any, None]
-
 LONGEST_ERROR = 1024 * 1024
 
 
 class BoundedStream(HttpStream):
     """A stream that keeps bodies within bounds."""
 
-    def state_consume_request_body(self, event: Event) -> Commands:
+    def state_consume_request_body(self, event: Event) -> CommandGenerator[None]:
         """Leaves out what nobody will read."""
         if isinstance(event, RequestData) and self.flow.response:
             return
         yield from super().state_consume_request_body(event)
 
-    def state_consume_response_body(self, event: Event) -> Commands:
+    def state_consume_response_body(self, event: Event) -> CommandGenerator[None]:
         """Ends an answer that is too long, and takes the beginning of an error for all of it."""
         response = self.flow.response
         if isinstance(event, ResponseData) and response and calls.of(self.flow):
@@ -47,7 +42,7 @@ class BoundedStream(HttpStream):
                 return
         yield from super().state_consume_response_body(event)
 
-    def _enough(self, failed: bool) -> Commands:
+    def _enough(self, failed: bool) -> CommandGenerator[None]:
         reason = f"it is longer than {LONGEST // 1_000_000} MB"
         yield SendHttp(RequestProtocolError(self.stream_id, reason, RequestProtocolError.code), self.context.server)
         if failed:

@@ -29,7 +29,8 @@ class Chunks:
     def __init__(self) -> None:
         self._left = 0  # of the chunk that has begun
         self._behind = False  # a chunk is over, but for its end of line
-        self._trailers = 0  # bytes of them, once the last chunk has come
+        self._last = False  # the last chunk has come: trailers follow
+        self._trailers = 0  # bytes of them
         self._beginning = b""  # of a line
         self._next: h11.EndOfMessage | h11.RemoteProtocolError | None = None
 
@@ -75,8 +76,10 @@ class Chunks:
                 if line != _END:
                     raise h11.RemoteProtocolError(f"malformed chunk footer: {line[:_SHOWN]!r}")
                 self._behind = False
-            elif self._trailers:
-                self._count(len(line))
+            elif self._last:
+                self._trailers += len(line)
+                if self._trailers > LONGEST:
+                    raise h11.RemoteProtocolError("the trailers do not end")
                 if line in (_END, b"\n"):
                     # What follows is the next message's.
                     buf += data[at:]
@@ -89,8 +92,7 @@ class Chunks:
                 if header is None:
                     raise h11.RemoteProtocolError(f"illegal chunk header: {line[:_SHOWN]!r}")
                 self._left = int(header[1], 16)
-                if not self._left:
-                    self._count(1)
+                self._last = not self._left
 
     def _keep(self, beginning: bytes) -> None:
         if self._behind and not _END.startswith(beginning):
@@ -98,8 +100,3 @@ class Chunks:
         if len(beginning) > LONGEST:
             raise h11.RemoteProtocolError("a line in it does not end")
         self._beginning = bytes(beginning)
-
-    def _count(self, trailer: int) -> None:
-        self._trailers += trailer
-        if self._trailers > LONGEST:
-            raise h11.RemoteProtocolError("the trailers do not end")

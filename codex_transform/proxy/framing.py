@@ -12,14 +12,12 @@
   as it is in the end, and there a field that is for one connection is gone.
 """
 
-from collections.abc import Generator
-from typing import Any
-
 from h11._readers import ChunkedReader, ContentLengthReader, Http10Reader
 from mitmproxy.net.http.http1 import connection_close
 from mitmproxy.net.http.validate import validate_headers
 from mitmproxy.proxy import commands
 from mitmproxy.proxy.events import ConnectionEvent, Event
+from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http import (
     Http1Client,
     Http1Connection,
@@ -36,8 +34,6 @@ from mitmproxy.proxy.layers.http import (
 
 from codex_transform.proxy import call as calls
 from codex_transform.proxy.chunks import Chunks
-
-Commands = Generator[commands.Command, Any, None]
 
 BodyReader = Chunks | ContentLengthReader | Http10Reader
 
@@ -61,7 +57,7 @@ class _Chunked(Http1Connection):
 class FramedClient(_Chunked, Http1Client):
     """A connection to a server, which may send interim responses."""
 
-    def read_headers(self, event: ConnectionEvent) -> Commands:
+    def read_headers(self, event: ConnectionEvent) -> CommandGenerator[None]:
         """Something has come of a head."""
         if self.stream_id is not None and len(self.buf) > LONGEST_HEAD:
             reason = "cannot parse its response: the head does not end"
@@ -82,7 +78,7 @@ class FramedServer(_Chunked, Http1Server):
 
     _last = False
 
-    def read_headers(self, event: ConnectionEvent) -> Commands:
+    def read_headers(self, event: ConnectionEvent) -> CommandGenerator[None]:
         """Something has come of a head."""
         there = len(self.buf) + 1
         quiet = True
@@ -96,7 +92,7 @@ class FramedServer(_Chunked, Http1Server):
                     self._last = connection_close(request.http_version, request.headers)
                 yield command
 
-    def mark_done(self, *, request: bool = False, response: bool = False) -> Commands:
+    def mark_done(self, *, request: bool = False, response: bool = False) -> CommandGenerator[None]:
         """A request or a response is over."""
         yield from super().mark_done(request=request, response=response)
         if self._last and self.state == self.read_headers:
@@ -107,19 +103,19 @@ class FramedServer(_Chunked, Http1Server):
 class FramedStream(HttpStream):
     """A stream that takes the heads of the endpoint's responses for what they are, and no trailers."""
 
-    def _handle_event(self, event: Event) -> Commands:
+    def _handle_event(self, event: Event) -> CommandGenerator[None]:
         if isinstance(event, ResponseTrailers) and calls.of(self.flow):
             return _nothing()
-        handled: Commands = super()._handle_event(event)
+        handled: CommandGenerator[None] = super()._handle_event(event)
         return handled
 
-    def state_wait_for_response_headers(self, event: Event) -> Commands:
+    def state_wait_for_response_headers(self, event: Event) -> CommandGenerator[None]:
         """The endpoint's head has come."""
         if isinstance(event, ResponseHeaders) and calls.of(self.flow) and "transfer-encoding" in event.response.headers:
             event.response.headers.pop("content-length", None)
         yield from super().state_wait_for_response_headers(event)
 
-    def check_invalid(self, request: bool) -> Generator[commands.Command, Any, bool]:
+    def check_invalid(self, request: bool) -> CommandGenerator[bool]:
         """True when a head is refused, and that has been dealt with."""
         response = self.flow.response
         if request or response is None or calls.of(self.flow) is None:
@@ -138,7 +134,7 @@ class FramedStream(HttpStream):
         return False
 
 
-def _nothing() -> Commands:
+def _nothing() -> CommandGenerator[None]:
     yield from ()
 
 

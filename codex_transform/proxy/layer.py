@@ -13,14 +13,12 @@ handles, replayed ones included. Flows that are not ours take mitmproxy's own wa
 """
 
 import time
-from collections.abc import Generator
-from typing import Any
 
 from mitmproxy import ctx, exceptions, flow
 from mitmproxy.addonmanager import Loader
 from mitmproxy.connection import Connection
-from mitmproxy.proxy import commands
 from mitmproxy.proxy.events import Event
+from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers import http
 from mitmproxy.proxy.layers.http import (
     Http1Client,
@@ -49,8 +47,6 @@ from codex_transform.proxy.streamed import StreamedAnswer
 from codex_transform.response.stream import AnswerStream
 from codex_transform.response.unreachable import broken_off, unreachable
 
-Commands = Generator[commands.Command, Any, None]
-
 # A body of so many bytes is worth being copied, for one write rather than two.
 _SMALL = 1 << 16
 
@@ -58,7 +54,7 @@ _SMALL = 1 << 16
 class CodexStream(PatientStream, ReconnectingStream, BoundedStream, FramedStream):
     """One request and its response."""
 
-    def check_body_size(self, request: bool) -> Generator[commands.Command, Any, bool]:
+    def check_body_size(self, request: bool) -> CommandGenerator[bool]:
         """Keeps mitmproxy's option `stream_large_bodies` from sending a body of ours on before it is rewritten.
 
         It is asked with every piece of a body, and every look at an option copies it: one is the least.
@@ -68,7 +64,7 @@ class CodexStream(PatientStream, ReconnectingStream, BoundedStream, FramedStream
             return False
         return (yield from super().check_body_size(request))
 
-    def state_consume_request_body(self, event: Event) -> Commands:
+    def state_consume_request_body(self, event: Event) -> CommandGenerator[None]:
         """Sends the request, as a copy that has the key: the flow keeps the one that has not."""
         sending = super().state_consume_request_body(event)
         answer = None
@@ -81,7 +77,7 @@ class CodexStream(PatientStream, ReconnectingStream, BoundedStream, FramedStream
                 command.event = self._on_the_wire(command.event, command.connection)
             answer = yield command
 
-    def state_wait_for_response_headers(self, event: Event) -> Commands:
+    def state_wait_for_response_headers(self, event: Event) -> CommandGenerator[None]:
         """Takes the endpoint's head, without the key that it may quote."""
         call = calls.of(self.flow)
         if call and isinstance(event, ResponseHeaders):
@@ -89,7 +85,7 @@ class CodexStream(PatientStream, ReconnectingStream, BoundedStream, FramedStream
             event.response.headers.fields = tuple((name, unsaid(value, call.key)) for name, value in fields)
         yield from super().state_wait_for_response_headers(event)
 
-    def state_consume_response_body(self, event: Event) -> Commands:
+    def state_consume_response_body(self, event: Event) -> CommandGenerator[None]:
         """Collects a body; that of an error without the key that it may quote."""
         call, response = calls.of(self.flow), self.flow.response
         if call and response and response.status_code >= 300 and isinstance(event, ResponseEndOfMessage):
@@ -98,14 +94,14 @@ class CodexStream(PatientStream, ReconnectingStream, BoundedStream, FramedStream
             self.response_body_buf += body
         yield from super().state_consume_response_body(event)
 
-    def start_response_stream(self) -> Commands:
+    def start_response_stream(self) -> CommandGenerator[None]:
         """Holds the head of a streamed answer until `state_hold_head` lets it go."""
         if self._streamed is None:
             yield from super().start_response_stream()
         else:
             self.server_state = self.state_hold_head
 
-    def state_hold_head(self, event: Event) -> Commands:
+    def state_hold_head(self, event: Event) -> CommandGenerator[None]:
         """The endpoint's head has come, the client's has not left."""
         streamed = self._streamed
         assert streamed is not None
@@ -124,7 +120,7 @@ class CodexStream(PatientStream, ReconnectingStream, BoundedStream, FramedStream
             yield from self._send_head()
             yield from self.state_stream_response_body(event)
 
-    def handle_protocol_error(self, event: RequestProtocolError | ResponseProtocolError) -> Commands:
+    def handle_protocol_error(self, event: RequestProtocolError | ResponseProtocolError) -> CommandGenerator[None]:
         """The connection to the client or to the endpoint failed; for the latter there is an answer to give."""
         call = calls.of(self.flow)
         if call:
@@ -158,7 +154,7 @@ class CodexStream(PatientStream, ReconnectingStream, BoundedStream, FramedStream
         small = 0 < len(sent.raw_content or b"") <= _SMALL
         return (RequestHead if small else RequestHeaders)(event.stream_id, sent, event.end_stream)
 
-    def _send_head(self) -> Commands:
+    def _send_head(self) -> CommandGenerator[None]:
         """Lets the head go as mitmproxy does, but without a line in its log, which costs more than all of this."""
         assert self.flow.response
         yield SendHttp(ResponseHead(self.stream_id, self.flow.response, end_stream=False), self.context.client)
@@ -190,7 +186,7 @@ class CodexStream(PatientStream, ReconnectingStream, BoundedStream, FramedStream
         else:
             raise unreachable(call.endpoint.origin if call.endpoint else self.flow.request.host, reason)
 
-    def _answer_with(self, error: ApiError) -> Commands:
+    def _answer_with(self, error: ApiError) -> CommandGenerator[None]:
         call = calls.of(self.flow)
         assert call is not None
         call.fail(error)

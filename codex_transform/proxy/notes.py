@@ -150,7 +150,10 @@ class Notes:
             except Exception as error:
                 ended.error = error
             time.sleep(0)  # should the event loop wait to go on, it does
-        self.store.add(*(ended.record for ended in batch if ended.record))
+        try:
+            self.store.add(*(ended.record for ended in batch if ended.record))
+        except Exception as error:
+            batch[0].error = error
         return batch
 
     def _complete(self, ended: _Ended) -> None:
@@ -169,7 +172,7 @@ class Notes:
         for ended in batch.result():
             self._waiting_bytes -= ended.size
             if ended.error:
-                logger.error("a call could not be judged", exc_info=ended.error)
+                logger.error("a call could not be written down", exc_info=ended.error)
             if record := ended.record:
                 if ended.flow:
                     _write(ended.flow, record)

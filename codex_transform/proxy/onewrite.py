@@ -4,15 +4,11 @@ mitmproxy writes a head by itself, and whoever gets it wakes up for it, to find 
 that is sent as one of the two events here waits for the first of its body, which must be next.
 """
 
-from collections.abc import Generator
-from typing import Any
-
 from mitmproxy.proxy import commands
+from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http import Http1Connection, HttpEvent, RequestHeaders, ResponseHeaders
 
 from codex_transform.proxy.framing import FramedClient, FramedServer
-
-Commands = Generator[commands.Command, Any, None]
 
 
 class RequestHead(RequestHeaders):
@@ -28,7 +24,7 @@ class _OneWrite(Http1Connection):
 
     _head = b""
 
-    def send(self, event: HttpEvent) -> Commands:
+    def send(self, event: HttpEvent) -> CommandGenerator[None]:
         """Sends a message, piece by piece."""
         sending = super().send(event)
         if isinstance(event, RequestHead | ResponseHead):
@@ -38,7 +34,7 @@ class _OneWrite(Http1Connection):
         else:
             yield from sending
 
-    def _behind_head(self, sending: Commands) -> Commands:
+    def _behind_head(self, sending: CommandGenerator[None]) -> CommandGenerator[None]:
         for command in sending:
             if self._head and isinstance(command, commands.SendData):
                 command.data = self._head + command.data

@@ -9,15 +9,14 @@ request waits as mitmproxy does: it has a person who waits for it.
 """
 
 import asyncio
-from collections.abc import Generator
 from itertools import pairwise
-from typing import Any
 from weakref import ref
 
 from mitmproxy import ctx
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.proxy import commands
 from mitmproxy.proxy.events import Event, Wakeup
+from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http import (
     HttpLayer,
     HttpStream,
@@ -30,8 +29,6 @@ from mitmproxy.proxy.layers.http import (
 from codex_transform.proxy import call as calls
 from codex_transform.response.unreachable import silent
 
-Commands = Generator[commands.Command, Any, None]
-
 # The longest time between two looks, in seconds.
 _LONGEST_NAP = 10.0
 
@@ -43,14 +40,14 @@ class PatientStream(HttpStream):
     _silence = 0.0
     _asleep = False
 
-    def _handle_event(self, event: Event) -> Commands:
+    def _handle_event(self, event: Event) -> CommandGenerator[None]:
         if isinstance(event, Wakeup):
             return self._give_up()
         self._heard = True
-        handled: Commands = super()._handle_event(event)
+        handled: CommandGenerator[None] = super()._handle_event(event)
         return handled
 
-    def state_consume_request_body(self, event: Event) -> Commands:
+    def state_consume_request_body(self, event: Event) -> CommandGenerator[None]:
         """Begins to wait once the request has been sent."""
         yield from super().state_consume_request_body(event)
         if isinstance(event, RequestEndOfMessage) and self._is_waiting() and not self._asleep:
@@ -79,7 +76,7 @@ class PatientStream(HttpStream):
         nap = min(_LONGEST_NAP, call.idle_timeout / 4)
         asyncio.get_running_loop().call_later(nap, _look_up, ref(self), nap)
 
-    def _give_up(self) -> Commands:
+    def _give_up(self) -> CommandGenerator[None]:
         call = calls.of(self.flow)
         # Something may have come while the wakeup was on its way.
         if call is None or not self._is_waiting() or self._heard:

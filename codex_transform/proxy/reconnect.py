@@ -7,12 +7,9 @@ though nothing is wrong. So a stream of ours forgets connections that failed, an
 connection, if it was sent on one that had been kept and not a byte of an answer came: whoever asked would do the same.
 """
 
-from collections.abc import Generator
-from typing import Any
-
 from mitmproxy.connection import Server
-from mitmproxy.proxy import commands
 from mitmproxy.proxy.events import Event
+from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http import (
     GetHttpConnection,
     HttpLayer,
@@ -24,8 +21,6 @@ from mitmproxy.proxy.layers.http import (
 
 from codex_transform.proxy import call as calls
 
-Commands = Generator[commands.Command, Any, None]
-
 
 class ReconnectingStream(HttpStream):
     """A stream that is not put off by the connection of another."""
@@ -33,13 +28,13 @@ class ReconnectingStream(HttpStream):
     _kept = False
     _again = False
 
-    def _handle_event(self, event: Event) -> Commands:
+    def _handle_event(self, event: Event) -> CommandGenerator[None]:
         if isinstance(event, ResponseProtocolError) and self._crossed():
             return self._send_again()
-        handled: Commands = super()._handle_event(event)
+        handled: CommandGenerator[None] = super()._handle_event(event)
         return handled
 
-    def make_server_connection(self) -> Generator[commands.Command, Any, bool]:
+    def make_server_connection(self) -> CommandGenerator[bool]:
         """Connects to the endpoint, or takes a connection that there is. False if there is none to be had."""
         if calls.of(self.flow) is None:
             return (yield from super().make_server_connection())
@@ -78,7 +73,7 @@ class ReconnectingStream(HttpStream):
         waiting = self.server_state == self.state_wait_for_response_headers and self.client_state == self.state_done
         return self._kept and not self._again and waiting and not self.flow.server_conn.connected
 
-    def _send_again(self) -> Commands:
+    def _send_again(self) -> CommandGenerator[None]:
         self._again = True
         self.request_body_buf += self.flow.request.raw_content or b""
         # As if the request had just come, but for the hook: it has been rewritten.

@@ -9,13 +9,14 @@ from collections.abc import Callable, Sequence
 from inspect import iscoroutinefunction
 from typing import Any
 
+from mitmproxy.addonmanager import safecall
 from mitmproxy.hooks import all_hooks
 
 _Hook = Callable[..., Any]
 
 
 class Together:
-    """Asks the addons that it is made of, in their order. What one raises keeps the later ones from being asked."""
+    """Asks the addons that it is made of, in their order. One that fails does so for itself, as mitmproxy has it."""
 
     def __init__(self, *addons: object) -> None:
         for name in all_hooks:
@@ -28,14 +29,26 @@ def _in_turn(hooks: Sequence[_Hook]) -> _Hook:
 
         def ask(*event: object) -> None:
             for hook in hooks:
-                hook(*event)
+                try:
+                    hook(*event)
+                except Exception as fault:
+                    _report(fault)
 
         return ask
 
     async def ask_and_wait(*event: object) -> None:
         for hook in hooks:
-            waits = hook(*event)
-            if waits is not None:
-                await waits
+            try:
+                waits = hook(*event)
+                if waits is not None:
+                    await waits
+            except Exception as fault:
+                _report(fault)
 
     return ask_and_wait
+
+
+def _report(fault: Exception) -> None:
+    """Has mitmproxy log what went wrong. Raises it where it is meant for mitmproxy: AddonHalt, OptionsError."""
+    with safecall():
+        raise fault

@@ -129,6 +129,8 @@ def test_keys_in_texts() -> None:
     assert unsaid(f"a {key}, {key}".encode(), key).decode() == "a sk-…6789, sk-…6789"
     assert unsaid(b"an answer", "an") == b"an answer"
     assert unsaid(b"an answer", "") == b"an answer"
+    odd = b"abc\xfffghijklmnopqrst"
+    assert unsaid(b"a " + odd, odd.decode("utf-8", "surrogateescape")) == "a abc…qrst".encode()
 
 
 def test_a_call_shows_no_key() -> None:

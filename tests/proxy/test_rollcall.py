@@ -14,6 +14,9 @@ from mitmproxy.test import taddons, tflow
 
 from codex_transform.proxy.rollcall import RollCall
 
+# As it is before anything takes its place.
+MITMPROXYS = AddonManager.trigger_event
+
 
 class Addon:
     """Notes what it is asked."""
@@ -109,6 +112,16 @@ async def test_one_that_calls_a_halt_does(manager: AddonManager) -> None:
     said: list[str] = []
     manager.add(Halting("a", said), Addon("b", said))
     assert await asked(manager) == ["a"]
+
+
+@pytest.mark.parametrize("kinds", [[Addon, Failing, Addon], [Failing, Halting, Addon], [Addon, Addon, Halting]])
+async def test_what_happens_is_what_mitmproxy_does(manager: AddonManager, kinds: list[type[Addon]]) -> None:
+    said: list[str] = []
+    manager.add(*(kind(f"{kind.__name__} {number}", said) for number, kind in enumerate(kinds)), block.Block())
+    ours = await asked(manager)
+    said.clear()
+    await MITMPROXYS(manager, HttpRequestHook(tflow.tflow()))
+    assert ours == said != []
 
 
 async def test_an_update_is_an_event_like_others(manager: AddonManager) -> None:

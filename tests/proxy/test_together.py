@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from mitmproxy.addonmanager import Loader
+from mitmproxy.exceptions import AddonHalt, OptionsError
 from mitmproxy.test import taddons, tflow
 
 from codex_transform.proxy.together import Together
@@ -59,14 +60,32 @@ def test_there_is_no_hook_that_no_addon_has() -> None:
     assert not hasattr(Together(Addon("a", [])), "responseheaders")
 
 
-def test_a_fault_ends_the_round() -> None:
+class Broken:
+    def __init__(self, fault: Exception) -> None:
+        self.fault = fault
+
+    def request(self, _flow: object) -> None:
+        raise self.fault
+
+    async def response(self, _flow: object) -> None:
+        raise self.fault
+
+
+async def test_a_fault_keeps_nobody_from_being_asked(caplog: pytest.LogCaptureFixture) -> None:
+    """Where settings cannot be read, requests are caught all the same."""
     said: list[Any] = []
+    together: Any = Together(Addon("a", said), Broken(ValueError("of its own")), Waiting("c", said))
+    await together.request("x")
+    assert said == [("a", "x"), ("c", "x")]
+    await together.response("y")
+    assert said[2:] == [("c", "response", "y")]
+    assert [record.getMessage() for record in caplog.records] == 2 * ["Addon error: of its own"]
 
-    class Broken:
-        def request(self, flow: object) -> None:
-            raise ValueError(flow)
 
-    together: Any = Together(Addon("a", said), Broken(), Addon("c", said))
-    with pytest.raises(ValueError, match="x"):
+@pytest.mark.parametrize("fault", [AddonHalt(), OptionsError("x")])
+def test_what_is_meant_for_mitmproxy_gets_there(fault: Exception) -> None:
+    said: list[Any] = []
+    together: Any = Together(Broken(fault), Addon("b", said))
+    with pytest.raises(type(fault)):
         together.request("x")
-    assert said == [("a", "x")]
+    assert said == []
