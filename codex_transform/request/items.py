@@ -5,6 +5,7 @@ rest alone, keeps the order, and takes note of every call id on the way, so that
 can be found without a second look (orphans.py says what becomes of them).
 """
 
+from collections import defaultdict
 from typing import Any
 
 from codex_transform.errors import ApiError, bad_request
@@ -26,7 +27,7 @@ def tidy(given: str | list[Any]) -> list[dict[str, Any]]:
     """
     if isinstance(given, str):
         return [message("user", given)]
-    call_ids: dict[str, list[str | None]] = {}
+    call_ids: defaultdict[str, list[str | None]] = defaultdict(list)
     references = set()
     for index, item in enumerate(given):
         if type(item) is not dict:
@@ -45,10 +46,7 @@ def tidy(given: str | list[Any]) -> list[dict[str, Any]]:
             call_id = item.get("call_id")
             if call_id is not None and type(call_id) is not str:
                 raise _wrong(index, "call_id", "a string", call_id)
-            if kind in call_ids:
-                call_ids[kind].append(call_id)
-            else:
-                call_ids[kind] = [call_id]
+            call_ids[kind].append(call_id)
         if "id" in item:
             del item["id"]
     if references:
