@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import FrameType
@@ -19,6 +20,8 @@ import click
 
 _FROM_KEYS = ("SIGINT", "SIGQUIT")
 _PASSED_ON = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
+
+_LONGEST_NAP = 0.5  # seconds
 
 
 class NotFoundError(click.ClickException):
@@ -45,8 +48,18 @@ def run(command: Sequence[str], environ: Mapping[str, str]) -> int:
         except OSError as error:
             raise NotRunnableError(f"{command[0]} cannot be started: {error.strerror or error}") from None
         begin(process)
-        status = process.wait()
+        _await(process)
+    status = process.wait()
     return 128 - status if status < 0 else status
+
+
+def _await(process: subprocess.Popen[bytes]) -> None:
+    """Waits for the end of a process, and for signals: one that comes just before this program would be put to sleep
+    by the system is seen when it wakes up, so it must not sleep until the end."""
+    waiting = threading.Thread(target=process.wait, daemon=True)
+    waiting.start()
+    while waiting.is_alive():
+        waiting.join(_LONGEST_NAP)
 
 
 def _find(name: str, environ: Mapping[str, str]) -> str:

@@ -11,19 +11,22 @@ import pytest
 from commands import Person
 from waiting import eventually
 
-SAYS_SIGNALS = """
-import signal, sys
+# Waits for signals. One that comes just before a call that blocks is only seen after it: none may block for long.
+WAITS = "while True: time.sleep(0.05)"
+
+SAYS_SIGNALS = f"""
+import signal, sys, time
 def told(number, frame):
     print(signal.Signals(number).name, flush=True)
     sys.exit(5)
 for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"):
     signal.signal(getattr(signal, name), told)
 print("begun", flush=True)
-signal.pause()
+{WAITS}
 """
 
 # One program from when it says so on; a shell's would be another after a moment.
-STAYS = [sys.executable, "-c", "import signal; print('begun', flush=True); signal.pause()"]
+STAYS = [sys.executable, "-c", f"import time; print('begun', flush=True)\n{WAITS}"]
 
 # The proxy is the other child of the command's parent. It has ended when that child is no more, or only waits to be
 # noticed: state Z, and no thread left (the first one is Z as soon as it alone has ended).
@@ -70,7 +73,7 @@ def test_the_proxy_ends_when_run_is_killed(ready: Person) -> None:
 
 
 def test_ctrl_c_at_a_terminal_goes_to_the_command_once(ready: Person) -> None:
-    counts = SAYS_SIGNALS.replace("    sys.exit(5)\n", "").replace("signal.pause()", "sys.stdin.readline()")
+    counts = SAYS_SIGNALS.replace("    sys.exit(5)\n", "").replace(WAITS, "sys.stdin.readline()")
     with ready.at_terminal("run", sys.executable, "-c", counts) as child:
         child.expect("begun")
         child.send("\x03")
@@ -91,13 +94,12 @@ def test_the_terminal_is_the_commands(ready: Person) -> None:
     assert "ours os.terminal_size(columns=120, lines=40)" in said
 
 
-JOB = """
-import signal
+JOB = f"""
+import signal, time
 signal.signal(signal.SIGINT, signal.SIG_DFL)
 signal.signal(signal.SIGCONT, lambda number, frame: print("awake", flush=True))
 print("asleep", flush=True)
-while True:
-    signal.pause()
+{WAITS}
 """
 
 
