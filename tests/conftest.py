@@ -1,6 +1,14 @@
-"""What holds for every test: hypothesis may take its time on a busy machine, but not in how much it tries."""
+"""What holds for every test: hypothesis may take its time on a busy machine, but not in how much it tries; and signals
+are not ignored, as they are for what `nohup` or a script's `&` starts: programs of the tests would inherit that."""
+
+import signal
 
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
+
+for name, handler in (("SIGINT", signal.default_int_handler), ("SIGQUIT", signal.SIG_DFL), ("SIGHUP", signal.SIG_DFL)):
+    number = getattr(signal, name, None)
+    if number is not None and signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, handler)
