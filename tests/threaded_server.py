@@ -5,10 +5,11 @@ What is spoken is up to each: `serve` has a connection to itself, in a thread of
 
 import socket
 import threading
+from abc import ABC, abstractmethod
 from contextlib import suppress
 
 
-class ThreadedServer:
+class ThreadedServer(ABC):
     """A server on loopback, at `port`, from when it is made until `close`; `clients` are all that came, in order.
 
     A subclass sets what its `serve` needs before it calls `__init__`, for a client may come at once.
@@ -23,9 +24,9 @@ class ThreadedServer:
         self._acceptor = threading.Thread(target=self._accept)
         self._acceptor.start()
 
+    @abstractmethod
     def serve(self, client: socket.socket) -> None:
         """Talks to one client, who is left at the end, or at an OSError."""
-        raise NotImplementedError
 
     def close(self) -> None:
         """Leaves every client; nothing of it runs any more then."""

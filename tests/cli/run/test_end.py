@@ -11,22 +11,25 @@ import pytest
 from commands import Person
 from waiting import eventually
 
-# Waits for signals. One that comes just before a call that blocks is only seen after it: none may block for long.
-WAITS = "while True: time.sleep(0.05)"
-
-SAYS_SIGNALS = f"""
-import signal, sys, time
-def told(number, frame):
-    print(signal.Signals(number).name, flush=True)
-    sys.exit(5)
-for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"):
-    signal.signal(getattr(signal, name), told)
+# It takes what comes even before it waits, because nothing else may take it meanwhile.
+SAYS_SIGNALS = """
+import signal, sys
+awaited = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1}
+signal.pthread_sigmask(signal.SIG_BLOCK, awaited)
 print("begun", flush=True)
-{WAITS}
+print(signal.Signals(signal.sigwait(awaited)).name)
+sys.exit(5)
+"""
+
+COUNTS = """
+import signal, sys
+signal.signal(signal.SIGINT, lambda number, frame: print("SIGINT", flush=True))
+print("begun", flush=True)
+sys.stdin.readline()
 """
 
 # One program from when it says so on; a shell's would be another after a moment.
-STAYS = [sys.executable, "-c", f"import time; print('begun', flush=True)\n{WAITS}"]
+STAYS = [sys.executable, "-c", "import signal; print('begun', flush=True); signal.sigwait({signal.SIGUSR2})"]
 
 # The proxy is the other child of the command's parent. It has ended when that child is no more, or only waits to be
 # noticed: state Z, and no thread left (the first one is Z as soon as it alone has ended).
@@ -73,8 +76,7 @@ def test_the_proxy_ends_when_run_is_killed(ready: Person) -> None:
 
 
 def test_ctrl_c_at_a_terminal_goes_to_the_command_once(ready: Person) -> None:
-    counts = SAYS_SIGNALS.replace("    sys.exit(5)\n", "").replace(WAITS, "sys.stdin.readline()")
-    with ready.at_terminal("run", sys.executable, "-c", counts) as child:
+    with ready.at_terminal("run", sys.executable, "-c", COUNTS) as child:
         child.expect("begun")
         child.send("\x03")
         child.expect("SIGINT")
@@ -94,12 +96,14 @@ def test_the_terminal_is_the_commands(ready: Person) -> None:
     assert "ours os.terminal_size(columns=120, lines=40)" in said
 
 
-JOB = f"""
-import signal, time
+JOB = """
+import signal
 signal.signal(signal.SIGINT, signal.SIG_DFL)
-signal.signal(signal.SIGCONT, lambda number, frame: print("awake", flush=True))
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCONT})
 print("asleep", flush=True)
-{WAITS}
+while True:
+    signal.sigwait({signal.SIGCONT})
+    print("awake", flush=True)
 """
 
 
