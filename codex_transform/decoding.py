@@ -11,7 +11,8 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 import brotli  # type: ignore[import-untyped]
-import zstandard
+
+from codex_transform.zstd import MISSING, zstd
 
 _GZIP = 16 + zlib.MAX_WBITS
 
@@ -40,10 +41,14 @@ def decoder_for(content_encoding: str | None) -> Decoder | None:
     """
     names = [name.strip().lower() for name in (content_encoding or "").split(",")]
     applied = [name for name in reversed(names) if name not in ("", "identity")]
-    decoders = [_DECODERS[name]() if name in _DECODERS else _Unknown(name) for name in applied]
+    decoders = [_decoder(name) for name in applied]
     if not decoders:
         return None
     return decoders[0] if len(decoders) == 1 else _Stack(decoders)
+
+
+def _decoder(name: str) -> Decoder:
+    return _DECODERS[name]() if name in _DECODERS else _Undecodable(f"unknown content encoding {name[:40]!r}")
 
 
 def decode(content_encoding: str | None, data: bytes) -> bytes:
@@ -79,8 +84,9 @@ class _Bounded:
 class _Frames:
     """gzip and zstd: frames (gzip calls them members) one after the other, each decoded by a new object."""
 
-    def __init__(self, new: Callable[[], Any]) -> None:
+    def __init__(self, new: Callable[[], Any], error: type[Exception]) -> None:
         self._new = new
+        self._error = error
         self._frame: Any = None
 
     def feed(self, data: bytes) -> bytes:
@@ -93,7 +99,7 @@ class _Frames:
                 data = self._frame.unused_data
                 if self._frame.eof:
                     self._frame = None
-        except (zlib.error, zstandard.ZstdError) as error:
+        except self._error as error:
             raise DecodingError(str(error)) from error
         return b"".join(out)
 
@@ -152,14 +158,14 @@ class _Brotli:
             raise DecodingError("compressed data ends too early")
 
 
-class _Unknown:
-    """An encoding that nobody knows."""
+class _Undecodable:
+    """An encoding that cannot be undone, and why."""
 
-    def __init__(self, name: str) -> None:
-        self._name = name
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
 
     def feed(self, data: bytes) -> bytes:  # noqa: ARG002
-        raise DecodingError(f"unknown content encoding {self._name[:40]!r}")
+        raise DecodingError(self._reason)
 
     def finish(self) -> None:
         pass
@@ -182,7 +188,13 @@ class _Stack:
 
 
 def _gzip() -> Decoder:
-    return _Bounded(_Frames(lambda: zlib.decompressobj(_GZIP)), 16 * 1024)
+    return _Bounded(_Frames(lambda: zlib.decompressobj(_GZIP), zlib.error), 16 * 1024)
+
+
+def _zstd() -> Decoder:
+    if zstd is None:
+        return _Undecodable(MISSING)
+    return _Bounded(_Frames(zstd.ZstdDecompressor, zstd.ZstdError), 512)
 
 
 _DECODERS: dict[str, Callable[[], Decoder]] = {
@@ -190,5 +202,5 @@ _DECODERS: dict[str, Callable[[], Decoder]] = {
     "x-gzip": _gzip,
     "deflate": lambda: _Bounded(_Deflate(), 16 * 1024),
     "br": lambda: _Bounded(_Brotli(), 16),
-    "zstd": lambda: _Bounded(_Frames(lambda: zstandard.ZstdDecompressor().decompressobj()), 512),
+    "zstd": _zstd,
 }

@@ -31,8 +31,8 @@ def main() -> None:
 
 
 def lint() -> int:
-    """ruff and mypy over everything; the worst exit status."""
-    checks = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"])
+    """ruff and mypy over everything, deptry over what the package imports; the worst exit status."""
+    checks = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["deptry", "."])
     return max(subprocess.run([sys.executable, "-m", *check], check=False).returncode for check in checks)
 
 

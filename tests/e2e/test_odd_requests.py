@@ -11,10 +11,10 @@ from typing import Any
 
 import brotli  # type: ignore[import-untyped]
 import pytest
-import zstandard
 from running import Proxy
 
 from codex_transform.sandbox import Sandbox
+from codex_transform.zstd import zstd
 
 HELLO = json.dumps({"model": "gpt-5.1-codex", "input": "say hello", "stream": True}).encode()
 HEAD = b"POST http://api.openai.com/v1/responses HTTP/1.1\r\nHost: api.openai.com\r\nAuthorization: Bearer sk-x\r\n"
@@ -67,7 +67,7 @@ def test_an_empty_line_that_comes_first(client: socket.socket, quiet_proxy: Prox
         ("x-gzip", gzip.compress(HELLO)),
         ("deflate", zlib.compress(HELLO)),
         ("br", brotli.compress(HELLO)),
-        ("zstd", zstandard.compress(HELLO)),
+        ("zstd", zstd.compress(HELLO)),
         ("gzip, br", brotli.compress(gzip.compress(HELLO))),
     ],
     # Not made of the bytes: gzip's hold the time.

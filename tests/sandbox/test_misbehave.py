@@ -11,12 +11,12 @@ from typing import Any
 
 import brotli  # type: ignore[import-untyped]
 import pytest
-import zstandard
 from pydantic_core import from_json
 from sandbox.client import Client, Exchange, event_stream
 
 from codex_transform.sandbox import TABLE, Sandbox, UnknownMisbehaviourError, running
 from codex_transform.sandbox.misbehave import edits
+from codex_transform.zstd import zstd
 
 GOOD = ["response.created", "response.in_progress", "response.output_item.added", "response.content_part.added"]
 HEAD_END = b"\r\n\r\n"
@@ -41,7 +41,7 @@ DECODE: dict[str, Callable[[bytes], bytes]] = {
     "deflate": inflated(15),
     "deflate-raw": inflated(-15),
     "br": lambda data: brotli.Decompressor().process(data),
-    "zstd": lambda data: zstandard.ZstdDecompressor().decompressobj().decompress(data),
+    "zstd": lambda data: zstd.ZstdDecompressor().decompress(data),
 }
 
 SAID: dict[str, Holds] = {

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import brotli  # type: ignore[import-untyped]
-import zstandard
 
 from codex_transform.sandbox.jsontext import dump
 from codex_transform.sandbox.script import Edit, Event, Script, Step, Wait
+from codex_transform.zstd import MISSING, zstd
 
 
 def spelt(write: Callable[[Event], bytes]) -> Edit:
@@ -170,9 +170,10 @@ def _brotli() -> _Compressor:
 
 
 def _zstd() -> _Compressor:
-    compressor = zstandard.ZstdCompressor().compressobj()
-    flush_block = zstandard.COMPRESSOBJ_FLUSH_BLOCK
-    return lambda data: compressor.compress(data) + compressor.flush(flush_block), compressor.flush
+    if zstd is None:
+        raise ModuleNotFoundError(MISSING)
+    compressor: Any = zstd.ZstdCompressor()
+    return lambda data: compressor.compress(data, compressor.FLUSH_BLOCK), compressor.flush
 
 
 _COMPRESSORS: dict[str, Callable[[], _Compressor]] = {
