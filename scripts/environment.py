@@ -18,7 +18,7 @@ import sys
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST, NEWEST = 11, 15
@@ -32,16 +32,17 @@ class OfflineError(SetupError):
     """Packages cannot be fetched, so another Python would fare no better; nothing was changed."""
 
 
-def enter(extra: str = "", python: str = "") -> None:
+def enter(extra: str = "", python: str = "", *, lowest: bool = False) -> None:
     """Returns inside an environment that has the package and its `extra` dependencies.
 
     A virtual environment that has them already is taken as it is, also one of the user's own. Otherwise this makes
     the project's, runs the calling script again inside, and ends with its exit status. `python` asks for one
-    version, such as "3.11", in an environment of its own.
+    version, such as "3.11", and `lowest` for the lowest releases that pyproject.toml allows, each in an environment of
+    its own.
     """
-    if python or not _at_hand(extra):
+    if python or lowest or not _at_hand(extra):
         try:
-            venv = prepare(extra, python)
+            venv = prepare(extra, python, lowest=lowest)
         except SetupError as failure:
             sys.exit(f"\n{failure}")
         except KeyboardInterrupt:
@@ -75,9 +76,21 @@ def interpreter(venv: Path) -> Path:
     return venv / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
-def prepare(extra: str = "", python: str = "") -> Path:
+def in_venv(venv: Path, name: str) -> Path:
+    """A program of an environment."""
+    return interpreter(venv).with_name(f"{name}.exe" if os.name == "nt" else name)
+
+
+def lowest_releases() -> list[str]:
+    """The lowest releases of what the package needs that pyproject.toml allows, as constraints for pip."""
+    bounds = (re.match(r"([\w.-]+)>=([\w.]+)[^;]*(;.*)?", each) for each in _project_table()["dependencies"])
+    return [f"{bound[1]}=={bound[2]}{bound[3] or ''}" for bound in bounds if bound]
+
+
+def prepare(extra: str = "", python: str = "", *, lowest: bool = False) -> Path:
     """The project's environment, made to hold the package and its `extra` dependencies. Raises SetupError."""
-    venv = ROOT / (f".cache/venv-{python}" if python else ".venv")
+    names = [*([python] if python else []), *(["lowest"] if lowest else [])]
+    venv = ROOT / (f".cache/venv-{'-'.join(names)}" if names else ".venv")
     mark = venv / "made-for.json"
     made = _read(mark) if interpreter(venv).exists() else {}
     # An environment that was moved or copied is of no use: the programs in it hold its path.
@@ -89,12 +102,12 @@ def prepare(extra: str = "", python: str = "") -> Path:
         print(f"Bringing {venv.relative_to(ROOT)} up to date", flush=True)
         mark.unlink()
         try:
-            _install(venv, extra)
+            _install(venv, extra, lowest)
         except OfflineError:  # it is what it was
             mark.write_text(json.dumps(made), "utf-8")
             raise
     else:
-        _make(venv, extra, python)
+        _make(venv, extra, python, lowest)
     mark.write_text(json.dumps({"venv": str(venv), "project": _project(), "extra": extra}), "utf-8")
     return venv
 
@@ -118,10 +131,18 @@ def _at_hand(extra: str) -> bool:
     """True inside a virtual environment that has all packages."""
     if sys.prefix == sys.base_prefix or sys.version_info < (3, OLDEST):
         return False
-    import tomllib  # not in older Pythons
-
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    project = _project_table()
     return all(map(_has, [*project["dependencies"], *project["optional-dependencies"].get(extra, ())]))
+
+
+def _project_table() -> dict[str, Any]:
+    try:
+        import tomllib
+    except ModuleNotFoundError:
+        raise SetupError(f"Run this with Python 3.{OLDEST} or newer.") from None
+
+    project: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+    return project
 
 
 def _has(requirement: str) -> bool:
@@ -131,10 +152,11 @@ def _has(requirement: str) -> bool:
         installed = metadata.version(name)
     except metadata.PackageNotFoundError:
         return False
-    return _numbers(installed) >= _numbers(re.split("[,;]", bounds)[0])
+    return version_numbers(installed) >= version_numbers(re.split("[,;]", bounds)[0])
 
 
-def _numbers(version: str) -> list[int]:
+def version_numbers(version: str) -> list[int]:
+    """The numbers in a version, which compare as the versions do."""
     return [int(number) for number in re.findall(r"\d+", version)]
 
 
@@ -160,14 +182,14 @@ def _output(command: list[str]) -> str:
     return done.stdout.strip() if done.returncode == 0 else ""
 
 
-def _make(venv: Path, extra: str, wanted: str) -> None:
+def _make(venv: Path, extra: str, wanted: str, lowest: bool) -> None:
     """A new environment in place of what may be there, from the first Python that can."""
     failures = []
     for python in pythons(wanted):
         print(f"Setting up {venv.relative_to(ROOT)} with {python} (once; a minute or so)", flush=True)
         try:
             _create(venv, python)
-            _install(venv, extra)
+            _install(venv, extra, lowest)
         except OfflineError:
             raise
         except SetupError as failure:
@@ -189,9 +211,13 @@ def _create(venv: Path, python: str) -> None:
         raise SetupError(says + missing)
 
 
-def _install(venv: Path, extra: str) -> None:
+def _install(venv: Path, extra: str, lowest: bool) -> None:
     what = f".[{extra}]" if extra else "."
     command = [str(interpreter(venv)), "-m", "pip", "install", "--no-input", "--editable", what]
+    if lowest:
+        constraints = venv / "lowest.txt"
+        constraints.write_text("\n".join(lowest_releases()), "utf-8")
+        command += ["--constraint", str(constraints)]
     lines: list[str] = []
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"

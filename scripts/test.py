@@ -1,6 +1,7 @@
 """Runs the tests: `python3 scripts/test.py`, with pytest's own arguments if you like (paths from the project's top).
 
-`--python 3.11` takes that Python instead of the newest; `--lint` checks style and types instead of running tests.
+`--python 3.11` takes that Python instead of the newest, `--lowest` the lowest releases that pyproject.toml allows (the
+oldest Python has them); `--lint` checks style, types and dependencies instead of running tests.
 The end-to-end tests drive the real OpenCode, which is fetched through npm where npm is installed.
 """
 
@@ -19,9 +20,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("--python", default="", help="a version, such as 3.11")
+    parser.add_argument("--lowest", action="store_true", help="the lowest releases of what the package needs")
     parser.add_argument("--lint", action="store_true", help="style and types only")
     options, rest = parser.parse_known_args()
-    environment.enter("test", options.python)
+    environment.enter("test", options.python, lowest=options.lowest)
     os.chdir(environment.ROOT)
     if options.lint:
         sys.exit(lint())

@@ -141,8 +141,13 @@ REMOVES = "pipx uninstall codex-transform"
 PATHS = ["pipx ensurepath", "uv tool update-shell"]
 """These put the folder with installed programs on the PATH."""
 
-IN_THE_GATE = ["python3 scripts/test.py", "python3 scripts/test.py --lint", "python3 scripts/test.py --python 3.11"]
-"""These would run this test: the gate runs them."""
+IN_THE_GATE = [
+    "python3 scripts/test.py",
+    "python3 scripts/test.py --lint",
+    "python3 scripts/test.py --python 3.11 --lowest",
+    "python3 scripts/fresh_install.py",
+]
+"""These would run this test, or take long: the gate runs them."""
 
 SCRIPTS = [
     "python3 scripts/demo.py",
