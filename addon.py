@@ -12,6 +12,7 @@ from codex_transform.proxy.keeping import Keeping
 from codex_transform.proxy.layer import Layers
 from codex_transform.proxy.leftovers import Leftovers
 from codex_transform.proxy.limits import Limits
+from codex_transform.proxy.log_output import LogOutput
 from codex_transform.proxy.notes import Notes
 from codex_transform.proxy.refresh import Refresh
 from codex_transform.proxy.requestlog import RequestLog
@@ -31,6 +32,7 @@ notes = Notes(config, refresh, store)
 # They are asked in this order: settings first, the request's way out, the answer's way back.
 addons = [
     Together(
+        LogOutput(),
         config,
         refresh,
         Visitors(config),

@@ -1,14 +1,13 @@
 """`codex-transform`: the command line. Each command has a module of its own, imported when it is called for."""
 
 import os
-import sys
 from importlib import import_module
-from typing import TextIO
 
 import click
 from click.shell_completion import CompletionItem
 
 from codex_transform import __version__
+from codex_transform.console import make_lenient
 
 # Command, the module that holds it, and what `--help` says, so that showing the list imports none of them.
 _COMMANDS = {
@@ -60,15 +59,7 @@ class _Commands(click.Group):
 @click.pass_context
 def main(ctx: click.Context) -> None:
     """OpenCode on any Codex endpoint, with an API key."""
-    for stream in (sys.stdout, sys.stderr):
-        _forgive(stream)
+    make_lenient()
     # https://no-color.org; without a terminal click leaves colours out by itself.
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         ctx.color = False
-
-
-def _forgive(stream: TextIO) -> None:
-    """Has a terminal that lacks a character show a question mark for it; by default that would end the program."""
-    reconfigure = getattr(stream, "reconfigure", None)
-    if reconfigure:
-        reconfigure(errors="replace")

@@ -94,6 +94,8 @@ class Aside(Generic[T, R]):
         if batch is not self._batch:
             return  # `close` has seen it already
         self._batch = None
-        self._then(batch)
-        if self._items and loop:
-            self._look(loop)
+        try:
+            self._then(batch)
+        finally:
+            if self._items and loop:
+                self._look(loop)

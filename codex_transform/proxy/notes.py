@@ -171,17 +171,25 @@ class Notes:
         """Shows what the thread has written down."""
         for ended in batch.result():
             self._waiting_bytes -= ended.size
-            if ended.error:
-                logger.error("a call could not be written down", exc_info=ended.error)
-            if record := ended.record:
-                if ended.flow:
-                    _write(ended.flow, record)
-                    ctx.master.addons.trigger(UpdateHook([ended.flow]))
-                if record.error:
-                    self.last_error = record
-                logger.log(logging.WARNING if record.error else logging.INFO, summary.line(record))
-            if ended.written and not ended.written.done():
-                ended.written.set_result(None)
+            try:
+                self._show_one(ended)
+            except Exception:
+                logger.exception("a call could not be shown")
+            finally:
+                # The client of a call waits for it where a flow file is written: nothing may keep it from going on.
+                if ended.written and not ended.written.done():
+                    ended.written.set_result(None)
+
+    def _show_one(self, ended: _Ended) -> None:
+        if ended.error:
+            logger.error("a call could not be written down", exc_info=ended.error)
+        if record := ended.record:
+            if ended.flow:
+                _write(ended.flow, record)
+                ctx.master.addons.trigger(UpdateHook([ended.flow]))
+            if record.error:
+                self.last_error = record
+            logger.log(logging.WARNING if record.error else logging.INFO, summary.line(record))
 
 
 def _record(ended: _Ended) -> Record:

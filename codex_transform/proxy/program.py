@@ -18,6 +18,8 @@ from typing import Any
 from mitmproxy.proxy import server
 from mitmproxy.tools import main
 
+from codex_transform.console import make_lenient
+
 # How long mitmproxy may take to close its connections, in seconds.
 _PATIENCE = 3.0
 
@@ -30,6 +32,7 @@ def serve(name: str, arguments: Sequence[str]) -> None:
     """
     if not {"-v", "--verbose"} & {*arguments}:
         logging.getLogger(server.__name__).setLevel(logging.WARNING)
+    make_lenient()  # mitmproxy logs before it loads the addon
     program: Any = getattr(main, name)
     program(arguments)
 

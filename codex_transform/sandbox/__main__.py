@@ -9,6 +9,7 @@ import signal
 import sys
 from contextlib import suppress
 
+from codex_transform.console import make_lenient
 from codex_transform.sandbox.control import ABOUT
 from codex_transform.sandbox.misbehave import TABLE, UnknownMisbehaviourError
 from codex_transform.sandbox.server import Sandbox
@@ -16,6 +17,7 @@ from codex_transform.sandbox.server import Sandbox
 
 def main(arguments: list[str] | None = None) -> int:
     """Run it. Gives the exit status: 0 when it was told to end, 2 for an option it cannot use."""
+    make_lenient()
     options = _parser().parse_args(arguments)
     if options.list:
         for name, fault in TABLE.items():

@@ -1,0 +1,35 @@
+"""Consoles that cannot show every character: a legacy Windows code page, `LC_ALL=C`, `PYTHONIOENCODING=ascii`.
+
+Strategy: an error handler for codecs, so that what a console lacks is written as something else in place of an
+exception. UTF-8 streams lack nothing but halves of surrogate pairs.
+"""
+
+import codecs
+import sys
+from typing import TextIO
+
+_HANDLER = "codex_transform.substitute"
+
+# The signs that this project's own messages use.
+_SUBSTITUTES = {"→": "->", "·": "|", "…": "...", "✓": "+", "✗": "x", "–": "-", "—": "-", "×": "x", "≥": ">="}
+
+
+def make_lenient(*streams: TextIO | None) -> None:
+    """Have these text streams, by default stdout and stderr, substitute characters that their encoding lacks.
+
+    A stream that is missing (pythonw has none), closed, or no text file of Python's own is left as it is.
+    """
+    for stream in streams or (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure and not getattr(stream, "closed", False):
+            reconfigure(errors=_HANDLER)
+
+
+def _substitute(error: UnicodeError) -> tuple[str | bytes, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    lacking = error.object[error.start : error.end]
+    return "".join(_SUBSTITUTES.get(character, "?") for character in lacking), error.end
+
+
+codecs.register_error(_HANDLER, _substitute)

@@ -1,0 +1,30 @@
+"""Streams that substitute what their encoding lacks."""
+
+import io
+
+import pytest
+
+from codex_transform.console import make_lenient
+
+
+@pytest.mark.parametrize(
+    ("encoding", "shown"),
+    [
+        ("ascii", b"a -> b | c... ???"),
+        ("cp1252", b"a -> b \xb7 c\x85 ???"),
+        ("utf-8", "a → b · c… 模型".encode() + b"?"),
+    ],
+)
+def test_what_an_encoding_lacks(encoding: str, shown: bytes) -> None:
+    written = io.BytesIO()
+    stream = io.TextIOWrapper(written, encoding=encoding)
+    make_lenient(stream)
+    stream.write("a → b · c… 模型\ud800")
+    stream.flush()
+    assert written.getvalue() == shown
+
+
+def test_streams_that_are_no_files_are_left_alone() -> None:
+    closed = io.TextIOWrapper(io.BytesIO())
+    closed.close()
+    make_lenient(None, closed, io.StringIO())
