@@ -62,12 +62,12 @@ class Proxy:
     def log(self) -> str:
         return "".join(self.lines)
 
-    def wait_for(self, pattern: str, seconds: float = 30) -> re.Match[str]:
-        """The first match of `pattern` in the log, waited for; fails with the log."""
+    def wait_for(self, pattern: str, seconds: float = 30, *, since: int = 0) -> re.Match[str]:
+        """The first match of `pattern` in the log from line `since` on, waited for; fails with the log."""
         found: list[re.Match[str]] = []
 
         def seen() -> bool:
-            match = re.search(pattern, self.log)
+            match = re.search(pattern, "".join(self.lines[since:]))
             if match:
                 found.append(match)
             return bool(match) or self.ended
@@ -174,10 +174,15 @@ def mitmdump(
 
 @contextmanager
 def serving(
-    command: Sequence[str | Path], environ: dict[str, str], cwd: Path, home: Path, sign: re.Pattern[str] = LISTENING
+    command: Sequence[str | Path],
+    environ: dict[str, str],
+    cwd: Path,
+    home: Path,
+    sign: re.Pattern[str] = LISTENING,
+    fault: str = "Traceback",
 ) -> Iterator[Proxy]:
     """A command that runs a proxy in the foreground until Ctrl-C, and then ends with status 0. It serves once it has
-    said `sign`, which tells the port."""
+    said `sign`, which tells the port; it never says `fault`."""
     process = subprocess.Popen(
         command,
         env=environ,
@@ -192,7 +197,7 @@ def serving(
         proxy.port = int(proxy.wait_for(sign.pattern)[1])
         yield proxy
     assert process.returncode == 0, proxy.log
-    assert "Traceback" not in proxy.log
+    assert fault not in proxy.log
 
 
 @dataclass

@@ -65,6 +65,10 @@ class Gate:
                 # A target in absolute form is for proxies: an endpoint may not know it (RFC 9112 section 3.2.2).
                 request.authority = ""
 
+    def is_for_us(self, flow: http.HTTPFlow) -> bool:
+        """True when a request, whatever its path, is for a host of ours."""
+        return self._ours(_host_of(flow), flow.request.port)
+
     def _unfit(self, request: http.Request) -> ApiError | None:
         """What is wrong with a request of ours that must not leave with the key."""
         if is_unprotected(self.config):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from inspect import iscoroutinefunction
 from typing import Any
 
-from mitmproxy.addonmanager import safecall
+from mitmproxy.addonmanager import Loader, safecall
 from mitmproxy.hooks import all_hooks
 
 _Hook = Callable[..., Any]
@@ -21,7 +21,17 @@ class Together:
     def __init__(self, *addons: object) -> None:
         for name in all_hooks:
             if hooks := [getattr(addon, name) for addon in addons if hasattr(addon, name)]:
-                setattr(self, name, hooks[0] if len(hooks) == 1 else _in_turn(hooks))
+                setattr(self, name, hooks[0] if len(hooks) == 1 else _all(hooks) if name == "load" else _in_turn(hooks))
+
+
+def _all(hooks: Sequence[_Hook]) -> _Hook:
+    """All or none: mitmproxy is told of an error, and takes the script for not loaded."""
+
+    def load(loader: Loader) -> None:
+        for hook in hooks:
+            hook(loader)
+
+    return load
 
 
 def _in_turn(hooks: Sequence[_Hook]) -> _Hook:

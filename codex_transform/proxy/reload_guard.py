@@ -1,0 +1,108 @@
+"""What stays in mitmproxy when it loads the script again, and refuses requests while the addon is not there.
+
+mitmproxy removes a script's addons before it reads the changed file, and goes on without them when that fails: with a
+syntax error, a package that does not fit, an error in `load`. A request would then go where its client believes it
+goes, with the client's own key.
+"""
+
+import logging
+
+from mitmproxy import ctx, http, tls
+from mitmproxy.addonmanager import Loader
+
+from codex_transform.errors import ApiError
+from codex_transform.proxy import reply
+from codex_transform.proxy.gate import Gate
+
+logger = logging.getLogger(__name__)
+
+_NAME = "codex-transform-reload-guard"
+
+
+class ReloadGuard:
+    """Addon of mitmproxy's own list, not of the script: refuses requests to hosts of ours while `gate` is set."""
+
+    name = _NAME
+
+    def __init__(self) -> None:
+        self.gate: Gate | None = None
+        self._errors = _FirstError()
+
+    def take_over(self, gate: Gate) -> None:
+        """Refuse what `gate` takes for ours: its addon is gone."""
+        self.gate = gate
+        self._errors.message = ""
+        logging.getLogger().addHandler(self._errors)
+
+    def stand_by(self) -> None:
+        """Let everything pass: the addon is there."""
+        self.gate = None
+        logging.getLogger().removeHandler(self._errors)
+
+    def tls_clienthello(self, data: tls.ClientHelloData) -> None:
+        """Tunnel TLS to other hosts, as the addon does."""
+        if self.gate:
+            self.gate.tls_clienthello(data)
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """Refuse a request that comes."""
+        self._refuse(flow)
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        """Refuse a request that had begun before the addon went."""
+        self._refuse(flow)
+
+    def _refuse(self, flow: http.HTTPFlow) -> None:
+        if self.gate is None or flow.response or not flow.live or not self.gate.is_for_us(flow):
+            return
+        reason = self._errors.message or "its script was removed"
+        message = (
+            f"the addon codex-transform is not loaded ({reason}), so nothing was forwarded. "
+            "Fix: put addon.py and the folder codex_transform right, then restart the proxy; its log has all of it"
+        )
+        flow.response = reply.error(ApiError(502, message, code="addon_not_loaded"))
+
+
+class Reload:
+    """Addon: has the guard take over whenever mitmproxy removes this one, until it is loaded again."""
+
+    def __init__(self, gate: Gate) -> None:
+        self.gate = gate
+
+    def load(self, _loader: Loader) -> None:
+        """Put the guard in place; on a reload, say what that does not do."""
+        if _guard() is None:
+            ctx.master.addons.add(ReloadGuard())
+        else:
+            logger.warning(
+                "addon.py was loaded again, the package codex_transform was not: restart the proxy after changes there"
+            )
+
+    def configure(self, _updated: set[str]) -> None:
+        """All addons have been loaded."""
+        if guard := _guard():
+            guard.stand_by()
+
+    def done(self) -> None:
+        """mitmproxy removes the script, or ends."""
+        if guard := _guard():
+            guard.take_over(self.gate)
+
+
+class _FirstError(logging.Handler):
+    """Keeps the first error that is logged: why the script could not be loaded."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.message = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not self.message:
+            error = record.exc_info and record.exc_info[1]
+            text = f"{type(error).__name__}: {error}" if error else record.getMessage()
+            self.message = " ".join(text.split())
+
+
+def _guard() -> ReloadGuard | None:
+    guard = ctx.master.addons.get(_NAME)
+    return guard if isinstance(guard, ReloadGuard) else None
