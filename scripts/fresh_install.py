@@ -1,10 +1,11 @@
 """Installs the package as a stranger would, and tries it: `python3 scripts/fresh_install.py`.
 
 Every Python on this machine that is new enough gets a bare virtual environment with the newest releases of what the
-package needs, and the oldest Python another one with the lowest that pyproject.toml allows (`--only newest` or
-`--only lowest` does one of the two). In each, `codex-transform doctor`, `mitmdump -s "$(codex-transform addon-path)"`
-and one call through that proxy have to work. When one does not, the releases that are newer than those tried last, in
-scripts/tried_releases.txt, are named: `--update` writes that file anew.
+package needs, and the oldest Python another one with the lowest that pyproject.toml allows. In each, `codex-transform
+doctor`, `mitmdump -s "$(codex-transform addon-path)"` and one call through that proxy have to work. The newest and the
+oldest Python get one more, with mitmproxy and pydantic alone: there `mitmdump -s addon.py` has to work from elsewhere
+and through a link. (`--only newest`, `lowest` or `checkout` does one of the three.) When something does not work, the
+releases that are newer than those tried last, in scripts/tried_releases.txt, are named: `--update` writes that file.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ import environment
 import processes
 import programs
 
+KINDS = ("newest", "lowest", "checkout")
 TRIED = environment.ROOT / "scripts" / "tried_releases.txt"
 
 _HOST = "api.openai.com"
@@ -44,22 +46,22 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     parser.add_argument("--python", default="", help="only this version, such as 3.13")
-    parser.add_argument("--only", choices=("newest", "lowest"), default="", help="only these releases")
+    parser.add_argument("--only", choices=KINDS, default="", help="only this kind")
     parser.add_argument("--update", action="store_true", help=f"write {TRIED.name} when all went well")
     options = parser.parse_args()
     pythons = list(environment.pythons(options.python))
     if not pythons:
         sys.exit(f"This needs Python {options.python or f'3.{environment.OLDEST} or newer'}, and there is none here.")
-    runs = [] if options.only == "lowest" else [(python, False) for python in pythons]
     # The lowest releases are those of the oldest Python: newer ones have no builds of them.
-    runs += [] if options.only == "newest" else [(pythons[-1], True)]
+    chosen = {"newest": pythons, "lowest": pythons[-1:], "checkout": dict.fromkeys((pythons[0], pythons[-1]))}
+    runs = [(python, kind) for kind in KINDS for python in chosen[kind] if options.only in ("", kind)]
     newest: dict[str, str] = {}
     failed = False
-    for python, lowest in runs:
-        says, installed = attempt(python, lowest)
+    for python, kind in runs:
+        says, installed = attempt(python, kind)
         failed = failed or says is not None
         # The newest Python comes first; older ones add what it has no need of.
-        newest |= {} if lowest else installed | newest
+        newest |= installed | newest if kind == "newest" else {}
         print(f"  {says or 'works'}\n", flush=True)
     if failed:
         sys.exit(1)
@@ -67,30 +69,34 @@ def main() -> None:
         TRIED.write_text("".join(f"{name}=={version}\n" for name, version in sorted(newest.items())), "utf-8")
 
 
-def attempt(python: str, lowest: bool) -> tuple[str | None, dict[str, str]]:
+def attempt(python: str, kind: str) -> tuple[str | None, dict[str, str]]:
     """Install and try it with this Python: what went wrong, None if nothing, and the releases that were installed."""
-    print(f"{python}, {'lowest' if lowest else 'newest'} releases", flush=True)
+    print(f"{python}, {kind}", flush=True)
     installed: dict[str, str] = {}
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         try:
-            venv = install(Path(folder), python, lowest)
+            venv = install(Path(folder), python, kind)
             installed = releases(venv)
             print(f"  mitmproxy {installed['mitmproxy']}, pydantic {installed['pydantic']}", flush=True)
-            try_out(venv, Path(folder))
+            try_out(venv, Path(folder), kind)
         except FailureError as failure:
             return f"FAILED: {failure}\n\n  {suspects(installed)}", installed
     return None, installed
 
 
-def install(folder: Path, python: str, lowest: bool) -> Path:
-    """A virtual environment with the package, and nothing beside it but what it needs. Raises FailureError."""
+def install(folder: Path, python: str, kind: str) -> Path:
+    """A virtual environment with the package, and nothing beside it but what it needs. Raises FailureError.
+
+    For a checkout, which is used as it lies there, it has mitmproxy and pydantic instead.
+    """
     venv = folder / "venv"
     command = [str(environment.interpreter(venv)), "-m", "pip", "install", "--no-input", "--quiet"]
-    if lowest:
+    if kind == "lowest":
         constraints = folder / "lowest.txt"
         constraints.write_text("\n".join(environment.lowest_releases()), "utf-8")
         command += ["--constraint", str(constraints)]
-    for step in ([python, "-m", "venv", str(venv)], [*command, str(environment.ROOT)]):
+    what = ["mitmproxy", "pydantic"] if kind == "checkout" else [str(environment.ROOT)]
+    for step in ([python, "-m", "venv", str(venv)], [*command, *what]):
         done = subprocess.run(step, capture_output=True, text=True, errors="replace", check=False)
         if done.returncode:
             raise FailureError(f"{' '.join(step)}\n{_tail(done.stdout + done.stderr)}")
@@ -120,7 +126,7 @@ def suspects(installed: dict[str, str]) -> str:
     return f"Newer than what was tried last, so look at these first: {', '.join(newer)}"
 
 
-def try_out(venv: Path, folder: Path) -> None:
+def try_out(venv: Path, folder: Path, kind: str) -> None:
     """Use the package in an environment as its README says. Raises FailureError."""
     opencode = programs.install_opencode(programs.OPENCODE)
     if opencode is None:
@@ -130,15 +136,20 @@ def try_out(venv: Path, folder: Path) -> None:
     environ = processes.environ(home, CODEX_CATALOG_URL="http://127.0.0.1:9/none", PYTHONUNBUFFERED="1")
     environ["PATH"] = os.pathsep.join([str(programs_folder), str(opencode.parent), environ["PATH"]])
     python = str(environment.interpreter(venv))
-    with started([python, "-m", "codex_transform.sandbox"], environ, folder / "sandbox.log", _SANDBOX) as found:
+    sandbox = environ | {"PYTHONPATH": str(environment.ROOT)} if kind == "checkout" else environ
+    with started([python, "-m", "codex_transform.sandbox"], sandbox, folder / "sandbox.log", _SANDBOX) as found:
         environ |= {"CODEX_BASE_URL": found[1], "CODEX_API_KEY": found[2]}
-        command = str(environment.in_venv(venv, "codex-transform"))
-        _run([command, "doctor"], environ, home)
-        addon = _run([command, "addon-path"], environ, home).strip()
-        mitmdump = [str(environment.in_venv(venv, "mitmdump")), "-s", addon]
+        if kind == "checkout":
+            addon = folder / "link.py"
+            addon.symlink_to(environment.ROOT / "addon.py")
+        else:
+            command = str(environment.in_venv(venv, "codex-transform"))
+            _run([command, "doctor"], environ, home)
+            addon = Path(_run([command, "addon-path"], environ, home).strip())
+        mitmdump = [str(environment.in_venv(venv, "mitmdump")), "-s", str(addon)]
         mitmdump += ["--listen-host", "127.0.0.1", "--listen-port", "0"]
         with started(mitmdump, environ, folder / "mitmdump.log", _LISTENING) as listening:
-            call(int(listening[1]), home / ".mitmproxy" / "mitmproxy-ca-cert.pem")
+            call(int(listening[1]), authority(home / ".mitmproxy" / "mitmproxy-ca-cert.pem"))
 
 
 @contextmanager
@@ -158,9 +169,19 @@ def started(command: list[str], environ: dict[str, str], log: Path, ready: re.Pa
             raise FailureError(f"a call through {' '.join(command)}: {error}\n{said}") from error
 
 
-def call(port: int, ca: Path) -> None:
+def authority(file: Path) -> str:
+    """The proxy's certificate, which it makes a moment after it listens. Raises FailureError if it never does."""
+    deadline = time.monotonic() + _START_TIMEOUT
+    while time.monotonic() < deadline:
+        if file.is_file() and "END CERTIFICATE" in (text := file.read_text("ascii")):
+            return text
+        time.sleep(0.05)
+    raise FailureError(f"mitmdump did not make its certificate, {file}")
+
+
+def call(port: int, ca: str) -> None:
     """One call as a client makes it, through the proxy and by TLS. Raises FailureError for a wrong answer."""
-    connection = HTTPSConnection("127.0.0.1", port, timeout=30, context=ssl.create_default_context(cafile=ca))
+    connection = HTTPSConnection("127.0.0.1", port, timeout=30, context=ssl.create_default_context(cadata=ca))
     connection.set_tunnel(_HOST)
     body = json.dumps({"model": "gpt-5.3-codex", "input": "say hello", "stream": True})
     connection.request("POST", "/v1/responses", body, {"content-type": "application/json"})

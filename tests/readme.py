@@ -149,6 +149,9 @@ IN_THE_GATE = [
 ]
 """These would run this test, or take long: the gate runs them."""
 
+BY_FRESH_INSTALL = ["pip install mitmproxy pydantic", "mitmdump -s addon.py --listen-host 127.0.0.1"]
+"""scripts/fresh_install.py does what these do, in bare environments."""
+
 SCRIPTS = [
     "python3 scripts/demo.py",
     "python3 scripts/test.py tests/request -k bridge",

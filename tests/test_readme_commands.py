@@ -144,6 +144,7 @@ def test_every_command_is_run() -> None:
         *readme.INSTALLS,
         readme.REMOVES,
         *readme.IN_THE_GATE,
+        *readme.BY_FRESH_INSTALL,
         *readme.SCRIPTS,
         *readme.terminal().splitlines(),
     }

@@ -63,7 +63,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
             "CODEX_CATALOG_URL": "http://127.0.0.1:9/none",
             "PYTHONUNBUFFERED": "1",
         }
-        command = [MITMDUMP, "-s", checkout.addon, "--listen-host", "127.0.0.1", "--listen-port", "0"]
+        command: list[str | Path] = [MITMDUMP, "-s", checkout.addon, "--listen-host", "127.0.0.1", "--listen-port", "0"]
         with serving(command, environ, folder, folder, fault="has crashed") as checkout.proxy:
             yield checkout
 
