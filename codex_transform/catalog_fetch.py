@@ -87,7 +87,7 @@ def fetch(url: str, etag: str | None, *, timeout: float, deadline: float) -> Fet
                 raise MissingError("HTTP 404") from None
             raise FetchError(f"HTTP {error.code}") from None
     except urllib.error.URLError as error:
-        raise FetchError(_line(error.reason)) from None
+        raise FetchError(_through_proxy(url) + _line(error.reason)) from None
     except http.client.IncompleteRead:
         raise FetchError("the answer was cut off") from None
     except (OSError, http.client.HTTPException, ValueError) as error:
@@ -160,6 +160,16 @@ def _read(response: http.client.HTTPResponse, until: float) -> bytes:
 def _etag_of(response: http.client.HTTPResponse) -> str | None:
     etag = response.headers.get("ETag", "")
     return etag if re.fullmatch(ETAG_PATTERN, etag) else None
+
+
+def _through_proxy(url: str) -> str:
+    """What goes before the reason of a failed connect: which proxy of the environment was asked, if one was."""
+    parts = urlsplit(url)
+    proxy = urllib.request.getproxies().get(parts.scheme)
+    if not proxy or urllib.request.proxy_bypass(parts.netloc):
+        return ""
+    address = urlsplit(proxy if "//" in proxy else f"//{proxy}").netloc.rpartition("@")[2]
+    return f"through the proxy {address} ({parts.scheme.upper()}_PROXY): "
 
 
 def _line(reason: object) -> str:

@@ -15,6 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
@@ -230,8 +231,14 @@ def _install(venv: Path, extra: str, lowest: bool) -> None:
     if pip.returncode:
         begun = any(line.startswith("Installing collected") for line in lines)
         if not begun and any(line.startswith("WARNING: Retrying") for line in lines):
-            raise OfflineError("pip cannot reach the package index: is the network there? Then run this again.")
+            raise OfflineError(f"pip cannot reach the package index{through_proxy()}: is it up? Then run again.")
         raise SetupError("\n".join(["pip could not install the packages:", *lines[-8:]]))
+
+
+def through_proxy() -> str:
+    """Name the proxy that programs are told to use for https, in words that go behind what they cannot reach."""
+    proxy = urllib.request.getproxies().get("https", "")
+    return f" through the proxy {proxy.rpartition('//')[2].rpartition('@')[2]} (HTTPS_PROXY)" if proxy else ""
 
 
 def _show(step: str) -> None:

@@ -9,6 +9,8 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+import environment
+
 CACHE = Path(__file__).resolve().parent.parent / ".cache"
 
 # The versions that the end-to-end tests drive: today's, and one whose tools and headers differ.
@@ -97,7 +99,7 @@ def _install(npm: str, version: str, package: str) -> str:
             return f"npm was not ready after {_LONGEST_INSTALL} seconds"
         says.seek(0)
         errors = [line.strip() for line in says if "error" in line]
-    return (errors[0] if errors else "npm failed") if run.returncode else ""
+    return f"{errors[0] if errors else 'npm failed'}{environment.through_proxy()}" if run.returncode else ""
 
 
 def _prefix(version: str) -> Path:

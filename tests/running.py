@@ -22,7 +22,7 @@ from codex_transform.sandbox import Sandbox
 ROOT = Path(__file__).resolve().parent.parent
 CLIENT = [sys.executable, str(ROOT / "tests" / "asks.py")]
 MITMDUMP = Path(sys.executable).with_name("mitmdump.exe" if os.name == "nt" else "mitmdump")
-LISTENING = re.compile(r"proxy(?: to \S+)? listening at (?:\w+://)?127\.0\.0\.1:(\d+)")
+LISTENING = re.compile(r"proxy(?: to \S+| \(upstream mode\))? listening at (?:\w+://)?127\.0\.0\.1:(\d+)")
 
 
 class Endpoint(Protocol):

@@ -143,6 +143,20 @@ def test_nobody_listening_fails() -> None:
         fetch(f"{root}/file", None, timeout=2.0, deadline=2.0)
 
 
+def test_a_proxy_that_is_dead_is_named_without_its_password(host: RawHost, monkeypatch: pytest.MonkeyPatch) -> None:
+    with raw_host() as gone:
+        dead = gone.root.removeprefix("http://").partition("/")[0]
+    monkeypatch.setenv("http_proxy", f"http://me:word@{dead}")
+    monkeypatch.setenv("no_proxy", "")
+    with pytest.raises(FetchError) as failure:
+        fetch(f"{host.root}/file", None, timeout=2.0, deadline=2.0)
+    assert str(failure.value).startswith(f"through the proxy {dead} (HTTP_PROXY): ")
+    assert "word" not in str(failure.value)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    host.answers["file"] = Answer(b"body")
+    assert get(host) == Fetched(b"body", None)
+
+
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
 def test_a_redirect_is_followed_with_the_condition(host: RawHost, status: int) -> None:
     host.answers["file"] = Answer(status=status, headers={"Location": "/there"})

@@ -14,10 +14,12 @@ from codex_transform.proxy.leftovers import Leftovers
 from codex_transform.proxy.limits import Limits
 from codex_transform.proxy.log_output import LogOutput
 from codex_transform.proxy.notes import Notes
+from codex_transform.proxy.proxy_passwords import ProxyPasswords
 from codex_transform.proxy.refresh import Refresh
 from codex_transform.proxy.reload_guard import Reload
 from codex_transform.proxy.requestlog import RequestLog
 from codex_transform.proxy.rollcall import RollCall
+from codex_transform.proxy.server_replay import ServerReplay
 from codex_transform.proxy.targets import Targets
 from codex_transform.proxy.together import Together
 from codex_transform.proxy.transform import Transform
@@ -40,6 +42,7 @@ def build() -> list[object]:
             config,
             refresh,
             Visitors(config),
+            ProxyPasswords(),
             Layers(),
             RollCall(),
             gate,
@@ -49,6 +52,7 @@ def build() -> list[object]:
             Leftovers(),
             Backlog(),
             Transform(config, refresh, log),
+            ServerReplay(),
             Answer(log),
             notes,
             Keeping(config),

@@ -78,6 +78,11 @@ def begin(flow: http.HTTPFlow, below: str) -> Call:
     return call
 
 
+def forget(flow: http.HTTPFlow) -> None:
+    """Makes a flow one that is not ours."""
+    _calls.pop(flow, None)
+
+
 def of(flow: http.HTTPFlow) -> Call | None:
     """The call that a flow carries, None if the flow is not ours."""
     return _calls.get(flow)

@@ -33,6 +33,7 @@ from mitmproxy.proxy.layers.http import (
     ResponseProtocolError,
     SendHttp,
 )
+from mitmproxy.utils import human
 
 from codex_transform.endpoint import unsaid, unsaid_text
 from codex_transform.errors import ApiError
@@ -184,7 +185,9 @@ class CodexStream(PatientStream, ReconnectingStream, BoundedStream, FramedStream
         elif self.flow.response is not None:
             raise broken_off(reason)
         else:
-            raise unreachable(call.endpoint.origin if call.endpoint else self.flow.request.host, reason)
+            via = self.flow.server_conn.via
+            upstream_proxy = human.format_address(via[1]) if via else None
+            raise unreachable(call.endpoint.origin if call.endpoint else self.flow.request.host, reason, upstream_proxy)
 
     def _answer_with(self, error: ApiError) -> CommandGenerator[None]:
         call = calls.of(self.flow)

@@ -28,8 +28,8 @@ UNPROTECTED = (
 
 
 def is_unprotected(config: Config) -> bool:
-    """True when strangers may come without a password."""
-    return config.settings.allow_remote and not ctx.options.proxyauth
+    """True when strangers may come without a password; with "any", mitmproxy takes whatever they say."""
+    return config.settings.allow_remote and ctx.options.proxyauth in (None, "", "any")
 
 
 def is_local(client: connection.Client) -> bool:

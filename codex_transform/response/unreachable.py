@@ -82,6 +82,17 @@ _CASES = (
     _Case("", "the connection failed", "Check codex_base_url and the network."),
 )
 
+# What mitmproxy says of its connection to an upstream proxy: refused by it, or never made. TLS and what comes after are
+# the endpoint's own.
+_CONNECT_REFUSED = re.compile(r"refused HTTP CONNECT request: (\d{3}) ?([^.]*)")
+_CONNECT_FAILED = re.compile(r"connect call failed|\[(?:errno|winerror) |timed? ?out|getaddrinfo|resol", re.IGNORECASE)
+_CONNECT_FIXES = {
+    407: "start mitmproxy with --upstream-auth user:password.",
+    502: "check codex_base_url, and that this proxy can reach it.",
+    503: "check codex_base_url, and that this proxy can reach it.",
+    504: "check codex_base_url, and that this proxy can reach it.",
+}
+
 _LONGEST_REASON = 300
 
 # What mitmproxy says when either side of an HTTP/2 connection resets a stream; here it is always the endpoint.
@@ -100,19 +111,39 @@ def silent(host: str, seconds: float) -> str:
     return f"{host} sent nothing for {seconds:g} seconds (codex_idle_timeout)"
 
 
-def unreachable(endpoint: str, reason: str) -> ApiError:
+def unreachable(endpoint: str, reason: str, upstream_proxy: str | None = None) -> ApiError:
     """The error for a client whose request never got an answer: 504 after a timeout, else 502.
 
-    `endpoint` is the address that was tried, `reason` what mitmproxy said about it, or one of ours.
+    `endpoint` is the address that was tried, `reason` what mitmproxy said about it, or one of ours. `upstream_proxy`
+    is the address of the proxy that mitmproxy connects through, if it does (`--mode upstream:…`): a failed connect is
+    that proxy's, and so is what it says in answer to CONNECT.
     """
     host = urlsplit(endpoint).netloc or endpoint
     reason = " ".join(_told(reason).split())[:_LONGEST_REASON].rstrip(".")
     if limit := _LIMIT.search(reason):
         mend = f"Check codex_base_url and the network, try again later, or allow more time with {limit[0]}."
         return ApiError(504, f"No answer from {host}: {reason}. {mend}", code="endpoint_timeout")
+    if upstream_proxy and (error := _upstream_proxy_error(host, reason, upstream_proxy)):
+        return error
     case = next(case for case in _CASES if re.search(case.signs, reason, re.IGNORECASE))
     code = "endpoint_timeout" if case.status == 504 else "endpoint_unreachable"
     return ApiError(case.status, f"Cannot reach {host}: {case.cause} ({reason}). {case.mend}", code=code)
+
+
+def _upstream_proxy_error(host: str, reason: str, proxy: str) -> ApiError | None:
+    """The error where the upstream proxy is at fault; None where it has let us through."""
+    if refused := _CONNECT_REFUSED.search(reason):
+        status = int(refused[1])
+        fix = _CONNECT_FIXES.get(status, f"Ask whoever runs that proxy, and check that it may connect to {host}.")
+        message = f"The upstream proxy {proxy} does not connect to {host}: {refused[1]} {refused[2]}. Fix: {fix}"
+    elif _CONNECT_FAILED.search(reason):
+        message = (
+            f"Cannot reach the upstream proxy {proxy}, so nothing was sent to {host} ({reason}). "
+            "Fix: check the address in mitmproxy's --mode upstream:..., and that the proxy runs."
+        )
+    else:
+        return None
+    return ApiError(502, message, code="upstream_proxy_unreachable")
 
 
 def broken_off(reason: str) -> ApiError:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+import pytest
 from memory import Memory
 from neighbour import Neighbour
 from running import Proxy
@@ -103,10 +104,13 @@ def test_strangers_with_a_password_are_served(proxy: Start, sandbox: Sandbox, st
     assert "NO_PROXY" in error(answer)["message"]
 
 
-def test_remote_use_without_a_password_is_refused_to_everybody(proxy: Start, sandbox: Sandbox) -> None:
-    running = proxy(CODEX_ALLOW_REMOTE="1")
+@pytest.mark.parametrize("options", [(), ("--proxyauth", "any")], ids=["none", "any password"])
+def test_remote_use_without_a_password_is_refused_to_everybody(
+    options: tuple[str, ...], proxy: Start, sandbox: Sandbox
+) -> None:
+    running = proxy(*options, CODEX_ALLOW_REMOTE="1")
     running.wait_for("codex_allow_remote is on.*--proxyauth")
-    answer = talk(running.port, post())
+    answer = talk(running.port, post(extra=b"Proxy-Authorization: Basic bWU6c2VjcmV0\r\n"))
     assert status(answer) == 403
     assert "--proxyauth" in error(answer)["message"]
     assert sandbox.requests == []

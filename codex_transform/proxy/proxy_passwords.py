@@ -1,0 +1,32 @@
+"""Addon: keeps passwords of proxies out of flows, and so out of flow files, HAR files and mitmweb.
+
+mitmproxy notes who a client is (`--proxyauth`) in the flow's metadata, password and all, and puts the password for an
+upstream proxy (`--upstream-auth`) into the request that it keeps.
+"""
+
+from mitmproxy import http
+
+_REDACTED = "..."
+
+
+class ProxyPasswords:
+    """Redacts them in every flow, whoever it is for."""
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """mitmproxy has let the client in. What was said by one it did not let in is no password to keep either."""
+        if "proxyauth" in flow.metadata:
+            user, _password = flow.metadata["proxyauth"]
+            flow.metadata["proxyauth"] = (user, _REDACTED)
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        """The request has been sent, so the upstream proxy has its password."""
+        if "proxy-authorization" in flow.request.headers:
+            flow.request.headers["proxy-authorization"] = _REDACTED
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        """As after a response."""
+        self.response(flow)
+
+    def websocket_start(self, flow: http.HTTPFlow) -> None:
+        """As after a response."""
+        self.response(flow)

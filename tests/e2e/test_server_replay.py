@@ -1,0 +1,37 @@
+"""mitmproxy's server replay: saved calls are answered as they were, and nothing else leaves if the user says so."""
+
+from http.client import RemoteDisconnected
+from pathlib import Path
+
+import pytest
+from running import mitmdump
+
+from codex_transform.sandbox import Sandbox
+
+STREAMING = {"model": "gpt-5-codex", "input": "say hello", "stream": True}
+WHOLE = {**STREAMING, "stream": False}
+UNKNOWN = {**STREAMING, "input": "say something else"}
+
+
+def test_saved_calls_are_answered(tmp_path: Path, sandbox: Sandbox) -> None:
+    """A streaming client and one that is not; the endpoint is asked for what is not in the file, or nobody is."""
+    flows = str(tmp_path / "flows")
+    with mitmdump(tmp_path / "home", sandbox, "-w", flows) as proxy:
+        saved = [proxy.send(body) for body in (STREAMING, WHOLE)]
+    assert len(sandbox.requests) == 2
+    for extra, status in ((None, 200), ("404", 404), ("kill", None)):
+        options = ["--server-replay-extra", extra] if extra else []
+        with mitmdump(tmp_path / "home", sandbox, "-S", flows, *options) as proxy:
+            before = len(sandbox.requests)
+            if status is None:
+                with pytest.raises(RemoteDisconnected):
+                    proxy.send(UNKNOWN)
+            else:
+                assert proxy.send(UNKNOWN)[0] == status
+            assert len(sandbox.requests) - before == (extra is None)
+            for body, (_, headers, content) in zip((STREAMING, WHOLE), saved, strict=True):
+                replayed = proxy.send(body)
+                assert replayed[0] == 200
+                assert replayed[1]["content-type"] == headers["content-type"]
+                assert replayed[2] == content
+            assert len(sandbox.requests) - before == (extra is None)
