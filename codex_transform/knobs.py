@@ -42,6 +42,7 @@ class Settings(BaseModel):
     connect_timeout: int = 30
     idle_timeout: int = 300
     keep_mb: int = 200
+    drain_timeout: int = 10
     debug: bool = False
 
 
@@ -223,6 +224,10 @@ KNOBS: tuple[Knob, ...] = (
     Knob(
         "keep_mb", "codex_keep_mb", "CODEX_KEEP_MB", "keepMB", int, _number(0, 100_000, "megabytes"),
         "Megabytes of requests and answers that mitmweb and the console keep; the oldest go first.",
+    ),
+    Knob(
+        "drain_timeout", "codex_drain_timeout", "CODEX_DRAIN_TIMEOUT", "drainTimeout",
+        int, _number(0, 3600, "seconds"), "Seconds that calls under way may take when the proxy is stopped.",
     ),
     Knob(
         "debug", "codex_debug", "DEBUG_CODEX_PLUGIN", "debug", bool, _flag,

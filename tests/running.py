@@ -146,6 +146,8 @@ def mitmdump(
         "CODEX_API_KEY": endpoint.key,
         # Nobody answers there: instructions come from the fallback, as on a network without GitHub.
         "CODEX_CATALOG_URL": "http://127.0.0.1:9/none",
+        # A test's endpoint may never answer: its proxy need not wait for that.
+        "CODEX_DRAIN_TIMEOUT": "0",
         "PYTHONUNBUFFERED": "1",
         **environ,
     }

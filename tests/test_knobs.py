@@ -31,6 +31,7 @@ def test_the_table_is_the_contract() -> None:
         "connect_timeout": ("codex_connect_timeout", "CODEX_CONNECT_TIMEOUT", "connectTimeout", 30),
         "idle_timeout": ("codex_idle_timeout", "CODEX_IDLE_TIMEOUT", "idleTimeout", 300),
         "keep_mb": ("codex_keep_mb", "CODEX_KEEP_MB", "keepMB", 200),
+        "drain_timeout": ("codex_drain_timeout", "CODEX_DRAIN_TIMEOUT", "drainTimeout", 10),
         "debug": ("codex_debug", "DEBUG_CODEX_PLUGIN", "debug", False),
     }
 

@@ -163,6 +163,7 @@ WRONG: dict[str, object] = {
     "connect_timeout": "soon",
     "idle_timeout": "0",
     "keep_mb": "-1",
+    "drain_timeout": "-1",
     "debug": "maybe",
 }
 

@@ -59,12 +59,13 @@ class ProxyProcess:
     address for the browser is in `web`.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], log: ProxyLog) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], log: ProxyLog, drain_timeout: float) -> None:
         self.port = 0
         self.authority = ""
         self.log = log
         self.web: str | None = None
         self._process = process
+        self._drain_timeout = drain_timeout
         self._changed = Condition()
         self._ended = False
         Thread(target=self._read, daemon=True).start()
@@ -131,7 +132,7 @@ class ProxyProcess:
         with suppress(BrokenPipeError):
             self._process.stdin.close()
         try:
-            self._process.wait(_ENDS_IN)
+            self._process.wait(_ENDS_IN + self._drain_timeout)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -153,13 +154,19 @@ class ProxyProcess:
 
 @contextmanager
 def running(
-    file: Path, host: tuple[str, int] | None, arguments: Sequence[str] = (), *, web: bool = False
+    file: Path,
+    host: tuple[str, int] | None,
+    arguments: Sequence[str] = (),
+    *,
+    web: bool = False,
+    drain_timeout: float = 0,
 ) -> Iterator[ProxyProcess]:
     """The proxy with the addon on a free port of this machine, until the block is left.
 
     `file` is where mitmproxy keeps its certificate: when the block begins the proxy's TLS to `host`, a name and a port,
     can be trusted by what was in it (`authority`). `arguments` are more of mitmproxy's, `web` has mitmweb run in the
-    place of mitmdump. Raises NoProxyError when that does not work out.
+    place of mitmdump, `drain_timeout` is how many seconds its calls may take when it is stopped. Raises NoProxyError
+    when that does not work out.
     """
     # The addon has a line for each call: mitmdump's own would stand around it.
     program = ["mitmweb", "--web-port", str(ports.free(0))] if web else ["mitmdump", "--set", "flow_detail=0"]
@@ -174,7 +181,7 @@ def running(
     with log:
         # Of two first starts at once one may find the other's certificate in the place of its own: it starts again.
         for last in (False, True):
-            proxy = _start([*program, "-s", str(places.addon()), *listen, *arguments], log)
+            proxy = _start([*program, "-s", str(places.addon()), *listen, *arguments], log, drain_timeout)
             try:
                 proxy.wait_until_listening(web)
                 if proxy.wait_for_authority(file, host):
@@ -186,7 +193,7 @@ def running(
                 proxy.stop()
 
 
-def _start(command: list[str], log: ProxyLog) -> ProxyProcess:
+def _start(command: list[str], log: ProxyLog, drain_timeout: float) -> ProxyProcess:
     process = subprocess.Popen(
         # Without -P it would take modules for its own from the folder that program.py lies in.
         [sys.executable, "-P", "-u", str(_PROGRAM)],
@@ -196,7 +203,7 @@ def _start(command: list[str], log: ProxyLog) -> ProxyProcess:
         start_new_session=os.name == "posix",
         creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
     )
-    proxy = ProxyProcess(process, log)
+    proxy = ProxyProcess(process, log, drain_timeout)
     assert process.stdin is not None
     # A process that has ended already has said why.
     with suppress(BrokenPipeError):

@@ -43,7 +43,7 @@ def run(web: bool, command: tuple[str, ...]) -> None:
     host = (name, int(port or 443)) if name else None
     with (
         tempfile.TemporaryDirectory(prefix="codex-transform-", ignore_cleanup_errors=True) as folder,
-        proxy_process.running(certificate, host, arguments, web=web) as proxy,
+        proxy_process.running(certificate, host, arguments, web=web, drain_timeout=settings.drain_timeout) as proxy,
     ):
         variables, more = _variables(settings, proxy, Path(folder))
         for note in [*notes, *warnings, *more]:

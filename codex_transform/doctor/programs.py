@@ -1,39 +1,33 @@
 """Python, mitmproxy, and the `mitmdump` that a terminal finds."""
 
 import platform
-import re
 import shutil
 import sys
 import sysconfig
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from codex_transform import requirements
 from codex_transform.doctor.finding import Finding, Patient, fault, ok, warning
 
-_LEAST, _BELOW = (11, 0, 2), (13,)
 _INSTALL = "Install this package again (`pipx install`, `uv tool install` or `pip install`): it brings mitmproxy along."
 
 
-def python(_: Patient) -> Iterator[Finding]:
+def python(_patient: Patient) -> Iterator[Finding]:
     """Python's version: an older one than this package needs would not have got here."""
     yield ok("Python", f"{platform.python_version()} ({sys.executable})")
 
 
-def mitmproxy(_: Patient) -> Iterator[Finding]:
+def mitmproxy(_patient: Patient) -> Iterator[Finding]:
     """mitmproxy's version."""
-    try:
-        found = version("mitmproxy")
-    except PackageNotFoundError:
-        yield fault("mitmproxy", "is not installed", _INSTALL)
-        return
-    parts = tuple(int(part) for part in re.findall(r"\d+", found)[:3])
-    if parts < _LEAST:
-        yield fault("mitmproxy", f"{found} is too old: 11.0.2 is the first that will do", _INSTALL)
-    elif parts >= _BELOW:
-        yield warning("mitmproxy", f"{found} is newer than any that this was tried with", _INSTALL)
+    versions = requirements.installed()
+    if problem := requirements.unmet(versions):
+        found, _, fix = problem.partition(" Fix: ")
+        yield fault("mitmproxy", found, fix)
+    elif says := requirements.untried(versions) or "":
+        yield warning("mitmproxy", says, _INSTALL)
     else:
-        yield ok("mitmproxy", found)
+        yield ok("mitmproxy", versions["mitmproxy"] or "")
 
 
 def mitmdump(patient: Patient) -> Iterator[Finding]:

@@ -6,6 +6,7 @@ from codex_transform.proxy.collector import Collector
 from codex_transform.proxy.commands import Commands
 from codex_transform.proxy.config import Config
 from codex_transform.proxy.contentview import ContentViews
+from codex_transform.proxy.drain import Drain
 from codex_transform.proxy.families import Families
 from codex_transform.proxy.gate import Gate
 from codex_transform.proxy.keeping import Keeping
@@ -46,6 +47,7 @@ def build() -> list[object]:
             Layers(),
             RollCall(),
             gate,
+            Drain(config),
             Targets(config),
             Limits(config),
             Families(config),

@@ -10,7 +10,8 @@ request waits as mitmproxy does: it has a person who waits for it.
 
 import asyncio
 from itertools import pairwise
-from weakref import ref
+from typing import ClassVar
+from weakref import WeakSet, ref
 
 from mitmproxy import ctx
 from mitmproxy.addons.proxyserver import Proxyserver
@@ -36,6 +37,8 @@ _LONGEST_NAP = 10.0
 class PatientStream(HttpStream):
     """A stream whose endpoint must send something at least every `Call.idle_timeout` seconds."""
 
+    _waiting: ClassVar[WeakSet["PatientStream"]] = WeakSet()
+    _stopped = ""
     _heard = False
     _silence = 0.0
     _asleep = False
@@ -51,7 +54,16 @@ class PatientStream(HttpStream):
         """Begins to wait once the request has been sent."""
         yield from super().state_consume_request_body(event)
         if isinstance(event, RequestEndOfMessage) and self._is_waiting() and not self._asleep:
+            self._waiting.add(self)
             self._nap()
+
+    @classmethod
+    def stop_all(cls, reason: str) -> None:
+        """End every exchange that waits for its endpoint, for this reason."""
+        for stream in list(cls._waiting):
+            if stream._is_waiting():
+                stream._stopped = reason
+                _wake(stream)
 
     def look_up(self, napped: float) -> None:
         """So many seconds have passed since the last look."""
@@ -79,9 +91,9 @@ class PatientStream(HttpStream):
     def _give_up(self) -> CommandGenerator[None]:
         call = calls.of(self.flow)
         # Something may have come while the wakeup was on its way.
-        if call is None or not self._is_waiting() or self._heard:
+        if call is None or not self._is_waiting() or (self._heard and not self._stopped):
             return
-        reason = silent(self.flow.request.pretty_host, call.idle_timeout)
+        reason = self._stopped or silent(self.flow.request.pretty_host, call.idle_timeout)
         yield SendHttp(RequestProtocolError(self.stream_id, reason, RequestProtocolError.code), self.context.server)
         yield from self.handle_protocol_error(ResponseProtocolError(self.stream_id, reason, ResponseProtocolError.code))
 

@@ -19,6 +19,7 @@ from mitmproxy.proxy import server
 from mitmproxy.tools import main
 
 from codex_transform.console import make_lenient
+from codex_transform.proxy.drain import longest_end
 
 # How long mitmproxy may take to close its connections, in seconds.
 _PATIENCE = 3.0
@@ -41,8 +42,10 @@ def _end_with_owner() -> None:
     # Not by sys.stdin: Python could not end while a thread waits in there.
     while os.read(0, 1024):
         pass
-    os.kill(os.getpid(), signal.SIGTERM)
+    # Not os.kill, which on Windows ends a process before it can do anything.
+    signal.raise_signal(signal.SIGTERM)
     time.sleep(_PATIENCE)
+    time.sleep(longest_end())
     os._exit(1)
 
 

@@ -98,6 +98,9 @@ _LONGEST_REASON = 300
 # What mitmproxy says when either side of an HTTP/2 connection resets a stream; here it is always the endpoint.
 _RESET = "stream reset by client"
 
+STOPPED = "the proxy was stopped (codex_drain_timeout)"
+"""The reason when the proxy ends before the answer does."""
+
 _LIMIT = re.compile(r"codex_(?:connect|idle)_timeout")
 
 
@@ -120,6 +123,8 @@ def unreachable(endpoint: str, reason: str, upstream_proxy: str | None = None) -
     """
     host = urlsplit(endpoint).netloc or endpoint
     reason = " ".join(_told(reason).split())[:_LONGEST_REASON].rstrip(".")
+    if reason == STOPPED:
+        return ApiError(503, f"No answer from {host}: {reason}. Send the request again.", code="proxy_stopped")
     if limit := _LIMIT.search(reason):
         mend = f"Check codex_base_url and the network, try again later, or allow more time with {limit[0]}."
         return ApiError(504, f"No answer from {host}: {reason}. {mend}", code="endpoint_timeout")

@@ -10,13 +10,20 @@ from commands import Person
 from running import ROOT
 
 
-def test_an_old_mitmproxy(well: Person, tmp_path: Path) -> None:
-    for version, mark, says in (("10.4.2", "fault", "too old"), ("13.0.0", "warning", "newer than any")):
+def test_a_mitmproxy_that_does_not_fit(well: Person, tmp_path: Path) -> None:
+    """One that will not do keeps the proxy from starting, too."""
+    versions = (("10.4.2", "fault", "pip install"), ("13.0.0", "fault", "pip install"), ("12.99.0", "warning", ""))
+    for version, mark, mend in versions:
         folder = tmp_path / version / f"mitmproxy-{version}.dist-info"
         folder.mkdir(parents=True)
         (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: mitmproxy\nVersion: {version}\n")
         path = f"{folder.parent}{os.pathsep}{ROOT}"
-        Report(well, "--offline", PYTHONPATH=path).expect("mitmproxy", mark, says, "Install this package again")
+        report = Report(well, "--offline", PYTHONPATH=path)
+        found = report.of("mitmproxy")
+        assert found["mark"] == mark
+        assert version in found["says"]
+        assert mend in found["mend"]
+        assert report.faults() == (["mitmproxy", "proxy"] if mark == "fault" else [])
 
 
 def program(folder: Path, name: str, script: str) -> Path:

@@ -1,0 +1,113 @@
+"""Addon: the end of the program. Calls under way may finish for as long as `codex_drain_timeout` says, new ones are
+refused, and what is cut off then is told so.
+
+mitmproxy by itself closes all connections at SIGTERM and Ctrl-C: a client would take half an answer for a lost network,
+and the call would leave no trace. A second signal cuts calls off at once.
+"""
+
+import asyncio
+import logging
+import signal
+from weakref import WeakSet
+
+from mitmproxy import ctx, http
+
+from codex_transform.errors import ApiError
+from codex_transform.proxy import call as calls
+from codex_transform.proxy import reply
+from codex_transform.proxy.config import Config
+from codex_transform.proxy.patience import PatientStream
+from codex_transform.response.unreachable import STOPPED
+
+logger = logging.getLogger(__name__)
+
+# How often to look whether the last call is over, and how long calls that are cut off may take to tell their clients.
+_POLL_INTERVAL = 0.02
+_CLOSE_TIMEOUT = 2.0
+
+
+class Drain:
+    """Ends mitmproxy when its calls have ended."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._flows: WeakSet[http.HTTPFlow] = WeakSet()
+        self._draining = False
+        self._cut = False
+        self._deadline = 0.0
+
+    def running(self) -> None:
+        """mitmproxy is up, and has set handlers of its own. The console asks its user before it ends: that stays."""
+        if hasattr(ctx.master, "prompt_for_exit"):
+            return
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            try:
+                loop.add_signal_handler(number, self.stop)
+            except NotImplementedError:  # on Windows, whose event loop wakes up for any handler
+                signal.signal(number, lambda *_: loop.call_soon_threadsafe(self.stop))
+            except (RuntimeError, ValueError):
+                return  # not in the main thread, which gets the signals
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """Refuse a request of ours that comes while mitmproxy is about to end."""
+        if calls.of(flow) is None or flow.response:
+            return
+        if self._draining:
+            calls.forget(flow)
+            message = "the proxy is being stopped. Fix: send the request again once it runs"
+            flow.response = reply.error(ApiError(503, message, code="proxy_stopped"))
+            flow.response.headers["connection"] = "close"
+        else:
+            self._flows.add(flow)
+
+    def stop(self) -> None:
+        """End mitmproxy once all calls have ended; called again, cut them off now, and then wait for nothing."""
+        loop = asyncio.get_running_loop()
+        if self._draining:
+            if self._cut:
+                ctx.master.shutdown()
+            self._deadline = 0.0
+            return
+        self._draining = True
+        timeout = self.config.settings.drain_timeout
+        _timeouts.append(timeout)
+        if timeout and (under_way := len(self._live())):
+            logger.warning(
+                "stopping: %s under way may take %s more seconds (codex_drain_timeout); a second Ctrl-C cuts them off",
+                "one call" if under_way == 1 else f"{under_way} calls",
+                timeout,
+            )
+        self._deadline = loop.time() + timeout
+        self._wait(loop)
+
+    def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Look again until no call is left or time is up."""
+        if not self._live():
+            ctx.master.shutdown()
+        elif loop.time() < self._deadline:
+            loop.call_later(_POLL_INTERVAL, self._wait, loop)
+        else:
+            self._cut = True
+            PatientStream.stop_all(STOPPED)
+            self._deadline = loop.time() + _CLOSE_TIMEOUT
+            self._close(loop)
+
+    def _close(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Look again until the calls that were cut off have told their clients."""
+        if self._live() and loop.time() < self._deadline:
+            loop.call_later(_POLL_INTERVAL, self._close, loop)
+        else:
+            ctx.master.shutdown()
+
+    def _live(self) -> list[http.HTTPFlow]:
+        return [flow for flow in self._flows if flow.live]
+
+
+# What the setting was when the end began.
+_timeouts: list[int] = []
+
+
+def longest_end() -> float:
+    """How many seconds mitmproxy may take from a signal to its end, that of its connections not counted."""
+    return max(_timeouts, default=0) + _CLOSE_TIMEOUT

@@ -1,0 +1,92 @@
+"""The end of mitmdump while calls are under way: they finish, or their clients are told; each leaves its trace."""
+
+import json
+import signal
+import socket
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+
+import pytest
+from running import Proxy, mitmdump
+from scripted import HEAD, WHOLE, Scripted, scripted
+
+BEGINNING, END = WHOLE[: WHOLE.index(b"\n\n") + 2], WHOLE[WHOLE.index(b"\n\n") + 2 :]
+
+
+class Slow:
+    """An endpoint that answers half, and the rest when it may."""
+
+    def __init__(self) -> None:
+        self.begun = threading.Semaphore(0)
+        self.may_end = threading.Event()
+
+    def play(self, endpoint: Scripted, client: socket.socket, _: int) -> None:
+        endpoint.read(client)
+        client.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(WHOLE) + BEGINNING)
+        self.begun.release()
+        self.may_end.wait(60)
+        client.sendall(END)
+
+
+@pytest.fixture
+def slow() -> Iterator[Slow]:
+    slow = Slow()
+    yield slow
+    slow.may_end.set()
+
+
+def ask(proxy: Proxy, *, stream: bool) -> tuple[HTTPConnection, HTTPResponse | None]:
+    """A request that is under way, and its response if that has begun."""
+    client = HTTPConnection("127.0.0.1", proxy.port, timeout=60)
+    body = json.dumps({"model": "gpt-5.1-codex", "input": "hi", "stream": stream})
+    client.request("POST", "http://api.openai.com/v1/responses", body)
+    return client, client.getresponse() if stream else None
+
+
+def test_a_call_under_way_finishes_and_new_ones_are_refused(tmp_path: Path, slow: Slow) -> None:
+    with scripted(slow.play) as endpoint, mitmdump(tmp_path, endpoint, CODEX_DRAIN_TIMEOUT="50") as proxy:
+        client, response = ask(proxy, stream=True)
+        proxy.process.send_signal(signal.SIGTERM)
+        proxy.wait_for("stopping: one call under way")
+        status, headers, body = proxy.send({"model": "gpt-5.1-codex", "input": "hi"})
+        assert (status, headers["connection"]) == (503, "close")
+        assert b"proxy_stopped" in body
+        slow.may_end.set()
+        assert response
+        assert b"response.completed" in response.read()
+        client.close()
+        assert proxy.process.wait(20) == 0
+        assert len(endpoint.asked) == 1
+
+
+@pytest.mark.parametrize("again", [False, True], ids=["time is up", "second signal"])
+def test_calls_that_are_cut_off_are_told_and_leave_their_traces(tmp_path: Path, slow: Slow, again: bool) -> None:
+    with (
+        scripted(slow.play) as endpoint,
+        mitmdump(tmp_path, endpoint, CODEX_DRAIN_TIMEOUT="50" if again else "1") as proxy,
+    ):
+        streaming, response = ask(proxy, stream=True)
+        whole, _ = ask(proxy, stream=False)
+        for _ in range(2):
+            assert slow.begun.acquire(timeout=30)
+        proxy.process.send_signal(signal.SIGTERM)
+        proxy.wait_for("stopping: 2 calls under way")
+        if again:
+            proxy.process.send_signal(signal.SIGTERM)
+        assert response
+        body = response.read()
+        assert BEGINNING.split(b"{", 1)[0] in body
+        assert b"the proxy was stopped (codex_drain_timeout)" in body
+        told = whole.getresponse()
+        assert told.status == 502
+        assert "the proxy was stopped" in json.loads(told.read())["error"]["message"]
+        streaming.close()
+        whole.close()
+        assert proxy.process.wait(20) == 0
+        proxy.wait_for("cut off: .*the proxy was stopped")
+    with closing(sqlite3.connect(tmp_path / ".opencode" / "codex-usage.sqlite")) as database:
+        assert database.execute("select count(*) from calls where failed").fetchone() == (2,)
