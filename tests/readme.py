@@ -144,6 +144,7 @@ PATHS = ["pipx ensurepath", "uv tool update-shell"]
 IN_THE_GATE = [
     "python3 scripts/test.py",
     "python3 scripts/test.py --lint",
+    "python3 scripts/test.py -m gate",
     "python3 scripts/test.py --python 3.11 --lowest",
     "python3 scripts/fresh_install.py",
 ]

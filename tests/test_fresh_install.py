@@ -8,6 +8,7 @@ from pathlib import Path
 
 import environment
 import fresh_install
+import pytest
 from running import ROOT
 
 
@@ -26,6 +27,7 @@ def test_only_newer_releases_are_suspects() -> None:
     assert "h11" not in says
 
 
+@pytest.mark.gate
 def test_a_release_that_breaks_something_is_named(tmp_path: Path) -> None:
     """The next certifi, as pip finds it, cannot be imported."""
     name = "certifi-2099.1.1"

@@ -14,6 +14,9 @@ from mitmproxy.test import tflow
 from codex_transform.errors import ApiError
 from codex_transform.proxy import call as calls
 
+# The gate runs these besides: each starts whole programs.
+pytestmark = pytest.mark.gate
+
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 
 

@@ -28,7 +28,10 @@ from codex_transform import sandbox as sandboxes
 from codex_transform.cli import main
 from codex_transform.sandbox import Sandbox
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell runs these commands")
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="a POSIX shell runs these commands"),
+    pytest.mark.gate,
+]
 
 
 class Newcomer(Person):

@@ -13,6 +13,9 @@ from readme import ROOT
 
 from codex_transform import __version__
 
+# The gate runs these besides: each starts whole programs.
+pytestmark = pytest.mark.gate
+
 FOLDER = "Scripts" if os.name == "nt" else "bin"
 
 # Debian's list of the authorities that this machine trusts.

@@ -51,6 +51,7 @@ def test_the_gate_runs_the_same_commands(command: str) -> None:
     assert lines[-1] == "python3 scripts/test.py"
 
 
+@pytest.mark.gate
 def test_the_demo(tmp_path: Path) -> None:
     """With the plain client, which is quick; tests/test_scripts.py runs it with OpenCode."""
     # A copy, where there is no OpenCode in the cache.
@@ -61,23 +62,27 @@ def test_the_demo(tmp_path: Path) -> None:
     assert re.search(r"^test\.txt +hello world$", says, re.MULTILINE)
 
 
+@pytest.mark.gate
 def test_a_part_of_the_tests(tmp_path: Path) -> None:
     says = run(adapted("python3 scripts/test.py tests/request -k bridge"), tmp_path)
     assert re.search(r"\b\d+ passed", says)
 
 
+@pytest.mark.gate
 def test_the_benchmark(tmp_path: Path) -> None:
     """That it runs and gives every row; what the figures are is not for a busy machine to say."""
     says = run(adapted("python3 scripts/bench.py --quick", "--json"), tmp_path)
     assert len(json.loads(says)["results"]) >= 8
 
 
+@pytest.mark.gate
 def test_the_load(tmp_path: Path) -> None:
     """A short form: 500 streams take a minute."""
     says = run(adapted("python3 scripts/load.py", "--streams", "10", "--events", "5"), tmp_path)
     assert re.search(r"^ +10 +10 ", says, re.MULTILINE)
 
 
+@pytest.mark.gate
 def test_the_soak(tmp_path: Path) -> None:
     """A short form: 20,000 requests take minutes."""
     says = run(adapted("python3 scripts/soak.py", "--requests", "200"), tmp_path)

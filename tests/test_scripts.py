@@ -20,6 +20,9 @@ from waiting import eventually
 from codex_transform import sandbox as sandboxes
 from codex_transform.sandbox import Sandbox
 
+# The gate runs these besides: each starts whole programs.
+pytestmark = pytest.mark.gate
+
 OF_THE_PROJECT = ("scripts", "codex_transform", "addon.py", "pyproject.toml", "README.md", "tests/test_files.py")
 
 

@@ -42,6 +42,7 @@ def test_one_prompt(coder: Person) -> None:
     assert coder.gone()
 
 
+@pytest.mark.gate
 def test_the_whole_screen(coder: Person, sandbox: Sandbox) -> None:
     """It comes up, answers a prompt that is typed, and Ctrl-C leaves nothing behind."""
     sandbox.forget()
@@ -68,6 +69,7 @@ def test_the_whole_screen(coder: Person, sandbox: Sandbox) -> None:
     ).returncode
 
 
+@pytest.mark.gate
 def test_the_terminal_is_sane_after(coder: Person) -> None:
     """As a shell would find it: the same settings, the cursor shown, the usual screen."""
     script = "stty -a > before; codex-transform run opencode; stty -a > after; echo again"

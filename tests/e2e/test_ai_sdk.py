@@ -20,6 +20,9 @@ from running import Proxy, mitmdump
 
 from codex_transform.sandbox import TABLE, Sandbox
 
+# The gate runs these besides: each starts whole programs.
+pytestmark = pytest.mark.gate
+
 HERE = Path(__file__).with_name("ai_sdk")
 CACHED = programs.CACHE / "ai-sdk"
 

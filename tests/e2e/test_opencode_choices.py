@@ -2,9 +2,13 @@
 
 from collections.abc import Callable
 
+import pytest
 from running import OpenCode, Proxy, conversation
 
 from codex_transform.sandbox import Sandbox
+
+# The gate runs these besides: each starts whole programs.
+pytestmark = pytest.mark.gate
 
 Start = Callable[..., Proxy]
 Make = Callable[..., OpenCode]

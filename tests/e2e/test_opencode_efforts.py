@@ -8,6 +8,9 @@ from running import OpenCode, Proxy, conversation
 
 from codex_transform.sandbox import Sandbox
 
+# The gate runs these besides: each starts whole programs.
+pytestmark = pytest.mark.gate
+
 Make = Callable[..., OpenCode]
 
 VERSIONS = [programs.OPENCODE, programs.OLD_OPENCODE]

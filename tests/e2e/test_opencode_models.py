@@ -12,6 +12,9 @@ from running import OpenCode
 
 from codex_transform import opencode_models
 
+# The gate runs these besides: each starts whole programs.
+pytestmark = pytest.mark.gate
+
 Make = Callable[..., OpenCode]
 
 VERSIONS = [programs.OPENCODE, programs.OLD_OPENCODE]

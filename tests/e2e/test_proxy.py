@@ -64,6 +64,7 @@ def test_legal_oddities_pass(quiet_proxy: Proxy, shared_sandbox: Sandbox) -> Non
     assert shared_sandbox.requests[-1]["body"]["x_odd"] == 12345678901234567890123
 
 
+@pytest.mark.gate
 def test_a_body_of_50_megabytes(quiet_proxy: Proxy, shared_sandbox: Sandbox) -> None:
     status, _, answer = quiet_proxy.send({**HELLO, "input": "long " * 10_000_000})
     assert status == 200, answer[:300]

@@ -210,6 +210,7 @@ time.time = lambda: _time() + int(_jump.read_text())
 """
 
 
+@pytest.mark.gate
 def test_the_clock_jumps(tmp_path: Path, sandbox: Sandbox) -> None:
     """Years ahead and back: no answer is cut, no silence forgotten, no request refused."""
     jump, script = tmp_path / "jump", tmp_path / "clock.py"

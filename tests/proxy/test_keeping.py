@@ -192,6 +192,7 @@ async def test_nothing_large_stays_with_a_call(bench: Callable[..., Bench]) -> N
     assert (call.original, call.transformed, call.key) == (None, None, "")
 
 
+@pytest.mark.gate
 async def test_ten_thousand_flows_stay_within_the_bound(bench: Callable[..., Bench]) -> None:
     running = bench(View())
     running.set(codex_keep_mb=5)
@@ -281,6 +282,7 @@ async def test_a_comment_of_the_users_stays(bench: Callable[..., Bench]) -> None
     assert flow.comment == "look at this"
 
 
+@pytest.mark.gate
 async def test_a_deleted_flow_gives_its_share_back(bench: Callable[..., Bench]) -> None:
     running = bench(View())
     running.set(codex_keep_mb=1)

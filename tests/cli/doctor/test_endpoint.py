@@ -13,6 +13,9 @@ from company_proxy import running as company_proxy
 from codex_transform import sandbox as sandboxes
 from codex_transform.sandbox import Sandbox
 
+# The gate runs these besides: each starts whole programs.
+pytestmark = pytest.mark.gate
+
 
 def test_no_settings(well: Person) -> None:
     well.config.unlink()

@@ -12,6 +12,9 @@ from running import Proxy, mitmdump
 
 from codex_transform.sandbox import Sandbox
 
+# The gate runs these besides: each starts whole programs.
+pytestmark = pytest.mark.gate
+
 
 @pytest.fixture
 def proxied(well: Person, sandbox: Sandbox) -> Iterator[Proxy]:

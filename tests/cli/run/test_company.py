@@ -15,6 +15,9 @@ from running import CLIENT
 from codex_transform import sandbox as sandboxes
 from codex_transform.sandbox import Sandbox
 
+# The gate runs these besides: each starts whole programs.
+pytestmark = pytest.mark.gate
+
 FETCHES = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=30).status)"
 
 

@@ -6,6 +6,9 @@ import re
 import pytest
 from commands import Person
 
+# The gate runs these besides: each starts whole programs.
+pytestmark = pytest.mark.gate
+
 
 def test_variables_are_for_the_command_alone(ready: Person) -> None:
     said = dict(line.split("=", 1) for line in ready.run("run", "env").stdout.splitlines() if "=" in line)
