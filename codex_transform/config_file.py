@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from codex_transform import opencode_files
+from codex_transform.files import patiently
 
 
 def target(environ: Mapping[str, str], cwd: Path, home: Path, *, project: bool = False) -> Path:
@@ -77,7 +78,7 @@ def move_aside(path: Path) -> Path:
     Raises ValueError, whose message names the file.
     """
     try:
-        return path.rename(_beside(path))
+        return patiently(lambda: path.rename(_beside(path)))
     except OSError as error:
         raise ValueError(f"{path} cannot be moved aside: {error.strerror or error}") from None
 
@@ -111,7 +112,7 @@ def _replace(path: Path, data: bytes, mode: int | None) -> None:
             os.fsync(file.fileno())
         if mode is not None:
             temporary.chmod(mode)
-        temporary.replace(path)
+        patiently(lambda: temporary.replace(path))
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        patiently(lambda: temporary.unlink(missing_ok=True))
         raise

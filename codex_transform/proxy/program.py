@@ -38,7 +38,8 @@ def _end_with_owner() -> None:
     # Not by sys.stdin: Python could not end while a thread waits in there.
     while os.read(0, 1024):
         pass
-    os.kill(os.getpid(), signal.SIGTERM)
+    # Windows would end the process at os.kill, and mitmproxy's `done` would never run; this calls its handler there too.
+    signal.raise_signal(signal.SIGTERM)
     time.sleep(_PATIENCE)
     os._exit(1)
 
