@@ -38,7 +38,7 @@ def _end_with_owner() -> None:
     # Not by sys.stdin: Python could not end while a thread waits in there.
     while os.read(0, 1024):
         pass
-    # Windows would end the process at os.kill, and mitmproxy's `done` would never run; this calls its handler there too.
+    # On Windows os.kill would end the process at once, and mitmproxy's `done` would never run.
     signal.raise_signal(signal.SIGTERM)
     time.sleep(_PATIENCE)
     os._exit(1)
