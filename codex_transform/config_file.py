@@ -14,6 +14,9 @@ from pathlib import Path
 from codex_transform import opencode_files
 from codex_transform.files import patiently
 
+# What makes a file writable.
+_WRITABLE = "attrib -r" if os.name == "nt" else "chmod u+w"
+
 
 def target(environ: Mapping[str, str], cwd: Path, home: Path, *, project: bool = False) -> Path:
     """The file to write: the user's own for all projects, or the one of the project that `cwd` lies in.
@@ -60,7 +63,7 @@ def write(path: Path, text: str) -> Path | None:
             # The mode is asked for itself: a file can be replaced in a folder that one may write to, and root may all.
             if not mode & 0o222 or not os.access(real, os.W_OK):
                 raise ValueError(
-                    f"{path} is read-only: make it writable first (chmod u+w), or name another with --file"
+                    f"{path} is read-only: make it writable first ({_WRITABLE}), or name another with --file"
                 )
             shutil.copy2(real, backup)
         else:

@@ -9,8 +9,8 @@ import click
 
 from codex_transform import endpoint
 from codex_transform.cli import ask, places, ports
-from codex_transform.cli.shells import TITLES, assignment
 from codex_transform.settings import Loaded
+from codex_transform.shells import TITLES, assignment
 
 
 @click.command(

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from cryptography import x509
 
-from codex_transform.cli import places, proxy_process, shells, surroundings, trust
+from codex_transform import shells
+from codex_transform.cli import places, proxy_process, surroundings, trust
 from codex_transform.cli.proxy_process import ProxyProcess
 from codex_transform.doctor import runtime
 from codex_transform.doctor.finding import Finding, Patient, fault, ok, warning

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from codex_transform import catalog, jsonc, opencode_files, plugin
-from codex_transform.cli import shells, surroundings
+from codex_transform import catalog, jsonc, opencode_files, plugin, shells
+from codex_transform.cli import surroundings
 from codex_transform.doctor import runtime
 from codex_transform.doctor.finding import Finding, Patient, fault, ok, warning
 from codex_transform.doctor.terminal import is_meant_for_us

@@ -3,7 +3,7 @@ import subprocess
 
 import pytest
 
-from codex_transform.cli.shells import Shell, assignment, at_hand
+from codex_transform.shells import Shell, assignment, at_hand
 
 
 @pytest.mark.parametrize(
