@@ -12,6 +12,10 @@ from datetime import datetime
 from pathlib import Path
 
 from codex_transform import opencode_files
+from codex_transform.files import patiently
+
+# What makes a file writable.
+_WRITABLE = "attrib -r" if os.name == "nt" else "chmod u+w"
 
 
 def target(environ: Mapping[str, str], cwd: Path, home: Path, *, project: bool = False) -> Path:
@@ -59,7 +63,7 @@ def write(path: Path, text: str) -> Path | None:
             # The mode is asked for itself: a file can be replaced in a folder that one may write to, and root may all.
             if not mode & 0o222 or not os.access(real, os.W_OK):
                 raise ValueError(
-                    f"{path} is read-only: make it writable first (chmod u+w), or name another with --file"
+                    f"{path} is read-only: make it writable first ({_WRITABLE}), or name another with --file"
                 )
             shutil.copy2(real, backup)
         else:
@@ -77,7 +81,7 @@ def move_aside(path: Path) -> Path:
     Raises ValueError, whose message names the file.
     """
     try:
-        return path.rename(_beside(path))
+        return patiently(lambda: path.rename(_beside(path)))
     except OSError as error:
         raise ValueError(f"{path} cannot be moved aside: {error.strerror or error}") from None
 
@@ -111,7 +115,7 @@ def _replace(path: Path, data: bytes, mode: int | None) -> None:
             os.fsync(file.fileno())
         if mode is not None:
             temporary.chmod(mode)
-        temporary.replace(path)
+        patiently(lambda: temporary.replace(path))
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        patiently(lambda: temporary.unlink(missing_ok=True))
         raise

@@ -6,7 +6,15 @@ never half of it, and a write that fails leaves the old file as it was.
 
 import os
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+# For how long a scanner may hold a file on Windows, in seconds, and the first pause between two attempts.
+_HELD_FOR, _FIRST_PAUSE = 2.0, 0.01
 
 # What Debian calls the home of users who have none.
 NO_HOME = Path("/nonexistent")
@@ -43,7 +51,30 @@ def write_private(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(descriptor)
-        temporary.replace(target)
+        patiently(lambda: temporary.replace(target))
     except BaseException:
-        temporary.unlink(missing_ok=True)
+        patiently(lambda: temporary.unlink(missing_ok=True))
         raise
+
+
+def patiently(
+    work: Callable[[], T],
+    system: str = os.name,
+    pause: Callable[[float], None] = time.sleep,
+) -> T:
+    """Do what replaces, renames or removes a file; on Windows again for two seconds while another program holds it.
+
+    A virus scanner or an indexer opens what was just written, and until it has read it Windows refuses to move it with
+    PermissionError. Elsewhere that error means what it says. Blocks: not for an event loop. `system` is `os.name`;
+    `pause` sleeps. Raises what `work` raised last.
+    """
+    waited, step = 0.0, _FIRST_PAUSE
+    while True:
+        try:
+            return work()
+        except PermissionError:
+            if system != "nt" or waited >= _HELD_FOR:
+                raise
+        pause(step)
+        waited += step
+        step *= 2

@@ -11,10 +11,11 @@ import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from codex_transform.files import in_home
+from codex_transform.files import in_home, patiently
 from codex_transform.record import Record, Tokens
 from codex_transform.usage import percentile
 
@@ -213,9 +214,10 @@ class UsageStore:
         """Puts the damaged file out of the way; False, and a warning, if that is not possible."""
         aside = self.path.with_name(f"{self.path.name}.damaged")
         try:
-            self.path.replace(aside)
+            patiently(lambda: self.path.replace(aside))
             for suffix in ("-wal", "-shm"):
-                self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+                beside = self.path.with_name(self.path.name + suffix)
+                patiently(partial(beside.unlink, missing_ok=True))
         except OSError as problem:
             self._say(f"is damaged ({error}) and cannot be set aside ({problem.strerror})", "delete it")
             return False

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from codex_transform.files import write_private
+from codex_transform.files import patiently, write_private
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="file modes and limits are POSIX's")
 
@@ -85,3 +85,33 @@ def test_a_file_in_the_place_of_a_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="folder"):
         write_private(tmp_path / "folder" / "file", b"new")
     assert (tmp_path / "folder").read_bytes() == b"old"
+
+
+class Held:
+    """A file that a scanner lets go of after so many attempts."""
+
+    def __init__(self, attempts: int) -> None:
+        self.attempts = attempts
+        self.pauses: list[float] = []
+
+    def work(self) -> str:
+        if len(self.pauses) < self.attempts:
+            raise PermissionError(13, "Access is denied")
+        return "done"
+
+
+def test_on_windows_a_file_that_is_held_is_tried_again_for_a_while() -> None:
+    held = Held(5)
+    assert patiently(held.work, "nt", held.pauses.append) == "done"
+    forever = Held(1000)
+    with pytest.raises(PermissionError):
+        patiently(forever.work, "nt", forever.pauses.append)
+    assert 2 <= sum(forever.pauses) < 5
+    assert forever.pauses == sorted(forever.pauses)
+
+
+def test_elsewhere_a_file_without_permission_is_refused_at_once() -> None:
+    held = Held(1)
+    with pytest.raises(PermissionError):
+        patiently(held.work, "posix", held.pauses.append)
+    assert held.pauses == []

@@ -33,7 +33,7 @@ def test_headings_are_equal() -> None:
 
 
 def test_commands_and_examples_are_equal() -> None:
-    for language in ("sh", "json"):
+    for language in ("sh", "json", "powershell", "bat"):
         assert ENGLISH.blocks(language) == CHINESE.blocks(language)
     assert ENGLISH.commands() == CHINESE.commands()
 

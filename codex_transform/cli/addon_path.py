@@ -11,6 +11,7 @@ Examples:
   mitmdump -s "$(codex-transform addon-path)" --listen-host 127.0.0.1
   mitmweb -s (codex-transform addon-path)          # fish
   mitmdump -s $(codex-transform addon-path)        # PowerShell
+  for /f "delims=" %A in ('codex-transform addon-path') do mitmdump -s "%A"   & rem cmd.exe
 """
 )
 def addon_path() -> None:

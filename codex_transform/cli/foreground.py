@@ -18,6 +18,8 @@ from typing import Any
 
 import click
 
+from codex_transform.cli import windows_program
+
 _FROM_KEYS = ("SIGINT", "SIGQUIT")
 _PASSED_ON = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 
@@ -44,7 +46,9 @@ def run(command: Sequence[str], environ: Mapping[str, str]) -> int:
     program = _find(command[0], environ)
     with _signals_held() as begin:
         try:
-            process = subprocess.Popen([program, *command[1:]], env=environ)
+            process = subprocess.Popen(windows_program.command_line(program, command[1:], environ), env=environ)
+        except ValueError as error:
+            raise NotRunnableError(str(error)) from None
         except OSError as error:
             raise NotRunnableError(f"{command[0]} cannot be started: {error.strerror or error}") from None
         begin(process)

@@ -14,13 +14,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from threading import Condition, Thread
 
 import click
 
-from codex_transform.cli import places, ports
+from codex_transform.cli import pipes, places, ports
 from codex_transform.cli.proxy_log import ProxyLog
 
 _PROGRAM = Path(__file__).resolve().parent.parent / "proxy" / "program.py"
@@ -129,7 +129,7 @@ class ProxyProcess:
     def stop(self) -> None:
         """Ends it; waits for that."""
         assert self._process.stdin is not None
-        with suppress(BrokenPipeError):
+        with pipes.reader_may_be_gone():
             self._process.stdin.close()
         try:
             self._process.wait(_ENDS_IN + self._drain_timeout)
@@ -206,7 +206,7 @@ def _start(command: list[str], log: ProxyLog, drain_timeout: float) -> ProxyProc
     proxy = ProxyProcess(process, log, drain_timeout)
     assert process.stdin is not None
     # A process that has ended already has said why.
-    with suppress(BrokenPipeError):
+    with pipes.reader_may_be_gone():
         process.stdin.write(json.dumps(command).encode() + b"\n")
         process.stdin.flush()
     return proxy

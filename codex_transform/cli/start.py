@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import click
 from codex_transform import endpoint
 from codex_transform.cli import ask, places, ports
 from codex_transform.settings import Loaded
+from codex_transform.shells import TITLES, assignment
 
 
 @click.command(
@@ -72,22 +72,15 @@ def say_where(loaded: Loaded) -> None:
 def how_to_use(port: int, confdir: Path) -> str:
     """What to put into the terminal in which OpenCode will run, for each kind of shell."""
     proxy, ca = f"http://127.0.0.1:{port}", str(confdir / "mitmproxy-ca-cert.pem")
-    quoted = shlex.quote(ca)
+    lines = (
+        f"{title}\n{assignment(shell, 'HTTPS_PROXY', proxy)}\n{assignment(shell, 'NODE_EXTRA_CA_CERTS', ca)}\n"
+        for shell, title in TITLES.items()
+    )
+    each = "\n".join(lines)
     return f"""
 In the terminal where you start OpenCode, paste the two lines for your shell:
 
-# bash, zsh
-export HTTPS_PROXY={proxy}
-export NODE_EXTRA_CA_CERTS={quoted}
-
-# fish
-set -gx HTTPS_PROXY {proxy}
-set -gx NODE_EXTRA_CA_CERTS {quoted}
-
-# PowerShell
-$env:HTTPS_PROXY = "{proxy}"
-$env:NODE_EXTRA_CA_CERTS = "{ca}"
-
+{each}
 {_THEN}"""
 
 

@@ -4,7 +4,8 @@ import json
 import os
 import re
 import socket
-from collections.abc import Iterable, Mapping
+import urllib.request
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -96,24 +97,38 @@ def key(environ: Mapping[str, str], home: Path) -> tuple[dict[str, str], list[st
     return ({} if login else {"OPENAI_API_KEY": DUMMY_KEY}), []
 
 
-def upstream(environ: Mapping[str, str]) -> tuple[Upstream, list[str]]:
-    """The proxy that the user's own HTTPS_PROXY (or ALL_PROXY) names, if it can be used; also gives warnings."""
+def system_proxies() -> Mapping[str, str]:
+    """Give the proxies that macOS and Windows are set to, by scheme; empty elsewhere.
+
+    `urllib.request.getproxies` would not look there where any variable is set, if only NO_PROXY.
+    """
+    names = ("getproxies_registry", "getproxies_macosx_sysconf")  # there on Windows, on macOS
+    read = next((getattr(urllib.request, name) for name in names if hasattr(urllib.request, name)), dict)
+    return dict(read())
+
+
+def upstream(
+    environ: Mapping[str, str], system: Callable[[], Mapping[str, str]] = system_proxies
+) -> tuple[Upstream, list[str]]:
+    """The proxy that the user's own HTTPS_PROXY (or ALL_PROXY) names, else the system's, if it can be used; also gives
+    warnings."""
+    source = "HTTPS_PROXY"
     given = next(filter(None, map(environ.get, _PROXIES)), None)
+    if not given:
+        source, given = "The system's proxy setting", system().get("https")
     if not given:
         return Upstream(), []
     try:
         parts = urlsplit(given if "://" in given else f"http://{given}")
         address = _address(parts)
     except ValueError:
-        return Upstream(), ["HTTPS_PROXY is not an address: requests go without it"]
+        return Upstream(), [f"{source} is not an address: requests go without it"]
     if parts.scheme not in ("http", "https"):
-        return Upstream(), [
-            f"HTTPS_PROXY names {address}, and this speaks to HTTP proxies only: requests go without it"
-        ]
+        return Upstream(), [f"{source} names {address}, and this speaks to HTTP proxies only: requests go without it"]
     try:
         socket.create_connection((str(parts.hostname), _port(parts)), _PATIENCE).close()
     except OSError:
-        return Upstream(), [f"HTTPS_PROXY names {address}, where nothing listens: requests go without it"]
+        return Upstream(), [f"{source} names {address}, where nothing listens: requests go without it"]
     arguments = ["--mode", f"upstream:{address}"]
     if parts.username is not None:
         arguments += ["--upstream-auth", f"{unquote(parts.username)}:{unquote(parts.password or '')}"]

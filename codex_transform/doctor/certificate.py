@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cryptography import x509
 
+from codex_transform import shells
 from codex_transform.cli import places, proxy_process, surroundings, trust
 from codex_transform.cli.proxy_process import ProxyProcess
 from codex_transform.doctor import runtime
@@ -73,7 +74,8 @@ def _try(patient: Patient, program: Path, proxy: ProxyProcess, host: str, folder
             says += ": on Windows it is known to ignore NODE_EXTRA_CA_CERTS"
         yield fault(_TRUST, says, _REVERSE)
     elif here:
-        mend = f"Start it with `codex-transform run opencode`, or `export NODE_EXTRA_CA_CERTS={patient.authority}`."
+        trusting = shells.at_hand("NODE_EXTRA_CA_CERTS", str(patient.authority))
+        mend = f"Start it with `codex-transform run opencode`, or {trusting}."
         yield fault(_TRUST, f"OpenCode, started in this terminal, does not take the certificate ({here})", mend)
     else:
         yield ok(_TRUST, "OpenCode's runtime reached the addon through the proxy")

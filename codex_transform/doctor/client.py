@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from codex_transform import catalog, jsonc, opencode_files, plugin
+from codex_transform import catalog, jsonc, opencode_files, plugin, shells
 from codex_transform.cli import surroundings
 from codex_transform.doctor import runtime
 from codex_transform.doctor.finding import Finding, Patient, fault, ok, warning
@@ -85,7 +85,8 @@ def login(patient: Patient) -> Iterator[Finding]:
     elif missing and patient.loaded.settings.forward_client_key:
         yield fault("login", "OpenCode has no OpenAI key, which is to be sent on", "Set OPENAI_API_KEY to it.")
     elif missing and (is_meant_for_us(patient) or patient.opencode.client_base_url):
-        mend = "`codex-transform run opencode` gives it a dummy; without that, `export OPENAI_API_KEY=dummy`."
+        dummy = shells.at_hand("OPENAI_API_KEY", surroundings.DUMMY_KEY)
+        mend = f"`codex-transform run opencode` gives it a dummy; without that, {dummy}."
         yield fault("login", "OpenCode has no OpenAI key to begin with", mend)
     elif missing:
         yield ok("login", "OpenCode gets a key to begin with from `codex-transform run opencode`")

@@ -14,7 +14,7 @@ from mitmproxy import ctx, exceptions
 from mitmproxy.addonmanager import Loader
 from mitmproxy.optmanager import unset
 
-from codex_transform import opencode, settings
+from codex_transform import opencode, settings, shells
 from codex_transform.endpoint import Endpoint, parse, redact
 from codex_transform.errors import ApiError
 from codex_transform.files import NO_HOME, in_home
@@ -151,7 +151,8 @@ class Config:
             401,
             f"{knob.option} is not set, so the proxy does not know where to send this request or with which key. "
             "Run `codex-transform login`, which asks for both and keeps them: they hold from the next request on. "
-            "Or start it as `CODEX_BASE_URL=https://your-codex-api.com CODEX_API_KEY=sk-... mitmdump -s addon.py`",
+            f"Or run {shells.at_hand('CODEX_BASE_URL', 'https://your-codex-api.com')} and "
+            f"{shells.at_hand('CODEX_API_KEY', 'sk-...')} before you start it",
             code=f"{knob.option}_missing",
         )
 

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from codex_transform.files import write_private
+from codex_transform.files import patiently, write_private
 
 MAX_BYTES = 100_000_000
 MAX_FILES = 1000
@@ -65,5 +65,5 @@ class LogFolder:
 
     def _remove_oldest(self) -> None:
         name = next(iter(self._sizes))
-        (self.path / name).unlink(missing_ok=True)
+        patiently(lambda: (self.path / name).unlink(missing_ok=True))
         self._total -= self._sizes.pop(name)

@@ -42,7 +42,7 @@ def _end_with_owner() -> None:
     # Not by sys.stdin: Python could not end while a thread waits in there.
     while os.read(0, 1024):
         pass
-    # Not os.kill, which on Windows ends a process before it can do anything.
+    # On Windows os.kill would end the process at once, and mitmproxy's `done` would never run.
     signal.raise_signal(signal.SIGTERM)
     time.sleep(_PATIENCE)
     time.sleep(longest_end())

@@ -1,10 +1,11 @@
 """Addon for a proxy behind another one (`--mode upstream:…`): how requests of ours get to the endpoint.
 
-The other proxy is not asked for what the user's NO_PROXY leaves out, nor for this machine itself, which it could not
-reach. Loaded behind addon.py, so that a request already names the endpoint.
+The other proxy is not asked for what the user's NO_PROXY or the system's setting leaves out, nor for this machine
+itself, which it could not reach. Loaded behind addon.py, so that a request already names the endpoint.
 """
 
-from urllib.request import proxy_bypass
+import asyncio
+from urllib.request import getproxies_environment, proxy_bypass
 
 from mitmproxy import http
 from mitmproxy.proxy.mode_specs import UpstreamMode
@@ -15,13 +16,20 @@ from codex_transform.endpoint import is_loopback
 class Upstream:
     """Has each request go through the other proxy, or past it."""
 
-    def request(self, flow: http.HTTPFlow) -> None:
+    async def request(self, flow: http.HTTPFlow) -> None:
         """A request is about to leave."""
         if not isinstance(flow.client_conn.proxy_mode, UpstreamMode) or flow.response:
             return
         host = flow.request.host
-        if is_loopback(host) or proxy_bypass(f"{host}:{flow.request.port}"):
+        if is_loopback(host) or await _is_left_out(f"{host}:{flow.request.port}"):
             flow.server_conn.via = None
+
+
+async def _is_left_out(host: str) -> bool:
+    """True if NO_PROXY names the host, or else the exceptions of macOS and Windows, which may look its address up."""
+    if getproxies_environment():
+        return bool(proxy_bypass(host))
+    return bool(await asyncio.to_thread(proxy_bypass, host))
 
 
 addons = [Upstream()]
