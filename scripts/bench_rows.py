@@ -126,7 +126,10 @@ def streams(bench: Bench, haste: int) -> list[Result]:
     def p99(connections: Sequence[Connection]) -> float:
         begin = max(each.first for each in connections) + 0.5
         end = min(each.ended for each in connections)
-        delays = [delay for each in connections for sent, delay in each.delays() if begin < sent < end]
+        sent_delays = [pair for each in connections for pair in each.delays()]
+        steady = [delay for sent, delay in sent_delays if begin < sent < end]
+        # On a busy machine the last stream may begin when the first has ended: then all that there is counts.
+        delays = steady if len(steady) >= 100 else [delay for _, delay in sent_delays]
         return 1000 * statistics.quantiles(delays, n=100)[98]
 
     result = Result("streams", "200 streams of 50/s, p99 delay", "ms", Goal(1.1))
