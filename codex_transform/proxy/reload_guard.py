@@ -60,6 +60,7 @@ class ReloadGuard:
             f"the addon codex-transform is not loaded ({reason}), so nothing was forwarded. "
             "Fix: put addon.py and the folder codex_transform right, then restart the proxy; its log has all of it"
         )
+        flow.request.stream = False  # mitmproxy takes no response for a request that it is about to pass on
         flow.response = reply.error(ApiError(502, message, code="addon_not_loaded"))
 
 
