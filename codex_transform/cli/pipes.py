@@ -9,7 +9,8 @@ from contextlib import contextmanager
 def is_broken(error: OSError, system: str = os.name) -> bool:
     """True for an error that means: nobody reads any more. `system` is `os.name`.
 
-    Windows also gives ConnectionResetError, and EINVAL for a pipe whose other end was closed (CPython issue 79935).
+    Windows also gives ConnectionResetError, and EINVAL for a pipe whose other end was closed, as
+    `subprocess` knows (bpo-19612, bpo-30418).
     """
     if isinstance(error, BrokenPipeError | ConnectionResetError):
         return True
