@@ -28,7 +28,8 @@ class Slow:
         endpoint.read(client)
         client.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(WHOLE) + BEGINNING)
         self.begun.release()
-        self.may_end.wait(60)
+        while not (self.may_end.is_set() or endpoint.closing.is_set()):
+            self.may_end.wait(0.05)
         client.sendall(END)
 
 
