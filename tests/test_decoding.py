@@ -152,6 +152,7 @@ def test_no_bytes_at_all_are_no_error(encoding: str) -> None:
     assert decode(header(encoding), b"") == b""
 
 
+@pytest.mark.gate
 @encodings
 def test_few_bytes_that_stand_for_very_many(encoding: str) -> None:
     """As much as any answer may have is decoded; more of it is an error, long before all of it is in memory."""

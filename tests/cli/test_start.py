@@ -10,11 +10,15 @@ from pathlib import Path
 
 import demo_client
 import pexpect
+import pytest
 from commands import COMMAND, Person
 from running import Proxy, serving
 from waiting import eventually
 
 from codex_transform.sandbox import Sandbox
+
+# The gate runs these besides: each starts whole programs.
+pytestmark = pytest.mark.gate
 
 KEY = "sk-of-the-endpoint-0123456789"
 

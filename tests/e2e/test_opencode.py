@@ -56,6 +56,7 @@ def test_a_second_turn_goes_on_from_the_first(opencode: Make, proxy: Start, sand
     assert second["instructions"] == first["instructions"]
 
 
+@pytest.mark.gate
 def test_agents_md_reaches_the_model_and_opencodes_prompt_does_not(
     opencode: Make, proxy: Start, sandbox: Sandbox
 ) -> None:
@@ -69,12 +70,14 @@ def test_agents_md_reaches_the_model_and_opencodes_prompt_does_not(
     assert "You are OpenCode" not in sent
 
 
+@pytest.mark.gate
 def test_codex_mode_off_keeps_opencodes_prompt(opencode: Make, proxy: Start, sandbox: Sandbox) -> None:
     done = opencode().through(proxy(CODEX_MODE="0"), "run", "-m", CODEX, "say hello")
     assert done.returncode == 0, done.stderr
     assert "You are OpenCode" in json.dumps(conversation(sandbox)[0]["input"])
 
 
+@pytest.mark.gate
 def test_reverse_mode_needs_no_certificate(opencode: Make, proxy: Start, sandbox: Sandbox) -> None:
     running = proxy("--mode", f"reverse:{sandbox.url}")
     client = opencode()

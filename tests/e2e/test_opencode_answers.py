@@ -142,6 +142,7 @@ def texts(messages: list[dict[str, Any]]) -> list[str]:
     return [part["text"] for part in parts if part["type"] == "text" and part["text"]]
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize(
     "misbehaviour", ["response-done", "empty-output", "bare-events", "rate-limit-events", "gzip+thin-terminal", "json"]
 )
@@ -157,6 +158,7 @@ def test_as_if_nothing_was_wrong(server: Server, sandbox: Sandbox, misbehaviour:
     assert misbehaviours(sandbox) == [misbehaviour] * 2
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("misbehaviour", ["cut@6", "no-terminal@20", "failed@7", "rate-limit"])
 def test_it_tries_again_by_itself(server: Server, sandbox: Sandbox, misbehaviour: str) -> None:
     sandbox.misbehave(misbehaviour, times=1, with_tools=True)
@@ -167,6 +169,7 @@ def test_it_tries_again_by_itself(server: Server, sandbox: Sandbox, misbehaviour
     assert misbehaviours(sandbox) == [misbehaviour, None]
 
 
+@pytest.mark.gate
 def test_a_limit_is_waited_for(server: Server, sandbox: Sandbox) -> None:
     """OpenCode says why it waits, and asks again when `retry-after` has passed."""
     sandbox.misbehave("usage-limit-404", with_tools=True)
@@ -180,6 +183,7 @@ def test_a_limit_is_waited_for(server: Server, sandbox: Sandbox) -> None:
     assert misbehaviours(sandbox) == ["usage-limit-404"]
 
 
+@pytest.mark.gate
 def test_an_endpoint_that_is_down_is_named(tmp_path: Path, shared_sandbox: Sandbox) -> None:
     """OpenCode goes on trying, and says meanwhile what is wrong."""
     with (
@@ -196,6 +200,7 @@ def test_an_endpoint_that_is_down_is_named(tmp_path: Path, shared_sandbox: Sandb
         assert texts(server.call(f"/session/{session}/message")) == []
 
 
+@pytest.mark.gate
 def test_a_full_context_is_compacted(server: Server, sandbox: Sandbox) -> None:
     """OpenCode knows by the error's code what to do."""
     sandbox.misbehave("failed-context", times=1, with_tools=True)
@@ -204,6 +209,7 @@ def test_a_full_context_is_compacted(server: Server, sandbox: Sandbox) -> None:
     assert messages[-1]["info"]["finish"] == "stop"
 
 
+@pytest.mark.gate
 def test_a_full_context_that_stays_full_is_shown(server: Server, sandbox: Sandbox) -> None:
     sandbox.misbehave("failed-context")
     messages = server.ask(server.session(), "say hello")

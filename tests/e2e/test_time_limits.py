@@ -20,6 +20,9 @@ from sdk import client as sdk_client
 from codex_transform.sandbox import Sandbox
 from codex_transform.sandbox import running as running_sandbox
 
+# The gate runs these besides: each starts whole programs.
+pytestmark = pytest.mark.gate
+
 HELLO: dict[str, Any] = {"model": "gpt-5.1-codex", "input": "say hello", "stream": True}
 LIMITS = {"CODEX_IDLE_TIMEOUT": "1", "CODEX_CONNECT_TIMEOUT": "1"}
 
@@ -210,7 +213,6 @@ time.time = lambda: _time() + int(_jump.read_text())
 """
 
 
-@pytest.mark.gate
 def test_the_clock_jumps(tmp_path: Path, sandbox: Sandbox) -> None:
     """Years ahead and back: no answer is cut, no silence forgotten, no request refused."""
     jump, script = tmp_path / "jump", tmp_path / "clock.py"

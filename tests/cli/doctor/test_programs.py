@@ -9,6 +9,9 @@ from cli.doctor.report import Report, opencode_json
 from commands import Person
 from running import ROOT
 
+# The gate runs these besides: each starts whole programs.
+pytestmark = pytest.mark.gate
+
 
 def test_a_mitmproxy_that_does_not_fit(well: Person, tmp_path: Path) -> None:
     """One that will not do keeps the proxy from starting, too."""

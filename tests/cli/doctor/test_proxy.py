@@ -5,6 +5,7 @@ import shutil
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from certificates import certificate
 from cli.doctor.report import Report, opencode_json
 from commands import Person
@@ -13,6 +14,9 @@ from mitmproxy.certs import CertStore
 from running import mitmdump
 
 from codex_transform.sandbox import Sandbox
+
+# The gate runs these besides: each starts whole programs.
+pytestmark = pytest.mark.gate
 
 
 def test_a_damaged_certificate(well: Person) -> None:

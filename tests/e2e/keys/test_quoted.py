@@ -13,6 +13,9 @@ from scripted import Scripted, scripted
 
 from codex_transform.endpoint import redact
 
+# The gate runs these besides: each starts whole programs.
+pytestmark = pytest.mark.gate
+
 
 def authorization(request: bytes) -> str:
     (found,) = re.findall(rb"(?i)\r\nauthorization: (.*)\r\n", request)
