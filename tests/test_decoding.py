@@ -159,3 +159,11 @@ def test_few_bytes_that_stand_for_very_many(encoding: str) -> None:
     assert decode(header(encoding), encoded(encoding, bytes(MOST))) == bytes(MOST)
     with pytest.raises(DecodingError, match="64 MB"):
         decode(header(encoding), encoded(encoding, bytes(MOST + 1)))
+
+
+def test_without_zstd_the_command_that_brings_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As beside a mitmproxy before 12.3 with nothing else installed."""
+    monkeypatch.setattr("codex_transform.decoding.zstd", None)
+    with pytest.raises(DecodingError, match=r"-m pip install backports\.zstd"):
+        decode("zstd", zstd.compress(DATA))
+    assert decode("gzip", gzip.compress(DATA)) == DATA
