@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from certificates import certificate
 from hypothesis import given
 from hypothesis import strategies as st
-from raw_host import Answer, RawHost, raw_host
+from support.certificates import certificate
+from support.raw_host import Answer, RawHost, raw_host
 
 from codex_transform.catalog_fetch import (
     MAX_BYTES,

@@ -9,7 +9,7 @@ from pathlib import Path
 import environment
 import fresh_install
 import pytest
-from running import ROOT
+from support.running import ROOT
 
 
 def test_lowest_releases_are_those_of_pyproject() -> None:

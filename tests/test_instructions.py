@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from raw_host import NEW_PATH, OLD_PATH, Answer, RawHost, catalogue, raw_host
+from support.raw_host import NEW_PATH, OLD_PATH, Answer, RawHost, catalogue, raw_host
 
 from codex_transform.catalog import models, resolve
 from codex_transform.instructions import CHECK_EVERY, FIRST_RETRY, PINS, Instructions

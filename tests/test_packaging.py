@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from running import CLIENT, ROOT, serving
+from support.running import CLIENT, ROOT, serving
 
 from codex_transform import __version__
 from codex_transform import sandbox as sandboxes

@@ -9,9 +9,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from certificates import certificate
-from listener import Listener, listener
-from scripted import Scripted, scripted
+from support.certificates import certificate
+from support.listener import Listener, listener
+from support.scripted import Scripted, scripted
 
 from codex_transform.catalog import Resolved
 from codex_transform.endpoint import parse

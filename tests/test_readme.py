@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import click
 import pytest
-import readme
-from readme import BOTH, CHINESE, ENGLISH, ROOT, Readme
+from support import readme
+from support.readme import BOTH, CHINESE, ENGLISH, ROOT, Readme
 
 from codex_transform import catalog, endpoint, opencode, settings
 from codex_transform.cache_miss import KEPT_FOR

@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import click
-import needed
 import pexpect
 import pytest
-import readme
-from commands import Person
-from readme import BOTH, ENGLISH, Readme
-from running import MITMDUMP, ROOT, Proxy, serving
-from waiting import eventually
+from support import needed, readme
+from support.commands import Person
+from support.readme import BOTH, ENGLISH, Readme
+from support.running import MITMDUMP, ROOT, Proxy, serving
+from support.waiting import eventually
 
 from codex_transform import sandbox as sandboxes
 from codex_transform.cli import main

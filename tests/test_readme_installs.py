@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-import readme
-from needed import lacking
-from readme import ROOT
+from support import readme
+from support.needed import lacking
+from support.readme import ROOT
 
 from codex_transform import __version__
 

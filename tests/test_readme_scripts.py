@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from readme import IN_THE_GATE, ROOT, SCRIPTS
-from running import serving
+from support.readme import IN_THE_GATE, ROOT, SCRIPTS
+from support.running import serving
 
 
 def adapted(command: str, *arguments: str) -> list[str]:

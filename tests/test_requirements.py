@@ -6,7 +6,7 @@ import sys
 import tomllib
 
 import pytest
-from running import ROOT
+from support.running import ROOT
 
 from codex_transform import requirements
 from codex_transform.requirements import unmet, untried

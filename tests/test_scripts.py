@@ -10,12 +10,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import leftovers
-import needed
 import programs
 import pytest
-from running import ROOT, serving
-from waiting import eventually
+from support import leftovers, needed
+from support.running import ROOT, serving
+from support.waiting import eventually
 
 from codex_transform import sandbox as sandboxes
 from codex_transform.sandbox import Sandbox

@@ -1,8 +1,8 @@
 """The GitHub workflow, which cannot run here, runs what the README says and nothing else."""
 
 import environment
-from readme import ENGLISH, ROOT
 from ruamel.yaml import YAML
+from support.readme import ENGLISH, ROOT
 
 _JOB = YAML(typ="safe").load((ROOT / ".github" / "workflows" / "test.yml").read_text("utf-8"))["jobs"]["test"]
 _MATRIX = _JOB["strategy"]["matrix"]

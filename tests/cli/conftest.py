@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from commands import Person
-from ports import reserved
+from support.commands import Person
+from support.ports import reserved
 
 from codex_transform import sandbox as sandboxes
 from codex_transform.sandbox import Sandbox

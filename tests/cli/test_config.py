@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import Person
+from support.commands import Person
 
 from codex_transform import jsonc, opencode_models
 from codex_transform.jsonc_edit import Document

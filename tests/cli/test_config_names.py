@@ -1,7 +1,7 @@
 """`config --models`: names that are none."""
 
 import pytest
-from commands import Person
+from support.commands import Person
 
 
 @pytest.mark.parametrize("names", ["", ",", " , "])

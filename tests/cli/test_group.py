@@ -4,8 +4,8 @@ import subprocess
 import sys
 
 import pytest
-from commands import Person
-from running import ROOT
+from support.commands import Person
+from support.running import ROOT
 
 from codex_transform import __version__
 

@@ -5,7 +5,7 @@ import stat
 
 import pexpect
 import pytest
-from commands import Person
+from support.commands import Person
 
 from codex_transform.sandbox import Sandbox
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from commands import Person
+from support.commands import Person
 
 from codex_transform import catalog
 

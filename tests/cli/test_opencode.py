@@ -6,10 +6,10 @@ import shutil
 import subprocess
 import threading
 
-import needed
 import pexpect
 import pytest
-from commands import COMMAND, Person
+from support import needed
+from support.commands import COMMAND, Person
 
 from codex_transform.sandbox import Sandbox
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import demo_client
 import pexpect
 import pytest
-from commands import COMMAND, Person
-from running import Proxy, serving
-from waiting import eventually
+from support.commands import COMMAND, Person
+from support.running import Proxy, serving
+from support.waiting import eventually
 
 from codex_transform.sandbox import Sandbox
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from commands import Person
+from support.commands import Person
 
 from codex_transform.cli.start import how_to_use, set_options
 

@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from commands import Person
+from support.commands import Person
 
 # What JSON may hold unescaped.
 CLEAR = "\x7f[2J\x9b1m\u202e"

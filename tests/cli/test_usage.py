@@ -5,7 +5,7 @@ import time
 from datetime import datetime, timedelta
 
 import pytest
-from commands import Person
+from support.commands import Person
 
 from codex_transform.record import Record, Tokens, Verdict
 from codex_transform.usage_store import UsageStore

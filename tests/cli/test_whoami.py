@@ -1,7 +1,7 @@
 """`whoami` when the settings cannot be used: it does not send anybody to `login`, which could not help."""
 
 import pytest
-from commands import Person
+from support.commands import Person
 
 
 @pytest.mark.parametrize(("text", "unknown"), [("[]", 2), ("{,}", 2), ('{"baseURL": "htp://h", "apiKey": ""}', 1)])

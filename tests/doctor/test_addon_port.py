@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from raw_host import raw_host
-from running import Proxy, mitmdump
+from support.raw_host import raw_host
+from support.running import Proxy, mitmdump
 
 from codex_transform import sandbox as sandboxes
 from codex_transform.doctor.addon_port import is_ours, who_listens

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
-from raw_host import NEW_PATH, Answer, RawHost, catalogue, raw_host
+from support.raw_host import NEW_PATH, Answer, RawHost, catalogue, raw_host
 
 from codex_transform import settings
 from codex_transform.doctor import instructions

@@ -4,10 +4,10 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-import needed
 import programs
 import pytest
-from running import Proxy, mitmdump
+from support import needed
+from support.running import Proxy, mitmdump
 
 from codex_transform import sandbox as sandboxes
 from codex_transform.doctor import runtime

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-import needed
 import programs
 import pytest
-from running import OpenCode, Proxy, mitmdump
+from support import needed
+from support.running import OpenCode, Proxy, mitmdump
 
 from codex_transform import sandbox as sandboxes
 from codex_transform.sandbox import Sandbox

@@ -15,8 +15,8 @@ from typing import Any, NoReturn
 
 import programs
 import pytest
-from needed import lacking
-from running import Proxy, mitmdump
+from support.needed import lacking
+from support.running import Proxy, mitmdump
 
 from codex_transform.sandbox import TABLE, Sandbox
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import openai
 import pytest
-from running import Proxy
-from sdk import client
+from support.running import Proxy
+from support.sdk import client
 
 from codex_transform.sandbox import TABLE, Sandbox
 

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from running import Proxy
+from support.running import Proxy
 
 CLIENTS = 400
 

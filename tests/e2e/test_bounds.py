@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from memory import Memory
-from running import Proxy, mitmdump
-from scripted import ANSWER, HEAD, Scripted, scripted
+from support.memory import Memory
+from support.running import Proxy, mitmdump
+from support.scripted import ANSWER, HEAD, Scripted, scripted
 
 from codex_transform.zstd import zstd
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from certificates import certificate
-from running import Proxy, mitmdump
+from support.certificates import certificate
+from support.running import Proxy, mitmdump
 
 from codex_transform.sandbox import Sandbox, running
 

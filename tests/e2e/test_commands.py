@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from mitmweb import Api, mitmweb
-from raw_host import NEW_PATH, Answer, catalogue, raw_host
-from running import Proxy
+from support.mitmweb import Api, mitmweb
+from support.raw_host import NEW_PATH, Answer, catalogue, raw_host
+from support.running import Proxy
 
 from codex_transform.catalog import models
 from codex_transform.endpoint import redact

@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
-from running import mitmdump
+from support.running import mitmdump
 
 from codex_transform.sandbox import Sandbox
 

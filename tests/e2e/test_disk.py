@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from raw_host import NEW_PATH, Answer, catalogue, raw_host
-from running import MITMDUMP, Proxy, mitmdump
+from support.raw_host import NEW_PATH, Answer, catalogue, raw_host
+from support.running import MITMDUMP, Proxy, mitmdump
 
 from codex_transform.sandbox import Sandbox
 

@@ -11,8 +11,8 @@ from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
 import pytest
-from running import Proxy, mitmdump
-from scripted import HEAD, WHOLE, Scripted, scripted
+from support.running import Proxy, mitmdump
+from support.scripted import HEAD, WHOLE, Scripted, scripted
 
 BEGINNING, END = WHOLE[: WHOLE.index(b"\n\n") + 2], WHOLE[WHOLE.index(b"\n\n") + 2 :]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import ROOT, Proxy, mitmdump
-from waiting import eventually
+from support.running import ROOT, Proxy, mitmdump
+from support.waiting import eventually
 
 from codex_transform.sandbox import Sandbox
 

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from running import mitmdump
+from support.running import mitmdump
 
 from codex_transform.proxy.families import Info, is_ahead
 from codex_transform.sandbox import Sandbox

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from mitmproxy import http
 from mitmproxy.io import read_flows_from_paths
-from running import MITMDUMP, ROOT, mitmdump
+from support.running import MITMDUMP, ROOT, mitmdump
 
 from codex_transform import summary
 from codex_transform.endpoint import redact

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import mitmdump
-from scripted import ANSWER, HEAD, WHOLE, Scripted, scripted
-from waiting import eventually
+from support.running import mitmdump
+from support.scripted import ANSWER, HEAD, WHOLE, Scripted, scripted
+from support.waiting import eventually
 
 from codex_transform.sandbox import running
 

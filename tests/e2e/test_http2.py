@@ -8,16 +8,15 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-import certificates
-import h2_endpoint
 import openai
 import pytest
 from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import DataReceived, StreamEnded, StreamReset
-from h2_endpoint import H2Endpoint
-from running import Endpoint, Proxy, mitmdump
-from sdk import client
+from support import certificates, h2_endpoint
+from support.h2_endpoint import H2Endpoint
+from support.running import Endpoint, Proxy, mitmdump
+from support.sdk import client
 
 from codex_transform.sandbox import Sandbox, running
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from running import Proxy
+from support.running import Proxy
 
 from codex_transform.endpoint import redact
 from codex_transform.sandbox import Sandbox

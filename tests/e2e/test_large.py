@@ -7,8 +7,8 @@ from http.client import HTTPConnection, HTTPResponse
 from typing import Any
 
 import pytest
-from memory import Memory
-from running import Proxy
+from support.memory import Memory
+from support.running import Proxy
 
 from codex_transform.sandbox import Sandbox
 

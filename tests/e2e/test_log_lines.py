@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ports import reserved
-from running import MITMDUMP, ROOT, Proxy
-from waiting import eventually
+from support.ports import reserved
+from support.running import MITMDUMP, ROOT, Proxy
+from support.waiting import eventually
 
 from codex_transform.sandbox import Sandbox
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import browser, screenshot
 from mitmproxy import version
-from mitmweb import mitmweb
 from playwright.sync_api import Page, expect
-from running import ROOT, OpenCode, Proxy
-from sdk import client
+from support.browser import browser, screenshot
+from support.mitmweb import mitmweb
+from support.running import ROOT, OpenCode, Proxy
+from support.sdk import client
 
 from codex_transform.sandbox import Sandbox
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import brotli  # type: ignore[import-untyped]
 import pytest
-from running import Proxy
+from support.running import Proxy
 
 from codex_transform.sandbox import Sandbox
 from codex_transform.zstd import zstd

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import programs
 import pytest
 from pydantic_core import to_json
-from running import OpenCode, Proxy, conversation
+from support.running import OpenCode, Proxy, conversation
 
 from codex_transform.sandbox import Sandbox
 

@@ -17,9 +17,9 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-import needed
 import pytest
-from running import OpenCode, Proxy, mitmdump
+from support import needed
+from support.running import OpenCode, Proxy, mitmdump
 
 from codex_transform.sandbox import Sandbox
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import pytest
-from running import OpenCode, Proxy, conversation
+from support.running import OpenCode, Proxy, conversation
 
 from codex_transform.sandbox import Sandbox
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import programs
 import pytest
-from running import OpenCode, Proxy, conversation
+from support.running import OpenCode, Proxy, conversation
 
 from codex_transform.sandbox import Sandbox
 

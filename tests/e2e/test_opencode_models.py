@@ -8,7 +8,7 @@ from pathlib import Path
 
 import programs
 import pytest
-from running import OpenCode
+from support.running import OpenCode
 
 from codex_transform import opencode_models
 

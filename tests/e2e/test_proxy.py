@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import MITMDUMP, ROOT, Proxy
-from waiting import eventually
+from support.running import MITMDUMP, ROOT, Proxy
+from support.waiting import eventually
 
 from codex_transform.sandbox import Sandbox
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from listener import Listener, listener
-from running import MITMDUMP, ROOT, Proxy, serving
-from wire import error, post, status, talk
+from support.listener import Listener, listener
+from support.running import MITMDUMP, ROOT, Proxy, serving
+from support.wire import error, post, status, talk
 
 from codex_transform import sandbox as sandboxes
 

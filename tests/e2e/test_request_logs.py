@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import Proxy, mitmdump
+from support.running import Proxy, mitmdump
 
 from codex_transform.sandbox import Sandbox
 

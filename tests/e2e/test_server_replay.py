@@ -4,7 +4,7 @@ from http.client import RemoteDisconnected
 from pathlib import Path
 
 import pytest
-from running import mitmdump
+from support.running import mitmdump
 
 from codex_transform.sandbox import Sandbox
 

@@ -4,8 +4,8 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from running import Proxy
-from waiting import eventually
+from support.running import Proxy
+from support.waiting import eventually
 
 from codex_transform.sandbox import Sandbox
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from certificates import certificate
-from h2_endpoint import running as running_h2
-from running import Proxy, mitmdump
-from scripted import ANSWER, HEAD, Scripted, scripted
-from sdk import client as sdk_client
+from support.certificates import certificate
+from support.h2_endpoint import running as running_h2
+from support.running import Proxy, mitmdump
+from support.scripted import ANSWER, HEAD, Scripted, scripted
+from support.sdk import client as sdk_client
 
 from codex_transform.sandbox import Sandbox
 from codex_transform.sandbox import running as running_sandbox

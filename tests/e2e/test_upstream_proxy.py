@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from ports import reserved
-from running import mitmdump
-from scripted import Scripted, scripted
+from support.ports import reserved
+from support.running import mitmdump
+from support.scripted import Scripted, scripted
 
 HELLO = {"model": "gpt-5-codex", "input": "say hello", "stream": True}
 PASSWORD = "of-the-other-proxy"

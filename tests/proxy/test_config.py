@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from mitmproxy.test import taddons
-from waiting import eventually
+from support.waiting import eventually
 
 from codex_transform.proxy.config import Config
 

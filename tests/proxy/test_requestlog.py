@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from mitmproxy import http
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.test import taddons, tflow, tutils
-from running import mitmdump
+from support.running import mitmdump
 
 from codex_transform import sandbox as sandboxes
 from codex_transform.proxy import requestlog

@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from running import ROOT
+from support.running import ROOT
 
 LOADED = "import sys, mitmproxy.tools.main, addon; print(*sys.modules, sep='\\n')"
 

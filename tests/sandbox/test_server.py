@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from certificates import certificate
 from pydantic_core import to_json
 from sandbox.client import Client
+from support.certificates import certificate
 
 from codex_transform.sandbox import TABLE, Sandbox, running
 from codex_transform.sandbox.connection import LONGEST_HEAD

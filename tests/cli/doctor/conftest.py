@@ -3,9 +3,9 @@
 import json
 import os
 
-import needed
 import pytest
-from commands import Person
+from support import needed
+from support.commands import Person
 
 from codex_transform.sandbox import Sandbox
 

@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from commands import Person
-from ports import reserved
+from support.commands import Person
+from support.ports import reserved
 
 
 class Report:

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from cli.doctor.report import Report, opencode_json
-from commands import Person
+from support.commands import Person
 
 SECRET = "letmein@0123456789"
 

@@ -5,10 +5,10 @@ import os
 from pathlib import Path
 
 import pytest
-from certificates import certificate
 from cli.doctor.report import Report
-from commands import Person
-from company_proxy import running as company_proxy
+from support.certificates import certificate
+from support.commands import Person
+from support.company_proxy import running as company_proxy
 
 from codex_transform import sandbox as sandboxes
 from codex_transform.sandbox import Sandbox

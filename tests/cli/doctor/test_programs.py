@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 from cli.doctor.report import Report, opencode_json
-from commands import Person
-from running import ROOT
+from support.commands import Person
+from support.running import ROOT
 
 # The gate runs these besides: each starts whole programs.
 pytestmark = pytest.mark.gate

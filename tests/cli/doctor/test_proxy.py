@@ -6,12 +6,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from certificates import certificate
 from cli.doctor.report import Report, opencode_json
-from commands import Person
-from listener import listener
 from mitmproxy.certs import CertStore
-from running import mitmdump
+from support.certificates import certificate
+from support.commands import Person
+from support.listener import listener
+from support.running import mitmdump
 
 from codex_transform.sandbox import Sandbox
 

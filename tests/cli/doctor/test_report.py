@@ -1,7 +1,7 @@
 """What `doctor` says when all is well, and how: in lines, in JSON, without the network, without a home."""
 
 from cli.doctor.report import Report
-from commands import Person
+from support.commands import Person
 
 from codex_transform.sandbox import Sandbox
 

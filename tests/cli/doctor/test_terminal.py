@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from certificates import certificate
 from cli.doctor.report import Report
-from commands import Person
-from company_proxy import running as company_proxy
-from running import Proxy, mitmdump
+from support.certificates import certificate
+from support.commands import Person
+from support.company_proxy import running as company_proxy
+from support.running import Proxy, mitmdump
 
 from codex_transform.sandbox import Sandbox
 

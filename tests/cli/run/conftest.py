@@ -1,7 +1,7 @@
 """Somebody whose endpoint is the sandbox."""
 
 import pytest
-from commands import Person
+from support.commands import Person
 
 from codex_transform.sandbox import Sandbox
 

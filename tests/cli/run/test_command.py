@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pexpect
 import pytest
-from commands import Person
-from running import CLIENT
+from support.commands import Person
+from support.running import CLIENT
 
 from codex_transform.sandbox import Sandbox
 

@@ -5,12 +5,12 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import company_proxy
 import pytest
-from certificates import certificate
-from commands import Person
-from raw_host import Answer, raw_host
-from running import CLIENT
+from support import company_proxy
+from support.certificates import certificate
+from support.commands import Person
+from support.raw_host import Answer, raw_host
+from support.running import CLIENT
 
 from codex_transform import sandbox as sandboxes
 from codex_transform.sandbox import Sandbox

@@ -8,8 +8,8 @@ import sys
 
 import pexpect
 import pytest
-from commands import Person
-from waiting import eventually
+from support.commands import Person
+from support.waiting import eventually
 
 # It takes what comes even before it waits, because nothing else may take it meanwhile.
 SAYS_SIGNALS = """

@@ -2,8 +2,8 @@
 
 import sys
 
-from commands import Person
-from running import ROOT
+from support.commands import Person
+from support.running import ROOT
 
 from codex_transform.sandbox import Sandbox
 

@@ -2,9 +2,9 @@
 
 import json
 
-import needed
 import pytest
-from commands import Person
+from support import needed
+from support.commands import Person
 
 from codex_transform import jsonc
 from codex_transform.cli import surroundings

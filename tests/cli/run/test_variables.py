@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from commands import Person
+from support.commands import Person
 
 # The gate runs these besides: each starts whole programs.
 pytestmark = pytest.mark.gate

@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import pytest
-from neighbour import Neighbour, neighbour
-from ports import reserved
+from support.neighbour import Neighbour, neighbour
+from support.ports import reserved
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,11 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from certificates import certificate
-from listener import Listener, listener
-from neighbour import Neighbour
-from running import Proxy
-from wire import TUNNEL, error, post, status, talk
+from support.certificates import certificate
+from support.listener import Listener, listener
+from support.neighbour import Neighbour
+from support.running import Proxy
+from support.wire import TUNNEL, error, post, status, talk
 
 from codex_transform.sandbox import Sandbox
 

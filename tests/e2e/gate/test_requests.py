@@ -5,9 +5,9 @@ import ssl
 from collections.abc import Iterator
 
 import pytest
-from listener import Listener, listener
-from running import Proxy, mitmdump
-from wire import BODY, TUNNEL, chunked, post, status, talk
+from support.listener import Listener, listener
+from support.running import Proxy, mitmdump
+from support.wire import BODY, TUNNEL, chunked, post, status, talk
 
 
 @pytest.fixture(scope="module")

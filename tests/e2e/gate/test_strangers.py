@@ -7,11 +7,11 @@ import sys
 from collections.abc import Callable
 
 import pytest
-from memory import Memory
-from neighbour import Neighbour
-from running import Proxy
-from waiting import eventually
-from wire import TUNNEL, error, post, status, talk
+from support.memory import Memory
+from support.neighbour import Neighbour
+from support.running import Proxy
+from support.waiting import eventually
+from support.wire import TUNNEL, error, post, status, talk
 
 from codex_transform.sandbox import Sandbox
 

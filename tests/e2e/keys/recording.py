@@ -12,7 +12,7 @@ from typing import Any
 
 from mitmproxy import http
 from mitmproxy.io import read_flows_from_paths
-from running import Endpoint, Proxy, mitmdump
+from support.running import Endpoint, Proxy, mitmdump
 
 CLIENTS_KEY = "sk-the-clients-own-0123456789"
 HELLO: dict[str, Any] = {"model": "gpt-5.1-codex", "input": "say hello", "stream": True}

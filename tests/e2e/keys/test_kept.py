@@ -9,11 +9,11 @@ from pathlib import Path
 
 import openai
 import pytest
-from certificates import certificate
 from e2e.keys.recording import CLIENTS_KEY, HELLO, Address, flows, message, recording, traces
-from h2_endpoint import running as h2_running
-from ports import reserved
-from running import mitmdump
+from support.certificates import certificate
+from support.h2_endpoint import running as h2_running
+from support.ports import reserved
+from support.running import mitmdump
 
 from codex_transform import sandbox as sandboxes
 from codex_transform.endpoint import redact

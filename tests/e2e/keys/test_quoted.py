@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from e2e.keys.recording import HELLO, flows, message, recording
-from scripted import Scripted, scripted
+from support.scripted import Scripted, scripted
 
 from codex_transform.endpoint import redact
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from e2e.keys.recording import CLIENTS_KEY, HELLO, flows, recording, traces
-from mitmweb import Api, mitmweb
+from support.mitmweb import Api, mitmweb
 
 from codex_transform.endpoint import redact
 from codex_transform.sandbox import Sandbox

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from needed import lacking
 from playwright.sync_api import Page, sync_playwright
-from running import ROOT
+
+from support.needed import lacking
+from support.running import ROOT
 
 SCREENSHOTS = ROOT / ".cache" / "screenshots"
 

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import pytest
-from running import Proxy
+
+from support.running import Proxy
 
 
 class Memory:

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from ports import reserved
-from running import MITMDUMP, Proxy, mitmdump
-
 from codex_transform.sandbox import Sandbox
+from support.ports import reserved
+from support.running import MITMDUMP, Proxy, mitmdump
 
 MITMWEB = MITMDUMP.with_name(MITMDUMP.name.replace("dump", "web"))
 

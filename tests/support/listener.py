@@ -4,7 +4,8 @@ import socket
 from contextlib import closing
 
 import h11
-from threaded_server import ThreadedServer
+
+from support.threaded_server import ThreadedServer
 
 _ANSWER = b'{"id": "resp_1", "object": "response", "status": "completed", "output": []}'
 

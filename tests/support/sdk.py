@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import openai
-from running import Proxy
+
+from support.running import Proxy
 
 
 @contextmanager

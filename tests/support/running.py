@@ -15,12 +15,11 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, Protocol
 
-from waiting import eventually
-
 from codex_transform.sandbox import Sandbox
+from support.waiting import eventually
 
-ROOT = Path(__file__).resolve().parent.parent
-CLIENT = [sys.executable, str(ROOT / "tests" / "asks.py")]
+ROOT = Path(__file__).resolve().parents[2]
+CLIENT = [sys.executable, str(ROOT / "tests" / "support" / "asks.py")]
 MITMDUMP = Path(sys.executable).with_name("mitmdump.exe" if os.name == "nt" else "mitmdump")
 LISTENING = re.compile(r"proxy(?: to \S+| \(upstream mode\))? listening at (?:\w+://)?127\.0\.0\.1:(\d+)")
 

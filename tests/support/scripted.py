@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from contextlib import closing, suppress
 
-from threaded_server import ThreadedServer
+from support.threaded_server import ThreadedServer
 
 # Plays one connection: of this endpoint, the socket, and how many there were before.
 Play = Callable[["Scripted", socket.socket, int], None]

@@ -12,8 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from ipaddress import ip_address
 
-import wire
-from needed import lacking
+from support import wire
+from support.needed import lacking
 
 
 @dataclass(frozen=True)

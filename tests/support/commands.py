@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import leftovers
 import pexpect
-from running import ROOT
-from waiting import eventually
 
 from codex_transform.sandbox import Sandbox
+from support import leftovers
+from support.running import ROOT
+from support.waiting import eventually
 
 COMMAND = [sys.executable, "-m", "codex_transform"]
 

@@ -6,7 +6,7 @@ import threading
 from contextlib import closing, suppress
 from urllib.parse import urlsplit
 
-from threaded_server import ThreadedServer
+from support.threaded_server import ThreadedServer
 
 
 class CompanyProxy(ThreadedServer):

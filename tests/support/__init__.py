@@ -1,0 +1,1 @@
+"""What the tests share: servers to talk to, programs to start, ways to wait."""
