@@ -1,5 +1,6 @@
 """Runs the tests: `python3 scripts/test.py`, with pytest's own arguments if you like (paths from the project's top).
 
+What takes long is left to `-m gate`, unless you name it.
 `--python 3.11` takes that Python instead of the newest, `--lowest` the lowest releases that pyproject.toml allows (the
 oldest Python has them); `--lint` checks style, types and dependencies instead of running tests.
 The end-to-end tests drive the real OpenCode, which is fetched through npm where npm is installed.
@@ -29,7 +30,14 @@ def main() -> None:
         sys.exit(lint())
     get_programs()
     # A file's tests stay together: they share the programs that they drive.
-    environment.become([sys.executable, "-m", "pytest", "-n", "auto", "--dist", "loadfile", *rest])
+    command = [sys.executable, "-m", "pytest", "-n", "auto", "--dist", "loadfile", *rest]
+    environment.become(command if is_choice(rest) else [*command, "-m", "not gate"])
+
+
+def is_choice(arguments: list[str]) -> bool:
+    """True if pytest's arguments choose tests themselves, by a path or a marker: then none is left to the gate."""
+    paths = (environment.ROOT / argument.partition("::")[0] for argument in arguments if not argument.startswith("-"))
+    return "-m" in arguments or any(path.exists() for path in paths)
 
 
 def lint() -> int:

@@ -200,7 +200,7 @@ def test_without_network_no_other_python_is_tried(pythons: Pythons) -> None:
     pythons.add(14)
     done = pythons.enter()
     assert done.returncode == 1
-    assert "is the network there?" in done.stderr
+    assert "is it up?" in done.stderr
     assert "python3.14" not in done.stdout
 
 

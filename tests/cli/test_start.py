@@ -17,9 +17,6 @@ from support.waiting import eventually
 
 from codex_transform.sandbox import Sandbox
 
-# The gate runs these besides: each starts whole programs.
-pytestmark = pytest.mark.gate
-
 KEY = "sk-of-the-endpoint-0123456789"
 
 
@@ -52,6 +49,7 @@ def test_it_serves_and_says_how_to_use_it(person: Person, sandbox: Sandbox) -> N
     assert not person.config.exists()
 
 
+@pytest.mark.gate
 def test_it_takes_mitmproxys_options(person: Person, sandbox: Sandbox) -> None:
     options = ["--set", f"codex_base_url={sandbox.url}", "--set", "codex_forward_client_key=true"]
     with started(person, "--", *options, "--set", f"confdir={person.home}/ca") as proxy:
@@ -60,6 +58,7 @@ def test_it_takes_mitmproxys_options(person: Person, sandbox: Sandbox) -> None:
     assert (person.home / "ca" / "mitmproxy-ca-cert.pem").exists()
 
 
+@pytest.mark.gate
 def test_reverse_mode(person: Person, sandbox: Sandbox) -> None:
     person.uses(sandbox)
     with started(person, "--", "--mode", f"reverse:{sandbox.url}") as proxy:
@@ -68,12 +67,14 @@ def test_reverse_mode(person: Person, sandbox: Sandbox) -> None:
     assert "HTTPS_PROXY" not in proxy.log
 
 
+@pytest.mark.gate
 def test_it_opens_mitmweb(person: Person, sandbox: Sandbox) -> None:
     person.uses(sandbox)
     with started(person, "--web", "--", "--no-web-open-browser", "--set", "web_port=0") as proxy:
         proxy.wait_for(r"Web server listening at http://127\.0\.0\.1:")
 
 
+@pytest.mark.gate
 def test_an_option_that_mitmproxy_does_not_know(person: Person, sandbox: Sandbox) -> None:
     person.uses(sandbox)
     done = person.run("start", "--port", "0", "--", "--no-such-option")
@@ -81,6 +82,7 @@ def test_an_option_that_mitmproxy_does_not_know(person: Person, sandbox: Sandbox
     assert "--no-such-option" in done.stderr
 
 
+@pytest.mark.gate
 def test_it_needs_an_endpoint(person: Person) -> None:
     done = person.run("start", "--port", "0")
     assert done.returncode == 1
@@ -89,6 +91,7 @@ def test_it_needs_an_endpoint(person: Person) -> None:
     assert not list(person.home.iterdir())
 
 
+@pytest.mark.gate
 def test_it_does_not_ask_for_what_would_not_count(person: Person) -> None:
     with person.at_terminal("start", "--port", "0", CODEX_BASE_URL="ftp://h") as child:
         child.expect("CODEX_BASE_URL: the scheme is 'ftp'")
@@ -98,6 +101,7 @@ def test_it_does_not_ask_for_what_would_not_count(person: Person) -> None:
     assert child.exitstatus == 1
 
 
+@pytest.mark.gate
 def test_it_does_not_ask_for_what_it_could_not_keep(person: Person) -> None:
     person.config.parent.mkdir()
     person.config.write_text('{"codexMode": tru}')
@@ -108,6 +112,7 @@ def test_it_does_not_ask_for_what_it_could_not_keep(person: Person) -> None:
     assert person.config.read_text() == '{"codexMode": tru}'
 
 
+@pytest.mark.gate
 def test_a_port_that_is_taken(person: Person) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -117,6 +122,7 @@ def test_a_port_that_is_taken(person: Person) -> None:
     assert person.run("start", "--port", "65536").returncode == 2
 
 
+@pytest.mark.gate
 def test_it_asks_once_and_keeps_the_answers(person: Person, sandbox: Sandbox) -> None:
     with person.at_terminal("start", "--port", "0") as child:
         child.expect("Base URL of your Codex endpoint.*: ")
@@ -136,6 +142,7 @@ def test_it_asks_once_and_keeps_the_answers(person: Person, sandbox: Sandbox) ->
         assert sandbox.url in proxy.log
 
 
+@pytest.mark.gate
 def test_it_asks_only_for_what_is_missing_and_keeps_the_rest_of_the_file(person: Person, sandbox: Sandbox) -> None:
     person.config.parent.mkdir()
     there = {"codexMode": False, "unknown": [1], "baseURL": "not a url", "apiKey": sandbox.key}

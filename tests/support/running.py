@@ -121,7 +121,7 @@ def _watched(process: subprocess.Popen[str], home: Path) -> Iterator[Proxy]:
         finally:
             process.send_signal(signal.SIGINT)
             try:
-                process.wait(20)
+                process.wait(60)  # a busy machine takes its time to close hundreds of connections
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise

@@ -13,9 +13,6 @@ from support.company_proxy import running as company_proxy
 from codex_transform import sandbox as sandboxes
 from codex_transform.sandbox import Sandbox
 
-# The gate runs these besides: each starts whole programs.
-pytestmark = pytest.mark.gate
-
 
 def test_no_settings(well: Person) -> None:
     well.config.unlink()
@@ -24,6 +21,7 @@ def test_no_settings(well: Person) -> None:
     assert "codex-transform login" in report.of("base URL")["mend"]
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize(
     ("text", "says", "mend"),
     [
@@ -37,12 +35,14 @@ def test_a_damaged_config_file(text: str, says: str, mend: str, well: Person, sa
     Report(well).expect("config file", "fault", says, mend)
 
 
+@pytest.mark.gate
 @pytest.mark.skipif(os.name != "posix", reason="modes have no meaning there")
 def test_a_config_file_that_others_can_read(well: Person) -> None:
     well.config.chmod(0o644)
     Report(well, "--offline").expect("config file", "warning", "can be read by other users", "chmod 600")
 
 
+@pytest.mark.gate
 def test_a_wrong_base_url(well: Person) -> None:
     report = Report(well, "--offline", CODEX_BASE_URL="ftp://h")
     assert report.of("codex_base_url")["says"].startswith("CODEX_BASE_URL: the scheme is 'ftp'")
@@ -50,21 +50,25 @@ def test_a_wrong_base_url(well: Person) -> None:
     assert report.faults() == ["codex_base_url"]
 
 
+@pytest.mark.gate
 def test_nothing_is_advised_that_a_damaged_file_keeps_from_working(well: Person) -> None:
     well.config.write_text("{")
     assert Report(well, "--offline").faults() == ["config file"]
 
 
+@pytest.mark.gate
 def test_plain_http_to_another_machine(well: Person) -> None:
     report = Report(well, "--offline", CODEX_BASE_URL="http://your-codex-api.com")
     report.expect("base URL", "warning", "unencrypted", "Use https")
 
 
+@pytest.mark.gate
 def test_a_host_that_is_not_rewritten(well: Person) -> None:
     report = Report(well, "--offline", CODEX_HOSTS="example.com")
     report.expect("codex_hosts", "warning", "requests to api.openai.com are not rewritten")
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize(
     ("misbehave", "name", "mark", "says"),
     [
@@ -80,14 +84,17 @@ def test_an_endpoint_that_does_not_answer(
     Report(well).expect(name, mark, says)
 
 
+@pytest.mark.gate
 def test_a_model_that_the_endpoint_lacks(well: Person) -> None:
     Report(well, "--model", "gpt-9").expect("stream", "warning", "gpt-9 not supported here: the key works", "--model")
 
 
+@pytest.mark.gate
 def test_an_endpoint_without_an_address(well: Person) -> None:
     Report(well, CODEX_BASE_URL="https://nobody.invalid").expect("dns", "fault", "no address", "from CODEX_BASE_URL")
 
 
+@pytest.mark.gate
 def test_an_endpoint_beyond_another_proxy(well: Person, sandbox: Sandbox) -> None:
     """`run` goes through that one, so it may be well."""
     with company_proxy(sandbox.url) as company:
@@ -97,12 +104,14 @@ def test_an_endpoint_beyond_another_proxy(well: Person, sandbox: Sandbox) -> Non
     assert company.authority in found["mend"]
 
 
+@pytest.mark.gate
 def test_an_endpoint_that_is_down(well: Person, sandbox: Sandbox, nobody: str) -> None:
     Report(well, CODEX_BASE_URL=nobody).expect("tcp", "fault", "nothing listens", "It comes from CODEX_BASE_URL")
     well.config.write_text(json.dumps({"baseURL": nobody, "apiKey": sandbox.key}))
     Report(well).expect("tcp", "fault", "nothing listens", "`codex-transform login` sets it")
 
 
+@pytest.mark.gate
 def test_an_endpoint_of_a_private_authority(well: Person, sandbox: Sandbox, tmp_path: Path) -> None:
     both, trusted = certificate(tmp_path)
     with sandboxes.running(Sandbox(certfile=str(both), key=sandbox.key)) as endpoint:
@@ -112,6 +121,7 @@ def test_an_endpoint_of_a_private_authority(well: Person, sandbox: Sandbox, tmp_
         assert Report(well, CODEX_BASE_URL=endpoint.url).faults() == []
 
 
+@pytest.mark.gate
 def test_instructions_that_are_kept(well: Person) -> None:
     report = Report(well, "--offline")
     report.expect("instructions", "warning", "none kept yet", "in the background")

@@ -15,9 +15,6 @@ from support.running import mitmdump
 
 from codex_transform.sandbox import Sandbox
 
-# The gate runs these besides: each starts whole programs.
-pytestmark = pytest.mark.gate
-
 
 def test_a_damaged_certificate(well: Person) -> None:
     folder = well.home / ".mitmproxy"
@@ -29,6 +26,7 @@ def test_a_damaged_certificate(well: Person) -> None:
     assert "not tried" in report.of("trust")["says"]
 
 
+@pytest.mark.gate
 def test_a_certificate_that_is_not_the_proxys(well: Person, tmp_path: Path) -> None:
     CertStore.from_store(well.home / ".mitmproxy", "mitmproxy", 2048)
     _, other = certificate(tmp_path)
@@ -39,6 +37,7 @@ def test_a_certificate_that_is_not_the_proxys(well: Person, tmp_path: Path) -> N
     assert Report(well, "--offline").faults() == []
 
 
+@pytest.mark.gate
 def test_a_certificate_that_has_expired(well: Person, tmp_path: Path) -> None:
     both, public = certificate(tmp_path, until=timedelta(days=-1))
     folder = well.home / ".mitmproxy"
@@ -48,11 +47,13 @@ def test_a_certificate_that_has_expired(well: Person, tmp_path: Path) -> None:
     Report(well, "--offline").expect("certificate", "fault", "expired on", "Delete")
 
 
+@pytest.mark.gate
 def test_a_log_that_cannot_be_written(well: Person) -> None:
     (well.home / ".opencode" / "logs").write_text("a file where a folder should be")
     Report(well, "--offline").expect("proxy", "fault", "No log can be written", "Make that folder your own")
 
 
+@pytest.mark.gate
 def test_a_proxy_that_does_not_start(well: Person) -> None:
     (well.home / ".mitmproxy").mkdir()
     (well.home / ".mitmproxy" / "config.yaml").write_text("client_certs: /no/such/folder\n")
@@ -60,12 +61,14 @@ def test_a_proxy_that_does_not_start(well: Person) -> None:
     report.expect("proxy", "fault", "Client certificate path does not exist: /no/such/folder", "all of it is in")
 
 
+@pytest.mark.gate
 def test_a_port_that_is_taken(well: Person) -> None:
     with listener() as server:
         report = Report(well, "--offline", "--port", str(server.port))
     report.expect(f"port {server.port}", "warning", "something else listens", "codex-transform start --port")
 
 
+@pytest.mark.gate
 def test_reverse_mode(well: Person, sandbox: Sandbox, nobody: str, tmp_path: Path) -> None:
     def configure(proxy: str) -> None:
         shutil.rmtree(well.home / ".config", ignore_errors=True)

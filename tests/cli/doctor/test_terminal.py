@@ -12,9 +12,6 @@ from support.running import Proxy, mitmdump
 
 from codex_transform.sandbox import Sandbox
 
-# The gate runs these besides: each starts whole programs.
-pytestmark = pytest.mark.gate
-
 
 @pytest.fixture
 def proxied(well: Person, sandbox: Sandbox) -> Iterator[Proxy]:
@@ -32,18 +29,21 @@ def test_a_terminal_that_is_set_up(well: Person, proxied: Proxy) -> None:
     report.expect("other variables", "ok", "none that interferes")
 
 
+@pytest.mark.gate
 def test_a_terminal_without_the_certificate(well: Person, proxied: Proxy) -> None:
     del well.variables["NODE_EXTRA_CA_CERTS"]
     mend = f"export NODE_EXTRA_CA_CERTS={proxied.ca}"
     Report(well, "--offline").expect("trust", "fault", "UNABLE_TO_VERIFY_LEAF_SIGNATURE", mend)
 
 
+@pytest.mark.gate
 def test_a_terminal_with_another_certificate(well: Person, proxied: Proxy, tmp_path: Path) -> None:
     _, other = certificate(tmp_path)
     assert proxied.port
     Report(well, "--offline", NODE_EXTRA_CA_CERTS=str(other)).expect("trust", "fault", "does not take the certificate")
 
 
+@pytest.mark.gate
 def test_a_certificate_variable_that_names_no_file(well: Person, tmp_path: Path) -> None:
     report = Report(well, "--offline", NODE_EXTRA_CA_CERTS=str(tmp_path / "none.pem"))
     report.expect("NODE_EXTRA_CA_CERTS", "fault", "none.pem cannot be read", "unset it")
@@ -52,6 +52,7 @@ def test_a_certificate_variable_that_names_no_file(well: Person, tmp_path: Path)
     report.expect("SSL_CERT_FILE", "fault", "holds no certificate")
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("entry", ["api.openai.com", ".openai.com", "*", "localhost,openai.com"])
 def test_no_proxy_covers_the_host(entry: str, well: Person, proxied: Proxy) -> None:
     assert proxied.port
@@ -59,6 +60,7 @@ def test_no_proxy_covers_the_host(entry: str, well: Person, proxied: Proxy) -> N
     report.expect("NO_PROXY", "fault", "covers api.openai.com", "Take that out")
 
 
+@pytest.mark.gate
 def test_a_proxy_variable_that_leads_nowhere(well: Person, nobody: str) -> None:
     report = Report(well, "--offline", HTTPS_PROXY=nobody)
     assert report.of("HTTPS_PROXY")["mark"] == "fault"
@@ -66,6 +68,7 @@ def test_a_proxy_variable_that_leads_nowhere(well: Person, nobody: str) -> None:
     assert "codex-transform start" in report.of("HTTPS_PROXY")["mend"]
 
 
+@pytest.mark.gate
 def test_a_proxy_variable_that_leads_to_another_proxy(well: Person, sandbox: Sandbox) -> None:
     """Such as a company's: `run` goes through it, so nothing is held against this terminal."""
     del well.variables["OPENAI_API_KEY"]
@@ -74,17 +77,20 @@ def test_a_proxy_variable_that_leads_to_another_proxy(well: Person, sandbox: San
     report.expect("HTTPS_PROXY", "warning", "something else listens")
 
 
+@pytest.mark.gate
 def test_a_proxy_variable_that_leads_to_another_machine(well: Person) -> None:
     report = Report(well, "--offline", HTTPS_PROXY="http://proxy.example:3128")
     report.expect("HTTPS_PROXY", "warning", "proxy.example:3128, another machine")
 
 
+@pytest.mark.gate
 def test_the_lower_case_variable_goes_first(well: Person, proxied: Proxy, nobody: str) -> None:
     assert proxied.port
     report = Report(well, "--offline", https_proxy=nobody)
     report.expect("HTTPS_PROXY", "fault", "nothing listens")
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize(
     ("name", "value", "mark", "says"),
     [

@@ -6,9 +6,6 @@ import re
 import pytest
 from support.commands import Person
 
-# The gate runs these besides: each starts whole programs.
-pytestmark = pytest.mark.gate
-
 
 def test_variables_are_for_the_command_alone(ready: Person) -> None:
     said = dict(line.split("=", 1) for line in ready.run("run", "env").stdout.splitlines() if "=" in line)
@@ -20,6 +17,7 @@ def test_variables_are_for_the_command_alone(ready: Person) -> None:
     assert "HTTP_PROXY" not in said
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize(
     ("url", "seen"),
     [
@@ -34,6 +32,7 @@ def test_a_base_url_that_leads_past_the_proxy_is_not_for_the_command(ready: Pers
     assert ("OPENAI_BASE_URL leads past the proxy" in done.stderr) == (seen == "none")
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize(
     ("given", "expected", "warned"),
     [
@@ -54,10 +53,12 @@ def test_no_proxy(given: str, expected: str, warned: list[str], ready: Person) -
     assert re.findall(r"NO_PROXY leaves out (\S+):", done.stderr) == warned
 
 
+@pytest.mark.gate
 def test_a_key_of_the_users_stays(ready: Person) -> None:
     assert ready.run("run", "sh", "-c", "echo $OPENAI_API_KEY", OPENAI_API_KEY="sk-own").stdout == "sk-own\n"
 
 
+@pytest.mark.gate
 @pytest.mark.parametrize("xdg", [True, False])
 @pytest.mark.parametrize(
     ("login", "expected"),
@@ -78,5 +79,6 @@ def test_opencodes_own_login(login: object, expected: str, xdg: bool, ready: Per
     assert ("logged in to ChatGPT" in done.stderr) is ("oauth" in json.dumps(login))
 
 
+@pytest.mark.gate
 def test_a_client_whose_own_key_is_used_gets_no_other(ready: Person) -> None:
     assert ready.run("run", "sh", "-c", "echo $OPENAI_API_KEY", CODEX_FORWARD_CLIENT_KEY="1").stdout == "\n"
