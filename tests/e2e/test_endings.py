@@ -59,7 +59,7 @@ def reloading(tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch)
     """A proxy that runs a copy of the script, and that copy."""
     (tmp_path / "copy").mkdir()
     copy = Path(shutil.copy(ROOT / "addon.py", tmp_path / "copy"))
-    monkeypatch.setattr("running.ROOT", copy.parent)
+    monkeypatch.setattr("support.running.ROOT", copy.parent)
     # The key as an option, which the addon takes out of mitmproxy's options when it sees it.
     option = ("--set", f"codex_api_key={sandbox.key}")
     with mitmdump(tmp_path / "home", sandbox, *option, CODEX_API_KEY=None, PYTHONPATH=str(ROOT)) as running:

@@ -7,7 +7,7 @@ from support.running import ROOT
 
 from codex_transform.sandbox import Sandbox
 
-ASKS = f"{sys.executable} {ROOT / 'tests' / 'asks.py'} 2>/dev/null"
+ASKS = f"{sys.executable} {ROOT / 'tests' / 'support' / 'asks.py'} 2>/dev/null"
 
 
 def test_it_holds_calls_and_what_went_wrong_and_no_connections(ready: Person, sandbox: Sandbox) -> None:
