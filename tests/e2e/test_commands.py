@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
 from support.mitmweb import Api, mitmweb
 from support.raw_host import NEW_PATH, Answer, catalogue, raw_host
 from support.running import Proxy
@@ -54,6 +55,7 @@ def message(text: str) -> dict[str, str]:
     return {"role": "user", "content": text}
 
 
+@pytest.mark.gate
 def test_usage_survives_a_restart_and_says_what_misses_cost(tmp_path: Path, sandbox: Sandbox) -> None:
     home = tmp_path / "home"
     with running(home, sandbox) as web:

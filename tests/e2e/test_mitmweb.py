@@ -152,6 +152,7 @@ def test_the_picture_is_small() -> None:
     assert 10_000 < PICTURE.stat().st_size < 150_000
 
 
+@pytest.mark.gate
 def test_opencode(web: Proxy, sandbox: Sandbox, page: Page, opencode: Callable[..., OpenCode]) -> None:
     done = opencode().through(web, "run", "-m", "openai/gpt-5.3-codex", "say hello")
     assert "[sandbox]" in done.stdout, done.stdout + done.stderr
