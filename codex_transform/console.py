@@ -17,11 +17,14 @@ _SUBSTITUTES = {"→": "->", "·": "|", "…": "...", "✓": "+", "✗": "x", "�
 def make_lenient(*streams: TextIO | None) -> None:
     """Have these text streams, by default stdout and stderr, substitute characters that their encoding lacks.
 
-    A stream that is missing (pythonw has none), closed, or no text file of Python's own is left as it is.
+    A stream that is missing (pythonw has none), closed, or no text file of Python's own is left as it is; so is one of
+    UTF-8 whose handler knows what to do with half a surrogate pair.
     """
     for stream in streams or (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
-        if reconfigure and not getattr(stream, "closed", False):
+        if reconfigure is None or stream is None or stream.closed:
+            continue
+        if stream.errors == "strict" or codecs.lookup(stream.encoding).name != "utf-8":
             reconfigure(errors=_HANDLER)
 
 

@@ -7,7 +7,6 @@ no account; leaves nothing running, and nothing behind but what it installed in 
 from __future__ import annotations
 
 import argparse
-import io
 import re
 import shutil
 import subprocess
@@ -40,9 +39,10 @@ def main() -> None:
     environment.enter()
     import processes
 
+    from codex_transform import console
+
     processes.tidy_up_when_told_to_end()
-    if isinstance(sys.stdout, io.TextIOWrapper):  # an old terminal may lack a character or two
-        sys.stdout.reconfigure(errors="replace")
+    console.make_lenient()
     print("The main job of codex-transform, all on this machine.\nThe endpoint is a sandbox: no model answers.\n")
     name, client = find_client()
     with tempfile.TemporaryDirectory(prefix="codex-transform-demo-", ignore_cleanup_errors=True) as folder:

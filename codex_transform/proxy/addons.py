@@ -34,6 +34,7 @@ def build() -> list[object]:
     refresh = Refresh(config)
     gate = Gate(config)
     log = RequestLog(config)
+    limits = Limits(config)
     store = UsageStore(FILE)
     notes = Notes(config, refresh, store)
     return [
@@ -47,9 +48,9 @@ def build() -> list[object]:
             Layers(),
             RollCall(),
             gate,
-            Drain(config),
+            Drain(config, limits),
             Targets(config),
-            Limits(config),
+            limits,
             Families(config),
             Leftovers(),
             Backlog(),

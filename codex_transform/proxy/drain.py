@@ -8,6 +8,7 @@ and the call would leave no trace. A second signal cuts calls off at once.
 import asyncio
 import logging
 import signal
+from typing import ClassVar
 from weakref import WeakSet
 
 from mitmproxy import ctx, http
@@ -16,6 +17,7 @@ from codex_transform.errors import ApiError
 from codex_transform.proxy import call as calls
 from codex_transform.proxy import reply
 from codex_transform.proxy.config import Config
+from codex_transform.proxy.limits import Limits
 from codex_transform.proxy.patience import PatientStream
 from codex_transform.response.unreachable import STOPPED
 
@@ -29,9 +31,12 @@ _CLOSE_TIMEOUT = 2.0
 class Drain:
     """Ends mitmproxy when its calls have ended."""
 
-    def __init__(self, config: Config) -> None:
+    # Those of before a reload of the script are to be waited for too.
+    _flows: ClassVar[WeakSet[http.HTTPFlow]] = WeakSet()
+
+    def __init__(self, config: Config, limits: Limits) -> None:
         self.config = config
-        self._flows: WeakSet[http.HTTPFlow] = WeakSet()
+        self.limits = limits
         self._draining = False
         self._cut = False
         self._deadline = 0.0
@@ -89,13 +94,15 @@ class Drain:
             loop.call_later(_POLL_INTERVAL, self._wait, loop)
         else:
             self._cut = True
-            PatientStream.stop_all(STOPPED)
             self._deadline = loop.time() + _CLOSE_TIMEOUT
             self._close(loop)
 
     def _close(self, loop: asyncio.AbstractEventLoop) -> None:
         """Look again until the calls that were cut off have told their clients."""
         if self._live() and loop.time() < self._deadline:
+            # Each time again: one that was connecting may have come further.
+            self.limits.stop_all(STOPPED)
+            PatientStream.stop_all(STOPPED)
             loop.call_later(_POLL_INTERVAL, self._close, loop)
         else:
             ctx.master.shutdown()

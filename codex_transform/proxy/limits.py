@@ -7,7 +7,7 @@ changed setting holds from the next request on.
 """
 
 import asyncio
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from mitmproxy import http, tls
 from mitmproxy.connection import Connection, Server
@@ -27,7 +27,8 @@ class Limits:
     def __init__(self, config: Config) -> None:
         self.config = config
         self._watches: dict[Connection, asyncio.Task[None]] = {}
-        self._late: WeakSet[Connection] = WeakSet()
+        self._connecting: dict[Server, asyncio.Task[object]] = {}
+        self._reasons: WeakKeyDictionary[Connection, str] = WeakKeyDictionary()
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """A request has begun."""
@@ -38,7 +39,8 @@ class Limits:
         """A connection is about to be made, by the task that this is called in."""
         server, endpoint, connecting = data.server, self.config.endpoint, asyncio.current_task()
         if connecting and server.address and endpoint and endpoint.matches(*server.address[:2]):
-            self._watches[server] = asyncio.create_task(self._watch(server, connecting))
+            self._connecting[server] = connecting
+            self._watches[server] = asyncio.create_task(self._watch(server))
             connecting.add_done_callback(lambda _: self._stop(server))
 
     def server_connected(self, data: ServerConnectionHookData) -> None:
@@ -52,28 +54,37 @@ class Limits:
 
     def tls_failed_server(self, data: tls.TlsData) -> None:
         """TLS was not to be had: if that was our doing, the connection's error says so."""
-        if data.conn in self._late:
-            data.conn.error = self._reason(data.conn)
+        if reason := self._reasons.get(data.conn):
+            data.conn.error = reason
         self._stop(data.conn)
+
+    def stop_all(self, reason: str) -> None:
+        """End every connection that is being made, for this reason."""
+        for server in list(self._connecting):
+            if server.timestamp_start is not None:
+                self._cancel(server, reason)
 
     def done(self) -> None:
         """mitmproxy ends, or reloads the script."""
         for server in list(self._watches):
             self._stop(server)
 
-    async def _watch(self, server: Server, connecting: asyncio.Task[object]) -> None:
+    async def _watch(self, server: Server) -> None:
         # mitmproxy lets few of a client's connections to one server be there at once: the others wait for their turn,
         # and that is not the endpoint's fault.
         while server.timestamp_start is None:  # noqa: ASYNC110 - mitmproxy has no hook for it
             await asyncio.sleep(_LOOK_EVERY)
         await asyncio.sleep(self.config.settings.connect_timeout)
-        self._late.add(server)
-        connecting.cancel(self._reason(server))
+        host = server.address[0] if server.address else "the endpoint"
+        self._cancel(server, slow_to_connect(host, self.config.settings.connect_timeout))
+
+    def _cancel(self, server: Server, reason: str) -> None:
+        if server not in self._reasons:
+            self._reasons[server] = reason
+            self._connecting[server].cancel(reason)
 
     def _stop(self, server: Connection) -> None:
+        if isinstance(server, Server):
+            self._connecting.pop(server, None)
         if watch := self._watches.pop(server, None):
             watch.cancel()
-
-    def _reason(self, server: Connection) -> str:
-        host = server.address[0] if isinstance(server, Server) and server.address else "the endpoint"
-        return slow_to_connect(host, self.config.settings.connect_timeout)

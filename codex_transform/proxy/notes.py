@@ -169,7 +169,12 @@ class Notes:
 
     def _show(self, batch: Future[Sequence[_Ended]]) -> None:
         """Shows what the thread has written down."""
-        for ended in batch.result():
+        try:
+            finished = batch.result()
+        except Exception:  # of the thread itself: `_write_down` lets none out
+            logger.exception("calls could not be written down")
+            return
+        for ended in finished:
             self._waiting_bytes -= ended.size
             try:
                 self._show_one(ended)

@@ -22,11 +22,13 @@ from mitmproxy.proxy.layers.http import (
     HttpLayer,
     HttpStream,
     RequestEndOfMessage,
+    RequestHeaders,
     RequestProtocolError,
     ResponseProtocolError,
     SendHttp,
 )
 
+from codex_transform.errors import ApiError
 from codex_transform.proxy import call as calls
 from codex_transform.response.unreachable import silent
 
@@ -37,7 +39,7 @@ _LONGEST_NAP = 10.0
 class PatientStream(HttpStream):
     """A stream whose endpoint must send something at least every `Call.idle_timeout` seconds."""
 
-    _waiting: ClassVar[WeakSet["PatientStream"]] = WeakSet()
+    _streams: ClassVar[WeakSet["PatientStream"]] = WeakSet()
     _stopped = ""
     _heard = False
     _silence = 0.0
@@ -50,18 +52,23 @@ class PatientStream(HttpStream):
         handled: CommandGenerator[None] = super()._handle_event(event)
         return handled
 
+    def state_wait_for_request_headers(self, event: RequestHeaders) -> CommandGenerator[None]:
+        """Is remembered, if it is one of ours."""
+        yield from super().state_wait_for_request_headers(event)
+        if calls.of(self.flow):
+            self._streams.add(self)
+
     def state_consume_request_body(self, event: Event) -> CommandGenerator[None]:
         """Begins to wait once the request has been sent."""
         yield from super().state_consume_request_body(event)
         if isinstance(event, RequestEndOfMessage) and self._is_waiting() and not self._asleep:
-            self._waiting.add(self)
             self._nap()
 
     @classmethod
     def stop_all(cls, reason: str) -> None:
-        """End every exchange that waits for its endpoint, for this reason."""
-        for stream in list(cls._waiting):
-            if stream._is_waiting():
+        """End every exchange that waits for its client or its endpoint, for this reason."""
+        for stream in list(cls._streams):
+            if not stream._stopped and (stream._is_waiting() or stream._is_receiving()):
                 stream._stopped = reason
                 _wake(stream)
 
@@ -81,6 +88,9 @@ class PatientStream(HttpStream):
         over = (self.state_done, self.state_errored)
         return calls.of(self.flow) is not None and self.server_state not in over and self.client_state == over[0]
 
+    def _is_receiving(self) -> bool:
+        return calls.of(self.flow) is not None and self.client_state == self.state_consume_request_body
+
     def _nap(self) -> None:
         call = calls.of(self.flow)
         assert call is not None
@@ -90,12 +100,22 @@ class PatientStream(HttpStream):
 
     def _give_up(self) -> CommandGenerator[None]:
         call = calls.of(self.flow)
+        if call and self._stopped and self._is_receiving():
+            self.client_state = self.state_errored
+            yield from self._answer_with(
+                ApiError(503, f"{self._stopped}. Send the request again", code="proxy_stopped")
+            )
+            self.flow.live = False  # mitmproxy does that at the end of a request, which is not going to come
+            return
         # Something may have come while the wakeup was on its way.
         if call is None or not self._is_waiting() or (self._heard and not self._stopped):
             return
         reason = self._stopped or silent(self.flow.request.pretty_host, call.idle_timeout)
         yield SendHttp(RequestProtocolError(self.stream_id, reason, RequestProtocolError.code), self.context.server)
         yield from self.handle_protocol_error(ResponseProtocolError(self.stream_id, reason, ResponseProtocolError.code))
+
+    def _answer_with(self, error: ApiError) -> CommandGenerator[None]:
+        raise NotImplementedError
 
 
 def _look_up(known: ref[PatientStream], napped: float) -> None:

@@ -1,16 +1,39 @@
-"""Addon: leaves alone what mitmproxy answers from a flow file (`-S`, its server replay).
+"""Addon: leaves alone what mitmproxy answers from a flow file (`-S`, its server replay), and lets nothing else out.
 
 mitmproxy looks for a saved call once the request has been rewritten, which is how requests of ours are saved. The saved
 response is what a client got then: it has been translated already, and it cost nothing now.
 """
 
-from mitmproxy import http
+import logging
+
+from mitmproxy import ctx, http
 
 from codex_transform.proxy import call as calls
+
+logger = logging.getLogger(__name__)
 
 
 class ServerReplay:
     """Takes a call that gets a saved response, or mitmproxy's answer where there is none, out of the translation."""
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        """Obey `server_replay_extra` once all saved calls have been used: mitmproxy then forwards, whatever it says.
+
+        The request has been rewritten, and mitmproxy's own look at it follows at once.
+        """
+        options = ctx.options
+        extra = "kill" if options.server_replay_kill_extra else options.server_replay_extra
+        if not options.server_replay or extra == "forward" or flow.response or calls.of(flow) is None:
+            return
+        if ctx.master.commands.call("replay.server.count"):
+            return
+        logger.warning("all saved calls have been replayed; this request gets what server_replay_extra says: %s", extra)
+        calls.forget(flow)
+        if extra == "kill":
+            flow.kill()
+        else:
+            flow.response = http.Response.make(int(extra))
+            flow.is_replay = "response"
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         """Forget the call before anybody looks at its response."""

@@ -40,12 +40,12 @@ def slow() -> Iterator[Slow]:
     slow.may_end.set()
 
 
-def ask(proxy: Proxy, *, stream: bool) -> tuple[HTTPConnection, HTTPResponse | None]:
+def ask(proxy: Proxy, *, stream: bool, wait: bool = True) -> tuple[HTTPConnection, HTTPResponse | None]:
     """A request that is under way, and its response if that has begun."""
     client = HTTPConnection("127.0.0.1", proxy.port, timeout=60)
     body = json.dumps({"model": "gpt-5.1-codex", "input": "hi", "stream": stream})
     client.request("POST", "http://api.openai.com/v1/responses", body)
-    return client, client.getresponse() if stream else None
+    return client, client.getresponse() if stream and wait else None
 
 
 def test_a_call_under_way_finishes_and_new_ones_are_refused(tmp_path: Path, slow: Slow) -> None:
@@ -62,6 +62,7 @@ def test_a_call_under_way_finishes_and_new_ones_are_refused(tmp_path: Path, slow
         client.close()
         assert proxy.process.wait(20) == 0
         assert len(endpoint.asked) == 1
+    assert failures(tmp_path) == [0]
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["time is up", "second signal"])
@@ -89,5 +90,35 @@ def test_calls_that_are_cut_off_are_told_and_leave_their_traces(tmp_path: Path, 
         whole.close()
         assert proxy.process.wait(20) == 0
         proxy.wait_for("cut off: .*the proxy was stopped")
-    with closing(sqlite3.connect(tmp_path / ".opencode" / "codex-usage.sqlite")) as database:
-        assert database.execute("select count(*) from calls where failed").fetchone() == (2,)
+    assert failures(tmp_path) == [1, 1]
+
+
+def test_a_call_that_has_not_reached_the_endpoint_is_told_too(tmp_path: Path) -> None:
+    """One whose request is still coming in, and one that waits for the endpoint's TLS."""
+    with (
+        scripted(lambda endpoint, client, _: endpoint.left(client)) as silent,
+        mitmdump(
+            tmp_path, silent, CODEX_DRAIN_TIMEOUT="1", CODEX_BASE_URL=silent.url.replace("http:", "https:")
+        ) as proxy,
+        closing(HTTPConnection("127.0.0.1", proxy.port, timeout=60)) as uploading,
+    ):
+        uploading.putrequest("POST", "http://api.openai.com/v1/responses")
+        uploading.putheader("Content-Length", "1000")
+        uploading.endheaders(b'{"model": ')
+        connecting, _ = ask(proxy, stream=True, wait=False)
+        silent.connected.acquire(timeout=30)
+        proxy.process.send_signal(signal.SIGTERM)
+        proxy.wait_for("stopping: 2 calls under way")
+        for client in (uploading, connecting):
+            response = client.getresponse()
+            assert response.status == 503
+            assert json.loads(response.read())["error"]["code"] == "proxy_stopped"
+        connecting.close()
+        assert proxy.process.wait(20) == 0
+    assert failures(tmp_path) == [1, 1]
+
+
+def failures(home: Path) -> list[int]:
+    """Of each call in the usage database whether it failed."""
+    with closing(sqlite3.connect(home / ".opencode" / "codex-usage.sqlite")) as database:
+        return [failed for (failed,) in database.execute("select failed from calls")]

@@ -35,3 +35,10 @@ def test_saved_calls_are_answered(tmp_path: Path, sandbox: Sandbox) -> None:
                 assert replayed[1]["content-type"] == headers["content-type"]
                 assert replayed[2] == content
             assert len(sandbox.requests) - before == (extra is None)
+            # Now all saved calls have been used.
+            if status is None:
+                with pytest.raises(RemoteDisconnected):
+                    proxy.send(STREAMING)
+            else:
+                assert proxy.send(STREAMING)[0] == status
+            assert len(sandbox.requests) - before == 2 * (extra is None)

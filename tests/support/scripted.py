@@ -20,13 +20,14 @@ ANSWER = HEAD + b"Content-Length: %d\r\n\r\n" % len(WHOLE) + WHOLE
 
 
 class Scripted(ThreadedServer):
-    """`url` and `key` as the sandbox has them; `asked` are the requests, whole, `gone` how many clients have
-    left, `material` what a test wants to be played."""
+    """`url` and `key` as the sandbox has them; `asked` are the requests, whole, `connected` and `gone` how many clients
+    have come and left, `material` what a test wants to be played."""
 
     key = "sk-of-the-scripted-0123456789abcd"
 
     def __init__(self, play: Play) -> None:
         self.asked: list[bytes] = []
+        self.connected = threading.Semaphore(0)
         self.gone = threading.Semaphore(0)
         self.closing = threading.Event()
         self.material = (b"", b"")
@@ -55,6 +56,7 @@ class Scripted(ThreadedServer):
         self.gone.release()
 
     def serve(self, client: socket.socket) -> None:
+        self.connected.release()
         self._play(self, client, self.clients.index(client))
 
     def close(self) -> None:
