@@ -34,6 +34,9 @@ def main() -> None:
     import bench_table
     import processes
 
+    from codex_transform import console
+
+    console.make_lenient()
     processes.tidy_up_when_told_to_end()
     results = []
     # On systems that do not let a running program's files go, some of it may stay.
