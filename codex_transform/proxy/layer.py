@@ -150,6 +150,15 @@ class CodexStream(PatientStream, ReconnectingStream, BoundedStream, FramedStream
             yield from self._send_head()
         yield from self.state_stream_response_body(ResponseEndOfMessage(self.stream_id))
 
+    def _give_up(self) -> CommandGenerator[None]:
+        """The endpoint is silent, or the proxy is stopped: a client that is still sending gets its answer now."""
+        if not (self._stopped and self._is_receiving()):
+            yield from super()._give_up()
+            return
+        self.client_state = self.state_errored
+        yield from self._answer_with(ApiError(503, f"{self._stopped}. Send the request again", code="proxy_stopped"))
+        self.flow.live = False  # mitmproxy does that at the end of a request, which is not going to come
+
     def _on_the_wire(self, event: RequestHeaders, connection: Connection) -> RequestHeaders:
         sent = keys.on_the_wire(event.request, calls.of(self.flow), connection)
         small = 0 < len(sent.raw_content or b"") <= _SMALL

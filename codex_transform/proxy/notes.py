@@ -169,12 +169,7 @@ class Notes:
 
     def _show(self, batch: Future[Sequence[_Ended]]) -> None:
         """Shows what the thread has written down."""
-        try:
-            finished = batch.result()
-        except Exception:  # of the thread itself: `_write_down` lets none out
-            logger.exception("calls could not be written down")
-            return
-        for ended in finished:
+        for ended in batch.result():
             self._waiting_bytes -= ended.size
             try:
                 self._show_one(ended)

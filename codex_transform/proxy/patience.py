@@ -28,7 +28,6 @@ from mitmproxy.proxy.layers.http import (
     SendHttp,
 )
 
-from codex_transform.errors import ApiError
 from codex_transform.proxy import call as calls
 from codex_transform.response.unreachable import silent
 
@@ -100,22 +99,12 @@ class PatientStream(HttpStream):
 
     def _give_up(self) -> CommandGenerator[None]:
         call = calls.of(self.flow)
-        if call and self._stopped and self._is_receiving():
-            self.client_state = self.state_errored
-            yield from self._answer_with(
-                ApiError(503, f"{self._stopped}. Send the request again", code="proxy_stopped")
-            )
-            self.flow.live = False  # mitmproxy does that at the end of a request, which is not going to come
-            return
         # Something may have come while the wakeup was on its way.
         if call is None or not self._is_waiting() or (self._heard and not self._stopped):
             return
         reason = self._stopped or silent(self.flow.request.pretty_host, call.idle_timeout)
         yield SendHttp(RequestProtocolError(self.stream_id, reason, RequestProtocolError.code), self.context.server)
         yield from self.handle_protocol_error(ResponseProtocolError(self.stream_id, reason, ResponseProtocolError.code))
-
-    def _answer_with(self, error: ApiError) -> CommandGenerator[None]:
-        raise NotImplementedError
 
 
 def _look_up(known: ref[PatientStream], napped: float) -> None:

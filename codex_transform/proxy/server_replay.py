@@ -22,10 +22,10 @@ class ServerReplay:
         The request has been rewritten, and mitmproxy's own look at it follows at once.
         """
         options = ctx.options
-        extra = "kill" if options.server_replay_kill_extra else options.server_replay_extra
-        if not options.server_replay or extra == "forward" or flow.response or calls.of(flow) is None:
+        if calls.of(flow) is None or flow.response or not options.server_replay:
             return
-        if ctx.master.commands.call("replay.server.count"):
+        extra = "kill" if options.server_replay_kill_extra else options.server_replay_extra
+        if extra == "forward" or ctx.master.commands.call("replay.server.count"):
             return
         logger.warning("all saved calls have been replayed; this request gets what server_replay_extra says: %s", extra)
         calls.forget(flow)

@@ -48,10 +48,11 @@ def ask(proxy: Proxy, *, stream: bool, wait: bool = True) -> tuple[HTTPConnectio
     return client, client.getresponse() if stream and wait else None
 
 
-def test_a_call_under_way_finishes_and_new_ones_are_refused(tmp_path: Path, slow: Slow) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
+def test_a_call_under_way_finishes_and_new_ones_are_refused(tmp_path: Path, slow: Slow, number: int) -> None:
     with scripted(slow.play) as endpoint, mitmdump(tmp_path, endpoint, CODEX_DRAIN_TIMEOUT="50") as proxy:
         client, response = ask(proxy, stream=True)
-        proxy.process.send_signal(signal.SIGTERM)
+        proxy.process.send_signal(number)
         proxy.wait_for("stopping: one call under way")
         status, headers, body = proxy.send({"model": "gpt-5.1-codex", "input": "hi"})
         assert (status, headers["connection"]) == (503, "close")
