@@ -7,7 +7,7 @@ and the call would leave no trace. A second signal cuts calls off at once.
 
 import asyncio
 import logging
-import signal
+from contextlib import suppress
 from typing import ClassVar
 from weakref import WeakSet
 
@@ -20,6 +20,7 @@ from codex_transform.proxy.config import Config
 from codex_transform.proxy.limits import Limits
 from codex_transform.proxy.patience import PatientStream
 from codex_transform.response.unreachable import STOPPED
+from codex_transform.signals import on_end
 
 logger = logging.getLogger(__name__)
 
@@ -45,14 +46,8 @@ class Drain:
         """mitmproxy is up, and has set handlers of its own. The console asks its user before it ends: that stays."""
         if hasattr(ctx.master, "prompt_for_exit"):
             return
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            try:
-                loop.add_signal_handler(number, self.stop)
-            except NotImplementedError:  # on Windows, whose event loop wakes up for any handler
-                signal.signal(number, lambda *_: loop.call_soon_threadsafe(self.stop))
-            except (RuntimeError, ValueError):
-                return  # not in the main thread, which gets the signals
+        with suppress(RuntimeError, ValueError):  # a master that runs in another thread gets no signals
+            on_end(self.stop)
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Refuse a request of ours that comes while mitmproxy is about to end."""

@@ -5,7 +5,6 @@ Strategy: the first line on stdout is for programs (`sandbox: URL key KEY`), all
 
 import argparse
 import asyncio
-import signal
 import sys
 from contextlib import suppress
 
@@ -13,6 +12,7 @@ from codex_transform.console import make_lenient
 from codex_transform.sandbox.control import ABOUT
 from codex_transform.sandbox.misbehave import TABLE, UnknownMisbehaviourError
 from codex_transform.sandbox.server import Sandbox
+from codex_transform.signals import on_end
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -50,13 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 async def _serve(sandbox: Sandbox) -> None:
     ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    # Both explicitly: a shell starts its background jobs with SIGINT ignored.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        try:
-            loop.add_signal_handler(number, ended.set)
-        except NotImplementedError:  # on Windows, whose loop wakes up for any handler
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(ended.set))
+    on_end(ended.set)
     async with sandbox:
         _say(f"sandbox: {sandbox.url} key {sandbox.key}")
         _say(

@@ -1,0 +1,18 @@
+"""Signals for a running event loop, on every system."""
+
+import asyncio
+import signal
+from collections.abc import Callable
+
+
+def on_end(callback: Callable[[], object]) -> None:
+    """Have the running event loop call `callback` at every SIGINT and SIGTERM, also where a shell has it ignored.
+
+    Raises RuntimeError or ValueError outside the main thread, which gets the signals.
+    """
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            loop.add_signal_handler(number, callback)
+        except NotImplementedError:  # asyncio has none on Windows, where its loop wakes up for any handler
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(callback))
