@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 
 from codex_transform import opencode_files
-from codex_transform.files import patiently
+from codex_transform.fsutil import patiently
 
 # What makes a file writable.
 _WRITABLE = "attrib -r" if os.name == "nt" else "chmod u+w"

@@ -15,7 +15,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from codex_transform.catalog_fetch import ETAG_PATTERN
-from codex_transform.files import write_private
+from codex_transform.fsutil import write_private
 
 Warn = Callable[[str], None]
 

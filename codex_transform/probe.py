@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import certifi
 
-from codex_transform import __version__, background
+from codex_transform import __version__, concurrency
 from codex_transform.catalog import Resolved
 from codex_transform.endpoint import Endpoint, codex_headers, unsaid_text
 from codex_transform.errors import ApiError
@@ -117,7 +117,7 @@ def _steps(endpoint: Endpoint, key: str, ask: Ask, until: float) -> Iterator[Ste
 
 def _resolve(endpoint: Endpoint, until: float) -> list[str]:
     """The endpoint's addresses."""
-    found = background.begin(lambda: socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM))
+    found = concurrency.begin(lambda: socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM))
     return list(dict.fromkeys(str(entry[4][0]) for entry in found.result(_left(until))))
 
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from pydantic import SecretStr
 
 from codex_transform import jsonc
-from codex_transform.files import write_private
+from codex_transform.fsutil import write_private
 from codex_transform.knobs import KNOBS, Knob, Settings
 from codex_transform.opencode import OpenCodeConfig
 

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from codex_transform.files import in_home, patiently
+from codex_transform.fsutil import in_home, patiently
 from codex_transform.record import Record, Tokens
 from codex_transform.usage import percentile
 

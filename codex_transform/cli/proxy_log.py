@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from codex_transform.files import make_private_folder
+from codex_transform.fsutil import make_private_folder
 
 _MAX_BYTES = 1_000_000
 _MAX_FILES = 10

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import NamedTuple
 
-from codex_transform import background
+from codex_transform import concurrency
 from codex_transform.doctor import certificate, client, endpoint, instructions, programs, settings_file, terminal
 from codex_transform.doctor.finding import Check, Finding, Patient, fault
 
@@ -43,7 +43,7 @@ def examine(
     """
     until = time.monotonic() + patience
     running = [
-        (group.title, check, background.begin(lambda check=check: list(check(patient))))  # type: ignore[misc]
+        (group.title, check, concurrency.begin(lambda check=check: list(check(patient))))  # type: ignore[misc]
         for group in groups
         for check in group.checks
     ]

@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Generic, TypeVar
 
-from codex_transform.background import begin
+from codex_transform.concurrency import begin
 
 T = TypeVar("T")
 R = TypeVar("R")

@@ -17,7 +17,7 @@ from mitmproxy.optmanager import unset
 from codex_transform import opencode, settings, shells
 from codex_transform.endpoint import Endpoint, parse, redact
 from codex_transform.errors import ApiError
-from codex_transform.files import NO_HOME, in_home
+from codex_transform.fsutil import NO_HOME, in_home
 from codex_transform.opencode import OpenCodeConfig
 from codex_transform.settings import KNOBS, Problem, Settings
 

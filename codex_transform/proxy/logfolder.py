@@ -10,7 +10,7 @@ from collections import OrderedDict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from codex_transform.files import patiently, write_private
+from codex_transform.fsutil import patiently, write_private
 
 MAX_BYTES = 100_000_000
 MAX_FILES = 1000

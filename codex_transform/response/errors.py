@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 
 from codex_transform.decoding import DecodingError, decode
 from codex_transform.errors import ApiError
+from codex_transform.redaction import hide_keys
 from codex_transform.response import jsontext, sse
-from codex_transform.response.hiding import hide_keys
 from codex_transform.response.report import Report, read
 from codex_transform.response.retry import seconds_until_reset
 

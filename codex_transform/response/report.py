@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from codex_transform.errors import TYPES, ApiError
-from codex_transform.response.hiding import hide_keys
+from codex_transform.redaction import hide_keys
 from codex_transform.response.retry import seconds_until_reset
 
 # Codes and types of the OpenAI API (API reference, "Error codes" and "Responses / Streaming events") and of the Codex

@@ -4,8 +4,8 @@ from typing import Any
 
 from codex_transform.decoding import DecodingError, decode
 from codex_transform.errors import ApiError
+from codex_transform.redaction import hide_keys
 from codex_transform.response import jsontext
-from codex_transform.response.hiding import hide_keys
 from codex_transform.response.report import read, server_error
 from codex_transform.response.sse import BOM
 

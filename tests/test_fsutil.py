@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from codex_transform.files import patiently, write_private
+from codex_transform.fsutil import patiently, write_private
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="file modes and limits are POSIX's")
 
