@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from codex_transform import endpoint, jsonc
+from codex_transform import endpoint
+from codex_transform.jsonc import parser
 
 _FLAGS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 _HOST = re.compile(
@@ -49,7 +50,7 @@ class Settings(BaseModel):
 def _text(value: object) -> str:
     if isinstance(value, str):
         return value.strip()
-    raise ValueError(f"must be text, not {jsonc.kind(value)}")
+    raise ValueError(f"must be text, not {parser.kind(value)}")
 
 
 def _flag(value: object) -> bool:

@@ -11,7 +11,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from codex_transform import jsonc, opencode_files
+from codex_transform import opencode_files
+from codex_transform.jsonc import parser
 from codex_transform.opencode_files import paths, signature
 
 __all__ = ["ModelOptions", "OpenCodeConfig", "load", "paths", "signature"]
@@ -96,8 +97,8 @@ def load(environ: Mapping[str, str], cwd: Path, home: Path) -> tuple[OpenCodeCon
     base_url_file: str | None = None
     for source in found.sources:
         try:
-            document = jsonc.parse(source.text)
-        except jsonc.JsonError as error:
+            document = parser.parse(source.text)
+        except parser.JsonError as error:
             warnings.append(f"{source.name}: {error}. Mend it there; until then nothing in this file is used")
             continue
         taken = _Taker(source.name, warnings).provider(document)
@@ -120,7 +121,7 @@ class _Taker:
 
     def provider(self, document: object) -> _Object:
         if not isinstance(document, dict):
-            self._warnings.append(f"{self._source}: must hold an object, not {jsonc.kind(document)}")
+            self._warnings.append(f"{self._source}: must hold an object, not {parser.kind(document)}")
             return {}
         openai = self._object(self._object(document, "", "provider"), "provider.", "openai")
         where = "provider.openai."
@@ -179,7 +180,7 @@ class _Taker:
         return None
 
     def _warn(self, where: str, wanted: str, value: object) -> None:
-        self._warnings.append(f"{self._source}: {where} must be {wanted}, not {jsonc.kind(value)}; ignored")
+        self._warnings.append(f"{self._source}: {where} must be {wanted}, not {parser.kind(value)}; ignored")
 
 
 def _merge(lower: _Object, upper: _Object) -> _Object:

@@ -13,9 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-from codex_transform import catalog, jsonc
+from codex_transform import catalog
 from codex_transform.catalog import Model
-from codex_transform.jsonc_edit import Document, Path
+from codex_transform.jsonc import parser
+from codex_transform.jsonc.editor import Document, Path
 
 MODELS: tuple[str, ...] = ("provider", "openai", "models")
 """Where in OpenCode's configuration the entries are."""
@@ -66,7 +67,7 @@ def additions(value: Any, members: Mapping[str, Any]) -> dict[str, Any]:
         value = value.get(name, {})
         if isinstance(value, dict):
             continue
-        raise ValueError(f"{'.'.join(MODELS[: depth + 1])} must be an object in braces, not {jsonc.kind(value)}")
+        raise ValueError(f"{'.'.join(MODELS[: depth + 1])} must be an object in braces, not {parser.kind(value)}")
     result: dict[str, Any] = {}
     for name, ours in members.items():
         theirs = value.get(name)

@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from codex_transform import jsonc, opencode_files
-from codex_transform import jsonc_edit as edit
+from codex_transform import opencode_files
+from codex_transform.jsonc import editor, parser
 
 # opencode-openai-codex-key is the plugin for endpoints with a key; it comes from opencode-openai-codex-auth, which has
 # forks under names of their own. All of them take over the provider `openai`.
@@ -64,7 +64,7 @@ def find(environ: Mapping[str, str], cwd: Path, home: Path) -> list[Found]:
     return found
 
 
-def removal(document: edit.Document) -> list[edit.Path]:
+def removal(document: editor.Document) -> list[editor.Path]:
     """What to drop from a configuration to be rid of the plugin: its entries, the list if it holds nothing else, and
     the options for all models that came with it, where they are still as they came.
 
@@ -74,7 +74,7 @@ def removal(document: edit.Document) -> list[edit.Path]:
     entries = [("plugin", index) for index, _ in _entries(value)]
     if not entries:
         return []
-    gone: list[edit.Path] = [*entries]
+    gone: list[editor.Path] = [*entries]
     if len(entries) == len(value["plugin"]) and not document.has_comment(("plugin",)):
         gone = [("plugin",)]
     options: Any = value
@@ -99,7 +99,7 @@ def _entries(document: object) -> Iterator[tuple[int, str]]:
 
 def _document(file: Path) -> object:
     try:
-        return jsonc.parse(_text(file))
+        return parser.parse(_text(file))
     except (OSError, ValueError):
         return None
 

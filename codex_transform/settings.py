@@ -16,8 +16,8 @@ from typing import Any, NamedTuple
 
 from pydantic import SecretStr
 
-from codex_transform import jsonc
 from codex_transform.fsutil import write_private
+from codex_transform.jsonc import parser
 from codex_transform.knobs import KNOBS, Knob, Settings
 from codex_transform.opencode import OpenCodeConfig
 
@@ -122,18 +122,18 @@ def _read(config_file: Path) -> dict[str, Any]:
     """The object in the config file, empty if there is no such file. Raises ValueError with file, place and mend."""
     try:
         text = config_file.read_bytes().decode("utf-8-sig")
-        document = jsonc.parse(text, strict=True) if text.strip() else {}
+        document = parser.parse(text, strict=True) if text.strip() else {}
     except FileNotFoundError:
         return {}
     except OSError as error:
         raise ValueError(f"{config_file} cannot be read ({error.strerror or error}): make it a file of yours") from None
     except UnicodeDecodeError:
         raise ValueError(f"{config_file} is not UTF-8 text: save it as UTF-8") from None
-    except jsonc.JsonError as error:
+    except parser.JsonError as error:
         raise ValueError(f"{config_file} is damaged, {error}: mend it there, or delete the file") from None
     if isinstance(document, dict):
         return document
-    raise ValueError(f"{config_file} must hold an object in braces, not {jsonc.kind(document)}")
+    raise ValueError(f"{config_file} must hold an object in braces, not {parser.kind(document)}")
 
 
 def _exposed(config_file: Path) -> list[Problem]:

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_transform import catalog, jsonc
-from codex_transform.jsonc_edit import Document, render
+from codex_transform import catalog
+from codex_transform.jsonc import parser
+from codex_transform.jsonc.editor import Document, render
 from codex_transform.opencode_models import additions, choose, differing, entries, nested, written
 
 EVERYTHING = choose()
@@ -85,7 +86,7 @@ def filled(theirs: dict[str, Any], members: dict[str, Any]) -> str:
 
 def test_what_a_user_said_of_a_model_stays_and_the_rest_is_filled_in() -> None:
     theirs = {"gpt-5.2": {"name": "Mine", "options": {"reasoningEffort": "high"}, "variants": {"high": {"a": 1}}}}
-    after = jsonc.parse(filled(nested(theirs), entries(choose(["gpt-5.2"]))))
+    after = parser.parse(filled(nested(theirs), entries(choose(["gpt-5.2"]))))
     entry = after["provider"]["openai"]["models"]["gpt-5.2"]
     assert entry["name"] == "Mine"
     assert entry["options"] == MODERN["gpt-5.2"]["options"] | {"reasoningEffort": "high"}
@@ -95,7 +96,7 @@ def test_what_a_user_said_of_a_model_stays_and_the_rest_is_filled_in() -> None:
 
 def test_limits_and_modalities_are_taken_or_left_whole() -> None:
     theirs = {"gpt-5.2": {"limit": {"context": 100000, "output": 128000}, "modalities": {"input": ["text"]}}}
-    entry = jsonc.parse(filled(nested(theirs), MODERN))["provider"]["openai"]["models"]["gpt-5.2"]
+    entry = parser.parse(filled(nested(theirs), MODERN))["provider"]["openai"]["models"]["gpt-5.2"]
     assert entry["limit"] == theirs["gpt-5.2"]["limit"]
     assert entry["modalities"] == theirs["gpt-5.2"]["modalities"]
 
@@ -154,7 +155,7 @@ def test_what_was_written_can_be_taken_back_and_nothing_else(theirs: dict[str, A
     """Empty objects apart: one of the user's goes with what was put into it."""
     ours = entries(choose([name]), legacy=legacy)
     document = Document(filled(theirs, ours))
-    after = jsonc.parse(document.drop(written(document, nested(ours))))
+    after = parser.parse(document.drop(written(document, nested(ours))))
     assert without_empty(after) == without_empty(theirs)
 
 
@@ -170,5 +171,5 @@ def test_a_changed_value_and_a_comment_are_not_taken_back() -> None:
     changed = text.replace('"reasoningEffort": "medium",', '"reasoningEffort": "high", // harder')
     document = Document(changed)
     after = document.drop(written(document, nested(MODERN)))
-    assert jsonc.parse(after) == nested({"gpt-5.2": {"options": {"reasoningEffort": "high"}}})
+    assert parser.parse(after) == nested({"gpt-5.2": {"options": {"reasoningEffort": "high"}}})
     assert "// harder" in after

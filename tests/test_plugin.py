@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from codex_transform import jsonc, plugin
-from codex_transform.jsonc_edit import Document
+from codex_transform import plugin
+from codex_transform.jsonc import parser
+from codex_transform.jsonc.editor import Document
 from codex_transform.plugin import Found
 
 
@@ -168,7 +169,7 @@ TEMPLATE = {
 
 def removed(configuration: dict[str, Any]) -> Any:
     document = Document(json.dumps(configuration, indent=2))
-    return jsonc.parse(document.drop(plugin.removal(document)))
+    return parser.parse(document.drop(plugin.removal(document)))
 
 
 def test_removal_takes_the_entry_and_the_options_that_came_with_it() -> None:

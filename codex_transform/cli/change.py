@@ -12,10 +12,11 @@ from typing import NoReturn
 
 import click
 
-from codex_transform import config_file, jsonc
+from codex_transform import config_file
 from codex_transform.cli.ask import is_interactive
 from codex_transform.endpoint import redact
-from codex_transform.jsonc_edit import Document
+from codex_transform.jsonc import parser
+from codex_transform.jsonc.editor import Document
 from codex_transform.view.text import plain
 
 # What may be a key, in a line of a diff: the value of a member named so, or a text that looks like one. What OpenCode
@@ -77,10 +78,10 @@ def document(path: Path, text: str) -> Document:
     """The object in a file's text. Raises ClickException, which names the place at fault."""
     try:
         found = Document(text)
-    except jsonc.JsonError as error:
+    except parser.JsonError as error:
         fail(f"{path} is damaged, {error}: mend it there. Nothing was written.")
     if not isinstance(found.value, dict):
-        fail(f"{path} must hold an object in braces, not {jsonc.kind(found.value)}. Nothing was written.")
+        fail(f"{path} must hold an object in braces, not {parser.kind(found.value)}. Nothing was written.")
     return found
 
 

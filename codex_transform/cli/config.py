@@ -15,7 +15,7 @@ import click
 
 from codex_transform import config_file, opencode_models, plugin
 from codex_transform.cli import change, places
-from codex_transform.jsonc_edit import Document, render
+from codex_transform.jsonc.editor import Document, render
 from codex_transform.view.text import plain
 
 _SCHEMA = "https://opencode.ai/config.json"

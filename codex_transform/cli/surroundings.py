@@ -11,7 +11,7 @@ from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from codex_transform.endpoint import is_loopback
-from codex_transform.jsonc_edit import Document
+from codex_transform.jsonc.editor import Document
 
 DUMMY_KEY = "dummy"
 """What OpenCode takes for its OpenAI key; the proxy puts the endpoint's in its place."""

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
-from codex_transform import catalog, jsonc, opencode_files, plugin, shells
+from codex_transform import catalog, opencode_files, plugin, shells
 from codex_transform.cli import surroundings
 from codex_transform.doctor import runtime
 from codex_transform.doctor.finding import Finding, Patient, fault, ok, warning
 from codex_transform.doctor.terminal import is_meant_for_us
+from codex_transform.jsonc import parser
 
 _OLDEST = (1, 1)
 # Where `provider.openai.baseURL` was first seen not to matter; 1.1.65 and 1.3.2 do not start with it.
@@ -109,8 +110,8 @@ def _models(patient: Patient) -> list[str]:
     names: list[str] = []
     for source in opencode_files.read(patient.environ, patient.cwd, patient.home).sources:
         try:
-            value: Any = jsonc.parse(source.text)
-        except jsonc.JsonError:
+            value: Any = parser.parse(source.text)
+        except parser.JsonError:
             continue
         for member in ("provider", "openai", "models"):
             value = value.get(member) if isinstance(value, dict) else None

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from support.commands import Person
 
-from codex_transform import jsonc, opencode_models
-from codex_transform.jsonc_edit import Document
+from codex_transform import opencode_models
+from codex_transform.jsonc import parser
+from codex_transform.jsonc.editor import Document
 
 SECRET = "sk-of-another-provider-0123456789"
 COMMENTED = f"""\
@@ -41,7 +42,7 @@ def opencode_json(person: Person, text: str | bytes | None = None, name: str = "
 
 
 def models(file: Path) -> dict[str, Any]:
-    found = jsonc.parse(file.read_text("utf-8"))["provider"]["openai"]["models"]
+    found = parser.parse(file.read_text("utf-8"))["provider"]["openai"]["models"]
     assert isinstance(found, dict)
     return found
 
@@ -102,7 +103,7 @@ def test_keys_near_a_change_are_not_shown(person: Person) -> None:
 
 
 @pytest.mark.parametrize("form", ["--modern", "--legacy"])
-@pytest.mark.parametrize("text", ["{}", COMMENTED, json.dumps(jsonc.parse(COMMENTED))])
+@pytest.mark.parametrize("text", ["{}", COMMENTED, json.dumps(parser.parse(COMMENTED))])
 def test_a_second_time_changes_nothing(text: str, form: str, person: Person) -> None:
     file = opencode_json(person, text)
     assert person.run("config", "--yes", form).returncode == 0
@@ -153,8 +154,8 @@ def test_print_writes_nothing_but_to_stdout(person: Person) -> None:
     file = opencode_json(person, b'\xef\xbb\xbf{\r\n\t"theme": "dark"\r\n}\r\n')
     done = person.run("config", "--print", "--models", "gpt-5.2")
     assert done.returncode == 0
-    assert jsonc.parse(done.stdout)["theme"] == "dark"
-    assert list(jsonc.parse(done.stdout)["provider"]["openai"]["models"]) == ["gpt-5.2"]
+    assert parser.parse(done.stdout)["theme"] == "dark"
+    assert list(parser.parse(done.stdout)["provider"]["openai"]["models"]) == ["gpt-5.2"]
     assert file.read_bytes() == b'\xef\xbb\xbf{\r\n\t"theme": "dark"\r\n}\r\n'
     assert not backups(file)
 
@@ -180,7 +181,7 @@ def test_reverse_sets_the_address_and_uninstall_takes_that_one_back(person: Pers
     file = opencode_json(person, COMMENTED)
     done = person.run("config", "--yes", "--reverse", "http://127.0.0.1:8080/v1")
     assert "Try: opencode run -m openai/" in done.stdout  # it goes to the proxy by itself
-    options = jsonc.parse(file.read_text())["provider"]["openai"]["options"]
+    options = parser.parse(file.read_text())["provider"]["openai"]["options"]
     assert options == {"baseURL": "http://127.0.0.1:8080/v1"}
     assert person.run("config", "--yes", "--reverse", "http://127.0.0.1:9090/v1").returncode == 0
     done = person.run("config", "--yes", "--uninstall")
@@ -269,7 +270,7 @@ def test_the_plugin_is_named_and_removed_with_its_options(person: Person) -> Non
     assert done.returncode == 0, done.stderr
     assert f"{file} loads the plugin opencode-openai-codex-key@4.4.0" in done.stderr
     assert "transformed twice" in done.stderr
-    after = jsonc.parse(file.read_text())
+    after = parser.parse(file.read_text())
     assert after["plugin"] == ["another"]
     assert "options" not in after["provider"]["openai"]
     assert list(models(file)) == ["gpt-5.2-codex-high", "gpt-5.2"]
@@ -282,7 +283,7 @@ def test_print_leaves_the_plugin_out(person: Person) -> None:
     file = opencode_json(person, WITH_PLUGIN)
     done = person.run("config", "--print")
     assert "transformed twice" in done.stderr
-    assert jsonc.parse(done.stdout)["plugin"] == ["another"]
+    assert parser.parse(done.stdout)["plugin"] == ["another"]
     assert file.read_text() == WITH_PLUGIN
 
 
@@ -320,7 +321,7 @@ def test_at_a_terminal_each_file_is_asked_about(person: Person) -> None:
         child.sendline("y")
         child.expect_exact("--variant high")
         child.wait()
-    assert jsonc.parse(file.read_text())["plugin"] == ["opencode-openai-codex-key@4.4.0", "another"]
+    assert parser.parse(file.read_text())["plugin"] == ["opencode-openai-codex-key@4.4.0", "another"]
     assert "gpt-5.2" in models(file)
 
 

@@ -6,8 +6,8 @@ import pytest
 from support import needed
 from support.commands import Person
 
-from codex_transform import jsonc
 from codex_transform.cli import surroundings
+from codex_transform.jsonc import parser
 from codex_transform.sandbox import Sandbox
 
 ELSEWHERE = "http://127.0.0.1:9/v1"
@@ -43,8 +43,8 @@ def test_what_the_variable_holds_stays() -> None:
     variables, warnings = surroundings.overruled({"OPENCODE_CONFIG_CONTENT": given}, ELSEWHERE, HOSTS)
     text = variables["OPENCODE_CONFIG_CONTENT"]
     assert "/* mine */" in text
-    assert jsonc.parse(text)["theme"] == "dark"
-    options = jsonc.parse(text)["provider"]["openai"]["options"]
+    assert parser.parse(text)["theme"] == "dark"
+    options = parser.parse(text)["provider"]["openai"]["options"]
     assert options == {"baseURL": "https://api.openai.com/v1", "timeout": 1}
     assert len(warnings) == 1
 

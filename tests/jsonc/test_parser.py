@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_transform import jsonc
+from codex_transform.jsonc import parser
 
 TEXTS = st.text() | st.sampled_from(["//", "/* */", ",]", ",}", '"', "\\", "a\\", "// x\n", "{env:A}", "\ufeff"])
 VALUES = st.recursive(
@@ -35,22 +35,22 @@ def tokens(value: object, trailing: random.Random) -> list[str]:
 @given(VALUES, st.randoms(use_true_random=False))
 def test_comments_and_trailing_commas_between_tokens_change_nothing(value: object, rnd: random.Random) -> None:
     text = "".join(rnd.choice(NOISE) + token for token in tokens(value, rnd)) + rnd.choice(NOISE)
-    assert jsonc.parse(text) == value
+    assert parser.parse(text) == value
 
 
 @given(VALUES)
 def test_plain_json_is_read_alike_in_both_modes(value: object) -> None:
     for indent in (None, 2):
         text = json.dumps(value, indent=indent)
-        assert jsonc.parse(text) == jsonc.parse(text, strict=True) == value
+        assert parser.parse(text) == parser.parse(text, strict=True) == value
 
 
 @given(st.text(alphabet='{}[]:,"/*\\\n\r ab1-.e\ufeff', max_size=60) | st.text(max_size=60))
 def test_any_text_is_a_value_or_a_json_error_with_a_place_in_it(text: str) -> None:
     place = None
     try:
-        jsonc.parse(text)
-    except jsonc.JsonError as error:
+        parser.parse(text)
+    except parser.JsonError as error:
         place = (error.line, error.column)
     lines = text.removeprefix("\ufeff").split("\n")
     assert place is None or (0 < place[0] <= len(lines) and 0 < place[1] <= len(lines[place[0] - 1]) + 1)
@@ -61,7 +61,7 @@ def test_any_text_is_a_value_or_a_json_error_with_a_place_in_it(text: str) -> No
     ['"//"', '"/* x */"', '",]"', '"a\\"//b"', '"\\\\"', '["x,]",]', '{"//": "/*", "*/": ",}"}', '"http://h/"'],
 )
 def test_strings_are_never_touched(text: str) -> None:
-    assert jsonc.parse(text) == json.loads(text.replace('",]', '"]') if text.startswith("[") else text)
+    assert parser.parse(text) == json.loads(text.replace('",]', '"]') if text.startswith("[") else text)
 
 
 @pytest.mark.parametrize(
@@ -85,8 +85,8 @@ def test_strings_are_never_touched(text: str) -> None:
     ],
 )
 def test_errors_say_where(text: str, line: int, column: int, reason: str) -> None:
-    with pytest.raises(jsonc.JsonError) as caught:
-        jsonc.parse(text)
+    with pytest.raises(parser.JsonError) as caught:
+        parser.parse(text)
     assert (caught.value.line, caught.value.column) == (line, column)
     assert reason in caught.value.reason
     assert str(caught.value) == f"line {line}, column {column}: {caught.value.reason}"
@@ -94,34 +94,34 @@ def test_errors_say_where(text: str, line: int, column: int, reason: str) -> Non
 
 @pytest.mark.parametrize(("text", "column"), [("{} // x", 4), ("[1, ]", 3), ('{"a": 1,}', 8), ("[1] /* x */", 5)])
 def test_strict_mode_points_at_what_plain_json_has_not(text: str, column: int) -> None:
-    jsonc.parse(text)
-    with pytest.raises(jsonc.JsonError) as caught:
-        jsonc.parse(text, strict=True)
+    parser.parse(text)
+    with pytest.raises(parser.JsonError) as caught:
+        parser.parse(text, strict=True)
     assert caught.value.column == column
 
 
 def test_a_byte_order_mark_is_skipped() -> None:
-    assert jsonc.parse("\ufeff{}") == {}
+    assert parser.parse("\ufeff{}") == {}
 
 
 def test_a_carriage_return_ends_a_line_comment_and_a_line_separator_does_not() -> None:
-    assert jsonc.parse('{ // c\r"x": 1}') == {"x": 1}
-    assert jsonc.parse('{ // c\u2028"x": 1\n}') == {}
+    assert parser.parse('{ // c\r"x": 1}') == {"x": 1}
+    assert parser.parse('{ // c\u2028"x": 1\n}') == {}
 
 
 @pytest.mark.parametrize("text", ["[" * 200_000, "1" * 10_000])
 def test_what_cannot_be_held_is_a_json_error(text: str) -> None:
-    with pytest.raises(jsonc.JsonError):
-        jsonc.parse(text)
+    with pytest.raises(parser.JsonError):
+        parser.parse(text)
 
 
 def test_an_error_never_quotes_the_text() -> None:
-    with pytest.raises(jsonc.JsonError) as caught:
-        jsonc.parse('{"apiKey": "sk-very-secret" "x": sk-other-secret}')
+    with pytest.raises(parser.JsonError) as caught:
+        parser.parse('{"apiKey": "sk-very-secret" "x": sk-other-secret}')
     assert "secret" not in str(caught.value) + repr(caught.value)
 
 
 def test_kinds_are_named_as_json_names_them() -> None:
     values: tuple[object, ...] = (None, True, "", 1, 1.5, [], {})
-    kinds = [jsonc.kind(value) for value in values]
+    kinds = [parser.kind(value) for value in values]
     assert kinds == ["null", "true or false", "text", "a number", "a number", "a list", "an object"]

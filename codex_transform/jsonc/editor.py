@@ -11,8 +11,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from codex_transform import jsonc
-from codex_transform.jsonc_tree import Entry, Node, Step, tree
+from codex_transform.jsonc import parser
+from codex_transform.jsonc.tree import Entry, Node, Step, tree
 
 Path = tuple[Step, ...]
 """Where a value is: the names of members and the numbers of items on the way to it."""
@@ -28,7 +28,7 @@ class Document:
 
     def __init__(self, text: str) -> None:
         """Raises jsonc.JsonError, with the place, if `text` is no valid JSONC."""
-        self.value: Any = jsonc.parse(text)
+        self.value: Any = parser.parse(text)
         self._text = text
         self._root, self._comments = tree(text)
         found = _LINE_END.search(text)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_transform import jsonc
-from codex_transform.jsonc_edit import Document, render
+from codex_transform.jsonc import parser
+from codex_transform.jsonc.editor import Document, render
 
 NAMES = st.sampled_from(["a", "b", "c", "//", "/* */", ",}", '"', "\\", "ключ", ""])
 SCALARS = st.none() | st.booleans() | st.integers() | st.text(max_size=8) | NAMES
@@ -89,7 +89,7 @@ def test_fill_adds_what_is_absent_and_only_inserts(
 ) -> None:
     before = written(theirs, rnd)
     after = Document(before).fill(ours)
-    assert jsonc.parse(after) == filled(theirs, ours)
+    assert parser.parse(after) == filled(theirs, ours)
     assert is_subsequence(before, after)
     assert comments(after) == comments(before)
     assert Document(after).fill(ours) == after
@@ -110,7 +110,7 @@ def test_put_sets_one_value_and_leaves_the_text_around_it(
     replaced = names[-1] in above
     above[names[-1]] = value
     after = Document(before).put(tuple(names), value)
-    assert jsonc.parse(after) == expected
+    assert parser.parse(after) == expected
     if not replaced:
         assert is_subsequence(before, after)
         assert comments(after) == comments(before)
@@ -124,7 +124,7 @@ def test_drop_removes_what_is_named_and_only_deletes(
     every = paths(theirs)
     gone = data.draw(st.sets(st.sampled_from(every), max_size=5)) if every else set()
     after = Document(before).drop(gone)
-    assert jsonc.parse(after) == without(theirs, gone)
+    assert parser.parse(after) == without(theirs, gone)
     assert is_subsequence(after, before)
     if not any(Document(before).has_comment(path) for path in gone):
         assert comments(after) == comments(before)
@@ -219,7 +219,7 @@ def test_has_comment_means_inside_of_the_member() -> None:
 
 
 def test_damaged_text_is_refused_with_its_place() -> None:
-    with pytest.raises(jsonc.JsonError, match="line 2, column 8"):
+    with pytest.raises(parser.JsonError, match="line 2, column 8"):
         Document('{\n  "a": ]\n}')
 
 
