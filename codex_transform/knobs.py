@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-from codex_transform import endpoint
+from codex_transform.endpoint import url as endpoint_url
 from codex_transform.jsonc import parser
 
 _FLAGS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
@@ -76,7 +76,7 @@ def _number(least: int, most: int, unit: str) -> Callable[[object], int]:
 
 def _base_url(value: object) -> str:
     text = _text(value)
-    endpoint.parse(text)
+    endpoint_url.parse(text)
     return text
 
 

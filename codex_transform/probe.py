@@ -21,7 +21,7 @@ import certifi
 
 from codex_transform import __version__, concurrency
 from codex_transform.catalog import Resolved
-from codex_transform.endpoint import Endpoint, codex_headers, unsaid_text
+from codex_transform.endpoint.url import Endpoint, codex_headers, unsaid_text
 from codex_transform.errors import ApiError
 from codex_transform.instructions import Instructions
 from codex_transform.opencode import OpenCodeConfig

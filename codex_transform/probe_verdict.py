@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from codex_transform.endpoint import Endpoint
+from codex_transform.endpoint.url import Endpoint
 from codex_transform.errors import ApiError
 
 CHECK_URL = "Check the base URL."

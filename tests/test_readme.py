@@ -11,9 +11,10 @@ import pytest
 from support import readme
 from support.readme import BOTH, CHINESE, ENGLISH, ROOT, Readme
 
-from codex_transform import catalog, endpoint, opencode, settings
+from codex_transform import catalog, opencode, settings
 from codex_transform.cache_miss import KEPT_FOR
 from codex_transform.cli import main
+from codex_transform.endpoint import url as endpoint_url
 from codex_transform.settings import KNOBS
 from codex_transform.summary import MARKERS
 from codex_transform.usage_store import KEPT_DAYS
@@ -105,10 +106,10 @@ def test_the_base_url_table() -> None:
     for cell, result in table[:-1]:
         results = readme.quoted(result)
         for index, base_url in enumerate(readme.quoted(cell)):
-            assert endpoint.parse(base_url).url == results[min(index, len(results) - 1)]
+            assert endpoint_url.parse(base_url).url == results[min(index, len(results) - 1)]
             tried += 1
     assert tried >= 6
-    assert endpoint.parse("https://h/some/responses").url == "https://h/some/responses"
+    assert endpoint_url.parse("https://h/some/responses").url == "https://h/some/responses"
 
 
 def test_the_table_of_commands() -> None:

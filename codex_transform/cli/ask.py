@@ -10,8 +10,9 @@ from pathlib import Path
 
 import click
 
-from codex_transform import endpoint, settings
+from codex_transform import settings
 from codex_transform.cli import places
+from codex_transform.endpoint import url as endpoint_url
 from codex_transform.private_ca import private_ca
 from codex_transform.probe import Step, probe
 from codex_transform.settings import KNOBS, Loaded
@@ -101,7 +102,7 @@ def attempt(loaded: Loaded, answers: Mapping[str, str]) -> Step | None:
     key = answers.get("api_key") or (known.api_key.get_secret_value() if known.api_key else "")
     if not key:
         return None
-    where = endpoint.parse(answers.get("base_url") or str(known.base_url))
+    where = endpoint_url.parse(answers.get("base_url") or str(known.base_url))
     click.secho(f"Trying {where.origin} …", dim=True, err=True)
     failed = None
     for step in probe(where, key, originator=known.originator, trusted_ca=private_ca(places.home())):
@@ -154,7 +155,7 @@ def _answer(field: str, loaded: Loaded) -> str:
             click.secho(f"  {error.message}", fg="red", err=True)
             continue
         if field == "base_url":
-            click.echo(f"  Requests will go to {endpoint.parse(answer).url}", err=True)
+            click.echo(f"  Requests will go to {endpoint_url.parse(answer).url}", err=True)
         return answer
 
 

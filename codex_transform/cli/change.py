@@ -14,7 +14,7 @@ import click
 
 from codex_transform import config_file
 from codex_transform.cli.ask import is_interactive
-from codex_transform.endpoint import redact
+from codex_transform.endpoint.url import redact
 from codex_transform.jsonc import parser
 from codex_transform.jsonc.editor import Document
 from codex_transform.view.text import plain

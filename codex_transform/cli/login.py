@@ -4,9 +4,9 @@ import sys
 
 import click
 
-from codex_transform import endpoint
 from codex_transform.cli import ask, places
-from codex_transform.endpoint import redact
+from codex_transform.endpoint import url as endpoint_url
+from codex_transform.endpoint.url import redact
 from codex_transform.settings import KNOBS, Loaded
 
 
@@ -34,7 +34,7 @@ def login(base_url: str | None, api_key_stdin: bool, no_check: bool) -> None:
     answers: dict[str, str] = {}
     if base_url is not None:
         answers["base_url"] = ask.checked("base_url", base_url)
-        click.echo(f"Requests will go to {endpoint.parse(answers['base_url']).url}", err=True)
+        click.echo(f"Requests will go to {endpoint_url.parse(answers['base_url']).url}", err=True)
     if api_key_stdin:
         answers["api_key"] = ask.checked("api_key", sys.stdin.readline())
     if not api_key_stdin and ask.is_interactive():
@@ -99,7 +99,10 @@ def whoami() -> None:
     known, sources = loaded.settings, loaded.sources
     rows = [("endpoint", _missing(loaded, "base_url"), "")]
     if known.base_url:
-        rows = [("endpoint", endpoint.parse(known.base_url).url, ""), ("base URL", known.base_url, sources["base_url"])]
+        rows = [
+            ("endpoint", endpoint_url.parse(known.base_url).url, ""),
+            ("base URL", known.base_url, sources["base_url"]),
+        ]
     if known.forward_client_key:
         rows.append(("API key", "the client's own", sources["forward_client_key"]))
     elif known.api_key:

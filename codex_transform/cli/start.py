@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from codex_transform import endpoint
 from codex_transform.cli import ask, places, ports
+from codex_transform.endpoint import url as endpoint_url
 from codex_transform.settings import Loaded
 from codex_transform.shells import TITLES, assignment
 
@@ -63,7 +63,7 @@ def set_options(arguments: Sequence[str]) -> dict[str, str]:
 
 def say_where(loaded: Loaded) -> None:
     """Says where requests go, and where that comes from."""
-    click.echo(f"Requests go to {endpoint.parse(str(loaded.settings.base_url)).url}")
+    click.echo(f"Requests go to {endpoint_url.parse(str(loaded.settings.base_url)).url}")
     click.echo(f"  base URL: {loaded.sources['base_url']}")
     key = "the client's own" if loaded.settings.forward_client_key else loaded.sources["api_key"]
     click.echo(f"  API key: {key}")

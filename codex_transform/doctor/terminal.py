@@ -14,7 +14,7 @@ from urllib.parse import SplitResult, urlsplit
 from codex_transform.cli import surroundings
 from codex_transform.doctor.addon_port import Listener, who_listens
 from codex_transform.doctor.finding import Finding, Patient, fault, ok, warning
-from codex_transform.endpoint import is_loopback
+from codex_transform.endpoint.url import is_loopback
 
 _RUN = "Start OpenCode with `codex-transform run opencode`"
 _AUTHORITIES = ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")

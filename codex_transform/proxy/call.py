@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from mitmproxy import http
 
-from codex_transform.endpoint import Endpoint, unsaid_text
+from codex_transform.endpoint.url import Endpoint, unsaid_text
 from codex_transform.errors import ApiError
 from codex_transform.request import Transformed
 

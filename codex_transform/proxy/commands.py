@@ -15,7 +15,7 @@ from mitmproxy.types import Data
 from pydantic import SecretStr
 
 from codex_transform.catalog import models, resolve
-from codex_transform.endpoint import redact
+from codex_transform.endpoint.url import redact
 from codex_transform.proxy.config import Config
 from codex_transform.proxy.keeping import ORIGINAL
 from codex_transform.proxy.notes import Notes

@@ -15,7 +15,7 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.optmanager import unset
 
 from codex_transform import opencode, settings, shells
-from codex_transform.endpoint import Endpoint, parse, redact
+from codex_transform.endpoint.url import Endpoint, parse, redact
 from codex_transform.errors import ApiError
 from codex_transform.fsutil import NO_HOME, in_home
 from codex_transform.opencode import OpenCodeConfig

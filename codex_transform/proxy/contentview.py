@@ -14,7 +14,7 @@ from typing import Any
 from mitmproxy import http
 from pydantic import ValidationError
 
-from codex_transform.endpoint import below_responses
+from codex_transform.endpoint.url import below_responses
 from codex_transform.proxy.keeping import ORIGINAL
 from codex_transform.proxy.notes import RECORD
 from codex_transform.record import Record

@@ -9,7 +9,7 @@ import re
 from mitmproxy import http, tls
 from mitmproxy.proxy.mode_specs import ReverseMode, UpstreamMode
 
-from codex_transform.endpoint import below_responses, is_our_host
+from codex_transform.endpoint.url import below_responses, is_our_host
 from codex_transform.errors import ApiError, bad_request
 from codex_transform.proxy import call as calls
 from codex_transform.proxy import reply

@@ -15,7 +15,7 @@ from weakref import ref
 from mitmproxy import ctx, http
 from mitmproxy.hooks import UpdateHook
 
-from codex_transform.endpoint import unsaid
+from codex_transform.endpoint.url import unsaid
 from codex_transform.proxy import call as calls
 from codex_transform.proxy.config import Config
 from codex_transform.proxy.shown import dropped, is_wanted

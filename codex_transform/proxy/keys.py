@@ -12,7 +12,7 @@ from copy import copy
 from mitmproxy import http
 from mitmproxy.connection import Connection, Server
 
-from codex_transform.endpoint import Field, redact
+from codex_transform.endpoint.url import Field, redact
 from codex_transform.proxy.call import Call
 
 logger = logging.getLogger(__name__)

@@ -35,7 +35,7 @@ from mitmproxy.proxy.layers.http import (
 )
 from mitmproxy.utils import human
 
-from codex_transform.endpoint import unsaid, unsaid_text
+from codex_transform.endpoint.url import unsaid, unsaid_text
 from codex_transform.errors import ApiError
 from codex_transform.proxy import call as calls
 from codex_transform.proxy import keys, reply

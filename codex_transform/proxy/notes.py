@@ -22,7 +22,7 @@ from mitmproxy.hooks import UpdateHook
 
 from codex_transform import summary, usage
 from codex_transform.cache_miss import Conversations
-from codex_transform.endpoint import unsaid_text
+from codex_transform.endpoint.url import unsaid_text
 from codex_transform.errors import ApiError
 from codex_transform.instructions import Instructions
 from codex_transform.proxy import call as calls

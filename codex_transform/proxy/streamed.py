@@ -9,7 +9,7 @@ import logging
 import time
 from collections.abc import Iterable
 
-from codex_transform.endpoint import unsaid
+from codex_transform.endpoint.url import unsaid
 from codex_transform.errors import ApiError
 from codex_transform.response.stream import AnswerStream
 

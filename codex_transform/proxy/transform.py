@@ -9,7 +9,7 @@ from mitmproxy import http
 from mitmproxy.proxy.mode_specs import ReverseMode
 
 from codex_transform.decoding import DecodingError, decode
-from codex_transform.endpoint import Endpoint, Field, client_session, codex_headers, passed_on
+from codex_transform.endpoint.url import Endpoint, Field, client_session, codex_headers, passed_on
 from codex_transform.errors import ApiError, bad_request
 from codex_transform.proxy import call as calls
 from codex_transform.proxy import keys, reply

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from codex_transform.catalog import Model
-from codex_transform.endpoint import redact
+from codex_transform.endpoint.url import redact
 from codex_transform.sandbox.jsontext import load
 
 UNSUPPORTED = (

@@ -12,7 +12,7 @@ from mitmproxy.io import read_flows_from_paths
 from support.running import MITMDUMP, ROOT, mitmdump
 
 from codex_transform import summary
-from codex_transform.endpoint import redact
+from codex_transform.endpoint.url import redact
 from codex_transform.record import Record
 from codex_transform.sandbox import Sandbox
 

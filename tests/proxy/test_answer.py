@@ -9,7 +9,7 @@ from mitmproxy import http
 from mitmproxy.test import tflow, tutils
 from response.streams import USAGE, answer, block, stream
 
-from codex_transform.endpoint import Endpoint
+from codex_transform.endpoint.url import Endpoint
 from codex_transform.errors import ApiError
 from codex_transform.proxy import call as calls
 from codex_transform.proxy import reply

@@ -6,7 +6,7 @@ import pytest
 from mitmproxy import connection, http
 from mitmproxy.test import tflow, tutils
 
-from codex_transform.endpoint import Endpoint, unsaid
+from codex_transform.endpoint.url import Endpoint, unsaid
 from codex_transform.proxy import keys
 from codex_transform.proxy.call import Call
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_transform.endpoint import parse
+from codex_transform.endpoint.url import parse
 
 
 @pytest.mark.parametrize(

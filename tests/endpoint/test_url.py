@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mitmproxy.http import Headers
 
-from codex_transform import endpoint as ep
+from codex_transform.endpoint import url as endpoint_url
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,7 @@ from codex_transform import endpoint as ep
     ],
 )
 def test_base_url_forms(base_url: str, url: str) -> None:
-    assert ep.parse(base_url).url == url
+    assert endpoint_url.parse(base_url).url == url
 
 
 @pytest.mark.parametrize(
@@ -65,18 +65,18 @@ def test_base_url_forms(base_url: str, url: str) -> None:
 )
 def test_refused_base_urls_say_why(base_url: str, says: str) -> None:
     with pytest.raises(ValueError, match=says) as refused:
-        ep.parse(base_url)
+        endpoint_url.parse(base_url)
     assert "secret" not in str(refused.value)
 
 
 @given(st.text())
 def test_any_text_is_parsed_or_refused(text: str) -> None:
     try:
-        endpoint = ep.parse(text)
+        endpoint = endpoint_url.parse(text)
     except ValueError:
         return
     assert endpoint.path.endswith("/responses")
-    assert ep.parse(endpoint.url) == endpoint
+    assert endpoint_url.parse(endpoint.url) == endpoint
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_any_text_is_parsed_or_refused(text: str) -> None:
     ],
 )
 def test_a_key_in_the_clear_is_noticed(url: str, exposed: bool) -> None:
-    assert ep.parse(url).exposes_key is exposed
+    assert endpoint_url.parse(url).exposes_key is exposed
 
 
 @pytest.mark.parametrize(
@@ -115,18 +115,18 @@ def test_a_key_in_the_clear_is_noticed(url: str, exposed: bool) -> None:
     ],
 )
 def test_paths_that_are_ours(path: str, below: str | None) -> None:
-    assert ep.below_responses(path) == below
+    assert endpoint_url.below_responses(path) == below
 
 
 def test_hosts_that_are_ours() -> None:
-    endpoint = ep.parse("http://127.0.0.1:9000")
+    endpoint = endpoint_url.parse("http://127.0.0.1:9000")
     hosts = ("api.openai.com", "relay.example:8443")
-    assert ep.is_our_host("API.openai.com.", 443, hosts, None)
-    assert ep.is_our_host("relay.example", 8443, hosts, None)
-    assert ep.is_our_host("127.0.0.1", 9000, hosts, endpoint)
-    assert not ep.is_our_host("127.0.0.1", 9001, hosts, endpoint)
-    assert not ep.is_our_host("relay.example", 443, hosts, endpoint)
-    assert not ep.is_our_host("api.openai.com.evil.example", 443, hosts, endpoint)
+    assert endpoint_url.is_our_host("API.openai.com.", 443, hosts, None)
+    assert endpoint_url.is_our_host("relay.example", 8443, hosts, None)
+    assert endpoint_url.is_our_host("127.0.0.1", 9000, hosts, endpoint)
+    assert not endpoint_url.is_our_host("127.0.0.1", 9001, hosts, endpoint)
+    assert not endpoint_url.is_our_host("relay.example", 443, hosts, endpoint)
+    assert not endpoint_url.is_our_host("api.openai.com.evil.example", 443, hosts, endpoint)
 
 
 def test_headers_become_those_of_a_codex_request() -> None:
@@ -147,8 +147,8 @@ def test_headers_become_those_of_a_codex_request() -> None:
             (b"x-custom", b"kept"),
         ]
     )
-    made = ep.codex_headers(authorization="Bearer key", originator="opencode", session="ses_1")
-    fields = [*ep.passed_on(headers.fields), *made]
+    made = endpoint_url.codex_headers(authorization="Bearer key", originator="opencode", session="ses_1")
+    fields = [*endpoint_url.passed_on(headers.fields), *made]
     assert {name.lower(): value for name, value in Headers(fields).items()} == {
         "authorization": "Bearer key",
         "content-type": "application/json",
@@ -165,18 +165,18 @@ def test_headers_become_those_of_a_codex_request() -> None:
 
 @given(st.text(st.characters(), min_size=1))
 def test_any_session_id_becomes_a_legal_header(session: str) -> None:
-    headers = dict(ep.codex_headers(authorization="Bearer key", originator="o", session=session))
+    headers = dict(endpoint_url.codex_headers(authorization="Bearer key", originator="o", session=session))
     assert all(" " <= char <= "~" for char in headers.get(b"session_id", b"").decode())
     assert headers.get(b"session-id") == headers.get(b"session_id")
 
 
 def test_the_client_session_is_found_under_each_name() -> None:
     for name in (b"session_id", b"Session-Id", b"x-session-id"):
-        assert ep.client_session([(b"x", b"y"), (name, b"ses")]) == "ses"
-    assert ep.client_session([(b"session_id", b""), (b"session-id", b"ses")]) == "ses"
-    assert ep.client_session([(b"x-other", b"ses")]) is None
+        assert endpoint_url.client_session([(b"x", b"y"), (name, b"ses")]) == "ses"
+    assert endpoint_url.client_session([(b"session_id", b""), (b"session-id", b"ses")]) == "ses"
+    assert endpoint_url.client_session([(b"x-other", b"ses")]) is None
 
 
 @pytest.mark.parametrize(("key", "shown"), [("sk-1234567890abcdefabcd", "sk-…abcd"), ("short", "…"), ("", "…")])
 def test_a_key_is_shown_by_its_ends_only(key: str, shown: str) -> None:
-    assert ep.redact(key) == shown
+    assert endpoint_url.redact(key) == shown
