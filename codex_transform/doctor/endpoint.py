@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from codex_transform.doctor.finding import Finding, Mark, Patient, ok, warning
 from codex_transform.doctor.terminal import another_proxy
 from codex_transform.endpoint.url import parse
-from codex_transform.instructions import Instructions
+from codex_transform.instructions.store import Instructions
 from codex_transform.private_ca import private_ca
 from codex_transform.probe import probe
 from codex_transform.probe_verdict import CHECK_URL

@@ -4,10 +4,10 @@ always a text to send."""
 import time
 from collections.abc import Iterator
 
-from codex_transform import instructions_cache
-from codex_transform.catalog_fetch import FetchError, check_root, fetch
 from codex_transform.doctor.finding import Finding, Patient, ok, warning
-from codex_transform.instructions import PATHS
+from codex_transform.instructions import cache as instructions_cache
+from codex_transform.instructions.fetch import FetchError, check_root, fetch
+from codex_transform.instructions.store import PATHS
 
 _OLD = 14 * 24 * 3600.0
 _TIMEOUT = 5.0

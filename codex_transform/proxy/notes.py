@@ -24,7 +24,7 @@ from codex_transform import summary, usage
 from codex_transform.cache_miss import Conversations
 from codex_transform.endpoint.url import unsaid_text
 from codex_transform.errors import ApiError
-from codex_transform.instructions import Instructions
+from codex_transform.instructions.store import Instructions
 from codex_transform.proxy import call as calls
 from codex_transform.proxy.aside import Aside
 from codex_transform.proxy.config import Config

@@ -9,7 +9,7 @@ import logging
 import threading
 from contextlib import suppress
 
-from codex_transform.instructions import Instructions
+from codex_transform.instructions.store import Instructions
 from codex_transform.proxy.config import Config
 
 logger = logging.getLogger(__name__)

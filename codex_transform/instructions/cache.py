@@ -14,8 +14,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from codex_transform.catalog_fetch import ETAG_PATTERN
 from codex_transform.fsutil import write_private
+from codex_transform.instructions.fetch import ETAG_PATTERN
 
 Warn = Callable[[str], None]
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from codex_transform.instructions_cache import Entry, load, save
+from codex_transform.instructions.cache import Entry, load, save
 
 ROOT = "https://raw.example/openai/codex"
 ENTRY = Entry(root=ROOT, ref="main", path="p", etag='"e"', checked=1000.5, texts={"m": "text — ünïcode\n"})

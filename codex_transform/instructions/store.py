@@ -15,10 +15,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
-from codex_transform import instructions_cache as cache
 from codex_transform.catalog import Resolved, models
-from codex_transform.catalog_fetch import FetchError, MissingError, check_root, distil, fetch
-from codex_transform.instructions_cache import Entry
+from codex_transform.instructions import cache as instructions_cache
+from codex_transform.instructions.cache import Entry
+from codex_transform.instructions.fetch import FetchError, MissingError, check_root, distil, fetch
 
 PATHS = ("codex-rs/models-manager/models.json", "codex-rs/core/models.json")
 """Where the catalogue lies in the repository of the Codex CLI: since April 2026, and before."""
@@ -166,7 +166,7 @@ class Instructions:
             else:
                 self._failures.pop(ref, None)
                 self._adopt(entry)
-                cache.save(self._folder, entry, self._unsaid.append)
+                instructions_cache.save(self._folder, entry, self._unsaid.append)
         self._unsaid += (
             f"Codex instructions ({', '.join(refs)}) not fetched from {self._root}: {reason}. "
             "Cached or bundled ones are used meanwhile; "
@@ -231,7 +231,7 @@ class Instructions:
 
     def _adopt_cached(self, ref: str) -> None:
         ours = self._entries.get(ref)
-        theirs = cache.load(self._folder, self._root, ref, self._unsaid.append)
+        theirs = instructions_cache.load(self._folder, self._root, ref, self._unsaid.append)
         if theirs and (ours is None or theirs.checked > ours.checked):
             self._adopt(theirs)
 

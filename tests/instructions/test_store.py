@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.raw_host import NEW_PATH, OLD_PATH, Answer, RawHost, catalogue, raw_host
 
 from codex_transform.catalog import models, resolve
-from codex_transform.instructions import CHECK_EVERY, FIRST_RETRY, PINS, Instructions
+from codex_transform.instructions.store import CHECK_EVERY, FIRST_RETRY, PINS, Instructions
 
 CURRENT = [model.slug for model in models() if model.current]
 OLDER = [model for model in models() if not model.current]

@@ -14,15 +14,7 @@ from hypothesis import strategies as st
 from support.certificates import certificate
 from support.raw_host import Answer, RawHost, raw_host
 
-from codex_transform.catalog_fetch import (
-    MAX_BYTES,
-    Fetched,
-    FetchError,
-    MissingError,
-    check_root,
-    distil,
-    fetch,
-)
+from codex_transform.instructions.fetch import MAX_BYTES, Fetched, FetchError, MissingError, check_root, distil, fetch
 
 
 @pytest.fixture(autouse=True)
