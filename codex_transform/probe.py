@@ -29,7 +29,7 @@ from codex_transform.probe_verdict import CHECK_URL, Step, accepted, answered, j
 from codex_transform.request import Context, dump, transform
 from codex_transform.response.errors import from_endpoint
 from codex_transform.response.stream import AnswerStream
-from codex_transform.settings import Settings
+from codex_transform.settings.loader import Settings
 
 __all__ = ["MODEL", "Ask", "Step", "probe"]
 

@@ -11,11 +11,12 @@ import pytest
 from support import readme
 from support.readme import BOTH, CHINESE, ENGLISH, ROOT, Readme
 
-from codex_transform import catalog, opencode, settings
+from codex_transform import catalog, opencode
 from codex_transform.cache_miss import KEPT_FOR
 from codex_transform.cli import main
 from codex_transform.endpoint import url as endpoint_url
-from codex_transform.settings import KNOBS
+from codex_transform.settings import loader
+from codex_transform.settings.loader import KNOBS
 from codex_transform.summary import MARKERS
 from codex_transform.usage_store import KEPT_DAYS
 
@@ -202,7 +203,7 @@ def test_the_examples_of_configuration(tmp_path: Path) -> None:
     file = tmp_path / "openai-codex-auth-config.json"
     file.write_text(own)
     file.chmod(0o600)
-    loaded = settings.load({}, {}, file, opencode.OpenCodeConfig())
+    loaded = loader.load({}, {}, file, opencode.OpenCodeConfig())
     assert not loaded.problems
     assert {knob.key for knob in KNOBS if str(file) in loaded.sources[knob.field]} == json.loads(own).keys()
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import click
 
-from codex_transform import settings
 from codex_transform.cli import places
 from codex_transform.endpoint import url as endpoint_url
 from codex_transform.private_ca import private_ca
 from codex_transform.probe import Step, probe
-from codex_transform.settings import KNOBS, Loaded
+from codex_transform.settings import loader
+from codex_transform.settings.loader import KNOBS, Loaded
 
 NEEDED = ("base_url", "api_key")
 """The settings without which there is nothing to do."""
@@ -136,7 +136,7 @@ def keep(file: Path, answers: Mapping[str, str]) -> None:
 def save(file: Path, updates: Mapping[str, str | None]) -> None:
     """Changes the config file as `settings.save` does. Raises ClickException when that cannot be done."""
     try:
-        settings.save(file, updates)
+        loader.save(file, updates)
     except ValueError as error:
         message = str(error)
         raise click.ClickException(f"{message[:1].upper()}{message[1:]}.") from None

@@ -7,7 +7,7 @@ import click
 from codex_transform.cli import ask, places
 from codex_transform.endpoint import url as endpoint_url
 from codex_transform.endpoint.url import redact
-from codex_transform.settings import KNOBS, Loaded
+from codex_transform.settings.loader import KNOBS, Loaded
 
 
 @click.command(

@@ -11,8 +11,9 @@ from pathlib import Path
 import click
 
 import codex_transform
-from codex_transform import opencode, settings
-from codex_transform.settings import Loaded
+from codex_transform import opencode
+from codex_transform.settings import loader
+from codex_transform.settings.loader import Loaded
 
 _HOME = "USERPROFILE" if sys.platform == "win32" else "HOME"
 
@@ -65,4 +66,4 @@ def addon() -> Path:
 def load(options: Mapping[str, object] | None = None) -> Loaded:
     """The settings in force here and now; `options` are mitmproxy's that the user gave. Raises ClickException."""
     client, _ = opencode.load(os.environ, folder(), home())
-    return settings.load(options or {}, os.environ, config_file(), client)
+    return loader.load(options or {}, os.environ, config_file(), client)

@@ -10,7 +10,7 @@ import click
 from codex_transform import opencode
 from codex_transform.cli import ask, foreground, places, proxy_process, surroundings, trust
 from codex_transform.cli.proxy_process import ProxyProcess
-from codex_transform.settings import Settings
+from codex_transform.settings.loader import Settings
 
 _UPSTREAM = Path(__file__).resolve().parent.parent / "proxy" / "upstream.py"
 

@@ -9,7 +9,7 @@ from codex_transform.instructions.store import Instructions
 from codex_transform.private_ca import private_ca
 from codex_transform.probe import probe
 from codex_transform.probe_verdict import CHECK_URL
-from codex_transform.settings import KNOBS
+from codex_transform.settings.loader import KNOBS
 
 _TIMEOUT = 15.0
 _ON_THE_WAY = ("dns", "tcp", "tls")

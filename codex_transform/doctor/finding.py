@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from codex_transform.opencode import OpenCodeConfig
-from codex_transform.settings import Loaded
+from codex_transform.settings.loader import Loaded
 
 Mark = Literal["ok", "warning", "fault"]
 """`fault`: it does not work. `warning`: it works for now, or for some."""

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from codex_transform.doctor.finding import Finding, Patient, fault, ok, warning
 from codex_transform.endpoint.url import parse, redact
-from codex_transform.settings import KNOBS, Problem
+from codex_transform.settings.loader import KNOBS, Problem
 
 
 def file(patient: Patient) -> Iterator[Finding]:

@@ -14,12 +14,13 @@ from mitmproxy import ctx, exceptions
 from mitmproxy.addonmanager import Loader
 from mitmproxy.optmanager import unset
 
-from codex_transform import opencode, settings, shells
+from codex_transform import opencode, shells
 from codex_transform.endpoint.url import Endpoint, parse, redact
 from codex_transform.errors import ApiError
 from codex_transform.fsutil import NO_HOME, in_home
 from codex_transform.opencode import OpenCodeConfig
-from codex_transform.settings import KNOBS, Problem, Settings
+from codex_transform.settings import loader
+from codex_transform.settings.loader import KNOBS, Problem, Settings
 
 logger = logging.getLogger(__name__)
 
@@ -112,7 +113,7 @@ class Config:
         given = _given()
         if self._key:
             given["codex_api_key"] = self._key
-        loaded = settings.load(given, self._environ, self.config_file, self.opencode)
+        loaded = loader.load(given, self._environ, self.config_file, self.opencode)
         self.settings, self.sources, self._problems = loaded.settings, loaded.sources, loaded.problems
         self.endpoint = parse(self.settings.base_url) if self.settings.base_url else None
         instructions = self.settings.instructions_file

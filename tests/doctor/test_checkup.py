@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from codex_transform import settings
 from codex_transform.doctor.checkup import GROUPS, Group, examine
 from codex_transform.doctor.finding import Finding, Patient, ok
 from codex_transform.opencode import OpenCodeConfig
+from codex_transform.settings import loader
 
 
 @pytest.fixture
 def patient(tmp_path: Path) -> Patient:
     client = OpenCodeConfig()
-    loaded = settings.load({}, {}, tmp_path / "none.json", client)
+    loaded = loader.load({}, {}, tmp_path / "none.json", client)
     return Patient({"PATH": os.defpath}, tmp_path, tmp_path, loaded, client, ())
 
 

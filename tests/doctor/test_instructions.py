@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from support.raw_host import NEW_PATH, Answer, RawHost, catalogue, raw_host
 
-from codex_transform import settings
 from codex_transform.doctor import instructions
 from codex_transform.doctor.finding import Finding, Patient
 from codex_transform.instructions.store import Instructions
 from codex_transform.opencode import OpenCodeConfig
+from codex_transform.settings import loader
 
 
 def patient(home: Path, root: str) -> Patient:
     client = OpenCodeConfig()
-    loaded = settings.load({}, {"CODEX_CATALOG_URL": root}, home / "none.json", client)
+    loaded = loader.load({}, {"CODEX_CATALOG_URL": root}, home / "none.json", client)
     return Patient({"PATH": os.defpath}, home, home, loaded, client, ())
 
 

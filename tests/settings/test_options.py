@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from codex_transform.knobs import KNOBS, Settings
+from codex_transform.settings.options import KNOBS, Settings
 
 READ = {knob.field: knob.read for knob in KNOBS}
 
