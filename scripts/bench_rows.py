@@ -174,7 +174,7 @@ def start(bench: Bench, haste: int) -> list[Result]:
 def transform(bench: Bench, haste: int) -> list[Result]:
     """The addon's own part of a request, without a proxy: bytes to bytes."""
     from codex_transform.instructions.store import Instructions
-    from codex_transform.opencode import OpenCodeConfig
+    from codex_transform.opencode.config import OpenCodeConfig
     from codex_transform.request import Context, dump, parse
     from codex_transform.request import transform as rewrite
 

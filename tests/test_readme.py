@@ -11,10 +11,11 @@ import pytest
 from support import readme
 from support.readme import BOTH, CHINESE, ENGLISH, ROOT, Readme
 
-from codex_transform import catalog, opencode
+from codex_transform import catalog
 from codex_transform.cache_miss import KEPT_FOR
 from codex_transform.cli import main
 from codex_transform.endpoint import url as endpoint_url
+from codex_transform.opencode import config as opencode_config
 from codex_transform.settings import loader
 from codex_transform.settings.loader import KNOBS
 from codex_transform.summary import MARKERS
@@ -185,11 +186,11 @@ def test_markers_and_bounds() -> None:
 # -- examples ---------------------------------------------------------------------------------------------------------
 
 
-def loaded_by_opencode(text: str, home: Path) -> opencode.OpenCodeConfig:
+def loaded_by_opencode(text: str, home: Path) -> opencode_config.OpenCodeConfig:
     file = home / ".config" / "opencode" / "opencode.json"
     file.parent.mkdir(parents=True)
     file.write_text(text)
-    config, warnings = opencode.load({}, home, home)
+    config, warnings = opencode_config.load({}, home, home)
     assert not warnings
     return config
 
@@ -203,7 +204,7 @@ def test_the_examples_of_configuration(tmp_path: Path) -> None:
     file = tmp_path / "openai-codex-auth-config.json"
     file.write_text(own)
     file.chmod(0o600)
-    loaded = loader.load({}, {}, file, opencode.OpenCodeConfig())
+    loaded = loader.load({}, {}, file, opencode_config.OpenCodeConfig())
     assert not loaded.problems
     assert {knob.key for knob in KNOBS if str(file) in loaded.sources[knob.field]} == json.loads(own).keys()
 

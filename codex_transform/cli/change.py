@@ -12,11 +12,11 @@ from typing import NoReturn
 
 import click
 
-from codex_transform import config_file
 from codex_transform.cli.ask import is_interactive
 from codex_transform.endpoint.url import redact
 from codex_transform.jsonc import parser
 from codex_transform.jsonc.editor import Document
+from codex_transform.opencode import editor as opencode_editor
 from codex_transform.view.text import plain
 
 # What may be a key, in a line of a diff: the value of a member named so, or a text that looks like one. What OpenCode
@@ -39,7 +39,7 @@ def apply(path: Path, before: str, after: str, *, yes: bool, ask: str = "Write t
     if read(path) != before:
         fail(f"{path} was changed meanwhile by another program. Nothing was written: run this again.")
     try:
-        backup = config_file.write(path, after)
+        backup = opencode_editor.write(path, after)
     except ValueError as error:
         fail(f"{error}.")
     click.echo(f"Wrote {path}." + (f" As it was: {backup}" if backup else ""))
@@ -69,7 +69,7 @@ def agreed(question: str, *, yes: bool) -> bool:
 def read(path: Path) -> str:
     """The text of a file, empty if there is none. Raises ClickException."""
     try:
-        return config_file.read(path)
+        return opencode_editor.read(path)
     except ValueError as error:
         fail(f"{error}.")
 

@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 
 import click
 
-from codex_transform import config_file, opencode_models, plugin
 from codex_transform.cli import change, places
 from codex_transform.jsonc.editor import Document, render
+from codex_transform.opencode import editor as opencode_editor
+from codex_transform.opencode import legacy_plugin, provider_models
 from codex_transform.view.text import plain
 
 _SCHEMA = "https://opencode.ai/config.json"
@@ -61,21 +62,21 @@ def config(
     if file and project:
         raise click.UsageError("--file and --project name two files: give one of them")
     home, folder = places.home(), places.folder()
-    path = file or config_file.target(os.environ, folder, home, project=project)
+    path = file or opencode_editor.target(os.environ, folder, home, project=project)
     if reverse is not None:
         reverse = _proxy_url(reverse)
     try:
-        chosen = opencode_models.choose(() if models is None else _names(models))
+        chosen = provider_models.choose(() if models is None else _names(models))
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--models") from None
     if uninstall:
         ours: dict[str, Any] = {}
         for each in [form] if form else ["modern", "legacy"]:
-            ours |= opencode_models.entries(chosen, legacy=each == "legacy")
+            ours |= provider_models.entries(chosen, legacy=each == "legacy")
         _uninstall(path, ours, reverse, to_stdout=to_stdout, yes=yes)
         return
-    members = opencode_models.entries(chosen, legacy=form == "legacy")
-    found = plugin.find(os.environ, folder, home)
+    members = provider_models.entries(chosen, legacy=form == "legacy")
+    found = legacy_plugin.find(os.environ, folder, home)
     before = change.read(path)
     after = _filled(path, _without_plugin(path, before) if to_stdout else before, members, reverse)
     _tell_plugins(found)
@@ -101,16 +102,16 @@ def _uninstall(path: Path, ours: dict[str, Any], reverse: str | None, *, to_stdo
     before = change.read(path)
     if change.is_blank(before):
         change.fail(f"{path} does not exist, or is empty: there is nothing to take out.")
-    names = opencode_models.nested(ours)
+    names = provider_models.nested(ours)
     if reverse is not None:
         names["provider"]["openai"]["options"] = {"baseURL": reverse}
     document = change.document(path, before)
-    after = document.drop(opencode_models.written(document, names))
+    after = document.drop(provider_models.written(document, names))
     if to_stdout:
         click.echo(after.encode(), nl=False)  # bytes: line ends stay
         return
     remaining = Document(after)
-    paths = [(*opencode_models.MODELS, name) for name in ours]
+    paths = [(*provider_models.MODELS, name) for name in ours]
     left = [".".join(each) for each in paths if remaining.has(each)]
     if remaining.has(_PROXY_URL):
         left.append(f"{'.'.join(_PROXY_URL)} (to take it out, name it with --reverse)")
@@ -124,7 +125,7 @@ def _uninstall(path: Path, ours: dict[str, Any], reverse: str | None, *, to_stdo
         _decline()
 
 
-def _tell_plugins(found: Iterable[plugin.Found]) -> None:
+def _tell_plugins(found: Iterable[legacy_plugin.Found]) -> None:
     for path, entry in found:
         what = f"{path} loads the plugin {entry}" if entry else f"{path} is a plugin of OpenCode's"
         click.secho(
@@ -132,7 +133,7 @@ def _tell_plugins(found: Iterable[plugin.Found]) -> None:
         )
 
 
-def _remove_plugins(found: Iterable[plugin.Found], *, yes: bool) -> bool:
+def _remove_plugins(found: Iterable[legacy_plugin.Found], *, yes: bool) -> bool:
     """Takes the plugins out of each file where that is agreed to; whether any file was written."""
     any_done = False
     for path, is_list in dict.fromkeys((each.file, bool(each.entry)) for each in found):
@@ -141,7 +142,7 @@ def _remove_plugins(found: Iterable[plugin.Found], *, yes: bool) -> bool:
                 before = change.read(path)
                 done = change.apply(path, before, _without_plugin(path, before), yes=yes, ask="Remove it?")
             elif done := change.agreed(f"Move {path} aside?", yes=yes):
-                click.echo(f"Moved to {config_file.move_aside(path)}.")
+                click.echo(f"Moved to {opencode_editor.move_aside(path)}.")
         except ValueError as error:
             change.fail(f"{error}.")
         if not done:
@@ -154,17 +155,17 @@ def _without_plugin(path: Path, text: str) -> str:
     if change.is_blank(text):
         return text
     document = change.document(path, text)
-    return document.drop(plugin.removal(document))
+    return document.drop(legacy_plugin.removal(document))
 
 
 def _filled(path: Path, text: str, members: dict[str, Any], reverse: str | None) -> str:
     """The file's text with all that it lacks of the entries `members`."""
     try:
         if change.is_blank(text):
-            text = render({"$schema": _SCHEMA, **opencode_models.nested(members)})
+            text = render({"$schema": _SCHEMA, **provider_models.nested(members)})
         else:
             document = change.document(path, text)
-            text = document.fill(opencode_models.additions(document.value, members))
+            text = document.fill(provider_models.additions(document.value, members))
         return text if reverse is None else Document(text).put(_PROXY_URL, reverse)
     except ValueError as error:
         change.fail(f"{path}: {error}: mend it there first. Nothing was written.")
@@ -173,7 +174,7 @@ def _filled(path: Path, text: str, members: dict[str, Any], reverse: str | None)
 def _tell_kept(path: Path, text: str, members: dict[str, Any]) -> None:
     """Says which of the user's values differ from what would be written and stay."""
     value = {} if change.is_blank(text) else change.document(path, text).value
-    kept = list(opencode_models.differing(value, opencode_models.nested(members)))
+    kept = list(provider_models.differing(value, provider_models.nested(members)))
     if kept:
         click.echo(f"Kept as {path} has it:")
     for where, theirs, ours in kept[:_MOST_KEPT]:

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 
 import click
 
-from codex_transform import __version__, opencode
+from codex_transform import __version__
 from codex_transform.cli import places
 from codex_transform.doctor import checkup
 from codex_transform.doctor.finding import Finding, Mark, Patient
+from codex_transform.opencode import config as opencode_config
 from codex_transform.view.text import plain
 
 _MARKS: dict[Mark, str] = {"ok": "✓", "warning": "!", "fault": "✗"}
@@ -47,7 +48,7 @@ def doctor(offline: bool, model: str | None, port: int, as_json: bool) -> None:
 def _patient(offline: bool, model: str | None, port: int) -> Patient:
     home, folder = places.home(), places.folder()
     loaded = places.load()
-    client, warnings = opencode.load(os.environ, folder, home)
+    client, warnings = opencode_config.load(os.environ, folder, home)
     return Patient(
         environ=dict(os.environ),
         cwd=folder,

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 import codex_transform
-from codex_transform import opencode
+from codex_transform.opencode import config as opencode_config
 from codex_transform.settings import loader
 from codex_transform.settings.loader import Loaded
 
@@ -65,5 +65,5 @@ def addon() -> Path:
 
 def load(options: Mapping[str, object] | None = None) -> Loaded:
     """The settings in force here and now; `options` are mitmproxy's that the user gave. Raises ClickException."""
-    client, _ = opencode.load(os.environ, folder(), home())
+    client, _ = opencode_config.load(os.environ, folder(), home())
     return loader.load(options or {}, os.environ, config_file(), client)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
-from codex_transform import opencode
 from codex_transform.cli import ask, foreground, places, proxy_process, surroundings, trust
 from codex_transform.cli.proxy_process import ProxyProcess
+from codex_transform.opencode import config as opencode_config
 from codex_transform.settings.loader import Settings
 
 _UPSTREAM = Path(__file__).resolve().parent.parent / "proxy" / "upstream.py"
@@ -62,7 +62,7 @@ def run(web: bool, command: tuple[str, ...]) -> None:
 def _variables(settings: Settings, proxy: ProxyProcess, folder: Path) -> tuple[dict[str, str], list[str]]:
     """What is set for the command alone, and what to tell about it."""
     found, notes = surroundings.proxied(os.environ, proxy.url, settings.hosts)
-    client, _ = opencode.load(os.environ, places.folder(), places.home())
+    client, _ = opencode_config.load(os.environ, places.folder(), places.home())
     parts = [
         surroundings.overruled(os.environ, client.client_base_url, settings.hosts),
         trust.variables(os.environ, proxy.authority, folder),

@@ -3,12 +3,14 @@
 from collections.abc import Iterator
 from typing import Any
 
-from codex_transform import catalog, opencode_files, plugin, shells
+from codex_transform import catalog, shells
 from codex_transform.cli import surroundings
 from codex_transform.doctor import runtime
 from codex_transform.doctor.finding import Finding, Patient, fault, ok, warning
 from codex_transform.doctor.terminal import is_meant_for_us
 from codex_transform.jsonc import parser
+from codex_transform.opencode import legacy_plugin
+from codex_transform.opencode import paths as opencode_paths
 
 _OLDEST = (1, 1)
 # Where `provider.openai.baseURL` was first seen not to matter; 1.1.65 and 1.3.2 do not start with it.
@@ -45,7 +47,7 @@ def configuration(patient: Patient) -> Iterator[Finding]:
             )
             mend = "Take it out there; `codex-transform login` keeps the base URL."
             found.append((fault if numbers else warning)("configuration", says, mend))
-    names = [source.name for source in opencode_files.read(patient.environ, patient.cwd, patient.home).sources]
+    names = [source.name for source in opencode_paths.read(patient.environ, patient.cwd, patient.home).sources]
     yield from found or [ok("configuration", ", ".join(dict.fromkeys(names)) or "none, and none is needed")]
 
 
@@ -66,7 +68,7 @@ def models(patient: Patient) -> Iterator[Finding]:
 
 def plugins(patient: Patient) -> Iterator[Finding]:
     """The plugin that this replaces, still there."""
-    found = plugin.find(patient.environ, patient.cwd, patient.home)
+    found = legacy_plugin.find(patient.environ, patient.cwd, patient.home)
     for each in found:
         says = f"{each.entry or each.file.name} is still loaded ({each.file}): both at once transform a request twice"
         mend = "Run `codex-transform config`, which offers to take it out." if each.entry else f"Delete {each.file}."
@@ -103,12 +105,12 @@ def _complaint(patient: Patient, message: str) -> Finding:
 
 
 def _files(patient: Patient) -> list[Any]:
-    return list(dict.fromkeys(opencode_files.paths(patient.environ, patient.cwd, patient.home)))
+    return list(dict.fromkeys(opencode_paths.paths(patient.environ, patient.cwd, patient.home)))
 
 
 def _models(patient: Patient) -> list[str]:
     names: list[str] = []
-    for source in opencode_files.read(patient.environ, patient.cwd, patient.home).sources:
+    for source in opencode_paths.read(patient.environ, patient.cwd, patient.home).sources:
         try:
             value: Any = parser.parse(source.text)
         except parser.JsonError:

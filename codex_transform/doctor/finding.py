@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from codex_transform.opencode import OpenCodeConfig
+from codex_transform.opencode.config import OpenCodeConfig
 from codex_transform.settings.loader import Loaded
 
 Mark = Literal["ok", "warning", "fault"]

@@ -14,11 +14,12 @@ from mitmproxy import ctx, exceptions
 from mitmproxy.addonmanager import Loader
 from mitmproxy.optmanager import unset
 
-from codex_transform import opencode, shells
+from codex_transform import shells
 from codex_transform.endpoint.url import Endpoint, parse, redact
 from codex_transform.errors import ApiError
 from codex_transform.fsutil import NO_HOME, in_home
-from codex_transform.opencode import OpenCodeConfig
+from codex_transform.opencode import config as opencode_config
+from codex_transform.opencode.config import OpenCodeConfig
 from codex_transform.settings import loader
 from codex_transform.settings.loader import KNOBS, Problem, Settings
 
@@ -80,7 +81,7 @@ class Config:
         now = time.monotonic()
         if now - self._looked >= _LOOK_EVERY:
             self._looked = now
-            if opencode.signature(self._files) != self._signature:
+            if opencode_config.signature(self._files) != self._signature:
                 self._reload()
 
     def require_endpoint(self) -> Endpoint:
@@ -109,7 +110,7 @@ class Config:
         return True
 
     def _reload(self) -> None:
-        self.opencode, warnings = opencode.load(self._environ, self._cwd, self.home.parent)
+        self.opencode, warnings = opencode_config.load(self._environ, self._cwd, self.home.parent)
         given = _given()
         if self._key:
             given["codex_api_key"] = self._key
@@ -119,7 +120,7 @@ class Config:
         instructions = self.settings.instructions_file
         self.override = _text(instructions) if instructions else None
         self._files = (self.config_file, *([instructions] if instructions else []), *self.opencode.files)
-        self._signature = opencode.signature(self._files)
+        self._signature = opencode_config.signature(self._files)
         self._say(warnings)
         self._say(problem.message for problem in self._problems)
         self._say(self._advice(loaded.sources))

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from codex_transform.catalog import Resolved, resolve
-from codex_transform.opencode import ModelOptions
+from codex_transform.opencode.config import ModelOptions
 from codex_transform.request import bridge, envelope, fields, prompt
 from codex_transform.request.body import dump, parse
 from codex_transform.request.items import message, tidy

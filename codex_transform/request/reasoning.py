@@ -9,7 +9,7 @@ from typing import Any
 
 from codex_transform.catalog import EFFORTS, Model, Resolved, clamp
 from codex_transform.errors import bad_request
-from codex_transform.opencode import ModelOptions
+from codex_transform.opencode.config import ModelOptions
 
 # OpenAI's API takes auto, concise and detailed; no summary is said by leaving it out. The other words are those
 # that people write in configurations of the Codex CLI and of OpenCode plugins.

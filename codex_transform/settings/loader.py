@@ -18,7 +18,7 @@ from pydantic import SecretStr
 
 from codex_transform.fsutil import write_private
 from codex_transform.jsonc import parser
-from codex_transform.opencode import OpenCodeConfig
+from codex_transform.opencode.config import OpenCodeConfig
 from codex_transform.settings.options import KNOBS, Knob, Settings
 
 __all__ = ["KNOBS", "Knob", "Loaded", "Problem", "Settings", "load", "save"]

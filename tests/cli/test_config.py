@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from support.commands import Person
 
-from codex_transform import opencode_models
 from codex_transform.jsonc import parser
 from codex_transform.jsonc.editor import Document
+from codex_transform.opencode import provider_models
 
 SECRET = "sk-of-another-provider-0123456789"
 COMMENTED = f"""\
@@ -55,7 +55,7 @@ def test_an_empty_home_gets_a_file_with_all_models(person: Person) -> None:
     file = opencode_json(person)
     done = person.run("config", "--yes")
     assert done.returncode == 0, done.stderr
-    assert models(file) == opencode_models.entries(opencode_models.choose())
+    assert models(file) == provider_models.entries(provider_models.choose())
     assert f"Wrote {file}." in done.stdout
     assert "Try: codex-transform run opencode run -m openai/" in done.stdout
     assert "\x1b" not in done.stdout
@@ -212,7 +212,7 @@ def test_uninstall_gives_the_file_back(form: str, person: Person) -> None:
 def test_uninstall_leaves_what_was_changed_since_and_says_so(person: Person) -> None:
     file = opencode_json(person, "{}")
     assert person.run("config", "--yes").returncode == 0
-    path = (*opencode_models.MODELS, "gpt-5.2", "options", "reasoningEffort")
+    path = (*provider_models.MODELS, "gpt-5.2", "options", "reasoningEffort")
     file.write_text(Document(file.read_text()).put(path, "low"))
     done = person.run("config", "--yes", "--uninstall")
     assert "  provider.openai.models.gpt-5.2\n" in done.stdout

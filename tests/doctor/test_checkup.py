@@ -10,7 +10,7 @@ import pytest
 
 from codex_transform.doctor.checkup import GROUPS, Group, examine
 from codex_transform.doctor.finding import Finding, Patient, ok
-from codex_transform.opencode import OpenCodeConfig
+from codex_transform.opencode.config import OpenCodeConfig
 from codex_transform.settings import loader
 
 

@@ -10,7 +10,7 @@ import programs
 import pytest
 from support.running import OpenCode
 
-from codex_transform import opencode_models
+from codex_transform.opencode import provider_models
 
 # The gate runs these besides: each starts whole programs.
 pytestmark = pytest.mark.gate
@@ -27,7 +27,7 @@ def test_opencode_lists_every_model(form: str, version: str, opencode: Make) -> 
     client.configured(form)
     done = client.run("models", "openai")
     assert done.returncode == 0, done.stderr
-    wanted = opencode_models.entries(opencode_models.choose(), legacy=form == "--legacy")
+    wanted = provider_models.entries(provider_models.choose(), legacy=form == "--legacy")
     assert {f"openai/{name}" for name in wanted} <= set(done.stdout.split())
 
 

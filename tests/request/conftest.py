@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from codex_transform.opencode import ModelOptions
+from codex_transform.opencode.config import ModelOptions
 from codex_transform.request import Context, Transformed, dump, parse, transform
 
 INSTRUCTIONS = "Codex instructions for the tests."

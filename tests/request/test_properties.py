@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from codex_transform.catalog import EFFORTS, aliases, models
 from codex_transform.errors import ApiError
-from codex_transform.opencode import ModelOptions
+from codex_transform.opencode.config import ModelOptions
 from codex_transform.request import Context, dump, parse, transform
 from codex_transform.request.fields import REFUSED
 

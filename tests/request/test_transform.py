@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from codex_transform.catalog import Resolved
-from codex_transform.opencode import ModelOptions
+from codex_transform.opencode.config import ModelOptions
 from codex_transform.request import Context, dump, parse, transform
 
 TOOLS = [{"type": "function", "name": "bash", "parameters": {"type": "object", "properties": {}}}]

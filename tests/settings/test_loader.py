@@ -11,7 +11,7 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from codex_transform.opencode import OpenCodeConfig
+from codex_transform.opencode.config import OpenCodeConfig
 from codex_transform.settings.loader import KNOBS, Knob, Loaded, Settings, load, save
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")

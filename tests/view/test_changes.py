@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from request.test_properties import CONTEXT, PROMPT, anything, contexts, requests
 
-from codex_transform.opencode import ModelOptions
+from codex_transform.opencode.config import ModelOptions
 from codex_transform.request import Context, dump, parse, transform
 from codex_transform.view.changes import Change, changes
 from codex_transform.view.steps import BRIDGE, FORM, ID, MOVED, ORPHAN, OTHER, REFERENCE, ROLE

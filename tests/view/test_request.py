@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from request.test_properties import anything, contexts, requests
 
-from codex_transform.opencode import ModelOptions
+from codex_transform.opencode.config import ModelOptions
 from codex_transform.record import Record, Source
 from codex_transform.request import Context, dump, parse, transform
 from codex_transform.view.request import render

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from codex_transform import catalog
 from codex_transform.jsonc import parser
 from codex_transform.jsonc.editor import Document, render
-from codex_transform.opencode_models import additions, choose, differing, entries, nested, written
+from codex_transform.opencode.provider_models import additions, choose, differing, entries, nested, written
 
 EVERYTHING = choose()
 MODERN = entries(EVERYTHING)

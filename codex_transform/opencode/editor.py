@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from codex_transform import opencode_files
 from codex_transform.fsutil import patiently
+from codex_transform.opencode import paths as opencode_paths
 
 # What makes a file writable.
 _WRITABLE = "attrib -r" if os.name == "nt" else "chmod u+w"
@@ -25,10 +25,10 @@ def target(environ: Mapping[str, str], cwd: Path, home: Path, *, project: bool =
     OpenCode. A project is the git worktree around `cwd`, else `cwd` alone, and its innermost file counts.
     """
     if project:
-        top = next((folder for folder in (cwd, *cwd.parents) if opencode_files.is_worktree(folder)), cwd)
+        top = next((folder for folder in (cwd, *cwd.parents) if opencode_paths.is_worktree(folder)), cwd)
         folders = [folder for folder in (cwd, *cwd.parents) if folder.is_relative_to(top)]
     else:
-        folders = [opencode_files.paths(environ, cwd, home)[0].parent]
+        folders = [opencode_paths.paths(environ, cwd, home)[0].parent]
     names = ("opencode.jsonc", "opencode.json")
     there = (folder / name for folder in folders for name in names if os.path.lexists(folder / name))
     return next(there, folders[-1] / names[1])

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from codex_transform import config_file
-from codex_transform.config_file import move_aside, read, target, write
+from codex_transform.opencode import editor as opencode_editor
+from codex_transform.opencode.editor import move_aside, read, target, write
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="modes and links are other things there")
 
@@ -165,5 +165,5 @@ def test_nothing_is_left_when_the_last_step_fails(tmp_path: Path) -> None:
     folder = tmp_path / "opencode.json"
     folder.mkdir()
     with pytest.raises(ValueError, match="cannot be written"):
-        config_file.write(folder, "new")
+        opencode_editor.write(folder, "new")
     assert list(tmp_path.iterdir()) == [folder]

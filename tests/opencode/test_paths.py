@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from codex_transform import opencode_files
-from codex_transform.opencode_files import Found, paths, read, signature
+from codex_transform.opencode import paths as opencode_paths
+from codex_transform.opencode.paths import Found, paths, read, signature
 
 
 @pytest.fixture
@@ -261,4 +261,4 @@ def test_this_machines_administrator_is_asked_last(tmp_path: Path, home: Path) -
     assert [path.name for path in last] == ["opencode.json", "opencode.jsonc"]
     assert last[0].is_absolute()
     assert not last[0].is_relative_to(tmp_path)
-    assert opencode_files.paths({"OPENCODE_TEST_MANAGED_CONFIG_DIR": ""}, home, home)[-2:] == last
+    assert opencode_paths.paths({"OPENCODE_TEST_MANAGED_CONFIG_DIR": ""}, home, home)[-2:] == last

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from codex_transform import plugin
 from codex_transform.jsonc import parser
 from codex_transform.jsonc.editor import Document
-from codex_transform.plugin import Found
+from codex_transform.opencode import legacy_plugin
+from codex_transform.opencode.legacy_plugin import Found
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ def put(path: Path, content: object) -> Path:
 
 
 def find(project: Path, home: Path, **environ: str) -> list[Found]:
-    return plugin.find({"OPENCODE_TEST_MANAGED_CONFIG_DIR": str(home / "managed"), **environ}, project, home)
+    return legacy_plugin.find({"OPENCODE_TEST_MANAGED_CONFIG_DIR": str(home / "managed"), **environ}, project, home)
 
 
 ENTRIES = [
@@ -169,7 +169,7 @@ TEMPLATE = {
 
 def removed(configuration: dict[str, Any]) -> Any:
     document = Document(json.dumps(configuration, indent=2))
-    return parser.parse(document.drop(plugin.removal(document)))
+    return parser.parse(document.drop(legacy_plugin.removal(document)))
 
 
 def test_removal_takes_the_entry_and_the_options_that_came_with_it() -> None:
@@ -202,10 +202,10 @@ def test_removal_leaves_other_plugins_and_what_the_user_set() -> None:
     [{}, {"plugin": ["one"], "provider": {"openai": {"options": TEMPLATE}}}, {"plugin": "opencode-openai-codex-key"}],
 )
 def test_without_the_plugin_there_is_nothing_to_remove(configuration: dict[str, Any]) -> None:
-    assert plugin.removal(Document(json.dumps(configuration))) == []
+    assert legacy_plugin.removal(Document(json.dumps(configuration))) == []
 
 
 def test_a_comment_in_the_list_keeps_the_list() -> None:
     text = '{\n  "plugin": [\n    // what I load\n    "opencode-openai-codex-key"\n  ]\n}\n'
     document = Document(text)
-    assert document.drop(plugin.removal(document)) == '{\n  "plugin": [\n    // what I load\n  ]\n}\n'
+    assert document.drop(legacy_plugin.removal(document)) == '{\n  "plugin": [\n    // what I load\n  ]\n}\n'

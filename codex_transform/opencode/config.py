@@ -11,9 +11,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from codex_transform import opencode_files
 from codex_transform.jsonc import parser
-from codex_transform.opencode_files import paths, signature
+from codex_transform.opencode import paths as opencode_paths
+from codex_transform.opencode.paths import paths, signature
 
 __all__ = ["ModelOptions", "OpenCodeConfig", "load", "paths", "signature"]
 
@@ -91,7 +91,7 @@ def load(environ: Mapping[str, str], cwd: Path, home: Path) -> tuple[OpenCodeCon
     as none at all, so that a slip in one file does not send a key to what another file names. The base URL of a file
     that came with the project is not used: a cloned repository must not be able to have the key sent to it.
     """
-    found = opencode_files.read(environ, cwd, home)
+    found = opencode_paths.read(environ, cwd, home)
     warnings = list(found.warnings)
     provider: _Object = {}
     base_url_file: str | None = None

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_transform.opencode import ModelOptions, OpenCodeConfig, load, paths, signature
+from codex_transform.opencode.config import ModelOptions, OpenCodeConfig, load, paths, signature
 
 PROVIDER: dict[str, Any] = {
     "options": {"reasoningEffort": "low", "textVerbosity": "low", "include": ["a"]},

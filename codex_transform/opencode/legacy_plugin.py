@@ -11,8 +11,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from codex_transform import opencode_files
 from codex_transform.jsonc import editor, parser
+from codex_transform.opencode import paths as opencode_paths
 
 # opencode-openai-codex-key is the plugin for endpoints with a key; it comes from opencode-openai-codex-auth, which has
 # forks under names of their own. All of them take over the provider `openai`.
@@ -53,7 +53,7 @@ class Found(NamedTuple):
 
 def find(environ: Mapping[str, str], cwd: Path, home: Path) -> list[Found]:
     """The plugins that OpenCode would load if started in `cwd`. Files that cannot be read or parsed hold none."""
-    files = opencode_files.paths(environ, cwd, home)
+    files = opencode_paths.paths(environ, cwd, home)
     found = [Found(file, entry) for file in dict.fromkeys(files) for _, entry in _entries(_document(file))]
     own = {files[0].parent}
     if special := environ.get("OPENCODE_CONFIG_DIR"):

@@ -1,0 +1,1 @@
+"""OpenCode's own configuration: where it lies, what it says, and changing it."""
