@@ -13,9 +13,9 @@ from typing import Any
 
 from codex_transform.catalog import Resolved, resolve
 from codex_transform.opencode.config import ModelOptions
-from codex_transform.request import bridge, envelope, fields, prompt
+from codex_transform.request import fixed_fields, opencode_prompt, tool_bridge, validate
 from codex_transform.request.body import dump, parse
-from codex_transform.request.items import message, tidy
+from codex_transform.request.input_items import message, tidy
 from codex_transform.request.reasoning import settle_reasoning, settle_verbosity
 
 __all__ = ["Context", "Transformed", "dump", "parse", "transform"]
@@ -57,7 +57,7 @@ def transform(body: dict[str, Any], context: Context) -> Transformed:
 
     Raises ApiError 400, naming the field, for a body that cannot be one.
     """
-    envelope.check(body)
+    validate.check(body)
     streaming = body.get("stream", False) and not context.compact
     resolved = resolve(body["model"])
     options = context.options_for(resolved.asked)
@@ -67,22 +67,22 @@ def transform(body: dict[str, Any], context: Context) -> Transformed:
     made_for_codex = given == instructions
 
     body["model"] = resolved.slug
-    fields.fix(body, options.include, compact=context.compact)
+    fixed_fields.fix(body, options.include, compact=context.compact)
     effort = settle_reasoning(body, resolved, options, made_for_codex=made_for_codex)
     settle_verbosity(body, resolved.model, options)
 
     body["instructions"] = instructions
     body["input"] = items = tidy(body["input"])
-    note = bridge.bridge(body.get("tools", ()), context.mode)
+    note = tool_bridge.bridge(body.get("tools", ()), context.mode)
     first = message("developer", note) if note else None
     if items and items[0] == first:
         del items[0]
     if given and not given.isspace() and not made_for_codex:
         items.insert(0, message("developer", given))
     if context.mode:
-        prompt.remove(items)
+        opencode_prompt.remove(items)
     if first:
         items.insert(0, first)
 
-    fields.drop(body, resolved.model)
+    fixed_fields.drop(body, resolved.model)
     return Transformed(body, resolved, streaming, conversation, effort)

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic_core import PydanticSerializationError, SchemaSerializer, core_schema, from_json
 
 from codex_transform.errors import ApiError, bad_request
-from codex_transform.request.envelope import kind_of
+from codex_transform.request.validate import kind_of
 
 # Unlike to_json this remembers how large the last body was, which saves growing the buffer step by step.
 _serializer = SchemaSerializer(core_schema.any_schema())

@@ -10,10 +10,10 @@ from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 from codex_transform.errors import ApiError
-from codex_transform.request import prompt
-from codex_transform.request.bridge import bridge
-from codex_transform.request.items import message, tidy
-from codex_transform.request.orphans import LONGEST
+from codex_transform.request import opencode_prompt
+from codex_transform.request.input_items import message, tidy
+from codex_transform.request.orphan_outputs import LONGEST
+from codex_transform.request.tool_bridge import bridge
 
 Item = dict[str, Any]
 
@@ -142,7 +142,7 @@ class _Walk:
                 break
             found[at] = _copy(settled[0])
         left = list(found.values())
-        prompt.remove(left)
+        opencode_prompt.remove(left)
         return {at: item if any(item is each for each in left) else None for at, item in found.items()}
 
     def _settled(self, at: int) -> list[Any]:

@@ -10,7 +10,7 @@ from codex_transform.catalog import EFFORTS, aliases, models
 from codex_transform.errors import ApiError
 from codex_transform.opencode.config import ModelOptions
 from codex_transform.request import Context, dump, parse, transform
-from codex_transform.request.fields import REFUSED
+from codex_transform.request.fixed_fields import REFUSED
 
 INSTRUCTIONS = "Codex instructions for the tests."
 CONTEXT = "You are powered by the model named x.\n<env>\n</env>\n"

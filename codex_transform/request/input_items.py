@@ -9,8 +9,8 @@ from collections import defaultdict
 from typing import Any
 
 from codex_transform.errors import ApiError, bad_request
-from codex_transform.request.envelope import kind_of
-from codex_transform.request.orphans import adopt, unanswered
+from codex_transform.request.orphan_outputs import adopt, unanswered
+from codex_transform.request.validate import kind_of
 
 
 def message(role: str, text: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_transform.request import Context
-from codex_transform.request.bridge import bridge
+from codex_transform.request.tool_bridge import bridge
 
 OLD = ["bash", "edit", "webfetch", "glob", "grep", "list", "read", "write", "patch", "todowrite", "todoread", "task"]
 NEW = ["apply_patch", "bash", "glob", "grep", "question", "read", "skill", "task", "todowrite", "webfetch"]
