@@ -6,7 +6,7 @@ text.
 """
 
 from codex_transform.record import Record
-from codex_transform.response.report import Report
+from codex_transform.response.upstream_error import Report
 from codex_transform.usage import count, seconds, share
 
 REPAIRED = ":pencil2:"

@@ -13,7 +13,7 @@ from response.streams import answer, block, events_of, outcome, pieces, run, str
 
 from codex_transform.decoding import MOST, DecodingError, decode, decoder_for
 from codex_transform.errors import ApiError
-from codex_transform.response.fold import fold
+from codex_transform.response.events_to_response import fold
 from codex_transform.response.stream import AnswerStream
 from codex_transform.zstd import zstd
 

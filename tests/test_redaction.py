@@ -8,7 +8,7 @@ from response.streams import Event, block, dumps, outcome, response, stream
 
 from codex_transform.errors import ApiError
 from codex_transform.redaction import hide_keys
-from codex_transform.response.fold import fold
+from codex_transform.response.events_to_response import fold
 from codex_transform.response.stream import AnswerStream
 
 KEY = "sk-proj-0123456789abcdefghij"

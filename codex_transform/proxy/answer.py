@@ -15,9 +15,9 @@ from codex_transform.proxy import call as calls
 from codex_transform.proxy import reply
 from codex_transform.proxy.requestlog import RequestLog
 from codex_transform.proxy.streamed import StreamedAnswer
-from codex_transform.response import whole
-from codex_transform.response.errors import from_endpoint
-from codex_transform.response.fold import fold
+from codex_transform.response import body_errors
+from codex_transform.response.events_to_response import fold
+from codex_transform.response.http_error import from_endpoint
 from codex_transform.response.stream import AnswerStream
 
 logger = logging.getLogger(__name__)
@@ -93,7 +93,7 @@ def _whole(call: calls.Call, response: http.Response) -> http.Response:
         response.stream.hold(b"")  # a body of no bytes: raises
     encoding = response.headers.get("content-encoding")
     if call.below:
-        body = whole.json_of(response.raw_content or b"", encoding)
+        body = body_errors.json_of(response.raw_content or b"", encoding)
         call.outcome = "completed"
         return reply.json(response.status_code, body, response.headers)
     answer = AnswerStream(call.asked_model, encoding)

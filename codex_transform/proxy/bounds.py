@@ -18,7 +18,7 @@ from mitmproxy.proxy.layers.http import (
 )
 
 from codex_transform.proxy import call as calls
-from codex_transform.response.whole import LONGEST
+from codex_transform.response.body_errors import LONGEST
 
 LONGEST_ERROR = 1024 * 1024
 

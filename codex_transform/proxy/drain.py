@@ -19,7 +19,7 @@ from codex_transform.proxy import reply
 from codex_transform.proxy.config import Config
 from codex_transform.proxy.limits import Limits
 from codex_transform.proxy.patience import PatientStream
-from codex_transform.response.unreachable import STOPPED
+from codex_transform.response.network_error import STOPPED
 from codex_transform.signals import on_end
 
 logger = logging.getLogger(__name__)

@@ -45,8 +45,8 @@ from codex_transform.proxy.onewrite import OneWriteClient, OneWriteServer, Reque
 from codex_transform.proxy.patience import PatientStream
 from codex_transform.proxy.reconnect import ReconnectingStream
 from codex_transform.proxy.streamed import StreamedAnswer
+from codex_transform.response.network_error import broken_off, unreachable
 from codex_transform.response.stream import AnswerStream
-from codex_transform.response.unreachable import broken_off, unreachable
 
 # A body of so many bytes is worth being copied, for one write rather than two.
 _SMALL = 1 << 16

@@ -15,7 +15,7 @@ from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from codex_transform.proxy import call as calls
 from codex_transform.proxy.config import Config
-from codex_transform.response.unreachable import slow_to_connect
+from codex_transform.response.network_error import slow_to_connect
 
 # How often to look whether it is a connection's turn, in seconds.
 _LOOK_EVERY = 0.25

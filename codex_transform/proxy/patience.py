@@ -29,7 +29,7 @@ from mitmproxy.proxy.layers.http import (
 )
 
 from codex_transform.proxy import call as calls
-from codex_transform.response.unreachable import silent
+from codex_transform.response.network_error import silent
 
 # The longest time between two looks, in seconds.
 _LONGEST_NAP = 10.0

@@ -11,11 +11,11 @@ from typing import Any
 
 from codex_transform.decoding import DecodingError, decoder_for
 from codex_transform.errors import ApiError
-from codex_transform.response import sse, whole
-from codex_transform.response.report import server_error
-from codex_transform.response.rewrite import Rewriter
-from codex_transform.response.unfold import unfold_bytes
-from codex_transform.response.unreachable import broken_off
+from codex_transform.response import body_errors, sse
+from codex_transform.response.network_error import broken_off
+from codex_transform.response.response_to_events import unfold_bytes
+from codex_transform.response.rewriter import Rewriter
+from codex_transform.response.upstream_error import server_error
 
 _LONGEST_MARGIN = 1024
 _CUT = "The endpoint ended the answer before it was complete."
@@ -80,7 +80,7 @@ class AnswerStream:
         try:
             decoded = self._decoder.feed(data)
         except DecodingError as error:
-            return self._close(whole.cut_off(f"The endpoint's answer cannot be decoded: {error}."))
+            return self._close(body_errors.cut_off(f"The endpoint's answer cannot be decoded: {error}."))
         return self._take(decoded)
 
     def finish(self) -> bytes:
@@ -89,7 +89,7 @@ class AnswerStream:
             if self._decoder is not None:
                 self._decoder.finish()
         except DecodingError as error:
-            return self._close(whole.cut_off(f"{_CUT[:-1]}: {error}."))
+            return self._close(body_errors.cut_off(f"{_CUT[:-1]}: {error}."))
         return self._close(None)
 
     def abort(self, reason: str) -> bytes:
@@ -107,17 +107,17 @@ class AnswerStream:
             self._beginning = beginning[:_LONGEST_MARGIN]
             return b""
         if text.startswith(b"<"):
-            return self._close(whole.page())
+            return self._close(body_errors.page())
         self._take = self._collect if text.startswith((b"{", b"[")) else self._rewriter.feed
         return self._take(beginning)
 
     def _collect(self, data: bytes) -> bytes:
         """The answer is JSON."""
         self._json += data
-        if len(self._json) <= whole.LONGEST:
+        if len(self._json) <= body_errors.LONGEST:
             return b""
         self._json.clear()
-        return self._close(whole.too_long())
+        return self._close(body_errors.too_long())
 
     def _close(self, broken: ApiError | None) -> bytes:
         """The answer is over: what closes the client's stream. `broken` says what cut it off, if anything did."""
@@ -130,24 +130,24 @@ class AnswerStream:
             return out
         if not self._rewriter.started:
             raise broken or self._nothing_came()
-        self._broken = broken or whole.cut_off(_CUT)
+        self._broken = broken or body_errors.cut_off(_CUT)
         return out + self._rewriter.fail(server_error(self._broken.message))
 
     def _unfold(self, broken: ApiError | None) -> bytes:
         body = bytes(self._json)
         self._json.clear()
         try:
-            response = whole.response_of(body)
+            response = body_errors.response_of(body)
         except ApiError as error:
-            raise (broken if broken and error.code == whole.CUT_OFF else error) from None
+            raise (broken if broken and error.code == body_errors.CUT_OFF else error) from None
         self.repaired.add("JSON")
         return self._rewriter.feed(unfold_bytes(response))
 
     def _nothing_came(self) -> ApiError:
         if self._rewriter.stray:
-            return whole.text(self._rewriter.stray)
+            return body_errors.text(self._rewriter.stray)
         came = self._beginning.removeprefix(sse.BOM).strip()
-        return whole.cut_off(_CUT) if came else whole.empty()
+        return body_errors.cut_off(_CUT) if came else body_errors.empty()
 
 
 def _nothing(data: bytes) -> bytes:  # noqa: ARG001

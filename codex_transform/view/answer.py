@@ -9,10 +9,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from codex_transform.response import jsontext, report, sse
-from codex_transform.response.fold import fold
-from codex_transform.response.report import Report
+from codex_transform.response import jsontext, sse, upstream_error
+from codex_transform.response.events_to_response import fold
 from codex_transform.response.stream import AnswerStream
+from codex_transform.response.upstream_error import Report
 
 _DELTA = re.compile(rb'(?:event: ?[\w.]+\.delta[\r\n]|data: ?\{\s*"type"\s*:\s*"[\w.]+\.delta")')
 _ENDS = ("response.completed", "response.incomplete", "response.failed", "response.done")
@@ -54,7 +54,7 @@ def read(body: bytes) -> Answer:
         return Answer([], {}, text=body.decode(errors="replace"))
     output = found.get("output")
     failed = not isinstance(output, list) or found.get("status") == "failed"
-    problem = report.read(found) if failed else None
+    problem = upstream_error.read(found) if failed else None
     known = isinstance(output, list) or problem
     return Answer(
         output if isinstance(output, list) else [],
@@ -91,12 +91,12 @@ def _stream(body: bytes) -> Answer:
             if kind in _ENDS or kind == "error":
                 ended = True
                 events += 1
-                problem = problem or (report.read(event) if kind == "error" else None)
+                problem = problem or (upstream_error.read(event) if kind == "error" else None)
                 continue
         events += 1
         growing.append(block)
     if problem is None and response.get("status") == "failed":
-        problem = report.read(response)
+        problem = upstream_error.read(response)
     output = response.get("output") if ended else None
     items = output if isinstance(output, list) and output else _unfinished(b"".join(growing))
     return Answer(items, response, problem, events, ended)

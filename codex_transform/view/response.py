@@ -10,7 +10,7 @@ from typing import Any
 
 from codex_transform.record import Record, Tokens
 from codex_transform.response import jsontext
-from codex_transform.response.report import Report
+from codex_transform.response.upstream_error import Report
 from codex_transform.usage import tokens
 from codex_transform.view.advice import advice
 from codex_transform.view.answer import Answer, read

@@ -4,7 +4,7 @@ from typing import Any
 
 from response.streams import answer, events_of, stream
 
-from codex_transform.response.rewrite import Rewriter
+from codex_transform.response.rewriter import Rewriter
 
 ANSWER = answer()
 CREATED = ANSWER[0]

@@ -10,7 +10,7 @@ import pytest
 from response.streams import answer, block, message, numbered, pieces, stream
 
 from codex_transform.response import sse
-from codex_transform.response.rewrite import Rewriter
+from codex_transform.response.rewriter import Rewriter
 from codex_transform.response.stream import AnswerStream
 
 CODE = sse.__file__.rsplit("sse.py", 1)[0]

@@ -27,7 +27,7 @@ from response.streams import (
 )
 
 from codex_transform.errors import ApiError
-from codex_transform.response.fold import fold
+from codex_transform.response.events_to_response import fold
 from codex_transform.response.stream import AnswerStream
 
 ANSWER = answer()

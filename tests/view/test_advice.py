@@ -3,8 +3,8 @@
 import pytest
 
 from codex_transform.errors import ApiError
-from codex_transform.response import errors, report
-from codex_transform.response.unreachable import silent, unreachable
+from codex_transform.response import http_error, upstream_error
+from codex_transform.response.network_error import silent, unreachable
 from codex_transform.view.advice import advice
 
 URL = "https://codex.example/backend-api/codex/responses"
@@ -18,22 +18,22 @@ HTML = {"content-type": "text/html"}
         unreachable(URL, "[Errno 111] Connection refused"),
         unreachable(URL, "Name or service not known"),
         unreachable(URL, silent("codex.example", 300)),
-        errors.from_endpoint(403, HTML, PAGE, endpoint=URL),
-        errors.from_endpoint(502, HTML, PAGE, endpoint=URL),
-        errors.from_endpoint(302, {"location": "https://elsewhere.example/"}, b"", endpoint=URL),
+        http_error.from_endpoint(403, HTML, PAGE, endpoint=URL),
+        http_error.from_endpoint(502, HTML, PAGE, endpoint=URL),
+        http_error.from_endpoint(302, {"location": "https://elsewhere.example/"}, b"", endpoint=URL),
     ],
     ids=lambda error: error.message[:40],
 )
 def test_an_address_that_may_be_wrong_is_tried_by_doctor(error: ApiError) -> None:
-    said = advice(error.status, None, report.read(error.payload()))
+    said = advice(error.status, None, upstream_error.read(error.payload()))
     assert said.startswith("Run codex-transform doctor")
 
 
 def test_a_refused_key_is_set_with_login() -> None:
-    error = errors.from_endpoint(401, {}, b'{"error": {"message": "Incorrect API key"}}', endpoint=URL)
-    assert "codex-transform login" in advice(401, None, report.read(error.payload()))
+    error = http_error.from_endpoint(401, {}, b'{"error": {"message": "Incorrect API key"}}', endpoint=URL)
+    assert "codex-transform login" in advice(401, None, upstream_error.read(error.payload()))
 
 
 def test_words_of_the_endpoint_about_redirects_are_no_redirect() -> None:
-    said = advice(400, None, report.Report("Unknown parameter: follow_redirects"))
+    said = advice(400, None, upstream_error.Report("Unknown parameter: follow_redirects"))
     assert said.startswith("The Request tab")

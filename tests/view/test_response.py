@@ -12,8 +12,8 @@ from response.streams import answer, block, call, dumps, message, numbered, reas
 
 from codex_transform.errors import ApiError
 from codex_transform.record import Record, Tokens, Verdict
-from codex_transform.response.report import Report
-from codex_transform.response.unfold import unfold_bytes
+from codex_transform.response.response_to_events import unfold_bytes
+from codex_transform.response.upstream_error import Report
 from codex_transform.view.response import render
 
 RECORD = Record(

@@ -5,7 +5,7 @@ from email.utils import formatdate
 
 import pytest
 
-from codex_transform.response.retry import seconds_until_reset
+from codex_transform.response.retry_after import seconds_until_reset
 
 NOW = 1_790_000_000
 

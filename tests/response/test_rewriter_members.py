@@ -6,7 +6,7 @@ import pytest
 from response.rewriting import ANSWER, mended
 from response.streams import answer, call, events_of, message, numbered, reasoning, run, stream
 
-from codex_transform.response.rules import RULES, Action
+from codex_transform.response.event_rules import RULES, Action
 
 
 @pytest.mark.parametrize("kind", [kind for kind, rule in RULES.items() if rule.action is Action.PASS])

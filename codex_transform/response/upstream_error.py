@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from codex_transform.errors import TYPES, ApiError
 from codex_transform.redaction import hide_keys
-from codex_transform.response.retry import seconds_until_reset
+from codex_transform.response.retry_after import seconds_until_reset
 
 # Codes and types of the OpenAI API (API reference, "Error codes" and "Responses / Streaming events") and of the Codex
 # backend (Codex CLI 0.111, `codex-api`), with the HTTP status that belongs to each.

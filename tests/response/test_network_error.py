@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_transform.response.unreachable import broken_off, silent, slow_to_connect, unreachable
+from codex_transform.response.network_error import broken_off, silent, slow_to_connect, unreachable
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from response.rewriting import ANSWER, CREATED, mended, rewrite
 from response.streams import USAGE, block, dumps, events_of, message, response, stream
 
-from codex_transform.response.rewrite import Rewriter
+from codex_transform.response.rewriter import Rewriter
 
 
 def test_a_good_answer_leaves_as_it_came() -> None:

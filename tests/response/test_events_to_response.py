@@ -10,9 +10,9 @@ from pydantic import TypeAdapter
 from response.streams import USAGE, answer, call, dumps, message, numbered, reasoning, response, stream
 
 from codex_transform.errors import ApiError
-from codex_transform.response.fold import fold
+from codex_transform.response.events_to_response import fold
+from codex_transform.response.response_to_events import unfold, unfold_bytes
 from codex_transform.response.stream import AnswerStream
-from codex_transform.response.unfold import unfold, unfold_bytes
 
 EVENTS = TypeAdapter(ResponseStreamEvent)
 CREATED = {"type": "response.created", "response": response(status="in_progress")}

@@ -8,7 +8,7 @@ is a standard stream, whatever the endpoint sent. The final event holds the resp
 from collections.abc import Iterator
 from typing import Any
 
-from codex_transform.response import jsontext, sse, whole
+from codex_transform.response import body_errors, jsontext, sse
 from codex_transform.response.stream import AnswerStream
 
 Event = dict[str, Any]
@@ -49,7 +49,7 @@ def fold(body: bytes, answer: AnswerStream) -> dict[str, Any]:
     response = next((event.get("response") for event in events if event.get("type") in _ENDS), None)
     if not isinstance(response, dict) or not isinstance(response.get("output"), list):
         # An event beyond the limit passes a stream as it came; there is no telling what it holds.
-        raise whole.cut_off("The answer ended with an event that is too large to be read.")
+        raise body_errors.cut_off("The answer ended with an event that is too large to be read.")
     output = _output(events, str(response.get("status")))
     if len(output) >= len(response["output"]):
         response["output"] = output

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from response.streams import answer, block
 
-from codex_transform.response.skim import Shape, knows_nothing, learn
+from codex_transform.response.delta_template import Shape, knows_nothing, learn
 
 DELTA = answer()[4]
 MEMBERS = [b'"%b":' % name.encode() for name in ("type", "sequence_number", "item_id", "output_index", "content_index")]

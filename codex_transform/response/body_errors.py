@@ -6,8 +6,8 @@ from codex_transform.decoding import DecodingError, decode
 from codex_transform.errors import ApiError
 from codex_transform.redaction import hide_keys
 from codex_transform.response import jsontext
-from codex_transform.response.report import read, server_error
 from codex_transform.response.sse import BOM
+from codex_transform.response.upstream_error import read, server_error
 
 # The code of an error for an answer that ended too early.
 CUT_OFF = "stream_cut"

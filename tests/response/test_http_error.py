@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_transform.errors import ApiError
-from codex_transform.response.errors import from_endpoint
+from codex_transform.response.http_error import from_endpoint
 
 ENDPOINT = "https://codex.example/backend-api/codex/responses"
 NOW = 1_790_000_000

@@ -16,8 +16,8 @@ from codex_transform.decoding import DecodingError, decode
 from codex_transform.errors import ApiError
 from codex_transform.redaction import hide_keys
 from codex_transform.response import jsontext, sse
-from codex_transform.response.report import Report, read
-from codex_transform.response.retry import seconds_until_reset
+from codex_transform.response.retry_after import seconds_until_reset
+from codex_transform.response.upstream_error import Report, read
 
 # How much of an endpoint's own words is kept, alone and within a sentence of ours.
 _LONGEST = 2000

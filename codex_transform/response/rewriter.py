@@ -10,10 +10,10 @@ import re
 from typing import Any
 
 from codex_transform.response import jsontext, sse
-from codex_transform.response.repair import ENDS, Repairer
-from codex_transform.response.report import Report, read
-from codex_transform.response.rules import RULES, Action
-from codex_transform.response.skim import Shape, knows_nothing, learn
+from codex_transform.response.delta_template import Shape, knows_nothing, learn
+from codex_transform.response.event_repair import ENDS, Repairer
+from codex_transform.response.event_rules import RULES, Action
+from codex_transform.response.upstream_error import Report, read
 
 # How an event begins whose type shows without parsing: its name, if any, and an object with `type` first.
 _HEAD = re.compile(rb'(?:event: ?([\w.]+)(?:\r\n|\n|\r))?data: ?\{\s*"type"\s*:\s*"([\w.]+)"\s*,')

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from codex_transform.errors import ApiError
-from codex_transform.response.whole import CUT_OFF
+from codex_transform.response.body_errors import CUT_OFF
 
 
 class _Case(NamedTuple):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_transform.response.report import read, server_error
+from codex_transform.response.upstream_error import read, server_error
 
 
 @pytest.mark.parametrize(

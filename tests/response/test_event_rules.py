@@ -5,7 +5,7 @@ from typing import get_args
 import pytest
 from openai.types.responses import ResponseStreamEvent
 
-from codex_transform.response.rules import RULES, Action, rule_for
+from codex_transform.response.event_rules import RULES, Action, rule_for
 
 # What an event of each type must have; members that only its own text or payload could fill are not ours to make up.
 MADE_UP = {"sequence_number", "item_id", "output_index", "content_index", "summary_index"}

@@ -8,9 +8,9 @@ kept as bytes, to be read should a later one lack something.
 from typing import Any, NamedTuple
 
 from codex_transform.response import jsontext, sse
-from codex_transform.response.items import Items
-from codex_transform.response.report import Report, read, server_error
-from codex_transform.response.rules import Action, rule_for
+from codex_transform.response.event_rules import Action, rule_for
+from codex_transform.response.output_items import Items
+from codex_transform.response.upstream_error import Report, read, server_error
 
 Event = dict[str, Any]
 
