@@ -12,14 +12,14 @@ from support import readme
 from support.readme import BOTH, CHINESE, ENGLISH, ROOT, Readme
 
 from codex_transform import catalog
-from codex_transform.cache_miss import KEPT_FOR
 from codex_transform.cli import main
 from codex_transform.endpoint import url as endpoint_url
 from codex_transform.opencode import config as opencode_config
 from codex_transform.settings import loader
 from codex_transform.settings.loader import KNOBS
-from codex_transform.summary import MARKERS
-from codex_transform.usage_store import KEPT_DAYS
+from codex_transform.usage.cache_miss import KEPT_FOR
+from codex_transform.usage.log_line import MARKERS
+from codex_transform.usage.store import KEPT_DAYS
 
 WORDS = {"必填": "needed", "无": "none", "开": "on", "关": "off", "有": "yes"}
 """Cells of the Chinese tables that are words, and what the English ones say."""

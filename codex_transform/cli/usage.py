@@ -6,8 +6,8 @@ from datetime import date, datetime, time, timedelta
 import click
 
 from codex_transform.cli import places, table
-from codex_transform.usage import count, seconds, share
-from codex_transform.usage_store import FILE, Usage, UsageStore
+from codex_transform.usage.store import FILE, Usage, UsageStore
+from codex_transform.usage.tokens import count, seconds, share
 
 _BAR = 24
 _HEAD = ["calls", "failed", "in", "cached", "out", "first token"]

@@ -25,7 +25,7 @@ from codex_transform.proxy.targets import Targets
 from codex_transform.proxy.together import Together
 from codex_transform.proxy.transform import Transform
 from codex_transform.proxy.visitors import Visitors
-from codex_transform.usage_store import FILE, UsageStore
+from codex_transform.usage.store import FILE, UsageStore
 
 
 def build() -> list[object]:

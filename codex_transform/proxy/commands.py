@@ -21,8 +21,8 @@ from codex_transform.proxy.keeping import ORIGINAL
 from codex_transform.proxy.notes import Notes
 from codex_transform.proxy.refresh import Refresh
 from codex_transform.settings.loader import KNOBS
-from codex_transform.usage import count, period, seconds, share
-from codex_transform.usage_store import Usage, UsageStore
+from codex_transform.usage.store import Usage, UsageStore
+from codex_transform.usage.tokens import count, period, seconds, share
 
 logger = logging.getLogger(__name__)
 

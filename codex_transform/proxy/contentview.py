@@ -17,7 +17,7 @@ from pydantic import ValidationError
 from codex_transform.endpoint.url import below_responses
 from codex_transform.proxy.keeping import ORIGINAL
 from codex_transform.proxy.notes import RECORD
-from codex_transform.record import Record
+from codex_transform.usage.record import Record
 
 _NAME = "Codex"
 

@@ -20,8 +20,6 @@ from typing import Any
 from mitmproxy import ctx, http
 from mitmproxy.hooks import UpdateHook
 
-from codex_transform import summary, usage
-from codex_transform.cache_miss import Conversations
 from codex_transform.endpoint.url import unsaid_text
 from codex_transform.errors import ApiError
 from codex_transform.instructions.store import Instructions
@@ -31,8 +29,11 @@ from codex_transform.proxy.config import Config
 from codex_transform.proxy.refresh import Refresh
 from codex_transform.proxy.shown import comment, is_wanted, is_watched
 from codex_transform.proxy.streamed import StreamedAnswer
-from codex_transform.record import Record, Source
-from codex_transform.usage_store import UsageStore
+from codex_transform.usage import log_line
+from codex_transform.usage import tokens as usage_tokens
+from codex_transform.usage.cache_miss import Conversations
+from codex_transform.usage.record import Record, Source
+from codex_transform.usage.store import UsageStore
 
 logger = logging.getLogger(__name__)
 
@@ -98,9 +99,9 @@ class Notes:
         call = calls.of(flow)
         if call and call.transformed:
             model = f"{call.transformed.body['model']} {call.transformed.effort or ''}"
-            comment(flow, f"{summary.plain(model)} · …")
+            comment(flow, f"{log_line.plain(model)} · …")
         elif call is None and not flow.comment and "web_columns" in ctx.options:
-            flow.comment = summary.plain(f"{flow.request.method} {flow.request.pretty_url}")
+            flow.comment = log_line.plain(f"{flow.request.method} {flow.request.pretty_url}")
 
     async def response(self, flow: http.HTTPFlow) -> None:
         """A call has got its answer, or an error in its place."""
@@ -189,7 +190,7 @@ class Notes:
                 ctx.master.addons.trigger(UpdateHook([ended.flow]))
             if record.error:
                 self.last_error = record
-            logger.log(logging.WARNING if record.error else logging.INFO, summary.line(record))
+            logger.log(logging.WARNING if record.error else logging.INFO, log_line.line(record))
 
 
 def _record(ended: _Ended) -> Record:
@@ -204,21 +205,21 @@ def _record(ended: _Ended) -> Record:
         "outcome": call.outcome or "cut",
         "repaired": call.repaired,
         "events": call.events,
-        "tokens": usage.tokens(call.usage),
+        "tokens": usage_tokens.tokens(call.usage),
         "first_token": call.first_token and max(0.0, call.first_token - at),
         "total": ended.took,
     }
     if problem := ended.problem:
         message = unsaid_text(problem.message, call.key)
-        known |= {"error": summary.plain(message), "code": problem.code or problem.type}
+        known |= {"error": log_line.plain(message), "code": problem.code or problem.type}
     if sent := call.transformed:
         body = sent.body
         known |= {
-            "asked": summary.plain(sent.resolved.asked),
-            "model": summary.plain(body["model"]),
+            "asked": log_line.plain(sent.resolved.asked),
+            "model": log_line.plain(body["model"]),
             "effort": sent.effort,
             "verbosity": body.get("text", {}).get("verbosity"),
-            "conversation": sent.conversation and summary.plain(sent.conversation),
+            "conversation": sent.conversation and log_line.plain(sent.conversation),
             "streaming": sent.streaming,
             "items": len(body["input"]),
             "tools": len(body.get("tools", ())),
@@ -245,6 +246,6 @@ def _problem(flow: http.HTTPFlow, call: calls.Call) -> ApiError | None:
 def _write(flow: http.HTTPFlow, record: Record) -> None:
     """Into the flow. A marker of the user's own stays."""
     flow.metadata[RECORD] = record.model_dump(mode="json")
-    comment(flow, summary.comment(record))
-    if flow.marked in ("", *summary.MARKERS):
-        flow.marked = summary.marker(record)
+    comment(flow, log_line.comment(record))
+    if flow.marked in ("", *log_line.MARKERS):
+        flow.marked = log_line.marker(record)

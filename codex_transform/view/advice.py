@@ -6,8 +6,8 @@ the messages themselves often name the setting to look at, so advice adds what a
 
 import re
 
-from codex_transform.record import Record
 from codex_transform.response.upstream_error import Report
+from codex_transform.usage.record import Record
 
 _AGAIN = "Nothing, at first: OpenCode tries again by itself. If it stays, ask who runs the endpoint."
 

@@ -9,8 +9,8 @@ from hashlib import sha256
 from typing import Any
 
 from codex_transform.decoding import DecodingError, decode
-from codex_transform.record import Record, Source
 from codex_transform.response import jsontext
+from codex_transform.usage.record import Record, Source
 from codex_transform.view.changes import Change, changes, item_steps
 from codex_transform.view.items import Described, describe, text_of
 from codex_transform.view.steps import FORM, ID, ROLE

@@ -8,10 +8,10 @@ item. A body of any kind makes a page.
 from collections.abc import Iterator
 from typing import Any
 
-from codex_transform.record import Record, Tokens
 from codex_transform.response import jsontext
 from codex_transform.response.upstream_error import Report
-from codex_transform.usage import tokens
+from codex_transform.usage.record import Record, Tokens
+from codex_transform.usage.tokens import tokens
 from codex_transform.view.advice import advice
 from codex_transform.view.answer import Answer, read
 from codex_transform.view.items import describe, text_of

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 import pytest
 from support.commands import Person
 
-from codex_transform.record import Record, Tokens, Verdict
-from codex_transform.usage_store import UsageStore
+from codex_transform.usage.record import Record, Tokens, Verdict
+from codex_transform.usage.store import UsageStore
 
 
 @pytest.fixture

@@ -11,10 +11,10 @@ from mitmproxy import http
 from mitmproxy.io import read_flows_from_paths
 from support.running import MITMDUMP, ROOT, mitmdump
 
-from codex_transform import summary
 from codex_transform.endpoint.url import redact
-from codex_transform.record import Record
 from codex_transform.sandbox import Sandbox
+from codex_transform.usage import log_line
+from codex_transform.usage.record import Record
 
 CLIENTS_KEY = "sk-the-clients-own-0123456789"
 HELLO: dict[str, Any] = {"model": "gpt-5-codex", "input": "say hello", "stream": True, "prompt_cache_key": "k"}
@@ -64,10 +64,10 @@ def test_a_flow_has_it_all(saved: Path) -> None:
     assert record.first_token is not None
     assert record.total is not None
     assert 0 < record.first_token <= record.total < 60
-    assert first.comment == summary.comment(record)
+    assert first.comment == log_line.comment(record)
     assert "% cached)" in second.comment
     assert Record.model_validate(whole.metadata["codex"]).streaming is False
-    assert failed.marked == summary.FAILED
+    assert failed.marked == log_line.FAILED
     assert "500 server_error" in failed.comment
 
 
@@ -128,7 +128,7 @@ def test_a_client_that_left_is_in_the_file_and_stays_as_it_is(tmp_path: Path, sa
         proxy.wait_for("client left")
     (flow,) = read(path)
     assert flow.response is None
-    assert flow.marked == summary.LEFT
+    assert flow.marked == log_line.LEFT
     copy = tmp_path / "copy"
     opened(path, tmp_path / "other-home", "-s", ROOT / "addon.py", "-w", copy)
     (again,) = read(copy)

@@ -14,8 +14,8 @@ from codex_transform.proxy.commands import SESSIONS, Commands
 from codex_transform.proxy.config import Config
 from codex_transform.proxy.notes import Notes
 from codex_transform.proxy.refresh import Refresh
-from codex_transform.record import Record, Tokens, Verdict
-from codex_transform.usage_store import UsageStore
+from codex_transform.usage.record import Record, Tokens, Verdict
+from codex_transform.usage.store import UsageStore
 
 KEY = "sk-of-the-endpoint-000000abcd"
 

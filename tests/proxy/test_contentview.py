@@ -14,8 +14,8 @@ from response.streams import answer, message, response, stream
 
 from codex_transform.errors import ApiError
 from codex_transform.proxy.contentview import ContentViews
-from codex_transform.record import Record, Tokens
 from codex_transform.response.response_to_events import unfold_bytes
+from codex_transform.usage.record import Record, Tokens
 
 # What is in it depends on mitmproxy's version.
 VIEWS: Any = contentviews

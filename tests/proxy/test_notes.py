@@ -18,15 +18,15 @@ from mitmproxy.addons.savehar import SaveHar
 from mitmproxy.addons.view import View
 from mitmproxy.test import taddons, tflow, tutils
 
-from codex_transform import summary
 from codex_transform.errors import ApiError
 from codex_transform.proxy import call as calls
 from codex_transform.proxy.config import Config
 from codex_transform.proxy.notes import RECORD, Notes
 from codex_transform.proxy.refresh import Refresh
-from codex_transform.record import Record
 from codex_transform.request import Context, transform
-from codex_transform.usage_store import UsageStore
+from codex_transform.usage import log_line
+from codex_transform.usage.record import Record
+from codex_transform.usage.store import UsageStore
 
 USAGE = {"input_tokens": 2000, "input_tokens_details": {"cached_tokens": 1024}, "output_tokens": 20}
 
@@ -110,9 +110,9 @@ async def test_a_call_is_written_down(bench: Callable[..., Bench], caplog: pytes
     assert len(record.instructions.sha256) == 64
     assert record.cache
     assert record.cache.cause == "first"
-    assert flow.comment == summary.comment(record)
+    assert flow.comment == log_line.comment(record)
     assert flow.marked == ""
-    assert [message.getMessage() for message in caplog.records] == [summary.line(record)]
+    assert [message.getMessage() for message in caplog.records] == [log_line.line(record)]
     total = running.store.total()
     assert total
     assert (total.requests, total.tokens.input) == (1, 2000)
@@ -183,7 +183,7 @@ async def test_failures_are_marked_warned_of_and_remembered(
     flow.response = http.Response.make(429)
     record = await running.end(flow)
     assert (record.status, record.error, record.code) == (429, "Wait. [31m", "usage_limit_reached")
-    assert flow.marked == summary.LIMITED
+    assert flow.marked == log_line.LIMITED
     assert running.notes.last_error == record
     assert [each.levelno for each in caplog.records] == [logging.WARNING]
     await running.end(running.call())
@@ -204,7 +204,7 @@ async def test_a_client_that_left(bench: Callable[..., Bench]) -> None:
     flow.response = None
     await running.notes.error(flow)
     await settled(running.notes)
-    assert flow.marked == summary.LEFT
+    assert flow.marked == log_line.LEFT
     assert "client left" in flow.comment
 
 
@@ -217,7 +217,7 @@ async def test_what_the_user_wrote_stays(bench: Callable[..., Bench]) -> None:
     replayed.comment, replayed.metadata = ours, dict(flow.metadata)
     await running.end(replayed)
     assert replayed.comment.startswith("✂ ")
-    assert replayed.marked == summary.INCOMPLETE
+    assert replayed.marked == log_line.INCOMPLETE
     own = running.call(outcome="incomplete")
     own.comment, own.marked, own.metadata = "look at this", ":default:", dict(flow.metadata)
     await running.end(own)

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from request.test_properties import anything, contexts, requests
 
 from codex_transform.opencode.config import ModelOptions
-from codex_transform.record import Record, Source
 from codex_transform.request import Context, dump, parse, transform
+from codex_transform.usage.record import Record, Source
 from codex_transform.view.request import render
 from codex_transform.view.text import WIDTH, columns
 

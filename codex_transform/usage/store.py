@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from codex_transform.fsutil import in_home, patiently
-from codex_transform.record import Record, Tokens
-from codex_transform.usage import percentile
+from codex_transform.usage.record import Record, Tokens
+from codex_transform.usage.tokens import percentile
 
 logger = logging.getLogger(__name__)
 

@@ -15,10 +15,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from codex_transform.fingerprint import Fingerprint, item_kind, items_of, take
-from codex_transform.record import Tokens, Verdict
 from codex_transform.request.body import parse
-from codex_transform.usage import count, period
+from codex_transform.usage.fingerprint import Fingerprint, item_kind, items_of, take
+from codex_transform.usage.record import Tokens, Verdict
+from codex_transform.usage.tokens import count, period
 
 SMALLEST = 1024
 STEP = 128

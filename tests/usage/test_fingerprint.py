@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_transform.fingerprint import item_kind, items_of, take, tool_name
+from codex_transform.usage.fingerprint import item_kind, items_of, take, tool_name
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),

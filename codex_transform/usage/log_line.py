@@ -5,9 +5,9 @@ column or terminal cuts off the least of them. What a client or an endpoint wrot
 text.
 """
 
-from codex_transform.record import Record
 from codex_transform.response.upstream_error import Report
-from codex_transform.usage import count, seconds, share
+from codex_transform.usage.record import Record
+from codex_transform.usage.tokens import count, seconds, share
 
 REPAIRED = ":pencil2:"
 FAILED = ":heavy_multiplication_x:"

@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_transform import usage_store
-from codex_transform.record import Record, Tokens, Verdict
-from codex_transform.usage_store import KEPT_CALLS, KEPT_DAYS, Miss, UsageStore
+from codex_transform.usage import store as usage_store
+from codex_transform.usage.record import Record, Tokens, Verdict
+from codex_transform.usage.store import KEPT_CALLS, KEPT_DAYS, Miss, UsageStore
 
 NOW = 1_800_000_000.0
 

@@ -6,7 +6,7 @@ is 0. Comment, log line, commands and command line write numbers with the same f
 
 from collections.abc import Collection, Mapping
 
-from codex_transform.record import Tokens
+from codex_transform.usage.record import Tokens
 
 # No request has more tokens; a larger number is a slip of the endpoint's and would fit in no database.
 _MOST = 10**12

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_transform import summary
-from codex_transform.record import Record, Tokens, Verdict
+from codex_transform.usage import log_line
+from codex_transform.usage.record import Record, Tokens, Verdict
 
 TOKENS = Tokens(input=12_345, cached=11_234, output=480)
 SAYS = "tool `bash` changed by the client: 11.0k not cached"
@@ -33,69 +33,69 @@ def failed(**members: Any) -> Record:
 
 
 def test_a_plain_success() -> None:
-    assert summary.comment(record()) == "gpt-5.1-codex high · 12.3k in (91% cached) · 480 out · 0.8 s → 6.1 s"
-    assert summary.line(record()) == summary.comment(record())
-    assert summary.marker(record()) == ""
+    assert log_line.comment(record()) == "gpt-5.1-codex high · 12.3k in (91% cached) · 480 out · 0.8 s → 6.1 s"
+    assert log_line.line(record()) == log_line.comment(record())
+    assert log_line.marker(record()) == ""
 
 
 def test_a_client_that_does_not_stream_has_one_time() -> None:
-    assert summary.comment(record(first_token=None)).endswith("480 out · 6.1 s")
+    assert log_line.comment(record(first_token=None)).endswith("480 out · 6.1 s")
 
 
 def test_what_every_answer_needs_is_not_worth_a_word() -> None:
-    assert summary.comment(record(repaired=("model", "output"))) == summary.comment(record())
-    assert summary.marker(record(repaired=("model", "output"))) == ""
+    assert log_line.comment(record(repaired=("model", "output"))) == log_line.comment(record())
+    assert log_line.marker(record(repaired=("model", "output"))) == ""
     mended = record(repaired=("item_id", "model", "sequence_number"))
-    assert summary.marker(mended) == summary.REPAIRED
-    assert summary.comment(mended) == f"✏ {summary.comment(record())} · repaired: item_id, sequence_number"
+    assert log_line.marker(mended) == log_line.REPAIRED
+    assert log_line.comment(mended) == f"✏ {log_line.comment(record())} · repaired: item_id, sequence_number"
 
 
 @pytest.mark.parametrize(
     ("call", "marker", "end"),
     [
-        (failed(status=500, code="server_error", error="Broken."), summary.FAILED, "500 server_error: Broken."),
+        (failed(status=500, code="server_error", error="Broken."), log_line.FAILED, "500 server_error: Broken."),
         (
             failed(status=429, code="usage_limit_reached", error="Wait."),
-            summary.LIMITED,
+            log_line.LIMITED,
             "429 usage_limit_reached: Wait.",
         ),
-        (failed(status=502), summary.FAILED, "502"),
-        (record(outcome="failed", code="server_error", error="Oh."), summary.FAILED, "failed server_error: Oh."),
+        (failed(status=502), log_line.FAILED, "502"),
+        (record(outcome="failed", code="server_error", error="Oh."), log_line.FAILED, "failed server_error: Oh."),
         (
             record(outcome="failed", code="rate_limit_exceeded", error="Slow."),
-            summary.LIMITED,
+            log_line.LIMITED,
             "failed rate_limit_exceeded: Slow.",
         ),
-        (record(outcome="cut", code="stream_cut", error="Broke off."), summary.FAILED, "cut off: Broke off."),
-        (record(outcome="left", status=0), summary.LEFT, "client left"),
-        (record(outcome="incomplete"), summary.INCOMPLETE, "incomplete"),
+        (record(outcome="cut", code="stream_cut", error="Broke off."), log_line.FAILED, "cut off: Broke off."),
+        (record(outcome="left", status=0), log_line.LEFT, "client left"),
+        (record(outcome="incomplete"), log_line.INCOMPLETE, "incomplete"),
     ],
 )
 def test_what_went_wrong_stands_last_and_is_marked(call: Record, marker: str, end: str) -> None:
-    assert summary.marker(call) == marker
-    assert summary.line(call).endswith(f" · {end}")
-    assert summary.comment(call) == f"{summary.MARKERS[marker]} {summary.line(call)}"
+    assert log_line.marker(call) == marker
+    assert log_line.line(call).endswith(f" · {end}")
+    assert log_line.comment(call) == f"{log_line.MARKERS[marker]} {log_line.line(call)}"
 
 
 def test_a_request_that_was_refused_has_no_model() -> None:
     refused = failed(asked=None, model=None, effort=None, status=400, code="invalid_request_error", error="Not JSON.")
-    assert summary.line(refused) == "refused · 6.1 s · 400 invalid_request_error: Not JSON."
+    assert log_line.line(refused) == "refused · 6.1 s · 400 invalid_request_error: Not JSON."
 
 
 def test_a_missed_cache_is_a_sentence_in_the_comment_and_a_word_in_the_log() -> None:
     missed = record(tokens=Tokens(input=12_345, cached=256, output=480), cache=MISSED)
-    assert summary.comment(missed).endswith(f" · cache: {SAYS}")
-    assert "12.3k in (2% cached: new tools)" in summary.line(missed)
+    assert log_line.comment(missed).endswith(f" · cache: {SAYS}")
+    assert "12.3k in (2% cached: new tools)" in log_line.line(missed)
     for cause in ("first", "append"):
         fine = record(cache=MISSED.model_copy(update={"cause": cause}))
-        assert summary.comment(fine) == summary.comment(record())
-        assert summary.line(fine) == summary.line(record())
+        assert log_line.comment(fine) == log_line.comment(record())
+        assert log_line.line(fine) == log_line.line(record())
 
 
 def test_the_log_says_what_a_model_was_asked_for_as() -> None:
-    assert summary.line(record(asked="gpt-5-codex")).startswith("gpt-5-codex → gpt-5.1-codex high · ")
+    assert log_line.line(record(asked="gpt-5-codex")).startswith("gpt-5-codex → gpt-5.1-codex high · ")
     for asked in ("openai/gpt-5.1-codex", "gpt-5.1-codex-high", "GPT-5.1-Codex"):
-        assert summary.line(record(asked=asked)) == summary.line(record())
+        assert log_line.line(record(asked=asked)) == log_line.line(record())
 
 
 def test_a_line_fits_in_100_columns() -> None:
@@ -104,26 +104,26 @@ def test_a_line_fits_in_100_columns() -> None:
     long = record(model="gpt-5.1-codex-max", asked="gpt-5.1-codex-max", effort="xhigh", tokens=tokens, total=61.0)
     for cause in ("effort", "endpoint", "item", "tools", "idle", "model"):
         missed = long.model_copy(update={"cache": MISSED.model_copy(update={"cause": cause})})
-        assert len(f"[12:34:56.789] {summary.line(missed)}") <= 100
+        assert len(f"[12:34:56.789] {log_line.line(missed)}") <= 100
 
 
 @given(st.text(max_size=2000), st.integers(1, 100))
 def test_plain_text_is_one_printable_line(text: str, longest: int) -> None:
-    line = summary.plain(text, longest)
+    line = log_line.plain(text, longest)
     assert len(line) <= longest
     assert line.isprintable()
     line.encode()
-    assert summary.plain(line, longest) == line
+    assert log_line.plain(line, longest) == line
 
 
 @given(st.text(), st.text(), st.text(), st.sampled_from(["error", "failed", "cut", "completed"]))
 def test_nobodys_words_leave_the_line(model: str, message: str, code: str, outcome: str) -> None:
     call = record(asked=model, model=model, error=message, code=code, outcome=outcome, repaired=(message,))
-    for text in (summary.comment(call), summary.line(call)):
+    for text in (log_line.comment(call), log_line.line(call)):
         assert text.isprintable()
         assert len(text) < 2000
 
 
 def test_what_is_printable_stays() -> None:
-    assert summary.plain("größe → 😀\x1b[31m\n evil\ud800") == "größe → 😀 [31m evil"
-    assert summary.plain("a" * 10, 5) == "aaaa…"
+    assert log_line.plain("größe → 😀\x1b[31m\n evil\ud800") == "größe → 😀 [31m evil"
+    assert log_line.plain("a" * 10, 5) == "aaaa…"

@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_transform.record import Record, Source, Tokens, Verdict
+from codex_transform.usage.record import Record, Source, Tokens, Verdict
 
 TOKENS = st.builds(Tokens, input=st.integers(0), cached=st.integers(0), output=st.integers(0))
 RECORDS = st.builds(

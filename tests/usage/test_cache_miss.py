@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_transform.cache_miss import MAX_THREADS, Conversations
-from codex_transform.record import Tokens, Verdict
 from codex_transform.sandbox.cache import PromptCache
+from codex_transform.usage.cache_miss import MAX_THREADS, Conversations
+from codex_transform.usage.record import Tokens, Verdict
 
 Body = dict[str, Any]
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_transform import usage
-from codex_transform.record import Tokens
-from codex_transform.usage import count, percentile, period, seconds, share, tokens
+from codex_transform.usage import tokens as usage_tokens
+from codex_transform.usage.record import Tokens
+from codex_transform.usage.tokens import count, percentile, period, seconds, share, tokens
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -19,8 +19,8 @@ JSON = st.recursive(
 
 
 def test_the_examples_in_the_docstrings() -> None:
-    assert doctest.testmod(usage).attempted > 3
-    assert doctest.testmod(usage).failed == 0
+    assert doctest.testmod(usage_tokens).attempted > 3
+    assert doctest.testmod(usage_tokens).failed == 0
 
 
 def test_the_counts_of_an_answer() -> None:
