@@ -14,10 +14,10 @@ from urllib.parse import urlsplit
 import click
 
 from codex_transform.cli import change, places
+from codex_transform.inspect.text import plain
 from codex_transform.jsonc.editor import Document, render
 from codex_transform.opencode import editor as opencode_editor
 from codex_transform.opencode import legacy_plugin, provider_models
-from codex_transform.view.text import plain
 
 _SCHEMA = "https://opencode.ai/config.json"
 _PROXY_URL = ("provider", "openai", "options", "baseURL")

@@ -11,8 +11,8 @@ from codex_transform import __version__
 from codex_transform.cli import places
 from codex_transform.doctor import checkup
 from codex_transform.doctor.finding import Finding, Mark, Patient
+from codex_transform.inspect.text import plain
 from codex_transform.opencode import config as opencode_config
-from codex_transform.view.text import plain
 
 _MARKS: dict[Mark, str] = {"ok": "✓", "warning": "!", "fault": "✗"}
 _PLAIN: dict[Mark, str] = {"ok": "+", "warning": "!", "fault": "x"}

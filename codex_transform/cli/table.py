@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 
 import click
 
-from codex_transform.view.text import columns
+from codex_transform.inspect.text import columns
 
 
 def lines(head: Sequence[str], rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:

@@ -102,7 +102,7 @@ def _page(data: bytes, flow: object, message: object) -> str:
 
 
 def _text(data: bytes, flow: object, message: object) -> str:
-    from codex_transform.view import request, response
+    from codex_transform.inspect import request, response
 
     metadata = flow.metadata if isinstance(flow, http.HTTPFlow) else {}
     record = _record(metadata.get(RECORD))

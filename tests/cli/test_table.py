@@ -3,7 +3,7 @@
 import click
 
 from codex_transform.cli import table
-from codex_transform.view.text import columns
+from codex_transform.inspect.text import columns
 
 
 def test_wide_characters_keep_their_columns_straight() -> None:

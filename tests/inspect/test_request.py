@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from request.test_properties import anything, contexts, requests
 
+from codex_transform.inspect.request import render
+from codex_transform.inspect.text import WIDTH, columns
 from codex_transform.opencode.config import ModelOptions
 from codex_transform.request import Context, dump, parse, transform
 from codex_transform.usage.record import Record, Source
-from codex_transform.view.request import render
-from codex_transform.view.text import WIDTH, columns
 
 BODY: dict[str, Any] = {
     "model": "gpt-5-codex-high",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_transform.view.text import WIDTH, brief, columns, count, cut, plain, pretty, section, size, table, wrapped
+from codex_transform.inspect.text import WIDTH, brief, columns, count, cut, plain, pretty, section, size, table, wrapped
 
 any_text = st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=()), max_size=300)
 

@@ -4,7 +4,7 @@ import json
 import time
 from typing import Any
 
-from codex_transform.view import response
+from codex_transform.inspect import response
 
 
 def event(kind: str, **members: Any) -> bytes:

@@ -3,9 +3,9 @@
 import pytest
 
 from codex_transform.errors import ApiError
+from codex_transform.inspect.advice import advice
 from codex_transform.response import http_error, upstream_error
 from codex_transform.response.network_error import silent, unreachable
-from codex_transform.view.advice import advice
 
 URL = "https://codex.example/backend-api/codex/responses"
 PAGE = b"<html><title>Sign in</title></html>"

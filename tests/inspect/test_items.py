@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from request.test_properties import anything
 
-from codex_transform.view.items import Described, describe
+from codex_transform.inspect.items import Described, describe
 
 IMAGE = "data:image/png;base64," + "A" * 1978
 

@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from codex_transform.catalog import Resolved, resolve
+from codex_transform.inspect.items import describe
+from codex_transform.inspect.steps import FORM, ID, MOVED, OTHER, REFERENCE, ROLE, Step, steps
+from codex_transform.inspect.text import brief, count
 from codex_transform.request.fixed_fields import REASONING, REFUSED
 from codex_transform.request.input_items import message
-from codex_transform.view.items import describe
-from codex_transform.view.steps import FORM, ID, MOVED, OTHER, REFERENCE, ROLE, Step, steps
-from codex_transform.view.text import brief, count
 
 _LONGEST = 160
 

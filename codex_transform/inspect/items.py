@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
-from codex_transform.view.text import brief, count, size
+from codex_transform.inspect.text import brief, count, size
 
 Item = Mapping[str, Any]
 

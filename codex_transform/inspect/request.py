@@ -9,12 +9,12 @@ from hashlib import sha256
 from typing import Any
 
 from codex_transform.decoding import DecodingError, decode
+from codex_transform.inspect.changes import Change, changes, item_steps
+from codex_transform.inspect.items import Described, describe, text_of
+from codex_transform.inspect.steps import FORM, ID, ROLE
+from codex_transform.inspect.text import WIDTH, brief, count, cut, plain, pretty, section, size, table, wrapped
 from codex_transform.response import jsontext
 from codex_transform.usage.record import Record, Source
-from codex_transform.view.changes import Change, changes, item_steps
-from codex_transform.view.items import Described, describe, text_of
-from codex_transform.view.steps import FORM, ID, ROLE
-from codex_transform.view.text import WIDTH, brief, count, cut, plain, pretty, section, size, table, wrapped
 
 _FIRST, _LAST = 40, 160  # items shown of a long conversation
 _LONGEST = 20_000  # characters of a body that is no request

@@ -11,10 +11,10 @@ from request.test_properties import anything
 from response.streams import answer, block, call, dumps, message, numbered, reasoning, response, stream
 
 from codex_transform.errors import ApiError
+from codex_transform.inspect.response import render
 from codex_transform.response.response_to_events import unfold_bytes
 from codex_transform.response.upstream_error import Report
 from codex_transform.usage.record import Record, Tokens, Verdict
-from codex_transform.view.response import render
 
 RECORD = Record(
     id="abcd1234",

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from request.test_properties import CONTEXT, PROMPT, anything, contexts, requests
 
+from codex_transform.inspect.changes import Change, changes
+from codex_transform.inspect.steps import BRIDGE, FORM, ID, MOVED, ORPHAN, OTHER, REFERENCE, ROLE
+from codex_transform.inspect.steps import PROMPT as TAKEN_OUT
 from codex_transform.opencode.config import ModelOptions
 from codex_transform.request import Context, dump, parse, transform
-from codex_transform.view.changes import Change, changes
-from codex_transform.view.steps import BRIDGE, FORM, ID, MOVED, ORPHAN, OTHER, REFERENCE, ROLE
-from codex_transform.view.steps import PROMPT as TAKEN_OUT
 
 TOOLS = [{"type": "function", "name": "bash", "parameters": {}}]
 

@@ -8,14 +8,14 @@ item. A body of any kind makes a page.
 from collections.abc import Iterator
 from typing import Any
 
+from codex_transform.inspect.advice import advice
+from codex_transform.inspect.items import describe, text_of
+from codex_transform.inspect.parsed_body import Answer, read
+from codex_transform.inspect.text import brief, count, cut, plain, pretty, section, table, wrapped
 from codex_transform.response import jsontext
 from codex_transform.response.upstream_error import Report
 from codex_transform.usage.record import Record, Tokens
 from codex_transform.usage.tokens import tokens
-from codex_transform.view.advice import advice
-from codex_transform.view.answer import Answer, read
-from codex_transform.view.items import describe, text_of
-from codex_transform.view.text import brief, count, cut, plain, pretty, section, table, wrapped
 
 _LONGEST = 100_000  # characters of one item
 
