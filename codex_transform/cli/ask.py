@@ -12,8 +12,8 @@ import click
 
 from codex_transform.cli import places
 from codex_transform.endpoint import url as endpoint_url
-from codex_transform.private_ca import private_ca
-from codex_transform.probe import Step, probe
+from codex_transform.probe.exchange import Step, probe
+from codex_transform.probe.private_ca import private_ca
 from codex_transform.settings import loader
 from codex_transform.settings.loader import KNOBS, Loaded
 

@@ -1,4 +1,4 @@
-"""The endpoint, tried with one small request: see `codex_transform/probe.py`."""
+"""The endpoint, tried with one small request: see `codex_transform/probe/exchange.py`."""
 
 from collections.abc import Iterator
 
@@ -6,9 +6,9 @@ from codex_transform.doctor.finding import Finding, Mark, Patient, ok, warning
 from codex_transform.doctor.terminal import another_proxy
 from codex_transform.endpoint.url import parse
 from codex_transform.instructions.store import Instructions
-from codex_transform.private_ca import private_ca
-from codex_transform.probe import probe
-from codex_transform.probe_verdict import CHECK_URL
+from codex_transform.probe.exchange import probe
+from codex_transform.probe.private_ca import private_ca
+from codex_transform.probe.verdict import CHECK_URL
 from codex_transform.settings.loader import KNOBS
 
 _TIMEOUT = 15.0

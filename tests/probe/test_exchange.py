@@ -15,7 +15,7 @@ from support.scripted import Scripted, scripted
 
 from codex_transform.catalog import Resolved
 from codex_transform.endpoint.url import parse
-from codex_transform.probe import MODEL, Step, probe
+from codex_transform.probe.exchange import MODEL, Step, probe
 from codex_transform.sandbox import Sandbox, running
 from codex_transform.sandbox.misbehave import TABLE
 

@@ -25,7 +25,7 @@ from codex_transform.endpoint.url import Endpoint, codex_headers, unsaid_text
 from codex_transform.errors import ApiError
 from codex_transform.instructions.store import Instructions
 from codex_transform.opencode.config import OpenCodeConfig
-from codex_transform.probe_verdict import CHECK_URL, Step, accepted, answered, judge, nothing_came
+from codex_transform.probe.verdict import CHECK_URL, Step, accepted, answered, judge, nothing_came
 from codex_transform.request import Context, dump, transform
 from codex_transform.response.http_error import from_endpoint
 from codex_transform.response.stream import AnswerStream
