@@ -19,7 +19,7 @@ from mitmproxy.proxy import server
 from mitmproxy.tools import main
 
 from codex_transform.console import make_lenient
-from codex_transform.proxy.drain import longest_end
+from codex_transform.proxy.addons.drain import longest_end
 
 # How long mitmproxy may take to close its connections, in seconds.
 _PATIENCE = 3.0

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 from support.running import mitmdump
 
-from codex_transform.proxy.families import Info, is_ahead
+from codex_transform.proxy.addons.happy_eyeballs import Info, is_ahead
 from codex_transform.sandbox import Sandbox
 
 HELLO = {"model": "gpt-5.1-codex", "input": "say hello", "stream": True}

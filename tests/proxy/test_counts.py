@@ -16,11 +16,11 @@ from mitmproxy.test import taddons, tflow, tutils
 
 from codex_transform.proxy import call as calls
 from codex_transform.proxy import keys
-from codex_transform.proxy.config import Config
-from codex_transform.proxy.gate import Gate
-from codex_transform.proxy.refresh import Refresh
-from codex_transform.proxy.requestlog import RequestLog
-from codex_transform.proxy.transform import Transform
+from codex_transform.proxy.addons.config import Config
+from codex_transform.proxy.addons.instructions_refresh import Refresh
+from codex_transform.proxy.addons.interception import Gate
+from codex_transform.proxy.addons.request_log import RequestLog
+from codex_transform.proxy.addons.request_translation import Transform
 from codex_transform.response.stream import AnswerStream
 
 TOOL = {"type": "function", "name": "bash", "parameters": {"type": "object", "properties": {}}}

@@ -13,9 +13,9 @@ from codex_transform.endpoint.url import Endpoint
 from codex_transform.errors import ApiError
 from codex_transform.proxy import call as calls
 from codex_transform.proxy import reply
-from codex_transform.proxy.answer import Answer
-from codex_transform.proxy.config import Config
-from codex_transform.proxy.requestlog import RequestLog
+from codex_transform.proxy.addons.config import Config
+from codex_transform.proxy.addons.request_log import RequestLog
+from codex_transform.proxy.addons.response_translation import Answer
 from codex_transform.proxy.streamed import StreamedAnswer
 from codex_transform.response.stream import AnswerStream
 

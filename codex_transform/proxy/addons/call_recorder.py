@@ -24,9 +24,9 @@ from codex_transform.endpoint.url import unsaid_text
 from codex_transform.errors import ApiError
 from codex_transform.instructions.store import Instructions
 from codex_transform.proxy import call as calls
+from codex_transform.proxy.addons.config import Config
+from codex_transform.proxy.addons.instructions_refresh import Refresh
 from codex_transform.proxy.aside import Aside
-from codex_transform.proxy.config import Config
-from codex_transform.proxy.refresh import Refresh
 from codex_transform.proxy.shown import comment, is_wanted, is_watched
 from codex_transform.proxy.streamed import StreamedAnswer
 from codex_transform.usage import log_line

@@ -12,7 +12,7 @@ from mitmproxy.addonmanager import Loader
 
 from codex_transform.errors import ApiError
 from codex_transform.proxy import reply
-from codex_transform.proxy.gate import Gate
+from codex_transform.proxy.addons.interception import Gate
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from mitmproxy.hooks import UpdateHook
 
 from codex_transform.endpoint.url import unsaid
 from codex_transform.proxy import call as calls
-from codex_transform.proxy.config import Config
+from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.shown import dropped, is_wanted
 from codex_transform.proxy.streamed import StreamedAnswer
 

@@ -13,7 +13,7 @@ from pydantic_core import to_json
 from codex_transform.errors import ApiError
 from codex_transform.proxy import call as calls
 from codex_transform.proxy import reply
-from codex_transform.proxy.requestlog import RequestLog
+from codex_transform.proxy.addons.request_log import RequestLog
 from codex_transform.proxy.streamed import StreamedAnswer
 from codex_transform.response import body_errors
 from codex_transform.response.events_to_response import fold

@@ -17,7 +17,7 @@ from mitmproxy import ctx
 from mitmproxy.connection import Address
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
-from codex_transform.proxy.config import Config
+from codex_transform.proxy.addons.config import Config
 
 logger = logging.getLogger(__name__)
 

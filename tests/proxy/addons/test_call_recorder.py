@@ -20,9 +20,9 @@ from mitmproxy.test import taddons, tflow, tutils
 
 from codex_transform.errors import ApiError
 from codex_transform.proxy import call as calls
-from codex_transform.proxy.config import Config
-from codex_transform.proxy.notes import RECORD, Notes
-from codex_transform.proxy.refresh import Refresh
+from codex_transform.proxy.addons.call_recorder import RECORD, Notes
+from codex_transform.proxy.addons.config import Config
+from codex_transform.proxy.addons.instructions_refresh import Refresh
 from codex_transform.request import Context, transform
 from codex_transform.usage import log_line
 from codex_transform.usage.record import Record
@@ -98,7 +98,7 @@ async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 async def test_a_call_is_written_down(bench: Callable[..., Bench], caplog: pytest.LogCaptureFixture) -> None:
     running = bench()
     flow = running.call()
-    with caplog.at_level(logging.INFO, "codex_transform.proxy.notes"):
+    with caplog.at_level(logging.INFO, "codex_transform.proxy.addons.call_recorder"):
         record = await running.end(flow)
     assert (record.asked, record.model, record.effort) == ("gpt-5-codex", "gpt-5.1-codex", "medium")
     assert (record.conversation, record.items, record.events, record.streaming) == ("k", 1, 5, True)
@@ -252,7 +252,7 @@ async def test_where_nobody_looks_there_is_nothing_to_see(
     running = bench(watched=False)
     flow = running.call()
     running.notes.request(flow)
-    with caplog.at_level(logging.INFO, "codex_transform.proxy.notes"):
+    with caplog.at_level(logging.INFO, "codex_transform.proxy.addons.call_recorder"):
         await running.notes.response(flow)
         assert caplog.messages == []
         await settled(running.notes)
@@ -278,7 +278,7 @@ async def test_what_a_call_was_is_remembered_as_it_was_at_its_end(bench: Callabl
 
 async def test_it_needs_nobody_to_ask_for_it(bench: Callable[..., Bench], caplog: pytest.LogCaptureFixture) -> None:
     running = bench(watched=False)
-    caplog.set_level(logging.INFO, "codex_transform.proxy.notes")
+    caplog.set_level(logging.INFO, "codex_transform.proxy.addons.call_recorder")
     for _ in range(3):
         await running.notes.response(running.call())
     async with asyncio.timeout(10):

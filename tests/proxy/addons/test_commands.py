@@ -10,10 +10,10 @@ from mitmproxy import exceptions
 from mitmproxy.addons import proxyserver, view
 from mitmproxy.test import taddons, tflow
 
-from codex_transform.proxy.commands import SESSIONS, Commands
-from codex_transform.proxy.config import Config
-from codex_transform.proxy.notes import Notes
-from codex_transform.proxy.refresh import Refresh
+from codex_transform.proxy.addons.call_recorder import Notes
+from codex_transform.proxy.addons.commands import SESSIONS, Commands
+from codex_transform.proxy.addons.config import Config
+from codex_transform.proxy.addons.instructions_refresh import Refresh
 from codex_transform.usage.record import Record, Tokens, Verdict
 from codex_transform.usage.store import UsageStore
 

@@ -17,8 +17,8 @@ from mitmproxy.addons.view import View
 from mitmproxy.test import taddons, tflow, tutils
 
 from codex_transform.proxy import call as calls
-from codex_transform.proxy.config import Config
-from codex_transform.proxy.keeping import ORIGINAL, Keeping
+from codex_transform.proxy.addons.body_retention import ORIGINAL, Keeping
+from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.shown import comment
 from codex_transform.proxy.streamed import StreamedAnswer
 from codex_transform.response.stream import AnswerStream

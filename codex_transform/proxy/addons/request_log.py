@@ -18,7 +18,7 @@ from mitmproxy import http
 from pydantic_core import from_json, to_json
 
 from codex_transform.endpoint.url import unsaid
-from codex_transform.proxy.config import Config
+from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.keys import CREDENTIALS
 from codex_transform.proxy.logfolder import LogFolder
 

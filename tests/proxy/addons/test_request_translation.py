@@ -8,10 +8,10 @@ from mitmproxy import http
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.test import taddons, tflow
 
-from codex_transform.proxy.config import Config
-from codex_transform.proxy.refresh import Refresh
-from codex_transform.proxy.requestlog import RequestLog
-from codex_transform.proxy.transform import Transform
+from codex_transform.proxy.addons.config import Config
+from codex_transform.proxy.addons.instructions_refresh import Refresh
+from codex_transform.proxy.addons.request_log import RequestLog
+from codex_transform.proxy.addons.request_translation import Transform
 
 KEY = "Bearer sk-of-another-provider"
 

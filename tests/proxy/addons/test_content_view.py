@@ -13,7 +13,7 @@ from mitmproxy.test import taddons, tflow, tutils
 from response.streams import answer, message, response, stream
 
 from codex_transform.errors import ApiError
-from codex_transform.proxy.contentview import ContentViews
+from codex_transform.proxy.addons.content_view import ContentViews
 from codex_transform.response.response_to_events import unfold_bytes
 from codex_transform.usage.record import Record, Tokens
 

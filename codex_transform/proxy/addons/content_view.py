@@ -15,8 +15,8 @@ from mitmproxy import http
 from pydantic import ValidationError
 
 from codex_transform.endpoint.url import below_responses
-from codex_transform.proxy.keeping import ORIGINAL
-from codex_transform.proxy.notes import RECORD
+from codex_transform.proxy.addons.body_retention import ORIGINAL
+from codex_transform.proxy.addons.call_recorder import RECORD
 from codex_transform.usage.record import Record
 
 _NAME = "Codex"

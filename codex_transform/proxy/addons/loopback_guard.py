@@ -15,9 +15,9 @@ from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 from codex_transform.errors import ApiError
 from codex_transform.proxy import call as calls
 from codex_transform.proxy import reply
+from codex_transform.proxy.addons.client_access import is_local
+from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addresses import is_this_machine
-from codex_transform.proxy.config import Config
-from codex_transform.proxy.visitors import is_local
 
 logger = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from codex_transform.endpoint.url import below_responses, is_our_host
 from codex_transform.errors import ApiError, bad_request
 from codex_transform.proxy import call as calls
 from codex_transform.proxy import reply
-from codex_transform.proxy.config import Config
-from codex_transform.proxy.visitors import UNPROTECTED, is_unprotected
+from codex_transform.proxy.addons.client_access import UNPROTECTED, is_unprotected
+from codex_transform.proxy.addons.config import Config
 
 # mitmproxy passes these on, in whatever way the next server reads them (RFC 9110 section 5.5, RFC 9112 section 5.2).
 _CONTROLS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")

@@ -6,7 +6,7 @@ import pytest
 from mitmproxy.test import taddons
 from support.waiting import eventually
 
-from codex_transform.proxy.config import Config
+from codex_transform.proxy.addons.config import Config
 
 
 async def test_the_folder_that_it_was_started_in_may_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

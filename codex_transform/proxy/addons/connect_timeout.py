@@ -14,7 +14,7 @@ from mitmproxy.connection import Connection, Server
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from codex_transform.proxy import call as calls
-from codex_transform.proxy.config import Config
+from codex_transform.proxy.addons.config import Config
 from codex_transform.response.network_error import slow_to_connect
 
 # How often to look whether it is a connection's turn, in seconds.

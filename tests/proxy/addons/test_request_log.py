@@ -18,10 +18,10 @@ from mitmproxy.test import taddons, tflow, tutils
 from support.running import mitmdump
 
 from codex_transform import sandbox as sandboxes
-from codex_transform.proxy import requestlog
-from codex_transform.proxy.config import Config
+from codex_transform.proxy.addons import request_log
+from codex_transform.proxy.addons.config import Config
+from codex_transform.proxy.addons.request_log import RequestLog
 from codex_transform.proxy.logfolder import LogFolder
-from codex_transform.proxy.requestlog import RequestLog
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 KEY = "sk-of-the-endpoint-000000"
@@ -209,7 +209,7 @@ async def test_a_slow_disk_does_not_fill_memory(make: Make, caplog: pytest.LogCa
             log.log_request(flow(body), "before")
         slow.ready.set()
         entries = written(log)
-    assert len(entries) == requestlog.MAX_WAITING_BYTES // len(body)
+    assert len(entries) == request_log.MAX_WAITING_BYTES // len(body)
     (record,) = caplog.records
     assert "too slow" in record.getMessage()
 

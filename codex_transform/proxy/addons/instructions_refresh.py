@@ -10,7 +10,7 @@ import threading
 from contextlib import suppress
 
 from codex_transform.instructions.store import Instructions
-from codex_transform.proxy.config import Config
+from codex_transform.proxy.addons.config import Config
 
 logger = logging.getLogger(__name__)
 

@@ -13,9 +13,9 @@ from codex_transform.endpoint.url import Endpoint, Field, client_session, codex_
 from codex_transform.errors import ApiError, bad_request
 from codex_transform.proxy import call as calls
 from codex_transform.proxy import keys, reply
-from codex_transform.proxy.config import Config
-from codex_transform.proxy.refresh import Refresh
-from codex_transform.proxy.requestlog import RequestLog
+from codex_transform.proxy.addons.config import Config
+from codex_transform.proxy.addons.instructions_refresh import Refresh
+from codex_transform.proxy.addons.request_log import RequestLog
 from codex_transform.request import Context, dump, parse, transform
 
 logger = logging.getLogger(__name__)
