@@ -24,7 +24,7 @@ from mitmproxy.proxy.layers.http import (
 from response.streams import answer, stream
 
 from codex_transform.proxy import call as calls
-from codex_transform.proxy.layer import Layers
+from codex_transform.proxy.layers.stream import Layers
 from codex_transform.proxy.streamed import StreamedAnswer
 from codex_transform.response.stream import AnswerStream
 

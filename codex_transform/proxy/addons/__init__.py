@@ -21,7 +21,7 @@ from codex_transform.proxy.addons.response_translation import Answer
 from codex_transform.proxy.addons.server_replay import ServerReplay
 from codex_transform.proxy.backlog import Backlog
 from codex_transform.proxy.collector import Collector
-from codex_transform.proxy.layer import Layers
+from codex_transform.proxy.layers.stream import Layers
 from codex_transform.proxy.leftovers import Leftovers
 from codex_transform.proxy.rollcall import RollCall
 from codex_transform.proxy.together import Together

@@ -17,7 +17,7 @@ from codex_transform.endpoint.url import is_loopback
 from codex_transform.errors import ApiError
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addresses import is_this_machine
-from codex_transform.proxy.refusal import Refusal
+from codex_transform.proxy.layers.forbidden import Refusal
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from codex_transform.proxy import call as calls
 from codex_transform.proxy import reply
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.connect_timeout import Limits
-from codex_transform.proxy.patience import PatientStream
+from codex_transform.proxy.layers.idle_timeout import PatientStream
 from codex_transform.response.network_error import STOPPED
 from codex_transform.signals import on_end
 

@@ -39,11 +39,11 @@ from codex_transform.endpoint.url import unsaid, unsaid_text
 from codex_transform.errors import ApiError
 from codex_transform.proxy import call as calls
 from codex_transform.proxy import keys, reply
-from codex_transform.proxy.bounds import BoundedStream
-from codex_transform.proxy.framing import FramedStream
-from codex_transform.proxy.onewrite import OneWriteClient, OneWriteServer, RequestHead, ResponseHead
-from codex_transform.proxy.patience import PatientStream
-from codex_transform.proxy.reconnect import ReconnectingStream
+from codex_transform.proxy.layers.body_limit import BoundedStream
+from codex_transform.proxy.layers.coalesce import OneWriteClient, OneWriteServer, RequestHead, ResponseHead
+from codex_transform.proxy.layers.http1 import FramedStream
+from codex_transform.proxy.layers.idle_timeout import PatientStream
+from codex_transform.proxy.layers.retry import ReconnectingStream
 from codex_transform.proxy.streamed import StreamedAnswer
 from codex_transform.response.network_error import broken_off, unreachable
 from codex_transform.response.stream import AnswerStream

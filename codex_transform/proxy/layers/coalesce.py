@@ -8,7 +8,7 @@ from mitmproxy.proxy import commands
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http import Http1Connection, HttpEvent, RequestHeaders, ResponseHeaders
 
-from codex_transform.proxy.framing import FramedClient, FramedServer
+from codex_transform.proxy.layers.http1 import FramedClient, FramedServer
 
 
 class RequestHead(RequestHeaders):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from response.streams import pieces
 
-from codex_transform.proxy.chunks import LONGEST, Chunks
+from codex_transform.proxy.layers.chunked import LONGEST, Chunks
 
 END = b"0\r\n\r\n"
 

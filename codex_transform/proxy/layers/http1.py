@@ -33,7 +33,7 @@ from mitmproxy.proxy.layers.http import (
 )
 
 from codex_transform.proxy import call as calls
-from codex_transform.proxy.chunks import Chunks
+from codex_transform.proxy.layers.chunked import Chunks
 
 BodyReader = Chunks | ContentLengthReader | Http10Reader
 

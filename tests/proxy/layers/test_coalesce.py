@@ -23,7 +23,7 @@ from mitmproxy.proxy.layers.http import (
 )
 from mitmproxy.test import tutils
 
-from codex_transform.proxy.onewrite import OneWriteClient, OneWriteServer, RequestHead, ResponseHead
+from codex_transform.proxy.layers.coalesce import OneWriteClient, OneWriteServer, RequestHead, ResponseHead
 
 HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 CHUNKS = [b"data: %d\n\n" % number for number in range(30)]

@@ -1,0 +1,1 @@
+"""Subclasses of mitmproxy's protocol layers: what no hook can do."""
