@@ -6,7 +6,7 @@ from weakref import ref
 
 import pytest
 
-from codex_transform.proxy.collector import Collector
+from codex_transform.proxy.patches.gc_freeze import Collector
 
 
 @pytest.fixture
