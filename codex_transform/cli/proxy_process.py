@@ -1,7 +1,7 @@
 """The proxy as a child of `run`: started, waited for, and gone with the end of its owner.
 
 It is a session of its own, so no key that is pressed reaches it. Its standard input stays open as long as this program
-lives: when that ends, in whatever way, the proxy ends by itself (see `codex_transform/proxy/program.py`). What it says
+lives: when that ends, in whatever way, the proxy ends by itself (see `codex_transform/proxy/embed.py`). What it says
 goes to a log file, since the terminal is the command's.
 """
 

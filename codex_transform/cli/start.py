@@ -37,7 +37,7 @@ def start(web: bool, port: int, mitmproxy: tuple[str, ...]) -> None:
 
     Asks for your endpoint and its key the first time, and says what to put into the terminal of OpenCode.
     """
-    from codex_transform.proxy import program
+    from codex_transform.proxy import embed
 
     if {"-p", "--listen-port"} & {*mitmproxy}:
         raise click.UsageError("The proxy's port is said by --port, in front of the --.")
@@ -51,7 +51,7 @@ def start(web: bool, port: int, mitmproxy: tuple[str, ...]) -> None:
     listen = ["--listen-host", "127.0.0.1", "--listen-port", str(port)]
     # The addon has a line for each call; mitmproxy's two lines for each would stand around it.
     quiet = [] if web or "flow_detail" in options else ["--set", "flow_detail=0"]
-    program.serve("mitmweb" if web else "mitmdump", ["-s", str(places.addon()), *listen, *quiet, *mitmproxy])
+    embed.serve("mitmweb" if web else "mitmdump", ["-s", str(places.addon()), *listen, *quiet, *mitmproxy])
 
 
 def set_options(arguments: Sequence[str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.test import taddons, tflow, tutils
 
 from codex_transform.proxy import call as calls
-from codex_transform.proxy import keys
+from codex_transform.proxy import credentials
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.instructions_refresh import Refresh
 from codex_transform.proxy.addons.interception import Gate
@@ -114,7 +114,7 @@ async def test_the_clients_body_is_remembered_and_not_copied() -> None:
 
 def test_the_copy_with_the_key_shares_the_body() -> None:
     request = tutils.treq(content=b"x" * 1000, headers=((b"authorization", b"Bearer \xe2\x80\xa6"),))
-    sent = keys.on_the_wire(request, None, connection.Server(address=("endpoint.example", 443)))
+    sent = credentials.on_the_wire(request, None, connection.Server(address=("endpoint.example", 443)))
     assert sent is not request
     assert sent.raw_content is request.raw_content
 

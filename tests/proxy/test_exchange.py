@@ -25,7 +25,7 @@ from response.streams import answer, stream
 
 from codex_transform.proxy import call as calls
 from codex_transform.proxy.layers.stream import Layers
-from codex_transform.proxy.streamed import StreamedAnswer
+from codex_transform.proxy.stream_function import StreamedAnswer
 from codex_transform.response.stream import AnswerStream
 
 REQUEST = b"POST http://api.openai.com/v1/responses HTTP/1.1\r\nhost: api.openai.com\r\ncontent-length: 2\r\n\r\n{}"

@@ -19,12 +19,12 @@ from codex_transform.proxy.addons.request_log import RequestLog
 from codex_transform.proxy.addons.request_translation import Transform
 from codex_transform.proxy.addons.response_translation import Answer
 from codex_transform.proxy.addons.server_replay import ServerReplay
+from codex_transform.proxy.composite import Together
 from codex_transform.proxy.layers.stream import Layers
 from codex_transform.proxy.patches.gc_freeze import Collector
 from codex_transform.proxy.patches.listen_backlog import Backlog
 from codex_transform.proxy.patches.transports import Leftovers
 from codex_transform.proxy.rollcall import RollCall
-from codex_transform.proxy.together import Together
 from codex_transform.usage.store import FILE, UsageStore
 
 

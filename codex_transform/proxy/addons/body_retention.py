@@ -18,8 +18,8 @@ from mitmproxy.hooks import UpdateHook
 from codex_transform.endpoint.url import unsaid
 from codex_transform.proxy import call as calls
 from codex_transform.proxy.addons.config import Config
-from codex_transform.proxy.shown import dropped, is_wanted
-from codex_transform.proxy.streamed import StreamedAnswer
+from codex_transform.proxy.flow_annotations import dropped, is_wanted
+from codex_transform.proxy.stream_function import StreamedAnswer
 
 ORIGINAL = "codex_original"
 """Where `flow.metadata` has the client's request: `method`, `url`, `headers` as pairs, and `content`, decoded. It has

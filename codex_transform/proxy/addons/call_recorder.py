@@ -26,9 +26,9 @@ from codex_transform.instructions.store import Instructions
 from codex_transform.proxy import call as calls
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.instructions_refresh import Refresh
-from codex_transform.proxy.aside import Aside
-from codex_transform.proxy.shown import comment, is_wanted, is_watched
-from codex_transform.proxy.streamed import StreamedAnswer
+from codex_transform.proxy.flow_annotations import comment, is_wanted, is_watched
+from codex_transform.proxy.idle_batcher import Aside
+from codex_transform.proxy.stream_function import StreamedAnswer
 from codex_transform.usage import log_line
 from codex_transform.usage import tokens as usage_tokens
 from codex_transform.usage.cache_miss import Conversations

@@ -16,8 +16,8 @@ from mitmproxy.proxy.mode_specs import LocalMode, ProxyMode, RegularMode, Revers
 from codex_transform.endpoint.url import is_loopback
 from codex_transform.errors import ApiError
 from codex_transform.proxy.addons.config import Config
-from codex_transform.proxy.addresses import is_this_machine
 from codex_transform.proxy.layers.forbidden import Refusal
+from codex_transform.proxy.local_addresses import is_this_machine
 
 logger = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from mitmproxy import ctx, http
 
 from codex_transform.errors import ApiError
 from codex_transform.proxy import call as calls
-from codex_transform.proxy import reply
+from codex_transform.proxy import responses
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.connect_timeout import Limits
 from codex_transform.proxy.layers.idle_timeout import PatientStream
@@ -56,7 +56,7 @@ class Drain:
         if self._draining:
             calls.forget(flow)
             message = "the proxy is being stopped. Fix: send the request again once it runs"
-            flow.response = reply.error(ApiError(503, message, code="proxy_stopped"))
+            flow.response = responses.error(ApiError(503, message, code="proxy_stopped"))
             flow.response.headers["connection"] = "close"
         else:
             self._flows.add(flow)

@@ -12,7 +12,7 @@ from mitmproxy.proxy.mode_specs import ReverseMode, UpstreamMode
 from codex_transform.endpoint.url import below_responses, is_our_host
 from codex_transform.errors import ApiError, bad_request
 from codex_transform.proxy import call as calls
-from codex_transform.proxy import reply
+from codex_transform.proxy import responses
 from codex_transform.proxy.addons.client_access import UNPROTECTED, is_unprotected
 from codex_transform.proxy.addons.config import Config
 
@@ -48,13 +48,13 @@ class Gate:
             return
         if "websocket" in re.split(r"\s*,\s*", request.headers.get("upgrade", "").strip().lower()):
             # 426 is what makes the Codex CLI, too, go on over HTTP at once (RFC 9110 section 15.5.22).
-            flow.response = reply.error(
+            flow.response = responses.error(
                 ApiError(426, "this proxy speaks HTTP only: send the request as POST, without an upgrade")
             )
             flow.response.headers["upgrade"] = "HTTP/1.1"
         elif request.method == "POST":
             if error := self._unfit(request):
-                flow.response = reply.error(error)
+                flow.response = responses.error(error)
                 return
             calls.begin(flow, below)
             # With mitmproxy's option `stream_large_bodies` the body would leave before it is rewritten.

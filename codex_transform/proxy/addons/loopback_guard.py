@@ -14,10 +14,10 @@ from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from codex_transform.errors import ApiError
 from codex_transform.proxy import call as calls
-from codex_transform.proxy import reply
+from codex_transform.proxy import responses
 from codex_transform.proxy.addons.client_access import is_local
 from codex_transform.proxy.addons.config import Config
-from codex_transform.proxy.addresses import is_this_machine
+from codex_transform.proxy.local_addresses import is_this_machine
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +66,7 @@ class Targets:
             return
         error = ApiError(403, _refusal(address))
         logger.warning(error.message)
-        flow.response = reply.error(error)
+        flow.response = responses.error(error)
 
     def _is_chosen(self, client: Client, address: Address) -> bool:
         """True for what mitmproxy itself connects to, and for what a client may name."""

@@ -11,7 +11,7 @@ from mitmproxy import ctx, http, tls
 from mitmproxy.addonmanager import Loader
 
 from codex_transform.errors import ApiError
-from codex_transform.proxy import reply
+from codex_transform.proxy import responses
 from codex_transform.proxy.addons.interception import Gate
 
 logger = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class ReloadGuard:
             "Fix: put addon.py and the folder codex_transform right, then restart the proxy; its log has all of it"
         )
         flow.request.stream = False  # mitmproxy takes no response for a request that it is about to pass on
-        flow.response = reply.error(ApiError(502, message, code="addon_not_loaded"))
+        flow.response = responses.error(ApiError(502, message, code="addon_not_loaded"))
 
 
 class Reload:

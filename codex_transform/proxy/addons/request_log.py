@@ -19,8 +19,8 @@ from pydantic_core import from_json, to_json
 
 from codex_transform.endpoint.url import unsaid
 from codex_transform.proxy.addons.config import Config
-from codex_transform.proxy.keys import CREDENTIALS
-from codex_transform.proxy.logfolder import LogFolder
+from codex_transform.proxy.credentials import CREDENTIALS
+from codex_transform.proxy.rotating_folder import LogFolder
 
 logger = logging.getLogger(__name__)
 

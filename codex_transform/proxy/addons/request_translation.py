@@ -12,7 +12,7 @@ from codex_transform.decoding import DecodingError, decode
 from codex_transform.endpoint.url import Endpoint, Field, client_session, codex_headers, passed_on
 from codex_transform.errors import ApiError, bad_request
 from codex_transform.proxy import call as calls
-from codex_transform.proxy import keys, reply
+from codex_transform.proxy import credentials, responses
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.instructions_refresh import Refresh
 from codex_transform.proxy.addons.request_log import RequestLog
@@ -35,12 +35,12 @@ class Transform:
             return  # mitmproxy shows what it reads from a file
         call, forward = calls.of(flow), self.config.settings.forward_client_key
         if call or flow.response:
-            authorization = keys.hide_credentials(flow.request.headers)
+            authorization = credentials.hide_credentials(flow.request.headers)
             if call and forward:
                 call.authorization = authorization
         elif isinstance(flow.client_conn.proxy_mode, ReverseMode) and self._is_for_endpoint(flow) and not forward:
             # It passes as it is, but the client takes the endpoint for OpenAI: its key is none for the endpoint.
-            keys.drop_credentials(flow.request.headers)
+            credentials.drop_credentials(flow.request.headers)
 
     def request(self, flow: http.HTTPFlow) -> None:
         """The whole request has come."""
@@ -56,7 +56,7 @@ class Transform:
             logger.exception("rewriting a request failed; it was not sent")
             call.error = ApiError(500, "codex-transform failed on this request; its log says why")
         if call.error:
-            flow.response = reply.error(call.error)
+            flow.response = responses.error(call.error)
         else:
             self.log.log_request(flow, "after")
 
@@ -83,7 +83,7 @@ class Transform:
         )
         call.endpoint, call.transformed = endpoint, done
         headers = codex_headers(
-            authorization=keys.shown(call.authorization),
+            authorization=credentials.shown(call.authorization),
             originator=self.config.settings.originator,
             session=session or done.conversation,
             streaming=not call.below,

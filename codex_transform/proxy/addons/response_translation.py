@@ -12,9 +12,9 @@ from pydantic_core import to_json
 
 from codex_transform.errors import ApiError
 from codex_transform.proxy import call as calls
-from codex_transform.proxy import reply
+from codex_transform.proxy import responses
 from codex_transform.proxy.addons.request_log import RequestLog
-from codex_transform.proxy.streamed import StreamedAnswer
+from codex_transform.proxy.stream_function import StreamedAnswer
 from codex_transform.response import body_errors
 from codex_transform.response.events_to_response import fold
 from codex_transform.response.http_error import from_endpoint
@@ -37,7 +37,7 @@ class Answer:
             return
         if call.streaming and _succeeded(response):
             answer = AnswerStream(call.asked_model, response.headers.get("content-encoding"))
-            flow.response = reply.event_stream(flow)
+            flow.response = responses.event_stream(flow)
             flow.response.stream = StreamedAnswer(answer, call.key)
         else:
             # mitmproxy's option `stream_large_bodies` may have said otherwise.
@@ -57,11 +57,11 @@ class Answer:
                 flow.response = _whole(call, response)
             except ApiError as error:
                 call.fail(error)
-                flow.response = reply.error(error, response.headers)
+                flow.response = responses.error(error, response.headers)
             except Exception:
                 logger.exception("rewriting an answer failed; it was not passed on")
                 call.error = ApiError(502, "codex-transform failed on this answer; its log says why")
-                flow.response = reply.error(call.error, response.headers)
+                flow.response = responses.error(call.error, response.headers)
             flow.response.timestamp_start = response.timestamp_start
             flow.response.timestamp_end = response.timestamp_end
         facts: dict[str, Any] = {}
@@ -95,13 +95,13 @@ def _whole(call: calls.Call, response: http.Response) -> http.Response:
     if call.below:
         body = body_errors.json_of(response.raw_content or b"", encoding)
         call.outcome = "completed"
-        return reply.json(response.status_code, body, response.headers)
+        return responses.json(response.status_code, body, response.headers)
     answer = AnswerStream(call.asked_model, encoding)
     try:
         folded = fold(response.raw_content or b"", answer)
     finally:
         _note(call, answer)
-    return reply.json(200, to_json(folded), response.headers)
+    return responses.json(200, to_json(folded), response.headers)
 
 
 def _take_down(call: calls.Call, streamed: StreamedAnswer) -> None:

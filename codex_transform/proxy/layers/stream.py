@@ -38,13 +38,13 @@ from mitmproxy.utils import human
 from codex_transform.endpoint.url import unsaid, unsaid_text
 from codex_transform.errors import ApiError
 from codex_transform.proxy import call as calls
-from codex_transform.proxy import keys, reply
+from codex_transform.proxy import credentials, responses
 from codex_transform.proxy.layers.body_limit import BoundedStream
 from codex_transform.proxy.layers.coalesce import OneWriteClient, OneWriteServer, RequestHead, ResponseHead
 from codex_transform.proxy.layers.http1 import FramedStream
 from codex_transform.proxy.layers.idle_timeout import PatientStream
 from codex_transform.proxy.layers.retry import ReconnectingStream
-from codex_transform.proxy.streamed import StreamedAnswer
+from codex_transform.proxy.stream_function import StreamedAnswer
 from codex_transform.response.network_error import broken_off, unreachable
 from codex_transform.response.stream import AnswerStream
 
@@ -160,7 +160,7 @@ class CodexStream(PatientStream, ReconnectingStream, BoundedStream, FramedStream
         self.flow.live = False  # mitmproxy does that at the end of a request, which is not going to come
 
     def _on_the_wire(self, event: RequestHeaders, connection: Connection) -> RequestHeaders:
-        sent = keys.on_the_wire(event.request, calls.of(self.flow), connection)
+        sent = credentials.on_the_wire(event.request, calls.of(self.flow), connection)
         small = 0 < len(sent.raw_content or b"") <= _SMALL
         return (RequestHead if small else RequestHeaders)(event.stream_id, sent, event.end_stream)
 
@@ -202,7 +202,7 @@ class CodexStream(PatientStream, ReconnectingStream, BoundedStream, FramedStream
         call = calls.of(self.flow)
         assert call is not None
         call.fail(error)
-        self.flow.response = reply.error(error, self.flow.response.headers if self.flow.response else None)
+        self.flow.response = responses.error(error, self.flow.response.headers if self.flow.response else None)
         self.flow.response.timestamp_start = time.time()
         yield HttpResponseHeadersHook(self.flow)
         yield from self.send_response()

@@ -19,8 +19,8 @@ from mitmproxy.test import taddons, tflow, tutils
 from codex_transform.proxy import call as calls
 from codex_transform.proxy.addons.body_retention import ORIGINAL, Keeping
 from codex_transform.proxy.addons.config import Config
-from codex_transform.proxy.shown import comment
-from codex_transform.proxy.streamed import StreamedAnswer
+from codex_transform.proxy.flow_annotations import comment
+from codex_transform.proxy.stream_function import StreamedAnswer
 from codex_transform.response.stream import AnswerStream
 
 EVENTS = [

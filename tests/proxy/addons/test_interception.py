@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_transform.proxy.addresses import is_this_machine
+from codex_transform.proxy.local_addresses import is_this_machine
 
 LOOPBACK = [
     *("localhost", "LOCALHOST", "localhost.", "my.localhost", "My.LocalHost.", socket.gethostname()),

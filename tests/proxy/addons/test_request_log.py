@@ -21,7 +21,7 @@ from codex_transform import sandbox as sandboxes
 from codex_transform.proxy.addons import request_log
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.request_log import RequestLog
-from codex_transform.proxy.logfolder import LogFolder
+from codex_transform.proxy.rotating_folder import LogFolder
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 KEY = "sk-of-the-endpoint-000000"

@@ -12,11 +12,11 @@ from response.streams import USAGE, answer, block, stream
 from codex_transform.endpoint.url import Endpoint
 from codex_transform.errors import ApiError
 from codex_transform.proxy import call as calls
-from codex_transform.proxy import reply
+from codex_transform.proxy import responses
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.request_log import RequestLog
 from codex_transform.proxy.addons.response_translation import Answer
-from codex_transform.proxy.streamed import StreamedAnswer
+from codex_transform.proxy.stream_function import StreamedAnswer
 from codex_transform.response.stream import AnswerStream
 
 
@@ -78,7 +78,7 @@ def test_the_head_of_a_stream_is_in_the_clients_version(version: bytes) -> None:
     flow, _ = answered(b"")
     assert flow.response
     flow.response.data.http_version = version
-    head = reply.event_stream(flow)
+    head = responses.event_stream(flow)
     assert (head.http_version, head.headers["transfer-encoding"]) == ("HTTP/1.1", "chunked")
     assert flow.response.data.http_version == version
 

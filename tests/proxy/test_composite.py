@@ -8,7 +8,7 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.exceptions import AddonHalt, OptionsError
 from mitmproxy.test import taddons, tflow
 
-from codex_transform.proxy.together import Together
+from codex_transform.proxy.composite import Together
 
 
 class Addon:

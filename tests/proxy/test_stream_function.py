@@ -5,7 +5,7 @@ import time
 import pytest
 from response.streams import answer, block, stream
 
-from codex_transform.proxy.streamed import StreamedAnswer
+from codex_transform.proxy.stream_function import StreamedAnswer
 from codex_transform.response.stream import AnswerStream
 
 

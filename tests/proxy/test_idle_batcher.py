@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from codex_transform.proxy.aside import Aside
+from codex_transform.proxy.idle_batcher import Aside
 
 
 class Work:

@@ -1,0 +1,1 @@
+"""The addon itself: the only package that imports mitmproxy."""
