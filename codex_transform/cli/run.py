@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from codex_transform.cli import ask, foreground, places, proxy_process, surroundings, trust
-from codex_transform.cli.proxy_process import ProxyProcess
+from codex_transform.cli import ask, places
+from codex_transform.launcher import ca_bundle, child_env, foreground, proxy_process
+from codex_transform.launcher.proxy_process import ProxyProcess
 from codex_transform.opencode import config as opencode_config
 from codex_transform.settings.loader import Settings
 
@@ -35,11 +36,11 @@ def run(web: bool, command: tuple[str, ...]) -> None:
     command's. The proxy ends with it; what it said is in ~/.opencode/logs.
     """
     settings = ask.settle().settings
-    beyond, notes = surroundings.upstream(os.environ)
-    unfit, warnings = surroundings.past_the_proxy(os.environ, settings.hosts)
+    beyond, notes = child_env.upstream(os.environ)
+    unfit, warnings = child_env.past_the_proxy(os.environ, settings.hosts)
     arguments = [*beyond.arguments, "-s", str(_UPSTREAM)] if beyond.arguments else []
     certificate = places.home() / ".mitmproxy" / "mitmproxy-ca-cert.pem"
-    name, _, port = (surroundings.public(settings.hosts) or "").partition(":")
+    name, _, port = (child_env.public(settings.hosts) or "").partition(":")
     host = (name, int(port or 443)) if name else None
     with (
         tempfile.TemporaryDirectory(prefix="codex-transform-", ignore_cleanup_errors=True) as folder,
@@ -61,14 +62,14 @@ def run(web: bool, command: tuple[str, ...]) -> None:
 
 def _variables(settings: Settings, proxy: ProxyProcess, folder: Path) -> tuple[dict[str, str], list[str]]:
     """What is set for the command alone, and what to tell about it."""
-    found, notes = surroundings.proxied(os.environ, proxy.url, settings.hosts)
+    found, notes = child_env.proxied(os.environ, proxy.url, settings.hosts)
     client, _ = opencode_config.load(os.environ, places.folder(), places.home())
     parts = [
-        surroundings.overruled(os.environ, client.client_base_url, settings.hosts),
-        trust.variables(os.environ, proxy.authority, folder),
+        child_env.overruled(os.environ, client.client_base_url, settings.hosts),
+        ca_bundle.variables(os.environ, proxy.authority, folder),
     ]
     if not settings.forward_client_key:
-        parts.append(surroundings.key(os.environ, places.home()))
+        parts.append(child_env.key(os.environ, places.home()))
     for more, warnings in parts:
         found |= more
         notes += warnings

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import click
 
-from codex_transform.cli import ask, places, ports
+from codex_transform.cli import ask, places
 from codex_transform.endpoint import url as endpoint_url
+from codex_transform.launcher import ports
 from codex_transform.settings.loader import Loaded
 from codex_transform.shells import TITLES, assignment
 

@@ -12,11 +12,12 @@ from pathlib import Path
 from cryptography import x509
 
 from codex_transform import shells
-from codex_transform.cli import places, proxy_process, surroundings, trust
-from codex_transform.cli.proxy_process import ProxyProcess
+from codex_transform.cli import places
 from codex_transform.doctor import runtime
 from codex_transform.doctor.finding import Finding, Patient, fault, ok, warning
 from codex_transform.doctor.terminal import is_meant_for_us
+from codex_transform.launcher import ca_bundle, child_env, proxy_process
+from codex_transform.launcher.proxy_process import ProxyProcess
 
 _NAME, _TRUST = "certificate", "trust"
 _REVERSE = "Use reverse mode, which needs no certificate: see `codex-transform config --help`, option --reverse."
@@ -39,7 +40,7 @@ def trial(patient: Patient) -> Iterator[Finding]:
         yield ok(_TRUST, "not tried: the certificate has to be mended first")
         return
     program = runtime.find(patient.environ)
-    host = surroundings.public(patient.loaded.settings.hosts) or "api.openai.com"
+    host = child_env.public(patient.loaded.settings.hosts) or "api.openai.com"
     name, _, port = host.partition(":")
     try:
         with (
@@ -59,8 +60,8 @@ def trial(patient: Patient) -> Iterator[Finding]:
 
 def _try(patient: Patient, program: Path, proxy: ProxyProcess, host: str, folder: Path) -> Iterator[Finding]:
     """Once with the variables that `run` sets, and once with those of this terminal, if it is set up for a proxy."""
-    proxied, _ = surroundings.proxied(patient.environ, proxy.url, patient.loaded.settings.hosts)
-    trusted, _ = trust.variables(patient.environ, proxy.authority, folder)
+    proxied, _ = child_env.proxied(patient.environ, proxy.url, patient.loaded.settings.hosts)
+    trusted, _ = ca_bundle.variables(patient.environ, proxy.authority, folder)
     try:
         refused = runtime.fetch(program, {**patient.environ, **proxied, **trusted}, host)
         here = runtime.fetch(program, {**patient.environ, **proxied}, host) if is_meant_for_us(patient) else None

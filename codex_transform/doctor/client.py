@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from codex_transform import catalog, shells
-from codex_transform.cli import surroundings
 from codex_transform.doctor import runtime
 from codex_transform.doctor.finding import Finding, Patient, fault, ok, warning
 from codex_transform.doctor.terminal import is_meant_for_us
 from codex_transform.jsonc import parser
+from codex_transform.launcher import child_env
 from codex_transform.opencode import legacy_plugin
 from codex_transform.opencode import paths as opencode_paths
 
@@ -80,15 +80,15 @@ def plugins(patient: Patient) -> Iterator[Finding]:
 def login(patient: Patient) -> Iterator[Finding]:
     """The key that OpenCode begins with. With a ChatGPT login it talks to ChatGPT, whatever key there is."""
     without_key = {**patient.environ, "OPENAI_API_KEY": ""}
-    _, chatgpt = surroundings.key(without_key, patient.home)
-    missing, _ = surroundings.key(patient.environ, patient.home)
+    _, chatgpt = child_env.key(without_key, patient.home)
+    missing, _ = child_env.key(patient.environ, patient.home)
     if chatgpt:
         says = "OpenCode is logged in to ChatGPT, and so goes there instead of to the proxy"
         yield fault("login", says, "Run `opencode auth logout` and choose OpenAI.")
     elif missing and patient.loaded.settings.forward_client_key:
         yield fault("login", "OpenCode has no OpenAI key, which is to be sent on", "Set OPENAI_API_KEY to it.")
     elif missing and (is_meant_for_us(patient) or patient.opencode.client_base_url):
-        dummy = shells.at_hand("OPENAI_API_KEY", surroundings.DUMMY_KEY)
+        dummy = shells.at_hand("OPENAI_API_KEY", child_env.DUMMY_KEY)
         mend = f"`codex-transform run opencode` gives it a dummy; without that, {dummy}."
         yield fault("login", "OpenCode has no OpenAI key to begin with", mend)
     elif missing:

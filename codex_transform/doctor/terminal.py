@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from codex_transform.cli import surroundings
 from codex_transform.doctor.addon_port import Listener, who_listens
 from codex_transform.doctor.finding import Finding, Patient, fault, ok, warning
 from codex_transform.endpoint.url import is_loopback
+from codex_transform.launcher import child_env
 
 _RUN = "Start OpenCode with `codex-transform run opencode`"
 _AUTHORITIES = ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -29,7 +29,7 @@ def another_proxy(patient: Patient) -> str:
     """The address of a proxy that is not ours and that `run` goes through, such as a company's; "" if there is none."""
     if _leads_here(patient) and _listener(patient) == "addon":
         return ""
-    beyond, _ = surroundings.upstream(patient.environ)
+    beyond, _ = child_env.upstream(patient.environ)
     return beyond.address
 
 
@@ -122,7 +122,7 @@ def _reversed(url: str) -> Finding:
 def _no_proxy(patient: Patient) -> Iterator[Finding]:
     hosts = patient.loaded.settings.hosts
     given = patient.environ.get("no_proxy") or patient.environ.get("NO_PROXY") or ""
-    kept, warnings = surroundings.proxied(patient.environ, "", hosts)
+    kept, warnings = child_env.proxied(patient.environ, "", hosts)
     if not warnings:
         return
     entries = [entry for entry in re.split(r"[,\s]+", given) if entry and entry not in kept["NO_PROXY"].split(",")]

@@ -18,7 +18,7 @@ from typing import Any
 
 import click
 
-from codex_transform.cli import windows_program
+from codex_transform.launcher import windows_program
 
 _FROM_KEYS = ("SIGINT", "SIGQUIT")
 _PASSED_ON = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")

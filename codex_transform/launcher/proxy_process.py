@@ -20,8 +20,9 @@ from threading import Condition, Thread
 
 import click
 
-from codex_transform.cli import pipes, places, ports
-from codex_transform.cli.proxy_log import ProxyLog
+from codex_transform.cli import places
+from codex_transform.launcher import pipes, ports
+from codex_transform.launcher.proxy_log import ProxyLog
 
 _PROGRAM = Path(__file__).resolve().parent.parent / "proxy" / "program.py"
 _LISTENING = re.compile(r" listening at (?:\w+://)?127\.0\.0\.1:(\d+)")

@@ -2,7 +2,7 @@ import errno
 
 import pytest
 
-from codex_transform.cli.pipes import is_broken, reader_may_be_gone
+from codex_transform.launcher.pipes import is_broken, reader_may_be_gone
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import stat
 from pathlib import Path
 
-from codex_transform.cli.proxy_log import ProxyLog
+from codex_transform.launcher.proxy_log import ProxyLog
 
 
 def test_it_is_private_and_holds_what_was_said(tmp_path: Path) -> None:

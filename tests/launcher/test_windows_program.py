@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from codex_transform.cli import windows_program
+from codex_transform.launcher import windows_program
 
 # As npm's cmd-shim writes it.
 NPM = """@ECHO off\r
