@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from codex_transform.cli import change, places
+from codex_transform.cli import file_change, places
 from codex_transform.inspect.text import plain
 from codex_transform.jsonc.editor import Document, render
 from codex_transform.opencode import editor as opencode_editor
@@ -77,20 +77,20 @@ def config(
         return
     members = provider_models.entries(chosen, legacy=form == "legacy")
     found = legacy_plugin.find(os.environ, folder, home)
-    before = change.read(path)
+    before = file_change.read(path)
     after = _filled(path, _without_plugin(path, before) if to_stdout else before, members, reverse)
     _tell_plugins(found)
     if to_stdout:
         click.echo(after.encode(), nl=False)  # bytes: line ends stay
         return
     if _remove_plugins(found, yes=yes):
-        before = change.read(path)
+        before = file_change.read(path)
         after = _filled(path, before, members, reverse)
     _tell_kept(path, before, members)
     if after == before:
         click.echo(f"{path} holds all of it already: nothing to do.")
         return
-    if not change.apply(path, before, after, yes=yes):
+    if not file_change.apply(path, before, after, yes=yes):
         _decline()
     variant = "" if form == "legacy" else " --variant high"
     proxy = "" if reverse else "codex-transform run "
@@ -99,13 +99,13 @@ def config(
 
 def _uninstall(path: Path, ours: dict[str, Any], reverse: str | None, *, to_stdout: bool, yes: bool) -> None:
     """Takes out of the file what is still as this command would write it, and says what is not."""
-    before = change.read(path)
-    if change.is_blank(before):
-        change.fail(f"{path} does not exist, or is empty: there is nothing to take out.")
+    before = file_change.read(path)
+    if file_change.is_blank(before):
+        file_change.fail(f"{path} does not exist, or is empty: there is nothing to take out.")
     names = provider_models.nested(ours)
     if reverse is not None:
         names["provider"]["openai"]["options"] = {"baseURL": reverse}
-    document = change.document(path, before)
+    document = file_change.document(path, before)
     after = document.drop(provider_models.written(document, names))
     if to_stdout:
         click.echo(after.encode(), nl=False)  # bytes: line ends stay
@@ -121,7 +121,7 @@ def _uninstall(path: Path, ours: dict[str, Any], reverse: str | None, *, to_stdo
             click.echo(f"  {name}")
     if after == before:
         click.echo(f"{path} holds nothing else of this command's: nothing to do.")
-    elif not change.apply(path, before, after, yes=yes):
+    elif not file_change.apply(path, before, after, yes=yes):
         _decline()
 
 
@@ -139,12 +139,12 @@ def _remove_plugins(found: Iterable[legacy_plugin.Found], *, yes: bool) -> bool:
     for path, is_list in dict.fromkeys((each.file, bool(each.entry)) for each in found):
         try:
             if is_list:
-                before = change.read(path)
-                done = change.apply(path, before, _without_plugin(path, before), yes=yes, ask="Remove it?")
-            elif done := change.agreed(f"Move {path} aside?", yes=yes):
+                before = file_change.read(path)
+                done = file_change.apply(path, before, _without_plugin(path, before), yes=yes, ask="Remove it?")
+            elif done := file_change.agreed(f"Move {path} aside?", yes=yes):
                 click.echo(f"Moved to {opencode_editor.move_aside(path)}.")
         except ValueError as error:
-            change.fail(f"{error}.")
+            file_change.fail(f"{error}.")
         if not done:
             click.secho("The plugin is still there: remove it before you use the proxy.", fg="yellow", err=True)
         any_done = any_done or done
@@ -152,28 +152,28 @@ def _remove_plugins(found: Iterable[legacy_plugin.Found], *, yes: bool) -> bool:
 
 
 def _without_plugin(path: Path, text: str) -> str:
-    if change.is_blank(text):
+    if file_change.is_blank(text):
         return text
-    document = change.document(path, text)
+    document = file_change.document(path, text)
     return document.drop(legacy_plugin.removal(document))
 
 
 def _filled(path: Path, text: str, members: dict[str, Any], reverse: str | None) -> str:
     """The file's text with all that it lacks of the entries `members`."""
     try:
-        if change.is_blank(text):
+        if file_change.is_blank(text):
             text = render({"$schema": _SCHEMA, **provider_models.nested(members)})
         else:
-            document = change.document(path, text)
+            document = file_change.document(path, text)
             text = document.fill(provider_models.additions(document.value, members))
         return text if reverse is None else Document(text).put(_PROXY_URL, reverse)
     except ValueError as error:
-        change.fail(f"{path}: {error}: mend it there first. Nothing was written.")
+        file_change.fail(f"{path}: {error}: mend it there first. Nothing was written.")
 
 
 def _tell_kept(path: Path, text: str, members: dict[str, Any]) -> None:
     """Says which of the user's values differ from what would be written and stay."""
-    value = {} if change.is_blank(text) else change.document(path, text).value
+    value = {} if file_change.is_blank(text) else file_change.document(path, text).value
     kept = list(provider_models.differing(value, provider_models.nested(members)))
     if kept:
         click.echo(f"Kept as {path} has it:")

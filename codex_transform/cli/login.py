@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from codex_transform.cli import ask, places
+from codex_transform.cli import places, prompts
 from codex_transform.endpoint import url as endpoint_url
 from codex_transform.endpoint.url import redact
 from codex_transform.settings.loader import KNOBS, Loaded
@@ -33,11 +33,11 @@ def login(base_url: str | None, api_key_stdin: bool, no_check: bool) -> None:
             raise click.ClickException(f"{problem.message}. Mend that first.")
     answers: dict[str, str] = {}
     if base_url is not None:
-        answers["base_url"] = ask.checked("base_url", base_url)
+        answers["base_url"] = prompts.checked("base_url", base_url)
         click.echo(f"Requests will go to {endpoint_url.parse(answers['base_url']).url}", err=True)
     if api_key_stdin:
-        answers["api_key"] = ask.checked("api_key", sys.stdin.readline())
-    if not api_key_stdin and ask.is_interactive():
+        answers["api_key"] = prompts.checked("api_key", sys.stdin.readline())
+    if not api_key_stdin and prompts.is_interactive():
         _ask(loaded, answers, no_check)
     else:
         _keep_given(loaded, answers, no_check)
@@ -45,20 +45,20 @@ def login(base_url: str | None, api_key_stdin: bool, no_check: bool) -> None:
 
 
 def _ask(loaded: Loaded, answers: dict[str, str], no_check: bool) -> None:
-    fields = [field for field in ask.NEEDED if field not in answers]
-    ask.keep(places.config_file(), ask.ask(fields, loaded, answers, check=not no_check))
+    fields = [field for field in prompts.NEEDED if field not in answers]
+    prompts.keep(places.config_file(), prompts.ask(fields, loaded, answers, check=not no_check))
 
 
 def _keep_given(loaded: Loaded, answers: dict[str, str], no_check: bool) -> None:
     if not answers:
         raise click.UsageError("There is no terminal to ask on: give --base-url and --api-key-stdin.")
-    missing = [field for field in ask.lacking(loaded) if field not in answers]
+    missing = [field for field in prompts.lacking(loaded) if field not in answers]
     if missing:
         option = {"base_url": "--base-url", "api_key": "--api-key-stdin"}[missing[0]]
         raise click.UsageError(f"There is no {option.strip('-').replace('-', ' ')} yet: give {option} as well.")
-    if not no_check and ask.attempt(loaded, answers):
+    if not no_check and prompts.attempt(loaded, answers):
         raise click.ClickException("Nothing was kept. With --no-check it would be, untried.")
-    ask.keep(places.config_file(), answers)
+    prompts.keep(places.config_file(), answers)
 
 
 @click.command(
@@ -76,7 +76,7 @@ def logout() -> None:
     knob = next(knob for knob in KNOBS if knob.field == "api_key")
     had = places.load().sources["api_key"] == f"{knob.key} in {file}"
     if not places.is_missing(file):
-        ask.save(file, {"api_key": None})
+        prompts.save(file, {"api_key": None})
     click.echo(f"The key is no longer in {file}." if had else f"There was no key in force in {file}.")
     left = places.load()
     if left.settings.api_key:
@@ -95,7 +95,7 @@ def whoami() -> None:
     The exit status is 1 when one of them is missing.
     """
     loaded = places.load()
-    ask.complain(loaded)
+    prompts.complain(loaded)
     known, sources = loaded.settings, loaded.sources
     rows = [("endpoint", _missing(loaded, "base_url"), "")]
     if known.base_url:
@@ -113,7 +113,7 @@ def whoami() -> None:
     rows.append(("config file", str(file), "not there yet" if places.is_missing(file) else ""))
     for name, value, source in rows:
         click.echo(f"{click.style(f'{name:12}', bold=True)}{value}{f'  ({source})' if source else ''}")
-    if ask.lacking(loaded):
+    if prompts.lacking(loaded):
         raise click.exceptions.Exit(1)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from codex_transform.cli import ask, places
+from codex_transform.cli import places, prompts
 from codex_transform.launcher import ca_bundle, child_env, foreground, proxy_process
 from codex_transform.launcher.proxy_process import ProxyProcess
 from codex_transform.opencode import config as opencode_config
@@ -35,7 +35,7 @@ def run(web: bool, command: tuple[str, ...]) -> None:
     alone: HTTPS_PROXY, and those that name the proxy's certificate. The terminal, signals and the exit status are the
     command's. The proxy ends with it; what it said is in ~/.opencode/logs.
     """
-    settings = ask.settle().settings
+    settings = prompts.settle().settings
     beyond, notes = child_env.upstream(os.environ)
     unfit, warnings = child_env.past_the_proxy(os.environ, settings.hosts)
     arguments = [*beyond.arguments, "-s", str(_UPSTREAM)] if beyond.arguments else []

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from codex_transform.cli import ask, places
+from codex_transform.cli import places, prompts
 from codex_transform.endpoint import url as endpoint_url
 from codex_transform.launcher import ports
 from codex_transform.settings.loader import Loaded
@@ -44,7 +44,7 @@ def start(web: bool, port: int, mitmproxy: tuple[str, ...]) -> None:
         raise click.UsageError("The proxy's port is said by --port, in front of the --.")
     port = ports.free(port)
     options = set_options(mitmproxy)
-    say_where(ask.settle(options))
+    say_where(prompts.settle(options))
     if any("reverse:" in argument for argument in mitmproxy):
         click.echo(how_to_use_reversed(port))
     else:

@@ -12,7 +12,7 @@ from typing import NoReturn
 
 import click
 
-from codex_transform.cli.ask import is_interactive
+from codex_transform.cli.prompts import is_interactive
 from codex_transform.endpoint.url import redact
 from codex_transform.inspect.text import plain
 from codex_transform.jsonc import parser
