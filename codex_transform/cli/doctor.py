@@ -10,7 +10,7 @@ import click
 from codex_transform import __version__
 from codex_transform.cli import places
 from codex_transform.doctor import checkup
-from codex_transform.doctor.finding import Finding, Mark, Patient
+from codex_transform.doctor.result import Finding, Mark, Patient
 from codex_transform.inspect.text import plain
 from codex_transform.opencode import config as opencode_config
 

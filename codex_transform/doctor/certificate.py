@@ -14,7 +14,7 @@ from cryptography import x509
 from codex_transform import shells
 from codex_transform.cli import places
 from codex_transform.doctor import runtime
-from codex_transform.doctor.finding import Finding, Patient, fault, ok, warning
+from codex_transform.doctor.result import Finding, Patient, fault, ok, warning
 from codex_transform.doctor.terminal import is_meant_for_us
 from codex_transform.launcher import ca_bundle, child_env, proxy_process
 from codex_transform.launcher.proxy_process import ProxyProcess

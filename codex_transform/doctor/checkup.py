@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from codex_transform import concurrency
 from codex_transform.doctor import certificate, client, endpoint, instructions, programs, settings_file, terminal
-from codex_transform.doctor.finding import Check, Finding, Patient, fault
+from codex_transform.doctor.result import Check, Finding, Patient, fault
 
 _PATIENCE = 20.0
 

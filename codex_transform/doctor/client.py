@@ -5,7 +5,7 @@ from typing import Any
 
 from codex_transform import catalog, shells
 from codex_transform.doctor import runtime
-from codex_transform.doctor.finding import Finding, Patient, fault, ok, warning
+from codex_transform.doctor.result import Finding, Patient, fault, ok, warning
 from codex_transform.doctor.terminal import is_meant_for_us
 from codex_transform.jsonc import parser
 from codex_transform.launcher import child_env

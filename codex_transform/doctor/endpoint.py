@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from codex_transform.doctor.finding import Finding, Mark, Patient, ok, warning
+from codex_transform.doctor.result import Finding, Mark, Patient, ok, warning
 from codex_transform.doctor.terminal import another_proxy
 from codex_transform.endpoint.url import parse
 from codex_transform.instructions.store import Instructions

@@ -4,7 +4,7 @@ always a text to send."""
 import time
 from collections.abc import Iterator
 
-from codex_transform.doctor.finding import Finding, Patient, ok, warning
+from codex_transform.doctor.result import Finding, Patient, ok, warning
 from codex_transform.instructions import cache as instructions_cache
 from codex_transform.instructions.fetch import FetchError, check_root, fetch
 from codex_transform.instructions.store import PATHS

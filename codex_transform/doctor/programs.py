@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from codex_transform import requirements
-from codex_transform.doctor.finding import Finding, Patient, fault, ok, warning
+from codex_transform.doctor.result import Finding, Patient, fault, ok, warning
 
 _INSTALL = "Install this package again (`pipx install`, `uv tool install` or `pip install`): it brings mitmproxy along."
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from codex_transform.doctor.finding import Finding, Patient, fault, ok, warning
+from codex_transform.doctor.result import Finding, Patient, fault, ok, warning
 from codex_transform.endpoint.url import parse, redact
 from codex_transform.settings.loader import KNOBS, Problem
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from codex_transform.doctor.addon_port import Listener, who_listens
-from codex_transform.doctor.finding import Finding, Patient, fault, ok, warning
+from codex_transform.doctor.result import Finding, Patient, fault, ok, warning
 from codex_transform.endpoint.url import is_loopback
 from codex_transform.launcher import child_env
 

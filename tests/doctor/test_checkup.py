@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from codex_transform.doctor.checkup import GROUPS, Group, examine
-from codex_transform.doctor.finding import Finding, Patient, ok
+from codex_transform.doctor.result import Finding, Patient, ok
 from codex_transform.opencode.config import OpenCodeConfig
 from codex_transform.settings import loader
 

@@ -9,7 +9,7 @@ import pytest
 from support.raw_host import NEW_PATH, Answer, RawHost, catalogue, raw_host
 
 from codex_transform.doctor import instructions
-from codex_transform.doctor.finding import Finding, Patient
+from codex_transform.doctor.result import Finding, Patient
 from codex_transform.instructions.store import Instructions
 from codex_transform.opencode.config import OpenCodeConfig
 from codex_transform.settings import loader
