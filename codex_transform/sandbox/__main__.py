@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from codex_transform.console import make_lenient
 from codex_transform.sandbox.control import ABOUT
-from codex_transform.sandbox.misbehave import TABLE, UnknownMisbehaviourError
+from codex_transform.sandbox.faults.table import TABLE, UnknownMisbehaviourError
 from codex_transform.sandbox.server import Sandbox
 from codex_transform.signals import on_end
 

@@ -9,16 +9,16 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from codex_transform import catalog
-from codex_transform.sandbox.answers import answer, message, opaque
 from codex_transform.sandbox.cache import PromptCache, tokens
 from codex_transform.sandbox.connection import Request
 from codex_transform.sandbox.events import response_object, stream
+from codex_transform.sandbox.fault_plan import Plan
+from codex_transform.sandbox.faults.table import apply, edits
 from codex_transform.sandbox.journal import Received
-from codex_transform.sandbox.misbehave import apply, edits
-from codex_transform.sandbox.plan import Plan
-from codex_transform.sandbox.script import Script, whole
-from codex_transform.sandbox.strict import RefusedError, check, check_key, parse, refuse
+from codex_transform.sandbox.output import answer, message, opaque
+from codex_transform.sandbox.planned_response import Script, whole
 from codex_transform.sandbox.toolcalls import new_id
+from codex_transform.sandbox.validation import RefusedError, check, check_key, parse, refuse
 
 
 class Backend:

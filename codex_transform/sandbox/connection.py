@@ -16,7 +16,7 @@ from http import HTTPStatus
 
 import h11
 
-from codex_transform.sandbox.script import End, Raw, Script, Wait
+from codex_transform.sandbox.planned_response import End, Raw, Script, Wait
 
 LONGEST_HEAD = 256 * 1024
 LONGEST_BODY = 128 * 1024 * 1024

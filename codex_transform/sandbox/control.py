@@ -10,10 +10,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, ValidationError
 
 from codex_transform.sandbox.connection import Request
+from codex_transform.sandbox.fault_plan import Plan
+from codex_transform.sandbox.faults.table import TABLE, UnknownMisbehaviourError
 from codex_transform.sandbox.journal import Journal
-from codex_transform.sandbox.misbehave import TABLE, UnknownMisbehaviourError
-from codex_transform.sandbox.plan import Plan
-from codex_transform.sandbox.script import Script, whole
+from codex_transform.sandbox.planned_response import Script, whole
 
 PREFIX = "/sandbox"
 ABOUT = "This is the codex-transform sandbox: a local stand-in for a Codex endpoint. No model answers here."

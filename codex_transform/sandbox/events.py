@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from codex_transform.sandbox.script import Event
+from codex_transform.sandbox.planned_response import Event
 
 Item = dict[str, Any]
 

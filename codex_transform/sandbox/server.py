@@ -20,7 +20,7 @@ from codex_transform.sandbox import control
 from codex_transform.sandbox.backend import Backend
 from codex_transform.sandbox.connection import BadRequestError, Connection, Request
 from codex_transform.sandbox.journal import Journal, Received, headers_for_record
-from codex_transform.sandbox.script import whole
+from codex_transform.sandbox.planned_response import whole
 
 _log = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ from codex_transform.catalog import Resolved
 from codex_transform.endpoint.url import parse
 from codex_transform.probe.exchange import MODEL, Step, probe
 from codex_transform.sandbox import Sandbox, running
-from codex_transform.sandbox.misbehave import TABLE
+from codex_transform.sandbox.faults.table import TABLE
 
 KEY = "sk-of-the-probe-0123456789abcdef"
 

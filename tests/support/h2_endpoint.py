@@ -21,7 +21,7 @@ from h2.exceptions import ProtocolError
 from codex_transform.sandbox.backend import Backend
 from codex_transform.sandbox.connection import Request
 from codex_transform.sandbox.journal import Journal, Received, headers_for_record
-from codex_transform.sandbox.script import End, Script, Step, Wait
+from codex_transform.sandbox.planned_response import End, Script, Step, Wait
 
 
 class H2Endpoint:

@@ -10,7 +10,7 @@ from typing import Any
 
 from codex_transform.sandbox.events import Item
 from codex_transform.sandbox.jsontext import dump
-from codex_transform.sandbox.script import Edit, Script
+from codex_transform.sandbox.planned_response import Edit, Script
 
 RESETS_IN = 3600
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from codex_transform.sandbox.script import Edit, Event, Script
+from codex_transform.sandbox.planned_response import Edit, Event, Script
 
 _TERMINAL = frozenset({"response.completed", "response.done", "response.incomplete", "response.failed"})
 

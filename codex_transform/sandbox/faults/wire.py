@@ -6,7 +6,7 @@ Strategy: shapes over the body's steps that end in an `End`, and raw bytes where
 
 from collections.abc import Iterator
 
-from codex_transform.sandbox.script import Edit, End, Raw, Script, Step
+from codex_transform.sandbox.planned_response import Edit, End, Raw, Script, Step
 
 _HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\nx-codex-sandbox: 1\r\nconnection: close\r\n"

@@ -13,7 +13,7 @@ from typing import Any
 import brotli  # type: ignore[import-untyped]
 
 from codex_transform.sandbox.jsontext import dump
-from codex_transform.sandbox.script import Edit, Event, Script, Step, Wait
+from codex_transform.sandbox.planned_response import Edit, Event, Script, Step, Wait
 from codex_transform.zstd import MISSING, zstd
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic_core import from_json
 
-from codex_transform.sandbox.prompt import Output, Wish, wish, words
+from codex_transform.sandbox.intent import Output, Wish, wish, words
 from codex_transform.sandbox.toolcalls import Action, Item, Read, Run, Tool, Use, Write, call, name_of, new_id
 
 MARK = "[sandbox]"

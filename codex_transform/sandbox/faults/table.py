@@ -6,8 +6,8 @@ sets the number that a misbehaviour takes: `gzip+cut@2`. Whoever adds one adds a
 
 from dataclasses import dataclass
 
-from codex_transform.sandbox.faults import answers, events, spelling, wire
-from codex_transform.sandbox.script import Edit, End, Script
+from codex_transform.sandbox.faults import answers, encoding, events, wire
+from codex_transform.sandbox.planned_response import Edit, End, Script
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,34 +67,34 @@ TABLE: dict[str, Fault] = {
     "incomplete": Fault("incomplete: max_output_tokens", events.incomplete("max_output_tokens")),
     "incomplete-filter": Fault("incomplete: content_filter", events.incomplete("content_filter")),
     # How the stream is written.
-    "no-event-lines": Fault("no event: lines", spelling.spelt(spelling.data_only)),
-    "no-type": Fault("no type in the data", spelling.spelt(spelling.type_in_name_only)),
-    "no-spaces": Fault("no space after colons", spelling.spelt(spelling.no_spaces)),
-    "many-lines": Fault("the JSON over many data: lines", spelling.spelt(spelling.many_lines)),
-    "all-fields": Fault("id:, retry:, comments and unknown fields", spelling.spelt(spelling.all_fields)),
-    "crlf": Fault("lines end in CRLF", spelling.line_ends(b"\r\n")),
-    "cr": Fault("lines end in CR", spelling.line_ends(b"\r")),
+    "no-event-lines": Fault("no event: lines", encoding.spelt(encoding.data_only)),
+    "no-type": Fault("no type in the data", encoding.spelt(encoding.type_in_name_only)),
+    "no-spaces": Fault("no space after colons", encoding.spelt(encoding.no_spaces)),
+    "many-lines": Fault("the JSON over many data: lines", encoding.spelt(encoding.many_lines)),
+    "all-fields": Fault("id:, retry:, comments and unknown fields", encoding.spelt(encoding.all_fields)),
+    "crlf": Fault("lines end in CRLF", encoding.line_ends(b"\r\n")),
+    "cr": Fault("lines end in CR", encoding.line_ends(b"\r")),
     # A CR is never followed by a bare LF, which would make one line end of two.
     "mixed-line-ends": Fault(
-        "lines end in LF, CRLF and CR in turn", spelling.line_ends(b"\n", b"\r\n", b"\r", b"\r\n")
+        "lines end in LF, CRLF and CR in turn", encoding.line_ends(b"\n", b"\r\n", b"\r", b"\r\n")
     ),
-    "comments": Fault("a comment before each event", spelling.between(b": keep-alive\n\n")),
-    "bom": Fault("a byte order mark first", spelling.before(b"\xef\xbb\xbf")),
-    "no-final-blank": Fault("no line end after the last event", spelling.shaped(spelling.no_final_blank)),
-    "done-mark": Fault("data: [DONE] at the end", spelling.after(b"data: [DONE]\n\n")),
-    "byte-by-byte": Fault("every byte by itself", spelling.shaped(spelling.byte_by_byte)),
-    "one-piece": Fault("the whole body at once", spelling.shaped(spelling.in_one_piece)),
-    "slow": Fault("a pause of N ms after each event", spelling.slowly(), 20),
+    "comments": Fault("a comment before each event", encoding.between(b": keep-alive\n\n")),
+    "bom": Fault("a byte order mark first", encoding.before(b"\xef\xbb\xbf")),
+    "no-final-blank": Fault("no line end after the last event", encoding.shaped(encoding.no_final_blank)),
+    "done-mark": Fault("data: [DONE] at the end", encoding.after(b"data: [DONE]\n\n")),
+    "byte-by-byte": Fault("every byte by itself", encoding.shaped(encoding.byte_by_byte)),
+    "one-piece": Fault("the whole body at once", encoding.shaped(encoding.in_one_piece)),
+    "slow": Fault("a pause of N ms after each event", encoding.slowly(), 20),
     # Compressed, though nobody asked for it; `-truncated` lacks the end.
     **{
         coding + ("-truncated" if truncated else ""): Fault(
             f"compressed by {coding}" + (", cut short" if truncated else ""),
-            spelling.compressed(coding, truncated=truncated),
+            encoding.compressed(coding, truncated=truncated),
         )
         for coding in ("gzip", "deflate", "deflate-raw", "br", "zstd")
         for truncated in (False, True)
     },
-    "false-gzip": Fault("said to be gzip, but is not", spelling.labelled("gzip")),
+    "false-gzip": Fault("said to be gzip, but is not", encoding.labelled("gzip")),
     # Another answer altogether.
     "json": Fault("one JSON document instead of a stream", answers.json_document("application/json")),
     "json-as-stream": Fault("the same, labelled text/event-stream", answers.json_document("text/event-stream")),

@@ -15,7 +15,7 @@ from pydantic_core import from_json
 from sandbox.client import Client, Exchange, event_stream
 
 from codex_transform.sandbox import TABLE, Sandbox, UnknownMisbehaviourError, running
-from codex_transform.sandbox.misbehave import edits
+from codex_transform.sandbox.faults.table import edits
 from codex_transform.zstd import zstd
 
 GOOD = ["response.created", "response.in_progress", "response.output_item.added", "response.content_part.added"]

@@ -13,7 +13,7 @@ from sandbox.client import Client
 
 from codex_transform import catalog
 from codex_transform.sandbox import Sandbox, running
-from codex_transform.sandbox.strict import UNSUPPORTED, RefusedError, check, parse
+from codex_transform.sandbox.validation import UNSUPPORTED, RefusedError, check, parse
 
 TEXT = [{"type": "input_text", "text": "hi"}]
 USER = {"type": "message", "role": "user", "content": TEXT}

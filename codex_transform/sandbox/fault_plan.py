@@ -5,7 +5,7 @@ Strategy: one plan at a time, set from any thread and taken request by request b
 
 from threading import Lock
 
-from codex_transform.sandbox.misbehave import Edits, edits
+from codex_transform.sandbox.faults.table import Edits, edits
 
 
 class Plan:

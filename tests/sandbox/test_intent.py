@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_transform.sandbox.prompt import Output, Wish, wish
+from codex_transform.sandbox.intent import Output, Wish, wish
 from codex_transform.sandbox.toolcalls import Action, Read, Run, Tool, Use, Write
 
 
