@@ -56,7 +56,7 @@ def test_a_disk_that_fills_up_leaves_the_old_content(tmp_path: Path) -> None:
     target.write_bytes(b"old")
     # A process that may not write files over 100 bytes: the write fails half way through.
     script = (
-        "import resource, sys; from pathlib import Path; from codex_transform.files import write_private\n"
+        "import resource, sys; from pathlib import Path; from codex_transform.fsutil import write_private\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
         "try: write_private(Path(sys.argv[1]), b'n' * 1000)\n"
         "except OSError: sys.exit(7)"

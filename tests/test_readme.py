@@ -131,13 +131,13 @@ def test_the_table_of_configs_options() -> None:
 
 
 def test_the_table_of_mitmproxys_commands() -> None:
-    source = (ROOT / "codex_transform" / "proxy" / "commands.py").read_text("utf-8")
+    source = (ROOT / "codex_transform" / "proxy" / "addons" / "commands.py").read_text("utf-8")
     named = [readme.quoted(row[0])[0].split()[0] for row in ENGLISH.table("`codex.usage [days]`")]
     assert named == re.findall(r'add_command\("(codex\.[\w.]+)"', source)
 
 
 def test_the_table_of_causes() -> None:
-    source = (ROOT / "codex_transform" / "cache_miss.py").read_text("utf-8")
+    source = (ROOT / "codex_transform" / "usage" / "cache_miss.py").read_text("utf-8")
     causes = re.findall(r'(?:cause=|_Change\()\s*"(\w+)"', source)
     assert {row[0] for row in ENGLISH.table("`append`")} == {f"`{cause}`" for cause in causes}
     assert f"{KEPT_FOR / 60:g} minutes" in ENGLISH.prose

@@ -13,7 +13,7 @@ from codex_transform.launcher.proxy_process import ProxyProcess
 from codex_transform.opencode import config as opencode_config
 from codex_transform.settings.loader import Settings
 
-_UPSTREAM = Path(__file__).resolve().parent.parent / "proxy" / "upstream.py"
+_UPSTREAM = Path(__file__).resolve().parent.parent / "proxy" / "addons" / "upstream_bypass.py"
 
 
 @click.command(

@@ -60,7 +60,7 @@ class Instructions:
         self._timeout = timeout
         self._deadline = deadline
         self._now = now
-        self._fallback = files(__package__).joinpath("data/fallback.md").read_text("utf-8")
+        self._fallback = files("codex_transform").joinpath("data/fallback.md").read_text("utf-8")
         self._pins: OrderedDict[tuple[str, str], tuple[str, str]] = OrderedDict()
         self._pinning = threading.Lock()
         self._refreshing = threading.Lock()

@@ -24,12 +24,12 @@ from codex_transform.cli import places
 from codex_transform.launcher import pipes, ports
 from codex_transform.launcher.proxy_log import ProxyLog
 
-_PROGRAM = Path(__file__).resolve().parent.parent / "proxy" / "program.py"
+_PROGRAM = Path(__file__).resolve().parent.parent / "proxy" / "embed.py"
 _LISTENING = re.compile(r" listening at (?:\w+://)?127\.0\.0\.1:(\d+)")
 _WEB = re.compile(r"Web server listening at (\S+)")
 
 # In seconds: until it listens, on a busy machine with a cold disk; until its certificate is whole; until it has ended,
-# which is more than it gives itself: see `program.py`.
+# which is more than it gives itself: see `embed.py`.
 _STARTS_IN, _TRUSTED_IN, _ENDS_IN = 60, 10, 10
 
 # So many certificates that do not fit the file in a row, and they never will.
@@ -196,7 +196,7 @@ def running(
 
 def _start(command: list[str], log: ProxyLog, drain_timeout: float) -> ProxyProcess:
     process = subprocess.Popen(
-        # Without -P it would take modules for its own from the folder that program.py lies in.
+        # Without -P it would take modules for its own from the folder that embed.py lies in.
         [sys.executable, "-P", "-u", str(_PROGRAM)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

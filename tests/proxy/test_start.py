@@ -24,7 +24,7 @@ def test_what_only_the_command_line_needs(loaded: set[str]) -> None:
 
 def test_what_only_somebody_who_looks_needs(loaded: set[str]) -> None:
     assert "codex_transform.proxy.addons.content_view" in loaded
-    assert not {name for name in loaded if name.startswith("codex_transform.view")}
+    assert not {name for name in loaded if name.startswith("codex_transform.inspect")}
 
 
 def test_what_only_tests_and_the_demo_need(loaded: set[str]) -> None:
