@@ -15,7 +15,8 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic_core import from_json
+
+from codex_transform.jsonio import loads
 
 EFFORTS: tuple[str, ...] = ("none", "minimal", "low", "medium", "high", "xhigh", "max", "ultra")
 """Every reasoning effort there is, from least to most."""
@@ -75,7 +76,7 @@ class _Catalogue(BaseModel):
     models: list[dict[str, Any]]
 
 
-_data = _Catalogue.model_validate(from_json(files(__package__).joinpath("data/models.json").read_bytes()))
+_data = _Catalogue.model_validate(loads(files(__package__).joinpath("data/models.json").read_bytes()))
 _models: Mapping[str, Model] = MappingProxyType(
     {row["slug"]: Model(**row, current=row.get("release") == _data.releases[-1]) for row in _data.models}
 )

@@ -6,8 +6,6 @@ turns it into an HTTP response. Its message goes to a person, so it names the fi
 
 from typing import Any
 
-from pydantic_core import to_json
-
 # The `type` that OpenAI's own API gives for each status (API reference, "Error codes").
 TYPES = {
     400: "invalid_request_error",
@@ -48,10 +46,6 @@ class ApiError(Exception):
     def payload(self) -> dict[str, Any]:
         """The body as OpenAI documents it: `{"error": {"message", "type", "param", "code"}}`."""
         return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
-
-    def body(self) -> bytes:
-        """The payload as JSON bytes."""
-        return to_json(self.payload())
 
 
 def bad_request(message: str, param: str | None = None, code: str | None = None) -> ApiError:

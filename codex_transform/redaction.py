@@ -6,6 +6,9 @@ endpoint's words. A key is known by what it looks like, because these words may 
 
 import re
 
+# A shorter key may be any word: its occurrences are not taken for it.
+_SHORTEST_KEY = 8
+
 # OpenAI's own, JSON web tokens, bearer tokens.
 _KEY = re.compile(r"(?:\b(?:sk-|eyJ)|(?<=[Bb]earer )(?=\S*\d))[\w.*~+/=-]{3,}[\w*=]")
 
@@ -13,12 +16,31 @@ _KEY = re.compile(r"(?:\b(?:sk-|eyJ)|(?<=[Bb]earer )(?=\S*\d))[\w.*~+/=-]{3,}[\w
 _WORD = re.compile(r"\b(?=\w*[0-9])(?=\w*[A-Za-z])\w{20,}\b")
 
 
-def hide_keys(text: str, *, thoroughly: bool = False) -> str:
+def redact_secrets(text: str, *, aggressive: bool = False) -> str:
     """`text` with all but the last four characters of what looks like a key hidden."""
     text = _KEY.sub(_hidden, text)
-    return _WORD.sub(_hidden, text) if thoroughly else text
+    return _WORD.sub(_hidden, text) if aggressive else text
 
 
 def _hidden(key: re.Match[str]) -> str:
     prefix = "sk-" if key[0].startswith("sk-") else ""
     return f"{prefix}…{key[0][-4:]}"
+
+
+def redact_key(said: bytes, key: str) -> bytes:
+    """What was said, in which the key, should it be quoted there, is as it may be shown."""
+    if len(key) < _SHORTEST_KEY:
+        return said
+    # A client's own key may be any bytes: see `codex_headers`.
+    whole, shown = (each.encode("utf-8", "surrogateescape") for each in (key, redact(key)))
+    return said.replace(whole, shown)
+
+
+def redact_key_text(said: str, key: str) -> str:
+    """The same for a text; halves of surrogate pairs, which could not be sent on, become question marks."""
+    return redact_key(said.encode(errors="replace"), key).decode(errors="replace")
+
+
+def redact(key: str) -> str:
+    """A key as it may be shown to its owner: `sk-…abcd`; a short one not at all."""
+    return f"{key[:3]}…{key[-4:]}" if len(key) >= 16 else "…"

@@ -174,8 +174,9 @@ def start(bench: Bench, haste: int) -> list[Result]:
 def transform(bench: Bench, haste: int) -> list[Result]:
     """The addon's own part of a request, without a proxy: bytes to bytes."""
     from codex_transform.instructions.store import Instructions
+    from codex_transform.jsonio import dumps, parse_request
     from codex_transform.opencode.config import OpenCodeConfig
-    from codex_transform.request import Context, dump, parse
+    from codex_transform.request import Context
     from codex_transform.request import transform as rewrite
 
     instructions = Instructions(bench.folder / "cache", "http://127.0.0.1:9/none")
@@ -187,7 +188,7 @@ def transform(bench: Bench, haste: int) -> list[Result]:
             body = bench_bodies.request(size, code)
             for turn in range(turns // haste + 5):
                 begun = time.perf_counter()
-                dump(rewrite(parse(body), context).body)
+                dumps(rewrite(parse_request(body), context).body)
                 if turn >= 5:
                     result.add(ADDON, 1000 * (time.perf_counter() - begun))
             results.append(result)

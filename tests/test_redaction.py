@@ -7,7 +7,7 @@ import pytest
 from response.streams import Event, block, dumps, outcome, response, stream
 
 from codex_transform.errors import ApiError
-from codex_transform.redaction import hide_keys
+from codex_transform.redaction import redact, redact_secrets
 from codex_transform.response.events_to_response import fold
 from codex_transform.response.stream import AnswerStream
 
@@ -34,7 +34,7 @@ FAILED: Event = {
     ],
 )
 def test_what_looks_like_a_key(text: str, hidden: str) -> None:
-    assert hide_keys(text) == hidden
+    assert redact_secrets(text) == hidden
 
 
 # --- anything at all ---------------------------------------------------------------------------------------------
@@ -74,3 +74,8 @@ def test_an_error_without_a_key_stays_as_it_is() -> None:
     failed = {**FAILED, "sequence_number": 1, "response": response(status="failed", error=plain)}
     got = outcome([stream([BEGUN, failed])], None)
     assert dumps(plain) in got
+
+
+@pytest.mark.parametrize(("key", "shown"), [("sk-1234567890abcdefabcd", "sk-…abcd"), ("short", "…"), ("", "…")])
+def test_a_key_is_shown_by_its_ends_only(key: str, shown: str) -> None:
+    assert redact(key) == shown

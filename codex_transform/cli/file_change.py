@@ -13,11 +13,11 @@ from typing import NoReturn
 import click
 
 from codex_transform.cli.prompts import is_interactive
-from codex_transform.endpoint.url import redact
 from codex_transform.inspect.text import plain
 from codex_transform.jsonc import parser
 from codex_transform.jsonc.editor import Document
 from codex_transform.opencode import editor as opencode_editor
+from codex_transform.redaction import redact
 
 # What may be a key, in a line of a diff: the value of a member named so, or a text that looks like one. What OpenCode
 # takes from elsewhere, {env:NAME} and {file:path}, is none.

@@ -6,7 +6,7 @@ import click
 
 from codex_transform.cli import places, prompts
 from codex_transform.endpoint import url as endpoint_url
-from codex_transform.endpoint.url import redact
+from codex_transform.redaction import redact
 from codex_transform.settings.loader import KNOBS, Loaded
 
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from codex_transform.doctor.result import Finding, Patient, fault, ok, warning
-from codex_transform.endpoint.url import parse, redact
+from codex_transform.endpoint.url import parse
+from codex_transform.redaction import redact
 from codex_transform.settings.loader import KNOBS, Problem
 
 

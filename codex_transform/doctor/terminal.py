@@ -13,7 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from codex_transform.doctor.addon_port import Listener, who_listens
 from codex_transform.doctor.result import Finding, Patient, fault, ok, warning
-from codex_transform.endpoint.url import is_loopback
+from codex_transform.endpoint.hosts import is_loopback
 from codex_transform.launcher import child_env
 
 _RUN = "Start OpenCode with `codex-transform run opencode`"

@@ -9,7 +9,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from codex_transform.response import jsontext, sse, upstream_error
+from codex_transform import jsonio
+from codex_transform.response import sse, upstream_error
 from codex_transform.response.events_to_response import fold
 from codex_transform.response.stream import AnswerStream
 from codex_transform.response.upstream_error import Report
@@ -49,7 +50,7 @@ def read(body: bytes) -> Answer:
     beginning = body[:4096].removeprefix(sse.BOM).lstrip()
     if not beginning.startswith((b"{", b"[", b"<", b'"')) and (answer := _stream(body)).events:
         return answer
-    found = jsontext.read_object(body.removeprefix(sse.BOM))
+    found = jsonio.loads_object(body.removeprefix(sse.BOM))
     if found is None:
         return Answer([], {}, text=body.decode(errors="replace"))
     output = found.get("output")
@@ -79,7 +80,7 @@ def _stream(body: bytes) -> Answer:
         else:
             deltas = 0
             fields = sse.parse(block)
-            event = jsontext.read_object(fields.data or b"") or {}
+            event = jsonio.loads_object(fields.data or b"") or {}
             kind, about = event.get("type", fields.name if event else None), event.get("response")
             if not isinstance(kind, str):
                 stray += 1

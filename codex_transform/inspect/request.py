@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from typing import Any
 
+from codex_transform import jsonio
 from codex_transform.decoding import DecodingError, decode
 from codex_transform.inspect.changes import Change, changes, item_steps
 from codex_transform.inspect.items import Described, describe, text_of
 from codex_transform.inspect.steps import FORM, ID, ROLE
 from codex_transform.inspect.text import WIDTH, brief, count, cut, plain, pretty, section, size, table, wrapped
-from codex_transform.response import jsontext
 from codex_transform.usage.record import Record, Source
 
 _FIRST, _LAST = 40, 160  # items shown of a long conversation
@@ -34,7 +34,7 @@ def render(body: bytes, record: Record | None = None, original: Mapping[str, Any
     `original` is the client's request: its `content`, and its `headers` as pairs; None if it was not kept. Raises
     nothing: a body that is no request is shown as it is.
     """
-    sent = jsontext.read_object(body)
+    sent = jsonio.loads_object(body)
     if sent is None:
         return "\n".join(
             (*_outcome(record), "No request of the Responses API:", "", cut(body.decode(errors="replace"), _LONGEST))
@@ -61,11 +61,11 @@ def _given(original: Mapping[str, Any] | None) -> dict[str, Any] | None:
     content = original.get("content") if original else None
     if not isinstance(content, bytes) or original is None:
         return None
-    found = jsontext.read_object(content)
+    found = jsonio.loads_object(content)
     if found is not None:
         return found
     try:
-        return jsontext.read_object(decode(_encoding(original), content))
+        return jsonio.loads_object(decode(_encoding(original), content))
     except DecodingError:
         return None
 

@@ -8,11 +8,11 @@ item. A body of any kind makes a page.
 from collections.abc import Iterator
 from typing import Any
 
+from codex_transform import jsonio
 from codex_transform.inspect.advice import advice
 from codex_transform.inspect.items import describe, text_of
 from codex_transform.inspect.parsed_body import Answer, read
 from codex_transform.inspect.text import brief, count, cut, plain, pretty, section, table, wrapped
-from codex_transform.response import jsontext
 from codex_transform.response.upstream_error import Report
 from codex_transform.usage.record import Record, Tokens
 from codex_transform.usage.tokens import tokens
@@ -173,7 +173,7 @@ def _readable(text: str) -> str:
     if len(text) > 10 * _LONGEST:
         return text
     try:
-        return pretty(jsontext.read(text.encode(errors="replace")))
+        return pretty(jsonio.loads(text.encode(errors="replace")))
     except ValueError:
         return text
 

@@ -17,10 +17,11 @@ from typing import IO, Any, NamedTuple
 from urllib.parse import urlsplit
 
 import certifi
-from pydantic_core import from_json
 
 from codex_transform import __version__
+from codex_transform.jsonio import loads_strict
 
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 ETAG_PATTERN = r'^(W/)?"[\x21\x23-\x7e]*"$'
 """An entity tag as RFC 9110, section 8.8.3, defines it (in ASCII); nothing else is kept or sent."""
 
@@ -102,7 +103,7 @@ def distil(body: bytes) -> dict[str, str]:
     not such a file or holds no text at all.
     """
     try:
-        catalogue = from_json(body)
+        catalogue = loads_strict(body)
     except ValueError:
         raise FetchError("the answer is not JSON") from None
     listed = catalogue.get("models") if isinstance(catalogue, dict) else None
@@ -128,7 +129,8 @@ def _instructions(model: Mapping[str, Any]) -> str | None:
 
 
 def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value.strip() else None
+    # Half of a surrogate pair, which no UTF-8 can hold, means a damaged file.
+    return value if isinstance(value, str) and value.strip() and not _SURROGATE.search(value) else None
 
 
 def _table(value: object) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from codex_transform.endpoint.url import is_loopback
+from codex_transform.endpoint.hosts import is_loopback
 from codex_transform.jsonc.editor import Document
 
 DUMMY_KEY = "dummy"

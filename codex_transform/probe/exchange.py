@@ -21,12 +21,15 @@ import certifi
 
 from codex_transform import __version__, concurrency
 from codex_transform.catalog import Resolved
-from codex_transform.endpoint.url import Endpoint, codex_headers, unsaid_text
+from codex_transform.endpoint.headers import codex_headers
+from codex_transform.endpoint.url import Endpoint
 from codex_transform.errors import ApiError
 from codex_transform.instructions.store import Instructions
+from codex_transform.jsonio import dumps
 from codex_transform.opencode.config import OpenCodeConfig
 from codex_transform.probe.verdict import CHECK_URL, Step, accepted, answered, judge, nothing_came
-from codex_transform.request import Context, dump, transform
+from codex_transform.redaction import redact_key_text
+from codex_transform.request import Context, transform
 from codex_transform.response.http_error import from_endpoint
 from codex_transform.response.stream import AnswerStream
 from codex_transform.settings.loader import Settings
@@ -76,7 +79,7 @@ def probe(
     """
     until = time.monotonic() + timeout
     for step in _steps(endpoint, key, Ask(originator, model or MODEL, trusted_ca, instructions), until):
-        yield step._replace(says=unsaid_text(step.says, key))
+        yield step._replace(says=redact_key_text(step.says, key))
 
 
 def _steps(endpoint: Endpoint, key: str, ask: Ask, until: float) -> Iterator[Step]:
@@ -229,7 +232,7 @@ def _send(client: http.client.HTTPConnection, endpoint: Endpoint, key: str, ask:
     body = {"model": ask.model, "input": "Reply with: ok", "stream": True}
     kept = ask.instructions or Instructions(Path("~/.opencode/cache").expanduser(), Settings().catalog_url).text
     done = transform(body, Context(mode=True, options_for=OpenCodeConfig().options_for, instructions=kept))
-    content = dump(done.body)
+    content = dumps(done.body)
     client.putrequest("POST", endpoint.path, skip_host=True, skip_accept_encoding=True)
     client.putheader("Host", endpoint.authority)
     client.putheader("User-Agent", f"codex-transform/{__version__}")

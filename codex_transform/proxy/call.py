@@ -10,8 +10,9 @@ from weakref import WeakKeyDictionary
 
 from mitmproxy import http
 
-from codex_transform.endpoint.url import Endpoint, unsaid_text
+from codex_transform.endpoint.url import Endpoint
 from codex_transform.errors import ApiError
+from codex_transform.redaction import redact_key_text
 from codex_transform.request import Transformed
 
 
@@ -49,7 +50,7 @@ class Call:
         What an exception remembers of where it was raised leads to the flow, and would keep it for ever: a mapping is
         weak only as long as no value leads to its key.
         """
-        error.message = unsaid_text(error.message, self.key)
+        error.message = redact_key_text(error.message, self.key)
         error.__context__ = error.__cause__ = None
         self.error = error.with_traceback(None)
 

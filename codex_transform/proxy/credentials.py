@@ -12,8 +12,9 @@ from copy import copy
 from mitmproxy import http
 from mitmproxy.connection import Connection, Server
 
-from codex_transform.endpoint.url import Field, redact
+from codex_transform.endpoint.headers import Field
 from codex_transform.proxy.call import Call
+from codex_transform.redaction import redact
 
 logger = logging.getLogger(__name__)
 

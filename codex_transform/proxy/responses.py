@@ -6,6 +6,7 @@ from copy import copy
 from mitmproxy import http
 
 from codex_transform.errors import ApiError
+from codex_transform.jsonio import dumps
 
 # What an endpoint's response says about its own connection (RFC 9110 section 7.6.1) or body, where it would send
 # the client, and cookies.
@@ -42,7 +43,7 @@ def passed_on(headers: http.Headers | None) -> Iterable[tuple[bytes, bytes]]:
 
 def error(problem: ApiError, upstream: http.Headers | None = None) -> http.Response:
     """An error in OpenAI's shape; `upstream` are the headers of the endpoint's response, if there was one."""
-    response = json(problem.status, problem.body(), upstream)
+    response = json(problem.status, dumps(problem.payload()), upstream)
     response.headers.pop("retry-after", None)
     if problem.retry_after is not None:
         response.headers["retry-after"] = str(problem.retry_after)

@@ -9,8 +9,8 @@ import logging
 import time
 from collections.abc import Iterable
 
-from codex_transform.endpoint.url import unsaid
 from codex_transform.errors import ApiError
+from codex_transform.redaction import redact_key
 from codex_transform.response.stream import AnswerStream
 
 logger = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ class StreamedAnswer:
             self._broken = True
             return data
         if self.answer.status in ("failed", "error"):
-            out = unsaid(out, self._key)
+            out = redact_key(out, self._key)
         if self.first_token is None and self.answer.speaking:
             self.first_token = time.time()
         return out

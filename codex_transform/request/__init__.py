@@ -14,11 +14,10 @@ from typing import Any
 from codex_transform.catalog import Resolved, resolve
 from codex_transform.opencode.config import ModelOptions
 from codex_transform.request import fixed_fields, opencode_prompt, tool_bridge, validate
-from codex_transform.request.body import dump, parse
 from codex_transform.request.input_items import message, tidy
 from codex_transform.request.reasoning import settle_reasoning, settle_verbosity
 
-__all__ = ["Context", "Transformed", "dump", "parse", "transform"]
+__all__ = ["Context", "Transformed", "transform"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +52,11 @@ class Transformed:
 
 
 def transform(body: dict[str, Any], context: Context) -> Transformed:
-    """Makes a Codex request of `body`, which is changed in place: give it what `parse` returned.
+    """Makes a Codex request of `body`, which is changed in place: give it what `parse_request` returned.
 
     Raises ApiError 400, naming the field, for a body that cannot be one.
     """
-    validate.check(body)
+    validate.validate(body)
     streaming = body.get("stream", False) and not context.compact
     resolved = resolve(body["model"])
     options = context.options_for(resolved.asked)

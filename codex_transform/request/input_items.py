@@ -9,8 +9,8 @@ from collections import defaultdict
 from typing import Any
 
 from codex_transform.errors import ApiError, bad_request
+from codex_transform.jsonio import describe_type
 from codex_transform.request.orphan_outputs import adopt, unanswered
-from codex_transform.request.validate import kind_of
 
 
 def message(role: str, text: str) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def tidy(given: str | list[Any]) -> list[dict[str, Any]]:
     references = set()
     for index, item in enumerate(given):
         if type(item) is not dict:
-            raise bad_request(f"`input[{index}]` must be an object, not {kind_of(item)}", f"input[{index}]")
+            raise bad_request(f"`input[{index}]` must be an object, not {describe_type(item)}", f"input[{index}]")
         kind = item.get("type")
         if kind is None or kind == "message":
             if "role" not in item and kind is None and _is_reference(item):
@@ -89,4 +89,4 @@ def _text_type(role: str) -> str:
 
 def _wrong(index: int, member: str, expected: str, value: object) -> ApiError:
     path = f"input[{index}].{member}"
-    return bad_request(f"`{path}` must be {expected}, not {kind_of(value)}", path)
+    return bad_request(f"`{path}` must be {expected}, not {describe_type(value)}", path)

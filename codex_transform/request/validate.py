@@ -8,16 +8,7 @@ counts as absent and is taken out. Types as in OpenAI's API reference, "Create a
 from typing import Any
 
 from codex_transform.errors import ApiError, bad_request
-
-_KINDS: dict[type, str] = {
-    str: "a string",
-    bool: "true or false",
-    int: "a number",
-    float: "a number",
-    dict: "an object",
-    list: "a list",
-    type(None): "null",
-}
+from codex_transform.jsonio import TYPE_NAMES, describe_type
 
 _OPTIONAL: tuple[tuple[str, type], ...] = (
     ("instructions", str),
@@ -36,12 +27,7 @@ _MEMBERS: tuple[tuple[str, str, type], ...] = (
 _ELEMENTS: tuple[tuple[str, type], ...] = (("include", str), ("tools", dict))
 
 
-def kind_of(value: object) -> str:
-    """How to speak of a JSON value's type in a message."""
-    return _KINDS[type(value)]
-
-
-def check(body: dict[str, Any]) -> None:
+def validate(body: dict[str, Any]) -> None:
     """Raises ApiError 400, naming the field, for a body that no step could work on. Takes out nulls."""
     model = body.get("model")
     if model is None:
@@ -53,7 +39,7 @@ def check(body: dict[str, Any]) -> None:
     if given is None:
         raise bad_request("`input` is missing: it must be a string or a list of items", "input")
     if type(given) is not str and type(given) is not list:
-        raise bad_request(f"`input` must be a string or a list of items, not {kind_of(given)}", "input")
+        raise bad_request(f"`input` must be a string or a list of items, not {describe_type(given)}", "input")
     for name, kind in _OPTIONAL:
         _check_optional(body, name, kind, name)
     for name, member, kind in _MEMBERS:
@@ -80,4 +66,4 @@ def _expect(value: object, kind: type, path: str) -> None:
 
 
 def _wrong(value: object, kind: type, path: str) -> ApiError:
-    return bad_request(f"`{path}` must be {_KINDS[kind]}, not {kind_of(value)}", path)
+    return bad_request(f"`{path}` must be {TYPE_NAMES[kind]}, not {describe_type(value)}", path)

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from codex_transform import jsonio
 from codex_transform.decoding import DecodingError, decode
 from codex_transform.errors import ApiError
-from codex_transform.redaction import hide_keys
-from codex_transform.response import jsontext
+from codex_transform.redaction import redact_secrets
 from codex_transform.response.sse import BOM
 from codex_transform.response.upstream_error import read, server_error
 
@@ -24,7 +24,7 @@ def response_of(body: bytes) -> dict[str, Any]:
     Raises ApiError for an error, with the status that belongs to it, and 502 for anything else.
     """
     try:
-        value = jsontext.read(body)
+        value = jsonio.loads(body)
     except ValueError:
         raise cut_off("The endpoint's answer is JSON that breaks off or is damaged.") from None
     if not isinstance(value, dict):
@@ -68,7 +68,7 @@ def page() -> ApiError:
 def text(beginning: bytes) -> ApiError:
     """The error for a text in place of an answer."""
     shown = "".join(char if char.isprintable() else " " for char in beginning.decode(errors="replace"))
-    words = hide_keys(" ".join(shown.split()))
+    words = redact_secrets(" ".join(shown.split()))
     quote = words if len(words) <= _LONGEST_QUOTE else words[:_LONGEST_QUOTE] + "…"
     return no_answer(f"this text: {quote}")
 

@@ -7,7 +7,8 @@ kept as bytes, to be read should a later one lack something.
 
 from typing import Any, NamedTuple
 
-from codex_transform.response import jsontext, sse
+from codex_transform import jsonio
+from codex_transform.response import sse
 from codex_transform.response.event_rules import Action, rule_for
 from codex_transform.response.output_items import Items
 from codex_transform.response.upstream_error import Report, read, server_error
@@ -213,4 +214,4 @@ def _is_set(value: Any) -> bool:
 
 
 def _read(block: bytes) -> Event:
-    return jsontext.read_object(sse.parse(block).data or b"") or {}
+    return jsonio.loads_object(sse.parse(block).data or b"") or {}

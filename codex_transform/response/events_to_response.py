@@ -8,7 +8,8 @@ is a standard stream, whatever the endpoint sent. The final event holds the resp
 from collections.abc import Iterator
 from typing import Any
 
-from codex_transform.response import body_errors, jsontext, sse
+from codex_transform import jsonio
+from codex_transform.response import body_errors, sse
 from codex_transform.response.stream import AnswerStream
 
 Event = dict[str, Any]
@@ -58,7 +59,7 @@ def fold(body: bytes, answer: AnswerStream) -> dict[str, Any]:
 
 def _events(stream: bytes) -> Iterator[Event]:
     for block in sse.split(stream):
-        if event := jsontext.read_object(sse.parse(block).data or b""):
+        if event := jsonio.loads_object(sse.parse(block).data or b""):
             yield event
 
 

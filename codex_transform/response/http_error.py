@@ -12,10 +12,11 @@ from contextlib import suppress
 from http import HTTPStatus
 from urllib.parse import urlsplit
 
+from codex_transform import jsonio
 from codex_transform.decoding import DecodingError, decode
 from codex_transform.errors import ApiError
-from codex_transform.redaction import hide_keys
-from codex_transform.response import jsontext, sse
+from codex_transform.redaction import redact_secrets
+from codex_transform.response import sse
 from codex_transform.response.retry_after import seconds_until_reset
 from codex_transform.response.upstream_error import Report, read
 
@@ -71,7 +72,7 @@ def from_endpoint(
         error = report.http_error(status)
         error.message, error.retry_after = _cut(report.message, _LONGEST), retry_after
         return error
-    message = _cut(hide_keys(text), _LONGEST) or f"{endpoint} answered HTTP {_name(status)} and did not say why."
+    message = _cut(redact_secrets(text), _LONGEST) or f"{endpoint} answered HTTP {_name(status)} and did not say why."
     return ApiError(status, message, retry_after=retry_after)
 
 
@@ -86,7 +87,7 @@ def _report(text: str) -> Report | None:
     """What the endpoint reports, in JSON or in the first event that does."""
     events = (sse.parse(block).data or b"" for block in sse.split(text.encode()))
     for said in (text.encode(), *events):
-        if report := read(jsontext.read_object(said)):
+        if report := read(jsonio.loads_object(said)):
             return report
     return None
 
@@ -125,7 +126,7 @@ def _page(endpoint: str, status: int, text: str) -> str:
 
 
 def _refused(endpoint: str, status: int, report: Report | None, text: str) -> ApiError:
-    said = _quote(hide_keys(report.message if report else text, thoroughly=True))
+    said = _quote(redact_secrets(report.message if report else text, aggressive=True))
     return ApiError(
         status,
         f"{endpoint} refused the key in codex_api_key (HTTP {status}{said}). Set the key of this endpoint.",
@@ -137,7 +138,7 @@ def _refused(endpoint: str, status: int, report: Report | None, text: str) -> Ap
 
 def _quote(text: str) -> str:
     """What the endpoint said, to follow its status in a sentence of ours."""
-    words = " ".join(hide_keys(text).split()).rstrip(".")
+    words = " ".join(redact_secrets(text).split()).rstrip(".")
     return f": {_cut(words, _LONGEST_QUOTE)}" if words else ""
 
 

@@ -8,7 +8,8 @@ answer goes without repairs that need them.
 from collections.abc import Mapping
 from typing import Any
 
-from codex_transform.response import jsontext, sse
+from codex_transform import jsonio
+from codex_transform.response import sse
 
 # How the OpenAI API's own ids begin, by item type.
 _ID_PREFIXES = {
@@ -100,7 +101,7 @@ class Items:
 
 
 def _event(block: bytes) -> dict[str, Any] | None:
-    event = jsontext.read_object(sse.parse(block).data or b"")
+    event = jsonio.loads_object(sse.parse(block).data or b"")
     return event if event and isinstance(event.get("item"), dict) else None
 
 

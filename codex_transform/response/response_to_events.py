@@ -8,7 +8,8 @@ reference, "Responses / Streaming events". Each text is one delta: it is all the
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from codex_transform.response import jsontext, sse
+from codex_transform import jsonio
+from codex_transform.response import sse
 
 Event = dict[str, Any]
 Item = Mapping[str, Any]
@@ -37,7 +38,7 @@ def unfold(response: Mapping[str, Any]) -> list[Event]:
 
 def unfold_bytes(response: Mapping[str, Any]) -> bytes:
     """The same as the bytes of an event stream."""
-    return b"".join(sse.render(event["type"], jsontext.write(event)) for event in unfold(response))
+    return b"".join(sse.render(event["type"], jsonio.dumps(event)) for event in unfold(response))
 
 
 def _of_item(index: int, item: Item) -> Iterator[Event]:

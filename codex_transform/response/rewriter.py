@@ -9,7 +9,8 @@ at all (comments, fields without data) is passed on as well, but never counts as
 import re
 from typing import Any
 
-from codex_transform.response import jsontext, sse
+from codex_transform import jsonio
+from codex_transform.response import sse
 from codex_transform.response.delta_template import Shape, knows_nothing, learn
 from codex_transform.response.event_repair import ENDS, Repairer
 from codex_transform.response.event_rules import RULES, Action
@@ -59,7 +60,7 @@ class Rewriter:
         self.started = False
         self.speaking = False
         self.stray = b""
-        self._named = None if asked_model is None else b'"model":' + jsontext.write(asked_model)
+        self._named = None if asked_model is None else b'"model":' + jsonio.dumps(asked_model)
         self._limit = limit
         self._splitter = sse.Splitter(limit)
         self._repairer = Repairer(asked_model, limit)
@@ -124,7 +125,7 @@ class Rewriter:
         """The bytes that end a stream which has started and will not be completed."""
         self._catch_up()
         self._repairer.end("error")
-        return sse.render("error", jsontext.write(problem.event(self._repairer.next_number())))
+        return sse.render("error", jsonio.dumps(problem.event(self._repairer.next_number())))
 
     def _take(self, data: bytes, start: int) -> tuple[bytes, int]:
         """What leaves in the place of the next block or the next piece of one, and where that ends."""
@@ -192,7 +193,7 @@ class Rewriter:
             # OpenAI's SDKs read no further, and would miss that the answer was cut off.
             return self._replace({"[DONE]"}, b"")
         self.parsed += 1
-        event = jsontext.read_object(fields.data)
+        event = jsonio.loads_object(fields.data)
         if event is None and fields.name == "error":
             event = {"message": fields.data.decode(errors="replace")}
         if event is None:
@@ -270,13 +271,13 @@ def _kind(event: dict[str, Any], name: str | None) -> str:
 
 def _render(event: dict[str, Any], fields: sse.Fields) -> bytes:
     name = event["type"] if fields.name is not None and event["type"].isprintable() else None
-    return sse.render(name, jsontext.write(event), fields.others)
+    return sse.render(name, jsonio.dumps(event), fields.others)
 
 
 def _is_whole(fields: sse.Fields) -> bool:
     """True when a block that lacks its blank line lacks nothing else."""
     if fields.data is None:
         return bool(fields.others)
-    if fields.data.strip() == _DONE or jsontext.read_object(fields.data) is not None:
+    if fields.data.strip() == _DONE or jsonio.loads_object(fields.data) is not None:
         return True
     return fields.name == "error" and not fields.data.lstrip().startswith(b"{")

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from codex_transform.errors import TYPES, ApiError
-from codex_transform.redaction import hide_keys
+from codex_transform.redaction import redact_secrets
 from codex_transform.response.retry_after import seconds_until_reset
 
 # Codes and types of the OpenAI API (API reference, "Error codes" and "Responses / Streaming events") and of the Codex
@@ -159,7 +159,7 @@ def _report(message: str | None, members: Mapping[str, Any], outside: Mapping[st
     headers = outside.get("headers")
     status = outside.get("status_code", outside.get("status"))
     return Report(
-        hide_keys(message) if message else "The endpoint reported an error and did not say which.",
+        redact_secrets(message) if message else "The endpoint reported an error and did not say which.",
         None if kind == "error" else kind,
         _text(code),
         _text(members.get("param")),

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 from typing import Any, NamedTuple
 
-from codex_transform.sandbox.jsontext import dump
+from codex_transform.jsonio import dumps
 
 SMALLEST = 1024
 STEP = 128
@@ -40,7 +40,7 @@ class PromptCache:
 
     def count(self, request: Mapping[str, Any]) -> Count:
         """Count a request. Its prefixes are cached from now on."""
-        name = dump([request.get("model"), request.get("prompt_cache_key")])
+        name = dumps([request.get("model"), request.get("prompt_cache_key")])
         total = known = 0
         missed = False
         for piece in _pieces(request):
@@ -64,7 +64,7 @@ def _cacheable(characters: int) -> int:
 
 
 def _pieces(request: Mapping[str, Any]) -> Iterable[bytes]:
-    yield dump(request.get("instructions"))
+    yield dumps(request.get("instructions"))
     for field in ("tools", "input"):
         for piece in request.get(field) or ():
-            yield dump(piece)
+            yield dumps(piece)

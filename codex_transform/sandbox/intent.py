@@ -10,8 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic_core import from_json
-
+from codex_transform.jsonio import loads
 from codex_transform.sandbox.toolcalls import Action, Read, Run, Use, Write
 
 # The patterns below take time by the square of a run of spaces, and nobody writes such a sentence at such length.
@@ -125,7 +124,7 @@ def _use(tool: str, given: str | None) -> Use:
     if given is None:
         return Use(tool)
     try:
-        arguments = from_json(given)
+        arguments = loads(given)
     except ValueError:
         return Use(tool, text=_unquote(given))
     return Use(tool, arguments=arguments) if isinstance(arguments, dict) else Use(tool, text=given)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from threading import Condition
 from typing import Any
 
-from codex_transform.endpoint.url import redact
+from codex_transform.redaction import redact
 
 KEPT_REQUESTS = 200
 KEPT_BYTES = 64 * 1024 * 1024

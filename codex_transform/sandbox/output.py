@@ -10,8 +10,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic_core import from_json
-
+from codex_transform.jsonio import loads
 from codex_transform.sandbox.intent import Output, Wish, wish, words
 from codex_transform.sandbox.toolcalls import Action, Item, Read, Run, Tool, Use, Write, call, name_of, new_id
 
@@ -117,7 +116,7 @@ def _worked(text: str) -> bool:
     """Whether a tool's output tells of success. Tools have no common form: an exit status counts most, wherever it is
     given, then how the text begins."""
     try:
-        structured = from_json(text)
+        structured = loads(text)
     except ValueError:
         structured = None
     if isinstance(structured, dict) and isinstance(structured.get("metadata"), dict):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from codex_transform.sandbox.jsontext import dump
+from codex_transform.jsonio import dumps
 
 Event = dict[str, Any]
 
@@ -43,7 +43,7 @@ Shape = Callable[[Iterator[Step]], Iterator[Step]]
 
 def spell(event: Event) -> bytes:
     """One event as OpenAI spells it: its type once as the event's name and once in the JSON of a single line."""
-    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), dump(event))
+    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), dumps(event))
 
 
 @dataclass(slots=True)
@@ -91,7 +91,7 @@ class Script:
 def whole(status: int, payload: object) -> Script:
     """An answer that is one JSON document."""
     script = Script()
-    script.replace(status, "application/json", dump(payload))
+    script.replace(status, "application/json", dumps(payload))
     return script
 
 

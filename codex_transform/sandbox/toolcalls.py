@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
-from codex_transform.sandbox.jsontext import dump
+from codex_transform.jsonio import dumps
 
 Item = dict[str, Any]
 Tool = Mapping[str, Any]
@@ -153,7 +153,7 @@ def _call(
             "id": new_id("fc"),
             **ids,
             "name": name_of(tool),
-            "arguments": dump(filled).decode(),
+            "arguments": dumps(filled).decode(),
         }
     return None
 

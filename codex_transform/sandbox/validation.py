@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from codex_transform.catalog import Model
-from codex_transform.endpoint.url import redact
-from codex_transform.sandbox.jsontext import load
+from codex_transform.jsonio import loads_strict
+from codex_transform.redaction import redact
 
 UNSUPPORTED = (
     "max_output_tokens",
@@ -79,7 +79,7 @@ def check_key(headers: Mapping[str, str], key: str) -> None:
 def parse(content: bytes) -> dict[str, Any]:
     """The body as a JSON object. Raises a 400 if it is none."""
     try:
-        body = load(content)
+        body = loads_strict(content)
     except ValueError as error:
         raise refuse(f"The body is not valid JSON: {error}") from None
     if not isinstance(body, dict):

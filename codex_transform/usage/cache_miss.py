@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-from codex_transform.request.body import parse
+from codex_transform.jsonio import parse_request
 from codex_transform.usage.fingerprint import Fingerprint, item_kind, items_of, take
 from codex_transform.usage.record import Tokens, Verdict
 from codex_transform.usage.tokens import count, period
@@ -89,7 +89,7 @@ class Conversations:
         """
         if conversation is None or tokens is None:
             return None
-        now = _Request(at, take(sent), take(parse(original)) if original else None, tokens.input)
+        now = _Request(at, take(sent), take(parse_request(original)) if original else None, tokens.input)
         threads = self._conversations.setdefault(hash(conversation), [])
         self._conversations.move_to_end(hash(conversation))
         before = _closest(threads, now.sent)

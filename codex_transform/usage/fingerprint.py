@@ -9,7 +9,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from codex_transform.request.body import dump
+from codex_transform.jsonio import dumps
 
 _LONGEST = 100  # characters of a name that are kept
 
@@ -93,7 +93,7 @@ def _same(ours: Sequence[object], theirs: Sequence[object]) -> int:
 
 
 def _json(value: Any) -> bytes:
-    return dump(value)
+    return dumps(value)
 
 
 def _list(value: object) -> list[Any]:

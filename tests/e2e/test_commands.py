@@ -12,7 +12,7 @@ from support.raw_host import NEW_PATH, Answer, catalogue, raw_host
 from support.running import Proxy
 
 from codex_transform.catalog import models
-from codex_transform.endpoint.url import redact
+from codex_transform.redaction import redact
 from codex_transform.sandbox import Sandbox
 
 CLIENTS_KEY = "sk-the-clients-own-0000"

@@ -11,7 +11,7 @@ from mitmproxy import http
 from mitmproxy.io import read_flows_from_paths
 from support.running import MITMDUMP, ROOT, mitmdump
 
-from codex_transform.endpoint.url import redact
+from codex_transform.redaction import redact
 from codex_transform.sandbox import Sandbox
 from codex_transform.usage import log_line
 from codex_transform.usage.record import Record

@@ -6,7 +6,7 @@ from typing import Any
 
 from support.running import Proxy
 
-from codex_transform.endpoint.url import redact
+from codex_transform.redaction import redact
 from codex_transform.sandbox import Sandbox
 
 HELLO: dict[str, Any] = {"model": "gpt-5.1-codex", "input": "say hello", "stream": True}

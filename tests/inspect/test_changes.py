@@ -12,8 +12,9 @@ from request.test_properties import CONTEXT, PROMPT, anything, contexts, request
 from codex_transform.inspect.changes import Change, changes
 from codex_transform.inspect.steps import BRIDGE, FORM, ID, MOVED, ORPHAN, OTHER, REFERENCE, ROLE
 from codex_transform.inspect.steps import PROMPT as TAKEN_OUT
+from codex_transform.jsonio import dumps, parse_request
 from codex_transform.opencode.config import ModelOptions
-from codex_transform.request import Context, dump, parse, transform
+from codex_transform.request import Context, transform
 
 TOOLS = [{"type": "function", "name": "bash", "parameters": {}}]
 
@@ -21,7 +22,7 @@ Sent = Callable[..., tuple[dict[str, Any], dict[str, Any]]]
 
 
 def sent(body: dict[str, Any], context: Context) -> dict[str, Any]:
-    return parse(dump(transform(parse(dump(body)), context).body))
+    return parse_request(dumps(transform(parse_request(dumps(body)), context).body))
 
 
 def context(mode: bool = True, compact: bool = False, **options: Any) -> Context:

@@ -13,8 +13,9 @@ from request.test_properties import anything, contexts, requests
 
 from codex_transform.inspect.request import render
 from codex_transform.inspect.text import WIDTH, columns
+from codex_transform.jsonio import dumps, parse_request
 from codex_transform.opencode.config import ModelOptions
-from codex_transform.request import Context, dump, parse, transform
+from codex_transform.request import Context, transform
 from codex_transform.usage.record import Record, Source
 
 BODY: dict[str, Any] = {
@@ -43,7 +44,7 @@ def sent(body: dict[str, Any], using: Context | None = None) -> bytes:
     using = using or Context(
         mode=True, options_for=lambda _: ModelOptions(), instructions=lambda _, __: "Text for Codex."
     )
-    return dump(transform(parse(dump(body)), using).body)
+    return dumps(transform(parse_request(dumps(body)), using).body)
 
 
 def kept(body: Any, **more: Any) -> dict[str, Any]:
@@ -100,11 +101,11 @@ def test_the_whole_page() -> None:
 )
 def test_what_is_new_stands_at_the_top(last: Any, asked: str) -> None:
     items = [*BODY["input"], *last] if isinstance(last, list) else last
-    assert f"\nAsked         {asked}\n" in render(dump({"model": "gpt-5.2", "input": items}))
+    assert f"\nAsked         {asked}\n" in render(dumps({"model": "gpt-5.2", "input": items}))
 
 
 def test_what_is_new_takes_two_lines_at_the_most() -> None:
-    page = render(dump({"model": "gpt-5.2", "input": [{"role": "user", "content": "word " * 100_000}]})).split("\n")
+    page = render(dumps({"model": "gpt-5.2", "input": [{"role": "user", "content": "word " * 100_000}]})).split("\n")
     assert page[1].startswith("Asked         user: word word")
     assert page[2].startswith("              word")
     assert page[3].startswith("Size ")
@@ -211,4 +212,4 @@ bodies = st.dictionaries(names, anything | st.lists(anything, max_size=4), max_s
 
 @given(bodies, bodies)
 def test_any_json_makes_a_page(body: dict[str, Any], original: dict[str, Any]) -> None:
-    assert render(dump(body), None, kept(original)).encode()
+    assert render(dumps(body), None, kept(original)).encode()

@@ -139,15 +139,17 @@ def test_arguments_of_a_stream_that_was_cut_are_shown() -> None:
 def test_a_failure_says_why_and_what_to_do_first(status: int, code: str | None, said: str, advised: str) -> None:
     error = ApiError(status, said, code=code)
     record = of(status=status, outcome="error", error=said, code=code or error.type, tokens=None, events=0)
-    first, why, mend, *rest = render(error.body(), record).split("\n")
+    first, why, mend, *rest = render(dumps(error.payload()), record).split("\n")
     assert first == f"FAILED · HTTP {status} · {code or error.type}"
     assert why == said
     assert advised in f"{mend} {rest[0]}"
-    assert render(error.body(), status=status).startswith(f"FAILED · HTTP {status} · {code or error.type}\n{said}\n")
+    assert render(dumps(error.payload()), status=status).startswith(
+        f"FAILED · HTTP {status} · {code or error.type}\n{said}\n"
+    )
 
 
 def test_a_limit_says_when_it_ends() -> None:
-    body = ApiError(429, "The usage limit has been reached", code="usage_limit_reached").body()
+    body = dumps(ApiError(429, "The usage limit has been reached", code="usage_limit_reached").payload())
 
     def says(retry_after: str) -> str:
         return " ".join(render(body, status=429, retry_after=retry_after).split())
@@ -160,7 +162,7 @@ def test_a_limit_says_when_it_ends() -> None:
 
 
 def test_a_request_that_was_not_sent_says_so() -> None:
-    body = ApiError(400, "`input` is missing").body()
+    body = dumps(ApiError(400, "`input` is missing").payload())
     page = render(body, Record(id="x", at=0, status=400, outcome="error", error="`input` is missing"))
     assert "The request was not sent to the endpoint." in " ".join(page.split())
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from codex_transform.jsonio import dumps, parse_request
 from codex_transform.opencode.config import ModelOptions
-from codex_transform.request import Context, Transformed, dump, parse, transform
+from codex_transform.request import Context, Transformed, transform
 
 INSTRUCTIONS = "Codex instructions for the tests."
 
@@ -33,9 +34,9 @@ def run(context: Callable[..., Context]) -> Callable[..., Transformed]:
 
     def go(context_: Context | None = None, /, **fields: Any) -> Transformed:
         body = {"model": "gpt-5.2", "input": "hello", **fields}
-        done = transform(parse(dump(body)), context_ or context())
-        again = transform(parse(dump(done.body)), context_ or context())
-        assert dump(again.body) == dump(done.body), "transforming twice changed the body"
+        done = transform(parse_request(dumps(body)), context_ or context())
+        again = transform(parse_request(dumps(done.body)), context_ or context())
+        assert dumps(again.body) == dumps(done.body), "transforming twice changed the body"
         return done
 
     return go

@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from codex_transform.catalog import EFFORTS, aliases, models
 from codex_transform.errors import ApiError
+from codex_transform.jsonio import dumps, parse_request
 from codex_transform.opencode.config import ModelOptions
-from codex_transform.request import Context, dump, parse, transform
+from codex_transform.request import Context, transform
 from codex_transform.request.fixed_fields import REFUSED
 
 INSTRUCTIONS = "Codex instructions for the tests."
@@ -97,7 +98,7 @@ contexts = st.builds(
 
 
 def sent(body: dict[str, Any], context: Context) -> dict[str, Any]:
-    return transform(parse(dump(body)), context).body
+    return transform(parse_request(dumps(body)), context).body
 
 
 def texts(items: str | list[dict[str, Any]]) -> list[str]:
@@ -116,7 +117,7 @@ def texts(items: str | list[dict[str, Any]]) -> list[str]:
 @given(requests, contexts)
 def test_transforming_again_changes_nothing(body: dict[str, Any], context: Context) -> None:
     once = sent(body, context)
-    assert dump(sent(once, context)) == dump(once)
+    assert dumps(sent(once, context)) == dumps(once)
 
 
 @given(requests, contexts)
@@ -130,7 +131,7 @@ def test_no_text_is_lost_and_nothing_is_reordered(body: dict[str, Any], context:
 
 @given(requests, contexts)
 def test_nothing_is_left_that_codex_endpoints_refuse(body: dict[str, Any], context: Context) -> None:
-    done = transform(parse(dump(body)), context)
+    done = transform(parse_request(dumps(body)), context)
     assert not set(REFUSED) & done.body.keys()
     assert done.body["instructions"] == INSTRUCTIONS
     if context.compact:
@@ -157,7 +158,7 @@ def test_nothing_is_left_that_codex_endpoints_refuse(body: dict[str, Any], conte
 
 @given(requests, contexts)
 def test_it_is_deterministic(body: dict[str, Any], context: Context) -> None:
-    assert dump(sent(copy.deepcopy(body), context)) == dump(sent(body, context))
+    assert dumps(sent(copy.deepcopy(body), context)) == dumps(sent(body, context))
 
 
 @given(requests, contexts, st.data())
@@ -170,9 +171,9 @@ def test_a_longer_conversation_begins_with_the_bytes_of_the_shorter(
     assert longer.keys() == shorter.keys()
     for name in longer:
         if name != "input":
-            assert dump({"": longer[name]}) == dump({"": shorter[name]})
+            assert dumps({"": longer[name]}) == dumps({"": shorter[name]})
     head = longer["input"][: len(shorter["input"])]
-    assert dump({"": head}) == dump({"": shorter["input"]})
+    assert dumps({"": head}) == dumps({"": shorter["input"]})
 
 
 anything = st.recursive(
@@ -205,7 +206,7 @@ def test_any_body_is_transformed_or_refused_by_its_field(body: dict[str, Any], w
     except ApiError as error:
         refused = error
     else:
-        assert dump(sent(once, context)) == dump(once)
+        assert dumps(sent(once, context)) == dumps(once)
         return
     assert refused.status == 400
     assert refused.param

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from codex_transform.catalog import Resolved
+from codex_transform.jsonio import dumps, parse_request
 from codex_transform.opencode.config import ModelOptions
-from codex_transform.request import Context, dump, parse, transform
+from codex_transform.request import Context, transform
 
 TOOLS = [{"type": "function", "name": "bash", "parameters": {"type": "object", "properties": {}}}]
 CONTEXT = "You are powered by the model named gpt-5.2.\n<env>\n</env>"
@@ -142,7 +143,7 @@ def test_the_body_is_changed_in_place_and_untouched_items_are_not_copied(context
 
 def test_text_that_javascript_cut_in_two_arrives_as_it_was_sent(context: Callable[..., Context]) -> None:
     content = rb'{"model":"gpt-5.2","input":"cut here: \ud83d","instructions":"\ude00"}'
-    sent = dump(transform(parse(content), context()).body)
+    sent = dumps(transform(parse_request(content), context()).body)
     assert rb'"cut here: \ud83d"' in sent
     assert rb'"\ude00"' in sent
     assert texts(json.loads(sent)) == ["\ude00", "cut here: \ud83d"]
@@ -153,7 +154,9 @@ def test_the_same_conversation_has_the_same_bytes_with_and_without_a_cut_text(
 ) -> None:
     items = ['{"role":"user","content":"größe → 😀 1.5"}', r'{"role":"user","content":"\ud83d"}']
     sent = [
-        dump(transform(parse(f'{{"model":"gpt-5.2","input":[{",".join(items[:n])}]}}'.encode()), context()).body)
+        dumps(
+            transform(parse_request(f'{{"model":"gpt-5.2","input":[{",".join(items[:n])}]}}'.encode()), context()).body
+        )
         for n in (1, 2)
     ]
     start = sent[0].index(b'"input":[')

@@ -4,7 +4,8 @@ from typing import Any
 import pytest
 
 from codex_transform.errors import ApiError
-from codex_transform.request import Context, dump, parse, transform
+from codex_transform.jsonio import dumps, parse_request
+from codex_transform.request import Context, transform
 
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"model": None}, "model"),
@@ -57,7 +58,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
 def test_a_wrong_field_is_named(fields: dict[str, Any], param: str, context: Callable[..., Context]) -> None:
     body = {"model": "gpt-5.2", "input": "hello", **fields}
     with pytest.raises(ApiError) as caught:
-        transform(parse(dump(body)), context())
+        transform(parse_request(dumps(body)), context())
     assert (caught.value.status, caught.value.type) == (400, "invalid_request_error")
     assert caught.value.param == param
     assert f"`{param}`" in caught.value.message or param in ("model", "input")

@@ -132,7 +132,11 @@ def test_unfold_numbers_its_events() -> None:
     st.dictionaries(
         st.text(max_size=5).map("x_{}".format),
         st.recursive(
-            st.none() | st.booleans() | st.integers() | st.text(max_size=9) | st.floats(allow_nan=False),
+            st.none()
+            | st.booleans()
+            | st.integers()
+            | st.text(max_size=9)
+            | st.floats(allow_nan=False, allow_infinity=False),
             lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
             max_leaves=6,
         ),

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_transform.errors import ApiError
+from codex_transform.jsonio import dumps
 from codex_transform.response.http_error import from_endpoint
 
 ENDPOINT = "https://codex.example/backend-api/codex/responses"
@@ -232,4 +233,4 @@ def test_any_answer_becomes_an_error(status: int, headers: dict[str, str], body:
     error = told(status, body, headers)
     assert error.message
     assert error.status == (502 if status < 400 else status) or error.status == 429
-    assert json.loads(error.body())["error"]["message"] == error.message
+    assert json.loads(dumps(error.payload()))["error"]["message"] == error.message

@@ -139,7 +139,7 @@ MEMBERS = ["error", "detail", "message", "type", "code", "param", "status", "hea
 )
 def test_anything_is_read(value: Any) -> None:
     if report := read(value):
-        assert report.http_error(now=0).body()
+        assert report.http_error(now=0).payload()
         # What was read once is read again as the same.
         again = read(report.event(1))
         assert again is not None

@@ -15,11 +15,11 @@ from weakref import ref
 from mitmproxy import ctx, http
 from mitmproxy.hooks import UpdateHook
 
-from codex_transform.endpoint.url import unsaid
 from codex_transform.proxy import call as calls
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.flow_annotations import dropped, is_wanted
 from codex_transform.proxy.stream_function import StreamedAnswer
+from codex_transform.redaction import redact_key
 
 ORIGINAL = "codex_original"
 """Where `flow.metadata` has the client's request: `method`, `url`, `headers` as pairs, and `content`, decoded. It has
@@ -71,7 +71,7 @@ class Keeping:
             assert flow.response
             # In place of `kept` mitmproxy may have kept it. Its setter would add a content-length to a stream.
             kept = streamed.kept if streamed.kept is not None else flow.response.raw_content
-            flow.response.data.content = unsaid(kept, call.key) if kept else kept
+            flow.response.data.content = redact_key(kept, call.key) if kept else kept
             if kept is None and self._limit and is_wanted():
                 dropped(flow)  # it is more by itself than all together may be
             # The stream function would go on holding it, in pieces.

@@ -20,7 +20,6 @@ from typing import Any
 from mitmproxy import ctx, http
 from mitmproxy.hooks import UpdateHook
 
-from codex_transform.endpoint.url import unsaid_text
 from codex_transform.errors import ApiError
 from codex_transform.instructions.store import Instructions
 from codex_transform.proxy import call as calls
@@ -29,6 +28,7 @@ from codex_transform.proxy.addons.instructions_refresh import Refresh
 from codex_transform.proxy.flow_annotations import comment, is_wanted, is_watched
 from codex_transform.proxy.idle_batcher import Aside
 from codex_transform.proxy.stream_function import StreamedAnswer
+from codex_transform.redaction import redact_key_text
 from codex_transform.usage import log_line
 from codex_transform.usage import tokens as usage_tokens
 from codex_transform.usage.cache_miss import Conversations
@@ -210,7 +210,7 @@ def _record(ended: _Ended) -> Record:
         "total": ended.took,
     }
     if problem := ended.problem:
-        message = unsaid_text(problem.message, call.key)
+        message = redact_key_text(problem.message, call.key)
         known |= {"error": log_line.plain(message), "code": problem.code or problem.type}
     if sent := call.transformed:
         body = sent.body

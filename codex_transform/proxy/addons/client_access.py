@@ -13,7 +13,7 @@ from mitmproxy.proxy import layer
 from mitmproxy.proxy.layers import ClientTLSLayer
 from mitmproxy.proxy.mode_specs import LocalMode, ProxyMode, RegularMode, ReverseMode, UpstreamMode
 
-from codex_transform.endpoint.url import is_loopback
+from codex_transform.endpoint.hosts import is_loopback
 from codex_transform.errors import ApiError
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.layers.forbidden import Refusal

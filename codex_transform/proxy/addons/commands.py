@@ -15,11 +15,11 @@ from mitmproxy.types import Data
 from pydantic import SecretStr
 
 from codex_transform.catalog import models, resolve
-from codex_transform.endpoint.url import redact
 from codex_transform.proxy.addons.body_retention import ORIGINAL
 from codex_transform.proxy.addons.call_recorder import Notes
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.instructions_refresh import Refresh
+from codex_transform.redaction import redact
 from codex_transform.settings.loader import KNOBS
 from codex_transform.usage.store import Usage, UsageStore
 from codex_transform.usage.tokens import count, period, seconds, share

@@ -15,11 +15,12 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.optmanager import unset
 
 from codex_transform import shells
-from codex_transform.endpoint.url import Endpoint, parse, redact
+from codex_transform.endpoint.url import Endpoint, parse
 from codex_transform.errors import ApiError
 from codex_transform.fsutil import NO_HOME, in_home
 from codex_transform.opencode import config as opencode_config
 from codex_transform.opencode.config import OpenCodeConfig
+from codex_transform.redaction import redact
 from codex_transform.settings import loader
 from codex_transform.settings.loader import KNOBS, Problem, Settings
 

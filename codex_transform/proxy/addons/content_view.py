@@ -14,7 +14,7 @@ from typing import Any
 from mitmproxy import http
 from pydantic import ValidationError
 
-from codex_transform.endpoint.url import below_responses
+from codex_transform.endpoint.url import responses_subpath
 from codex_transform.proxy.addons.body_retention import ORIGINAL
 from codex_transform.proxy.addons.call_recorder import RECORD
 from codex_transform.usage.record import Record
@@ -120,7 +120,7 @@ def _priority(data: bytes, flow: object, message: object) -> float:
         return _NEVER
     if RECORD in flow.metadata or ORIGINAL in flow.metadata:
         return _HIGH
-    if flow.request.method != "POST" or below_responses(flow.request.path) is None:
+    if flow.request.method != "POST" or responses_subpath(flow.request.path) is None:
         return _NEVER
     if isinstance(message, http.Request):
         fits = data.lstrip()[:1] == b"{" and all(member in data for member in _REQUEST_MEMBERS)

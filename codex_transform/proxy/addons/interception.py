@@ -9,7 +9,8 @@ import re
 from mitmproxy import http, tls
 from mitmproxy.proxy.mode_specs import ReverseMode, UpstreamMode
 
-from codex_transform.endpoint.url import below_responses, is_our_host
+from codex_transform.endpoint.hosts import is_intercepted_host
+from codex_transform.endpoint.url import responses_subpath
 from codex_transform.errors import ApiError, bad_request
 from codex_transform.proxy import call as calls
 from codex_transform.proxy import responses
@@ -43,7 +44,7 @@ class Gate:
         if flow.response or not flow.live:
             return  # mitmproxy wants a password first, or shows what it reads from a file
         request = flow.request
-        below = below_responses(request.path)
+        below = responses_subpath(request.path)
         if below is None or not self._ours(_host_of(flow), request.port):
             return
         if "websocket" in re.split(r"\s*,\s*", request.headers.get("upgrade", "").strip().lower()):
@@ -82,7 +83,7 @@ class Gate:
         return None
 
     def _ours(self, host: str, port: int) -> bool:
-        return is_our_host(host, port, self.config.settings.hosts, self.config.endpoint)
+        return is_intercepted_host(host, port, self.config.settings.hosts, self.config.endpoint)
 
 
 def _is_address(host: str) -> bool:

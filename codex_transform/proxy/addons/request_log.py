@@ -15,12 +15,12 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from mitmproxy import http
-from pydantic_core import from_json, to_json
 
-from codex_transform.endpoint.url import unsaid
+from codex_transform.jsonio import dumps, loads
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.credentials import CREDENTIALS
 from codex_transform.proxy.rotating_folder import LogFolder
+from codex_transform.redaction import redact_key
 
 logger = logging.getLogger(__name__)
 
@@ -132,10 +132,10 @@ class _Waiting:
 def _rendered(entry: dict[str, Any], body: bytes | None, key: str) -> bytes:
     if body is not None:
         try:
-            entry["body"] = from_json(body)
+            entry["body"] = loads(body)
         except ValueError:
             entry["body"] = body.decode("utf-8", "replace")
-    return unsaid(to_json(entry, indent=1), key)
+    return redact_key(dumps(entry, indent=1), key)
 
 
 def _shown(headers: http.Headers) -> Iterable[tuple[str, str]]:

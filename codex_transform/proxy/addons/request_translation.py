@@ -9,14 +9,16 @@ from mitmproxy import http
 from mitmproxy.proxy.mode_specs import ReverseMode
 
 from codex_transform.decoding import DecodingError, decode
-from codex_transform.endpoint.url import Endpoint, Field, client_session, codex_headers, passed_on
+from codex_transform.endpoint.headers import Field, client_session, codex_headers, forwarded_request_headers
+from codex_transform.endpoint.url import Endpoint
 from codex_transform.errors import ApiError, bad_request
+from codex_transform.jsonio import dumps, parse_request
 from codex_transform.proxy import call as calls
 from codex_transform.proxy import credentials, responses
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.instructions_refresh import Refresh
 from codex_transform.proxy.addons.request_log import RequestLog
-from codex_transform.request import Context, dump, parse, transform
+from codex_transform.request import Context, transform
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +71,7 @@ class Transform:
         call.authorization = call.authorization or f"Bearer {self.config.require_key()}"
         session = client_session(flow.request.headers.fields)
         call.original = _decoded(flow.request)
-        body = parse(call.original)
+        body = parse_request(call.original)
         given = set(body)
         done = transform(
             body,
@@ -88,7 +90,7 @@ class Transform:
             session=session or done.conversation,
             streaming=not call.below,
         )
-        _replace(flow.request, endpoint, call.below, headers, dump(done.body))
+        _replace(flow.request, endpoint, call.below, headers, dumps(done.body))
         if self.config.settings.debug:
             logger.info(
                 "%s bytes · %s items · %s tools · instructions from %s · dropped: %s · added: %s · conversation %r",
@@ -108,7 +110,7 @@ def _replace(request: http.Request, endpoint: Endpoint, below: str, headers: lis
     data.scheme, data.host, data.port = endpoint.scheme.encode(), endpoint.host, endpoint.port
     data.path = (endpoint.path + below).encode()
     data.content, data.trailers = content, None
-    fields = [*passed_on(data.headers.fields), *headers, (b"Content-Length", b"%d" % len(content))]
+    fields = [*forwarded_request_headers(data.headers.fields), *headers, (b"Content-Length", b"%d" % len(content))]
     by_field = not (request.is_http2 or request.is_http3)
     if by_field:
         fields.insert(0, (b"Host", endpoint.authority.encode()))

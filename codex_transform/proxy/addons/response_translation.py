@@ -8,9 +8,9 @@ import logging
 from typing import Any
 
 from mitmproxy import http
-from pydantic_core import to_json
 
 from codex_transform.errors import ApiError
+from codex_transform.jsonio import dumps
 from codex_transform.proxy import call as calls
 from codex_transform.proxy import responses
 from codex_transform.proxy.addons.request_log import RequestLog
@@ -101,7 +101,7 @@ def _whole(call: calls.Call, response: http.Response) -> http.Response:
         folded = fold(response.raw_content or b"", answer)
     finally:
         _note(call, answer)
-    return responses.json(200, to_json(folded), response.headers)
+    return responses.json(200, dumps(folded), response.headers)
 
 
 def _take_down(call: calls.Call, streamed: StreamedAnswer) -> None:

@@ -10,7 +10,7 @@ from urllib.request import getproxies_environment, proxy_bypass
 from mitmproxy import http
 from mitmproxy.proxy.mode_specs import UpstreamMode
 
-from codex_transform.endpoint.url import is_loopback
+from codex_transform.endpoint.hosts import is_loopback
 
 
 class Upstream:

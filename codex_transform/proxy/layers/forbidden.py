@@ -8,6 +8,7 @@ from mitmproxy.proxy import commands, events, layer
 from mitmproxy.proxy.context import Context
 
 from codex_transform.errors import ApiError
+from codex_transform.jsonio import dumps
 
 # Closing with bytes unread resets the connection, and the answer may be lost with it: the client gets so many
 # seconds to read the answer and close.
@@ -26,7 +27,7 @@ class Refusal(layer.Layer):
         client = self.context.client
         if isinstance(event, events.DataReceived) and not self.answered:
             self.answered = True
-            body = self.error.body()
+            body = dumps(self.error.payload())
             head = (
                 f"HTTP/1.1 {self.error.status} Forbidden\r\nContent-Type: application/json\r\n"
                 f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"

@@ -35,7 +35,6 @@ from mitmproxy.proxy.layers.http import (
 )
 from mitmproxy.utils import human
 
-from codex_transform.endpoint.url import unsaid, unsaid_text
 from codex_transform.errors import ApiError
 from codex_transform.proxy import call as calls
 from codex_transform.proxy import credentials, responses
@@ -45,6 +44,7 @@ from codex_transform.proxy.layers.http1 import FramedStream
 from codex_transform.proxy.layers.idle_timeout import PatientStream
 from codex_transform.proxy.layers.retry import ReconnectingStream
 from codex_transform.proxy.stream_function import StreamedAnswer
+from codex_transform.redaction import redact_key, redact_key_text
 from codex_transform.response.network_error import broken_off, unreachable
 from codex_transform.response.stream import AnswerStream
 
@@ -83,14 +83,14 @@ class CodexStream(PatientStream, ReconnectingStream, BoundedStream, FramedStream
         call = calls.of(self.flow)
         if call and isinstance(event, ResponseHeaders):
             fields = event.response.headers.fields
-            event.response.headers.fields = tuple((name, unsaid(value, call.key)) for name, value in fields)
+            event.response.headers.fields = tuple((name, redact_key(value, call.key)) for name, value in fields)
         yield from super().state_wait_for_response_headers(event)
 
     def state_consume_response_body(self, event: Event) -> CommandGenerator[None]:
         """Collects a body; that of an error without the key that it may quote."""
         call, response = calls.of(self.flow), self.flow.response
         if call and response and response.status_code >= 300 and isinstance(event, ResponseEndOfMessage):
-            body = unsaid(bytes(self.response_body_buf), call.key)
+            body = redact_key(bytes(self.response_body_buf), call.key)
             self.response_body_buf.clear()
             self.response_body_buf += body
         yield from super().state_consume_response_body(event)
@@ -125,7 +125,7 @@ class CodexStream(PatientStream, ReconnectingStream, BoundedStream, FramedStream
         """The connection to the client or to the endpoint failed; for the latter there is an answer to give."""
         call = calls.of(self.flow)
         if call:
-            event.message = unsaid_text(event.message, call.key)
+            event.message = redact_key_text(event.message, call.key)
         over = self.server_state in (self.state_done, self.state_errored)
         if call and over and isinstance(event, ResponseProtocolError):
             return  # mitmproxy reports a damaged body twice: when it reads it, and when it has closed the connection

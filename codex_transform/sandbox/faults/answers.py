@@ -8,8 +8,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from codex_transform.jsonio import dumps
 from codex_transform.sandbox.events import Item
-from codex_transform.sandbox.jsontext import dump
 from codex_transform.sandbox.planned_response import Edit, Script
 
 RESETS_IN = 3600
@@ -19,7 +19,7 @@ def error(status: int, **error: Any) -> Edit:
     """This status, and an error object."""
 
     def edit(script: Script, _at: int) -> None:
-        script.replace(status, "application/json", dump({"error": error}))
+        script.replace(status, "application/json", dumps({"error": error}))
 
     return edit
 
@@ -43,7 +43,7 @@ def usage_limit(status: int, *, told_in: str) -> Edit:
             }
         else:
             error[told_in] = RESETS_IN if told_in == "resets_in_seconds" else int(time.time()) + RESETS_IN
-        script.replace(status, "application/json", dump({"error": error}), **headers)
+        script.replace(status, "application/json", dumps({"error": error}), **headers)
 
     return edit
 
@@ -86,7 +86,7 @@ def json_document(content_type: str) -> Edit:
             response = event.get("response", response)
             if event["type"] == "response.output_item.done":
                 items.append(event["item"])
-        script.replace(200, content_type, dump({**response, "output": items}))
+        script.replace(200, content_type, dumps({**response, "output": items}))
 
     return edit
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import brotli  # type: ignore[import-untyped]
 
-from codex_transform.sandbox.jsontext import dump
+from codex_transform.jsonio import dumps
 from codex_transform.sandbox.planned_response import Edit, Event, Script, Step, Wait
 from codex_transform.zstd import MISSING, zstd
 
@@ -28,23 +28,23 @@ def spelt(write: Callable[[Event], bytes]) -> Edit:
 
 def data_only(event: Event) -> bytes:
     """Without an `event:` line."""
-    return b"data: %b\n\n" % dump(event)
+    return b"data: %b\n\n" % dumps(event)
 
 
 def type_in_name_only(event: Event) -> bytes:
     """The data has no `type`; the `event:` line alone tells it."""
     rest = {name: value for name, value in event.items() if name != "type"}
-    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), dump(rest))
+    return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), dumps(rest))
 
 
 def no_spaces(event: Event) -> bytes:
     """Without the space that may follow a colon."""
-    return b"event:%b\ndata:%b\n\n" % (event["type"].encode(), dump(event))
+    return b"event:%b\ndata:%b\n\n" % (event["type"].encode(), dumps(event))
 
 
 def many_lines(event: Event) -> bytes:
     """The JSON spread over many `data` lines."""
-    lines = dump(event, indent=2).split(b"\n")
+    lines = dumps(event, indent=2).split(b"\n")
     return b"event: %b\n%b\n" % (event["type"].encode(), b"".join(b"data: %b\n" % line for line in lines))
 
 
@@ -54,7 +54,7 @@ def all_fields(event: Event) -> bytes:
     return b": comment\nid: %d\nretry: 3000\nmood: fine\nevent: %b\ndata: %b\n\n" % (
         number,
         event["type"].encode(),
-        dump(event),
+        dumps(event),
     )
 
 

@@ -16,7 +16,7 @@ from support.ports import reserved
 from support.running import mitmdump
 
 from codex_transform import sandbox as sandboxes
-from codex_transform.endpoint.url import redact
+from codex_transform.redaction import redact
 from codex_transform.sandbox import Sandbox
 
 

@@ -11,7 +11,7 @@ import pytest
 from e2e.keys.recording import HELLO, flows, message, recording
 from support.scripted import Scripted, scripted
 
-from codex_transform.endpoint.url import redact
+from codex_transform.redaction import redact
 
 # The gate runs these besides: each starts whole programs.
 pytestmark = pytest.mark.gate

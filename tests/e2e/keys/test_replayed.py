@@ -6,7 +6,7 @@ from pathlib import Path
 from e2e.keys.recording import CLIENTS_KEY, HELLO, flows, recording, traces
 from support.mitmweb import Api, mitmweb
 
-from codex_transform.endpoint.url import redact
+from codex_transform.redaction import redact
 from codex_transform.sandbox import Sandbox
 
 

@@ -96,7 +96,11 @@ def test_it_is_picked_for_our_flows_that_have_no_metadata() -> None:
     assert shown(ours, ours.request)[0] == "Codex"
     assert "Not known" in shown(ours, ours.request)[1]
     assert shown(ours, ours.response)[0] == "Codex"
-    for body in (json.dumps(response([message()])).encode(), ApiError(400, "no").body(), unfold_bytes(response())):
+    for body in (
+        json.dumps(response([message()])).encode(),
+        json.dumps(ApiError(400, "no").payload()).encode(),
+        unfold_bytes(response()),
+    ):
         assert ours.response
         ours.response.content = body
         assert shown(ours, ours.response)[0] == "Codex"

@@ -157,3 +157,20 @@ def test_a_client_that_has_left(hooks: Answer) -> None:
     hooks.error(flow)
     assert (call.outcome, call.events) == ("left", 4)
     assert call.first_token is not None
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+def test_half_a_surrogate_pair_reaches_either_client(hooks: Answer, streaming: bool) -> None:
+    """A relay cut an emoji in two: legal JSON, which pydantic_core will not write."""
+    body = stream(answer()).replace(b'"Hello"', b'"\\ud83d"').replace(b'"Hello', b'"\\ud83dHello')
+    flow, call = answered(body)
+    if streaming:
+        pass_on(flow, body, whole=True)
+        hooks.response(flow)
+    else:
+        hooks.response(flow)
+        assert flow.response
+        assert flow.response.status_code == 200
+        assert b"\\ud83d" in (flow.response.content or b"")
+    assert call.error is None
+    assert call.outcome == "completed"

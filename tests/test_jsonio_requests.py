@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_transform.errors import ApiError
-from codex_transform.request import dump, parse
+from codex_transform.jsonio import dumps, parse_request
 
 BROKEN = [
     (b"", "empty"),
@@ -35,7 +35,7 @@ BROKEN = [
 @pytest.mark.parametrize(("content", "message"), BROKEN)
 def test_what_is_no_json_object_is_refused_with_the_place(content: bytes, message: str) -> None:
     with pytest.raises(ApiError) as caught:
-        parse(content)
+        parse_request(content)
     assert caught.value.status == 400
     assert caught.value.type == "invalid_request_error"
     assert message in caught.value.message
@@ -45,26 +45,26 @@ def test_what_is_no_json_object_is_refused_with_the_place(content: bytes, messag
 @pytest.mark.parametrize("place", ["%s", '{"b": [%s]}', '[{"c": {"d": %s}}]'])
 def test_numbers_out_of_range_are_refused_with_the_field(number: str, place: str) -> None:
     with pytest.raises(ApiError) as caught:
-        parse(f'{{"model": "m", "tools": {place % number}}}'.encode())
+        parse_request(f'{{"model": "m", "tools": {place % number}}}'.encode())
     assert caught.value.status == 400
     assert caught.value.param == "tools"
 
 
 def test_a_field_that_is_a_number_out_of_range_is_refused_however_large_the_body() -> None:
     with pytest.raises(ApiError) as caught:
-        parse(b'{"input": "' + b"x" * 100_000 + b'", "temperature": 1e999}')
+        parse_request(b'{"input": "' + b"x" * 100_000 + b'", "temperature": 1e999}')
     assert caught.value.param == "temperature"
 
 
 def test_numbers_out_of_range_never_leave_as_something_that_is_no_json() -> None:
-    body = parse(b'{"a": [1e999], "b": "' + b"x" * 100_000 + b'"}')
-    assert json.loads(dump(body), parse_constant=pytest.fail)["a"] == [None]
+    body = parse_request(b'{"a": [1e999], "b": "' + b"x" * 100_000 + b'"}')
+    assert json.loads(dumps(body), parse_constant=pytest.fail)["a"] == [None]
 
 
 @pytest.mark.parametrize("depth", [100, 199, 250, 400])
 def test_deep_nesting_passes_faithfully(depth: int) -> None:
     content = b'{"a":' + b"[" * depth + b"]" * depth + b"}"
-    assert dump(parse(content)) == content
+    assert dumps(parse_request(content)) == content
 
 
 @pytest.mark.parametrize("depth", [600, 5_000, 1_000_000])
@@ -72,7 +72,7 @@ def test_deep_nesting_passes_faithfully(depth: int) -> None:
 def test_too_deep_nesting_is_refused(depth: int, brackets: tuple[bytes, bytes]) -> None:
     opening, closing = brackets
     with pytest.raises(ApiError, match="nested too deeply"):
-        parse(b'{"a":' + opening * depth + b"1" + closing * depth + b"}")
+        parse_request(b'{"a":' + opening * depth + b"1" + closing * depth + b"}")
 
 
 FAITHFUL = [
@@ -89,27 +89,27 @@ FAITHFUL = [
 
 @pytest.mark.parametrize("content", FAITHFUL)
 def test_legal_json_passes_faithfully(content: bytes) -> None:
-    assert dump(parse(content)) == content
+    assert dumps(parse_request(content)) == content
 
 
 def test_a_pair_of_surrogates_is_one_character() -> None:
-    assert parse(rb'{"a": "\ud83d\ude00"}') == {"a": "😀"}
+    assert parse_request(rb'{"a": "\ud83d\ude00"}') == {"a": "😀"}
 
 
 def test_of_duplicate_keys_the_last_one_wins() -> None:
-    assert parse(b'{"a": 1, "b": 2, "a": 3}') == {"a": 3, "b": 2}
-    assert parse(rb'{"a": "\ud83d", "b": 2, "a": 3}') == {"a": 3, "b": 2}
+    assert parse_request(b'{"a": 1, "b": 2, "a": 3}') == {"a": 3, "b": 2}
+    assert parse_request(rb'{"a": "\ud83d", "b": 2, "a": 3}') == {"a": 3, "b": 2}
 
 
 def test_a_byte_order_mark_and_white_space_around_do_no_harm() -> None:
-    assert parse(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
-    assert parse(b' \r\n{"a": 1}\n') == {"a": 1}
+    assert parse_request(b'\xef\xbb\xbf{"a": 1}') == {"a": 1}
+    assert parse_request(b' \r\n{"a": 1}\n') == {"a": 1}
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_parsed_or_refused(content: bytes) -> None:
     with suppress(ApiError):
-        assert isinstance(parse(content), dict)
+        assert isinstance(parse_request(content), dict)
 
 
 texts = st.text(st.characters(), max_size=20)
@@ -123,5 +123,5 @@ values = st.recursive(
 @given(st.dictionaries(texts, values, max_size=5))
 def test_whatever_javascript_could_send_comes_out_the_same(body: dict[str, object]) -> None:
     # ensure_ascii writes lone surrogates as JSON.stringify does
-    assert json.loads(dump(parse(json.dumps(body).encode()))) == body
-    assert parse(dump(body)) == body
+    assert json.loads(dumps(parse_request(json.dumps(body).encode()))) == body
+    assert parse_request(dumps(body)) == body

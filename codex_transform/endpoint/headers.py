@@ -1,0 +1,86 @@
+"""The header fields that go to the endpoint, and those of its response that go to the client."""
+
+from collections.abc import Iterable
+from urllib.parse import quote
+
+# What must not leave: the client's credentials, what an intermediary said (RFC 9110 section 7.6.1), what described the
+# body before it was rewritten, and what a Codex request says itself.
+_DROPPED = frozenset(
+    {
+        b"accept",
+        b"accept-encoding",
+        b"api-key",
+        b"authorization",
+        b"connection",
+        b"content-encoding",
+        b"content-length",
+        b"content-type",
+        b"cookie",
+        b"expect",
+        b"forwarded",
+        b"host",
+        b"keep-alive",
+        b"openai-beta",
+        b"openai-organization",
+        b"openai-project",
+        b"originator",
+        b"session-id",
+        b"session_id",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+        b"via",
+        b"x-api-key",
+        b"x-real-ip",
+    }
+)
+_DROPPED_PREFIXES = (b"proxy-", b"x-forwarded-")
+
+# The names under which OpenCode (1.1 to 1.18) and the Codex CLI send their session id.
+_SESSION_HEADERS = (b"session_id", b"session-id", b"x-session-id")
+
+# One header field as it is on the wire.
+Field = tuple[bytes, bytes]
+
+
+def client_session(fields: Iterable[Field]) -> str | None:
+    """The session id that the client sent in a header, if it sent one."""
+    given = {name.lower(): value for name, value in fields}
+    value = next((given[name] for name in _SESSION_HEADERS if given.get(name)), None)
+    return None if value is None else value.decode("utf-8", "surrogateescape")
+
+
+def forwarded_request_headers(fields: Iterable[Field]) -> list[Field]:
+    """The header fields of a client's request that go to the endpoint as well."""
+    named = [(name.lower(), name, value) for name, value in fields]
+    dropped = _DROPPED
+    for lower, _, value in named:
+        if lower == b"connection":
+            dropped |= {each.strip().lower() for each in value.split(b",")}
+    return [
+        (name, value)
+        for lower, name, value in named
+        if lower not in dropped and not lower.startswith(_DROPPED_PREFIXES)
+    ]
+
+
+def codex_headers(*, authorization: str, originator: str, session: str | None, streaming: bool = True) -> list[Field]:
+    """The header fields that make a Codex request, but for Host and Content-Length.
+
+    `authorization` is the whole header value. The names are those that the Codex CLI sends to its backend (releases
+    0.111 to 0.169).
+    """
+    headers = [
+        (b"Authorization", authorization.encode("utf-8", "surrogateescape")),
+        (b"Content-Type", b"application/json"),
+        (b"Accept", b"text/event-stream" if streaming else b"application/json"),
+        (b"Accept-Encoding", b"identity"),
+        (b"OpenAI-Beta", b"responses=experimental"),
+        (b"originator", originator.encode("utf-8", "surrogateescape")),
+    ]
+    if session:
+        # A prompt_cache_key may hold any characters, even half of a surrogate pair; a header value may not.
+        value = quote(session, safe="!#$&'()*+,/:;=?@[]~ ", errors="replace").strip().encode()
+        headers += (b"session_id", value), (b"session-id", value)
+    return headers

@@ -1,0 +1,59 @@
+"""JSON, in and out."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codex_transform import jsonio
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(VALUES)
+def test_what_is_written_is_read_back(value: Any) -> None:
+    text = jsonio.dumps(value)
+    assert jsonio.loads(text) == value == json.loads(text)
+    assert b"\n" not in text
+    assert b"\r" not in text
+
+
+def test_half_surrogates_survive() -> None:
+    text = b'{"delta":"\\ud83d"}'
+    assert jsonio.dumps(jsonio.loads(text)).replace(b" ", b"") == text
+
+
+def test_invalid_utf_8_is_replaced_as_the_event_stream_format_says() -> None:
+    assert jsonio.loads_object(b'{"a":"\xff"}') == {"a": "\ufffd"}
+
+
+def test_deep_nesting_is_read_or_refused() -> None:
+    assert jsonio.loads_object(b'{"a":' + b"[" * 300 + b"]" * 300 + b"}")
+    with pytest.raises(ValueError, match="deep"):
+        jsonio.loads(b"[" * 100_000)
+
+
+@pytest.mark.parametrize("text", [b"", b"[1]", b"5", b"null", b'{"a":', b"{}{}", b"\xff"])
+def test_what_is_no_object(text: bytes) -> None:
+    assert jsonio.loads_object(text) is None
+
+
+def test_what_json_has_no_number_for_is_null() -> None:
+    """As JavaScript writes it: `NaN` and `Infinity` are no JSON (RFC 8259 section 6)."""
+    assert jsonio.dumps([float("nan"), float("inf")]) == b"[null,null]"
+
+
+@pytest.mark.parametrize("text", [b"NaN", b"[Infinity]", b'"\xff"', b"[" * 100_000, b"{"])
+def test_strict_reading_refuses_what_endpoints_get_away_with(text: bytes) -> None:
+    with pytest.raises(ValueError, match=r".+"):
+        jsonio.loads_strict(text)
+
+
+def test_strict_reading_takes_half_a_surrogate_pair() -> None:
+    assert jsonio.loads_strict(b'"\\ud83d"') == "\ud83d"
