@@ -10,11 +10,12 @@ if (_FOLDER / "codex_transform").is_dir() and str(_FOLDER) not in sys.path:
     sys.path.insert(0, str(_FOLDER))
 
 from codex_transform import requirements  # noqa: E402
+from codex_transform.proxy import patches  # noqa: E402
 
 _versions = requirements.installed()
 addons: list[object] = []
 
-if _unmet := requirements.unmet(_versions):
+if _unmet := requirements.unmet(_versions) or patches.unmet():
     # An error that is logged while mitmproxy starts has it end; on a reload what is left of the addon refuses requests.
     logging.getLogger("codex_transform").error(_unmet)
 else:

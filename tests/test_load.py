@@ -12,7 +12,7 @@ import pytest
 from mitmproxy.test import tflow
 
 from codex_transform.errors import ApiError
-from codex_transform.proxy import call as calls
+from codex_transform.proxy.call import start_call
 
 # The gate runs these besides: each starts whole programs.
 pytestmark = pytest.mark.gate
@@ -44,7 +44,7 @@ def test_nothing_grows_while_requests_come_and_fail() -> None:
 async def test_a_failed_call_goes_with_its_flow() -> None:
     """The exception that tells of the failure was raised where the flow was at hand."""
     flow = tflow.tflow()
-    call = calls.begin(flow, "")
+    call = start_call(flow, "")
 
     def fail(of: object) -> None:
         raise ApiError(502, f"no answer to {type(of).__name__}")
@@ -55,7 +55,7 @@ async def test_a_failed_call_goes_with_its_flow() -> None:
         except ApiError as first:
             raise ApiError(504, "too late") from first
     except ApiError as error:
-        call.fail(error)
+        call.set_error(error)
     assert call.error is not None
     assert (call.error.status, call.error.message) == (504, "too late")
     kept = weakref.ref(flow)

@@ -20,7 +20,7 @@ from codex_transform.request import Transformed
 class Call:
     """One request that is ours.
 
-    `below` is the path below /responses ("" or e.g. "/compact"). `endpoint` and `transformed` are set once the
+    `subpath` is the path subpath /responses ("" or e.g. "/compact"). `endpoint` and `transformed` are set once the
     request has been rewritten. `original` is the client's body, decoded, as long as the call lasts. `error` is what
     the client is told instead of an answer, if it is. `authorization` is the header value to send, which holds a key:
     until the request has been rewritten the client's own, if that is to be forwarded, then the endpoint's, and None
@@ -31,7 +31,7 @@ class Call:
     stream), and the `outcome`: `completed`, `incomplete`, `failed`, `error`, `cut`, or `left` when the client has.
     """
 
-    below: str
+    subpath: str
     endpoint: Endpoint | None = None
     transformed: Transformed | None = None
     original: bytes | None = field(default=None, repr=False)
@@ -44,7 +44,7 @@ class Call:
     first_token: float | None = None
     outcome: str | None = None
 
-    def fail(self, error: ApiError) -> None:
+    def set_error(self, error: ApiError) -> None:
         """The client is told this instead of an answer, without the key that the endpoint may have quoted.
 
         What an exception remembers of where it was raised leads to the flow, and would keep it for ever: a mapping is
@@ -73,17 +73,17 @@ class Call:
 _calls: WeakKeyDictionary[http.HTTPFlow, Call] = WeakKeyDictionary()
 
 
-def begin(flow: http.HTTPFlow, below: str) -> Call:
+def start_call(flow: http.HTTPFlow, subpath: str) -> Call:
     """Marks a flow as ours."""
-    call = _calls[flow] = Call(below)
+    call = _calls[flow] = Call(subpath)
     return call
 
 
-def forget(flow: http.HTTPFlow) -> None:
+def forget_call(flow: http.HTTPFlow) -> None:
     """Makes a flow one that is not ours."""
     _calls.pop(flow, None)
 
 
-def of(flow: http.HTTPFlow) -> Call | None:
+def get_call(flow: http.HTTPFlow) -> Call | None:
     """The call that a flow carries, None if the flow is not ours."""
     return _calls.get(flow)

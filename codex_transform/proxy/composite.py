@@ -15,16 +15,18 @@ from mitmproxy.hooks import all_hooks
 _Hook = Callable[..., Any]
 
 
-class Together:
+class CompositeAddon:
     """Asks the addons that it is made of, in their order. One that fails does so for itself, as mitmproxy has it."""
 
     def __init__(self, *addons: object) -> None:
         for name in all_hooks:
             if hooks := [getattr(addon, name) for addon in addons if hasattr(addon, name)]:
-                setattr(self, name, hooks[0] if len(hooks) == 1 else _all(hooks) if name == "load" else _in_turn(hooks))
+                setattr(
+                    self, name, hooks[0] if len(hooks) == 1 else _load_all(hooks) if name == "load" else _chain(hooks)
+                )
 
 
-def _all(hooks: Sequence[_Hook]) -> _Hook:
+def _load_all(hooks: Sequence[_Hook]) -> _Hook:
     """All or none: mitmproxy is told of an error, and takes the script for not loaded."""
 
     def load(loader: Loader) -> None:
@@ -34,7 +36,7 @@ def _all(hooks: Sequence[_Hook]) -> _Hook:
     return load
 
 
-def _in_turn(hooks: Sequence[_Hook]) -> _Hook:
+def _chain(hooks: Sequence[_Hook]) -> _Hook:
     if not any(map(iscoroutinefunction, hooks)):
 
         def ask(*event: object) -> None:
@@ -42,7 +44,7 @@ def _in_turn(hooks: Sequence[_Hook]) -> _Hook:
                 try:
                     hook(*event)
                 except Exception as fault:
-                    _report(fault)
+                    _log_addon_error(fault)
 
         return ask
 
@@ -53,12 +55,12 @@ def _in_turn(hooks: Sequence[_Hook]) -> _Hook:
                 if waits is not None:
                     await waits
             except Exception as fault:
-                _report(fault)
+                _log_addon_error(fault)
 
     return ask_and_wait
 
 
-def _report(fault: Exception) -> None:
+def _log_addon_error(fault: Exception) -> None:
     """Has mitmproxy log what went wrong. Raises it where it is meant for mitmproxy: AddonHalt, OptionsError."""
     with safecall():
         raise fault

@@ -1,9 +1,9 @@
 """Keys are on the wire and nowhere else.
 
-mitmproxy keeps, shows, exports and saves flows, so a flow of ours holds no key, only what may be shown of it
-(`Bearer sk-…abcd`). The key itself waits in the flow's `Call`. At the last moment `on_the_wire` puts it into a copy of
-the request that goes to the connection alone, and only if the request still goes where the key belongs: between the
-addon and the wire, other addons, mitmproxy's options and a person in mitmweb may have sent it elsewhere.
+mitmproxy keeps, shows, exports and saves flows, so a flow of ours holds the redacted key only (`Bearer sk-…abcd`). The
+key itself waits in the flow's `Call`. At the last moment `with_credentials` puts it into a copy of the request that
+goes to the connection alone, and only if the request still goes where the key belongs: between the addon and the wire,
+other addons, mitmproxy's options and a person in mitmweb may have redirected it.
 """
 
 import logging
@@ -19,17 +19,17 @@ from codex_transform.redaction import redact
 logger = logging.getLogger(__name__)
 
 # Headers by which clients say who they are.
-CREDENTIALS = frozenset({"authorization", "proxy-authorization", "cookie", "api-key", "x-api-key"})
+CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "api-key", "x-api-key"})
 
 _HIDDEN = "…"
 
 # The same as they are in a head. A look into mitmproxy's `Headers` by name goes through all of them each time.
-_FIELDS = frozenset(name.encode() for name in CREDENTIALS)
+_FIELDS = frozenset(name.encode() for name in CREDENTIAL_HEADERS)
 _AUTHORIZATION = b"authorization"
 _HIDDEN_BYTES = _HIDDEN.encode()
 
 
-def shown(authorization: str) -> str:
+def redacted_authorization(authorization: str) -> str:
     """The value of an Authorization header as it may be seen: `Bearer sk-…abcd`."""
     scheme, _, key = authorization.rpartition(" ")
     return f"{scheme} {redact(key)}".lstrip()
@@ -52,19 +52,19 @@ def hide_credentials(headers: http.Headers) -> str | None:
             seen = _HIDDEN
             if name == _AUTHORIZATION and _HIDDEN_BYTES not in field[1]:
                 authorization = field[1].decode("utf-8", "surrogateescape")
-                seen = shown(authorization)
-            fields.append((field[0], _written(seen)))
+                seen = redacted_authorization(authorization)
+            fields.append((field[0], _encode(seen)))
     headers.fields = tuple(fields)
     return authorization
 
 
 def drop_credentials(headers: http.Headers) -> None:
     """Removes a client's credentials, in place."""
-    for name in CREDENTIALS:
+    for name in CREDENTIAL_HEADERS:
         headers.pop(name, None)
 
 
-def on_the_wire(request: http.Request, call: Call | None, connection: Connection) -> http.Request:
+def with_credentials(request: http.Request, call: Call | None, connection: Connection) -> http.Request:
     """What the connection is to send for the request of a flow.
 
     That is the request itself, unless its Authorization is one that was hidden: then it is a copy that has the key,
@@ -78,9 +78,14 @@ def on_the_wire(request: http.Request, call: Call | None, connection: Connection
     sent = copy(request)
     sent.data = copy(request.data)
     whole = call.authorization if call else None
-    if call and whole and given == [_written(shown(whole))] and _is_for(call, request, connection):
+    if (
+        call
+        and whole
+        and given == [_encode(redacted_authorization(whole))]
+        and _targets_endpoint(call, request, connection)
+    ):
         fields = tuple(
-            (name, _written(whole)) if name.lower() == _AUTHORIZATION else (name, value) for name, value in fields
+            (name, _encode(whole)) if name.lower() == _AUTHORIZATION else (name, value) for name, value in fields
         )
     else:
         fields = tuple(field for field in fields if field[0].lower() != _AUTHORIZATION)
@@ -93,18 +98,18 @@ def on_the_wire(request: http.Request, call: Call | None, connection: Connection
     return sent
 
 
-def _written(value: str) -> bytes:
+def _encode(value: str) -> bytes:
     """As mitmproxy writes it."""
     return value.encode("utf-8", "surrogateescape")
 
 
-def _is_for(call: Call, request: http.Request, connection: Connection) -> bool:
+def _targets_endpoint(call: Call, request: http.Request, connection: Connection) -> bool:
     """True when both the request and the connection that was opened for it lead to the call's endpoint."""
     endpoint = call.endpoint
     return (
         endpoint is not None
         and (request.scheme, request.host, request.port) == (endpoint.scheme, endpoint.host, endpoint.port)
-        and request.path == endpoint.path + call.below
+        and request.path == endpoint.path + call.subpath
         and request.host_header == endpoint.authority
         and isinstance(connection, Server)
         and connection.address == (endpoint.host, endpoint.port)

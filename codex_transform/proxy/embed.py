@@ -22,7 +22,7 @@ from codex_transform.console import make_lenient
 from codex_transform.proxy.addons.drain import longest_end
 
 # How long mitmproxy may take to close its connections, in seconds.
-_PATIENCE = 3.0
+_CLOSE_TIMEOUT = 3.0
 
 
 def serve(name: str, arguments: Sequence[str]) -> None:
@@ -38,13 +38,13 @@ def serve(name: str, arguments: Sequence[str]) -> None:
     program(arguments)
 
 
-def _end_with_owner() -> None:
+def _exit_with_parent() -> None:
     # Not by sys.stdin: Python could not end while a thread waits in there.
     while os.read(0, 1024):
         pass
     # On Windows os.kill would end the process at once, and mitmproxy's `done` would never run.
     signal.raise_signal(signal.SIGTERM)
-    time.sleep(_PATIENCE)
+    time.sleep(_CLOSE_TIMEOUT)
     time.sleep(longest_end())
     os._exit(1)
 
@@ -52,5 +52,5 @@ def _end_with_owner() -> None:
 if __name__ == "__main__":
     name, *arguments = json.loads(sys.stdin.buffer.readline())
     # A daemon: where mitmproxy ends in time, nobody waits for it.
-    threading.Thread(target=_end_with_owner, daemon=True).start()
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
     serve(name, arguments)

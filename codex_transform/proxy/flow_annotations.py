@@ -7,30 +7,30 @@ _COMMENT = "codex_comment"
 
 # Where it says that bodies of the flow are not kept, and what a comment says of it.
 _DROPPED = "codex_dropped"
-_DROPPED_SAYS = "bodies dropped (codex_keep_mb)"
+_DROPPED_NOTE = "bodies dropped (codex_keep_mb)"
 
 
-def is_watched() -> bool:
+def has_interactive_view() -> bool:
     """True in mitmweb and in the console, where a person sees flows as they come."""
     # A view without flows counts as false.
     return ctx.master.addons.get("view") is not None
 
 
-def is_wanted() -> bool:
+def flows_are_inspected() -> bool:
     """True when somebody may look at a flow after its end."""
-    return bool(is_watched() or ctx.options.save_stream_file or ctx.options.hardump)
+    return bool(has_interactive_view() or ctx.options.save_stream_file or ctx.options.hardump)
 
 
-def comment(shown: flow.Flow, text: str) -> None:
+def set_comment(shown: flow.Flow, text: str) -> None:
     """Comments on a flow, unless its user has."""
     if shown.metadata.get(_DROPPED):
-        text = f"{text} · {_DROPPED_SAYS}"
+        text = f"{text} · {_DROPPED_NOTE}"
     if shown.comment in ("", shown.metadata.get(_COMMENT)):
         shown.comment = shown.metadata[_COMMENT] = text
 
 
-def dropped(shown: flow.Flow) -> None:
+def mark_bodies_dropped(shown: flow.Flow) -> None:
     """Has the comment of a flow say, from now on, that bodies of it are not kept."""
     if not shown.metadata.get(_DROPPED):
         shown.metadata[_DROPPED] = True
-        comment(shown, shown.metadata.get(_COMMENT, ""))
+        set_comment(shown, shown.metadata.get(_COMMENT, ""))

@@ -18,11 +18,11 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 # For how long nothing must have stirred, and how long work waits at the most, in seconds.
-_QUIET = 0.25
-_LATEST = 2.0
+_QUIET_PERIOD = 0.25
+_MAX_DELAY = 2.0
 
 
-class Aside(Generic[T, R]):
+class IdleBatcher(Generic[T, R]):
     """Gives what was put aside to `work`, in a thread, and what it returns to `then`, in mitmproxy's event loop.
 
     `then` gets the Future, which has what `work` raised. All methods are for the event loop.
@@ -34,62 +34,62 @@ class Aside(Generic[T, R]):
         self._items: list[T] = []
         self._batch: Future[R] | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._stirred = 0.0
-        self._latest = 0.0
+        self._last_activity = 0.0
+        self._deadline = 0.0
 
     def __len__(self) -> int:
         """How many wait, those of a batch that has been begun not counted."""
         return len(self._items)
 
-    def stir(self) -> None:
+    def touch(self) -> None:
         """Something is going on."""
-        self._stirred = asyncio.get_running_loop().time()
+        self._last_activity = asyncio.get_running_loop().time()
 
-    def put(self, item: T, *, at_once: bool = False) -> None:
-        """Puts one more aside; `at_once` has all of them done as soon as the batch before them is."""
+    def submit(self, item: T, *, flush: bool = False) -> None:
+        """Puts one more aside; `flush` has all of them done as soon as the batch before them is."""
         loop = asyncio.get_running_loop()
         if not self._items:
-            self._latest = loop.time() + _LATEST
+            self._deadline = loop.time() + _MAX_DELAY
         self._items.append(item)
-        if at_once:
-            self._latest = 0.0
+        if flush:
+            self._deadline = 0.0
             if self._timer:
                 self._timer.cancel()
                 self._timer = None
         if self._timer is None and self._batch is None:
-            self._look(loop)
+            self._poll(loop)
 
-    def close(self, patience: float) -> None:
+    def close(self, timeout: float) -> None:
         """Does all of it now, and waits for that as many seconds."""
         if self._timer:
             self._timer.cancel()
             self._timer = None
         while self._batch or self._items:
             batch = self._batch or self._begin()
-            if not wait([batch], patience).done:
+            if not wait([batch], timeout).done:
                 return
-            self._end(batch)
+            self._finish(batch)
 
-    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+    def _poll(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begins a batch if it is time, and looks again later if not."""
         self._timer = None
-        due = min(self._stirred + _QUIET, self._latest)
+        due = min(self._last_activity + _QUIET_PERIOD, self._deadline)
         if due > loop.time():
-            self._timer = loop.call_at(due, self._look, loop)
+            self._timer = loop.call_at(due, self._poll, loop)
         else:
-            self._begin().add_done_callback(partial(self._tell, loop))
+            self._begin().add_done_callback(partial(self._on_done, loop))
 
     def _begin(self) -> Future[R]:
         items, self._items = self._items, []
         self._batch = begin(partial(self._work, items))
         return self._batch
 
-    def _tell(self, loop: asyncio.AbstractEventLoop, batch: Future[R]) -> None:
+    def _on_done(self, loop: asyncio.AbstractEventLoop, batch: Future[R]) -> None:
         """A batch is done; runs in its thread."""
         with suppress(RuntimeError):  # mitmproxy has ended
-            loop.call_soon_threadsafe(self._end, batch, loop)
+            loop.call_soon_threadsafe(self._finish, batch, loop)
 
-    def _end(self, batch: Future[R], loop: asyncio.AbstractEventLoop | None = None) -> None:
+    def _finish(self, batch: Future[R], loop: asyncio.AbstractEventLoop | None = None) -> None:
         """A batch is done."""
         if batch is not self._batch:
             return  # `close` has seen it already
@@ -98,4 +98,4 @@ class Aside(Generic[T, R]):
             self._then(batch)
         finally:
             if self._items and loop:
-                self._look(loop)
+                self._poll(loop)

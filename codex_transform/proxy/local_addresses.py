@@ -10,10 +10,10 @@ import socket
 from typing import Any
 
 # Addresses that no machine has (RFC 5737, RFC 3849): to find out whether any address can be bound.
-_NOBODYS = {socket.AF_INET: "198.51.100.1", socket.AF_INET6: "2001:db8::1"}
+_DOCUMENTATION_ADDRESSES = {socket.AF_INET: "198.51.100.1", socket.AF_INET6: "2001:db8::1"}
 
 
-def is_this_machine(host: str) -> bool:
+def is_local_host(host: str) -> bool:
     """True if `host` is a name or an address, in any spelling, that leads back to this machine without a look-up.
 
     Names: localhost and all below it (RFC 6761), and what the machine calls itself. Addresses: loopback, the
@@ -31,10 +31,10 @@ def is_this_machine(host: str) -> bool:
         known = socket.getaddrinfo(name, 0, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except (OSError, UnicodeError):
         return False
-    return any(_is_own(family, address) for family, _, _, _, address in known)
+    return any(_is_local(family, address) for family, _, _, _, address in known)
 
 
-def _is_own(family: socket.AddressFamily, address: tuple[Any, ...]) -> bool:
+def _is_local(family: socket.AddressFamily, address: tuple[Any, ...]) -> bool:
     ip = ipaddress.ip_address(str(address[0]).partition("%")[0])
     mapped = getattr(ip, "ipv4_mapped", None)
     if mapped:
@@ -43,7 +43,7 @@ def _is_own(family: socket.AddressFamily, address: tuple[Any, ...]) -> bool:
         return True
     if ip.is_multicast or not _can_bind(family, address):
         return False
-    return not _can_bind(family, (_NOBODYS[family], 0)) or _is_its_own_source(family, address)
+    return not _can_bind(family, (_DOCUMENTATION_ADDRESSES[family], 0)) or _is_its_own_source(family, address)
 
 
 def _can_bind(family: socket.AddressFamily, address: tuple[Any, ...]) -> bool:

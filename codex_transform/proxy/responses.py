@@ -10,7 +10,7 @@ from codex_transform.jsonio import dumps
 
 # What an endpoint's response says about its own connection (RFC 9110 section 7.6.1) or body, where it would send
 # the client, and cookies.
-_NOT_FOR_CLIENTS = frozenset(
+_DROPPED_RESPONSE_HEADERS = frozenset(
     {
         b"connection",
         b"content-encoding",
@@ -30,34 +30,34 @@ _NOT_FOR_CLIENTS = frozenset(
 )
 
 
-def passed_on(headers: http.Headers | None) -> Iterable[tuple[bytes, bytes]]:
+def forwarded_response_headers(headers: http.Headers | None) -> Iterable[tuple[bytes, bytes]]:
     """The fields of an endpoint's response that a client may see: request id, rate limits and the like."""
     if headers is None:
         return ()
-    dropped = _NOT_FOR_CLIENTS
+    dropped = _DROPPED_RESPONSE_HEADERS
     for name, value in headers.fields:
         if name.lower() == b"connection":
             dropped |= {each.strip().lower() for each in value.split(b",")}
     return [(name, value) for name, value in headers.fields if name.lower() not in dropped]
 
 
-def error(problem: ApiError, upstream: http.Headers | None = None) -> http.Response:
+def error_response(problem: ApiError, upstream: http.Headers | None = None) -> http.Response:
     """An error in OpenAI's shape; `upstream` are the headers of the endpoint's response, if there was one."""
-    response = json(problem.status, dumps(problem.payload()), upstream)
+    response = json_response(problem.status, dumps(problem.payload()), upstream)
     response.headers.pop("retry-after", None)
     if problem.retry_after is not None:
         response.headers["retry-after"] = str(problem.retry_after)
     return response
 
 
-def json(status: int, body: bytes, upstream: http.Headers | None = None) -> http.Response:
+def json_response(status: int, body: bytes, upstream: http.Headers | None = None) -> http.Response:
     """A whole JSON body."""
-    headers = http.Headers(passed_on(upstream))
+    headers = http.Headers(forwarded_response_headers(upstream))
     headers["content-type"] = "application/json"
     return http.Response.make(status, body, headers)
 
 
-def event_stream(flow: http.HTTPFlow) -> http.Response:
+def event_stream_response(flow: http.HTTPFlow) -> http.Response:
     """The head of a stream of server-sent events, in place of the head that the endpoint sent.
 
     A response of its own: what the endpoint said about its connection must go on holding for that connection, and
@@ -65,7 +65,7 @@ def event_stream(flow: http.HTTPFlow) -> http.Response:
     """
     upstream = flow.response
     assert upstream is not None
-    fields = [field for field in passed_on(upstream.headers) if field[0].lower() != b"cache-control"]
+    fields = [field for field in forwarded_response_headers(upstream.headers) if field[0].lower() != b"cache-control"]
     fields += (b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache")
     if flow.request.is_http11:
         fields.append((b"transfer-encoding", b"chunked"))

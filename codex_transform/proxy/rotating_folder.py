@@ -15,13 +15,13 @@ from codex_transform.fsutil import patiently, write_private
 MAX_BYTES = 100_000_000
 MAX_FILES = 1000
 
-_OURS = re.compile(r"\d{8}T\d{6}\.\d{6}-[\w-]+\.json")
+_FILENAME = re.compile(r"\d{8}T\d{6}\.\d{6}-[\w-]+\.json")
 
 # After how many files the folder is looked at again.
-_RECOUNT = 100
+_RESCAN_EVERY = 100
 
 
-class LogFolder:
+class RotatingFolder:
     """The files in `path`: never more than `max_files`, never more than `max_bytes` in all. For one thread."""
 
     def __init__(self, path: Path, max_bytes: int = MAX_BYTES, max_files: int = MAX_FILES) -> None:
@@ -41,7 +41,7 @@ class LogFolder:
             raise OSError(f"{len(data)} bytes are more than the folder may hold")
         if self._until_recount == 0:
             self._count()
-            self._until_recount = _RECOUNT
+            self._until_recount = _RESCAN_EVERY
         self._until_recount -= 1
         while self._sizes and (len(self._sizes) >= self.max_files or self._total + len(data) > self.max_bytes):
             self._remove_oldest()
@@ -55,7 +55,7 @@ class LogFolder:
         if self.path.is_dir():
             self.path.chmod(0o700)
             for file in self.path.iterdir():
-                if _OURS.fullmatch(file.name):
+                if _FILENAME.fullmatch(file.name):
                     try:
                         found[file.name] = file.lstat().st_size
                     except FileNotFoundError:

@@ -16,7 +16,7 @@ from codex_transform.response.stream import AnswerStream
 logger = logging.getLogger(__name__)
 
 
-class StreamedAnswer:
+class StreamFunction:
     """The stream function of one response; `answer` does the work, and an error does not quote the `key`.
 
     `ended` is True once the body is over. `first_token` is the unix time at which the first event passed that the
@@ -28,46 +28,48 @@ class StreamedAnswer:
         self._key = key
         self.ended = False
         self.first_token: float | None = None
-        self._held: bytes | None = None
+        self._prefetched: bytes | None = None
         self._broken = False
         self._kept: list[bytes] | None = None
         self._room = 0
 
-    def keep(self, limit: int) -> None:
-        """Has the pieces that leave kept, for `kept`; to be called before the first. More than `limit` bytes of them
-        are too many: then none are."""
+    def retain(self, limit: int) -> None:
+        """Retain the pieces that leave, for `retained`; to be called before the first.
+
+        If they come to more than `limit` bytes, none are retained.
+        """
         self._kept, self._room = [], limit
 
     @property
-    def kept(self) -> bytes | None:
+    def retained(self) -> bytes | None:
         """What has left so far; None unless it was to be kept and is no more than the limit."""
         return None if self._kept is None else b"".join(self._kept)
 
-    def hold(self, data: bytes) -> bool:
+    def prefetch(self, data: bytes) -> bool:
         """Takes a piece (b"" for the end) before the head has left; True when there is something to send.
 
         What there is to send comes from the next call of the stream function, for the same piece. Raises ApiError
         when the answer is over and is none.
         """
-        self._held = self._take(data)
-        return bool(self._held)
+        self._prefetched = self._feed(data)
+        return bool(self._prefetched)
 
-    def break_off(self, reason: str) -> None:
+    def abort(self, reason: str) -> None:
         """The endpoint's connection failed: the next call of the stream function gives what closes the stream.
 
         Raises ApiError when nothing has been sent yet.
         """
         self.ended = True
-        self._held = self.answer.abort(reason)
+        self._prefetched = self.answer.abort(reason)
 
     def __call__(self, data: bytes) -> Iterable[bytes]:
         """mitmproxy's stream function: a piece of the endpoint's body in, what the client gets out."""
-        out, self._held = (self._take(data) if self._held is None else self._held), None
+        out, self._prefetched = (self._feed(data) if self._prefetched is None else self._prefetched), None
         if self._kept is not None:
             self._keep(out)
         return [out] if out else []
 
-    def _take(self, data: bytes) -> bytes:
+    def _feed(self, data: bytes) -> bytes:
         self.ended = not data
         if self._broken:
             return data

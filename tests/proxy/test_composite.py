@@ -8,7 +8,7 @@ from mitmproxy.addonmanager import Loader
 from mitmproxy.exceptions import AddonHalt, OptionsError
 from mitmproxy.test import taddons, tflow
 
-from codex_transform.proxy.composite import Together
+from codex_transform.proxy.composite import CompositeAddon
 
 
 class Addon:
@@ -38,7 +38,7 @@ class Waiting(Addon):
 
 async def test_all_are_asked_in_their_order() -> None:
     said: list[Any] = []
-    together = Together(Addon("a", said), Waiting("b", said), Addon("c", said))
+    together = CompositeAddon(Addon("a", said), Waiting("b", said), Addon("c", said))
     flow = tflow.tflow(resp=True)
     with taddons.context() as context:
         context.master.addons.add(together)
@@ -51,13 +51,13 @@ async def test_all_are_asked_in_their_order() -> None:
 def test_what_nobody_waits_for_is_no_coroutine() -> None:
     """mitmproxy refuses one for some hooks."""
     said: list[Any] = []
-    together: Any = Together(Addon("a", said), Waiting("b", said))
+    together: Any = CompositeAddon(Addon("a", said), Waiting("b", said))
     assert together.load(None) is None
     assert [name for name, *_ in said] == ["a", "b"]
 
 
 def test_there_is_no_hook_that_no_addon_has() -> None:
-    assert not hasattr(Together(Addon("a", [])), "responseheaders")
+    assert not hasattr(CompositeAddon(Addon("a", [])), "responseheaders")
 
 
 class Broken:
@@ -74,7 +74,7 @@ class Broken:
 async def test_a_fault_keeps_nobody_from_being_asked(caplog: pytest.LogCaptureFixture) -> None:
     """Where settings cannot be read, requests are caught all the same."""
     said: list[Any] = []
-    together: Any = Together(Addon("a", said), Broken(ValueError("of its own")), Waiting("c", said))
+    together: Any = CompositeAddon(Addon("a", said), Broken(ValueError("of its own")), Waiting("c", said))
     await together.request("x")
     assert said == [("a", "x"), ("c", "x")]
     await together.response("y")
@@ -85,7 +85,7 @@ async def test_a_fault_keeps_nobody_from_being_asked(caplog: pytest.LogCaptureFi
 @pytest.mark.parametrize("fault", [AddonHalt(), OptionsError("x")])
 def test_what_is_meant_for_mitmproxy_gets_there(fault: Exception) -> None:
     said: list[Any] = []
-    together: Any = Together(Broken(fault), Addon("b", said))
+    together: Any = CompositeAddon(Broken(fault), Addon("b", said))
     with pytest.raises(type(fault)):
         together.request("x")
     assert said == []

@@ -14,13 +14,13 @@ from mitmproxy import connection
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.test import taddons, tflow, tutils
 
-from codex_transform.proxy import call as calls
 from codex_transform.proxy import credentials
 from codex_transform.proxy.addons.config import Config
-from codex_transform.proxy.addons.instructions_refresh import Refresh
-from codex_transform.proxy.addons.interception import Gate
+from codex_transform.proxy.addons.instructions_refresh import InstructionsRefresh
+from codex_transform.proxy.addons.interception import Interception
 from codex_transform.proxy.addons.request_log import RequestLog
-from codex_transform.proxy.addons.request_translation import Transform
+from codex_transform.proxy.addons.request_translation import RequestTranslation
+from codex_transform.proxy.call import start_call
 from codex_transform.response.stream import AnswerStream
 
 TOOL = {"type": "function", "name": "bash", "parameters": {"type": "object", "properties": {}}}
@@ -33,7 +33,7 @@ async def send(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     environ = {"CODEX_BASE_URL": "https://endpoint.example", "CODEX_API_KEY": "sk-of-the-endpoint-000000"}
     config = Config(environ)
     log = RequestLog(config)
-    gate, transform = Gate(config), Transform(config, Refresh(config), log)
+    gate, transform = Interception(config), RequestTranslation(config, InstructionsRefresh(config), log)
     with taddons.context(Proxyserver(), config) as context:
         context.configure(config, codex_mode=True)
 
@@ -104,8 +104,8 @@ async def test_the_clients_body_is_remembered_and_not_copied() -> None:
     log = RequestLog(config)
     with taddons.context(Proxyserver(), config) as context:
         context.configure(config, codex_mode=True)
-        call, content = calls.begin(flow, ""), flow.request.raw_content
-        Transform(config, Refresh(config), log).request(flow)
+        call, content = start_call(flow, ""), flow.request.raw_content
+        RequestTranslation(config, InstructionsRefresh(config), log).request(flow)
         assert flow.response is None
         assert call.original is content
         assert flow.request.raw_content != content
@@ -114,7 +114,7 @@ async def test_the_clients_body_is_remembered_and_not_copied() -> None:
 
 def test_the_copy_with_the_key_shares_the_body() -> None:
     request = tutils.treq(content=b"x" * 1000, headers=((b"authorization", b"Bearer \xe2\x80\xa6"),))
-    sent = credentials.on_the_wire(request, None, connection.Server(address=("endpoint.example", 443)))
+    sent = credentials.with_credentials(request, None, connection.Server(address=("endpoint.example", 443)))
     assert sent is not request
     assert sent.raw_content is request.raw_content
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from codex_transform.proxy.idle_batcher import Aside
+from codex_transform.proxy.idle_batcher import IdleBatcher
 
 
 class Work:
@@ -20,7 +20,7 @@ class Work:
         self.held = threading.Event()
         self.held.set()
         self.changed = asyncio.Event()
-        self.aside: Aside[Any, Any] = Aside(self._work, self._then)
+        self.aside: IdleBatcher[Any, Any] = IdleBatcher(self._work, self._then)
 
     def _work(self, items: list[Any]) -> list[Any]:
         self.threads.add(threading.current_thread())
@@ -50,8 +50,8 @@ async def work() -> Work:
 
 async def test_what_comes_together_is_done_together(work: Work) -> None:
     for number in range(5):
-        work.aside.stir()
-        work.aside.put(number)
+        work.aside.touch()
+        work.aside.submit(number)
     assert len(work.aside) == 5
     await work.until(1)
     assert work.shown == [[0, 1, 2, 3, 4]]
@@ -61,20 +61,20 @@ async def test_what_comes_together_is_done_together(work: Work) -> None:
 async def test_it_waits_for_a_quiet_moment_but_not_for_ever(work: Work) -> None:
     loop = asyncio.get_running_loop()
     begun = loop.time()
-    work.aside.stir()
-    work.aside.put("early")
+    work.aside.touch()
+    work.aside.submit("early")
     async with asyncio.timeout(10):
         while not work.batches:
-            work.aside.stir()
+            work.aside.touch()
             await asyncio.sleep(0)
     assert loop.time() - begun > 0.9
 
 
 async def test_what_comes_while_a_batch_is_done_is_the_next(work: Work) -> None:
     work.held.clear()
-    work.aside.put("a", at_once=True)
+    work.aside.submit("a", flush=True)
     for name in "bc":
-        work.aside.put(name, at_once=True)
+        work.aside.submit(name, flush=True)
     assert len(work.aside) == 2
     work.held.set()
     await work.until(2)
@@ -82,9 +82,9 @@ async def test_what_comes_while_a_batch_is_done_is_the_next(work: Work) -> None:
 
 
 async def test_a_fault_is_told_and_the_next_batch_goes_on(work: Work) -> None:
-    work.aside.put("bad", at_once=True)
+    work.aside.submit("bad", flush=True)
     await work.until(1)
-    work.aside.put("good", at_once=True)
+    work.aside.submit("good", flush=True)
     await work.until(2)
     assert isinstance(work.shown[0], ValueError)
     assert work.shown[1] == ["good"]
@@ -92,9 +92,9 @@ async def test_a_fault_is_told_and_the_next_batch_goes_on(work: Work) -> None:
 
 async def test_at_the_end_all_of_it_is_done_once(work: Work) -> None:
     work.held.clear()
-    work.aside.put("a", at_once=True)
-    work.aside.stir()
-    work.aside.put("b")
+    work.aside.submit("a", flush=True)
+    work.aside.touch()
+    work.aside.submit("b")
     threading.Timer(0.05, work.held.set).start()
     work.aside.close(10)
     assert work.shown == [["a"], ["b"]]
@@ -104,7 +104,7 @@ async def test_at_the_end_all_of_it_is_done_once(work: Work) -> None:
 
 async def test_the_end_does_not_wait_for_what_hangs(work: Work) -> None:
     work.held.clear()
-    work.aside.put("a", at_once=True)
+    work.aside.submit("a", flush=True)
     work.aside.close(0.01)
     assert work.shown == []
     work.held.set()

@@ -35,7 +35,7 @@ def server(host: str = "endpoint.example", port: int = 443, tls: bool = True) ->
 
 def test_the_endpoint_gets_the_key_and_the_flow_does_not() -> None:
     kept = request()
-    sent = credentials.on_the_wire(kept, call(), server())
+    sent = credentials.with_credentials(kept, call(), server())
     assert sent.headers["authorization"] == KEY
     assert kept.headers["authorization"] == SHOWN
     sent.headers["authorization"] = SHOWN
@@ -63,7 +63,7 @@ def test_a_changed_request_goes_without(
 ) -> None:
     kept = request()
     change(kept)
-    sent = credentials.on_the_wire(kept, call(), server())
+    sent = credentials.with_credentials(kept, call(), server())
     assert "authorization" not in sent.headers
     assert "authorization" in kept.headers
     (record,) = caplog.records
@@ -75,13 +75,13 @@ def test_a_changed_request_goes_without(
     "elsewhere", [server("10.0.0.1"), server(port=80), server(tls=False), connection.Server(address=None)]
 )
 def test_a_connection_to_somewhere_else_goes_without(elsewhere: connection.Server) -> None:
-    assert "authorization" not in credentials.on_the_wire(request(), call(), elsewhere).headers
+    assert "authorization" not in credentials.with_credentials(request(), call(), elsewhere).headers
 
 
 def test_without_a_key_the_shown_one_is_not_sent() -> None:
     """A flow of another run, replayed for a host that is not ours any more; a call that is over."""
-    assert "authorization" not in credentials.on_the_wire(request(), None, server()).headers
-    assert "authorization" not in credentials.on_the_wire(request(), Call("", endpoint=ENDPOINT), server()).headers
+    assert "authorization" not in credentials.with_credentials(request(), None, server()).headers
+    assert "authorization" not in credentials.with_credentials(request(), Call("", endpoint=ENDPOINT), server()).headers
 
 
 @pytest.mark.parametrize("value", ["Bearer sk-somebody-elses-0123456", "Basic dTpw", ""])
@@ -89,16 +89,16 @@ def test_what_was_not_hidden_is_left_as_it_is(value: str) -> None:
     """Requests that are not ours, and what a person wrote into the header."""
     kept = request()
     kept.headers["authorization"] = value
-    assert credentials.on_the_wire(kept, call(), server()) is kept
-    assert credentials.on_the_wire(kept, None, server()) is kept
+    assert credentials.with_credentials(kept, call(), server()) is kept
+    assert credentials.with_credentials(kept, None, server()) is kept
 
 
 def test_a_call_below() -> None:
     compact = call()
-    compact.below = "/compact"
+    compact.subpath = "/compact"
     asked = request()
     asked.path = "/v1/responses/compact"
-    assert credentials.on_the_wire(asked, compact, server()).headers["authorization"] == KEY
+    assert credentials.with_credentials(asked, compact, server()).headers["authorization"] == KEY
 
 
 def test_credentials_are_hidden_once() -> None:
@@ -122,7 +122,7 @@ def test_credentials_are_hidden_once() -> None:
     ],
 )
 def test_what_is_shown(value: str, shown: str) -> None:
-    assert credentials.shown(value) == shown
+    assert credentials.redacted_authorization(value) == shown
 
 
 def test_keys_in_texts() -> None:

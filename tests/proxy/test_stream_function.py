@@ -5,12 +5,12 @@ import time
 import pytest
 from response.streams import answer, block, stream
 
-from codex_transform.proxy.stream_function import StreamedAnswer
+from codex_transform.proxy.stream_function import StreamFunction
 from codex_transform.response.stream import AnswerStream
 
 
-def streamed() -> StreamedAnswer:
-    return StreamedAnswer(AnswerStream(None, None))
+def streamed() -> StreamFunction:
+    return StreamFunction(AnswerStream(None, None))
 
 
 def test_the_first_token_is_what_the_model_is_behind() -> None:
@@ -34,31 +34,31 @@ def test_the_first_token_is_what_the_model_is_behind() -> None:
 def test_nothing_is_kept_unless_told() -> None:
     live = streamed()
     live(stream(answer()))
-    assert live.kept is None
+    assert live.retained is None
 
 
 @pytest.mark.parametrize("size", [1, 100, 10**6])
 def test_what_has_left_is_kept(size: int) -> None:
     live, data = streamed(), stream(answer())
-    live.keep(len(data) + 100)
+    live.retain(len(data) + 100)
     out = b"".join(b"".join(live(data[at : at + size])) for at in range(0, len(data), size))
     out += b"".join(live(b""))
-    assert live.kept == out
+    assert live.retained == out
 
 
 def test_too_much_is_not_kept() -> None:
     live, data = streamed(), stream(answer())
-    live.keep(len(data) // 2)
+    live.retain(len(data) // 2)
     first = len(block(answer()[0]))
     live(data[:first])
-    assert live.kept == data[:first]
+    assert live.retained == data[:first]
     live(data[first:])
-    assert live.kept is None
+    assert live.retained is None
 
 
 def test_pieces_are_kept_without_being_copied() -> None:
     live = streamed()
-    live.keep(10**6)
+    live.retain(10**6)
     live(block(answer()[0]))
     piece = block(answer()[1])
     (out,) = live(piece)

@@ -15,36 +15,40 @@ from weakref import ref
 from mitmproxy import ctx, http
 from mitmproxy.hooks import UpdateHook
 
-from codex_transform.proxy import call as calls
 from codex_transform.proxy.addons.config import Config
-from codex_transform.proxy.flow_annotations import dropped, is_wanted
-from codex_transform.proxy.stream_function import StreamedAnswer
+from codex_transform.proxy.call import get_call
+from codex_transform.proxy.flow_annotations import flows_are_inspected, mark_bodies_dropped
+from codex_transform.proxy.stream_function import StreamFunction
 from codex_transform.redaction import redact_key
 
-ORIGINAL = "codex_original"
+ORIGINAL_REQUEST = "codex_original"
 """Where `flow.metadata` has the client's request: `method`, `url`, `headers` as pairs, and `content`, decoded. It has
 no credentials."""
 
 
-class Keeping:
+class BodyRetention:
     """Keeps bodies within their bound."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self._held = _Held()
+        self._retained = _RetainedFlows()
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """A request has begun; its credentials are hidden already. A replayed one has its original from before."""
-        if calls.of(flow) is None:
+        if get_call(flow) is None:
             return
-        self._held.release(flow)
-        if self._limit and is_wanted() and not (flow.is_replay and ORIGINAL in flow.metadata):
+        self._retained.discard(flow)
+        if self._limit and flows_are_inspected() and not (flow.is_replay and ORIGINAL_REQUEST in flow.metadata):
             request = flow.request
-            flow.metadata[ORIGINAL] = {"method": request.method, "url": request.url, "headers": _pairs(request.headers)}
+            flow.metadata[ORIGINAL_REQUEST] = {
+                "method": request.method,
+                "url": request.url,
+                "headers": _pairs(request.headers),
+            }
 
     def request(self, flow: http.HTTPFlow) -> None:
         """The body has come; the transformation has left its original in the call."""
-        call, original = calls.of(flow), flow.metadata.get(ORIGINAL)
+        call, original = get_call(flow), flow.metadata.get(ORIGINAL_REQUEST)
         if call is None or original is None or "content" in original:
             return
         if call.original is None:
@@ -56,32 +60,32 @@ class Keeping:
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         """An answer begins."""
         streamed = _streamed(flow)
-        if not streamed or not self._limit or not is_wanted():
+        if not streamed or not self._limit or not flows_are_inspected():
             return
         # mitmproxy 12 may have been told to do it by itself.
         if not ("store_streamed_bodies" in ctx.options and ctx.options.store_streamed_bodies):
-            streamed.keep(self._limit)
+            streamed.retain(self._limit)
 
     def response(self, flow: http.HTTPFlow) -> None:
         """An answer is complete."""
-        call = calls.of(flow)
+        call = get_call(flow)
         if call is None:
             return
         if streamed := _streamed(flow):
             assert flow.response
-            # In place of `kept` mitmproxy may have kept it. Its setter would add a content-length to a stream.
-            kept = streamed.kept if streamed.kept is not None else flow.response.raw_content
-            flow.response.data.content = redact_key(kept, call.key) if kept else kept
-            if kept is None and self._limit and is_wanted():
-                dropped(flow)  # it is more by itself than all together may be
+            # In place of `retained` mitmproxy may have kept it. Its setter would add a content-length to a stream.
+            retained = streamed.retained if streamed.retained is not None else flow.response.raw_content
+            flow.response.data.content = redact_key(retained, call.key) if retained else retained
+            if retained is None and self._limit and flows_are_inspected():
+                mark_bodies_dropped(flow)  # it is more by itself than all together may be
             # The stream function would go on holding it, in pieces.
             flow.response.stream = False
         # The call lives as long as its flow: the large and the secret end here.
         call.original = call.transformed = call.authorization = None
-        if is_wanted():
-            self._held.take(flow)
+        if flows_are_inspected():
+            self._retained.add(flow)
             # Not before mitmproxy has passed on what the flow holds.
-            asyncio.get_running_loop().call_soon(self._forget)
+            asyncio.get_running_loop().call_soon(self._evict)
 
     def error(self, flow: http.HTTPFlow) -> None:
         """The client has left: what it got is kept."""
@@ -91,20 +95,20 @@ class Keeping:
     def _limit(self) -> int:
         return self.config.settings.keep_mb * 1_000_000
 
-    def _forget(self) -> None:
+    def _evict(self) -> None:
         """Takes the oldest bodies out of their flows until the rest is within the bound."""
-        forgotten = self._held.beyond(self._limit)
-        for flow in forgotten:
+        evicted = self._retained.evict_to(self._limit)
+        for flow in evicted:
             flow.request.data.content = None
             if flow.response:
                 flow.response.data.content = None
-            flow.metadata.pop(ORIGINAL, None)
-            dropped(flow)
-        if forgotten:
-            ctx.master.addons.trigger(UpdateHook(forgotten))
+            flow.metadata.pop(ORIGINAL_REQUEST, None)
+            mark_bodies_dropped(flow)
+        if evicted:
+            ctx.master.addons.trigger(UpdateHook(evicted))
 
 
-class _Held:
+class _RetainedFlows:
     """Finished flows, oldest first, and how many bytes each holds."""
 
     def __init__(self) -> None:
@@ -112,9 +116,9 @@ class _Held:
         self._total = 0
         self._deleted: deque[str] = deque()
 
-    def take(self, flow: http.HTTPFlow) -> None:
+    def add(self, flow: http.HTTPFlow) -> None:
         """Counts a flow."""
-        self.release(flow)
+        self.discard(flow)
         # May be called at any time, in the middle of any line of this class.
         deleted = self._deleted.append
         key = flow.id
@@ -122,35 +126,35 @@ class _Held:
         self._flows[key] = ref(flow, lambda _: deleted(key)), size
         self._total += size
 
-    def release(self, flow: http.HTTPFlow) -> None:
+    def discard(self, flow: http.HTTPFlow) -> None:
         """Counts it no more."""
         self._drop(flow.id)
 
-    def beyond(self, limit: int) -> list[http.HTTPFlow]:
+    def evict_to(self, limit: int) -> list[http.HTTPFlow]:
         """The oldest flows, which are counted no more, without which the rest is within the limit.
 
         Those that mitmproxy has not quite done with are passed over.
         """
         while self._deleted:
             self._drop(self._deleted.popleft())
-        found: list[http.HTTPFlow] = []
+        evicted: list[http.HTTPFlow] = []
         live: list[http.HTTPFlow] = []
         while self._total > limit:
             _, (known, size) = self._flows.popitem(last=False)
             self._total -= size
             if flow := known():
-                (live if flow.live else found).append(flow)
+                (live if flow.live else evicted).append(flow)
         for flow in live:
-            self.take(flow)
-        return found
+            self.add(flow)
+        return evicted
 
     def _drop(self, key: str) -> None:
         self._total -= self._flows.pop(key, (None, 0))[1]
 
 
-def _streamed(flow: http.HTTPFlow) -> StreamedAnswer | None:
+def _streamed(flow: http.HTTPFlow) -> StreamFunction | None:
     stream = flow.response and flow.response.stream
-    return stream if isinstance(stream, StreamedAnswer) else None
+    return stream if isinstance(stream, StreamFunction) else None
 
 
 def _pairs(headers: http.Headers) -> list[list[str]]:
@@ -159,6 +163,6 @@ def _pairs(headers: http.Headers) -> list[list[str]]:
 
 
 def _size(flow: http.HTTPFlow) -> int:
-    original: Any = flow.metadata.get(ORIGINAL) or {}
+    original: Any = flow.metadata.get(ORIGINAL_REQUEST) or {}
     bodies = (flow.request.raw_content, flow.response and flow.response.raw_content, original.get("content"))
     return sum(len(body) for body in bodies if body)

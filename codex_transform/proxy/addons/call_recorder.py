@@ -22,12 +22,12 @@ from mitmproxy.hooks import UpdateHook
 
 from codex_transform.errors import ApiError
 from codex_transform.instructions.store import Instructions
-from codex_transform.proxy import call as calls
 from codex_transform.proxy.addons.config import Config
-from codex_transform.proxy.addons.instructions_refresh import Refresh
-from codex_transform.proxy.flow_annotations import comment, is_wanted, is_watched
-from codex_transform.proxy.idle_batcher import Aside
-from codex_transform.proxy.stream_function import StreamedAnswer
+from codex_transform.proxy.addons.instructions_refresh import InstructionsRefresh
+from codex_transform.proxy.call import Call, get_call
+from codex_transform.proxy.flow_annotations import flows_are_inspected, has_interactive_view, set_comment
+from codex_transform.proxy.idle_batcher import IdleBatcher
+from codex_transform.proxy.stream_function import StreamFunction
 from codex_transform.redaction import redact_key_text
 from codex_transform.usage import log_line
 from codex_transform.usage import tokens as usage_tokens
@@ -41,25 +41,25 @@ RECORD = "codex"
 """Where `flow.metadata` has the call's `Record`, as plain values."""
 
 # How long the end of mitmproxy waits for calls that are still to be written down, in seconds.
-_PATIENCE = 5.0
+_CLOSE_TIMEOUT = 5.0
 
 # How many calls may wait for the thread, and how many bytes of requests: with so many it waits for no quiet moment, and
 # should the disk hang, so that they become four times as many, conversations are let go of.
-_MOST_WAITING = 1000
-_MOST_BYTES = 16_000_000
+_MAX_QUEUED = 1000
+_MAX_QUEUED_BYTES = 16_000_000
 
 _COLUMNS = ["status", "comment"]
 
 
 @dataclass(slots=True)
-class _Ended:
+class _FinishedCall:
     """A call that is over, as it was at its end. `call` is a copy: the flow's own forgets what is large and secret.
 
-    `flow` is there if somebody may look at it, `written` if somebody waits until all of it has been written down.
+    `flow` is there if somebody may look at it, `persisted` if somebody waits until all of it has been written down.
     `record` is made when it is needed. `error` is what kept it from being completed.
     """
 
-    call: calls.Call
+    call: Call
     id: str
     began: float
     took: float
@@ -68,22 +68,22 @@ class _Ended:
     problem: ApiError | None
     instructions: Instructions
     flow: http.HTTPFlow | None = None
-    written: asyncio.Future[None] | None = None
+    persisted: asyncio.Future[None] | None = None
     record: Record | None = None
     error: Exception | None = None
 
 
-class Notes:
+class CallRecorder:
     """Takes notes of every call. `last_error` is the record of the last one that failed."""
 
-    def __init__(self, config: Config, refresh: Refresh, store: UsageStore) -> None:
+    def __init__(self, config: Config, refresh: InstructionsRefresh, store: UsageStore) -> None:
         self.config = config
         self.refresh = refresh
         self.store = store
         self.last_error: Record | None = None
         self._conversations = Conversations()
         self._waiting_bytes = 0
-        self._aside = Aside(self._write_down, self._show)
+        self._batcher = IdleBatcher(self._persist_batch, self._publish)
 
     def running(self) -> None:
         """mitmproxy is up. mitmweb's table shows comments and no paths, unless its user has said how it is to look:
@@ -93,33 +93,33 @@ class Notes:
 
     def request(self, flow: http.HTTPFlow) -> None:
         """A request is about to leave: a table that has no paths says what is under way."""
-        self._aside.stir()
-        if not is_watched():
+        self._batcher.touch()
+        if not has_interactive_view():
             return
-        call = calls.of(flow)
+        call = get_call(flow)
         if call and call.transformed:
             model = f"{call.transformed.body['model']} {call.transformed.effort or ''}"
-            comment(flow, f"{log_line.plain(model)} · …")
+            set_comment(flow, f"{log_line.plain(model)} · …")
         elif call is None and not flow.comment and "web_columns" in ctx.options:
             flow.comment = log_line.plain(f"{flow.request.method} {flow.request.pretty_url}")
 
     async def response(self, flow: http.HTTPFlow) -> None:
         """A call has got its answer, or an error in its place."""
-        if call := calls.of(flow):
-            await self._note(flow, call)
+        if call := get_call(flow):
+            await self._on_finished(flow, call)
 
     async def error(self, flow: http.HTTPFlow) -> None:
         """A client has left."""
-        if call := calls.of(flow):
-            await self._note(flow, call)
+        if call := get_call(flow):
+            await self._on_finished(flow, call)
 
     def done(self) -> None:
         """mitmproxy ends: what waits is stored first."""
-        self._aside.close(_PATIENCE)
+        self._batcher.close(_CLOSE_TIMEOUT)
 
-    async def _note(self, flow: http.HTTPFlow, call: calls.Call) -> None:
-        self._aside.stir()
-        ended = _Ended(
+    async def _on_finished(self, flow: http.HTTPFlow, call: Call) -> None:
+        self._batcher.touch()
+        finished = _FinishedCall(
             replace(call),
             flow.id[:8],
             flow.request.timestamp_start,
@@ -129,87 +129,87 @@ class Notes:
             _problem(flow, call),
             self.refresh.instructions,
         )
-        if is_wanted():
-            ended.flow = flow
-            _write(flow, _record(ended))
-        self._waiting_bytes += ended.size
-        if len(self._aside) >= 4 * _MOST_WAITING or self._waiting_bytes > 4 * _MOST_BYTES:
-            _record(ended)
-            ended.call.original = ended.call.transformed = None
+        if flows_are_inspected():
+            finished.flow = flow
+            _annotate_flow(flow, _record(finished))
+        self._waiting_bytes += finished.size
+        if len(self._batcher) >= 4 * _MAX_QUEUED or self._waiting_bytes > 4 * _MAX_QUEUED_BYTES:
+            _record(finished)
+            finished.call.original = finished.call.transformed = None
         if ctx.options.save_stream_file:
-            ended.written = asyncio.get_running_loop().create_future()
-        many = len(self._aside) >= _MOST_WAITING or self._waiting_bytes > _MOST_BYTES
-        self._aside.put(ended, at_once=many or ended.written is not None)
-        if ended.written:
-            await asyncio.wait([ended.written], timeout=_PATIENCE)
+            finished.persisted = asyncio.get_running_loop().create_future()
+        many = len(self._batcher) >= _MAX_QUEUED or self._waiting_bytes > _MAX_QUEUED_BYTES
+        self._batcher.submit(finished, flush=many or finished.persisted is not None)
+        if finished.persisted:
+            await asyncio.wait([finished.persisted], timeout=_CLOSE_TIMEOUT)
 
-    def _write_down(self, batch: Sequence[_Ended]) -> Sequence[_Ended]:
+    def _persist_batch(self, batch: Sequence[_FinishedCall]) -> Sequence[_FinishedCall]:
         """Completes the records and stores them. Runs in the thread."""
-        for ended in batch:
+        for finished in batch:
             try:
-                self._complete(ended)
+                self._complete_record(finished)
             except Exception as error:
-                ended.error = error
+                finished.error = error
             time.sleep(0)  # should the event loop wait to go on, it does
         try:
-            self.store.add(*(ended.record for ended in batch if ended.record))
+            self.store.add(*(finished.record for finished in batch if finished.record))
         except Exception as error:
             batch[0].error = error
         return batch
 
-    def _complete(self, ended: _Ended) -> None:
+    def _complete_record(self, finished: _FinishedCall) -> None:
         """Makes the record, with what takes time."""
-        record, sent = _record(ended), ended.call.transformed
+        record, sent = _record(finished), finished.call.transformed
         if sent:
-            ref = ended.instructions.source(sent.resolved, sent.conversation)
+            ref = finished.instructions.source(sent.resolved, sent.conversation)
             cache = self._conversations.judge(
-                record.conversation, record.at, sent.body, ended.call.original, record.tokens
+                record.conversation, record.at, sent.body, finished.call.original, record.tokens
             )
             source = _source(ref, sent.body["instructions"])
-            ended.record = record.model_copy(update={"instructions": source, "cache": cache})
+            finished.record = record.model_copy(update={"instructions": source, "cache": cache})
 
-    def _show(self, batch: Future[Sequence[_Ended]]) -> None:
+    def _publish(self, batch: Future[Sequence[_FinishedCall]]) -> None:
         """Shows what the thread has written down."""
-        for ended in batch.result():
-            self._waiting_bytes -= ended.size
+        for finished in batch.result():
+            self._waiting_bytes -= finished.size
             try:
-                self._show_one(ended)
+                self._publish_one(finished)
             except Exception:
                 logger.exception("a call could not be shown")
             finally:
                 # The client of a call waits for it where a flow file is written: nothing may keep it from going on.
-                if ended.written and not ended.written.done():
-                    ended.written.set_result(None)
+                if finished.persisted and not finished.persisted.done():
+                    finished.persisted.set_result(None)
 
-    def _show_one(self, ended: _Ended) -> None:
-        if ended.error:
-            logger.error("a call could not be written down", exc_info=ended.error)
-        if record := ended.record:
-            if ended.flow:
-                _write(ended.flow, record)
-                ctx.master.addons.trigger(UpdateHook([ended.flow]))
+    def _publish_one(self, finished: _FinishedCall) -> None:
+        if finished.error:
+            logger.error("a call could not be written down", exc_info=finished.error)
+        if record := finished.record:
+            if finished.flow:
+                _annotate_flow(finished.flow, record)
+                ctx.master.addons.trigger(UpdateHook([finished.flow]))
             if record.error:
                 self.last_error = record
             logger.log(logging.WARNING if record.error else logging.INFO, log_line.line(record))
 
 
-def _record(ended: _Ended) -> Record:
+def _record(finished: _FinishedCall) -> Record:
     """What there is to say of a call that has ended, without what takes time; made once."""
-    if ended.record:
-        return ended.record
-    call, at = ended.call, ended.began
+    if finished.record:
+        return finished.record
+    call, at = finished.call, finished.began
     known: dict[str, Any] = {
-        "id": ended.id,
+        "id": finished.id,
         "at": at,
-        "status": ended.status,
+        "status": finished.status,
         "outcome": call.outcome or "cut",
         "repaired": call.repaired,
         "events": call.events,
         "tokens": usage_tokens.tokens(call.usage),
         "first_token": call.first_token and max(0.0, call.first_token - at),
-        "total": ended.took,
+        "total": finished.took,
     }
-    if problem := ended.problem:
+    if problem := finished.problem:
         message = redact_key_text(problem.message, call.key)
         known |= {"error": log_line.plain(message), "code": problem.code or problem.type}
     if sent := call.transformed:
@@ -223,10 +223,10 @@ def _record(ended: _Ended) -> Record:
             "streaming": sent.streaming,
             "items": len(body["input"]),
             "tools": len(body.get("tools", ())),
-            "bytes": ended.size,
+            "bytes": finished.size,
         }
-    ended.record = Record.model_validate(known)
-    return ended.record
+    finished.record = Record.model_validate(known)
+    return finished.record
 
 
 @lru_cache(maxsize=16)
@@ -235,17 +235,17 @@ def _source(ref: str, text: str) -> Source:
     return Source(ref=ref, sha256=sha256(text.encode(errors="replace")).hexdigest(), chars=len(text))
 
 
-def _problem(flow: http.HTTPFlow, call: calls.Call) -> ApiError | None:
+def _problem(flow: http.HTTPFlow, call: Call) -> ApiError | None:
     """What the client was told, in the place of an answer or at the end of its stream."""
     stream = flow.response and flow.response.stream
-    if call.error or call.outcome not in ("failed", "error", "cut") or not isinstance(stream, StreamedAnswer):
+    if call.error or call.outcome not in ("failed", "error", "cut") or not isinstance(stream, StreamFunction):
         return call.error
     return stream.answer.error
 
 
-def _write(flow: http.HTTPFlow, record: Record) -> None:
+def _annotate_flow(flow: http.HTTPFlow, record: Record) -> None:
     """Into the flow. A marker of the user's own stays."""
     flow.metadata[RECORD] = record.model_dump(mode="json")
-    comment(flow, log_line.comment(record))
+    set_comment(flow, log_line.comment(record))
     if flow.marked in ("", *log_line.MARKERS):
         flow.marked = log_line.marker(record)

@@ -16,18 +16,18 @@ from mitmproxy.proxy.mode_specs import LocalMode, ProxyMode, RegularMode, Revers
 from codex_transform.endpoint.hosts import is_loopback
 from codex_transform.errors import ApiError
 from codex_transform.proxy.addons.config import Config
-from codex_transform.proxy.layers.forbidden import Refusal
-from codex_transform.proxy.local_addresses import is_this_machine
+from codex_transform.proxy.layers.forbidden import ForbiddenLayer
+from codex_transform.proxy.local_addresses import is_local_host
 
 logger = logging.getLogger(__name__)
 
-UNPROTECTED = (
+OPEN_PROXY_WARNING = (
     "codex_allow_remote is on, so everybody on the network could use the endpoint's key: "
     "start mitmproxy with --proxyauth user:password as well, or turn codex_allow_remote off"
 )
 
 
-def is_unprotected(config: Config) -> bool:
+def is_open_proxy(config: Config) -> bool:
     """True when strangers may come without a password; with "any", mitmproxy takes whatever they say."""
     return config.settings.allow_remote and ctx.options.proxyauth in (None, "", "any")
 
@@ -38,10 +38,10 @@ def is_local(client: connection.Client) -> bool:
         return True  # mitmproxy redirects this machine's own programs there
     host, *rest = client.peername
     scope = rest[2] if len(rest) > 2 else 0
-    return is_this_machine(f"{host}%{scope}" if scope else host)
+    return is_local_host(f"{host}%{scope}" if scope else host)
 
 
-class Visitors:
+class ClientAccess:
     """Turns strangers away."""
 
     def __init__(self, config: Config) -> None:
@@ -49,36 +49,36 @@ class Visitors:
 
     def running(self) -> None:
         """mitmproxy is up: warns of every mode that others can reach."""
-        if is_unprotected(self.config):
-            logger.warning(UNPROTECTED)
+        if is_open_proxy(self.config):
+            logger.warning(OPEN_PROXY_WARNING)
         elif not self.config.settings.allow_remote:
-            for message in _exposed(ctx.options.mode, ctx.options.listen_host):
+            for message in _public_listen_warnings(ctx.options.mode, ctx.options.listen_host):
                 logger.warning(message)
 
     def client_connected(self, client: connection.Client) -> None:
         """Closes a stranger's connection on which no HTTP answer would be understood."""
-        if not _answers_http(client) and (error := self._refuse(client)):
+        if not _speaks_http(client) and (error := self._refuse(client)):
             _log(client, error)
             client.error = error.message
 
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
         """Answers a stranger who has begun to speak."""
         client = nextlayer.context.client
-        if not nextlayer.data_client() or not _answers_http(client) or not (error := self._refuse(client)):
+        if not nextlayer.data_client() or not _speaks_http(client) or not (error := self._refuse(client)):
             return
         if starts_like_tls_record(nextlayer.data_client()) and not client.tls:
             client.alpn = b"http/1.1"  # what the answer will be in
             nextlayer.layer = ClientTLSLayer(nextlayer.context)
         else:
             _log(client, error)
-            nextlayer.layer = Refusal(nextlayer.context, error)
+            nextlayer.layer = ForbiddenLayer(nextlayer.context, error)
 
     def _refuse(self, client: connection.Client) -> ApiError | None:
         """What a client is told that may not use the proxy."""
         if is_local(client):
             return None
-        if is_unprotected(self.config):
-            return ApiError(403, UNPROTECTED)
+        if is_open_proxy(self.config):
+            return ApiError(403, OPEN_PROXY_WARNING)
         if self.config.settings.allow_remote:
             return None
         return ApiError(
@@ -92,7 +92,7 @@ def _log(client: connection.Client, error: ApiError) -> None:
     logger.warning("refused a client at %s: %s", client.peername[0], error.message)
 
 
-def _answers_http(client: connection.Client) -> bool:
+def _speaks_http(client: connection.Client) -> bool:
     """True where a client that has just connected speaks HTTP to the proxy, or TLS with HTTP in it."""
     mode = client.proxy_mode
     http = isinstance(mode, RegularMode | UpstreamMode) or (
@@ -101,7 +101,7 @@ def _answers_http(client: connection.Client) -> bool:
     return http and client.transport_protocol == "tcp"
 
 
-def _exposed(modes: Iterable[str], listen_host: str | None) -> Iterator[str]:
+def _public_listen_warnings(modes: Iterable[str], listen_host: str | None) -> Iterator[str]:
     """A warning for every mode that listens on more than loopback."""
     for mode in map(ProxyMode.parse, modes):
         host, port = mode.listen_host(listen_host), mode.listen_port()

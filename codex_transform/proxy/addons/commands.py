@@ -15,10 +15,10 @@ from mitmproxy.types import Data
 from pydantic import SecretStr
 
 from codex_transform.catalog import models, resolve
-from codex_transform.proxy.addons.body_retention import ORIGINAL
-from codex_transform.proxy.addons.call_recorder import Notes
+from codex_transform.proxy.addons.body_retention import ORIGINAL_REQUEST
+from codex_transform.proxy.addons.call_recorder import CallRecorder
 from codex_transform.proxy.addons.config import Config
-from codex_transform.proxy.addons.instructions_refresh import Refresh
+from codex_transform.proxy.addons.instructions_refresh import InstructionsRefresh
 from codex_transform.redaction import redact
 from codex_transform.settings.loader import KNOBS
 from codex_transform.usage.store import Usage, UsageStore
@@ -38,7 +38,7 @@ _COLUMNS = ("calls", "fail", "in", "cache", "miss", "out", "p50", "p95")
 class Commands:
     """What a user can ask of the running addon."""
 
-    def __init__(self, config: Config, refresh: Refresh, notes: Notes, store: UsageStore) -> None:
+    def __init__(self, config: Config, refresh: InstructionsRefresh, notes: CallRecorder, store: UsageStore) -> None:
         self.config = config
         self.refresh = refresh
         self.notes = notes
@@ -94,7 +94,7 @@ class Commands:
 
     def refresh_now(self) -> str:
         """Ask for the Codex instructions now, in the background; the log says what came of it."""
-        self.refresh.now()
+        self.refresh.refresh_now()
         return f"Asking {self.config.settings.catalog_url}: the log says what comes of it."
 
     def original(self, flow: flow.Flow) -> Sequence[str]:
@@ -185,7 +185,7 @@ def _original(flow: flow.Flow) -> dict[str, Any]:
     """The client's request; raises CommandError, with the reason, when the flow does not have it."""
     if not isinstance(flow, http.HTTPFlow):
         raise exceptions.CommandError("This flow is no HTTP request.")
-    original = flow.metadata.get(ORIGINAL)
+    original = flow.metadata.get(ORIGINAL_REQUEST)
     if not isinstance(original, dict) or "content" not in original:
         raise exceptions.CommandError(
             "The original of this request is not kept: it is no request of codex-transform's, or it had to make room "

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from mitmproxy import ctx, exceptions
 from mitmproxy.addonmanager import Loader
-from mitmproxy.optmanager import unset
 
 from codex_transform import shells
 from codex_transform.endpoint.url import Endpoint, parse
@@ -20,6 +19,7 @@ from codex_transform.errors import ApiError
 from codex_transform.fsutil import NO_HOME, in_home
 from codex_transform.opencode import config as opencode_config
 from codex_transform.opencode.config import OpenCodeConfig
+from codex_transform.proxy.patches.option_sources import set_by_user
 from codex_transform.redaction import redact
 from codex_transform.settings import loader
 from codex_transform.settings.loader import KNOBS, Problem, Settings
@@ -27,11 +27,11 @@ from codex_transform.settings.loader import KNOBS, Problem, Settings
 logger = logging.getLogger(__name__)
 
 # The least time between two looks at whether a file has changed, in seconds.
-_LOOK_EVERY = 1.0
+_CHECK_INTERVAL = 1.0
 
 # The keys that were taken out of the option, by what it shows instead. mitmproxy reloads the script when it changes,
 # and then a new Config finds the option as the one before has left it.
-_taken: dict[str, str] = {}
+_keys_by_hint: dict[str, str] = {}
 
 
 class Config:
@@ -56,7 +56,7 @@ class Config:
         self._said: set[str] = set()
         self._files: tuple[Path, ...] = ()
         self._signature: object = None
-        self._looked = 0.0
+        self._checked_at = 0.0
 
     def load(self, loader: Loader) -> None:
         """Declares an option for every setting, and has mitmproxy connect only once a request has been read.
@@ -70,7 +70,7 @@ class Config:
     def configure(self, updated: set[str]) -> None:
         """mitmproxy's options have changed. Raises OptionsError for a value that came as an option."""
         names = {knob.option for knob in KNOBS}
-        if updated.isdisjoint(names) or self._take_key():
+        if updated.isdisjoint(names) or self._hide_key_option():
             return
         self._reload()
         wrong = [problem.message for problem in self._problems if problem.source in names]
@@ -80,8 +80,8 @@ class Config:
     def requestheaders(self, _flow: object) -> None:
         """A request comes: has a file changed since the last?"""
         now = time.monotonic()
-        if now - self._looked >= _LOOK_EVERY:
-            self._looked = now
+        if now - self._checked_at >= _CHECK_INTERVAL:
+            self._checked_at = now
             if opencode_config.signature(self._files) != self._signature:
                 self._reload()
 
@@ -97,36 +97,36 @@ class Config:
             raise self._missing("api_key")
         return self.settings.api_key.get_secret_value()
 
-    def _take_key(self) -> bool:
+    def _hide_key_option(self) -> bool:
         """Takes a key out of mitmproxy's options, which mitmweb shows, and leaves what may be shown of it.
 
         True if it did: that was a change of options too, and has been dealt with.
         """
-        given = ctx.options.codex_api_key
-        if not given or given in _taken:
-            self._key = _taken.get(given)
+        by_options = ctx.options.codex_api_key
+        if not by_options or by_options in _keys_by_hint:
+            self._key = _keys_by_hint.get(by_options)
             return False
-        self._key = _taken[redact(given)] = given
-        ctx.options.update(codex_api_key=redact(given))
+        self._key = _keys_by_hint[redact(by_options)] = by_options
+        ctx.options.update(codex_api_key=redact(by_options))
         return True
 
     def _reload(self) -> None:
         self.opencode, warnings = opencode_config.load(self._environ, self._cwd, self.home.parent)
-        given = _given()
+        by_options = set_by_user(knob.option for knob in KNOBS)
         if self._key:
-            given["codex_api_key"] = self._key
-        loaded = loader.load(given, self._environ, self.config_file, self.opencode)
+            by_options["codex_api_key"] = self._key
+        loaded = loader.load(by_options, self._environ, self.config_file, self.opencode)
         self.settings, self.sources, self._problems = loaded.settings, loaded.sources, loaded.problems
         self.endpoint = parse(self.settings.base_url) if self.settings.base_url else None
         instructions = self.settings.instructions_file
         self.override = _text(instructions) if instructions else None
         self._files = (self.config_file, *([instructions] if instructions else []), *self.opencode.files)
         self._signature = opencode_config.signature(self._files)
-        self._say(warnings)
-        self._say(problem.message for problem in self._problems)
-        self._say(self._advice(loaded.sources))
+        self._warn_once(warnings)
+        self._warn_once(problem.message for problem in self._problems)
+        self._warn_once(self._warnings(loaded.sources))
 
-    def _advice(self, sources: Mapping[str, str]) -> Iterable[str]:
+    def _warnings(self, sources: Mapping[str, str]) -> Iterable[str]:
         if self.home.is_relative_to(NO_HOME):
             yield "there is no home folder (HOME is not set): no config file is read, and nothing is kept"
         if self.endpoint and self.endpoint.exposes_key:
@@ -138,7 +138,7 @@ class Config:
                 "CODEX_API_KEY or the config file keeps it out of there"
             )
 
-    def _say(self, messages: Iterable[str]) -> None:
+    def _warn_once(self, messages: Iterable[str]) -> None:
         """Warns once of each thing: files are read again and again."""
         for message in messages:
             if message not in self._said:
@@ -166,13 +166,3 @@ def _text(file: Path) -> str | None:
         return file.read_text("utf-8-sig")
     except (OSError, ValueError):
         return None
-
-
-def _given() -> dict[str, object]:
-    """The options that the user has set, even if to their default: those alone go before other sources."""
-    options = dict(ctx.options.items())
-    return {
-        knob.option: options[knob.option].current()
-        for knob in KNOBS
-        if knob.option in options and options[knob.option].value is not unset
-    }

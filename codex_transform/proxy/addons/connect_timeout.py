@@ -13,26 +13,26 @@ from mitmproxy import http, tls
 from mitmproxy.connection import Connection, Server
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
-from codex_transform.proxy import call as calls
 from codex_transform.proxy.addons.config import Config
+from codex_transform.proxy.call import get_call
 from codex_transform.response.network_error import slow_to_connect
 
 # How often to look whether it is a connection's turn, in seconds.
-_LOOK_EVERY = 0.25
+_POLL_INTERVAL = 0.25
 
 
-class Limits:
+class ConnectTimeout:
     """Ends what takes too long."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self._watches: dict[Connection, asyncio.Task[None]] = {}
+        self._timers: dict[Connection, asyncio.Task[None]] = {}
         self._connecting: dict[Server, asyncio.Task[object]] = {}
         self._reasons: WeakKeyDictionary[Connection, str] = WeakKeyDictionary()
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """A request has begun."""
-        if call := calls.of(flow):
+        if call := get_call(flow):
             call.idle_timeout = self.config.settings.idle_timeout
 
     def server_connect(self, data: ServerConnectionHookData) -> None:
@@ -40,7 +40,7 @@ class Limits:
         server, endpoint, connecting = data.server, self.config.endpoint, asyncio.current_task()
         if connecting and server.address and endpoint and endpoint.matches(*server.address[:2]):
             self._connecting[server] = connecting
-            self._watches[server] = asyncio.create_task(self._watch(server))
+            self._timers[server] = asyncio.create_task(self._cancel_when_due(server))
             connecting.add_done_callback(lambda _: self._stop(server))
 
     def server_connected(self, data: ServerConnectionHookData) -> None:
@@ -66,14 +66,14 @@ class Limits:
 
     def done(self) -> None:
         """mitmproxy ends, or reloads the script."""
-        for server in list(self._watches):
+        for server in list(self._timers):
             self._stop(server)
 
-    async def _watch(self, server: Server) -> None:
+    async def _cancel_when_due(self, server: Server) -> None:
         # mitmproxy lets few of a client's connections to one server be there at once: the others wait for their turn,
         # and that is not the endpoint's fault.
         while server.timestamp_start is None:  # noqa: ASYNC110 - mitmproxy has no hook for it
-            await asyncio.sleep(_LOOK_EVERY)
+            await asyncio.sleep(_POLL_INTERVAL)
         await asyncio.sleep(self.config.settings.connect_timeout)
         host = server.address[0] if server.address else "the endpoint"
         self._cancel(server, slow_to_connect(host, self.config.settings.connect_timeout))
@@ -86,5 +86,5 @@ class Limits:
     def _stop(self, server: Connection) -> None:
         if isinstance(server, Server):
             self._connecting.pop(server, None)
-        if watch := self._watches.pop(server, None):
+        if watch := self._timers.pop(server, None):
             watch.cancel()

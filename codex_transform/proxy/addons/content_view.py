@@ -7,7 +7,7 @@ bodies and its metadata: flows from a file show the same page as live ones. mitm
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import Any
 
@@ -15,7 +15,7 @@ from mitmproxy import http
 from pydantic import ValidationError
 
 from codex_transform.endpoint.url import responses_subpath
-from codex_transform.proxy.addons.body_retention import ORIGINAL
+from codex_transform.proxy.addons.body_retention import ORIGINAL_REQUEST
 from codex_transform.proxy.addons.call_recorder import RECORD
 from codex_transform.usage.record import Record
 
@@ -37,19 +37,15 @@ _registry: Any = getattr(_contentviews, "registry", None)
 
 
 class ContentViews:
-    """Offers the view while the addon is loaded."""
+    """Offers the view."""
 
     def __init__(self) -> None:
         self._view = _View11() if _registry is None else _View12()
 
     def load(self, loader: object) -> None:  # noqa: ARG002
-        """The addon is here: the view is, too, in place of one that an earlier load may have left."""
-        _remove(_NAME)
-        _contentviews.add(self._view)
-
-    def done(self) -> None:
-        """The addon goes, or its script is loaded again."""
-        _remove(_NAME)
+        """Register the view, once: mitmproxy 12 has no way to remove one, and a script may be loaded again."""
+        if not any(isinstance(view, _View11 | _View12) for view in _registered()):
+            _contentviews.add(self._view)
 
 
 class _View12:
@@ -86,14 +82,9 @@ class _View11:
         return bool(self.name < other.name)
 
 
-def _remove(name: str) -> None:
-    if _registry is None:
-        for view in [view for view in _contentviews.views if view.name == name]:
-            _contentviews.remove(view)
-    elif view := _registry.get(name.lower()):
-        # mitmproxy 12 can replace a view, but has no way to take one out: should this cease to be one, it stays listed.
-        getattr(_registry, "_by_name", {}).pop(name.lower(), None)
-        _registry.on_change.send(view)
+def _registered() -> Iterable[object]:
+    views: Iterable[object] = _contentviews.views if _registry is None else _registry.values()
+    return views
 
 
 def _page(data: bytes, flow: object, message: object) -> str:
@@ -107,7 +98,7 @@ def _text(data: bytes, flow: object, message: object) -> str:
     metadata = flow.metadata if isinstance(flow, http.HTTPFlow) else {}
     record = _record(metadata.get(RECORD))
     if isinstance(message, http.Request):
-        original = metadata.get(ORIGINAL)
+        original = metadata.get(ORIGINAL_REQUEST)
         return request.render(data, record, original if isinstance(original, dict) else None)
     if isinstance(message, http.Response):
         retry_after = message.headers.get("retry-after")
@@ -118,7 +109,7 @@ def _text(data: bytes, flow: object, message: object) -> str:
 def _priority(data: bytes, flow: object, message: object) -> float:
     if not isinstance(flow, http.HTTPFlow) or not isinstance(message, http.Request | http.Response):
         return _NEVER
-    if RECORD in flow.metadata or ORIGINAL in flow.metadata:
+    if RECORD in flow.metadata or ORIGINAL_REQUEST in flow.metadata:
         return _HIGH
     if flow.request.method != "POST" or responses_subpath(flow.request.path) is None:
         return _NEVER

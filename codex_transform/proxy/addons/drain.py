@@ -14,11 +14,11 @@ from weakref import WeakSet
 from mitmproxy import ctx, http
 
 from codex_transform.errors import ApiError
-from codex_transform.proxy import call as calls
 from codex_transform.proxy import responses
 from codex_transform.proxy.addons.config import Config
-from codex_transform.proxy.addons.connect_timeout import Limits
-from codex_transform.proxy.layers.idle_timeout import PatientStream
+from codex_transform.proxy.addons.connect_timeout import ConnectTimeout
+from codex_transform.proxy.call import forget_call, get_call
+from codex_transform.proxy.layers.idle_timeout import IdleTimeoutMixin
 from codex_transform.response.network_error import STOPPED
 from codex_transform.signals import on_end
 
@@ -35,7 +35,7 @@ class Drain:
     # Those of before a reload of the script are to be waited for too.
     _flows: ClassVar[WeakSet[http.HTTPFlow]] = WeakSet()
 
-    def __init__(self, config: Config, limits: Limits) -> None:
+    def __init__(self, config: Config, limits: ConnectTimeout) -> None:
         self.config = config
         self.limits = limits
         self._draining = False
@@ -51,12 +51,12 @@ class Drain:
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Refuse a request of ours that comes while mitmproxy is about to end."""
-        if calls.of(flow) is None or flow.response:
+        if get_call(flow) is None or flow.response:
             return
         if self._draining:
-            calls.forget(flow)
+            forget_call(flow)
             message = "the proxy is being stopped. Fix: send the request again once it runs"
-            flow.response = responses.error(ApiError(503, message, code="proxy_stopped"))
+            flow.response = responses.error_response(ApiError(503, message, code="proxy_stopped"))
             flow.response.headers["connection"] = "close"
         else:
             self._flows.add(flow)
@@ -97,7 +97,7 @@ class Drain:
         if self._live() and loop.time() < self._deadline:
             # Each time again: one that was connecting may have come further.
             self.limits.stop_all(STOPPED)
-            PatientStream.stop_all(STOPPED)
+            IdleTimeoutMixin.stop_all(STOPPED)
             loop.call_later(_POLL_INTERVAL, self._close, loop)
         else:
             ctx.master.shutdown()

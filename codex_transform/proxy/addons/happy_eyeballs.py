@@ -4,6 +4,9 @@ mitmproxy tries one address after the other, and waits for the first as long as 
 get lost on the way. Browsers and OpenCode itself try the next after a quarter of a second (RFC 8305, "Happy Eyeballs"),
 so there everything works. Here both families are tried in that way once in a while, and if it is not the first that
 answers first, mitmproxy is told to connect from an address of the other.
+
+asyncio's own `happy_eyeballs_delay` cannot do it: it fails with an AssertionError where tasks start eagerly, as those of
+mitmproxy do (seen in CPython 3.13.0).
 """
 
 import asyncio
@@ -21,62 +24,62 @@ from codex_transform.proxy.addons.config import Config
 
 logger = logging.getLogger(__name__)
 
-# For how long an answer holds, what the first address is ahead of the other (RFC 8305 section 5), and how long both are
-# waited for, in seconds.
-_HOLDS, _AHEAD, _PATIENCE = 600.0, 0.25, 5.0
+# How long a result holds, how long the first address is tried alone (RFC 8305 section 5), and how long both are, in
+# seconds.
+_CACHE_TTL, _ATTEMPT_DELAY, _TIMEOUT = 600.0, 0.25, 5.0
 
-_ANY = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}
+_WILDCARD = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}
 _NAMES = {socket.AF_INET: "IPv4", socket.AF_INET6: "IPv6"}
 
 # As `getaddrinfo` gives it: family, type, protocol, canonical name, address.
 Info = tuple[Any, ...]
 
 
-class Families:
+class HappyEyeballs:
     """Chooses the family of addresses for connections to the endpoint."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self._known: dict[Address, tuple[str | None, float]] = {}
+        self._cache: dict[Address, tuple[str | None, float]] = {}
 
     async def server_connect(self, data: ServerConnectionHookData) -> None:
-        """A connection is about to be made. Where it comes from may have been said already."""
+        """A connection is about to be made. Where it comes from may have been chosen already."""
         server, endpoint = data.server, self.config.endpoint
-        said = server.sockname or ctx.options.connect_addr
-        if server.error or said or server.via or server.address is None or endpoint is None:
+        chosen = server.sockname or ctx.options.connect_addr
+        if server.error or chosen or server.via or server.address is None or endpoint is None:
             return
         address = (server.address[0], server.address[1])
         if not endpoint.matches(*address):
             return
-        local, until = self._known.get(address, (None, 0.0))
-        if time.monotonic() > until:
-            with suppress(OSError):  # mitmproxy will say what is wrong with the name
+        local, expires = self._cache.get(address, (None, 0.0))
+        if time.monotonic() > expires:
+            with suppress(OSError):  # mitmproxy will report what is wrong with the name
                 local = await _choose(address)
-            self._known[address] = local, time.monotonic() + _HOLDS
+            self._cache[address] = local, time.monotonic() + _CACHE_TTL
         if local:
             server.sockname = (local, 0)
 
 
 async def _choose(address: Address) -> str | None:
-    """The address to connect from; None where the system's own choice is right. Raises OSError."""
+    """Return the address to connect from; None where the system's own choice is right. Raises OSError."""
     infos = await asyncio.get_running_loop().getaddrinfo(*address, type=socket.SOCK_STREAM)
     first = infos[0]
     other = next((info for info in infos if info[0] != first[0]), None)
     if other is None or not await is_ahead(other, first):
         return None
     logger.info("%s does not answer over %s: connecting to it over %s", address[0], _NAMES[first[0]], _NAMES[other[0]])
-    return _ANY[other[0]]
+    return _WILDCARD[other[0]]
 
 
 async def is_ahead(other: Info, first: Info) -> bool:
-    """True if `other` takes a connection while `first`, tried a moment earlier, neither takes nor refuses one."""
+    """Return whether `other` takes a connection while `first`, tried a moment earlier, neither takes nor refuses one."""
     tried = [asyncio.create_task(_connect(first))]
     try:
-        done, _ = await asyncio.wait(tried, timeout=_AHEAD)
+        done, _ = await asyncio.wait(tried, timeout=_ATTEMPT_DELAY)
         if done:
             return False
         tried.append(asyncio.create_task(_connect(other)))
-        done, _ = await asyncio.wait(tried, timeout=_PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(tried, timeout=_TIMEOUT, return_when=asyncio.FIRST_COMPLETED)
         return tried[0] not in done and tried[1] in done and tried[1].exception() is None
     finally:
         for task in tried:
@@ -85,7 +88,7 @@ async def is_ahead(other: Info, first: Info) -> bool:
 
 
 async def _connect(info: Info) -> None:
-    """Raises OSError when there is no way."""
+    """Connect and close. Raises OSError."""
     family, kind, protocol, _, address = info
     with socket.socket(family, kind, protocol) as tried:
         tried.setblocking(False)

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 _INTERVAL = 60.0
 
 
-class Refresh:
+class InstructionsRefresh:
     """Holds the instructions in use and the thread that refreshes them."""
 
     def __init__(self, config: Config) -> None:
@@ -43,7 +43,7 @@ class Refresh:
             self._wake.set()
         return self._instructions
 
-    def now(self) -> None:
+    def refresh_now(self) -> None:
         """Asks for everything at once, whether it is due or not, in the background; the log says what came of it."""
         self._forced = True
         self._wake.set()

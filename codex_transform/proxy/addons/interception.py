@@ -12,17 +12,17 @@ from mitmproxy.proxy.mode_specs import ReverseMode, UpstreamMode
 from codex_transform.endpoint.hosts import is_intercepted_host
 from codex_transform.endpoint.url import responses_subpath
 from codex_transform.errors import ApiError, bad_request
-from codex_transform.proxy import call as calls
 from codex_transform.proxy import responses
-from codex_transform.proxy.addons.client_access import UNPROTECTED, is_unprotected
+from codex_transform.proxy.addons.client_access import OPEN_PROXY_WARNING, is_open_proxy
 from codex_transform.proxy.addons.config import Config
+from codex_transform.proxy.call import start_call
 
 # mitmproxy passes these on, in whatever way the next server reads them (RFC 9110 section 5.5, RFC 9112 section 5.2).
-_CONTROLS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_CONTROL_CHARS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _VERSIONS = ("HTTP/1.0", "HTTP/1.1", "HTTP/2.0", "HTTP/3")
 
 
-class Gate:
+class Interception:
     """Lets requests of ours in, everything else by."""
 
     def __init__(self, config: Config) -> None:
@@ -36,7 +36,7 @@ class Gate:
         host, port = address[0], address[1]
         # A name in the client hello that is not ours wins over a target that is: somebody else will answer.
         names = [name for name in (None if _is_address(host) else host, data.client_hello.sni) if name]
-        if not all(self._ours(name, port) for name in names or [host]):
+        if not all(self._intercepts(name, port) for name in names or [host]):
             data.ignore_connection = True
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
@@ -44,20 +44,20 @@ class Gate:
         if flow.response or not flow.live:
             return  # mitmproxy wants a password first, or shows what it reads from a file
         request = flow.request
-        below = responses_subpath(request.path)
-        if below is None or not self._ours(_host_of(flow), request.port):
+        subpath = responses_subpath(request.path)
+        if subpath is None or not self._intercepts(_target_host(flow), request.port):
             return
         if "websocket" in re.split(r"\s*,\s*", request.headers.get("upgrade", "").strip().lower()):
             # 426 is what makes the Codex CLI, too, go on over HTTP at once (RFC 9110 section 15.5.22).
-            flow.response = responses.error(
+            flow.response = responses.error_response(
                 ApiError(426, "this proxy speaks HTTP only: send the request as POST, without an upgrade")
             )
             flow.response.headers["upgrade"] = "HTTP/1.1"
         elif request.method == "POST":
-            if error := self._unfit(request):
-                flow.response = responses.error(error)
+            if error := self._reject(request):
+                flow.response = responses.error_response(error)
                 return
-            calls.begin(flow, below)
+            start_call(flow, subpath)
             # With mitmproxy's option `stream_large_bodies` the body would leave before it is rewritten.
             request.stream = False
             # It reads `post` as POST, and passes on what it read.
@@ -68,21 +68,21 @@ class Gate:
 
     def is_for_us(self, flow: http.HTTPFlow) -> bool:
         """True when a request, whatever its path, is for a host of ours."""
-        return self._ours(_host_of(flow), flow.request.port)
+        return self._intercepts(_target_host(flow), flow.request.port)
 
-    def _unfit(self, request: http.Request) -> ApiError | None:
+    def _reject(self, request: http.Request) -> ApiError | None:
         """What is wrong with a request of ours that must not leave with the key."""
-        if is_unprotected(self.config):
-            return ApiError(403, UNPROTECTED)
+        if is_open_proxy(self.config):
+            return ApiError(403, OPEN_PROXY_WARNING)
         fields = request.headers.fields
-        if _CONTROLS.search(b"".join(value for _, value in fields)):
-            name = next(name.decode("ascii", "replace") for name, value in fields if _CONTROLS.search(value))
+        if _CONTROL_CHARS.search(b"".join(value for _, value in fields)):
+            name = next(name.decode("ascii", "replace") for name, value in fields if _CONTROL_CHARS.search(value))
             return bad_request(f"header {name} holds a control character or is folded")
         if request.http_version not in _VERSIONS:
             return ApiError(505, f"{request.http_version!r}: this proxy speaks HTTP/1.1 and HTTP/2")
         return None
 
-    def _ours(self, host: str, port: int) -> bool:
+    def _intercepts(self, host: str, port: int) -> bool:
         return is_intercepted_host(host, port, self.config.settings.hosts, self.config.endpoint)
 
 
@@ -90,7 +90,7 @@ def _is_address(host: str) -> bool:
     return ":" in host or host.replace(".", "").isdigit()
 
 
-def _host_of(flow: http.HTTPFlow) -> str:
+def _target_host(flow: http.HTTPFlow) -> str:
     """The host that a request is for: in transparent modes the target is an address, the name is in the TLS hello."""
     host = flow.request.host
     return flow.client_conn.sni or host if _is_address(host) else host

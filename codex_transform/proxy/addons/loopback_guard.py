@@ -7,22 +7,23 @@ address of the connection, before a byte is sent on it, so that no name server c
 
 import logging
 
-from mitmproxy import ctx, http
+from mitmproxy import http
 from mitmproxy.connection import Address, Client
 from mitmproxy.proxy.mode_specs import DnsMode, LocalMode, ReverseMode, TransparentMode, UpstreamMode, WireGuardMode
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from codex_transform.errors import ApiError
-from codex_transform.proxy import call as calls
 from codex_transform.proxy import responses
 from codex_transform.proxy.addons.client_access import is_local
 from codex_transform.proxy.addons.config import Config
-from codex_transform.proxy.local_addresses import is_this_machine
+from codex_transform.proxy.call import get_call
+from codex_transform.proxy.local_addresses import is_local_host
+from codex_transform.proxy.patches import transports
 
 logger = logging.getLogger(__name__)
 
 
-class Targets:
+class LoopbackGuard:
     """Refuses what leads back to this machine, but for the endpoint and what mitmproxy was started for."""
 
     def __init__(self, config: Config) -> None:
@@ -30,54 +31,52 @@ class Targets:
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
         """A client asks for a tunnel."""
-        self._judge(flow)
+        self._reject_local(flow)
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """A client sends a request; one of ours goes to the endpoint, whatever it names."""
-        if calls.of(flow) is None:
-            self._judge(flow)
+        if get_call(flow) is None:
+            self._reject_local(flow)
 
     def server_connect(self, data: ServerConnectionHookData) -> None:
         """A connection is about to be made: what came by no HTTP request is judged here."""
         address = data.server.address
-        if address and not self._is_chosen(data.client, address) and is_this_machine(address[0]):
-            data.server.error = _refusal(address)
+        if address and not self._is_allowed(data.client, address) and is_local_host(address[0]):
+            data.server.error = _message(address)
             logger.warning(data.server.error)
 
     def server_connected(self, data: ServerConnectionHookData) -> None:
         """A connection has been made, nothing has been sent on it yet: its address is what a name led to."""
         address, peer = data.server.address, data.server.peername
-        if not address or not peer or self._is_chosen(data.client, address) or not is_this_machine(peer[0]):
+        if not address or not peer or self._is_allowed(data.client, address) or not is_local_host(peer[0]):
             return
-        data.server.error = _refusal(address)
+        data.server.error = _message(address)
         logger.warning(data.server.error)
-        # mitmproxy has no way to say no here, but it writes nothing to a connection that is closing.
-        if handler := ctx.master.addons.get("proxyserver").connections.get(data.client.id):
-            handler.transports[data.server].writer.close()
+        transports.close(data.client, data.server)
 
-    def _judge(self, flow: http.HTTPFlow) -> None:
+    def _reject_local(self, flow: http.HTTPFlow) -> None:
         address = (flow.request.host, flow.request.port)
         if (
             flow.response
             or not flow.live
-            or self._may_be_named(flow.client_conn, address)
-            or not is_this_machine(address[0])
+            or self._client_may_request(flow.client_conn, address)
+            or not is_local_host(address[0])
         ):
             return
-        error = ApiError(403, _refusal(address))
+        error = ApiError(403, _message(address))
         logger.warning(error.message)
-        flow.response = responses.error(error)
+        flow.response = responses.error_response(error)
 
-    def _is_chosen(self, client: Client, address: Address) -> bool:
+    def _is_allowed(self, client: Client, address: Address) -> bool:
         """True for what mitmproxy itself connects to, and for what a client may name."""
         mode = client.proxy_mode
         if isinstance(mode, UpstreamMode) and address == mode.address:
             return True
         if isinstance(mode, DnsMode | WireGuardMode) and address[1] == 53:
             return True  # this machine's own resolver
-        return self._may_be_named(client, address)
+        return self._client_may_request(client, address)
 
-    def _may_be_named(self, client: Client, address: Address) -> bool:
+    def _client_may_request(self, client: Client, address: Address) -> bool:
         """True for the places on this machine that a client may ask for."""
         if self.config.endpoint is not None and self.config.endpoint.matches(address[0], address[1]):
             return True
@@ -88,7 +87,7 @@ class Targets:
         return isinstance(mode, LocalMode | TransparentMode) and is_local(client)
 
 
-def _refusal(address: Address) -> str:
+def _message(address: Address) -> str:
     host, port = address[0], address[1]
     usual = ["localhost", "127.0.0.1"]
     return (

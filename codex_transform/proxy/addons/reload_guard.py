@@ -12,7 +12,7 @@ from mitmproxy.addonmanager import Loader
 
 from codex_transform.errors import ApiError
 from codex_transform.proxy import responses
-from codex_transform.proxy.addons.interception import Gate
+from codex_transform.proxy.addons.interception import Interception
 
 logger = logging.getLogger(__name__)
 
@@ -25,10 +25,10 @@ class ReloadGuard:
     name = _NAME
 
     def __init__(self) -> None:
-        self.gate: Gate | None = None
+        self.gate: Interception | None = None
         self._errors = _FirstError()
 
-    def take_over(self, gate: Gate) -> None:
+    def take_over(self, gate: Interception) -> None:
         """Refuse what `gate` takes for ours: its addon is gone."""
         self.gate = gate
         self._errors.message = ""
@@ -61,13 +61,13 @@ class ReloadGuard:
             "Fix: put addon.py and the folder codex_transform right, then restart the proxy; its log has all of it"
         )
         flow.request.stream = False  # mitmproxy takes no response for a request that it is about to pass on
-        flow.response = responses.error(ApiError(502, message, code="addon_not_loaded"))
+        flow.response = responses.error_response(ApiError(502, message, code="addon_not_loaded"))
 
 
 class Reload:
     """Addon: has the guard take over whenever mitmproxy removes this one, until it is loaded again."""
 
-    def __init__(self, gate: Gate) -> None:
+    def __init__(self, gate: Interception) -> None:
         self.gate = gate
 
     def load(self, _loader: Loader) -> None:

@@ -18,8 +18,8 @@ from mitmproxy import http
 
 from codex_transform.jsonio import dumps, loads
 from codex_transform.proxy.addons.config import Config
-from codex_transform.proxy.credentials import CREDENTIALS
-from codex_transform.proxy.rotating_folder import LogFolder
+from codex_transform.proxy.credentials import CREDENTIAL_HEADERS
+from codex_transform.proxy.rotating_folder import RotatingFolder
 from codex_transform.redaction import redact_key
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ Stage = Literal["before", "after", "response", "error"]
 MAX_WAITING_BYTES = 64_000_000
 MAX_WAITING_FILES = 1000
 
-_SECRETS = CREDENTIALS | {"set-cookie"}
+_SECRETS = CREDENTIAL_HEADERS | {"set-cookie"}
 
 
 class RequestLog:
@@ -38,9 +38,9 @@ class RequestLog:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.folder = LogFolder(config.home / "logs" / "codex-plugin")
+        self.folder = RotatingFolder(config.home / "logs" / "codex-plugin")
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="codex-request-log")
-        self._waiting = _Waiting()
+        self._waiting = _QueueBudget()
         self._warned: set[str] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
 
@@ -55,7 +55,7 @@ class RequestLog:
             self._write(
                 flow,
                 stage,
-                {"method": request.method, "url": request.url, "headers": _shown(request.headers)},
+                {"method": request.method, "url": request.url, "headers": _redacted_headers(request.headers)},
                 request.raw_content,
             )
 
@@ -63,7 +63,7 @@ class RequestLog:
         """Logs the response in the flow; `facts` go with it, such as the usage of a streamed answer."""
         response = flow.response
         if self.config.settings.log_requests and response is not None:
-            head = {"status": response.status_code, "headers": _shown(response.headers), **facts}
+            head = {"status": response.status_code, "headers": _redacted_headers(response.headers), **facts}
             self._write(flow, stage, head, response.raw_content)
 
     def done(self) -> None:
@@ -74,23 +74,23 @@ class RequestLog:
         now = datetime.now(UTC)
         entry = {"time": now.isoformat(), "id": flow.id[:8], "stage": stage, **head}
         size = len(body or b"")
-        if not self._waiting.take(size):
+        if not self._waiting.acquire(size):
             self._warn("the disk is too slow for all request logs (codex_log_requests): some are left out")
             return
         key = self.config.settings.api_key
         try:
             self._writer.submit(self._save, now, entry, body, key.get_secret_value() if key else "")
         except RuntimeError:
-            self._waiting.give_back(size)  # mitmproxy is ending
+            self._waiting.release(size)  # mitmproxy is ending
 
     def _save(self, now: datetime, entry: dict[str, Any], body: bytes | None, key: str) -> None:
         """Runs in the writer's thread."""
         try:
-            self.folder.write(now, f"{entry['id']}-{entry['stage']}", _rendered(entry, body, key))
+            self.folder.write(now, f"{entry['id']}-{entry['stage']}", _encode_entry(entry, body, key))
         except (OSError, ValueError) as error:
             self._warn(f"cannot write a request log (codex_log_requests): {error}", "write")
         finally:
-            self._waiting.give_back(len(body or b""))
+            self._waiting.release(len(body or b""))
 
     def _warn(self, message: str, kind: str = "") -> None:
         """Says a thing of its kind once."""
@@ -104,7 +104,7 @@ class RequestLog:
             self._loop.call_soon_threadsafe(logger.warning, message)
 
 
-class _Waiting:
+class _QueueBudget:
     """How much there is in the queue."""
 
     def __init__(self) -> None:
@@ -112,7 +112,7 @@ class _Waiting:
         self._files = 0
         self._bytes = 0
 
-    def take(self, size: int) -> bool:
+    def acquire(self, size: int) -> bool:
         """A place for so many bytes; False if the queue is full. What is larger than the queue finds a place in an
         empty one."""
         with self._lock:
@@ -122,14 +122,14 @@ class _Waiting:
                 self._bytes += size
             return fits
 
-    def give_back(self, size: int) -> None:
+    def release(self, size: int) -> None:
         """The place is free again."""
         with self._lock:
             self._files -= 1
             self._bytes -= size
 
 
-def _rendered(entry: dict[str, Any], body: bytes | None, key: str) -> bytes:
+def _encode_entry(entry: dict[str, Any], body: bytes | None, key: str) -> bytes:
     if body is not None:
         try:
             entry["body"] = loads(body)
@@ -138,5 +138,5 @@ def _rendered(entry: dict[str, Any], body: bytes | None, key: str) -> bytes:
     return redact_key(dumps(entry, indent=1), key)
 
 
-def _shown(headers: http.Headers) -> Iterable[tuple[str, str]]:
+def _redacted_headers(headers: http.Headers) -> Iterable[tuple[str, str]]:
     return [(name, "…" if name.lower() in _SECRETS else value) for name, value in headers.items(multi=True)]

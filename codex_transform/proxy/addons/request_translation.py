@@ -13,20 +13,20 @@ from codex_transform.endpoint.headers import Field, client_session, codex_header
 from codex_transform.endpoint.url import Endpoint
 from codex_transform.errors import ApiError, bad_request
 from codex_transform.jsonio import dumps, parse_request
-from codex_transform.proxy import call as calls
 from codex_transform.proxy import credentials, responses
 from codex_transform.proxy.addons.config import Config
-from codex_transform.proxy.addons.instructions_refresh import Refresh
+from codex_transform.proxy.addons.instructions_refresh import InstructionsRefresh
 from codex_transform.proxy.addons.request_log import RequestLog
+from codex_transform.proxy.call import Call, get_call
 from codex_transform.request import Context, transform
 
 logger = logging.getLogger(__name__)
 
 
-class Transform:
+class RequestTranslation:
     """The request's way from OpenAI's format to the endpoint."""
 
-    def __init__(self, config: Config, refresh: Refresh, log: RequestLog) -> None:
+    def __init__(self, config: Config, refresh: InstructionsRefresh, log: RequestLog) -> None:
         self.config = config
         self.refresh = refresh
         self.log = log
@@ -35,7 +35,7 @@ class Transform:
         """A request of ours has begun, or one that is refused: mitmproxy shows and keeps it from here on."""
         if not flow.live:
             return  # mitmproxy shows what it reads from a file
-        call, forward = calls.of(flow), self.config.settings.forward_client_key
+        call, forward = get_call(flow), self.config.settings.forward_client_key
         if call or flow.response:
             authorization = credentials.hide_credentials(flow.request.headers)
             if call and forward:
@@ -46,19 +46,19 @@ class Transform:
 
     def request(self, flow: http.HTTPFlow) -> None:
         """The whole request has come."""
-        call = calls.of(flow)
+        call = get_call(flow)
         if call is None or flow.response:
             return
         self.log.log_request(flow, "before")
         try:
             self._rewrite(flow, call)
         except ApiError as error:
-            call.fail(error)
+            call.set_error(error)
         except Exception:
             logger.exception("rewriting a request failed; it was not sent")
             call.error = ApiError(500, "codex-transform failed on this request; its log says why")
         if call.error:
-            flow.response = responses.error(call.error)
+            flow.response = responses.error_response(call.error)
         else:
             self.log.log_request(flow, "after")
 
@@ -66,7 +66,7 @@ class Transform:
         endpoint = self.config.endpoint
         return endpoint is not None and endpoint.matches(flow.request.host, flow.request.port)
 
-    def _rewrite(self, flow: http.HTTPFlow, call: calls.Call) -> None:
+    def _rewrite(self, flow: http.HTTPFlow, call: Call) -> None:
         endpoint = self.config.require_endpoint()
         call.authorization = call.authorization or f"Bearer {self.config.require_key()}"
         session = client_session(flow.request.headers.fields)
@@ -80,17 +80,17 @@ class Transform:
                 options_for=self.config.opencode.options_for,
                 instructions=self.refresh.instructions.text,
                 session=session,
-                compact=bool(call.below),
+                compact=bool(call.subpath),
             ),
         )
         call.endpoint, call.transformed = endpoint, done
         headers = codex_headers(
-            authorization=credentials.shown(call.authorization),
+            authorization=credentials.redacted_authorization(call.authorization),
             originator=self.config.settings.originator,
             session=session or done.conversation,
-            streaming=not call.below,
+            streaming=not call.subpath,
         )
-        _replace(flow.request, endpoint, call.below, headers, dumps(done.body))
+        _replace(flow.request, endpoint, call.subpath, headers, dumps(done.body))
         if self.config.settings.debug:
             logger.info(
                 "%s bytes · %s items · %s tools · instructions from %s · dropped: %s · added: %s · conversation %r",

@@ -11,10 +11,10 @@ from mitmproxy import http
 
 from codex_transform.errors import ApiError
 from codex_transform.jsonio import dumps
-from codex_transform.proxy import call as calls
 from codex_transform.proxy import responses
 from codex_transform.proxy.addons.request_log import RequestLog
-from codex_transform.proxy.stream_function import StreamedAnswer
+from codex_transform.proxy.call import Call, get_call
+from codex_transform.proxy.stream_function import StreamFunction
 from codex_transform.response import body_errors
 from codex_transform.response.events_to_response import fold
 from codex_transform.response.http_error import from_endpoint
@@ -23,7 +23,7 @@ from codex_transform.response.stream import AnswerStream
 logger = logging.getLogger(__name__)
 
 
-class Answer:
+class ResponseTranslation:
     """The answer's way back to the client."""
 
     def __init__(self, log: RequestLog) -> None:
@@ -31,37 +31,37 @@ class Answer:
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         """The endpoint has begun to answer: stream it, or let mitmproxy collect it."""
-        call = calls.of(flow)
+        call = get_call(flow)
         response = flow.response
         if call is None or call.error or response is None:
             return
         if call.streaming and _succeeded(response):
             answer = AnswerStream(call.asked_model, response.headers.get("content-encoding"))
-            flow.response = responses.event_stream(flow)
-            flow.response.stream = StreamedAnswer(answer, call.key)
+            flow.response = responses.event_stream_response(flow)
+            flow.response.stream = StreamFunction(answer, call.key)
         else:
             # mitmproxy's option `stream_large_bodies` may have said otherwise.
             response.stream = False
 
     def response(self, flow: http.HTTPFlow) -> None:
         """The answer is complete."""
-        call = calls.of(flow)
+        call = get_call(flow)
         response = flow.response
         if call is None or response is None:
             return
-        if isinstance(response.stream, StreamedAnswer) and response.stream.ended:
+        if isinstance(response.stream, StreamFunction) and response.stream.ended:
             # It has gone to the client piece by piece.
             _take_down(call, response.stream)
         elif call.error is None:
             try:
                 flow.response = _whole(call, response)
             except ApiError as error:
-                call.fail(error)
-                flow.response = responses.error(error, response.headers)
+                call.set_error(error)
+                flow.response = responses.error_response(error, response.headers)
             except Exception:
                 logger.exception("rewriting an answer failed; it was not passed on")
                 call.error = ApiError(502, "codex-transform failed on this answer; its log says why")
-                flow.response = responses.error(call.error, response.headers)
+                flow.response = responses.error_response(call.error, response.headers)
             flow.response.timestamp_start = response.timestamp_start
             flow.response.timestamp_end = response.timestamp_end
         facts: dict[str, Any] = {}
@@ -73,8 +73,8 @@ class Answer:
 
     def error(self, flow: http.HTTPFlow) -> None:
         """The call has ended without an answer, because the client left."""
-        if call := calls.of(flow):
-            if flow.response and isinstance(flow.response.stream, StreamedAnswer):
+        if call := get_call(flow):
+            if flow.response and isinstance(flow.response.stream, StreamFunction):
                 _take_down(call, flow.response.stream)
             call.outcome = "left"
 
@@ -83,33 +83,33 @@ def _succeeded(response: http.Response) -> bool:
     return 200 <= response.status_code < 300
 
 
-def _whole(call: calls.Call, response: http.Response) -> http.Response:
+def _whole(call: Call, response: http.Response) -> http.Response:
     """The response for a client that gets it in one piece; raises ApiError when it is an error."""
     if not _succeeded(response):
         assert call.endpoint is not None
         body = response.raw_content or b""
         raise from_endpoint(response.status_code, response.headers, body, endpoint=call.endpoint.url)
-    if isinstance(response.stream, StreamedAnswer):
-        response.stream.hold(b"")  # a body of no bytes: raises
+    if isinstance(response.stream, StreamFunction):
+        response.stream.prefetch(b"")  # a body of no bytes: raises
     encoding = response.headers.get("content-encoding")
-    if call.below:
+    if call.subpath:
         body = body_errors.json_of(response.raw_content or b"", encoding)
         call.outcome = "completed"
-        return responses.json(response.status_code, body, response.headers)
+        return responses.json_response(response.status_code, body, response.headers)
     answer = AnswerStream(call.asked_model, encoding)
     try:
         folded = fold(response.raw_content or b"", answer)
     finally:
         _note(call, answer)
-    return responses.json(200, dumps(folded), response.headers)
+    return responses.json_response(200, dumps(folded), response.headers)
 
 
-def _take_down(call: calls.Call, streamed: StreamedAnswer) -> None:
+def _take_down(call: Call, streamed: StreamFunction) -> None:
     """What is known of an answer that went to the client piece by piece."""
     call.first_token = streamed.first_token
     _note(call, streamed.answer)
 
 
-def _note(call: calls.Call, answer: AnswerStream) -> None:
+def _note(call: Call, answer: AnswerStream) -> None:
     call.events, call.usage, call.repaired = answer.events, answer.usage, sorted(answer.repaired)
     call.outcome = answer.status

@@ -8,7 +8,7 @@ import logging
 
 from mitmproxy import ctx, http
 
-from codex_transform.proxy import call as calls
+from codex_transform.proxy.call import forget_call, get_call
 
 logger = logging.getLogger(__name__)
 
@@ -22,13 +22,13 @@ class ServerReplay:
         The request has been rewritten, and mitmproxy's own look at it follows at once.
         """
         options = ctx.options
-        if calls.of(flow) is None or flow.response or not options.server_replay:
+        if get_call(flow) is None or flow.response or not options.server_replay:
             return
         extra = "kill" if options.server_replay_kill_extra else options.server_replay_extra
         if extra == "forward" or ctx.master.commands.call("replay.server.count"):
             return
         logger.warning("all saved calls have been replayed; this request gets what server_replay_extra says: %s", extra)
-        calls.forget(flow)
+        forget_call(flow)
         if extra == "kill":
             flow.kill()
         else:
@@ -38,4 +38,4 @@ class ServerReplay:
     def responseheaders(self, flow: http.HTTPFlow) -> None:
         """Forget the call before anybody looks at its response."""
         if flow.is_replay == "response":
-            calls.forget(flow)
+            forget_call(flow)

@@ -13,7 +13,7 @@ from mitmproxy.proxy.mode_specs import UpstreamMode
 from codex_transform.endpoint.hosts import is_loopback
 
 
-class Upstream:
+class UpstreamBypass:
     """Has each request go through the other proxy, or past it."""
 
     async def request(self, flow: http.HTTPFlow) -> None:
@@ -21,15 +21,15 @@ class Upstream:
         if not isinstance(flow.client_conn.proxy_mode, UpstreamMode) or flow.response:
             return
         host = flow.request.host
-        if is_loopback(host) or await _is_left_out(f"{host}:{flow.request.port}"):
+        if is_loopback(host) or await _is_excluded(f"{host}:{flow.request.port}"):
             flow.server_conn.via = None
 
 
-async def _is_left_out(host: str) -> bool:
+async def _is_excluded(host: str) -> bool:
     """True if NO_PROXY names the host, or else the exceptions of macOS and Windows, which may look its address up."""
     if getproxies_environment():
         return bool(proxy_bypass(host))
     return bool(await asyncio.to_thread(proxy_bypass, host))
 
 
-addons = [Upstream()]
+addons = [UpstreamBypass()]

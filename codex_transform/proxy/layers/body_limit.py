@@ -17,13 +17,13 @@ from mitmproxy.proxy.layers.http import (
     SendHttp,
 )
 
-from codex_transform.proxy import call as calls
+from codex_transform.proxy.call import get_call
 from codex_transform.response.body_errors import LONGEST
 
-LONGEST_ERROR = 1024 * 1024
+MAX_ERROR_BODY = 1024 * 1024
 
 
-class BoundedStream(HttpStream):
+class BodyLimitMixin(HttpStream):
     """A stream that keeps bodies within bounds."""
 
     def state_consume_request_body(self, event: Event) -> CommandGenerator[None]:
@@ -35,14 +35,14 @@ class BoundedStream(HttpStream):
     def state_consume_response_body(self, event: Event) -> CommandGenerator[None]:
         """Ends an answer that is too long, and takes the beginning of an error for all of it."""
         response = self.flow.response
-        if isinstance(event, ResponseData) and response and calls.of(self.flow):
+        if isinstance(event, ResponseData) and response and get_call(self.flow):
             failed = response.status_code >= 300
-            if len(self.response_body_buf) + len(event.data) > (LONGEST_ERROR if failed else LONGEST):
-                yield from self._enough(failed)
+            if len(self.response_body_buf) + len(event.data) > (MAX_ERROR_BODY if failed else LONGEST):
+                yield from self._stop_reading(failed)
                 return
         yield from super().state_consume_response_body(event)
 
-    def _enough(self, failed: bool) -> CommandGenerator[None]:
+    def _stop_reading(self, failed: bool) -> CommandGenerator[None]:
         reason = f"it is longer than {LONGEST // 1_000_000} MB"
         yield SendHttp(RequestProtocolError(self.stream_id, reason, RequestProtocolError.code), self.context.server)
         if failed:

@@ -15,23 +15,23 @@ import h11
 from h11._receivebuffer import ReceiveBuffer
 
 # How many bytes the line before a chunk may have, and all trailers together.
-LONGEST = 64 * 1024
+MAX_LINE = 64 * 1024
 
 _HEADER = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]*)?\r\n")
 _TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00\r\n]*\r?\n")
 _END = b"\r\n"
-_SHOWN = 40
+_MAX_QUOTED = 40
 
 
-class Chunks:
+class ChunkedBody:
     """Reads one body, as h11's readers do: called with a buffer, it takes what is of the body out of it."""
 
     def __init__(self) -> None:
-        self._left = 0  # of the chunk that has begun
-        self._behind = False  # a chunk is over, but for its end of line
-        self._last = False  # the last chunk has come: trailers follow
+        self._remaining = 0  # of the chunk that has begun
+        self._expect_crlf = False  # a chunk is over, but for its end of line
+        self._in_trailers = False  # the last chunk has come: trailers follow
         self._trailers = 0  # bytes of them
-        self._beginning = b""  # of a line
+        self._partial = b""  # of a line
         self._next: h11.EndOfMessage | h11.RemoteProtocolError | None = None
 
     def __call__(self, buf: ReceiveBuffer) -> h11.Data | h11.EndOfMessage | None:
@@ -55,30 +55,30 @@ class Chunks:
         )
 
     def _read(self, buf: ReceiveBuffer, pieces: list[bytes]) -> None:
-        data = self._beginning + (buf.maybe_extract_at_most(len(buf)) or b"")
-        self._beginning = b""
+        data = self._partial + (buf.maybe_extract_at_most(len(buf)) or b"")
+        self._partial = b""
         at = 0
         while at < len(data):
-            if self._left:
-                piece = data[at : at + self._left]
+            if self._remaining:
+                piece = data[at : at + self._remaining]
                 pieces.append(piece)
                 at += len(piece)
-                self._left -= len(piece)
-                self._behind = not self._left
+                self._remaining -= len(piece)
+                self._expect_crlf = not self._remaining
                 continue
             end = data.find(b"\n", at) + 1
             if not end:
-                self._keep(data[at:])
+                self._buffer_partial(data[at:])
                 return
             line = data[at:end]
             at = end
-            if self._behind:
+            if self._expect_crlf:
                 if line != _END:
-                    raise h11.RemoteProtocolError(f"malformed chunk footer: {line[:_SHOWN]!r}")
-                self._behind = False
-            elif self._last:
+                    raise h11.RemoteProtocolError(f"malformed chunk footer: {line[:_MAX_QUOTED]!r}")
+                self._expect_crlf = False
+            elif self._in_trailers:
                 self._trailers += len(line)
-                if self._trailers > LONGEST:
+                if self._trailers > MAX_LINE:
                     raise h11.RemoteProtocolError("the trailers do not end")
                 if line in (_END, b"\n"):
                     # What follows is the next message's.
@@ -86,17 +86,17 @@ class Chunks:
                     self._next = h11.EndOfMessage()
                     return
                 if not _TRAILER.fullmatch(line):
-                    raise h11.RemoteProtocolError(f"illegal trailer: {line[:_SHOWN]!r}")
+                    raise h11.RemoteProtocolError(f"illegal trailer: {line[:_MAX_QUOTED]!r}")
             else:
                 header = _HEADER.fullmatch(line)
                 if header is None:
-                    raise h11.RemoteProtocolError(f"illegal chunk header: {line[:_SHOWN]!r}")
-                self._left = int(header[1], 16)
-                self._last = not self._left
+                    raise h11.RemoteProtocolError(f"illegal chunk header: {line[:_MAX_QUOTED]!r}")
+                self._remaining = int(header[1], 16)
+                self._in_trailers = not self._remaining
 
-    def _keep(self, beginning: bytes) -> None:
-        if self._behind and not _END.startswith(beginning):
-            raise h11.RemoteProtocolError(f"malformed chunk footer: {beginning[:_SHOWN]!r}")
-        if len(beginning) > LONGEST:
+    def _buffer_partial(self, beginning: bytes) -> None:
+        if self._expect_crlf and not _END.startswith(beginning):
+            raise h11.RemoteProtocolError(f"malformed chunk footer: {beginning[:_MAX_QUOTED]!r}")
+        if len(beginning) > MAX_LINE:
             raise h11.RemoteProtocolError("a line in it does not end")
-        self._beginning = bytes(beginning)
+        self._partial = bytes(beginning)

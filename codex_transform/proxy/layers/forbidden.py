@@ -15,7 +15,7 @@ from codex_transform.jsonio import dumps
 _LINGER = 2.0
 
 
-class Refusal(layer.Layer):
+class ForbiddenLayer(layer.Layer):
     """Answers HTTP/1.1 with an error, CONNECT included, and closes."""
 
     def __init__(self, context: Context, error: ApiError) -> None:

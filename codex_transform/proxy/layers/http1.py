@@ -32,17 +32,17 @@ from mitmproxy.proxy.layers.http import (
     SendHttp,
 )
 
-from codex_transform.proxy import call as calls
-from codex_transform.proxy.layers.chunked import Chunks
+from codex_transform.proxy.call import get_call
+from codex_transform.proxy.layers.chunked import ChunkedBody
 
-BodyReader = Chunks | ContentLengthReader | Http10Reader
+BodyReader = ChunkedBody | ContentLengthReader | Http10Reader
 
 # How many bytes a head may have.
-LONGEST_HEAD = 1024 * 1024
+MAX_HEADERS = 1024 * 1024
 
 
 class _Chunked(Http1Connection):
-    """A connection whose chunked bodies are read by `Chunks`."""
+    """A connection whose chunked bodies are read by `ChunkedBody`."""
 
     @property  # type: ignore[override]
     def body_reader(self) -> BodyReader:
@@ -51,15 +51,15 @@ class _Chunked(Http1Connection):
 
     @body_reader.setter
     def body_reader(self, reader: BodyReader | ChunkedReader) -> None:
-        self._body_reader = Chunks() if isinstance(reader, ChunkedReader) else reader
+        self._body_reader = ChunkedBody() if isinstance(reader, ChunkedReader) else reader
 
 
-class FramedClient(_Chunked, Http1Client):
+class LenientHttp1Client(_Chunked, Http1Client):
     """A connection to a server, which may send interim responses."""
 
     def read_headers(self, event: ConnectionEvent) -> CommandGenerator[None]:
         """Something has come of a head."""
-        if self.stream_id is not None and len(self.buf) > LONGEST_HEAD:
+        if self.stream_id is not None and len(self.buf) > MAX_HEADERS:
             reason = "cannot parse its response: the head does not end"
             yield commands.CloseConnection(self.conn)
             yield ReceiveHttp(ResponseProtocolError(self.stream_id, reason, ResponseProtocolError.code))
@@ -73,52 +73,52 @@ class FramedClient(_Chunked, Http1Client):
             yield command
 
 
-class FramedServer(_Chunked, Http1Server):
+class LenientHttp1Server(_Chunked, Http1Server):
     """A client's connection, closed when the client wants it to be."""
 
-    _last = False
+    _close_after = False
 
     def read_headers(self, event: ConnectionEvent) -> CommandGenerator[None]:
         """Something has come of a head."""
-        there = len(self.buf) + 1
-        quiet = True
+        buffered = len(self.buf) + 1
+        idle = True
         # As long as only empty lines have gone, the head may have come along.
-        while quiet and len(self.buf) < there:
-            there = len(self.buf)
+        while idle and len(self.buf) < buffered:
+            buffered = len(self.buf)
             for command in super().read_headers(event):
-                quiet = False
+                idle = False
                 if isinstance(command, ReceiveHttp) and isinstance(command.event, RequestHeaders):
                     request = command.event.request
-                    self._last = connection_close(request.http_version, request.headers)
+                    self._close_after = connection_close(request.http_version, request.headers)
                 yield command
 
     def mark_done(self, *, request: bool = False, response: bool = False) -> CommandGenerator[None]:
         """A request or a response is over."""
         yield from super().mark_done(request=request, response=response)
-        if self._last and self.state == self.read_headers:
+        if self._close_after and self.state == self.read_headers:
             yield commands.CloseConnection(self.conn)
             self.state = self.done
 
 
-class FramedStream(HttpStream):
+class FramingMixin(HttpStream):
     """A stream that takes the heads of the endpoint's responses for what they are, and no trailers."""
 
     def _handle_event(self, event: Event) -> CommandGenerator[None]:
-        if isinstance(event, ResponseTrailers) and calls.of(self.flow):
+        if isinstance(event, ResponseTrailers) and get_call(self.flow):
             return _nothing()
         handled: CommandGenerator[None] = super()._handle_event(event)
         return handled
 
     def state_wait_for_response_headers(self, event: Event) -> CommandGenerator[None]:
         """The endpoint's head has come."""
-        if isinstance(event, ResponseHeaders) and calls.of(self.flow) and "transfer-encoding" in event.response.headers:
+        if isinstance(event, ResponseHeaders) and get_call(self.flow) and "transfer-encoding" in event.response.headers:
             event.response.headers.pop("content-length", None)
         yield from super().state_wait_for_response_headers(event)
 
     def check_invalid(self, request: bool) -> CommandGenerator[bool]:
         """True when a head is refused, and that has been dealt with."""
         response = self.flow.response
-        if request or response is None or calls.of(self.flow) is None:
+        if request or response is None or get_call(self.flow) is None:
             return (yield from super().check_invalid(request))
         try:
             validate_headers(response)

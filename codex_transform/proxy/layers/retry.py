@@ -19,31 +19,31 @@ from mitmproxy.proxy.layers.http import (
     ResponseProtocolError,
 )
 
-from codex_transform.proxy import call as calls
+from codex_transform.proxy.call import get_call
 
 
-class ReconnectingStream(HttpStream):
+class RetryMixin(HttpStream):
     """A stream that is not put off by the connection of another."""
 
-    _kept = False
-    _again = False
+    _reused = False
+    _retried = False
 
     def _handle_event(self, event: Event) -> CommandGenerator[None]:
-        if isinstance(event, ResponseProtocolError) and self._crossed():
+        if isinstance(event, ResponseProtocolError) and self._lost_reused_connection():
             return self._send_again()
         handled: CommandGenerator[None] = super()._handle_event(event)
         return handled
 
     def make_server_connection(self) -> CommandGenerator[bool]:
         """Connects to the endpoint, or takes a connection that there is. False if there is none to be had."""
-        if calls.of(self.flow) is None:
+        if get_call(self.flow) is None:
             return (yield from super().make_server_connection())
         request, server = self.flow.request, self.flow.server_conn
         address = (request.host, request.port)
         wanted = GetHttpConnection(address, request.scheme == "https", server.via, server.transport_protocol)
         known = self._connections()
         for failed in known:
-            if failed.error and _is_over(failed):
+            if failed.error and _is_closed(failed):
                 del self._http_layer.connections[failed]
         connection, error = yield wanted
         if error:
@@ -54,7 +54,7 @@ class ReconnectingStream(HttpStream):
                 ResponseProtocolError(self.stream_id, error, ResponseProtocolError.code)
             )
             return False
-        self._kept = connection in known
+        self._reused = connection in known
         self.context.server = self.flow.server_conn = connection
         return True
 
@@ -68,13 +68,13 @@ class ReconnectingStream(HttpStream):
     def _connections(self) -> list[Server]:
         return [connection for connection in self._http_layer.connections if isinstance(connection, Server)]
 
-    def _crossed(self) -> bool:
+    def _lost_reused_connection(self) -> bool:
         """True when a request that was sent on a kept connection has lost it before any answer."""
         waiting = self.server_state == self.state_wait_for_response_headers and self.client_state == self.state_done
-        return self._kept and not self._again and waiting and not self.flow.server_conn.connected
+        return self._reused and not self._retried and waiting and not self.flow.server_conn.connected
 
     def _send_again(self) -> CommandGenerator[None]:
-        self._again = True
+        self._retried = True
         self.request_body_buf += self.flow.request.raw_content or b""
         # As if the request had just come, but for the hook: it has been rewritten.
         sending = self.state_consume_request_body(RequestEndOfMessage(self.stream_id))
@@ -87,6 +87,6 @@ class ReconnectingStream(HttpStream):
             reply = None if isinstance(command, HttpRequestHook) else (yield command)
 
 
-def _is_over(server: Server) -> bool:
+def _is_closed(server: Server) -> bool:
     """True when nothing more can come of a connection that failed: it was never made, or has been closed."""
     return server.timestamp_tcp_setup is None or server.timestamp_end is not None

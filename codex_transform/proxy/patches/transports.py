@@ -1,9 +1,9 @@
-"""Addon: closes what mitmproxy leaves open.
+"""Closes connections that mitmproxy has no way to refuse, or leaves open.
 
-A connection that is to be closed while much is coming in can stay open for ever: mitmproxy ends the task that reads
+A connection that is to be closed while much is coming in can stay open for ever: mitmproxy cancels the task that reads
 it, and closes the socket only if the task is not just then waiting for its turn to hand on what it has read. Seen in
-11.0.2 and 12.2.3 (`handle_connection` in `mitmproxy/proxy/server.py`). It does say, either way, that the connection is
-over.
+11.0.2 and 12.3.1 (`handle_connection` in `mitmproxy/proxy/server.py`). It does tell addons, either way, that the
+connection is over.
 """
 
 from mitmproxy import ctx
@@ -11,19 +11,20 @@ from mitmproxy.connection import Client, Connection
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 
-class Leftovers:
-    """Makes sure that a connection which is over is closed."""
+class CloseLeakedSockets:
+    """Addon: makes sure that a connection which is over is closed."""
 
     def server_disconnected(self, data: ServerConnectionHookData) -> None:
-        """A connection to a server is over."""
-        _close(data.client, data.server)
+        """Close a connection to a server that is over."""
+        close(data.client, data.server)
 
     def client_disconnected(self, client: Client) -> None:
-        """A client's connection is over."""
-        _close(client, client)
+        """Close a client's connection that is over."""
+        close(client, client)
 
 
-def _close(client: Client, connection: Connection) -> None:
+def close(client: Client, connection: Connection) -> None:
+    """Close a connection of this client, its own or one to a server; mitmproxy writes nothing to it from then on."""
     handler = ctx.master.addons.get("proxyserver").connections.get(client.id)
     # What mitmproxy has closed it has forgotten.
     if handler and connection in handler.transports and (writer := handler.transports[connection].writer):

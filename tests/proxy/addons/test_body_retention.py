@@ -16,11 +16,11 @@ from mitmproxy.addons.savehar import SaveHar
 from mitmproxy.addons.view import View
 from mitmproxy.test import taddons, tflow, tutils
 
-from codex_transform.proxy import call as calls
-from codex_transform.proxy.addons.body_retention import ORIGINAL, Keeping
+from codex_transform.proxy.addons.body_retention import ORIGINAL_REQUEST, BodyRetention
 from codex_transform.proxy.addons.config import Config
-from codex_transform.proxy.flow_annotations import comment
-from codex_transform.proxy.stream_function import StreamedAnswer
+from codex_transform.proxy.call import get_call, start_call
+from codex_transform.proxy.flow_annotations import set_comment
+from codex_transform.proxy.stream_function import StreamFunction
 from codex_transform.response.stream import AnswerStream
 
 EVENTS = [
@@ -36,7 +36,7 @@ class Bench:
 
     def __init__(self, context: Context, config: Config) -> None:
         self.context = context
-        self.keeping = Keeping(config)
+        self.keeping = BodyRetention(config)
 
     def set(self, **options: Any) -> None:
         self.context.configure(self.context.master.addons.get("config"), **options)
@@ -48,14 +48,14 @@ class Bench:
             method=b"POST", host="api.openai.com", path=b"/v1/responses", content=body, headers=http.Headers(fields)
         )
         flow = flow or tflow.tflow(req=request)
-        call = calls.begin(flow, "")
+        call = start_call(flow, "")
         self.keeping.requestheaders(flow)
         call.original = flow.request.raw_content
         flow.request.headers["x-changed"] = "1"
         flow.request.content = b"sent: " + body
         self.keeping.request(flow)
         flow.response = tutils.tresp(content=None, headers=http.Headers())
-        flow.response.stream = StreamedAnswer(AnswerStream(None, None))
+        flow.response.stream = StreamFunction(AnswerStream(None, None))
         self.keeping.responseheaders(flow)
         return flow
 
@@ -94,7 +94,7 @@ def held(flows: list[http.HTTPFlow]) -> int:
     """The bytes of all bodies."""
     bodies: list[bytes | None] = []
     for flow in flows:
-        bodies += [flow.request.raw_content, flow.metadata.get(ORIGINAL, {}).get("content")]
+        bodies += [flow.request.raw_content, flow.metadata.get(ORIGINAL_REQUEST, {}).get("content")]
         bodies.append(flow.response.raw_content if flow.response else None)
     return sum(len(body) for body in bodies if body)
 
@@ -124,14 +124,14 @@ async def test_so_do_files(bench: Callable[..., Bench], tmp_path: Path, option: 
     flow = running.call(b"{}")
     assert flow.response
     assert flow.response.raw_content
-    assert ORIGINAL in flow.metadata
+    assert ORIGINAL_REQUEST in flow.metadata
     running.context.options.update(**{option: None if option == "save_stream_file" else ""})
-    assert ORIGINAL not in running.call(b"{}").metadata
+    assert ORIGINAL_REQUEST not in running.call(b"{}").metadata
 
 
 async def test_the_original_is_what_the_client_sent(bench: Callable[..., Bench]) -> None:
     flow = bench(View()).begin(b'{"model":"m"}', x_client="1", content_encoding="identity")
-    assert flow.metadata[ORIGINAL] == {
+    assert flow.metadata[ORIGINAL_REQUEST] == {
         "method": "POST",
         "url": "http://api.openai.com:22/v1/responses",
         # The body has been decoded.
@@ -155,12 +155,12 @@ async def test_an_original_with_bytes_that_are_no_text_can_be_saved(
 async def test_a_replayed_flow_keeps_its_first_original(bench: Callable[..., Bench]) -> None:
     running = bench(View())
     flow = running.call(b"first")
-    before = json.dumps(flow.metadata[ORIGINAL]["headers"])
+    before = json.dumps(flow.metadata[ORIGINAL_REQUEST]["headers"])
     flow.is_replay = "request"
     flow.live = True
     running.end(running.begin(b"again", flow), *EVENTS)
-    assert flow.metadata[ORIGINAL]["content"] == b"first"
-    assert json.dumps(flow.metadata[ORIGINAL]["headers"]) == before
+    assert flow.metadata[ORIGINAL_REQUEST]["content"] == b"first"
+    assert json.dumps(flow.metadata[ORIGINAL_REQUEST]["headers"]) == before
 
 
 async def test_a_client_that_leaves_has_got_something(bench: Callable[..., Bench]) -> None:
@@ -176,7 +176,7 @@ async def test_a_client_that_leaves_has_got_something(bench: Callable[..., Bench
 async def test_no_key_is_kept_that_an_answer_quotes(bench: Callable[..., Bench]) -> None:
     running = bench(View())
     flow = running.begin(b"{}")
-    call = calls.of(flow)
+    call = get_call(flow)
     assert call
     call.authorization = "Bearer sk-of-the-endpoint-000000"
     running.end(flow, EVENTS[0], b'data: {"type":"error","message":"no sk-of-the-endpoint-000000"}\n\n')
@@ -187,7 +187,7 @@ async def test_no_key_is_kept_that_an_answer_quotes(bench: Callable[..., Bench])
 
 
 async def test_nothing_large_stays_with_a_call(bench: Callable[..., Bench]) -> None:
-    call = calls.of(bench(View()).call(b"{}"))
+    call = get_call(bench(View()).call(b"{}"))
     assert call
     assert (call.original, call.transformed, call.key) == (None, None, "")
 
@@ -208,12 +208,12 @@ async def test_ten_thousand_flows_stay_within_the_bound(bench: Callable[..., Ben
         times.append(time.process_time() - began)
     assert len(flows) == 10_000
     assert 4_900_000 < held(flows) <= 5_000_000
-    kept = [flow for flow in flows if flow.request.raw_content is not None]
-    assert kept == flows[-len(kept) :]
-    for flow in flows[: -len(kept)]:
+    retained = [flow for flow in flows if flow.request.raw_content is not None]
+    assert retained == flows[-len(retained) :]
+    for flow in flows[: -len(retained)]:
         assert flow.response
         assert flow.response.raw_content is None
-        assert ORIGINAL not in flow.metadata
+        assert ORIGINAL_REQUEST not in flow.metadata
     assert times[1] < 3 * times[0]
 
 
@@ -227,7 +227,7 @@ async def test_flows_under_way_are_never_touched(bench: Callable[..., Bench]) ->
     for _ in range(5):
         running.call(large)
         await asyncio.sleep(0)
-    assert waiting.metadata[ORIGINAL]["content"] == large
+    assert waiting.metadata[ORIGINAL_REQUEST]["content"] == large
     assert waiting.request.raw_content
     assert ended.request.raw_content
     again = running.call(b"small")
@@ -246,7 +246,7 @@ async def test_no_room_at_all(bench: Callable[..., Bench]) -> None:
     flow = running.call(b"{}")
     await asyncio.sleep(0)
     assert flow.request.raw_content is None
-    assert ORIGINAL not in flow.metadata
+    assert ORIGINAL_REQUEST not in flow.metadata
     assert "codex_keep_mb" in flow.comment
 
 
@@ -257,7 +257,7 @@ async def test_a_comment_that_is_written_later_still_says_so(bench: Callable[...
     flow = running.call(b"a" * 2_000_000)
     await asyncio.sleep(0)
     assert flow.request.raw_content is None
-    comment(flow, "the verdict")
+    set_comment(flow, "the verdict")
     assert flow.comment == "the verdict · bodies dropped (codex_keep_mb)"
 
 

@@ -19,10 +19,10 @@ from mitmproxy.addons.view import View
 from mitmproxy.test import taddons, tflow, tutils
 
 from codex_transform.errors import ApiError
-from codex_transform.proxy import call as calls
-from codex_transform.proxy.addons.call_recorder import RECORD, Notes
+from codex_transform.proxy.addons.call_recorder import RECORD, CallRecorder
 from codex_transform.proxy.addons.config import Config
-from codex_transform.proxy.addons.instructions_refresh import Refresh
+from codex_transform.proxy.addons.instructions_refresh import InstructionsRefresh
+from codex_transform.proxy.call import get_call, start_call
 from codex_transform.request import Context, transform
 from codex_transform.usage import log_line
 from codex_transform.usage.record import Record
@@ -31,7 +31,7 @@ from codex_transform.usage.store import UsageStore
 USAGE = {"input_tokens": 2000, "input_tokens_details": {"cached_tokens": 1024}, "output_tokens": 20}
 
 
-async def settled(notes: Notes) -> None:
+async def settled(notes: CallRecorder) -> None:
     """All that was put aside has been written down."""
     notes.done()
     await asyncio.sleep(0)
@@ -40,18 +40,18 @@ async def settled(notes: Notes) -> None:
 class Bench:
     """The addon in mitmproxy, and calls that have come to their end."""
 
-    def __init__(self, context: Any, config: Config, refresh: Refresh, path: Path) -> None:
+    def __init__(self, context: Any, config: Config, refresh: InstructionsRefresh, path: Path) -> None:
         self.context = context
         self.config = config
         self.refresh = refresh
         self.store = UsageStore(path)
-        self.notes = Notes(config, refresh, self.store)
+        self.notes = CallRecorder(config, refresh, self.store)
 
     def call(self, **members: Any) -> http.HTTPFlow:
         """A call that has its answer; `members` replace those of its body, or of `Call`."""
         flow = tflow.tflow(resp=True, req=tutils.treq(content=b"{}"))
         flow.request.timestamp_start = time.time()
-        call = calls.begin(flow, "")
+        call = start_call(flow, "")
         call.outcome, call.usage, call.events = "completed", USAGE, 5
         body: dict[str, Any] = {"model": "gpt-5-codex", "input": "hi", "stream": True, "prompt_cache_key": "k"}
         for name, value in members.items():
@@ -86,7 +86,7 @@ async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
             if watched and context.master.addons.get("view") is None:
                 context.master.addons.add(View())
             context.configure(config, codex_debug=False)
-            made.append(Bench(context, config, Refresh(config), tmp_path / "usage.sqlite"))
+            made.append(Bench(context, config, InstructionsRefresh(config), tmp_path / "usage.sqlite"))
             return made[-1]
 
         yield make
@@ -269,7 +269,7 @@ async def test_what_a_call_was_is_remembered_as_it_was_at_its_end(bench: Callabl
     running = bench(watched=False)
     flow = running.call()
     await running.notes.response(flow)
-    call = calls.of(flow)
+    call = get_call(flow)
     assert call
     call.transformed = call.original = None
     await settled(running.notes)

@@ -10,10 +10,10 @@ from mitmproxy import exceptions
 from mitmproxy.addons import proxyserver, view
 from mitmproxy.test import taddons, tflow
 
-from codex_transform.proxy.addons.call_recorder import Notes
+from codex_transform.proxy.addons.call_recorder import CallRecorder
 from codex_transform.proxy.addons.commands import SESSIONS, Commands
 from codex_transform.proxy.addons.config import Config
-from codex_transform.proxy.addons.instructions_refresh import Refresh
+from codex_transform.proxy.addons.instructions_refresh import InstructionsRefresh
 from codex_transform.usage.record import Record, Tokens, Verdict
 from codex_transform.usage.store import UsageStore
 
@@ -26,9 +26,9 @@ class House:
     def __init__(self, tmp_path: Path, environ: dict[str, str], master: Any) -> None:
         self.view = view.View()
         self.config = Config(environ)
-        self.refresh = Refresh(self.config)
+        self.refresh = InstructionsRefresh(self.config)
         self.store = UsageStore(tmp_path / "usage.sqlite")
-        self.notes = Notes(self.config, self.refresh, self.store)
+        self.notes = CallRecorder(self.config, self.refresh, self.store)
         self.commands = Commands(self.config, self.refresh, self.notes, self.store)
         self.master = master
         master.addons.add(proxyserver.Proxyserver(), self.view, self.config, self.refresh, self.commands)

@@ -37,7 +37,6 @@ async def loaded() -> AsyncIterator[ContentViews]:
         context.options.add_option("protobuf_definitions", object, None, "")
         addon.load(object())
         yield addon
-        addon.done()
 
 
 def call(sent: bytes, answered: bytes, metadata: bool = True, path: str = "/v1/responses") -> http.HTTPFlow:
@@ -153,18 +152,11 @@ def test_a_flow_out_of_a_file_shows_the_same() -> None:
     assert shown(again, again.response) == shown(ours, ours.response)
 
 
-def test_it_goes_with_the_addon_and_comes_again(loaded: ContentViews) -> None:
-    ours = call(*OURS)
-    for _ in range(3):
-        loaded.done()
-        assert "codex" not in names()
-        assert shown(ours, ours.request)[0] != "Codex"
-        loaded.load(object())
-        assert names().count("codex") == 1
-    # A script that was loaded again without `done` takes the place of the old one.
+def test_it_is_registered_once(loaded: ContentViews) -> None:
+    """A script may be loaded again, and mitmproxy 12 has no way to remove a view."""
+    loaded.load(object())
     ContentViews().load(object())
     assert names().count("codex") == 1
-    assert shown(ours, ours.request)[0] == "Codex"
 
 
 def test_controls_and_html_do_not_get_out() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_transform.proxy.local_addresses import is_this_machine
+from codex_transform.proxy.local_addresses import is_local_host
 
 LOOPBACK = [
     *("localhost", "LOCALHOST", "localhost.", "my.localhost", "My.LocalHost.", socket.gethostname()),
@@ -19,7 +19,7 @@ LOOPBACK = [
 
 @pytest.mark.parametrize("host", LOOPBACK)
 def test_this_machine(host: str) -> None:
-    assert is_this_machine(host)
+    assert is_local_host(host)
 
 
 @pytest.mark.parametrize(
@@ -39,12 +39,12 @@ def test_this_machine(host: str) -> None:
     ],
 )
 def test_others(host: str) -> None:
-    assert not is_this_machine(host)
+    assert not is_local_host(host)
 
 
 @given(st.text() | st.ip_addresses().map(str))
 def test_any_text_has_an_answer(host: str) -> None:
-    assert is_this_machine(host) in (True, False)
+    assert is_local_host(host) in (True, False)
 
 
 @given(st.ip_addresses(v=4, network="127.0.0.0/8"))
@@ -58,7 +58,7 @@ def test_all_of_loopback_in_any_spelling(address: IPv4Address) -> None:
         f"127.{number & 0xFFFFFF}",
         f"::ffff:{address}",
     ]
-    assert all(map(is_this_machine, spellings))
+    assert all(map(is_local_host, spellings))
 
 
 def test_the_addresses_of_the_interfaces() -> None:
@@ -68,5 +68,5 @@ def test_the_addresses_of_the_interfaces() -> None:
         except OSError:
             pytest.skip("this machine is on no network")
         own = probe.getsockname()[0]
-    assert is_this_machine(own)
-    assert is_this_machine(f"::ffff:{own}")
+    assert is_local_host(own)
+    assert is_local_host(f"::ffff:{own}")

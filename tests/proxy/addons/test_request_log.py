@@ -21,7 +21,7 @@ from codex_transform import sandbox as sandboxes
 from codex_transform.proxy.addons import request_log
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.request_log import RequestLog
-from codex_transform.proxy.rotating_folder import LogFolder
+from codex_transform.proxy.rotating_folder import RotatingFolder
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 KEY = "sk-of-the-endpoint-000000"
@@ -36,14 +36,14 @@ def names(folder: Path) -> list[str]:
 
 
 def test_the_oldest_files_make_room(tmp_path: Path) -> None:
-    folder = LogFolder(tmp_path / "logs", max_files=3)
+    folder = RotatingFolder(tmp_path / "logs", max_files=3)
     for number in range(10):
         folder.write(later(number), f"{number}-before", b"{}")
     assert names(folder.path) == [f"20260101T00000{number}.000000-{number}-before.json" for number in (7, 8, 9)]
 
 
 def test_a_large_file_takes_the_room_of_many(tmp_path: Path) -> None:
-    folder = LogFolder(tmp_path / "logs", max_bytes=100)
+    folder = RotatingFolder(tmp_path / "logs", max_bytes=100)
     for number in range(10):
         folder.write(later(number), str(number), b"0123456789")
     folder.write(later(10), "large", b"x" * 85)
@@ -58,10 +58,10 @@ def test_bounds_hold_after_each_file(
     tmp_path_factory: pytest.TempPathFactory, sizes: list[int], max_files: int, again: bool
 ) -> None:
     path = tmp_path_factory.mktemp("bounds")
-    folder = LogFolder(path, 100, max_files)
+    folder = RotatingFolder(path, 100, max_files)
     for number, size in enumerate(sizes):
         if again:
-            folder = LogFolder(path, 100, max_files)
+            folder = RotatingFolder(path, 100, max_files)
         try:
             folder.write(later(number), "x", b"x" * size)
         except OSError:
@@ -75,15 +75,15 @@ def test_bounds_hold_after_each_file(
 
 def test_what_was_there_before_counts(tmp_path: Path) -> None:
     for number in range(5):
-        LogFolder(tmp_path, max_files=10).write(later(number), "x", b"{}")
-    LogFolder(tmp_path, max_files=2).write(later(5), "x", b"{}")
+        RotatingFolder(tmp_path, max_files=10).write(later(number), "x", b"{}")
+    RotatingFolder(tmp_path, max_files=2).write(later(5), "x", b"{}")
     assert [name[:15] for name in names(tmp_path)] == ["20260101T000004", "20260101T000005"]
 
 
 def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
     for name in ("request-1-before.json", "notes.txt", "20260101-x.json"):
         (tmp_path / name).write_bytes(b"x" * 1000)
-    folder = LogFolder(tmp_path, max_bytes=10, max_files=1)
+    folder = RotatingFolder(tmp_path, max_bytes=10, max_files=1)
     for number in range(3):
         folder.write(later(number), "x", b"0123456789")
     assert names(tmp_path) == [
@@ -96,12 +96,12 @@ def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
 
 def test_two_proxies_share_the_bounds(tmp_path: Path) -> None:
     """Each counts again now and then, and does not mind that the other has removed a file."""
-    one, two = LogFolder(tmp_path, max_files=20), LogFolder(tmp_path, max_files=20)
+    one, two = RotatingFolder(tmp_path, max_files=20), RotatingFolder(tmp_path, max_files=20)
     for number in range(200):
         one.write(later(2 * number), "one", b"{}")
         two.write(later(2 * number + 1), "two", b"{}")
     assert len(names(tmp_path)) <= 40
-    LogFolder(tmp_path, max_files=20).write(later(1000), "three", b"{}")
+    RotatingFolder(tmp_path, max_files=20).write(later(1000), "three", b"{}")
     assert len(names(tmp_path)) == 20
 
 
@@ -110,7 +110,7 @@ def test_modes(tmp_path: Path) -> None:
     old = tmp_path / "old"
     old.mkdir(mode=0o755)
     for path in (old, tmp_path / "new" / "logs"):
-        LogFolder(path).write(START, "x", b"{}")
+        RotatingFolder(path).write(START, "x", b"{}")
         assert path.stat().st_mode & 0o777 == 0o700
         (file,) = path.iterdir()
         assert file.stat().st_mode & 0o777 == 0o600
@@ -188,7 +188,7 @@ async def test_a_folder_that_cannot_be_written_is_one_warning(make: Make, caplog
     assert "codex_log_requests" in record.getMessage()
 
 
-class SlowFolder(LogFolder):
+class SlowFolder(RotatingFolder):
     """A disk that takes its time."""
 
     def __init__(self, path: Path) -> None:

@@ -9,20 +9,20 @@ from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.test import taddons, tflow
 
 from codex_transform.proxy.addons.config import Config
-from codex_transform.proxy.addons.instructions_refresh import Refresh
+from codex_transform.proxy.addons.instructions_refresh import InstructionsRefresh
 from codex_transform.proxy.addons.request_log import RequestLog
-from codex_transform.proxy.addons.request_translation import Transform
+from codex_transform.proxy.addons.request_translation import RequestTranslation
 
 KEY = "Bearer sk-of-another-provider"
 
 
 @pytest.fixture
-async def transform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Transform]:
+async def transform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[RequestTranslation]:
     monkeypatch.setenv("HOME", str(tmp_path))
     config = Config({})
     log = RequestLog(config)
     with taddons.context(Proxyserver(), config):
-        yield Transform(config, Refresh(config), log)
+        yield RequestTranslation(config, InstructionsRefresh(config), log)
     log.done()
 
 
@@ -34,13 +34,13 @@ def answered(*, live: bool) -> http.HTTPFlow:
     return flow
 
 
-async def test_a_refused_request_shows_no_key(transform: Transform) -> None:
+async def test_a_refused_request_shows_no_key(transform: RequestTranslation) -> None:
     flow = answered(live=True)
     transform.requestheaders(flow)
     assert flow.request.headers["authorization"] == "Bearer sk-…ider"
 
 
-async def test_a_flow_from_a_file_stays_as_it_is(transform: Transform) -> None:
+async def test_a_flow_from_a_file_stays_as_it_is(transform: RequestTranslation) -> None:
     flow = answered(live=False)
     transform.requestheaders(flow)
     assert flow.request.headers["authorization"] == KEY

@@ -11,24 +11,24 @@ from response.streams import USAGE, answer, block, stream
 
 from codex_transform.endpoint.url import Endpoint
 from codex_transform.errors import ApiError
-from codex_transform.proxy import call as calls
 from codex_transform.proxy import responses
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.request_log import RequestLog
-from codex_transform.proxy.addons.response_translation import Answer
-from codex_transform.proxy.stream_function import StreamedAnswer
+from codex_transform.proxy.addons.response_translation import ResponseTranslation
+from codex_transform.proxy.call import Call, start_call
+from codex_transform.proxy.stream_function import StreamFunction
 from codex_transform.response.stream import AnswerStream
 
 
 @pytest.fixture
-def hooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Answer:
+def hooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ResponseTranslation:
     monkeypatch.setenv("HOME", str(tmp_path))
-    return Answer(RequestLog(Config({})))
+    return ResponseTranslation(RequestLog(Config({})))
 
 
-def answered(body: bytes, status: int = 200) -> tuple[http.HTTPFlow, calls.Call]:
+def answered(body: bytes, status: int = 200) -> tuple[http.HTTPFlow, Call]:
     flow = tflow.tflow(resp=tutils.tresp(status_code=status, content=body, headers=()))
-    call = calls.begin(flow, "")
+    call = start_call(flow, "")
     call.endpoint = Endpoint("https", "endpoint.example", 443, "/responses")
     return flow, call
 
@@ -36,14 +36,14 @@ def answered(body: bytes, status: int = 200) -> tuple[http.HTTPFlow, calls.Call]
 def pass_on(flow: http.HTTPFlow, body: bytes, *, whole: bool) -> None:
     """Gives the answer to a streaming client."""
     assert flow.response
-    flow.response.stream = streamed = StreamedAnswer(AnswerStream(None, None))
+    flow.response.stream = streamed = StreamFunction(AnswerStream(None, None))
     streamed(body)
     if whole:
         streamed(b"")
 
 
 @pytest.mark.parametrize("streaming", [True, False])
-def test_an_answer(hooks: Answer, streaming: bool) -> None:
+def test_an_answer(hooks: ResponseTranslation, streaming: bool) -> None:
     body = stream(answer())
     flow, call = answered(body)
     if streaming:
@@ -55,7 +55,7 @@ def test_an_answer(hooks: Answer, streaming: bool) -> None:
 
 
 @pytest.mark.parametrize("streaming", [True, False])
-def test_what_was_mended(hooks: Answer, streaming: bool) -> None:
+def test_what_was_mended(hooks: ResponseTranslation, streaming: bool) -> None:
     body = stream([{"type": "codex.rate_limits"}, *answer()])
     flow, call = answered(body)
     if streaming:
@@ -64,7 +64,7 @@ def test_what_was_mended(hooks: Answer, streaming: bool) -> None:
     assert "codex.*" in call.repaired
 
 
-def test_a_stream_that_was_cut_off(hooks: Answer) -> None:
+def test_a_stream_that_was_cut_off(hooks: ResponseTranslation) -> None:
     body = stream(answer()[:4])
     flow, call = answered(body)
     pass_on(flow, body, whole=True)
@@ -78,19 +78,19 @@ def test_the_head_of_a_stream_is_in_the_clients_version(version: bytes) -> None:
     flow, _ = answered(b"")
     assert flow.response
     flow.response.data.http_version = version
-    head = responses.event_stream(flow)
+    head = responses.event_stream_response(flow)
     assert (head.http_version, head.headers["transfer-encoding"]) == ("HTTP/1.1", "chunked")
     assert flow.response.data.http_version == version
 
 
-def test_an_http_error(hooks: Answer) -> None:
+def test_an_http_error(hooks: ResponseTranslation) -> None:
     flow, call = answered(b'{"detail": "no"}', 500)
     hooks.response(flow)
     assert (call.outcome, call.events, call.usage) == ("error", 0, None)
     assert call.error is not None
 
 
-def test_a_compact_answer_is_passed_on(hooks: Answer) -> None:
+def test_a_compact_answer_is_passed_on(hooks: ResponseTranslation) -> None:
     flow, call = compacted(gzip.compress(b' {"output": []}'), "gzip")
     hooks.response(flow)
     assert flow.response
@@ -111,7 +111,7 @@ def test_a_compact_answer_is_passed_on(hooks: Answer) -> None:
     ],
     ids=["nothing", "blanks", "a page", "events", "another encoding", "a bomb"],
 )
-def test_what_is_no_compact_answer(hooks: Answer, body: bytes, encoding: str, code: str) -> None:
+def test_what_is_no_compact_answer(hooks: ResponseTranslation, body: bytes, encoding: str, code: str) -> None:
     flow, call = compacted(body, encoding)
     hooks.response(flow)
     assert flow.response
@@ -120,9 +120,9 @@ def test_what_is_no_compact_answer(hooks: Answer, body: bytes, encoding: str, co
     assert call.outcome == "error"
 
 
-def compacted(body: bytes, encoding: str) -> tuple[http.HTTPFlow, calls.Call]:
+def compacted(body: bytes, encoding: str) -> tuple[http.HTTPFlow, Call]:
     flow, call = answered(body)
-    call.below = "/compact"
+    call.subpath = "/compact"
     assert flow.response
     flow.response.headers["content-encoding"] = encoding
     flow.response.raw_content = body
@@ -132,11 +132,11 @@ def compacted(body: bytes, encoding: str) -> tuple[http.HTTPFlow, calls.Call]:
 def test_a_key_that_looks_like_none_is_not_told() -> None:
     """Not by an error in the place of an answer, nor by one at the end of a stream."""
     key = "key_of_words"
-    call = calls.Call("", authorization=f"Bearer {key}")
-    call.fail(ApiError(502, f"answered: {key}"))
+    call = Call("", authorization=f"Bearer {key}")
+    call.set_error(ApiError(502, f"answered: {key}"))
     assert call.error
     assert call.error.message == "answered: …"
-    live = StreamedAnswer(AnswerStream(None, None), key)
+    live = StreamFunction(AnswerStream(None, None), key)
     live(stream(answer()[:4]))
     (said,) = live(block({"type": "error", "code": "x", "message": f"not {key}"}))
     assert b'"message":"not \xe2\x80\xa6"' in said
@@ -146,11 +146,11 @@ def test_what_the_model_writes_is_the_clients() -> None:
     """A file that a model writes may hold the key, and must be written as it is."""
     key = "sk-0123456789abcdef"
     text = stream(answer(f"KEY={key}"))
-    live = StreamedAnswer(AnswerStream(None, None), key)
+    live = StreamFunction(AnswerStream(None, None), key)
     assert b"".join([*live(text), *live(b"")]).count(key.encode()) == text.count(key.encode()) > 0
 
 
-def test_a_client_that_has_left(hooks: Answer) -> None:
+def test_a_client_that_has_left(hooks: ResponseTranslation) -> None:
     body = stream(answer()[:4])
     flow, call = answered(body)
     pass_on(flow, body, whole=False)
@@ -160,7 +160,7 @@ def test_a_client_that_has_left(hooks: Answer) -> None:
 
 
 @pytest.mark.parametrize("streaming", [True, False])
-def test_half_a_surrogate_pair_reaches_either_client(hooks: Answer, streaming: bool) -> None:
+def test_half_a_surrogate_pair_reaches_either_client(hooks: ResponseTranslation, streaming: bool) -> None:
     """A relay cut an emoji in two: legal JSON, which pydantic_core will not write."""
     body = stream(answer()).replace(b'"Hello"', b'"\\ud83d"').replace(b'"Hello', b'"\\ud83dHello')
     flow, call = answered(body)

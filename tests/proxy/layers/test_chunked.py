@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from response.streams import pieces
 
-from codex_transform.proxy.layers.chunked import LONGEST, Chunks
+from codex_transform.proxy.layers.chunked import MAX_LINE, ChunkedBody
 
 END = b"0\r\n\r\n"
 
@@ -19,7 +19,7 @@ def chunk(data: bytes, extension: bytes = b"") -> bytes:
 
 def read(reads: list[bytes]) -> tuple[list[bytes], str, bytes]:
     """What each read brought of the body, how it ended, and what was left for the next message."""
-    reader, buf = Chunks(), ReceiveBuffer()
+    reader, buf = ChunkedBody(), ReceiveBuffer()
     came: list[bytes] = []
     for data in reads:
         buf += data
@@ -72,10 +72,10 @@ def test_a_body(stream: bytes, came: list[bytes]) -> None:
         b"1 a\r\n",
         b"1;x\ry\r\n",
         b"12345678901234567\r\n",
-        b"1" * (LONGEST + 2),
+        b"1" * (MAX_LINE + 2),
         b"0\r\nGET / HTTP/1.1\r\n",
         b"0\r\n0\r\n\r\n",
-        b"0\r\n" + b"x: y\r\n" * LONGEST,
+        b"0\r\n" + b"x: y\r\n" * MAX_LINE,
     ],
     ids=lambda stream: repr(stream[:20]),
 )
@@ -91,7 +91,7 @@ def test_what_is_none(stream: bytes) -> None:
 
 def test_the_end_of_the_connection_is_not_that_of_the_body() -> None:
     with pytest.raises(h11.RemoteProtocolError, match="without sending complete message body"):
-        Chunks().read_eof()
+        ChunkedBody().read_eof()
 
 
 @given(

@@ -6,12 +6,12 @@ from weakref import ref
 
 import pytest
 
-from codex_transform.proxy.patches.gc_freeze import Collector
+from codex_transform.proxy.patches.gc_freeze import GcFreeze
 
 
 @pytest.fixture
-def collector() -> Iterator[Collector]:
-    made = Collector()
+def collector() -> Iterator[GcFreeze]:
+    made = GcFreeze()
     made.running()
     yield made
     made.done()
@@ -24,7 +24,7 @@ class Loop:
         self.me = self
 
 
-def test_what_is_there_is_put_aside(collector: Collector) -> None:
+def test_what_is_there_is_put_aside(collector: GcFreeze) -> None:
     assert gc.get_freeze_count() > 10_000
     assert len(gc.get_objects()) < gc.get_freeze_count()
     collector.done()

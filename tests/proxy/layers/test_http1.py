@@ -1,19 +1,16 @@
-"""HTTP/1 connections: a read goes on in one piece, a head leaves with what follows it, and nothing else differs."""
+"""HTTP/1 connections: a read goes on in one piece, and nothing else differs."""
 
 from collections.abc import Iterable
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mitmproxy.connection import Client, ConnectionState, Server
 from mitmproxy.options import Options
-from mitmproxy.proxy import commands, events
+from mitmproxy.proxy import events
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import (
     Http1Client,
-    Http1Connection,
     ReceiveHttp,
-    RequestData,
     RequestEndOfMessage,
     RequestHeaders,
     ResponseData,
@@ -23,7 +20,7 @@ from mitmproxy.proxy.layers.http import (
 )
 from mitmproxy.test import tutils
 
-from codex_transform.proxy.layers.coalesce import OneWriteClient, OneWriteServer, RequestHead, ResponseHead
+from codex_transform.proxy.layers.http1 import LenientHttp1Client
 
 HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 CHUNKS = [b"data: %d\n\n" % number for number in range(30)]
@@ -65,30 +62,26 @@ def kinds(found: Iterable[object]) -> list[object]:
     return [each if isinstance(each, str) else type(each) for each in found]
 
 
-def sent(layer: Http1Connection, event: events.Event) -> list[bytes]:
-    return [command.data for command in layer.handle_event(event) if isinstance(command, commands.SendData)]
-
-
 def test_the_chunks_of_a_read_go_on_in_one_piece() -> None:
-    layer = asked(OneWriteClient)
+    layer = asked(LenientHttp1Client)
     assert kinds(read(layer, HEAD)) == [ResponseHeaders]
     assert data_of(read(layer, BODY)) == [b"".join(CHUNKS)]
     assert kinds(read(layer, END)) == [ResponseEndOfMessage]
 
 
 def test_a_read_that_brings_everything() -> None:
-    found = read(asked(OneWriteClient), HEAD + BODY + END)
+    found = read(asked(LenientHttp1Client), HEAD + BODY + END)
     assert kinds(found) == [ResponseHeaders, ResponseData, ResponseEndOfMessage]
 
 
 def test_what_came_before_a_fault_goes_on_before_it() -> None:
-    found = read(asked(OneWriteClient), HEAD + BODY + b"no chunk\r\n")
+    found = read(asked(LenientHttp1Client), HEAD + BODY + b"no chunk\r\n")
     assert kinds(found) == [ResponseHeaders, ResponseData, "CloseConnection", ResponseProtocolError]
     assert data_of(found) == [b"".join(CHUNKS)]
 
 
 def test_what_came_before_the_connection_broke_goes_on_before_it() -> None:
-    layer = asked(OneWriteClient)
+    layer = asked(LenientHttp1Client)
     read(layer, HEAD + BODY)
     found = [
         command.event if isinstance(command, ReceiveHttp) else type(command).__name__
@@ -99,7 +92,7 @@ def test_what_came_before_the_connection_broke_goes_on_before_it() -> None:
 
 @given(st.lists(st.integers(1, len(BODY) + len(END)), max_size=20))
 def test_nothing_is_held_back_and_nothing_comes_twice(cuts: list[int]) -> None:
-    ours, theirs = asked(OneWriteClient), asked(Http1Client)
+    ours, theirs = asked(LenientHttp1Client), asked(Http1Client)
     assert kinds(read(ours, HEAD)) == kinds(read(theirs, HEAD))
     stream, at = BODY + END, 0
     for cut in [*sorted(cuts), len(stream)]:
@@ -110,57 +103,3 @@ def test_nothing_is_held_back_and_nothing_comes_twice(cuts: list[int]) -> None:
         assert b"".join(data_of(found)) == b"".join(data_of(expected))
         assert len(data_of(found)) <= 1
         assert dict.fromkeys(kinds(found)) == dict.fromkeys(kinds(expected))
-
-
-@pytest.mark.parametrize("length", [1, 100_000])
-def test_a_request_leaves_in_one_write(length: int) -> None:
-    layer = OneWriteClient(context())
-    list(layer.handle_event(events.Start()))
-    body = b"x" * length
-    request = tutils.treq(content=body, headers=((b"content-length", b"%d" % length),))
-    assert sent(layer, RequestHead(1, request, False)) == []
-    (written,) = sent(layer, RequestData(1, body))
-    head, blank, rest = written.partition(b"\r\n\r\n")
-    assert head.startswith(b"GET /path HTTP/1.1\r\n")
-    assert blank
-    assert rest == body
-    assert sent(layer, RequestData(1, body)) == [body]
-
-
-def test_other_requests_leave_as_ever() -> None:
-    layer = OneWriteClient(context())
-    list(layer.handle_event(events.Start()))
-    (head,) = sent(layer, RequestHeaders(1, tutils.treq(content=b"x"), False))
-    assert head.endswith(b"\r\n\r\n")
-    assert sent(layer, RequestData(1, b"x")) == [b"x"]
-
-
-def answering() -> OneWriteServer:
-    layer = OneWriteServer(context())
-    list(layer.handle_event(events.Start()))
-    list(layer.handle_event(events.DataReceived(layer.conn, b"GET / HTTP/1.1\r\nhost: h\r\n\r\n")))
-    return layer
-
-
-RESPONSE = {"headers": ((b"transfer-encoding", b"chunked"),), "content": None}
-
-
-def test_a_response_and_its_first_event_leave_in_one_write() -> None:
-    layer = answering()
-    assert sent(layer, ResponseHead(1, tutils.tresp(**RESPONSE), False)) == []
-    assert sent(layer, ResponseData(1, b"one")) == [
-        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\none\r\n"
-    ]
-    assert sent(layer, ResponseData(1, b"more")) == [b"4\r\nmore\r\n"]
-    assert sent(layer, ResponseEndOfMessage(1)) == [END]
-
-
-def test_a_head_that_nothing_follows_leaves_with_the_end() -> None:
-    layer = answering()
-    assert sent(layer, ResponseHead(1, tutils.tresp(**RESPONSE), False)) == []
-    assert sent(layer, ResponseEndOfMessage(1)) == [HEAD + END]
-
-
-def test_other_responses_leave_as_ever() -> None:
-    layer = answering()
-    assert sent(layer, ResponseHeaders(1, tutils.tresp(**RESPONSE), False)) == [HEAD]
