@@ -9,6 +9,7 @@ from pathlib import Path
 
 from codex_transform import requirements
 from codex_transform.doctor.result import Finding, Patient, fault, ok, warning
+from codex_transform.proxy import patches as mitmproxy_patches
 
 _INSTALL = "Install this package again (`pipx install`, `uv tool install` or `pip install`): it brings mitmproxy along."
 
@@ -28,6 +29,18 @@ def mitmproxy(_patient: Patient) -> Iterator[Finding]:
         yield warning("mitmproxy", says, _INSTALL)
     else:
         yield ok("mitmproxy", versions["mitmproxy"] or "")
+
+
+def patches(_patient: Patient) -> Iterator[Finding]:
+    """What the addon replaces in mitmproxy, and whether the names that it needs there are there."""
+    missing = mitmproxy_patches.check()
+    for each in missing:
+        problem = f"{each}"
+        fix = f"Install a release of mitmproxy from {mitmproxy_patches.TRIED[0]} to {mitmproxy_patches.TRIED[1]}."
+        yield (fault if each.patch.required else warning)("patches", problem, fix)
+    if not missing:
+        names = ", ".join(patch.name for patch in mitmproxy_patches.PATCHES)
+        yield ok("patches", f"all fit ({names})")
 
 
 def mitmdump(patient: Patient) -> Iterator[Finding]:

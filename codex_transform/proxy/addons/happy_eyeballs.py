@@ -5,8 +5,8 @@ get lost on the way. Browsers and OpenCode itself try the next after a quarter o
 so there everything works. Here both families are tried in that way once in a while, and if it is not the first that
 answers first, mitmproxy is told to connect from an address of the other.
 
-asyncio's own `happy_eyeballs_delay` cannot do it: it fails with an AssertionError where tasks start eagerly, as those of
-mitmproxy do (seen in CPython 3.13.0).
+asyncio's own `happy_eyeballs_delay` cannot do it: it fails with an AssertionError where tasks start eagerly, as
+mitmproxy's do (seen in CPython 3.13.0).
 """
 
 import asyncio
@@ -72,7 +72,7 @@ async def _choose(address: Address) -> str | None:
 
 
 async def is_ahead(other: Info, first: Info) -> bool:
-    """Return whether `other` takes a connection while `first`, tried a moment earlier, neither takes nor refuses one."""
+    """Return whether `other` connects while `first`, tried a moment earlier, neither connects nor is refused."""
     tried = [asyncio.create_task(_connect(first))]
     try:
         done, _ = await asyncio.wait(tried, timeout=_ATTEMPT_DELAY)

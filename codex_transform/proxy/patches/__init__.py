@@ -112,7 +112,7 @@ PATCHES = (
 
 def check() -> list[Missing]:
     """Return the patches that do not fit the installed mitmproxy; imports the parts of it that they need."""
-    missing = [Missing(patch, tuple(name for name in patch.needs if not _exists(name))) for patch in PATCHES]
+    missing = [Missing(patch, tuple(name for name in patch.needs if not exists(name))) for patch in PATCHES]
     return [each for each in missing if each.names]
 
 
@@ -132,18 +132,13 @@ def apply() -> list[object]:
     return [_load(patch.addon) for patch in PATCHES if patch.addon and patch not in left_out]
 
 
-def fits(name: str) -> bool:
-    """Return whether the patch of this name fits the installed mitmproxy."""
-    return all(_exists(needed) for patch in PATCHES if patch.name == name for needed in patch.needs)
-
-
 def _load(addon: str) -> object:
     module, _, name = addon.partition(":")
     made: object = getattr(import_module(f"{__name__}.{module}"), name)()
     return made
 
 
-def _exists(path: str) -> bool:
+def exists(path: str) -> bool:
     """Return whether `module:name.name` is there; an attribute of instances counts if its class declares it."""
     module, _, names = path.partition(":")
     try:

@@ -1,0 +1,42 @@
+"""A `sitecustomize` that hides names from whoever asks mitmproxy for them, as a release without them would.
+
+CODEX_TEST_HIDE lists them as `module:name.name`, with commas between. mitmproxy itself goes on: its own functions see
+their globals and instances as ever.
+"""
+
+import os
+import sys
+from importlib import import_module
+from types import ModuleType
+
+
+def hide(path: str) -> None:
+    """Hide one name: a module's, a class's own, or one that a class declares for its instances."""
+    module_name, _, names = path.partition(":")
+    *owners, name = names.split(".")
+    module = import_module(module_name)
+    if not owners:
+        hidden = getattr(module, "__hidden__", set()) | {name}
+
+        class Hiding(ModuleType):
+            __hidden__ = hidden
+
+            def __getattribute__(self, asked: str) -> object:
+                if asked in hidden:
+                    raise AttributeError(asked)
+                return super().__getattribute__(asked)
+
+        module.__class__ = Hiding
+        return
+    owner = module
+    for each in owners:
+        owner = getattr(owner, each)
+    if name in vars(owner):
+        delattr(owner, name)
+    owner.__annotations__.pop(name, None)
+
+
+if "mitmdump" in sys.argv[0] or "mitmdump" in "".join(sys.orig_argv):
+    for path in os.environ.get("CODEX_TEST_HIDE", "").split(","):
+        if path:
+            hide(path)
