@@ -1,4 +1,4 @@
-"""The user's files: where they are, and writing them so that only their owner may read them, whole or not at all.
+"""Files: written so that only their owner may read them, whole or not at all.
 
 A new file is written beside the target and then put in its place, so a reader sees the old content or the new,
 never half of it, and a write that fails leaves the old file as it was.
@@ -16,16 +16,13 @@ T = TypeVar("T")
 # For how long a scanner may hold a file on Windows, in seconds, and the first pause between two attempts.
 _HELD_FOR, _FIRST_PAUSE = 2.0, 0.01
 
-# What Debian calls the home of users who have none.
-NO_HOME = Path("/nonexistent")
 
-
-def in_home(path: Path) -> Path:
-    """`path` with the user's home in place of ~; where there is none, with a folder that does not exist."""
+def is_missing(path: Path) -> bool:
+    """Return whether nothing is at `path`; False too where the way to it is closed, for which `Path.exists` raises."""
     try:
-        return path.expanduser()
-    except RuntimeError:
-        return NO_HOME / path.relative_to("~")
+        return not path.exists()
+    except OSError:
+        return False
 
 
 def make_private_folder(path: Path) -> None:

@@ -8,6 +8,7 @@ from click.shell_completion import CompletionItem
 
 from codex_transform import __version__
 from codex_transform.console import make_lenient
+from codex_transform.paths import MissingFolderError
 
 # Command, the module that holds it, and what `--help` says, so that showing the list imports none of them.
 _COMMANDS = {
@@ -25,8 +26,15 @@ _COMMANDS = {
 }
 
 
-class _Commands(click.Group):
+class LazyGroup(click.Group):
     """The commands, each imported when it is needed."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; a folder that is missing becomes a message without a traceback."""
+        try:
+            return super().invoke(ctx)
+        except MissingFolderError as error:
+            raise click.ClickException(str(error)) from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(_COMMANDS)
@@ -51,7 +59,7 @@ class _Commands(click.Group):
 
 
 @click.command(
-    cls=_Commands,
+    cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="The shortest way: `codex-transform run opencode`. Each command has a --help of its own, with examples.",
 )

@@ -2,7 +2,7 @@
 
 import click
 
-from codex_transform.cli import places
+from codex_transform import paths
 
 
 @click.command(
@@ -20,4 +20,4 @@ def addon_path() -> None:
     mitmdump has to be the one that was installed along with this. `uv tool install --with-executables-from mitmproxy`
     and `pipx install --include-deps` put it on the PATH; `codex-transform start` needs neither.
     """
-    click.echo(places.addon())
+    click.echo(paths.addon())

@@ -13,11 +13,12 @@ from urllib.parse import urlsplit
 
 import click
 
-from codex_transform.cli import file_change, places
-from codex_transform.inspect.text import plain
+from codex_transform import paths
+from codex_transform.cli import file_change
 from codex_transform.jsonc.editor import Document, render
 from codex_transform.opencode import editor as opencode_editor
 from codex_transform.opencode import legacy_plugin, provider_models
+from codex_transform.text import sanitize
 
 _SCHEMA = "https://opencode.ai/config.json"
 _PROXY_URL = ("provider", "openai", "options", "baseURL")
@@ -61,7 +62,7 @@ def config(
     """
     if file and project:
         raise click.UsageError("--file and --project name two files: give one of them")
-    home, folder = places.home(), places.folder()
+    home, folder = paths.home(), paths.cwd()
     path = file or opencode_editor.target(os.environ, folder, home, project=project)
     if reverse is not None:
         reverse = _proxy_url(reverse)
@@ -129,7 +130,7 @@ def _tell_plugins(found: Iterable[legacy_plugin.Found]) -> None:
     for path, entry in found:
         what = f"{path} loads the plugin {entry}" if entry else f"{path} is a plugin of OpenCode's"
         click.secho(
-            f"{plain(what)}: with it requests are transformed twice, or go past the proxy.", fg="yellow", err=True
+            f"{sanitize(what)}: with it requests are transformed twice, or go past the proxy.", fg="yellow", err=True
         )
 
 

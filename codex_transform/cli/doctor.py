@@ -7,12 +7,12 @@ from collections.abc import Iterable
 
 import click
 
-from codex_transform import __version__
-from codex_transform.cli import places
+from codex_transform import __version__, paths
+from codex_transform.cli.current_settings import load_settings
 from codex_transform.doctor import checkup
 from codex_transform.doctor.result import Finding, Mark, Patient
-from codex_transform.inspect.text import plain
 from codex_transform.opencode import config as opencode_config
+from codex_transform.text import sanitize
 
 _MARKS: dict[Mark, str] = {"ok": "✓", "warning": "!", "fault": "✗"}
 _PLAIN: dict[Mark, str] = {"ok": "+", "warning": "!", "fault": "x"}
@@ -46,8 +46,8 @@ def doctor(offline: bool, model: str | None, port: int, as_json: bool) -> None:
 
 
 def _patient(offline: bool, model: str | None, port: int) -> Patient:
-    home, folder = places.home(), places.folder()
-    loaded = places.load()
+    home, folder = paths.home(), paths.cwd()
+    loaded = load_settings()
     client, warnings = opencode_config.load(os.environ, folder, home)
     return Patient(
         environ=dict(os.environ),
@@ -74,9 +74,9 @@ def _print(found: Iterable[tuple[str, Finding]]) -> int:
             shown = title
         mark = click.style(marks[finding.mark], fg=_COLOURS[finding.mark], bold=True)
         # It may quote a project's files, which may be anybody's.
-        click.echo(f"{mark} {plain(f'{finding.name}: {finding.says}')}")
+        click.echo(f"{mark} {sanitize(f'{finding.name}: {finding.says}')}")
         if finding.mend:
-            click.echo(f"    {arrow} {plain(finding.mend)}")
+            click.echo(f"    {arrow} {sanitize(finding.mend)}")
     parts = [(counts["fault"], "fault"), (counts["warning"], "warning")]
     summary = ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for count, what in parts if count)
     click.echo()

@@ -13,11 +13,11 @@ from typing import NoReturn
 import click
 
 from codex_transform.cli.prompts import is_interactive
-from codex_transform.inspect.text import plain
 from codex_transform.jsonc import parser
 from codex_transform.jsonc.editor import Document
 from codex_transform.opencode import editor as opencode_editor
 from codex_transform.redaction import redact
+from codex_transform.text import sanitize
 
 # What may be a key, in a line of a diff: the value of a member named so, or a text that looks like one. What OpenCode
 # takes from elsewhere, {env:NAME} and {file:path}, is none.
@@ -50,7 +50,7 @@ def _diff(path: Path, before: str, after: str) -> Iterator[str]:
     """A unified diff in colours, which the terminal's absence takes away again, with keys made unreadable."""
     colours = {"+": "green", "-": "red", "@": "cyan"}
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), str(path), f"{path} (new)", lineterm="")
-    for line in map(plain, lines):  # a project's file may be anybody's
+    for line in map(sanitize, lines):  # a project's file may be anybody's
         hidden = _KEY_MEMBER.sub(lambda match: match[1] + redact(match[2]), line)
         hidden = _KEY_TEXT.sub(lambda match: redact(match[0]), hidden)
         bold = line.startswith(("+++", "---"))

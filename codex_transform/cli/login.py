@@ -4,8 +4,11 @@ import sys
 
 import click
 
-from codex_transform.cli import places, prompts
+from codex_transform import paths
+from codex_transform.cli import prompts
+from codex_transform.cli.current_settings import load_settings
 from codex_transform.endpoint import url as endpoint_url
+from codex_transform.fsutil import is_missing
 from codex_transform.redaction import redact
 from codex_transform.settings.loader import KNOBS, Loaded
 
@@ -27,7 +30,7 @@ def login(base_url: str | None, api_key_stdin: bool, no_check: bool) -> None:
     The key is kept in ~/.opencode/openai-codex-auth-config.json, readable by you alone. Without a terminal, what no
     option gives stays as it is, and nothing is kept unless the endpoint takes the key: the exit status tells.
     """
-    loaded = places.load()
+    loaded = load_settings()
     for problem in loaded.problems:
         if problem.setting is None and not problem.warning:
             raise click.ClickException(f"{problem.message}. Mend that first.")
@@ -46,7 +49,7 @@ def login(base_url: str | None, api_key_stdin: bool, no_check: bool) -> None:
 
 def _ask(loaded: Loaded, answers: dict[str, str], no_check: bool) -> None:
     fields = [field for field in prompts.NEEDED if field not in answers]
-    prompts.keep(places.config_file(), prompts.ask(fields, loaded, answers, check=not no_check))
+    prompts.keep(paths.config_file(paths.home()), prompts.ask(fields, loaded, answers, check=not no_check))
 
 
 def _keep_given(loaded: Loaded, answers: dict[str, str], no_check: bool) -> None:
@@ -58,7 +61,7 @@ def _keep_given(loaded: Loaded, answers: dict[str, str], no_check: bool) -> None
         raise click.UsageError(f"There is no {option.strip('-').replace('-', ' ')} yet: give {option} as well.")
     if not no_check and prompts.attempt(loaded, answers):
         raise click.ClickException("Nothing was kept. With --no-check it would be, untried.")
-    prompts.keep(places.config_file(), answers)
+    prompts.keep(paths.config_file(paths.home()), answers)
 
 
 @click.command(
@@ -72,13 +75,13 @@ def logout() -> None:
 
     It is taken out of the config file; the base URL and all other settings stay.
     """
-    file = places.config_file()
+    file = paths.config_file(paths.home())
     knob = next(knob for knob in KNOBS if knob.field == "api_key")
-    had = places.load().sources["api_key"] == f"{knob.key} in {file}"
-    if not places.is_missing(file):
+    had = load_settings().sources["api_key"] == f"{knob.key} in {file}"
+    if not is_missing(file):
         prompts.save(file, {"api_key": None})
     click.echo(f"The key is no longer in {file}." if had else f"There was no key in force in {file}.")
-    left = places.load()
+    left = load_settings()
     if left.settings.api_key:
         click.secho(f"A key still comes from {left.sources['api_key']}: unset it there.", fg="yellow", err=True)
 
@@ -94,7 +97,7 @@ def whoami() -> None:
 
     The exit status is 1 when one of them is missing.
     """
-    loaded = places.load()
+    loaded = load_settings()
     prompts.complain(loaded)
     known, sources = loaded.settings, loaded.sources
     rows = [("endpoint", _missing(loaded, "base_url"), "")]
@@ -109,8 +112,8 @@ def whoami() -> None:
         rows.append(("API key", redact(known.api_key.get_secret_value()), sources["api_key"]))
     else:
         rows.append(("API key", _missing(loaded, "api_key"), ""))
-    file = places.config_file()
-    rows.append(("config file", str(file), "not there yet" if places.is_missing(file) else ""))
+    file = paths.config_file(paths.home())
+    rows.append(("config file", str(file), "not there yet" if is_missing(file) else ""))
     for name, value, source in rows:
         click.echo(f"{click.style(f'{name:12}', bold=True)}{value}{f'  ({source})' if source else ''}")
     if prompts.lacking(loaded):

@@ -5,7 +5,7 @@ import json
 import click
 
 from codex_transform import catalog
-from codex_transform.cli import table
+from codex_transform.cli.tables import print_table
 
 
 @click.command(
@@ -35,8 +35,7 @@ def models(name: str | None, as_json: bool) -> None:
             for model in catalog.models()
             if model.slug not in catalog.aliases()
         ]
-        for line in table.lines(["model", "efforts", "context", "also known as"], rows, right={2}):
-            click.echo(line)
+        print_table(["model", "efforts", "context", "also known as"], rows, right={2})
 
 
 def _explain(name: str, as_json: bool) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import click
 
-from codex_transform.cli import places
+from codex_transform import paths
+from codex_transform.cli.current_settings import load_settings
 from codex_transform.endpoint import url as endpoint_url
 from codex_transform.probe.exchange import Step, probe
 from codex_transform.probe.private_ca import private_ca
@@ -36,15 +37,15 @@ def settle(options: Mapping[str, object] | None = None) -> Loaded:
     Says on the way what is wrong with the settings. Raises ClickException where there is no terminal to ask on, or
     what is missing has to be mended elsewhere.
     """
-    loaded = places.load(options)
+    loaded = load_settings(options)
     complain(loaded)
     missing = lacking(loaded)
     if missing:
         _expect_mendable(loaded, missing)
         if not is_interactive():
             raise click.ClickException(_NO_ENDPOINT)
-        keep(places.config_file(), ask(missing, loaded))
-        loaded = places.load(options)
+        keep(paths.config_file(paths.home()), ask(missing, loaded))
+        loaded = load_settings(options)
     return loaded
 
 
@@ -105,7 +106,7 @@ def attempt(loaded: Loaded, answers: Mapping[str, str]) -> Step | None:
     where = endpoint_url.parse(answers.get("base_url") or str(known.base_url))
     click.secho(f"Trying {where.origin} …", dim=True, err=True)
     failed = None
-    for step in probe(where, key, originator=known.originator, trusted_ca=private_ca(places.home())):
+    for step in probe(where, key, originator=known.originator, trusted_ca=private_ca(paths.home())):
         click.secho(f"  {'✓' if step.ok else '✗'} {step.name}: {step.says}", fg="green" if step.ok else "red", err=True)
         if step.mend:
             click.echo(f"    {step.mend}", err=True)
@@ -126,7 +127,7 @@ def keep(file: Path, answers: Mapping[str, str]) -> None:
     """Writes the answers to the config file and says so. Raises ClickException when that cannot be done."""
     save(file, answers)
     click.secho(f"Kept in {file}, for you alone.", fg="green", err=True)
-    told = places.load()
+    told = load_settings()
     for field in answers:
         source = told.sources[field]
         if not source.endswith(f" in {file}"):
@@ -161,7 +162,7 @@ def _answer(field: str, loaded: Loaded) -> str:
 
 def _expect_mendable(loaded: Loaded, missing: Sequence[str]) -> None:
     """A wrong value in the file is replaced by the answer; the other sources go before the file."""
-    file = places.config_file()
+    file = paths.config_file(paths.home())
     for problem in loaded.problems:
         of_file = problem.source.endswith(f" in {file}")
         if not problem.warning and (problem.setting is None or (problem.setting in missing and not of_file)):

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from codex_transform.cli import places, prompts
+from codex_transform import paths
+from codex_transform.cli import prompts
 from codex_transform.launcher import ca_bundle, child_env, foreground, proxy_process
 from codex_transform.launcher.proxy_process import ProxyProcess
 from codex_transform.opencode import config as opencode_config
@@ -39,7 +40,7 @@ def run(web: bool, command: tuple[str, ...]) -> None:
     beyond, notes = child_env.upstream(os.environ)
     unfit, warnings = child_env.past_the_proxy(os.environ, settings.hosts)
     arguments = [*beyond.arguments, "-s", str(_UPSTREAM)] if beyond.arguments else []
-    certificate = places.home() / ".mitmproxy" / "mitmproxy-ca-cert.pem"
+    certificate = paths.ca_certificate(paths.home())
     name, _, port = (child_env.public(settings.hosts) or "").partition(":")
     host = (name, int(port or 443)) if name else None
     with (
@@ -63,13 +64,13 @@ def run(web: bool, command: tuple[str, ...]) -> None:
 def _variables(settings: Settings, proxy: ProxyProcess, folder: Path) -> tuple[dict[str, str], list[str]]:
     """What is set for the command alone, and what to tell about it."""
     found, notes = child_env.proxied(os.environ, proxy.url, settings.hosts)
-    client, _ = opencode_config.load(os.environ, places.folder(), places.home())
+    client, _ = opencode_config.load(os.environ, paths.cwd(), paths.home())
     parts = [
         child_env.overruled(os.environ, client.client_base_url, settings.hosts),
         ca_bundle.variables(os.environ, proxy.authority, folder),
     ]
     if not settings.forward_client_key:
-        parts.append(child_env.key(os.environ, places.home()))
+        parts.append(child_env.key(os.environ, paths.home()))
     for more, warnings in parts:
         found |= more
         notes += warnings

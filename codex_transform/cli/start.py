@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from codex_transform.cli import places, prompts
+from codex_transform import paths
+from codex_transform.cli import prompts
 from codex_transform.endpoint import url as endpoint_url
 from codex_transform.launcher import ports
 from codex_transform.settings.loader import Loaded
@@ -52,7 +53,7 @@ def start(web: bool, port: int, mitmproxy: tuple[str, ...]) -> None:
     listen = ["--listen-host", "127.0.0.1", "--listen-port", str(port)]
     # The addon has a line for each call; mitmproxy's two lines for each would stand around it.
     quiet = [] if web or "flow_detail" in options else ["--set", "flow_detail=0"]
-    embed.serve("mitmweb" if web else "mitmdump", ["-s", str(places.addon()), *listen, *quiet, *mitmproxy])
+    embed.serve("mitmweb" if web else "mitmdump", ["-s", str(paths.addon()), *listen, *quiet, *mitmproxy])
 
 
 def set_options(arguments: Sequence[str]) -> dict[str, str]:

@@ -5,9 +5,10 @@ from datetime import date, datetime, time, timedelta
 
 import click
 
-from codex_transform.cli import places, table
-from codex_transform.usage.store import FILE, Usage, UsageStore
-from codex_transform.usage.tokens import count, seconds, share
+from codex_transform import paths
+from codex_transform.cli.tables import print_table
+from codex_transform.text import format_latency, format_percent, format_tokens
+from codex_transform.usage.store import Usage, UsageStore
 
 _BAR = 24
 _HEAD = ["calls", "failed", "in", "cached", "out", "first token"]
@@ -29,8 +30,9 @@ def usage(days: int, as_json: bool) -> None:
     All proxies on this machine count together, in ~/.opencode/codex-usage.sqlite. The bar is what was read and written
     on a day; its dark part came out of the endpoint's cache.
     """
-    places.home()  # says what to do where there is none
-    store = UsageStore(FILE, warn=lambda message: click.secho(message, fg="yellow", err=True))
+    store = UsageStore(
+        paths.usage_database(paths.home()), warn=lambda message: click.secho(message, fg="yellow", err=True)
+    )
     first = date.today() - timedelta(days - 1)  # noqa: DTZ011 - the days of the person who asks
     since = datetime.combine(first, time()).timestamp()
     by_day, by_model, total = store.by_day(since), store.by_model(since), store.total(since)
@@ -54,13 +56,13 @@ def usage(days: int, as_json: bool) -> None:
     _show(["model", *_HEAD], [[each.name, *_cells(each)] for each in [*by_model, total._replace(name="all")]])
     if misses:
         _show(
-            ["not cached because of", "calls", "tokens"], [[m.cause, str(m.requests), count(m.missed)] for m in misses]
+            ["not cached because of", "calls", "tokens"],
+            [[m.cause, str(m.requests), format_tokens(m.missed)] for m in misses],
         )
 
 
 def _show(head: list[str], rows: list[list[str]]) -> None:
-    for line in table.lines(head, rows, right=range(1, 1 + len(_HEAD))):
-        click.echo(line)
+    print_table(head, rows, right=range(1, 1 + len(_HEAD)))
     click.echo()
 
 
@@ -69,10 +71,10 @@ def _cells(each: Usage) -> list[str]:
     return [
         str(each.requests),
         str(each.errors or "-"),
-        count(each.tokens.input),
-        share(each.tokens.cached_share) if each.tokens.input else "-",
-        count(each.tokens.output),
-        "-" if first is None else seconds(first),
+        format_tokens(each.tokens.input),
+        format_percent(each.tokens.cached_share) if each.tokens.input else "-",
+        format_tokens(each.tokens.output),
+        "-" if first is None else format_latency(first),
     ]
 
 

@@ -12,10 +12,10 @@ from pathlib import Path
 from cryptography import x509
 
 from codex_transform import shells
-from codex_transform.cli import places
 from codex_transform.doctor import runtime
 from codex_transform.doctor.result import Finding, Patient, fault, ok, warning
 from codex_transform.doctor.terminal import is_meant_for_us
+from codex_transform.fsutil import is_missing
 from codex_transform.launcher import ca_bundle, child_env, proxy_process
 from codex_transform.launcher.proxy_process import ProxyProcess
 
@@ -103,7 +103,7 @@ def _wrong(path: Path) -> Finding | None:
 
 def _is_there(path: Path) -> bool:
     """mitmproxy makes both files anew if the one with the key is missing."""
-    return not places.is_missing(path.with_name("mitmproxy-ca.pem"))
+    return not is_missing(path.with_name("mitmproxy-ca.pem"))
 
 
 def _load(path: Path) -> x509.Certificate:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from codex_transform import paths
 from codex_transform.doctor.result import Finding, Mark, Patient, ok, warning
 from codex_transform.doctor.terminal import another_proxy
 from codex_transform.endpoint.url import parse
@@ -32,7 +33,7 @@ def endpoint(patient: Patient) -> Iterator[Finding]:
         model=patient.model,
         timeout=_TIMEOUT,
         trusted_ca=private_ca(patient.home),
-        instructions=Instructions(patient.home / ".opencode" / "cache", known.catalog_url, override).text,
+        instructions=Instructions(paths.cache_folder(patient.home), known.catalog_url, override).text,
     )
     for step in steps:
         if not step.ok and step.name in _ON_THE_WAY and (beyond := another_proxy(patient)):

@@ -4,6 +4,7 @@ always a text to send."""
 import time
 from collections.abc import Iterator
 
+from codex_transform import paths
 from codex_transform.doctor.result import Finding, Patient, ok, warning
 from codex_transform.instructions import cache as instructions_cache
 from codex_transform.instructions.fetch import FetchError, check_root, fetch
@@ -21,7 +22,7 @@ def cache(patient: Patient) -> Iterator[Finding]:
         yield ok(name, f"your own: {known.instructions_file}")
         return
     warnings: list[str] = []
-    folder = patient.home / ".opencode" / "cache"
+    folder = paths.cache_folder(patient.home)
     entry = instructions_cache.load(folder, known.catalog_url, "main", warnings.append)
     for message in warnings:
         yield warning(name, message, "The proxy fetches them again.")

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from codex_transform import paths
 from codex_transform.opencode.config import OpenCodeConfig
 from codex_transform.settings.loader import Loaded
 
@@ -43,12 +44,12 @@ class Patient:
     @property
     def config_file(self) -> Path:
         """The file that holds the settings."""
-        return self.home / ".opencode" / "openai-codex-auth-config.json"
+        return paths.config_file(self.home)
 
     @property
     def authority(self) -> Path:
         """mitmproxy's certificate, which clients have to trust."""
-        return self.home / ".mitmproxy" / "mitmproxy-ca-cert.pem"
+        return paths.ca_certificate(self.home)
 
     @property
     def https_proxy(self) -> str:

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 from codex_transform.catalog import Resolved, resolve
 from codex_transform.inspect.items import describe
 from codex_transform.inspect.steps import FORM, ID, MOVED, OTHER, REFERENCE, ROLE, Step, steps
-from codex_transform.inspect.text import brief, count
 from codex_transform.request.fixed_fields import REASONING, REFUSED
 from codex_transform.request.input_items import message
+from codex_transform.text import format_count, one_line
 
 _LONGEST = 160
 
@@ -117,7 +117,7 @@ def _why_include(before: Any, after: Any) -> str:
     given = before if isinstance(before, list) else []
     more = [each for each in after if each not in given and each != REASONING] if isinstance(after, list) else []
     parts = [_INCLUDE] if REASONING not in given else []
-    parts += [f"From OpenCode's configuration: {brief(', '.join(map(str, more)), 80)}."] if more else []
+    parts += [f"From OpenCode's configuration: {one_line(', '.join(map(str, more)), 80)}."] if more else []
     return " ".join(parts) or "Each value stands once."
 
 
@@ -183,7 +183,7 @@ def _why_effort(unset: bool, before: Any, after: Any, resolved: Resolved) -> str
     model, wanted = resolved.model, resolved.effort if unset else before
     if model and isinstance(wanted, str) and after != wanted:
         said = "The name says" if unset else "Asked was"
-        return f"{said} {brief(wanted, 40)}; {model.slug} takes {', '.join(model.efforts)}."
+        return f"{said} {one_line(wanted, 40)}; {model.slug} takes {', '.join(model.efforts)}."
     if resolved.effort and unset:
         return "It was in the model's name."
     if not unset:
@@ -223,12 +223,12 @@ def _listed(indexes: list[int]) -> str:
     if len(indexes) == 1:
         return f"the client's input[{indexes[0]}]"
     shown = ", ".join(map(str, indexes[:5]))
-    return f"{count(len(indexes), 'item')} (the client's input {shown}{', …' if len(indexes) > 5 else ''})"
+    return f"{format_count(len(indexes), 'item')} (the client's input {shown}{', …' if len(indexes) > 5 else ''})"
 
 
 def _summed(item: Any) -> str:
     title, text, notes, _ = describe(item)
-    return ", ".join((title, *([count(len(text), "character")] if text or not notes else []), *notes))
+    return ", ".join((title, *([format_count(len(text), "character")] if text or not notes else []), *notes))
 
 
 def _input(body: Mapping[str, Any]) -> list[Any]:
@@ -247,13 +247,13 @@ def _shown(value: Any) -> str | None:
         return None
     if isinstance(value, str):
         return (
-            brief(value, _LONGEST)
+            one_line(value, _LONGEST)
             if len(value) <= _LONGEST
-            else f"{count(len(value), 'character')}: {brief(value, 40)}"
+            else f"{format_count(len(value), 'character')}: {one_line(value, 40)}"
         )
     if isinstance(value, list) and len(value) > 8:
         return f"{len(value):,} entries"
-    return brief(json.dumps(value, ensure_ascii=False), _LONGEST)
+    return one_line(json.dumps(value, ensure_ascii=False), _LONGEST)
 
 
 def _same(before: Any, after: Any) -> bool:

@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
-from codex_transform.inspect.text import brief, count, size
+from codex_transform.text import format_bytes, format_count, one_line
 
 Item = Mapping[str, Any]
 
@@ -45,7 +45,7 @@ def describe(item: Any) -> Described:
         return Described(_call(words, item), text, tuple(_results(item)), form)
     if kind == "image_generation_call":
         result = text_of(item.get("result"))
-        notes = (f"image, {size(len(result))} of base64",) if result else ("no image",)
+        notes = (f"image, {format_bytes(len(result))} of base64",) if result else ("no image",)
         return Described("image generation", text_of(item.get("revised_prompt")), notes)
     if text_of(item.get("encrypted_content")):
         return Described(_named(kind), "", (_encrypted(item),))
@@ -107,9 +107,9 @@ def _results(item: Item) -> Iterator[str]:
     if status and status != "completed":
         yield _named(status)
     if output := text_of(item.get("output")):
-        yield f"output: {count(len(output), 'character')}"
+        yield f"output: {format_count(len(output), 'character')}"
     if error := item.get("error"):
-        yield f"error: {brief(error if isinstance(error, str) else _json(error), 200)}"
+        yield f"error: {one_line(error if isinstance(error, str) else _json(error), 200)}"
     for member in ("results", "outputs"):
         if isinstance(found := item.get(member), list):
             yield f"{member}: {len(found):,}"
@@ -135,7 +135,7 @@ def _notes(parts: list[Item]) -> Iterator[str]:
         elif kind in ("input_image", "input_file", "input_audio"):
             yield _attached(kind.removeprefix("input_"), part)
         if isinstance(sources := part.get("annotations"), list) and sources:
-            yield count(len(sources), "annotation")
+            yield format_count(len(sources), "annotation")
 
 
 def _attached(what: str, part: Item) -> str:
@@ -143,20 +143,20 @@ def _attached(what: str, part: Item) -> str:
     data = text_of(part.get("file_data")) or (address if address.startswith("data:") else "")
     named = text_of(part.get("filename")) or text_of(part.get("file_id")) or ("" if data else address)
     kind = data[5:].partition(";")[0] if data.startswith("data:") else ""
-    told = [brief(each, _NAME) for each in (named, kind[:_NAME]) if each]
-    return ", ".join([what, *told, *([f"{size(len(data))} of base64"] if data else [])])
+    told = [one_line(each, _NAME) for each in (named, kind[:_NAME]) if each]
+    return ", ".join([what, *told, *([f"{format_bytes(len(data))} of base64"] if data else [])])
 
 
 def _encrypted(item: Item) -> str:
-    return f"encrypted: {count(len(text_of(item.get('encrypted_content'))), 'character')}"
+    return f"encrypted: {format_count(len(text_of(item.get('encrypted_content'))), 'character')}"
 
 
 def _titled(role: str) -> str:
-    return brief(role, _NAME)
+    return one_line(role, _NAME)
 
 
 def _named(name: str) -> str:
-    return brief(name, _NAME)
+    return one_line(name, _NAME)
 
 
 def _json(value: Any) -> str:

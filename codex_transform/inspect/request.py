@@ -13,7 +13,8 @@ from codex_transform.decoding import DecodingError, decode
 from codex_transform.inspect.changes import Change, changes, item_steps
 from codex_transform.inspect.items import Described, describe, text_of
 from codex_transform.inspect.steps import FORM, ID, ROLE
-from codex_transform.inspect.text import WIDTH, brief, count, cut, plain, pretty, section, size, table, wrapped
+from codex_transform.inspect.text import WIDTH, pretty, section, table, wrapped
+from codex_transform.text import format_bytes, format_count, one_line, sanitize, truncate
 from codex_transform.usage.record import Record, Source
 
 _FIRST, _LAST = 40, 160  # items shown of a long conversation
@@ -37,7 +38,12 @@ def render(body: bytes, record: Record | None = None, original: Mapping[str, Any
     sent = jsonio.loads_object(body)
     if sent is None:
         return "\n".join(
-            (*_outcome(record), "No request of the Responses API:", "", cut(body.decode(errors="replace"), _LONGEST))
+            (
+                *_outcome(record),
+                "No request of the Responses API:",
+                "",
+                truncate(body.decode(errors="replace"), _LONGEST),
+            )
         )
     given = _given(original)
     try:
@@ -98,22 +104,22 @@ def _summary(
     yield (
         "Model",
         [
-            brief(f"{asked} → {model}" if asked != model else model, 160),
-            f"effort {plain(effort)}" if effort else "",
-            f"verbosity {plain(verbosity)}" if verbosity else "",
+            one_line(f"{asked} → {model}" if asked != model else model, 160),
+            f"effort {sanitize(effort)}" if effort else "",
+            f"verbosity {sanitize(verbosity)}" if verbosity else "",
         ],
     )
     yield "Asked", _asked(sent.get("input"))
     instructions = text_of(sent.get("instructions"))
     yield "Instructions", list(_source(record.instructions if record else None, instructions))
-    yield "Conversation", brief(text_of(sent.get("prompt_cache_key")) or (record and record.conversation) or "", 80)
+    yield "Conversation", one_line(text_of(sent.get("prompt_cache_key")) or (record and record.conversation) or "", 80)
     given_input = sent.get("input")
     yield (
         "Size",
         [
-            count(len(given_input), "item") if isinstance(given_input, list) else "",
-            count(len(_list(sent, "tools")), "tool"),
-            size(len(body)),
+            format_count(len(given_input), "item") if isinstance(given_input, list) else "",
+            format_count(len(_list(sent, "tools")), "tool"),
+            format_bytes(len(body)),
         ],
     )
 
@@ -121,12 +127,12 @@ def _summary(
 def _asked(items: Any) -> str:
     """The last item in a line: what is new in this request, which stands last in a long conversation."""
     if isinstance(items, str):
-        return brief(items, _ASKED)
+        return one_line(items, _ASKED)
     if not isinstance(items, list) or not items:
         return ""
     title, text, notes, _ = _described(items[-1], _names(items))
     named = ", ".join((title, *notes))
-    return brief(f"{named}: {text}" if text else named, _ASKED)
+    return one_line(f"{named}: {text}" if text else named, _ASKED)
 
 
 def _names(items: list[Any]) -> dict[str, str]:
@@ -147,8 +153,8 @@ def _source(source: Source | None, instructions: str) -> Iterator[str]:
     if not instructions and not source:
         return
     if source:
-        yield _SOURCES.get(source.ref, f"Codex CLI, release {plain(source.ref)}")
-    yield count(len(instructions) or (source.chars if source else 0), "character")
+        yield _SOURCES.get(source.ref, f"Codex CLI, release {sanitize(source.ref)}")
+    yield format_count(len(instructions) or (source.chars if source else 0), "character")
     digest = sha256(instructions.encode(errors="surrogatepass")).hexdigest() if instructions else ""
     yield f"sha256 {(digest or (source.sha256 if source else ''))[:12]}"
 
@@ -162,7 +168,7 @@ def _changed(found: list[Change] | None, record: Record | None, original: Mappin
     for change in (found or ())[:_CHANGES]:
         yield from _told(change)
     if found and len(found) > _CHANGES:
-        yield f"[cut: {count(len(found) - _CHANGES, 'more change')}]"
+        yield f"[cut: {format_count(len(found) - _CHANGES, 'more change')}]"
 
 
 def _why_unknown(record: Record | None, original: Mapping[str, Any] | None) -> str:
@@ -186,7 +192,7 @@ def _tools(sent: Mapping[str, Any]) -> Iterator[str]:
         return
     names = [_tool(tool) for tool in tools[:_TOOLS]]
     more = [f"and {len(tools) - _TOOLS:,} more"] if len(tools) > _TOOLS else []
-    yield from section(count(len(tools), "tool"), wrapped(", ".join(names + more)))
+    yield from section(format_count(len(tools), "tool"), wrapped(", ".join(names + more)))
 
 
 def _tool(tool: Any) -> str:
@@ -195,8 +201,8 @@ def _tool(tool: Any) -> str:
     kind = text_of(tool.get("type"))
     name = text_of(tool.get("name")) or text_of(tool.get("server_label"))
     if not name:
-        return brief(kind or "?", 64)
-    return brief(name if kind == "function" else f"{name} ({kind})", 80)
+        return one_line(kind or "?", 64)
+    return one_line(name if kind == "function" else f"{name} ({kind})", 80)
 
 
 def _marks(given: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[int, str]:
@@ -211,13 +217,13 @@ def _marks(given: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[int, str]:
 def _conversation(sent: Mapping[str, Any], marks: Mapping[int, str]) -> Iterator[str]:
     items = sent.get("input")
     if isinstance(items, str):
-        yield from section("input", cut(items, _LONGEST).split("\n"))
+        yield from section("input", truncate(items, _LONGEST).split("\n"))
         return
     if not isinstance(items, list):
-        yield from section("body", cut(pretty(dict(sent)), _LONGEST).split("\n"))
+        yield from section("body", truncate(pretty(dict(sent)), _LONGEST).split("\n"))
         return
     legend = " (+ put in, ~ changed)" if marks else ""
-    yield from section(f"conversation: {count(len(items), 'item')}{legend}")
+    yield from section(f"conversation: {format_count(len(items), 'item')}{legend}")
     left_out = range(_FIRST, len(items) - _LAST)
     names = _names(items)
     for index, item in enumerate(items):
@@ -229,11 +235,11 @@ def _conversation(sent: Mapping[str, Any], marks: Mapping[int, str]) -> Iterator
 
 def _item(index: int, described: Described, mark: str) -> Iterator[str]:
     title, text, notes, _ = described
-    length = [count(len(text), "character")] if text or not notes else []
+    length = [format_count(len(text), "character")] if text or not notes else []
     yield from wrapped(" · ".join((title, *length, *notes)), "      ", f"{mark} [{index}] ")
     beginning = [line for line in text[:2000].split("\n") if line.strip()]
     for line in beginning[:2]:
-        yield f"      {brief(line, WIDTH - 6)}"
+        yield f"      {one_line(line, WIDTH - 6)}"
 
 
 def _member(holder: Mapping[str, Any], name: str, member: str) -> str:

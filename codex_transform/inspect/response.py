@@ -12,8 +12,9 @@ from codex_transform import jsonio
 from codex_transform.inspect.advice import advice
 from codex_transform.inspect.items import describe, text_of
 from codex_transform.inspect.parsed_body import Answer, read
-from codex_transform.inspect.text import brief, count, cut, plain, pretty, section, table, wrapped
+from codex_transform.inspect.text import pretty, section, table, wrapped
 from codex_transform.response.upstream_error import Report
+from codex_transform.text import format_count, one_line, sanitize, truncate
 from codex_transform.usage.record import Record, Tokens
 from codex_transform.usage.tokens import tokens
 
@@ -77,7 +78,7 @@ def _failure(answer: Answer, record: Record | None, status: int | None, retry_af
         [
             "THE CLIENT LEFT" if outcome == "left" else "FAILED",
             *([f"HTTP {status}"] if status and status >= 400 else []),
-            *([brief(code, 60)] if code else []),
+            *([one_line(code, 60)] if code else []),
         ]
     )
     if problem:
@@ -99,9 +100,9 @@ def _summary(answer: Answer, record: Record | None, status: int | None) -> Itera
     yield (
         "Model",
         [
-            plain(name),
-            f"effort {plain(effort)}" if effort else "",
-            f"verbosity {plain(verbosity)}" if verbosity else "",
+            sanitize(name),
+            f"effort {sanitize(effort)}" if effort else "",
+            f"verbosity {sanitize(verbosity)}" if verbosity else "",
         ],
     )
     yield "Status", [f"HTTP {status}" if status else "", _ending(answer, record)]
@@ -109,9 +110,9 @@ def _summary(answer: Answer, record: Record | None, status: int | None) -> Itera
     if record:
         yield "Time", list(_times(record))
         yield "Cache", _cache(record)
-        yield "Mended", ", ".join(_MENDED.get(name, plain(name)) for name in record.repaired)
+        yield "Mended", ", ".join(_MENDED.get(name, sanitize(name)) for name in record.repaired)
     events = record.events if record else answer.events
-    yield "Events", count(events, "event") if events else ""
+    yield "Events", format_count(events, "event") if events else ""
 
 
 def _ending(answer: Answer, record: Record | None) -> str:
@@ -120,7 +121,7 @@ def _ending(answer: Answer, record: Record | None) -> str:
     if not record and not answer.ended:
         said = "under way, or broken off"
     words = _OUTCOMES.get(said, said)
-    return plain(f"{words}: {why}" if why else words)
+    return sanitize(f"{words}: {why}" if why else words)
 
 
 def _tokens(used: Tokens | None) -> Iterator[str]:
@@ -158,12 +159,12 @@ def _output(answer: Answer) -> Iterator[str]:
         title, text, notes, form = describe(item)
         yield from section(" · ".join((title, *notes)))
         if form == "prose" and text:
-            yield from wrapped(cut(text, _LONGEST))
+            yield from wrapped(truncate(text, _LONGEST))
         elif text:
             # As it is: line breaks of code and patches mean something.
-            yield from cut(_readable(text) if form == "json" else text, _LONGEST).split("\n")
+            yield from truncate(_readable(text) if form == "json" else text, _LONGEST).split("\n")
     if answer.text.strip():
-        yield from section("body, as it came", cut(answer.text.strip(), _LONGEST).split("\n"))
+        yield from section("body, as it came", truncate(answer.text.strip(), _LONGEST).split("\n"))
     elif not answer.items and not answer.problem:
         yield from section("no output")
 

@@ -6,61 +6,22 @@ replaced; HTML needs nothing, because every page that shows the text escapes it.
 """
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
-from unicodedata import east_asian_width
+
+from codex_transform.text import display_width, sanitize
 
 WIDTH = 84
 """Columns of a line: what half of mitmweb has room for at 1440 pixels, and a console of 100 columns as well."""
 
-# C0 and C1 controls but for line feeds, other line separators, marks of writing direction (UAX 9), half surrogates.
-_UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
-_LINE_END = re.compile("\r\n?")
-
 _DEEPEST = 12  # levels of JSON that get lines of their own
-_TAB = 4
-
-
-def plain(text: str) -> str:
-    """`text` with its line breaks, and with a replacement character for everything that could garble a terminal."""
-    if "\t" in text:
-        text = text.expandtabs(_TAB)
-    if "\r" in text:
-        text = _LINE_END.sub("\n", text)
-    return _UNSAFE.sub("\ufffd", text)
-
-
-def cut(text: str, longest: int) -> str:
-    """`text`, fit to be shown; what is over `longest` characters is replaced by a line that says how much it was."""
-    if len(text) <= longest:
-        return plain(text)
-    return f"{plain(text[:longest])}\n[cut: {len(text) - longest:,} more characters]"
-
-
-def brief(text: str, longest: int) -> str:
-    """The beginning of `text` on one line."""
-    words = " ".join(plain(text[: 4 * longest]).split())
-    return words if len(words) <= longest and len(text) <= 4 * longest else f"{words[: longest - 1].rstrip()}…"
-
-
-def count(number: int, noun: str) -> str:
-    """`1 item`, `12,345 items`."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def size(number: int) -> str:
-    """A number of bytes: `512 bytes`, `12.3 kB`, `4.1 MB`."""
-    if number < 1000:
-        return count(number, "byte")
-    return f"{number / 1000:,.1f} kB" if number < 1_000_000 else f"{number / 1_000_000:,.1f} MB"
 
 
 def section(title: str, lines: Iterable[str] = ()) -> Iterator[str]:
     """A blank line, a heading, and the lines below it."""
     heading = f"── {title} "
     yield ""
-    yield heading + "─" * (WIDTH - columns(heading))
+    yield heading + "─" * (WIDTH - display_width(heading))
     yield from lines
 
 
@@ -71,8 +32,8 @@ def wrapped(text: str, indent: str = "", first: str | None = None) -> list[str]:
     """
     lines = []
     begins = indent if first is None else first
-    for line in plain(text).split("\n"):
-        while columns(line[:WIDTH]) > (room := WIDTH - len(begins)) or len(line) > room:
+    for line in sanitize(text).split("\n"):
+        while display_width(line[:WIDTH]) > (room := WIDTH - len(begins)) or len(line) > room:
             end = _end_of_line(line, room)
             lines.append(begins + line[:end].rstrip(" "))
             line, begins = line[end:].lstrip(" "), indent
@@ -81,16 +42,11 @@ def wrapped(text: str, indent: str = "", first: str | None = None) -> list[str]:
     return lines
 
 
-def columns(text: str) -> int:
-    """How many columns `text` takes: Chinese, Japanese and Korean characters take two (UAX 11)."""
-    return len(text) if text.isascii() else len(text) + sum(east_asian_width(each) in "WF" for each in text)
-
-
 def _end_of_line(text: str, room: int) -> int:
     """Where a line of so many columns ends: after a word if there is one, in the middle of one if not."""
     end = 0
     for each in text:
-        room -= columns(each)
+        room -= display_width(each)
         if room < 0:
             break
         end += 1

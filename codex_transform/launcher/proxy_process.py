@@ -20,7 +20,7 @@ from threading import Condition, Thread
 
 import click
 
-from codex_transform.cli import places
+from codex_transform import paths
 from codex_transform.launcher import pipes, ports
 from codex_transform.launcher.proxy_log import ProxyLog
 
@@ -175,14 +175,15 @@ def running(
     listen = ["--listen-host", "127.0.0.1", "--listen-port", "0", "--proxyauth", ""]
     if "--mode" not in arguments:
         listen += ["--mode", "regular"]
+    log_folder = paths.log_folder(paths.home())
     try:
-        log = ProxyLog(places.logs())
+        log = ProxyLog(log_folder)
     except OSError as error:
-        raise NoProxyError(f"No log can be written to {places.logs()}: {error.strerror or error}.") from None
+        raise NoProxyError(f"No log can be written to {log_folder}: {error.strerror or error}.") from None
     with log:
         # Of two first starts at once one may find the other's certificate in the place of its own: it starts again.
         for last in (False, True):
-            proxy = _start([*program, "-s", str(places.addon()), *listen, *arguments], log, drain_timeout)
+            proxy = _start([*program, "-s", str(paths.addon()), *listen, *arguments], log, drain_timeout)
             try:
                 proxy.wait_until_listening(web)
                 if proxy.wait_for_authority(file, host):

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import certifi
 
-from codex_transform import __version__, concurrency
+from codex_transform import __version__, concurrency, paths
 from codex_transform.catalog import Resolved
 from codex_transform.endpoint.headers import codex_headers
 from codex_transform.endpoint.url import Endpoint
@@ -230,7 +230,7 @@ def _failed(response: http.client.HTTPResponse, endpoint: Endpoint, ask: Ask) ->
 def _send(client: http.client.HTTPConnection, endpoint: Endpoint, key: str, ask: Ask) -> None:
     """One request that has a Codex request's whole form and wants next to nothing."""
     body = {"model": ask.model, "input": "Reply with: ok", "stream": True}
-    kept = ask.instructions or Instructions(Path("~/.opencode/cache").expanduser(), Settings().catalog_url).text
+    kept = ask.instructions or Instructions(paths.cache_folder(paths.home_or_none()), Settings().catalog_url).text
     done = transform(body, Context(mode=True, options_for=OpenCodeConfig().options_for, instructions=kept))
     content = dumps(done.body)
     client.putrequest("POST", endpoint.path, skip_host=True, skip_accept_encoding=True)

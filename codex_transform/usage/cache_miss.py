@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from codex_transform.jsonio import parse_request
+from codex_transform.text import format_duration, format_tokens
 from codex_transform.usage.fingerprint import Fingerprint, item_kind, items_of, take
 from codex_transform.usage.record import Tokens, Verdict
-from codex_transform.usage.tokens import count, period
 
 SMALLEST = 1024
 STEP = 128
@@ -131,7 +131,9 @@ def _closest(threads: list[_Request], now: Fingerprint) -> _Request | None:
 
 
 def _first(tokens: Tokens, whose: str) -> Verdict:
-    return Verdict(cause="first", says=f"first request of {whose}this conversation: {count(tokens.cached)} cached")
+    return Verdict(
+        cause="first", says=f"first request of {whose}this conversation: {format_tokens(tokens.cached)} cached"
+    )
 
 
 def _judge(before: _Request, now: _Request, change: _Change | None, tokens: Tokens) -> Verdict:
@@ -144,12 +146,13 @@ def _judge(before: _Request, now: _Request, change: _Change | None, tokens: Toke
         gap = now.at - before.at
         if gap > KEPT_FOR:
             return Verdict(
-                cause="idle", says=f"idle for {period(gap)}{_cost(missed)}", expected=expected, missed=missed
+                cause="idle", says=f"idle for {format_duration(gap)}{_cost(missed)}", expected=expected, missed=missed
             )
-        says = f"the endpoint had cached {count(tokens.cached)} of ~{count(expected)}, and nothing explains why"
+        cached = f"{format_tokens(tokens.cached)} of ~{format_tokens(expected)}"
+        says = f"the endpoint had cached {cached}, and nothing explains why"
         return Verdict(cause="endpoint", says=says, expected=expected, missed=missed)
     if change is None:
-        says = f"append: ~{count(expected)} expected, {count(tokens.cached)} cached"
+        says = f"append: ~{format_tokens(expected)} expected, {format_tokens(tokens.cached)} cached"
         return Verdict(cause="append", says=says, expected=expected, missed=missed)
     by = _who(before.original, now.original, change)
     says = change.what + (f" by the {by}" if by else "") + _cost(missed)
@@ -237,7 +240,7 @@ def _cacheable(prompt: int, tokens: Tokens) -> int:
 
 
 def _cost(missed: int) -> str:
-    return f": {count(missed)} not cached" if missed else ", which cost nothing"
+    return f": {format_tokens(missed)} not cached" if missed else ", which cost nothing"
 
 
 def _shown(name: str) -> str:

@@ -6,8 +6,8 @@ text.
 """
 
 from codex_transform.response.upstream_error import Report
+from codex_transform.text import format_latency, format_percent, format_tokens, one_line
 from codex_transform.usage.record import Record
-from codex_transform.usage.tokens import count, seconds, share
 
 REPAIRED = ":pencil2:"
 FAILED = ":heavy_multiplication_x:"
@@ -31,20 +31,8 @@ _CAUSES = {
     "endpoint": "unexplained",
 }
 
-_LONGEST = 300
-
 # So many tokens, or a tenth of what could have been cached, are worth a word.
 _MANY = 1024
-
-
-def plain(text: str, longest: int = _LONGEST) -> str:
-    """`text` in one line without control characters or lone surrogates, cut to so many characters."""
-    # What is cut off need not be looked at.
-    head = text[: 4 * longest]
-    if not head.isprintable():
-        head = "".join(char if char.isprintable() else " " for char in head)
-    line = " ".join(head.split())  # runs of blanks become one
-    return line if len(line) <= longest else f"{line[: longest - 1]}…"
 
 
 def marker(record: Record) -> str:
@@ -66,7 +54,7 @@ def comment(record: Record) -> str:
     """
     parts = [_model(record), *_tokens(record), _times(record), _outcome(record), _repaired(record)]
     if record.cache and _missed(record):
-        parts.append(f"cache: {plain(record.cache.says)}")
+        parts.append(f"cache: {one_line(record.cache.says)}")
     said = " · ".join(part for part in parts if part)
     return f"{MARKERS[mark]} {said}" if (mark := marker(record)) else said
 
@@ -75,7 +63,7 @@ def line(record: Record) -> str:
     """The same for the log, where a missed cache gets a word instead of a sentence."""
     asked, model = record.asked or "", _model(record)
     if record.model and not asked.rpartition("/")[2].lower().startswith(record.model.lower()):
-        model = f"{plain(asked, 80)} → {model}"
+        model = f"{one_line(asked, 80)} → {model}"
     missed = _missed(record)
     why = f": {_CAUSES.get(missed, missed)}" if missed else ""
     parts = [model, *_tokens(record, why), _times(record), _outcome(record), _repaired(record)]
@@ -84,7 +72,7 @@ def line(record: Record) -> str:
 
 def _model(record: Record) -> str:
     name = record.model or record.asked
-    return plain(" ".join(filter(None, (name, record.effort))), 80) if name else "refused"
+    return one_line(" ".join(filter(None, (name, record.effort))), 80) if name else "refused"
 
 
 def _outcome(record: Record) -> str:
@@ -92,18 +80,18 @@ def _outcome(record: Record) -> str:
         "completed": "",
         "left": "client left",
         "cut": "cut off",
-        "error": f"{record.status} {plain(record.code or '')}".rstrip(),
-        "failed": f"failed {plain(record.code or '')}".rstrip(),
+        "error": f"{record.status} {one_line(record.code or '')}".rstrip(),
+        "failed": f"failed {one_line(record.code or '')}".rstrip(),
     }.get(record.outcome, record.outcome)
-    return f"{how}: {plain(record.error)}" if record.error else how
+    return f"{how}: {one_line(record.error)}" if record.error else how
 
 
 def _tokens(record: Record, why: str = "") -> list[str]:
     tokens = record.tokens
     if tokens is None:
         return []
-    cached = f" ({share(tokens.cached_share)} cached{why})" if tokens.input else ""
-    return [f"{count(tokens.input)} in{cached}", f"{count(tokens.output)} out"]
+    cached = f" ({format_percent(tokens.cached_share)} cached{why})" if tokens.input else ""
+    return [f"{format_tokens(tokens.input)} in{cached}", f"{format_tokens(tokens.output)} out"]
 
 
 def _missed(record: Record) -> str:
@@ -115,7 +103,7 @@ def _missed(record: Record) -> str:
 
 
 def _times(record: Record) -> str:
-    return " → ".join(seconds(time) for time in (record.first_token, record.total) if time is not None)
+    return " → ".join(format_latency(time) for time in (record.first_token, record.total) if time is not None)
 
 
 def _repairs(record: Record) -> list[str]:
@@ -125,4 +113,4 @@ def _repairs(record: Record) -> list[str]:
 def _repaired(record: Record) -> str:
     """Of an answer that is one: what was mended in an error only made it readable."""
     names = _repairs(record) if record.outcome in ("completed", "incomplete") else []
-    return f"repaired: {plain(', '.join(names))}" if names else ""
+    return f"repaired: {one_line(', '.join(names))}" if names else ""

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from codex_transform.fsutil import in_home, patiently
+from codex_transform.fsutil import patiently
 from codex_transform.usage.record import Record, Tokens
 from codex_transform.usage.tokens import percentile
 
@@ -23,7 +23,6 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-FILE = Path("~/.opencode/codex-usage.sqlite")
 
 KEPT_DAYS = 400
 KEPT_CALLS = 200_000
@@ -83,7 +82,7 @@ class UsageStore:
     def __init__(
         self, path: Path, *, warn: Callable[[str], None] = logger.warning, now: Callable[[], float] = time.time
     ) -> None:
-        self.path = in_home(path)
+        self.path = path
         self._warn = warn
         self._now = now
         self._said: set[str] = set()

@@ -22,7 +22,10 @@ def test_the_list_of_commands_is_shown_without_importing_them() -> None:
     done = subprocess.run([sys.executable, "-c", says], cwd=ROOT, capture_output=True, text=True, check=True)
     for command in COMMANDS:
         assert f"\n  {command} " in done.stdout
-    assert done.stdout.splitlines()[-1] == "['codex_transform', 'codex_transform.cli', 'codex_transform.console']"
+    assert (
+        done.stdout.splitlines()[-1]
+        == "['codex_transform', 'codex_transform.cli', 'codex_transform.console', 'codex_transform.paths']"
+    )
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -107,7 +107,7 @@ def test_every_kind_of_item(item: Any, described: Described) -> None:
 
 def test_names_cannot_fill_the_page() -> None:
     item = {"type": "function_call", "name": "n" * 1000 + "\n\x1b[31m", "call_id": "c\x07", "arguments": ""}
-    assert describe(item).title == f"tool call · {'n' * 63}… · c\ufffd"
+    assert describe(item).title == f"tool call · {'n' * 63}… · c"
 
 
 members = st.sampled_from(

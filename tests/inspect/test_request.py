@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from request.test_properties import anything, contexts, requests
 
 from codex_transform.inspect.request import render
-from codex_transform.inspect.text import WIDTH, columns
+from codex_transform.inspect.text import WIDTH
 from codex_transform.jsonio import dumps, parse_request
 from codex_transform.opencode.config import ModelOptions
 from codex_transform.request import Context, transform
+from codex_transform.text import display_width
 from codex_transform.usage.record import Record, Source
 
 BODY: dict[str, Any] = {
@@ -86,7 +87,7 @@ def test_the_whole_page() -> None:
         "      [result of an earlier tool call c0]",
         "      left over",
     ]
-    assert all(columns(line) <= WIDTH for line in page)
+    assert all(display_width(line) <= WIDTH for line in page)
 
 
 @pytest.mark.parametrize(

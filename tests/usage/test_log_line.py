@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from codex_transform.text import one_line
 from codex_transform.usage import log_line
 from codex_transform.usage.record import Record, Tokens, Verdict
 
@@ -109,11 +110,11 @@ def test_a_line_fits_in_100_columns() -> None:
 
 @given(st.text(max_size=2000), st.integers(1, 100))
 def test_plain_text_is_one_printable_line(text: str, longest: int) -> None:
-    line = log_line.plain(text, longest)
+    line = one_line(text, longest)
     assert len(line) <= longest
     assert line.isprintable()
     line.encode()
-    assert log_line.plain(line, longest) == line
+    assert one_line(line, longest) == line
 
 
 @given(st.text(), st.text(), st.text(), st.sampled_from(["error", "failed", "cut", "completed"]))
@@ -125,5 +126,5 @@ def test_nobodys_words_leave_the_line(model: str, message: str, code: str, outco
 
 
 def test_what_is_printable_stays() -> None:
-    assert log_line.plain("größe → 😀\x1b[31m\n evil\ud800") == "größe → 😀 [31m evil"
-    assert log_line.plain("a" * 10, 5) == "aaaa…"
+    assert one_line("größe → 😀\x1b[31m\n evil\ud800") == "größe → 😀 [31m evil"
+    assert one_line("a" * 10, 5) == "aaaa…"

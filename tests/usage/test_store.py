@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_transform.usage import store as usage_store
+from codex_transform import paths
 from codex_transform.usage.record import Record, Tokens, Verdict
 from codex_transform.usage.store import KEPT_CALLS, KEPT_DAYS, Miss, UsageStore
 
@@ -25,8 +25,9 @@ NOW = 1_800_000_000.0
 WRITER = """
 import sys
 from pathlib import Path
-from codex_transform.record import Record
-from codex_transform.usage_store import UsageStore
+from codex_transform.usage.record import Record
+from codex_transform import paths
+from codex_transform.usage.store import UsageStore
 store = UsageStore(Path(sys.argv[1]), warn=print, now=lambda: 1_800_000_000.0)
 sys.stdin.readline()
 for number in range(int(sys.argv[2])):
@@ -308,4 +309,4 @@ def test_no_more_than_so_many_calls_are_kept(store: UsageStore, file: Path) -> N
 
 
 def test_the_usual_place_is_in_the_users_home() -> None:
-    assert UsageStore(usage_store.FILE).path == Path.home() / ".opencode" / "codex-usage.sqlite"
+    assert paths.usage_database(paths.home_or_none()) == Path.home() / ".opencode" / "codex-usage.sqlite"

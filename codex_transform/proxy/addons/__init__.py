@@ -1,5 +1,6 @@
 """All addons, put together. mitmproxy loads `addon.py` again when that file changes, so each time new ones are made."""
 
+from codex_transform import paths
 from codex_transform.proxy import patches
 from codex_transform.proxy.addons.body_retention import BodyRetention
 from codex_transform.proxy.addons.call_recorder import CallRecorder
@@ -21,7 +22,7 @@ from codex_transform.proxy.addons.request_translation import RequestTranslation
 from codex_transform.proxy.addons.response_translation import ResponseTranslation
 from codex_transform.proxy.addons.server_replay import ServerReplay
 from codex_transform.proxy.composite import CompositeAddon
-from codex_transform.usage.store import FILE, UsageStore
+from codex_transform.usage.store import UsageStore
 
 
 def build() -> list[object]:
@@ -31,7 +32,7 @@ def build() -> list[object]:
     gate = Interception(config)
     log = RequestLog(config)
     limits = ConnectTimeout(config)
-    store = UsageStore(FILE)
+    store = UsageStore(paths.usage_database(paths.home_or_none()))
     notes = CallRecorder(config, refresh, store)
     return [
         CompositeAddon(

@@ -29,6 +29,7 @@ from codex_transform.proxy.flow_annotations import flows_are_inspected, has_inte
 from codex_transform.proxy.idle_batcher import IdleBatcher
 from codex_transform.proxy.stream_function import StreamFunction
 from codex_transform.redaction import redact_key_text
+from codex_transform.text import one_line
 from codex_transform.usage import log_line
 from codex_transform.usage import tokens as usage_tokens
 from codex_transform.usage.cache_miss import Conversations
@@ -99,9 +100,9 @@ class CallRecorder:
         call = get_call(flow)
         if call and call.transformed:
             model = f"{call.transformed.body['model']} {call.transformed.effort or ''}"
-            set_comment(flow, f"{log_line.plain(model)} · …")
+            set_comment(flow, f"{one_line(model)} · …")
         elif call is None and not flow.comment and "web_columns" in ctx.options:
-            flow.comment = log_line.plain(f"{flow.request.method} {flow.request.pretty_url}")
+            flow.comment = one_line(f"{flow.request.method} {flow.request.pretty_url}")
 
     async def response(self, flow: http.HTTPFlow) -> None:
         """A call has got its answer, or an error in its place."""
@@ -211,15 +212,15 @@ def _record(finished: _FinishedCall) -> Record:
     }
     if problem := finished.problem:
         message = redact_key_text(problem.message, call.key)
-        known |= {"error": log_line.plain(message), "code": problem.code or problem.type}
+        known |= {"error": one_line(message), "code": problem.code or problem.type}
     if sent := call.transformed:
         body = sent.body
         known |= {
-            "asked": log_line.plain(sent.resolved.asked),
-            "model": log_line.plain(body["model"]),
+            "asked": one_line(sent.resolved.asked),
+            "model": one_line(body["model"]),
             "effort": sent.effort,
             "verbosity": body.get("text", {}).get("verbosity"),
-            "conversation": sent.conversation and log_line.plain(sent.conversation),
+            "conversation": sent.conversation and one_line(sent.conversation),
             "streaming": sent.streaming,
             "items": len(body["input"]),
             "tools": len(body.get("tools", ())),

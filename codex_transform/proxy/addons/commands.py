@@ -21,8 +21,8 @@ from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.instructions_refresh import InstructionsRefresh
 from codex_transform.redaction import redact
 from codex_transform.settings.loader import KNOBS
+from codex_transform.text import format_duration, format_latency, format_percent, format_table, format_tokens
 from codex_transform.usage.store import Usage, UsageStore
-from codex_transform.usage.tokens import count, period, seconds, share
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +74,10 @@ class Commands:
         """What missing the endpoint's prompt cache has cost in the last days (30), in tokens, by cause."""
         misses = self.store.misses(_days_ago(days))
         total = sum(miss.missed for miss in misses)
-        rows = [[miss.cause, str(miss.requests), count(miss.missed), share(miss.missed / total)] for miss in misses]
+        rows = [
+            [miss.cause, str(miss.requests), format_tokens(miss.missed), format_percent(miss.missed / total)]
+            for miss in misses
+        ]
         return _table("cause", ("calls", "missed", "share"), rows)
 
     def status(self) -> Data:
@@ -133,16 +136,15 @@ class Commands:
 
     def _catalogue(self) -> str:
         age = self.refresh.instructions.age()
-        checked = "never fetched" if age is None else f"checked {period(age)} ago"
+        checked = "never fetched" if age is None else f"checked {format_duration(age)} ago"
         return f"{self.config.settings.catalog_url}: {checked}"
 
     def _last_error(self) -> str:
         last = self.notes.last_error
         if last is None:
             return "none"
-        return (
-            f"{period(time.time() - last.at)} ago, {last.model or last.asked or 'no model'}: {last.status} {last.error}"
-        )
+        ago, model = format_duration(time.time() - last.at), last.model or last.asked or "no model"
+        return f"{ago} ago, {model}: {last.status} {last.error}"
 
 
 def _days_ago(days: int) -> float:
@@ -155,29 +157,25 @@ def _row(usage: Usage, kind: str = "") -> list[str]:
         f"{kind} {usage.name}".lstrip(),
         str(usage.requests),
         str(usage.errors),
-        count(tokens.input),
-        share(tokens.cached_share),
-        count(usage.missed),
-        count(tokens.output),
+        format_tokens(tokens.input),
+        format_percent(tokens.cached_share),
+        format_tokens(usage.missed),
+        format_tokens(tokens.output),
         _waited(usage.first_token_p50),
         _waited(usage.first_token_p95),
     ]
 
 
 def _waited(duration: float | None) -> str:
-    return "" if duration is None else seconds(duration)
+    return "" if duration is None else format_latency(duration)
 
 
 def _table(name: str, columns: Sequence[str], rows: Sequence[list[str]]) -> Data:
     """The table as the console shows it; goes to the log as well."""
-    import click
-
-    from codex_transform.cli.table import lines
-
     head = [name, *columns]
     # A client's words are among the cells.
     plain = [["".join(char if char.isprintable() else "�" for char in cell) for cell in cells] for cells in rows]
-    logger.info("\n%s", click.unstyle("\n".join(lines(head, plain, range(1, len(head)) if len(head) > 2 else ()))))
+    logger.info("\n%s", "\n".join(format_table(head, plain, range(1, len(head)) if len(head) > 2 else ())))
     return cast(Data, [head, *plain])
 
 

@@ -13,10 +13,9 @@ from pathlib import Path
 from mitmproxy import ctx, exceptions
 from mitmproxy.addonmanager import Loader
 
-from codex_transform import shells
+from codex_transform import paths, shells
 from codex_transform.endpoint.url import Endpoint, parse
 from codex_transform.errors import ApiError
-from codex_transform.fsutil import NO_HOME, in_home
 from codex_transform.opencode import config as opencode_config
 from codex_transform.opencode.config import OpenCodeConfig
 from codex_transform.proxy.patches.option_sources import set_by_user
@@ -46,8 +45,8 @@ class Config:
         self.endpoint: Endpoint | None = None
         self.override: str | None = None
         self.opencode = OpenCodeConfig()
-        self.home = in_home(Path("~/.opencode"))
-        self.config_file = self.home / "openai-codex-auth-config.json"
+        self.home = paths.home_or_none()
+        self.config_file = paths.config_file(self.home)
         self._environ = environ
         # It stays what it is, but may be deleted while mitmproxy runs.
         self._cwd = Path.cwd()
@@ -111,7 +110,7 @@ class Config:
         return True
 
     def _reload(self) -> None:
-        self.opencode, warnings = opencode_config.load(self._environ, self._cwd, self.home.parent)
+        self.opencode, warnings = opencode_config.load(self._environ, self._cwd, self.home)
         by_options = set_by_user(knob.option for knob in KNOBS)
         if self._key:
             by_options["codex_api_key"] = self._key
@@ -127,7 +126,7 @@ class Config:
         self._warn_once(self._warnings(loaded.sources))
 
     def _warnings(self, sources: Mapping[str, str]) -> Iterable[str]:
-        if self.home.is_relative_to(NO_HOME):
+        if self.home == paths.NO_HOME:
             yield "there is no home folder (HOME is not set): no config file is read, and nothing is kept"
         if self.endpoint and self.endpoint.exposes_key:
             origin = self.endpoint.origin

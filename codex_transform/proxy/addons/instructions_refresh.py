@@ -9,6 +9,7 @@ import logging
 import threading
 from contextlib import suppress
 
+from codex_transform import paths
 from codex_transform.instructions.store import Instructions
 from codex_transform.proxy.addons.config import Config
 
@@ -38,7 +39,7 @@ class InstructionsRefresh:
         """
         made_from = (self.config.settings.catalog_url, self.config.override)
         if self._instructions is None or made_from != self._made_from:
-            self._instructions = Instructions(self.config.home / "cache", *made_from)
+            self._instructions = Instructions(paths.cache_folder(self.config.home), *made_from)
             self._made_from = made_from
             self._wake.set()
         return self._instructions

@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 from mitmproxy import http
 
+from codex_transform import paths
 from codex_transform.jsonio import dumps, loads
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.credentials import CREDENTIAL_HEADERS
@@ -38,7 +39,7 @@ class RequestLog:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.folder = RotatingFolder(config.home / "logs" / "codex-plugin")
+        self.folder = RotatingFolder(paths.request_log_folder(config.home))
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="codex-request-log")
         self._waiting = _QueueBudget()
         self._warned: set[str] = set()
