@@ -94,7 +94,7 @@ def aliases() -> Mapping[str, str]:
 
 
 def resolve(name: str) -> Resolved:
-    """What `name` means: provider prefix, alias, effort suffix, case and spaces are all understood.
+    """Return what `name` means: provider prefix, alias, effort suffix, case and spaces are all understood.
 
     >>> resolve("openai/GPT 5.1 Codex High")[1::2]
     ('gpt-5.1-codex', 'high')
@@ -108,7 +108,7 @@ def resolve(name: str) -> Resolved:
 
 
 def clamp(effort: str, model: Model) -> str:
-    """The effort of `model` that is nearest to `effort`.
+    """Return the effort of `model` that is nearest to `effort`.
 
     Where they are not supported, `none` and `minimal` go up, and `xhigh`, `max` and `ultra` go down. A word
     that is no effort at all gives the model's default. Raises nothing.

@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 def begin(work: Callable[[], T]) -> Future[T]:
-    """Runs `work` in a thread of its own. The program may end before it does, which an executor would not allow."""
+    """Run `work` in a thread of its own. The program may end before it does, which an executor would not allow."""
     future: Future[T] = Future()
 
     def run() -> None:

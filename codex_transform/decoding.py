@@ -31,11 +31,11 @@ class Decoder(Protocol):
         """All that can be decoded with `data`. Raises DecodingError for what cannot."""
 
     def finish(self) -> None:
-        """The encoded bytes are over. Raises DecodingError when the end is missing."""
+        """Take the end of the encoded bytes. Raises DecodingError when the end is missing."""
 
 
 def decoder_for(content_encoding: str | None) -> Decoder | None:
-    """The decoder for a Content-Encoding header, None when there is nothing to undo.
+    """Return the decoder for a Content-Encoding header, None when there is nothing to undo.
 
     That for an encoding which nobody knows decodes nothing and raises DecodingError.
     """
@@ -52,7 +52,7 @@ def _decoder(name: str) -> Decoder:
 
 
 def decode(content_encoding: str | None, data: bytes) -> bytes:
-    """A whole body. Raises DecodingError."""
+    """Return a whole body. Raises DecodingError."""
     decoder = decoder_for(content_encoding)
     if decoder is None:
         return data

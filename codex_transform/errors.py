@@ -44,10 +44,10 @@ class ApiError(Exception):
         self.retry_after = retry_after
 
     def payload(self) -> dict[str, Any]:
-        """The body as OpenAI documents it: `{"error": {"message", "type", "param", "code"}}`."""
+        """Return the body as OpenAI documents it: `{"error": {"message", "type", "param", "code"}}`."""
         return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
 
 
 def bad_request(message: str, param: str | None = None, code: str | None = None) -> ApiError:
-    """A 400 that names the field at fault (`param`, in OpenAI's dotted form such as `reasoning.effort`)."""
+    """Return a 400 that names the field at fault (`param`, in OpenAI's dotted form such as `reasoning.effort`)."""
     return ApiError(400, message, param=param, code=code)

@@ -26,14 +26,14 @@ def is_missing(path: Path) -> bool:
 
 
 def make_private_folder(path: Path) -> None:
-    """Makes a folder and those above it that are missing, each with mode 0700; those that exist keep theirs."""
+    """Make a folder and those above it that are missing, each with mode 0700; those that exist keep theirs."""
     for folder in (*reversed(path.parents), path):
         if not folder.exists():
             folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Puts `data` into the file `path`, mode 0600, in one step.
+    """Put `data` into the file `path`, mode 0600, in one step.
 
     Folders that are missing are made with mode 0700; those that exist keep their mode. A symbolic link stays one:
     what it points to is replaced. Raises OSError, and then the file is what it was and nothing else is left behind.

@@ -32,7 +32,7 @@ _FULL_CHECK_LIMIT = 1 << 14  # bytes
 
 
 def parse_request(content: bytes) -> dict[str, Any]:
-    """The request body as a dictionary, fresh and free to be changed.
+    """Return the request body as a dictionary, fresh and free to be changed.
 
     Of duplicate keys the last one wins. Raises ApiError 400 for an empty body, broken JSON, invalid UTF-8, numbers
     out of range, nesting over 500 levels, and anything but an object. Numbers inside fields are looked at in small
@@ -103,7 +103,7 @@ def describe_type(value: object) -> str:
 
 
 def _parse_leniently(content: bytes, complaint: str) -> Any:
-    """What the standard library makes of JSON that pydantic_core refused with `complaint`."""
+    """Return what the standard library makes of JSON that pydantic_core refused with `complaint`."""
     try:
         return json.loads(content.decode("utf-8-sig"), parse_constant=_reject_constant)
     except UnicodeDecodeError as error:
@@ -122,7 +122,7 @@ def _reject_constant(name: str) -> Any:
 
 
 def _check_depth_and_numbers(name: str, value: Any) -> None:
-    """Raises for a field whose value would not survive `dump`. Goes level by level, so depth cannot hurt."""
+    """Raise for a field whose value would not survive `dump`. Goes level by level, so depth cannot hurt."""
     level = [value]
     for _ in range(_MAX_DEPTH):
         inner: list[Any] = []

@@ -28,7 +28,7 @@ def _hidden(key: re.Match[str]) -> str:
 
 
 def redact_key(said: bytes, key: str) -> bytes:
-    """What was said, in which the key, should it be quoted there, is as it may be shown."""
+    """Return what was said, in which the key, should it be quoted there, is as it may be shown."""
     if len(key) < _SHORTEST_KEY:
         return said
     # A client's own key may be any bytes: see `codex_headers`.
@@ -37,10 +37,10 @@ def redact_key(said: bytes, key: str) -> bytes:
 
 
 def redact_key_text(said: str, key: str) -> str:
-    """The same for a text; halves of surrogate pairs, which could not be sent on, become question marks."""
+    """Return the same for a text; halves of surrogate pairs, which could not be sent on, become question marks."""
     return redact_key(said.encode(errors="replace"), key).decode(errors="replace")
 
 
 def redact(key: str) -> str:
-    """A key as it may be shown to its owner: `sk-…abcd`; a short one not at all."""
+    """Return a key as it may be shown to its owner: `sk-…abcd`; a short one not at all."""
     return f"{key[:3]}…{key[-4:]}" if len(key) >= 16 else "…"

@@ -22,7 +22,7 @@ TRIED_MITMPROXY = "12.3"
 
 
 def installed() -> dict[str, str | None]:
-    """The versions of the packages that this Python has, None for one that is missing.
+    """Return the versions of the packages that this Python has, None for one that is missing.
 
     A standalone mitmproxy holds packages without saying their versions; what it holds is left out.
     """
@@ -64,7 +64,7 @@ _REINSTALL = "install mitmproxy and pydantic with a newer Python, such as `pipx 
 
 
 def _command(requirement: str) -> str:
-    """The command that installs a package for the very Python that this runs in."""
+    """Return the command that installs a package for the very Python that this runs in."""
     if getattr(sys, "frozen", False):
         return f"this mitmproxy is a standalone program, so install another: pipx install mitmproxy && {_INJECT}"
     installer = "" if importlib.util.find_spec("pip") else "uv pip install --python "
@@ -77,6 +77,6 @@ _INJECT = 'pipx inject mitmproxy "pydantic>=2.9,<3"'
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    """The release of a version (PEP 440) as numbers that compare as releases do."""
+    """Return the release of a version (PEP 440) as numbers that compare as releases do."""
     release = re.match(r"\d+(?:\.\d+)*", version)
     return tuple(map(int, release[0].split("."))) if release else ()

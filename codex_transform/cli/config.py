@@ -99,7 +99,7 @@ def config(
 
 
 def _uninstall(path: Path, ours: dict[str, Any], reverse: str | None, *, to_stdout: bool, yes: bool) -> None:
-    """Takes out of the file what is still as this command would write it, and says what is not."""
+    """Take out of the file what is still as this command would write it, and says what is not."""
     before = file_change.read(path)
     if file_change.is_blank(before):
         file_change.fail(f"{path} does not exist, or is empty: there is nothing to take out.")
@@ -135,7 +135,7 @@ def _tell_plugins(found: Iterable[legacy_plugin.Found]) -> None:
 
 
 def _remove_plugins(found: Iterable[legacy_plugin.Found], *, yes: bool) -> bool:
-    """Takes the plugins out of each file where that is agreed to; whether any file was written."""
+    """Take the plugins out of each file where that is agreed to; whether any file was written."""
     any_done = False
     for path, is_list in dict.fromkeys((each.file, bool(each.entry)) for each in found):
         try:
@@ -160,7 +160,7 @@ def _without_plugin(path: Path, text: str) -> str:
 
 
 def _filled(path: Path, text: str, members: dict[str, Any], reverse: str | None) -> str:
-    """The file's text with all that it lacks of the entries `members`."""
+    """Return the file's text with all that it lacks of the entries `members`."""
     try:
         if file_change.is_blank(text):
             text = render({"$schema": _SCHEMA, **provider_models.nested(members)})
@@ -185,7 +185,7 @@ def _tell_kept(path: Path, text: str, members: dict[str, Any]) -> None:
 
 
 def _names(models: str) -> list[str]:
-    """Raises ValueError where there are none: no names at all would mean all models."""
+    """Raise ValueError where there are none: no names at all would mean all models."""
     names = [name for name in models.split(",") if name.strip()]
     if not names:
         raise ValueError("there is no name in it; leave it out for all models")
@@ -193,7 +193,7 @@ def _names(models: str) -> list[str]:
 
 
 def _proxy_url(url: str) -> str:
-    """The address as OpenCode wants it."""
+    """Return the address as OpenCode wants it."""
     wrong = click.BadParameter("must be like http://127.0.0.1:8080/v1, with the /v1", param_hint="--reverse")
     try:
         parts = urlsplit(url)

@@ -63,7 +63,7 @@ def _patient(offline: bool, model: str | None, port: int) -> Patient:
 
 
 def _print(found: Iterable[tuple[str, Finding]]) -> int:
-    """Shows each finding as it comes; gives the number of faults."""
+    """Show each finding as it comes; gives the number of faults."""
     marks, arrow = (_MARKS, "→") if _can_show("✓✗→") else (_PLAIN, "->")
     counts: dict[Mark, int] = dict.fromkeys(_MARKS, 0)
     shown = ""

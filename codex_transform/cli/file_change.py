@@ -29,7 +29,7 @@ _KEY_TEXT = re.compile(r"\bsk-[\w-]{8,}")
 
 
 def apply(path: Path, before: str, after: str, *, yes: bool, ask: str = "Write this?") -> bool:
-    """Shows the difference, asks, backs up and writes; whether that was agreed to. Raises ClickException."""
+    """Show the difference, asks, backs up and writes; whether that was agreed to. Raises ClickException."""
     if before == after:
         return True
     for line in _diff(path, before, after):
@@ -47,7 +47,7 @@ def apply(path: Path, before: str, after: str, *, yes: bool, ask: str = "Write t
 
 
 def _diff(path: Path, before: str, after: str) -> Iterator[str]:
-    """A unified diff in colours, which the terminal's absence takes away again, with keys made unreadable."""
+    """Yield a unified diff in colours, which the terminal's absence takes away again, with keys made unreadable."""
     colours = {"+": "green", "-": "red", "@": "cyan"}
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), str(path), f"{path} (new)", lineterm="")
     for line in map(sanitize, lines):  # a project's file may be anybody's
@@ -58,7 +58,7 @@ def _diff(path: Path, before: str, after: str) -> Iterator[str]:
 
 
 def agreed(question: str, *, yes: bool) -> bool:
-    """The answer to a question, true with `yes`. Raises ClickException where nobody can be asked."""
+    """Return the answer to a question, true with `yes`. Raises ClickException where nobody can be asked."""
     if yes:
         return True
     if not is_interactive():
@@ -67,7 +67,7 @@ def agreed(question: str, *, yes: bool) -> bool:
 
 
 def read(path: Path) -> str:
-    """The text of a file, empty if there is none. Raises ClickException."""
+    """Return the text of a file, empty if there is none. Raises ClickException."""
     try:
         return opencode_editor.read(path)
     except ValueError as error:
@@ -75,7 +75,7 @@ def read(path: Path) -> str:
 
 
 def document(path: Path, text: str) -> Document:
-    """The object in a file's text. Raises ClickException, which names the place at fault."""
+    """Return the object in a file's text. Raises ClickException, which names the place at fault."""
     try:
         found = Document(text)
     except parser.JsonError as error:
@@ -91,5 +91,5 @@ def is_blank(text: str) -> bool:
 
 
 def fail(message: str) -> NoReturn:
-    """Ends the command. Raises ClickException."""
+    """End the command. Raises ClickException."""
     raise click.ClickException(message)

@@ -121,7 +121,7 @@ def whoami() -> None:
 
 
 def _missing(loaded: Loaded, field: str) -> str:
-    """What to do about a setting that is not there: `login` helps where nothing stands in its way."""
+    """Return what to do about a setting that is not there: `login` helps where nothing stands in its way."""
     if any(problem.setting in (None, field) and not problem.warning for problem in loaded.problems):
         return "not known before that is mended"
     return "none: run `codex-transform login`"

@@ -32,7 +32,7 @@ _NO_ENDPOINT = (
 
 
 def settle(options: Mapping[str, object] | None = None) -> Loaded:
-    """The settings in force, with an endpoint and a key among them: what is missing is asked for.
+    """Return the settings in force, with an endpoint and a key among them: what is missing is asked for.
 
     Says on the way what is wrong with the settings. Raises ClickException where there is no terminal to ask on, or
     what is missing has to be mended elsewhere.
@@ -62,7 +62,7 @@ def complain(loaded: Loaded) -> None:
 
 
 def is_interactive() -> bool:
-    """True where questions can be asked and are seen."""
+    """Return True where questions can be asked and are seen."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
@@ -95,7 +95,7 @@ def ask(
 
 
 def attempt(loaded: Loaded, answers: Mapping[str, str]) -> Step | None:
-    """Tries the endpoint with these answers, or else with what is in force, and says what comes back.
+    """Try the endpoint with these answers, or else with what is in force, and says what comes back.
 
     Gives the step that failed, None when all is well or the key is the client's own, which is not here to be tried.
     """
@@ -115,7 +115,7 @@ def attempt(loaded: Loaded, answers: Mapping[str, str]) -> Step | None:
 
 
 def checked(field: str, answer: str) -> str:
-    """The answer without blanks around it. Raises ClickException for one that will not do, saying why."""
+    """Return the answer without blanks around it. Raises ClickException for one that will not do, saying why."""
     try:
         next(knob for knob in KNOBS if knob.field == field).read(answer)
     except ValueError as error:
@@ -124,7 +124,7 @@ def checked(field: str, answer: str) -> str:
 
 
 def keep(file: Path, answers: Mapping[str, str]) -> None:
-    """Writes the answers to the config file and says so. Raises ClickException when that cannot be done."""
+    """Write the answers to the config file and says so. Raises ClickException when that cannot be done."""
     save(file, answers)
     click.secho(f"Kept in {file}, for you alone.", fg="green", err=True)
     told = load_settings()
@@ -135,7 +135,7 @@ def keep(file: Path, answers: Mapping[str, str]) -> None:
 
 
 def save(file: Path, updates: Mapping[str, str | None]) -> None:
-    """Changes the config file as `settings.save` does. Raises ClickException when that cannot be done."""
+    """Change the config file as `settings.save` does. Raises ClickException when that cannot be done."""
     try:
         loader.save(file, updates)
     except ValueError as error:
@@ -146,7 +146,7 @@ def save(file: Path, updates: Mapping[str, str | None]) -> None:
 
 
 def _answer(field: str, loaded: Loaded) -> str:
-    """The answer to a question, put again until it will do; for the URL the one in force is offered."""
+    """Return the answer to a question, put again until it will do; for the URL the one in force is offered."""
     default = loaded.settings.base_url if field == "base_url" else None
     while True:
         typed = click.prompt(_QUESTIONS[field], default=default, hide_input=field == "api_key", err=True)
@@ -161,7 +161,7 @@ def _answer(field: str, loaded: Loaded) -> str:
 
 
 def _expect_mendable(loaded: Loaded, missing: Sequence[str]) -> None:
-    """A wrong value in the file is replaced by the answer; the other sources go before the file."""
+    """Raise ClickException for a wrong value that an answer cannot replace: other sources override the file."""
     file = paths.config_file(paths.home())
     for problem in loaded.problems:
         of_file = problem.source.endswith(f" in {file}")

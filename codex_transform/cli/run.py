@@ -62,7 +62,7 @@ def run(web: bool, command: tuple[str, ...]) -> None:
 
 
 def _variables(settings: Settings, proxy: ProxyProcess, folder: Path) -> tuple[dict[str, str], list[str]]:
-    """What is set for the command alone, and what to tell about it."""
+    """Return what is set for the command alone, and what to tell about it."""
     found, notes = child_env.proxied(os.environ, proxy.url, settings.hosts)
     client, _ = opencode_config.load(os.environ, paths.cwd(), paths.home())
     parts = [

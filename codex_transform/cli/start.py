@@ -57,7 +57,7 @@ def start(web: bool, port: int, mitmproxy: tuple[str, ...]) -> None:
 
 
 def set_options(arguments: Sequence[str]) -> dict[str, str]:
-    """What `--set name=value` says among mitmproxy's arguments."""
+    """Return what `--set name=value` says among mitmproxy's arguments."""
     pairs = [value for flag, value in itertools.pairwise(arguments) if flag == "--set"]
     pairs += [each.removeprefix("--set=") for each in arguments if each.startswith("--set=")]
     return dict(pair.split("=", 1) for pair in pairs if "=" in pair)
@@ -72,7 +72,7 @@ def say_where(loaded: Loaded) -> None:
 
 
 def how_to_use(port: int, confdir: Path) -> str:
-    """What to put into the terminal in which OpenCode will run, for each kind of shell."""
+    """Return what to put into the terminal in which OpenCode will run, for each kind of shell."""
     proxy, ca = f"http://127.0.0.1:{port}", str(confdir / "mitmproxy-ca-cert.pem")
     lines = (
         f"{title}\n{assignment(shell, 'HTTPS_PROXY', proxy)}\n{assignment(shell, 'NODE_EXTRA_CA_CERTS', ca)}\n"
@@ -87,7 +87,7 @@ In the terminal where you start OpenCode, paste the two lines for your shell:
 
 
 def how_to_use_reversed(port: int) -> str:
-    """The same for reverse mode, where OpenCode talks to the proxy itself."""
+    """Return the same for reverse mode, where OpenCode talks to the proxy itself."""
     options = {"provider": {"openai": {"options": {"baseURL": f"http://127.0.0.1:{port}/v1"}}}}
     return f"""
 In your opencode.json:

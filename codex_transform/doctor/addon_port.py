@@ -18,7 +18,7 @@ _TIMEOUT = 3.0
 
 
 def is_ours(status: int, body: str) -> bool:
-    """True for the answer of the addon to that request."""
+    """Return True for the answer of the addon to that request."""
     try:
         return status == 426 and "this proxy speaks HTTP only" in json.loads(body)["error"]["message"]
     except (ValueError, KeyError, TypeError):

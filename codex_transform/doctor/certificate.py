@@ -24,7 +24,7 @@ _REVERSE = "Use reverse mode, which needs no certificate: see `codex-transform c
 
 
 def authority(patient: Patient) -> Iterator[Finding]:
-    """The certificate as it lies there."""
+    """Yield the certificate as it lies there."""
     path = patient.authority
     if found := _wrong(path):
         yield found
@@ -35,7 +35,7 @@ def authority(patient: Patient) -> Iterator[Finding]:
 
 
 def trial(patient: Patient) -> Iterator[Finding]:
-    """A proxy is started, and OpenCode's runtime sends a request through it."""
+    """Yield a proxy is started, and OpenCode's runtime sends a request through it."""
     if _wrong(patient.authority):
         yield ok(_TRUST, "not tried: the certificate has to be mended first")
         return
@@ -83,7 +83,7 @@ def _try(patient: Patient, program: Path, proxy: ProxyProcess, host: str, folder
 
 
 def _wrong(path: Path) -> Finding | None:
-    """What is wrong with a certificate that is there."""
+    """Return what is wrong with a certificate that is there."""
     if not _is_there(path):
         return None
     again = f"Delete {path.parent / 'mitmproxy-ca*'}: the proxy makes a new one. Then start OpenCode again."
@@ -107,5 +107,5 @@ def _is_there(path: Path) -> bool:
 
 
 def _load(path: Path) -> x509.Certificate:
-    """Raises OSError, ValueError."""
+    """Raise OSError, ValueError."""
     return x509.load_pem_x509_certificate(path.read_bytes())

@@ -19,7 +19,7 @@ _UPGRADE = "Run `opencode upgrade`."
 
 
 def program(patient: Patient) -> Iterator[Finding]:
-    """The program and its version."""
+    """Yield the program and its version."""
     path = runtime.find(patient.environ)
     if path is None:
         yield fault("OpenCode", "is not on the PATH", "Install it: see https://opencode.ai, or `npm i -g opencode-ai`.")
@@ -52,7 +52,7 @@ def configuration(patient: Patient) -> Iterator[Finding]:
 
 
 def models(patient: Patient) -> Iterator[Finding]:
-    """The models that it names for the provider."""
+    """Yield the models that it names for the provider."""
     names = _models(patient)
     unknown = [name for name in names if catalog.resolve(name).model is None]
     if unknown:
@@ -67,7 +67,7 @@ def models(patient: Patient) -> Iterator[Finding]:
 
 
 def plugins(patient: Patient) -> Iterator[Finding]:
-    """The plugin that this replaces, still there."""
+    """Yield the plugin that this replaces, still there."""
     found = legacy_plugin.find(patient.environ, patient.cwd, patient.home)
     for each in found:
         says = f"{each.entry or each.file.name} is still loaded ({each.file}): both at once transform a request twice"
@@ -78,7 +78,7 @@ def plugins(patient: Patient) -> Iterator[Finding]:
 
 
 def login(patient: Patient) -> Iterator[Finding]:
-    """The key that OpenCode begins with. With a ChatGPT login it talks to ChatGPT, whatever key there is."""
+    """Yield the key that OpenCode begins with. With a ChatGPT login it talks to ChatGPT, whatever key there is."""
     without_key = {**patient.environ, "OPENAI_API_KEY": ""}
     _, chatgpt = child_env.key(without_key, patient.home)
     missing, _ = child_env.key(patient.environ, patient.home)

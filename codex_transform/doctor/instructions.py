@@ -1,5 +1,7 @@
-"""Codex instructions: what is kept of them, and whether the place that they come from answers. Never a fault: there is
-always a text to send."""
+"""Codex instructions: what is kept of them, and whether the place that they come from answers.
+
+Never a fault: there is always a text to send.
+"""
 
 import time
 from collections.abc import Iterator
@@ -16,7 +18,7 @@ _MIRROR = "Nothing breaks; if that host is blocked here, set codex_catalog_url t
 
 
 def cache(patient: Patient) -> Iterator[Finding]:
-    """The instructions on disk."""
+    """Yield the instructions on disk."""
     name, known = "instructions", patient.loaded.settings
     if known.instructions_file:
         yield ok(name, f"your own: {known.instructions_file}")
@@ -37,7 +39,7 @@ def cache(patient: Patient) -> Iterator[Finding]:
 
 
 def host(patient: Patient) -> Iterator[Finding]:
-    """The place that they are fetched from."""
+    """Yield the place that they are fetched from."""
     name, root = "catalogue", patient.loaded.settings.catalog_url
     if patient.offline or patient.loaded.settings.instructions_file:
         yield ok(name, "not tried")

@@ -32,7 +32,7 @@ def mitmproxy(_patient: Patient) -> Iterator[Finding]:
 
 
 def patches(_patient: Patient) -> Iterator[Finding]:
-    """What the addon replaces in mitmproxy, and whether the names that it needs there are there."""
+    """Yield what the addon replaces in mitmproxy, and whether the names that it needs there are there."""
     missing = mitmproxy_patches.check()
     for each in missing:
         problem = f"{each}"
@@ -44,7 +44,7 @@ def patches(_patient: Patient) -> Iterator[Finding]:
 
 
 def mitmdump(patient: Patient) -> Iterator[Finding]:
-    """The program: `run` and `start` need none, but `mitmdump -s` runs the one that the terminal finds."""
+    """Yield the program: `run` and `start` need none, but `mitmdump -s` runs the one that the terminal finds."""
     own = shutil.which("mitmdump", path=sysconfig.get_path("scripts"))
     typed = shutil.which("mitmdump", path=patient.environ.get("PATH", ""))
     if typed is None:

@@ -24,13 +24,13 @@ class NoRuntimeError(Exception):
 
 
 def find(environ: Mapping[str, str]) -> Path | None:
-    """The `opencode` that the terminal finds."""
+    """Return the `opencode` that the terminal finds."""
     found = shutil.which("opencode", path=environ.get("PATH", ""))
     return Path(found) if found else None
 
 
 def version(program: Path, environ: Mapping[str, str]) -> str | None:
-    """What it says its version is; None if it does not run."""
+    """Return what it says its version is; None if it does not run."""
     try:
         said = _run(program, environ, "--version")
     except (OSError, subprocess.TimeoutExpired):
@@ -39,7 +39,7 @@ def version(program: Path, environ: Mapping[str, str]) -> str | None:
 
 
 def numbers(version: str | None) -> tuple[int, ...]:
-    """A version for comparing; empty if it is none."""
+    """Return a version for comparing; empty if it is none."""
     found = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", version or "")
     return tuple(int(part or 0) for part in found.groups()) if found else ()
 

@@ -9,7 +9,7 @@ from codex_transform.settings.loader import KNOBS, Problem
 
 
 def file(patient: Patient) -> Iterator[Finding]:
-    """The config file: readable, whole, private."""
+    """Yield the config file: readable, whole, private."""
     problems = [problem for problem in patient.loaded.problems if problem.setting is None]
     for problem in problems:
         yield _finding("config file", problem)
@@ -39,7 +39,7 @@ def values(patient: Patient) -> Iterator[Finding]:
 
 
 def base_url(patient: Patient) -> Iterator[Finding]:
-    """The base URL and where requests go."""
+    """Yield the base URL and where requests go."""
     given, source = patient.loaded.settings.base_url, patient.loaded.sources["base_url"]
     if not given:
         yield from _not_set(patient, "base URL", "base_url")
@@ -53,7 +53,7 @@ def base_url(patient: Patient) -> Iterator[Finding]:
 
 
 def api_key(patient: Patient) -> Iterator[Finding]:
-    """The key."""
+    """Yield the key."""
     known = patient.loaded.settings
     if known.forward_client_key:
         yield ok("API key", f"the client's own ({patient.loaded.sources['forward_client_key']})")
@@ -78,7 +78,7 @@ def _name(field: str) -> str:
 
 
 def _finding(name: str, problem: Problem) -> Finding:
-    """A problem's sentence ends with the mend, behind a colon."""
+    """Return a problem's sentence ends with the mend, behind a colon."""
     said = problem.message.removeprefix(f"{problem.source}: ")
     says, colon, mend = said.rpartition(": ")
     if not colon:

@@ -21,12 +21,15 @@ _AUTHORITIES = ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "C
 
 
 def is_meant_for_us(patient: Patient) -> bool:
-    """True when HTTPS_PROXY leads to our proxy, or would if it ran: OpenCode is to be started in this terminal."""
+    """Return whether HTTPS_PROXY leads to our proxy, or would if it ran: OpenCode is to be started in this terminal."""
     return _leads_here(patient) and _listener(patient) != "other"
 
 
 def another_proxy(patient: Patient) -> str:
-    """The address of a proxy that is not ours and that `run` goes through, such as a company's; "" if there is none."""
+    """Return the address of a proxy that is not ours and that `run` goes through, such as a company's.
+
+    "" if there is none.
+    """
     if _leads_here(patient) and _listener(patient) == "addon":
         return ""
     beyond, _ = child_env.upstream(patient.environ)
@@ -78,7 +81,7 @@ def authorities(patient: Patient) -> Iterator[Finding]:
 
 
 def port(patient: Patient) -> Iterator[Finding]:
-    """The port that the proxy is meant to listen on."""
+    """Yield the port that the proxy is meant to listen on."""
     name = f"port {patient.port}"
     match who_listens("127.0.0.1", patient.port):
         case "addon":
@@ -91,7 +94,7 @@ def port(patient: Patient) -> Iterator[Finding]:
 
 
 def _leads_here(patient: Patient) -> bool:
-    """True when HTTPS_PROXY names a port of this machine."""
+    """Return whether HTTPS_PROXY names a port of this machine."""
     parts = _split(patient.https_proxy)
     return parts is not None and is_loopback(parts.hostname or "")
 
@@ -173,12 +176,12 @@ def _unusable(path: Path) -> str:
 
 
 def _shown(url: str) -> str:
-    """An address without user and password."""
+    """Return an address without user and password."""
     return re.sub(r"//[^/]*@", "//", url)
 
 
 def _split(url: str) -> SplitResult | None:
-    """The parts of a proxy's address, which may lack the scheme; None if it is none."""
+    """Return the parts of a proxy's address, which may lack the scheme; None if it is none."""
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         usable = bool(parts.hostname) and parts.port != 0

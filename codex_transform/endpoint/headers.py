@@ -45,14 +45,14 @@ Field = tuple[bytes, bytes]
 
 
 def client_session(fields: Iterable[Field]) -> str | None:
-    """The session id that the client sent in a header, if it sent one."""
+    """Return the session id that the client sent in a header, if it sent one."""
     given = {name.lower(): value for name, value in fields}
     value = next((given[name] for name in _SESSION_HEADERS if given.get(name)), None)
     return None if value is None else value.decode("utf-8", "surrogateescape")
 
 
 def forwarded_request_headers(fields: Iterable[Field]) -> list[Field]:
-    """The header fields of a client's request that go to the endpoint as well."""
+    """Return the header fields of a client's request that go to the endpoint as well."""
     named = [(name.lower(), name, value) for name, value in fields]
     dropped = _DROPPED
     for lower, _, value in named:
@@ -66,7 +66,7 @@ def forwarded_request_headers(fields: Iterable[Field]) -> list[Field]:
 
 
 def codex_headers(*, authorization: str, originator: str, session: str | None, streaming: bool = True) -> list[Field]:
-    """The header fields that make a Codex request, but for Host and Content-Length.
+    """Return the header fields that make a Codex request, but for Host and Content-Length.
 
     `authorization` is the whole header value. The names are those that the Codex CLI sends to its backend (releases
     0.111 to 0.169).

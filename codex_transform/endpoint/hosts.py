@@ -13,7 +13,7 @@ class Origin(Protocol):
 
 
 def is_intercepted_host(host: str, port: int, hosts: Iterable[str], endpoint: Origin | None) -> bool:
-    """True when traffic to `host:port` may be looked at: a host of `codex_hosts`, or the endpoint itself.
+    """Return whether traffic to `host:port` may be looked at: a host of `codex_hosts`, or the endpoint itself.
 
     An entry of `hosts` is `name` (any port) or `name:port`.
     """
@@ -24,7 +24,7 @@ def is_intercepted_host(host: str, port: int, hosts: Iterable[str], endpoint: Or
 
 
 def is_loopback(host: str) -> bool:
-    """True for this machine itself: localhost (RFC 6761) and the loopback addresses."""
+    """Return True for this machine itself: localhost (RFC 6761) and the loopback addresses."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

@@ -46,12 +46,12 @@ class Endpoint:
         return self.scheme == "http" and not is_loopback(self.host)
 
     def matches(self, host: str, port: int) -> bool:
-        """True when `host` and `port` are this endpoint's own."""
+        """Return whether `host` and `port` are this endpoint's own."""
         return host.lower().rstrip(".") == self.host and port == self.port
 
 
 def parse(base_url: str) -> Endpoint:
-    """The endpoint that a base URL stands for.
+    """Return the endpoint that a base URL stands for.
 
     A URL that ends in /responses is taken as it is, one that ends in /v1 gets /responses, every other gets
     what is missing of /backend-api/codex/responses. Raises ValueError with a sentence that says what is wrong
@@ -93,7 +93,7 @@ def parse(base_url: str) -> Endpoint:
 
 
 def _to_ascii_host(host: str) -> str | None:
-    """A host as requests and certificates name it, a name in another script by its ASCII form (RFC 5890).
+    """Return a host as requests and certificates name it, a name in another script by its ASCII form (RFC 5890).
 
     None for what is no host.
     """
@@ -119,6 +119,6 @@ def _complete_path(path: str) -> str:
 
 
 def responses_subpath(path: str) -> str | None:
-    """What follows /responses in a request path: "" for itself, "/compact" below it, None if not ours."""
+    """Return what follows /responses in a request path: "" for itself, "/compact" below it, None if not ours."""
     match = _RESPONSES_PATH.fullmatch(path)
     return match["below"] if match else None

@@ -43,7 +43,10 @@ _STATUSES = {
 
 
 def advice(status: int | None, record: Record | None, problem: Report | None, retry_after: str | None = None) -> str:
-    """The sentence for a failed call: HTTP status, the call's record, what was reported, header `retry-after`."""
+    """Return the sentence for a failed call.
+
+    HTTP status, the call's record, what was reported, header `retry-after`.
+    """
     if record and record.outcome == "left":
         return "Nothing, if it was stopped on purpose; a client that gives up by itself may have a short time limit."
     said = f"{problem.code} {problem.type} {problem.message[:2000]}" if problem else ""
@@ -55,7 +58,7 @@ def advice(status: int | None, record: Record | None, problem: Report | None, re
 
 
 def _when(retry_after: str) -> str:
-    """The header in words, "" for a date or nonsense."""
+    """Return the header in words, "" for a date or nonsense."""
     if not re.fullmatch("[0-9]{1,8}", retry_after):
         return ""
     return f" The endpoint says: {_duration(int(retry_after))}."

@@ -67,7 +67,7 @@ def changes(original: Mapping[str, Any], sent: Mapping[str, Any]) -> list[Change
 
 
 def item_steps(original: Mapping[str, Any], sent: Mapping[str, Any]) -> list[Step]:
-    """The items of both bodies, paired."""
+    """Return the items of both bodies, paired."""
     instructions, tools = original.get("instructions"), original.get("tools")
     return steps(
         _input(original),
@@ -148,7 +148,7 @@ def _why_instructions(before: Any, after: Any, walked: list[Step]) -> str:
 def _members(
     name: str, before: Any, after: Any, original: Mapping[str, Any], sent: Mapping[str, Any]
 ) -> Iterator[Change]:
-    """The changes within `reasoning` or `text`."""
+    """Yield the changes within `reasoning` or `text`."""
     was, now = ({} if each is _ABSENT else each for each in (before, after))
     found = False
     for member in dict.fromkeys((*was, *now)):

@@ -26,7 +26,7 @@ class Described(NamedTuple):
 
 
 def describe(item: Any) -> Described:
-    """The words for one item of an input or output. Raises nothing."""
+    """Return the words for one item of an input or output. Raises nothing."""
     if not isinstance(item, Mapping):
         return Described("no item", _json(item), (), "json")
     kind = text_of(item.get("type")) or "message"
@@ -102,7 +102,7 @@ def _identity(item: Item) -> Iterator[str]:
 
 
 def _results(item: Item) -> Iterator[str]:
-    """What is in a call that the endpoint itself has made."""
+    """Yield what is in a call that the endpoint itself has made."""
     status = text_of(item.get("status"))
     if status and status != "completed":
         yield _named(status)
@@ -127,7 +127,7 @@ def _texts(parts: list[Item]) -> str:
 
 
 def _notes(parts: list[Item]) -> Iterator[str]:
-    """What is in a message besides text."""
+    """Yield what is in a message besides text."""
     for part in parts:
         kind = text_of(part.get("type"))
         if kind == "refusal":

@@ -46,7 +46,7 @@ class Answer(NamedTuple):
 
 
 def read(body: bytes) -> Answer:
-    """What `body` holds. Raises nothing: what cannot be read is in `text`."""
+    """Return what `body` holds. Raises nothing: what cannot be read is in `text`."""
     beginning = body[:4096].removeprefix(sse.BOM).lstrip()
     if not beginning.startswith((b"{", b"[", b"<", b'"')) and (answer := _stream(body)).events:
         return answer
@@ -104,7 +104,7 @@ def _stream(body: bytes) -> Answer:
 
 
 def _unfinished(stream: bytes) -> list[Any]:
-    """The items that a stream without its end adds up to."""
+    """Return the items that a stream without its end adds up to."""
     try:
         output: list[Any] = fold(stream + _END, AnswerStream(None, None))["output"]
     except Exception:

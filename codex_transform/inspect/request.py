@@ -30,7 +30,7 @@ _SOURCES = {
 
 
 def render(body: bytes, record: Record | None = None, original: Mapping[str, Any] | None = None) -> str:
-    """The page for the body that was sent.
+    """Return the page for the body that was sent.
 
     `original` is the client's request: its `content`, and its `headers` as pairs; None if it was not kept. Raises
     nothing: a body that is no request is shown as it is.
@@ -63,7 +63,7 @@ def render(body: bytes, record: Record | None = None, original: Mapping[str, Any
 
 
 def _given(original: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """The client's body, None if there is none that can be read."""
+    """Return the client's body, None if there is none that can be read."""
     content = original.get("content") if original else None
     if not isinstance(content, bytes) or original is None:
         return None
@@ -125,7 +125,7 @@ def _summary(
 
 
 def _asked(items: Any) -> str:
-    """The last item in a line: what is new in this request, which stands last in a long conversation."""
+    """Return the last item in a line: what is new in this request, which stands last in a long conversation."""
     if isinstance(items, str):
         return one_line(items, _ASKED)
     if not isinstance(items, list) or not items:
@@ -136,13 +136,13 @@ def _asked(items: Any) -> str:
 
 
 def _names(items: list[Any]) -> dict[str, str]:
-    """What the tools are called, by the ids of their calls."""
+    """Return what the tools are called, by the ids of their calls."""
     calls = [item for item in items if isinstance(item, dict)]
     return {text_of(item.get("call_id")): text_of(item.get("name")) for item in calls if item.get("name")}
 
 
 def _described(item: Any, names: Mapping[str, str]) -> Described:
-    """An item, where an output says which tool it is of."""
+    """Return an item, where an output says which tool it is of."""
     kind, called = (text_of(item.get("type")), text_of(item.get("call_id"))) if isinstance(item, dict) else ("", "")
     if kind.endswith("_output") and "name" not in item and (name := names.get(called)):
         item = {**item, "name": name}
@@ -206,7 +206,7 @@ def _tool(tool: Any) -> str:
 
 
 def _marks(given: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[int, str]:
-    """What is new (+) or says something else (~) than the client's, by the index of the item."""
+    """Return what is new (+) or says something else (~) than the client's, by the index of the item."""
     return {
         step.after: "+" if step.before is None else "~"
         for step in item_steps(given, sent)

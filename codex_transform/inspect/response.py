@@ -51,7 +51,7 @@ _MENDED = {
 def render(
     body: bytes, record: Record | None = None, *, status: int | None = None, retry_after: str | None = None
 ) -> str:
-    """The page for the body that a client got.
+    """Return the page for the body that a client got.
 
     `status` is the HTTP status, if there is no record, and `retry_after` the header of that name. Raises nothing.
     """

@@ -95,7 +95,7 @@ class _Walk:
         return (1, 0) if self._added(to).why != (OTHER,) else (0, 0)
 
     def _why(self, at: int, after: Any) -> tuple[str, ...] | None:
-        """What makes the client's item this one; None when no step does."""
+        """Return what makes the client's item this one; None when no step does."""
         before = self._original[at]
         if before == after:
             return ()
@@ -125,7 +125,9 @@ class _Walk:
         return Step(at, None, (PROMPT if gone else OTHER,))
 
     def _leading(self) -> dict[int, Item | None]:
-        """The leading developer messages as they are without OpenCode's prompt, by index; None for one that is gone.
+        """Return the leading developer messages as they are without OpenCode's prompt, by index.
+
+        None for one that is gone.
 
         -1 stands for the client's instructions, which go before them.
         """
@@ -146,7 +148,7 @@ class _Walk:
         return {at: item if any(item is each for each in left) else None for at, item in found.items()}
 
     def _settled(self, at: int) -> list[Any]:
-        """What `tidy` makes of an item of the client's alone: nothing of a reference, a message of an output."""
+        """Return what `tidy` makes of an item of the client's alone: nothing of a reference, a message of an output."""
         if at not in self._forms:
             item = self._original[at]
             try:
@@ -166,7 +168,7 @@ def _forms(before: Item, after: Item) -> Iterator[str]:
 
 
 def _copy(item: Item) -> Item:
-    """A copy that `prompt.remove` may change."""
+    """Return a copy that `prompt.remove` may change."""
     return {**item, "content": [dict(part) for part in item["content"]]}
 
 

@@ -18,7 +18,7 @@ _DEEPEST = 12  # levels of JSON that get lines of their own
 
 
 def section(title: str, lines: Iterable[str] = ()) -> Iterator[str]:
-    """A blank line, a heading, and the lines below it."""
+    """Yield a blank line, a heading, and the lines below it."""
     heading = f"── {title} "
     yield ""
     yield heading + "─" * (WIDTH - display_width(heading))
@@ -63,7 +63,7 @@ def table(rows: Iterable[tuple[str, Sequence[str] | str]]) -> Iterator[str]:
 
 
 def pretty(value: Any) -> str:
-    """A JSON value over several lines. A text with line breaks stands between triple quotes, as it is."""
+    """Return a JSON value over several lines. A text with line breaks stands between triple quotes, as it is."""
     try:
         return "\n".join(_pretty(value, ""))
     except RecursionError:

@@ -39,7 +39,7 @@ class Entry(BaseModel):
 
 
 def load(folder: Path, root: str, ref: str, warn: Warn) -> Entry | None:
-    """The entry for `ref` under `root`, or None. A file that is not one is deleted, and `warn` told."""
+    """Return the entry for `ref` under `root`, or None. A file that is not one is deleted, and `warn` told."""
     file = _file(folder, root, ref)
     try:
         entry = Entry.model_validate_json(file.read_bytes())

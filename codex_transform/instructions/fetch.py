@@ -45,7 +45,7 @@ class Fetched(NamedTuple):
 
 
 def check_root(root: str) -> str | None:
-    """What is wrong with `root` as the place where raw files lie, or None.
+    """Return what is wrong with `root` as the place where raw files lie, or None.
 
     The message never repeats the URL: one with user info holds a password.
     """
@@ -96,7 +96,7 @@ def fetch(url: str, etag: str | None, *, timeout: float, deadline: float) -> Fet
 
 
 def distil(body: bytes) -> dict[str, str]:
-    """The instructions in a models.json of the Codex CLI, by slug.
+    """Return the instructions in a models.json of the Codex CLI, by slug.
 
     A model's text is its `base_instructions`, or else its `model_messages.instructions_template` with the
     default personality filled in; a model that has neither is left out. Raises FetchError where the body is
@@ -165,7 +165,7 @@ def _etag_of(response: http.client.HTTPResponse) -> str | None:
 
 
 def _through_proxy(url: str) -> str:
-    """What goes before the reason of a failed connect: which proxy of the environment was asked, if one was."""
+    """Return what goes before the reason of a failed connect: which proxy of the environment was asked, if one was."""
     parts = urlsplit(url)
     proxy = urllib.request.getproxies().get(parts.scheme)
     if not proxy or urllib.request.proxy_bypass(parts.netloc):

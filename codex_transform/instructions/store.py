@@ -72,7 +72,7 @@ class Instructions:
             self._adopt_cached(ref)
 
     def text(self, resolved: Resolved, conversation: str | None) -> str:
-        """The instructions for a model, never blank. Never blocks on disk or network, never fails.
+        """Return the instructions for a model, never blank. Never blocks on disk or network, never fails.
 
         Within one `conversation` a model keeps the text it got first, so that a refresh does not undo the
         endpoint's prompt cache; None is no conversation. The most recent 10,000 are remembered.
@@ -126,7 +126,7 @@ class Instructions:
             self._refreshing.release()
 
     def _find(self, resolved: Resolved) -> tuple[str, str]:
-        """The text and its source.
+        """Return the text and its source.
 
         A model that the catalogue does not know gets what `main` holds for its very name (it may be newer
         than this program), else the bundled text. The text of a model with a similar name would be a guess:
@@ -175,7 +175,7 @@ class Instructions:
         )
 
     def _wanted(self) -> Iterator[str]:
-        """The refs to ask for.
+        """Yield the refs to ask for.
 
         What comes after `main` depends on what that held: a current model that it lacks is looked for under
         its last known tag.
@@ -206,7 +206,7 @@ class Instructions:
         return 0 <= self._now() - since < period
 
     def _ask(self, ref: str) -> Entry:
-        """The file of `ref` as the server has it now. Raises FetchError."""
+        """Return the file of `ref` as the server has it now. Raises FetchError."""
         had = self._entries.get(ref)
         # The path that worked last time goes first, and only it may be asked with its ETag.
         for path in sorted(PATHS, key=lambda path: had is None or path != had.path):

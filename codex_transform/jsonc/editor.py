@@ -27,7 +27,7 @@ class Document:
     """A JSONC text and its edits. Nothing changes it: each edit returns the new text."""
 
     def __init__(self, text: str) -> None:
-        """Raises jsonc.JsonError, with the place, if `text` is no valid JSONC."""
+        """Raise jsonc.JsonError, with the place, if `text` is no valid JSONC."""
         self.value: Any = parser.parse(text)
         self._text = text
         self._root, self._comments = tree(text)
@@ -36,7 +36,7 @@ class Document:
         self._unit = next(self._indents(), "  ")
 
     def fill(self, members: Mapping[str, Any]) -> str:
-        """The text with those of `members` that it lacks, at every depth. What is there stays, whatever it is.
+        """Return the text with those of `members` that it lacks, at every depth. What is there stays, whatever it is.
 
         Raises ValueError if the document is no object.
         """
@@ -45,7 +45,7 @@ class Document:
         return self._apply(edits)
 
     def put(self, path: tuple[str, ...], value: object) -> str:
-        """The text with `value` at `path`, whatever was there. Objects on the way are made.
+        """Return the text with `value` at `path`, whatever was there. Objects on the way are made.
 
         Raises ValueError if something on the way is no object.
         """
@@ -64,7 +64,7 @@ class Document:
         return self.fill(nested)
 
     def drop(self, paths: Iterable[Path]) -> str:
-        """The text without the members and items at `paths`. A path that leads nowhere is ignored.
+        """Return the text without the members and items at `paths`. A path that leads nowhere is ignored.
 
         Comments stay, except those inside of what is removed.
         """
@@ -111,7 +111,7 @@ class Document:
             edits += self._insertions(node, absent)
 
     def _insertions(self, node: Node, members: Mapping[str, Any]) -> list[tuple[int, int, str]]:
-        """What puts `members` behind the last entry of `node`."""
+        """Return what puts `members` behind the last entry of `node`."""
         text, last = self._text, node.entries[-1] if node.entries else None
         edits: list[tuple[int, int, str]] = []
         trailing = last is not None and last.comma >= 0
@@ -155,7 +155,7 @@ class Document:
         return inside[-1] if inside else behind
 
     def _cuts(self, node: Node, gone: list[Entry]) -> Iterator[tuple[int, int, str]]:
-        """What takes the entries `gone` out of `node`."""
+        """Yield what takes the entries `gone` out of `node`."""
         kept = [entry for entry in node.entries if entry not in gone]
         if gone and not kept and not self._comments_between(node):
             yield node.start + 1, node.end - 1, ""  # the brackets close up
@@ -208,13 +208,13 @@ class Document:
         return max(self._text.rfind("\n", 0, offset), self._text.rfind("\r", 0, offset)) + 1
 
     def _indent_at(self, offset: int) -> str:
-        """The blanks that the line of `offset` begins with."""
+        """Return the blanks that the line of `offset` begins with."""
         match = _BLANKS.match(self._text, self._line_start(offset))
         assert match is not None
         return self._text[match.start() : min(match.end(), offset)]
 
     def _indents(self) -> Iterator[str]:
-        """What each entry of the root, and then of the values in it, is indented by."""
+        """Yield what each entry of the root, and then of the values in it, is indented by."""
         nodes = [self._root]
         for node in nodes:
             base = self._indent_at(node.start)
@@ -225,7 +225,7 @@ class Document:
                 nodes.append(entry.value)
 
     def _apply(self, edits: Iterable[tuple[int, int, str]]) -> str:
-        """The text after `edits`, which do not overlap; those at the same place keep their order."""
+        """Return the text after `edits`, which do not overlap; those at the same place keep their order."""
         pieces: list[str] = []
         done = 0
         for start, end, new in sorted(edits, key=lambda edit: edit[:2]):
@@ -235,7 +235,7 @@ class Document:
 
 
 def render(value: object) -> str:
-    """A new document that holds `value`, laid out as the edits lay out what they insert, with a line end."""
+    """Return a new document that holds `value`, laid out as the edits lay out what they insert, with a line end."""
     return _render(value, "", "  ", "\n") + "\n"
 
 

@@ -36,7 +36,7 @@ class JsonError(ValueError):
 
 
 def parse(text: str, *, strict: bool = False) -> Any:
-    """The value that `text` holds. A byte order mark in front is skipped.
+    """Return the value that `text` holds. A byte order mark in front is skipped.
 
     With `strict`, comments and trailing commas are errors as well. Raises JsonError, which never quotes the text.
     """
@@ -55,7 +55,7 @@ def parse(text: str, *, strict: bool = False) -> Any:
 
 
 def kind(value: object) -> str:
-    """What a parsed value is, in words, for messages that must not show the value itself."""
+    """Return what a parsed value is, in words, for messages that must not show the value itself."""
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -43,7 +43,7 @@ class Entry:
 
 
 def tree(text: str) -> tuple[Node, list[tuple[int, int]]]:
-    """The root value, and where the comments are, in order. `text` must be JSONC that `jsonc.parse` accepts."""
+    """Return the root value, and where the comments are, in order. `text` must be JSONC that `jsonc.parse` accepts."""
     comments: list[tuple[int, int]] = []
     root: Node | None = None
     open_nodes: list[Node] = []

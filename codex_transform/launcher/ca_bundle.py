@@ -51,7 +51,7 @@ def variables(environ: Mapping[str, str], authority: str, folder: Path) -> tuple
 
 
 def _certificates(path: Path) -> Iterator[bytes]:
-    """What a file holds, or the files of a folder, which REQUESTS_CA_BUNDLE may name. Raises OSError."""
+    """Yield what a file holds, or the files of a folder, which REQUESTS_CA_BUNDLE may name. Raises OSError."""
     if path.is_dir():
         yield from (file.read_bytes() for file in sorted(path.iterdir()) if file.is_file())
     else:
@@ -59,7 +59,7 @@ def _certificates(path: Path) -> Iterator[bytes]:
 
 
 def _usual() -> Iterator[bytes]:
-    """The system's authorities, and Mozilla's, which programs bring along."""
+    """Yield the system's authorities, and Mozilla's, which programs bring along."""
     system = Path(ssl.get_default_verify_paths().cafile or "")
     for file in (system, *map(Path, _SYSTEM_FILES)):
         if file.is_file():

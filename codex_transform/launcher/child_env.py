@@ -80,7 +80,9 @@ def overruled(
 
 
 def public(hosts: Iterable[str]) -> str | None:
-    """The first of `codex_hosts` that clients go through a proxy to, with or without its port; None if there is none.
+    """Return the first of `codex_hosts` that clients go through a proxy to, with or without its port.
+
+    None if there is none.
 
     For addresses with many colons and for this machine they take none.
     """
@@ -110,8 +112,10 @@ def system_proxies() -> Mapping[str, str]:
 def upstream(
     environ: Mapping[str, str], system: Callable[[], Mapping[str, str]] = system_proxies
 ) -> tuple[Upstream, list[str]]:
-    """The proxy that the user's own HTTPS_PROXY (or ALL_PROXY) names, else the system's, if it can be used; also gives
-    warnings."""
+    """Return the proxy that the user's own HTTPS_PROXY (or ALL_PROXY) names, else the system's, if it can be used.
+
+    Also gives warnings.
+    """
     source = "HTTPS_PROXY"
     given = next(filter(None, map(environ.get, _PROXIES)), None)
     if not given:
@@ -136,7 +140,7 @@ def upstream(
 
 
 def _host(url: str) -> str:
-    """The name in an address, with or without a scheme; "" if there is none."""
+    """Return the name in an address, with or without a scheme; "" if there is none."""
     try:
         return urlsplit(url if "://" in url else f"//{url}").hostname or ""
     except ValueError:
@@ -156,7 +160,7 @@ def _port(parts: SplitResult) -> int:
 
 
 def _leaves_out(entry: str, host: str) -> bool:
-    """True when a client with this entry in its NO_PROXY would go straight to `host`, which may have a port."""
+    """Return whether a client with this entry in its NO_PROXY would go straight to `host`, which may have a port."""
     if entry == "*":
         return True
     host = host.partition(":")[0]
@@ -165,7 +169,10 @@ def _leaves_out(entry: str, host: str) -> bool:
 
 
 def _login(environ: Mapping[str, str], home: Path) -> str | None:
-    """The type of OpenCode's login for OpenAI: `api`, `oauth`; None without one. It keeps logins where XDG says."""
+    """Return the type of OpenCode's login for OpenAI: `api`, `oauth`; None without one.
+
+    It keeps logins where XDG says.
+    """
     folder = Path(environ.get("XDG_DATA_HOME") or home / ".local" / "share")
     try:
         logins = json.loads((folder / "opencode" / "auth.json").read_bytes())

@@ -39,7 +39,7 @@ class NotRunnableError(click.ClickException):
 
 
 def run(command: Sequence[str], environ: Mapping[str, str]) -> int:
-    """The exit status of a command; 128 and the signal's number for one that a signal ended, as shells have it.
+    """Return the exit status of a command; 128 and the signal's number for one that a signal ended, as shells have it.
 
     Raises NotFoundError or NotRunnableError when it cannot be started.
     """
@@ -58,8 +58,11 @@ def run(command: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _await(process: subprocess.Popen[bytes]) -> None:
-    """Waits for the end of a process, and for signals: one that comes just before this program would be put to sleep
-    by the system is seen when it wakes up, so it must not sleep until the end."""
+    """Wait for the end of a process, and for signals.
+
+    One that comes just before this program would be put to sleep by the system is seen when it wakes up, so it must not
+    sleep until the end.
+    """
     waiting = threading.Thread(target=process.wait, daemon=True)
     waiting.start()
     while waiting.is_alive():
@@ -108,7 +111,7 @@ def _signals_held() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
 
 
 def _owns_terminal() -> bool:
-    """True when the terminal's keys reach the command without help."""
+    """Return whether the terminal's keys reach the command without help."""
     if sys.platform == "win32":
         return True
     try:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 
 def is_broken(error: OSError, system: str = os.name) -> bool:
-    """True for an error that means: nobody reads any more. `system` is `os.name`.
+    """Return True for an error that means: nobody reads any more. `system` is `os.name`.
 
     Windows also gives ConnectionResetError, and EINVAL for a pipe whose other end was closed, as
     `subprocess` knows (bpo-19612, bpo-30418).
@@ -19,7 +19,7 @@ def is_broken(error: OSError, system: str = os.name) -> bool:
 
 @contextmanager
 def reader_may_be_gone() -> Iterator[None]:
-    """Passes over the errors of a pipe that nobody reads any more. Other errors are raised."""
+    """Pass over the errors of a pipe that nobody reads any more. Other errors are raised."""
     try:
         yield
     except OSError as error:

@@ -7,7 +7,7 @@ import click
 
 
 def free(port: int) -> int:
-    """The port itself if nobody listens there, a free one for 0. Raises ClickException otherwise."""
+    """Return the port itself if nobody listens there, a free one for 0. Raises ClickException otherwise."""
     with socket.socket() as probe:
         if os.name != "nt":  # as servers do: connections that ended a moment ago are no hindrance
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

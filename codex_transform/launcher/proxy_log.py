@@ -18,7 +18,7 @@ class ProxyLog:
     """A new file in `folder`. When it is full it begins anew; `last` are the last lines in any case."""
 
     def __init__(self, folder: Path, max_bytes: int = _MAX_BYTES, max_files: int = _MAX_FILES) -> None:
-        """Raises OSError when the file cannot be made."""
+        """Raise OSError when the file cannot be made."""
         make_private_folder(folder)
         for old in sorted(folder.glob("proxy-*.log"))[: 1 - max_files]:
             with suppress(OSError):  # on Windows one that another proxy has open stays
@@ -36,7 +36,7 @@ class ProxyLog:
         self._file.close()
 
     def write(self, line: str) -> None:
-        """Adds a line. A disk that is full must not keep the proxy from talking: then it is only in `last`."""
+        """Add a line. A disk that is full must not keep the proxy from talking: then it is only in `last`."""
         self.last.append(line)
         try:
             if self._file.tell() > self._max_bytes:

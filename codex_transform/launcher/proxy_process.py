@@ -48,7 +48,7 @@ class NoProxyError(click.ClickException):
 
 
 def last_words(log: ProxyLog) -> str:
-    """The end of what a proxy said, and what may help."""
+    """Return the end of what a proxy said, and what may help."""
     said = "\n".join(f"  {line}" for line in log.last)
     return f"{said}\nAll of it is in {log.path}; `codex-transform doctor` looks for the cause."
 
@@ -77,11 +77,11 @@ class ProxyProcess:
         return f"http://127.0.0.1:{self.port}"
 
     def has_ended(self) -> bool:
-        """True when it is no longer there."""
+        """Return whether it is no longer there."""
         return self._process.poll() is not None
 
     def wait_until_listening(self, web: bool) -> None:
-        """Raises NoProxyError when it ends instead or takes too long."""
+        """Raise NoProxyError when it ends instead or takes too long."""
         with self._changed:
             self._changed.wait_for(lambda: self._ended or (self.port and (self.web or not web)), _STARTS_IN)
         if self._ended:
@@ -90,7 +90,10 @@ class ProxyProcess:
             raise NoProxyError(f"The proxy did not say where it listens. {_CONFIG}", self.log)
 
     def wait_for_authority(self, file: Path, host: tuple[str, int] | None) -> bool:
-        """True once `authority` is set, with which TLS to `host` through the proxy works; False if it never does."""
+        """Return True once `authority` is set, with which TLS to `host` through the proxy works.
+
+        False if it never does.
+        """
         until, strangers = time.monotonic() + _TRUSTED_IN, 0
         while not self._ended and strangers < _STRANGERS and time.monotonic() < until:
             try:
@@ -104,7 +107,7 @@ class ProxyProcess:
         return False
 
     def _trusted(self, file: Path, host: tuple[str, int] | None) -> str | None:
-        """What is in the file, if the proxy's connections can be trusted by it.
+        """Return what is in the file, if the proxy's connections can be trusted by it.
 
         Raises SSLCertVerificationError if its certificates are somebody else's.
         """
@@ -128,7 +131,7 @@ class ProxyProcess:
             return None
 
     def stop(self) -> None:
-        """Ends it; waits for that."""
+        """End it; waits for that."""
         assert self._process.stdin is not None
         with pipes.reader_may_be_gone():
             self._process.stdin.close()
@@ -162,7 +165,7 @@ def running(
     web: bool = False,
     drain_timeout: float = 0,
 ) -> Iterator[ProxyProcess]:
-    """The proxy with the addon on a free port of this machine, until the block is left.
+    """Yield the proxy with the addon on a free port of this machine, until the block is left.
 
     `file` is where mitmproxy keeps its certificate: when the block begins the proxy's TLS to `host`, a name and a port,
     can be trusted by what was in it (`authority`). `arguments` are more of mitmproxy's, `web` has mitmweb run in the

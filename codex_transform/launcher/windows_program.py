@@ -34,8 +34,10 @@ def command_line(
 
 
 def behind_shim(shim: Path, environ: Mapping[str, str]) -> list[str] | None:
-    """Give the program that a batch file of npm or pnpm starts, with its first arguments; None if it is none of them
-    or what it names is not there."""
+    """Give the program that a batch file of npm or pnpm starts, with its first arguments.
+
+    None if it is none of them or what it names is not there.
+    """
     try:
         text = shim.read_text("utf-8", "replace")
     except OSError:
@@ -57,8 +59,11 @@ def behind_shim(shim: Path, environ: Mapping[str, str]) -> list[str] | None:
 
 
 def _through_cmd(program: str, arguments: Sequence[str], environ: Mapping[str, str]) -> str:
-    """Give the command line of a cmd.exe that runs a batch file: with its extensions, which the quoting needs, without
-    delayed expansion, which would read exclamation marks, and without the user's AutoRun."""
+    """Give the command line of a cmd.exe that runs a batch file.
+
+    With its extensions, which the quoting needs, without delayed expansion, which would read exclamation marks, and
+    without the user's AutoRun.
+    """
     if any(mark in argument for argument in arguments for mark in "\r\n\0"):
         raise ValueError(
             f"{program} is a batch file, and Windows can give it no line breaks. "

@@ -46,7 +46,7 @@ class OpenCodeConfig:
         base_url_file: str | None = None,
         files: Iterable[Path] = (),
     ) -> None:
-        """`provider` holds members of `provider.openai`, of the types that OpenCode documents."""
+        """Hold members of `provider.openai`, of the types that OpenCode documents."""
         provider = provider or {}
         self._options: Mapping[str, Any] = provider.get("options", {})
         self._models: Mapping[str, Any] = provider.get("models", {})
@@ -56,7 +56,7 @@ class OpenCodeConfig:
         self.files = tuple(files)
 
     def options_for(self, name: str) -> ModelOptions:
-        """The options for the model that a request names: variant over model over provider.
+        """Return the options for the model that a request names: variant over model over provider.
 
         `name` is a key of `provider.openai.models`, or the `id` of such an entry, or one of these with a hyphen and
         the name of one of its variants behind it. Any other name gets the provider's options.
@@ -85,7 +85,9 @@ class OpenCodeConfig:
 
 
 def load(environ: Mapping[str, str], cwd: Path, home: Path) -> tuple[OpenCodeConfig, list[str]]:
-    """What OpenCode would have as its configuration if started in `cwd`, and warnings for a person. Never raises.
+    """Return what OpenCode would have as its configuration if started in `cwd`, and warnings for a person.
+
+    Never raises.
 
     A file that cannot be used is left out, and so is each value of a wrong type. A `baseURL` of a wrong type counts
     as none at all, so that a slip in one file does not send a key to what another file names. The base URL of a file

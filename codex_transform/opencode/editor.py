@@ -19,7 +19,7 @@ _WRITABLE = "attrib -r" if os.name == "nt" else "chmod u+w"
 
 
 def target(environ: Mapping[str, str], cwd: Path, home: Path, *, project: bool = False) -> Path:
-    """The file to write: the user's own for all projects, or the one of the project that `cwd` lies in.
+    """Return the file to write: the user's own for all projects, or the one of the project that `cwd` lies in.
 
     Of `opencode.json` and `opencode.jsonc` the one that exists; of both the second, which goes before the first in
     OpenCode. A project is the git worktree around `cwd`, else `cwd` alone, and its innermost file counts.
@@ -35,7 +35,7 @@ def target(environ: Mapping[str, str], cwd: Path, home: Path, *, project: bool =
 
 
 def read(path: Path) -> str:
-    """The text of a file with its byte order mark and line ends, empty if there is no such file.
+    """Return the text of a file with its byte order mark and line ends, empty if there is no such file.
 
     Raises ValueError, whose message names the file, if it cannot be read or is no UTF-8 text.
     """
@@ -50,7 +50,7 @@ def read(path: Path) -> str:
 
 
 def write(path: Path, text: str) -> Path | None:
-    """Puts `text` into the file; the path of the backup, or None if there was no file.
+    """Put `text` into the file; the path of the backup, or None if there was no file.
 
     Raises ValueError, whose message names the file, if it cannot be written or is marked read-only; it is then what it
     was.
@@ -76,7 +76,7 @@ def write(path: Path, text: str) -> Path | None:
 
 
 def move_aside(path: Path) -> Path:
-    """Renames a file, or the link if it is one, to the name that a backup of it would have.
+    """Rename a file, or the link if it is one, to the name that a backup of it would have.
 
     Raises ValueError, whose message names the file.
     """
@@ -87,7 +87,7 @@ def move_aside(path: Path) -> Path:
 
 
 def _real(path: Path) -> Path:
-    """What a link leads to. Raises ValueError if it leads in a circle."""
+    """Return what a link leads to. Raises ValueError if it leads in a circle."""
     try:
         return path.resolve()
     except (OSError, RuntimeError):  # the latter before Python 3.13
@@ -95,7 +95,7 @@ def _real(path: Path) -> Path:
 
 
 def _beside(path: Path) -> Path:
-    """A free name beside `path` that holds the time."""
+    """Return a free name beside `path` that holds the time."""
     stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
     name, count = f"{path.name}.bak-{stamp}", 1
     while os.path.lexists(path.with_name(name)):
@@ -105,7 +105,7 @@ def _beside(path: Path) -> Path:
 
 
 def _replace(path: Path, data: bytes, mode: int | None) -> None:
-    """Puts `data` in the place of `path` in one step; without a mode, the one that new files get here."""
+    """Put `data` in the place of `path` in one step; without a mode, the one that new files get here."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     try:

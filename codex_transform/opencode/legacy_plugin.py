@@ -52,7 +52,10 @@ class Found(NamedTuple):
 
 
 def find(environ: Mapping[str, str], cwd: Path, home: Path) -> list[Found]:
-    """The plugins that OpenCode would load if started in `cwd`. Files that cannot be read or parsed hold none."""
+    """Return the plugins that OpenCode would load if started in `cwd`.
+
+    Files that cannot be read or parsed hold none.
+    """
     files = opencode_paths.paths(environ, cwd, home)
     found = [Found(file, entry) for file in dict.fromkeys(files) for _, entry in _entries(_document(file))]
     own = {files[0].parent}
@@ -65,8 +68,10 @@ def find(environ: Mapping[str, str], cwd: Path, home: Path) -> list[Found]:
 
 
 def removal(document: editor.Document) -> list[editor.Path]:
-    """What to drop from a configuration to be rid of the plugin: its entries, the list if it holds nothing else, and
-    the options for all models that came with it, where they are still as they came.
+    """Return what to drop from a configuration to be rid of the plugin.
+
+    Its entries, the list if it holds nothing else, and the options for all models that came with it, where they are
+    still as they came.
 
     Options say nothing about where they come from, so they go only together with an entry of the plugin.
     """
@@ -124,7 +129,7 @@ def _is_ours(file: Path) -> bool:
 
 
 def _text(file: Path) -> str:
-    """The beginning of an ordinary file. Raises OSError."""
+    """Return the beginning of an ordinary file. Raises OSError."""
     if not file.is_file():
         return ""
     with file.open("rb") as stream:

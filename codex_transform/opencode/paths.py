@@ -40,12 +40,15 @@ class Found(NamedTuple):
 
 
 def paths(environ: Mapping[str, str], cwd: Path, home: Path) -> list[Path]:
-    """The files that OpenCode would read if started in `cwd`, whether they exist or not; later ones win."""
+    """Return the files that OpenCode would read if started in `cwd`, whether they exist or not; later ones win."""
     return [*(path for path, _ in _user_paths(environ, cwd, home)), *_managed_paths(environ)]
 
 
 def read(environ: Mapping[str, str], cwd: Path, home: Path) -> Found:
-    """The texts of those files and of OPENCODE_CONFIG_CONTENT. Never raises: what cannot be read is a warning."""
+    """Return the texts of those files and of OPENCODE_CONFIG_CONTENT.
+
+    Never raises: what cannot be read is a warning.
+    """
     sources: list[Source] = []
     files: list[Path] = []
     warnings: list[str] = []
@@ -116,7 +119,7 @@ def _user_paths(environ: Mapping[str, str], cwd: Path, home: Path) -> Iterator[t
 
 
 def _managed_paths(environ: Mapping[str, str]) -> Iterator[Path]:
-    """The files of a machine's administrator; the variable, which OpenCode knows too, moves them for tests."""
+    """Yield the files of a machine's administrator; the variable, which OpenCode knows too, moves them for tests."""
     if sys.platform == "darwin":
         folder = Path("/Library/Application Support/opencode")
     elif sys.platform == "win32":
@@ -139,7 +142,7 @@ def _project(cwd: Path) -> list[Path]:
 
 
 def is_worktree(folder: Path) -> bool:
-    """True for the top of a git worktree."""
+    """Return True for the top of a git worktree."""
     mark = folder / ".git"
     try:
         # A folder in a clone, a file in a linked worktree; an empty folder of that name means nothing.
@@ -176,7 +179,10 @@ def _substitute(text: str, folder: Path, environ: Mapping[str, str], home: Path)
 
 
 def _content(path: Path) -> str:
-    """The text of an ordinary file: a pipe or a device would keep the proxy waiting. Raises OSError, ValueError."""
+    """Return the text of an ordinary file: a pipe or a device would keep the proxy waiting.
+
+    Raises OSError, ValueError.
+    """
     if not S_ISREG(path.stat().st_mode):
         raise ValueError("not an ordinary file")
     with path.open("rb") as file:

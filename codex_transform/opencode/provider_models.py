@@ -28,7 +28,9 @@ _MOST_OUTPUT = 128_000
 
 
 def choose(names: Iterable[str] = ()) -> tuple[Model, ...]:
-    """The models of these names, in the order of the catalogue; without names, all that have a name of their own.
+    """Return the models of these names, in the order of the catalogue.
+
+    Without names, all that have a name of their own.
 
     Names are understood as `catalog.resolve` does. Raises ValueError for a name of no known model, with those near it.
     """
@@ -44,14 +46,14 @@ def choose(names: Iterable[str] = ()) -> tuple[Model, ...]:
 
 
 def entries(models: Iterable[Model], *, legacy: bool = False) -> dict[str, Any]:
-    """The members of `provider.openai.models` for these models, by name."""
+    """Return the members of `provider.openai.models` for these models, by name."""
     if not legacy:
         return {model.slug: _modern(model) for model in models}
     return {f"{model.slug}-{effort}": _legacy(model, effort) for model in models for effort in model.efforts}
 
 
 def nested(members: Mapping[str, Any]) -> dict[str, Any]:
-    """A configuration that holds these entries and nothing else."""
+    """Return a configuration that holds these entries and nothing else."""
     whole: dict[str, Any] = dict(members)
     for name in reversed(MODELS):
         whole = {name: whole}
@@ -59,7 +61,9 @@ def nested(members: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def additions(value: Any, members: Mapping[str, Any]) -> dict[str, Any]:
-    """What to fill into the configuration `value`: these entries, but no limit or modalities where a model has some.
+    """Return what to fill into the configuration `value`.
+
+    These entries, but no limit or modalities where a model has some.
 
     Raises ValueError if the members on the way to the entries are no objects.
     """
@@ -87,7 +91,7 @@ def differing(theirs: object, ours: object, path: Path = ()) -> Iterator[tuple[P
 
 
 def written(document: Document, ours: Mapping[str, Any]) -> list[Path]:
-    """What in `document` is exactly what `ours` would put there: paths for `Document.drop`, none within another.
+    """Return what in `document` is exactly what `ours` would put there: paths for `Document.drop`, none within another.
 
     An object is among them when all that is in it is, so that no empty one stays behind; but not if somebody has
     written a comment into it.
@@ -109,7 +113,7 @@ def _written(document: Document, theirs: object, ours: object, path: Path) -> li
 
 
 def _names() -> list[str]:
-    """The models that go by their own name: an alias of the same name leads elsewhere."""
+    """Return the models that go by their own name: an alias of the same name leads elsewhere."""
     return [model.slug for model in catalog.models() if model.slug not in catalog.aliases()]
 
 

@@ -71,7 +71,7 @@ def probe(
     trusted_ca: Path | None = None,
     instructions: Callable[[Resolved, str | None], str] | None = None,
 ) -> Iterator[Step]:
-    """Tries `endpoint` with `key`, both as the settings have them. The last step is the first that failed, if any.
+    """Try `endpoint` with `key`, both as the settings have them. The last step is the first that failed, if any.
 
     The steps are `dns`, `tcp`, `tls` (https only), `key`, `stream`; `key` is left out where the answer does not tell
     whether the key is good: a web page, a fault of the server's. `timeout` is for all of them, in seconds. For the
@@ -119,13 +119,13 @@ def _steps(endpoint: Endpoint, key: str, ask: Ask, until: float) -> Iterator[Ste
 
 
 def _resolve(endpoint: Endpoint, until: float) -> list[str]:
-    """The endpoint's addresses."""
+    """Return the endpoint's addresses."""
     found = concurrency.begin(lambda: socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM))
     return list(dict.fromkeys(str(entry[4][0]) for entry in found.result(_left(until))))
 
 
 def _connect(addresses: list[str], port: int, until: float) -> socket.socket:
-    """A connection to the first address that takes one; each gets its share of the time. Raises OSError."""
+    """Return a connection to the first address that takes one; each gets its share of the time. Raises OSError."""
     failure: OSError = TimeoutError("timed out")
     for tried, address in enumerate(addresses):
         try:
@@ -147,7 +147,7 @@ def _unconnected(endpoint: Endpoint, error: OSError) -> Step:
 
 
 def _trust(trusted_ca: Path | None) -> ssl.SSLContext:
-    """What mitmproxy trusts: certifi's authorities, or only those of the option. Raises OSError."""
+    """Return what mitmproxy trusts: certifi's authorities, or only those of the option. Raises OSError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(trusted_ca or certifi.where())
     return context
@@ -169,7 +169,7 @@ def _shake_hands(connection: ssl.SSLSocket, endpoint: Endpoint, late: Event) -> 
 
 
 def _untrusted(endpoint: Endpoint, error: ssl.SSLCertVerificationError) -> Step:
-    """The step for a certificate that was refused."""
+    """Return the step for a certificate that was refused."""
     if error.verify_code == _EXPIRED:
         says, mend = f"the certificate of {endpoint.host} has expired", "Its owner must renew it. Is this clock right?"
     elif error.verify_code == _NOT_YET:
@@ -188,7 +188,7 @@ def _untrusted(endpoint: Endpoint, error: ssl.SSLCertVerificationError) -> Step:
 
 
 def _converse(connection: socket.socket, endpoint: Endpoint, key: str, ask: Ask, late: Event) -> Iterator[Step]:
-    """Sends the request and reads its answer."""
+    """Send the request and reads its answer."""
     began = time.monotonic()
     client = http.client.HTTPConnection(endpoint.host, endpoint.port)
     client.sock = connection
@@ -220,7 +220,7 @@ def _converse(connection: socket.socket, endpoint: Endpoint, key: str, ask: Ask,
 
 
 def _failed(response: http.client.HTTPResponse, endpoint: Endpoint, ask: Ask) -> Iterator[Step]:
-    """The steps for an answer whose status is none of success."""
+    """Yield the steps for an answer whose status is none of success."""
     body = response.read(_LONGEST_ERROR)
     error = from_endpoint(response.status, dict(response.getheaders()), body, endpoint=endpoint.url)
     is_page = body.lstrip().startswith(b"<") or "html" in response.headers.get("content-type", "")
@@ -243,7 +243,7 @@ def _send(client: http.client.HTTPConnection, endpoint: Endpoint, key: str, ask:
 
 
 def _rewritten(answer: AnswerStream, response: http.client.HTTPResponse) -> Iterator[bytes]:
-    """What a client would get, as it comes, up to a limit."""
+    """Yield what a client would get, as it comes, up to a limit."""
     left = _LONGEST_ANSWER
     while left > 0 and not answer.status and (piece := response.read1(_PIECE)):
         left -= len(piece)
@@ -277,7 +277,7 @@ def _left(until: float) -> float:
 
 
 def _reason(error: BaseException) -> str:
-    """What went wrong, in a few words that can be shown."""
+    """Return what went wrong, in a few words that can be shown."""
     if isinstance(error, FutureTimeoutError | TimeoutError):
         return "no answer in time"
     if isinstance(error, http.client.RemoteDisconnected | http.client.IncompleteRead):

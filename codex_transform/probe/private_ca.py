@@ -9,7 +9,7 @@ _OPTION = re.compile(r"^ssl_verify_upstream_trusted_ca:[ \t]*(['\"]?)(.+?)\1[ \t
 
 
 def private_ca(home: Path) -> Path | None:
-    """The file that mitmproxy's own configuration below `home` names for it; None if it names none."""
+    """Return the file that mitmproxy's own configuration below `home` names for it; None if it names none."""
     try:
         text = (paths.mitmproxy_folder(home) / "config.yaml").read_text("utf-8")
     except (OSError, UnicodeDecodeError):

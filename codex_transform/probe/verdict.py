@@ -38,24 +38,24 @@ class Step(NamedTuple):
 
 
 def accepted() -> Step:
-    """The endpoint took the key."""
+    """Return the endpoint took the key."""
     return Step("key", True, "accepted")
 
 
 def answered(seconds: float, beginning: bytes, asked: str) -> Step:
-    """A whole answer came; `beginning` are its first events."""
+    """Return a whole answer came; `beginning` are its first events."""
     named = _MODEL.search(beginning)
     model = named[1].decode(errors="replace") if named else asked
     return Step("stream", True, f"answered in {seconds:.1f} s, model {model}")
 
 
 def nothing_came(endpoint: Endpoint, reason: str) -> Step:
-    """The connection was there, an answer was not."""
+    """Return the connection was there, an answer was not."""
     return Step("stream", False, f"{endpoint.host} gave no whole answer: {reason}", f"Try again. {CHECK_URL}")
 
 
 def judge(error: ApiError, model: str, *, elsewhere: bool = False, started: bool = False) -> Iterator[Step]:
-    """The steps for a request that failed with `error`.
+    """Yield the steps for a request that failed with `error`.
 
     `elsewhere` says that whatever answered is no endpoint: a web page, a redirect. `started` says that an answer had
     begun, so the key has had its step.

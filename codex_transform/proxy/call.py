@@ -1,7 +1,7 @@
 """What the proxy keeps of a request that is ours, from its headers to the end of its answer.
 
 Kept beside the flow rather than in `flow.metadata`, which mitmproxy copies and writes into flow files: the weak
-mapping lets a call go with its flow. It is also what keeps keys out of flows: see `keys.py`.
+mapping lets a call go with its flow. It is also what keeps keys out of flows: see `credentials.py`.
 """
 
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from codex_transform.request import Transformed
 class Call:
     """One request that is ours.
 
-    `subpath` is the path subpath /responses ("" or e.g. "/compact"). `endpoint` and `transformed` are set once the
+    `subpath` is the path below /responses ("" or e.g. "/compact"). `endpoint` and `transformed` are set once the
     request has been rewritten. `original` is the client's body, decoded, as long as the call lasts. `error` is what
     the client is told instead of an answer, if it is. `authorization` is the header value to send, which holds a key:
     until the request has been rewritten the client's own, if that is to be forwarded, then the endpoint's, and None
@@ -45,7 +45,7 @@ class Call:
     outcome: str | None = None
 
     def set_error(self, error: ApiError) -> None:
-        """The client is told this instead of an answer, without the key that the endpoint may have quoted.
+        """Set what the client is told instead of an answer, without the key that the endpoint may have quoted.
 
         What an exception remembers of where it was raised leads to the flow, and would keep it for ever: a mapping is
         weak only as long as no value leads to its key.
@@ -74,16 +74,16 @@ _calls: WeakKeyDictionary[http.HTTPFlow, Call] = WeakKeyDictionary()
 
 
 def start_call(flow: http.HTTPFlow, subpath: str) -> Call:
-    """Marks a flow as ours."""
+    """Mark a flow as ours."""
     call = _calls[flow] = Call(subpath)
     return call
 
 
 def forget_call(flow: http.HTTPFlow) -> None:
-    """Makes a flow one that is not ours."""
+    """Make a flow one that is not ours."""
     _calls.pop(flow, None)
 
 
 def get_call(flow: http.HTTPFlow) -> Call | None:
-    """The call that a flow carries, None if the flow is not ours."""
+    """Return the call that a flow carries, None if the flow is not ours."""
     return _calls.get(flow)

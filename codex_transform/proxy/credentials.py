@@ -30,13 +30,13 @@ _HIDDEN_BYTES = _HIDDEN.encode()
 
 
 def redacted_authorization(authorization: str) -> str:
-    """The value of an Authorization header as it may be seen: `Bearer sk-…abcd`."""
+    """Return the value of an Authorization header as it may be seen: `Bearer sk-…abcd`."""
     scheme, _, key = authorization.rpartition(" ")
     return f"{scheme} {redact(key)}".lstrip()
 
 
 def hide_credentials(headers: http.Headers) -> str | None:
-    """Takes a client's credentials out of the headers, in place, leaving what may be shown.
+    """Take a client's credentials out of the headers, in place, leaving what may be shown.
 
     Gives the Authorization that was there; None if there was none, or only what an earlier call left of it.
     """
@@ -59,13 +59,13 @@ def hide_credentials(headers: http.Headers) -> str | None:
 
 
 def drop_credentials(headers: http.Headers) -> None:
-    """Removes a client's credentials, in place."""
+    """Remove a client's credentials, in place."""
     for name in CREDENTIAL_HEADERS:
         headers.pop(name, None)
 
 
 def with_credentials(request: http.Request, call: Call | None, connection: Connection) -> http.Request:
-    """What the connection is to send for the request of a flow.
+    """Return what the connection is to send for the request of a flow.
 
     That is the request itself, unless its Authorization is one that was hidden: then it is a copy that has the key,
     or, when the request does not go to the endpoint (a warning says so), no Authorization at all.
@@ -104,7 +104,7 @@ def _encode(value: str) -> bytes:
 
 
 def _targets_endpoint(call: Call, request: http.Request, connection: Connection) -> bool:
-    """True when both the request and the connection that was opened for it lead to the call's endpoint."""
+    """Return whether both the request and the connection that was opened for it lead to the call's endpoint."""
     endpoint = call.endpoint
     return (
         endpoint is not None

@@ -26,7 +26,7 @@ _CLOSE_TIMEOUT = 3.0
 
 
 def serve(name: str, arguments: Sequence[str]) -> None:
-    """Runs `mitmdump` or `mitmweb` until it is told to end. Raises SystemExit for arguments that it cannot use.
+    """Run `mitmdump` or `mitmweb` until it is told to end. Raises SystemExit for arguments that it cannot use.
 
     A client opens dozens of connections for a few calls: unless `-v` asks for all there is to know, only what goes
     wrong with them is told.

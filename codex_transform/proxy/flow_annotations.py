@@ -11,13 +11,13 @@ _DROPPED_NOTE = "bodies dropped (codex_keep_mb)"
 
 
 def has_interactive_view() -> bool:
-    """True in mitmweb and in the console, where a person sees flows as they come."""
+    """Return True in mitmweb and in the console, where a person sees flows as they come."""
     # A view without flows counts as false.
     return ctx.master.addons.get("view") is not None
 
 
 def flows_are_inspected() -> bool:
-    """True when somebody may look at a flow after its end."""
+    """Return whether somebody may look at a flow after its end."""
     return bool(has_interactive_view() or ctx.options.save_stream_file or ctx.options.hardump)
 
 

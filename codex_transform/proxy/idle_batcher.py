@@ -42,11 +42,11 @@ class IdleBatcher(Generic[T, R]):
         return len(self._items)
 
     def touch(self) -> None:
-        """Something is going on."""
+        """Note activity: batches wait for a quiet period."""
         self._last_activity = asyncio.get_running_loop().time()
 
     def submit(self, item: T, *, flush: bool = False) -> None:
-        """Puts one more aside; `flush` has all of them done as soon as the batch before them is."""
+        """Put one more aside; `flush` has all of them done as soon as the batch before them is."""
         loop = asyncio.get_running_loop()
         if not self._items:
             self._deadline = loop.time() + _MAX_DELAY
@@ -60,7 +60,7 @@ class IdleBatcher(Generic[T, R]):
             self._poll(loop)
 
     def close(self, timeout: float) -> None:
-        """Does all of it now, and waits for that as many seconds."""
+        """Do all of it now, and waits for that as many seconds."""
         if self._timer:
             self._timer.cancel()
             self._timer = None
@@ -85,12 +85,12 @@ class IdleBatcher(Generic[T, R]):
         return self._batch
 
     def _on_done(self, loop: asyncio.AbstractEventLoop, batch: Future[R]) -> None:
-        """A batch is done; runs in its thread."""
+        """Hand a batch that is done to the event loop. Runs in the batch's thread."""
         with suppress(RuntimeError):  # mitmproxy has ended
             loop.call_soon_threadsafe(self._finish, batch, loop)
 
     def _finish(self, batch: Future[R], loop: asyncio.AbstractEventLoop | None = None) -> None:
-        """A batch is done."""
+        """Hand a batch that is done to `then`, and go on with what waits."""
         if batch is not self._batch:
             return  # `close` has seen it already
         self._batch = None

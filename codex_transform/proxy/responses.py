@@ -31,7 +31,7 @@ _DROPPED_RESPONSE_HEADERS = frozenset(
 
 
 def forwarded_response_headers(headers: http.Headers | None) -> Iterable[tuple[bytes, bytes]]:
-    """The fields of an endpoint's response that a client may see: request id, rate limits and the like."""
+    """Return the fields of an endpoint's response that a client may see: request id, rate limits and the like."""
     if headers is None:
         return ()
     dropped = _DROPPED_RESPONSE_HEADERS
@@ -42,7 +42,7 @@ def forwarded_response_headers(headers: http.Headers | None) -> Iterable[tuple[b
 
 
 def error_response(problem: ApiError, upstream: http.Headers | None = None) -> http.Response:
-    """An error in OpenAI's shape; `upstream` are the headers of the endpoint's response, if there was one."""
+    """Return an error in OpenAI's shape; `upstream` are the headers of the endpoint's response, if there was one."""
     response = json_response(problem.status, dumps(problem.payload()), upstream)
     response.headers.pop("retry-after", None)
     if problem.retry_after is not None:
@@ -51,14 +51,14 @@ def error_response(problem: ApiError, upstream: http.Headers | None = None) -> h
 
 
 def json_response(status: int, body: bytes, upstream: http.Headers | None = None) -> http.Response:
-    """A whole JSON body."""
+    """Return a whole JSON body."""
     headers = http.Headers(forwarded_response_headers(upstream))
     headers["content-type"] = "application/json"
     return http.Response.make(status, body, headers)
 
 
 def event_stream_response(flow: http.HTTPFlow) -> http.Response:
-    """The head of a stream of server-sent events, in place of the head that the endpoint sent.
+    """Return the head of a stream of server-sent events, in place of the head that the endpoint sent.
 
     A response of its own: what the endpoint said about its connection must go on holding for that connection, and
     must not hold for the client's.

@@ -33,7 +33,7 @@ class RotatingFolder:
         self._until_recount = 0
 
     def write(self, moment: datetime, name: str, data: bytes) -> None:
-        """Writes a file for its owner alone, named by the moment and `name`; removes old ones to make room for it.
+        """Write a file for its owner alone, named by the moment and `name`; removes old ones to make room for it.
 
         Raises OSError, also when the file alone would be more than the folder may hold.
         """

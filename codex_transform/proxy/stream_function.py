@@ -46,7 +46,7 @@ class StreamFunction:
         return None if self._kept is None else b"".join(self._kept)
 
     def prefetch(self, data: bytes) -> bool:
-        """Takes a piece (b"" for the end) before the head has left; True when there is something to send.
+        """Take a piece (b"" for the end) before the head has left; True when there is something to send.
 
         What there is to send comes from the next call of the stream function, for the same piece. Raises ApiError
         when the answer is over and is none.
@@ -55,7 +55,7 @@ class StreamFunction:
         return bool(self._prefetched)
 
     def abort(self, reason: str) -> None:
-        """The endpoint's connection failed: the next call of the stream function gives what closes the stream.
+        """Close the stream, whose connection failed, with the next call of the stream function.
 
         Raises ApiError when nothing has been sent yet.
         """

@@ -52,7 +52,7 @@ class Transformed:
 
 
 def transform(body: dict[str, Any], context: Context) -> Transformed:
-    """Makes a Codex request of `body`, which is changed in place: give it what `parse_request` returned.
+    """Make a Codex request of `body`, which is changed in place: give it what `parse_request` returned.
 
     Raises ApiError 400, naming the field, for a body that cannot be one.
     """

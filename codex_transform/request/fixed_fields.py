@@ -32,7 +32,7 @@ _STREAMED = ("store", "stream", "include")
 
 
 def fix(body: dict[str, Any], include: Iterable[str], *, compact: bool) -> None:
-    """Sets `store`, `stream` and `include`; a compact request has none of them.
+    """Set `store`, `stream` and `include`; a compact request has none of them.
 
     `include` are values to add to the client's own; each stands once, in the order in which it was first named.
     """
@@ -46,7 +46,7 @@ def fix(body: dict[str, Any], include: Iterable[str], *, compact: bool) -> None:
 
 
 def drop(body: dict[str, Any], model: Model | None) -> None:
-    """Takes out what the endpoint would refuse. `service_tier` stays if the catalogue lists it for the model."""
+    """Take out what the endpoint would refuse. `service_tier` stays if the catalogue lists it for the model."""
     for name in REFUSED:
         body.pop(name, None)
     if "service_tier" in body and (model is None or body["service_tier"] not in model.service_tiers):

@@ -14,12 +14,12 @@ from codex_transform.request.orphan_outputs import adopt, unanswered
 
 
 def message(role: str, text: str) -> dict[str, Any]:
-    """A message with one part of text, in full form."""
+    """Return a message with one part of text, in full form."""
     return {"type": "message", "role": role, "content": [{"type": _text_type(role), "text": text}]}
 
 
 def tidy(given: str | list[Any]) -> list[dict[str, Any]]:
-    """The items to send for what the client gave as `input`. A list is changed in place, and its items too.
+    """Return the items to send for what the client gave as `input`. A list is changed in place, and its items too.
 
     Messages get a type and a list of parts, and the role `system` becomes `developer`, for the Codex backend has no
     system messages. Ids and item references go: they point into a store that is not used. An output without its
@@ -59,7 +59,7 @@ def tidy(given: str | list[Any]) -> list[dict[str, Any]]:
 
 
 def _is_reference(item: dict[str, Any]) -> bool:
-    """An item reference may leave out its type, so that only an id is left (API reference, "Item reference")."""
+    """Return an item reference may leave out its type, so that only an id is left (API reference, "Item reference")."""
     return type(item.get("id")) is str and item.keys() <= {"id", "type"}
 
 

@@ -44,7 +44,7 @@ _LONGEST = 32_768
 
 
 def remove(items: list[dict[str, Any]]) -> None:
-    """Removes OpenCode's prompt from the leading developer messages, which must be in full form.
+    """Remove OpenCode's prompt from the leading developer messages, which must be in full form.
 
     A prompt without a mark in the same text goes only if the text right after it begins with a mark. Works from the
     last leading message to the first, so that doing it again changes nothing.

@@ -16,7 +16,7 @@ _TEXTS = ("input_text", "output_text", "text")
 
 
 def unanswered(call_ids: Mapping[str, list[str | None]]) -> dict[str, set[str | None]]:
-    """The call ids, by item type, of outputs without a call, given the call ids of all items by their type."""
+    """Return the call ids, by item type, of outputs without a call, given the call ids of all items by their type."""
     found: dict[str, set[str | None]] = {}
     for kind, ids in call_ids.items():
         if not kind.endswith("_output"):
@@ -34,7 +34,7 @@ def unanswered(call_ids: Mapping[str, list[str | None]]) -> dict[str, set[str | 
 
 
 def adopt(item: Mapping[str, Any]) -> str:
-    """The text of an output, with a line before it that says what it is; over 16,000 characters it is cut."""
+    """Return the text of an output, with a line before it that says what it is; over 16,000 characters it is cut."""
     name = item.get("name")
     whose = " ".join(each for each in (name, item.get("call_id")) if type(each) is str)
     text = _text(item.get("output"))

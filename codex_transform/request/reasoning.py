@@ -26,7 +26,7 @@ _SUMMARIES = {
 def settle_reasoning(
     body: dict[str, Any], resolved: Resolved, options: ModelOptions, *, made_for_codex: bool
 ) -> str | None:
-    """Sets `reasoning` and returns the effort. Its other members stay.
+    """Set `reasoning` and returns the effort. Its other members stay.
 
     `made_for_codex` means that the body already has a Codex request's form; then an absent summary is on purpose.
     Raises ApiError 400 for an effort or summary that does not exist, if the model is known.
@@ -47,7 +47,7 @@ def settle_reasoning(
 
 
 def settle_verbosity(body: dict[str, Any], model: Model | None, options: ModelOptions) -> None:
-    """Sets `text.verbosity`, or takes it out for a model without it. The rest of `text` stays."""
+    """Set `text.verbosity`, or takes it out for a model without it. The rest of `text` stays."""
     text: dict[str, Any] = body.get("text", {})
     verbosity = text.get("verbosity") or options.verbosity
     if model:

@@ -39,7 +39,7 @@ class _Offer(NamedTuple):
 
 
 def bridge(tools: Sequence[Mapping[str, Any]], codex_mode: bool) -> str | None:
-    """The note for these `tools`, or None if there are none.
+    """Return the note for these `tools`, or None if there are none.
 
     With `codex_mode` it stands in for the tool part of OpenCode's own prompt, which is gone; without, it is a short
     correction beside that prompt. Raises nothing: what a tool does not say is left out.
@@ -70,7 +70,10 @@ def _read(tools: Sequence[Mapping[str, Any]]) -> _Offer:
 
 
 def _names(tool: Mapping[str, Any]) -> Iterator[str]:
-    """What a tool is called. One that the endpoint itself runs may have no name but its type, such as web_search."""
+    """Yield what a tool is called.
+
+    One that the endpoint itself runs may have no name but its type, such as web_search.
+    """
     kind, members = tool.get("type"), tool.get("tools")
     unnamed = None if kind in ("function", "custom", "namespace") else kind
     for name in (tool.get("name"), tool.get("server_label"), unnamed):

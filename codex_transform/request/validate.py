@@ -28,7 +28,7 @@ _ELEMENTS: tuple[tuple[str, type], ...] = (("include", str), ("tools", dict))
 
 
 def validate(body: dict[str, Any]) -> None:
-    """Raises ApiError 400, naming the field, for a body that no step could work on. Takes out nulls."""
+    """Raise ApiError 400, naming the field, for a body that no step could work on. Takes out nulls."""
     model = body.get("model")
     if model is None:
         raise bad_request("`model` is missing: name the model to use", "model")

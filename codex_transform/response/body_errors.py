@@ -19,7 +19,7 @@ _LONGEST_QUOTE = 200
 
 
 def response_of(body: bytes) -> dict[str, Any]:
-    """The response object in a JSON body.
+    """Return the response object in a JSON body.
 
     Raises ApiError for an error, with the status that belongs to it, and 502 for anything else.
     """
@@ -45,7 +45,7 @@ def response_of(body: bytes) -> dict[str, Any]:
 
 
 def json_of(body: bytes, content_encoding: str | None) -> bytes:
-    """The JSON in the body of an answer that is passed on as it is. Raises ApiError 502 for anything else."""
+    """Return the JSON in the body of an answer that is passed on as it is. Raises ApiError 502 for anything else."""
     try:
         content = decode(content_encoding, body)
     except DecodingError as error:
@@ -61,12 +61,12 @@ def json_of(body: bytes, content_encoding: str | None) -> bytes:
 
 
 def page() -> ApiError:
-    """The error for a web page in place of an answer."""
+    """Return the error for a web page in place of an answer."""
     return no_answer("a web page: codex_base_url may lead to a website or a login wall")
 
 
 def text(beginning: bytes) -> ApiError:
-    """The error for a text in place of an answer."""
+    """Return the error for a text in place of an answer."""
     shown = "".join(char if char.isprintable() else " " for char in beginning.decode(errors="replace"))
     words = redact_secrets(" ".join(shown.split()))
     quote = words if len(words) <= _LONGEST_QUOTE else words[:_LONGEST_QUOTE] + "…"
@@ -74,7 +74,7 @@ def text(beginning: bytes) -> ApiError:
 
 
 def empty() -> ApiError:
-    """The error for no answer at all."""
+    """Return the error for no answer at all."""
     return ApiError(
         502,
         "The endpoint sent an empty answer. Try again; if it happens every time, check codex_base_url.",
@@ -83,15 +83,15 @@ def empty() -> ApiError:
 
 
 def no_answer(what: str) -> ApiError:
-    """The error for something in place of an answer."""
+    """Return the error for something in place of an answer."""
     return ApiError(502, f"The endpoint answered with {what}.", code="not_an_answer")
 
 
 def too_long() -> ApiError:
-    """The error for an answer that would never fit."""
+    """Return the error for an answer that would never fit."""
     return ApiError(502, f"The endpoint's answer is longer than {LONGEST // 1_000_000} MB.", code="answer_too_long")
 
 
 def cut_off(message: str) -> ApiError:
-    """The error for an answer that ended before any of it could be used."""
+    """Return the error for an answer that ended before any of it could be used."""
     return ApiError(502, message, code=CUT_OFF)

@@ -61,7 +61,7 @@ def knows_nothing(event: bytes) -> bool:  # noqa: ARG001
 
 
 def learn(block: bytes, members: Iterable[bytes]) -> Shape | None:
-    """The shape of a delta, None if it does not come in runs.
+    """Return the shape of a delta, None if it does not come in runs.
 
     It has all of `members`, each as `"name":`; they must include `type`.
     """

@@ -57,13 +57,13 @@ class Repairer:
         self._next_number = 0
 
     def end(self, how: str) -> None:
-        """The answer has ended: nothing of it is needed any more."""
+        """Forget everything: the response has ended."""
         self.ended = how
         self._items = Items(0)
         self._created = b""
 
     def keep(self, kind: str, block: bytes) -> None:
-        """An event of this type is passed on as `block`: keeps what later ones may need of it."""
+        """Remember what later events may need of `block`, an event of this type that is forwarded."""
         action = rule_for(kind).action
         if action is Action.ADDED:
             self._items.begin(block)
@@ -77,7 +77,7 @@ class Repairer:
         self._unread = block
 
     def next_number(self) -> int:
-        """The number of an event that has none."""
+        """Return the number of an event that has none."""
         if self._unread:
             self._take_number(_read(self._unread))
         self._next_number += 1
@@ -132,7 +132,7 @@ class Repairer:
         return {"model"}
 
     def _complete(self, response: Event) -> set[str]:
-        """Gives the final response what every response has: from the one that `response.created` brought."""
+        """Return the final response what every response has: from the one that `response.created` brought."""
         if response.keys() >= _EVERY_RESPONSE:
             return set()
         begun = _read(self._created).get("response")
@@ -197,7 +197,7 @@ class Repairer:
 
 
 def _counts(usage: Any) -> bool:
-    """True for token counts that clients can work with."""
+    """Return True for token counts that clients can work with."""
     return isinstance(usage, dict) and all(type(usage.get(name)) is int for name in ("input_tokens", "output_tokens"))
 
 

@@ -97,7 +97,7 @@ _UNKNOWN = Rule(Action.PASS)
 
 
 def rule_for(kind: str) -> Rule:
-    """The rule for an event type."""
+    """Return the rule for an event type."""
     rule = RULES.get(kind)
     if rule is None:
         rule = next((rule for start, rule in FAMILIES if kind.startswith(start)), _UNKNOWN)

@@ -39,7 +39,9 @@ _UNBEGUN = {"content": {"type": "message", "role": "assistant"}, "summary": {"ty
 
 
 def fold(body: bytes, answer: AnswerStream) -> dict[str, Any]:
-    """The response object that `body` is or streams; `answer` has seen nothing yet, and knows the facts afterwards.
+    """Return the response object that `body` is or streams.
+
+    `answer` has seen nothing yet, and knows the facts afterwards.
 
     Raises ApiError, with the status that belongs to it, for an error or a response that failed, and 502 for an answer
     that was cut off or is none.
@@ -64,7 +66,7 @@ def _events(stream: bytes) -> Iterator[Event]:
 
 
 def _output(events: list[Event], status: str) -> list[Event]:
-    """The items of a stream in the order of their `output_index`; `status` is for those that were never done."""
+    """Return the items of a stream in the order of their `output_index`; `status` is for those that were never done."""
     done: list[tuple[int, Event]] = []
     growing: dict[int, _Growing] = {}
     ended = set()
@@ -94,14 +96,14 @@ class _Growing:
         self._id: Any = None
 
     def add(self, event: Event) -> None:
-        """A delta of this item."""
+        """Add a delta of this item."""
         kind = event["type"]
         part = event.get(_PARTS[kind][1]) if kind in _PARTS else 0
         self._texts.setdefault((kind, part if type(part) is int else 0), []).append(event["delta"])
         self._id = event.get("item_id")
 
     def item(self, status: str) -> Event | None:
-        """The item that the deltas add up to, None if there were none."""
+        """Return the item that the deltas add up to, None if there were none."""
         item = dict(self._begun)
         for (kind, _), deltas in sorted(self._texts.items()):
             if kind in _PARTS:

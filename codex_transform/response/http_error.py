@@ -41,7 +41,7 @@ def from_endpoint(
     endpoint: str,
     now: float | None = None,
 ) -> ApiError:
-    """The error for a client whose request an endpoint answered with an HTTP status other than success.
+    """Return the error for a client whose request an endpoint answered with an HTTP status other than success.
 
     `headers` and `body` are the endpoint's, the body still encoded or not. `endpoint` is its URL as it may be shown.
     `now` is in unix seconds, by default the present.
@@ -84,7 +84,7 @@ def _text(body: bytes, encoding: str | None) -> str:
 
 
 def _report(text: str) -> Report | None:
-    """What the endpoint reports, in JSON or in the first event that does."""
+    """Return what the endpoint reports, in JSON or in the first event that does."""
     events = (sse.parse(block).data or b"" for block in sse.split(text.encode()))
     for said in (text.encode(), *events):
         if report := read(jsonio.loads_object(said)):
@@ -137,7 +137,7 @@ def _refused(endpoint: str, status: int, report: Report | None, text: str) -> Ap
 
 
 def _quote(text: str) -> str:
-    """What the endpoint said, to follow its status in a sentence of ours."""
+    """Return what the endpoint said, to follow its status in a sentence of ours."""
     words = " ".join(redact_secrets(text).split()).rstrip(".")
     return f": {_cut(words, _LONGEST_QUOTE)}" if words else ""
 

@@ -105,17 +105,17 @@ _LIMIT = re.compile(r"codex_(?:connect|idle)_timeout")
 
 
 def slow_to_connect(host: str, seconds: float) -> str:
-    """The reason when connecting took longer than the setting `connect_timeout` allows."""
+    """Return the reason when connecting took longer than the setting `connect_timeout` allows."""
     return f"connecting to {host} took more than {seconds:g} seconds (codex_connect_timeout)"
 
 
 def silent(host: str, seconds: float) -> str:
-    """The reason when an endpoint sent nothing for as long as the setting `idle_timeout` allows."""
+    """Return the reason when an endpoint sent nothing for as long as the setting `idle_timeout` allows."""
     return f"{host} sent nothing for {seconds:g} seconds (codex_idle_timeout)"
 
 
 def unreachable(endpoint: str, reason: str, upstream_proxy: str | None = None) -> ApiError:
-    """The error for a client whose request never got an answer: 504 after a timeout, else 502.
+    """Return the error for a client whose request never got an answer: 504 after a timeout, else 502.
 
     `endpoint` is the address that was tried, `reason` what mitmproxy said about it, or one of ours. `upstream_proxy`
     is the address of the proxy that mitmproxy connects through, if it does (`--mode upstream:…`): a failed connect is
@@ -136,7 +136,7 @@ def unreachable(endpoint: str, reason: str, upstream_proxy: str | None = None) -
 
 
 def _upstream_proxy_error(host: str, reason: str, proxy: str) -> ApiError | None:
-    """The error where the upstream proxy is at fault; None where it has let us through."""
+    """Return the error where the upstream proxy is at fault; None where it has let us through."""
     if refused := _CONNECT_REFUSED.search(reason):
         status = int(refused[1])
         fix = _CONNECT_FIXES.get(status, f"Ask whoever runs that proxy, and check that it may connect to {host}.")
@@ -152,7 +152,10 @@ def _upstream_proxy_error(host: str, reason: str, proxy: str) -> ApiError | None
 
 
 def broken_off(reason: str) -> ApiError:
-    """The error for an answer that had begun when it was lost, for this reason: 504 after a time limit, else 502."""
+    """Return the error for an answer that had begun when it was lost, for this reason.
+
+    504 after a time limit, else 502.
+    """
     return ApiError(504 if _LIMIT.search(reason) else 502, f"The answer broke off: {_told(reason)}.", code=CUT_OFF)
 
 

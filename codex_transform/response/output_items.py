@@ -37,25 +37,25 @@ class Items:
         self._latest = 0
 
     def begin(self, block: bytes) -> None:
-        """An item was added: `block` is its whole event."""
+        """Take the event that added an item; `block` is all of it."""
         if self._fits(block):
             self._unread.append(block)
 
     def finish(self, block: bytes) -> None:
-        """An item is complete: `block` is its whole event."""
+        """Take the event that completed an item; `block` is all of it."""
         if self._fits(block):
             self._unread.append(block)
             self._finished.append(block)
 
     def finished(self) -> list[Any]:
-        """The complete items, in the order of their `output_index`; empty when they were too big to keep."""
+        """Return the complete items, in the order of their `output_index`; empty when they were too big to keep."""
         if self._room < 0:
             return []
         events = [event for block in self._finished if (event := _event(block))]
         return [event["item"] for event in sorted(events, key=_index)]
 
     def complete(self, event: dict[str, Any]) -> set[str]:
-        """Fills in what an `output_item` event lacks of `output_index`, `item.id` and `item.status`; their names."""
+        """Fill in what an `output_item` event lacks of `output_index`, `item.id` and `item.status`; their names."""
         self._read()
         missing: set[str] = set()
         item = event.get("item")
@@ -77,7 +77,7 @@ class Items:
         return missing
 
     def locate(self, event: dict[str, Any]) -> None:
-        """Fills in what an event about an item lacks of `item_id` and `output_index`."""
+        """Fill in what an event about an item lacks of `item_id` and `output_index`."""
         self._read()
         if type(event.get("output_index")) is not int:
             event["output_index"] = self._index_of(event.get("item_id"), self._latest)

@@ -16,7 +16,7 @@ Item = Mapping[str, Any]
 
 
 def unfold(response: Mapping[str, Any]) -> list[Event]:
-    """The events of `response`, numbered from 0; the last one holds it unchanged.
+    """Return the events of `response`, numbered from 0; the last one holds it unchanged.
 
     `fold` of them gives `response` again, if it was completed or incomplete.
     """
@@ -37,7 +37,7 @@ def unfold(response: Mapping[str, Any]) -> list[Event]:
 
 
 def unfold_bytes(response: Mapping[str, Any]) -> bytes:
-    """The same as the bytes of an event stream."""
+    """Return the same as the bytes of an event stream."""
     return b"".join(sse.render(event["type"], jsonio.dumps(event)) for event in unfold(response))
 
 
@@ -80,7 +80,7 @@ def _reasoning(item: Item) -> Iterator[Event]:
 
 
 def _text(kind: str, member: str, part: Item, where: Event) -> Iterator[Event]:
-    """A part of an item's content, whose text is in `member`."""
+    """Yield a part of an item's content, whose text is in `member`."""
     text = part.get(member) or ""
     more = {"logprobs": part.get("logprobs") or []} if kind == "response.output_text" else {}
     begun = {**part, member: ""}
@@ -102,7 +102,7 @@ def _text(kind: str, member: str, part: Item, where: Event) -> Iterator[Event]:
 
 
 def _input(kind: str, member: str, *named: str) -> Callable[[Item], Iterator[Event]]:
-    """A tool call, whose input is in `member`; its last event repeats the members `named`."""
+    """Return a tool call, whose input is in `member`; its last event repeats the members `named`."""
 
     def grow(item: Item) -> Iterator[Event]:
         text = item.get(member) or ""

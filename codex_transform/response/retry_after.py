@@ -38,7 +38,10 @@ def seconds_until_reset(details: Mapping[str, Any], headers: Mapping[str, str], 
 
 
 def _windows(headers: Mapping[str, str], now: float, *, used_up: bool) -> float | None:
-    """The wait for the windows that are used up: all must have room again. Or else for the one that ends first."""
+    """Return the wait for the windows that are used up: all must have room again.
+
+    Or else for the one that ends first.
+    """
     waits = []
     for window in _WINDOWS:
         name = f"x-codex-{window}"

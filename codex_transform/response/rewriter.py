@@ -86,7 +86,7 @@ class Rewriter:
         return self._repairer.usage
 
     def feed(self, data: bytes) -> bytes:
-        """What may leave, given `data` from the endpoint.
+        """Return what may leave, given `data` from the endpoint.
 
         Raises ApiError when the endpoint reports an error before it says anything else.
         """
@@ -107,7 +107,7 @@ class Rewriter:
         return out[0] if len(out) == 1 else b"".join(out)
 
     def finish(self) -> bytes:
-        """What may leave of an event that lacks its blank line, now that the endpoint's stream has ended.
+        """Return what may leave of an event that lacks its blank line, now that the endpoint's stream has ended.
 
         The standard discards such an event, but there are relays that forget the blank line, so a whole one counts.
         Raises ApiError like `feed`.
@@ -122,13 +122,13 @@ class Rewriter:
         return self._attend(block + (b"\n" if block.endswith(b"\n") else b"\n\n"))
 
     def fail(self, problem: Report) -> bytes:
-        """The bytes that end a stream which has started and will not be completed."""
+        """Return the bytes that end a stream which has started and will not be completed."""
         self._catch_up()
         self._repairer.end("error")
         return sse.render("error", jsonio.dumps(problem.event(self._repairer.next_number())))
 
     def _take(self, data: bytes, start: int) -> tuple[bytes, int]:
-        """What leaves in the place of the next block or the next piece of one, and where that ends."""
+        """Return what leaves in the place of the next block or the next piece of one, and where that ends."""
         stop = sse.end_of_piece(data, start)
         if self._splitter.oversized:
             return self._splitter.pass_on(data, start, stop)
@@ -151,7 +151,7 @@ class Rewriter:
         return end
 
     def _attend(self, block: bytes) -> bytes:
-        """What leaves in the place of one block."""
+        """Return what leaves in the place of one block."""
         head = _HEAD.match(block)
         kind = head[2].decode() if head and head[1] in (None, head[2]) else ""
         if len(block) > self._limit:
@@ -169,7 +169,7 @@ class Rewriter:
         return block
 
     def _needs_nothing(self, kind: str, block: bytes) -> bool:
-        """True when the bytes of an event show that it has all that its rule wants."""
+        """Return whether the bytes of an event show that it has all that its rule wants."""
         if kind not in _MEMBERS:
             return False
         action, members = _MEMBERS[kind]
@@ -184,7 +184,7 @@ class Rewriter:
         self._previous = kind
 
     def _read(self, block: bytes) -> bytes:
-        """What leaves in the place of a block that has to be parsed."""
+        """Return what leaves in the place of a block that has to be parsed."""
         fields = sse.parse(block)
         if fields.data is None:
             return self._pass_lines(block, fields)
@@ -218,13 +218,13 @@ class Rewriter:
         return block
 
     def _passes(self, kind: str) -> None:
-        """An event of this type is passed on."""
+        """Note that an event of this type is forwarded."""
         self.started = True
         if kind.endswith(".delta") or kind.startswith("response.output_item."):
             self.speaking = True
 
     def _pass_lines(self, block: bytes, fields: sse.Fields) -> bytes:
-        """What leaves in the place of lines that are no event."""
+        """Return what leaves in the place of lines that are no event."""
         if not block.strip(b"\r\n"):
             # Blank lines belong to what came before them: the LF of a CRLF may come in a chunk of its own.
             return b"" if self._replaced == self.events else block
@@ -248,7 +248,7 @@ class Rewriter:
 
 
 def _has(block: bytes, member: bytes) -> bool:
-    """True when an event has this member, given as `"name":`, and its value is neither empty nor null."""
+    """Return whether an event has this member, given as `"name":`, and its value is neither empty nor null."""
     at = block.find(member, 0, _WINDOW)
     if at < 0:
         at = block.rfind(member, -_WINDOW)
@@ -259,7 +259,7 @@ def _has(block: bytes, member: bytes) -> bool:
 
 
 def _kind(event: dict[str, Any], name: str | None) -> str:
-    """The type of an event: its own word, else the event name's, else what it looks like."""
+    """Return the type of an event: its own word, else the event name's, else what it looks like."""
     kind = event.get("type")
     if isinstance(kind, str) and kind:
         return kind
@@ -275,7 +275,7 @@ def _render(event: dict[str, Any], fields: sse.Fields) -> bytes:
 
 
 def _is_whole(fields: sse.Fields) -> bool:
-    """True when a block that lacks its blank line lacks nothing else."""
+    """Return whether a block that lacks its blank line lacks nothing else."""
     if fields.data is None:
         return bool(fields.others)
     if fields.data.strip() == _DONE or jsonio.loads_object(fields.data) is not None:

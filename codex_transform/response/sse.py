@@ -40,7 +40,7 @@ class Splitter:
         self._after_cr = False
 
     def take(self, data: bytes, start: int, stop: int) -> tuple[bytes, int]:
-        """The block that `data[start:stop]` completes, and where it ends; b"" and `stop` when it completes none.
+        """Return the block that `data[start:stop]` completes, and where it ends; b"" and `stop` when it completes none.
 
         When a block outgrows the limit, what there is of it is returned, and `oversized` is True from then on.
         """
@@ -69,7 +69,7 @@ class Splitter:
         return block, end
 
     def pass_on(self, data: bytes, start: int, stop: int) -> tuple[bytes, int]:
-        """What `data[start:stop]` has of an oversized block, and where that ends."""
+        """Return what `data[start:stop]` has of an oversized block, and where that ends."""
         searched = self._passed_on + data[start:stop]
         if (end := _end_of_block(searched, 0, len(searched))) < 0:
             self._passed_on = searched[-1:]
@@ -80,7 +80,7 @@ class Splitter:
         return data[start:end], end
 
     def finish(self) -> bytes:
-        """The stream has ended: the last block if its blank line is missing, else nothing."""
+        """Return the stream has ended: the last block if its blank line is missing, else nothing."""
         block = bytes(self._pending)
         self._pending.clear()
         return block
@@ -99,7 +99,7 @@ class Splitter:
 
 
 def split(stream: bytes) -> Iterator[bytes]:
-    """The blocks of a whole stream."""
+    """Yield the blocks of a whole stream."""
     splitter = Splitter(len(stream))
     at = 0
     while at < len(stream):
@@ -128,8 +128,10 @@ def _end_of_block(data: bytes | bytearray, start: int, stop: int) -> int:
 
 
 class Fields(NamedTuple):
-    """What a block says. `name` is its event name and `data` its data, None where it has none; `others` are its
-    lines of every other known field, and its comments."""
+    """What a block says. `name` is its event name and `data` its data, None where it has none.
+
+    `others` are its lines of every other known field, and its comments.
+    """
 
     name: str | None
     data: bytes | None
@@ -137,7 +139,7 @@ class Fields(NamedTuple):
 
 
 def parse(block: bytes) -> Fields:
-    """The fields of one block; unknown ones are ignored, as the standard says."""
+    """Return the fields of one block; unknown ones are ignored, as the standard says."""
     name = None
     data = []
     others = []
@@ -154,7 +156,7 @@ def parse(block: bytes) -> Fields:
 
 
 def render(name: str | None, data: bytes, others: Iterable[bytes] = ()) -> bytes:
-    """A block of these fields; `data` is one line."""
+    """Return a block of these fields; `data` is one line."""
     lines = [*others]
     if name is not None:
         lines.append(b"event: " + name.encode())

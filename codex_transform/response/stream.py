@@ -84,7 +84,7 @@ class AnswerStream:
         return self._take(decoded)
 
     def finish(self) -> bytes:
-        """The endpoint has sent everything."""
+        """Return the endpoint has sent everything."""
         try:
             if self._decoder is not None:
                 self._decoder.finish()
@@ -93,7 +93,7 @@ class AnswerStream:
         return self._close(None)
 
     def abort(self, reason: str) -> bytes:
-        """The connection to the endpoint broke, for this reason."""
+        """Return the connection to the endpoint broke, for this reason."""
         return self._close(broken_off(reason))
 
     def _begin(self, data: bytes) -> bytes:
@@ -112,7 +112,7 @@ class AnswerStream:
         return self._take(beginning)
 
     def _collect(self, data: bytes) -> bytes:
-        """The answer is JSON."""
+        """Return the answer is JSON."""
         self._json += data
         if len(self._json) <= body_errors.LONGEST:
             return b""
@@ -120,7 +120,10 @@ class AnswerStream:
         return self._close(body_errors.too_long())
 
     def _close(self, broken: ApiError | None) -> bytes:
-        """The answer is over: what closes the client's stream. `broken` says what cut it off, if anything did."""
+        """Return the answer is over: what closes the client's stream.
+
+        `broken` says what cut it off, if anything did.
+        """
         if self._closed:
             return b""
         self._closed = True

@@ -90,7 +90,10 @@ class Report(NamedTuple):
         return bool(_LIMITS & {self.code, self.type}) or "usage limit" in self.message.lower()
 
     def http_error(self, status: int | None = None, *, now: float | None = None) -> ApiError:
-        """The HTTP error for a client; by default with the status that belongs to it. `now` is in unix seconds."""
+        """Return the HTTP error for a client; by default with the status that belongs to it.
+
+        `now` is in unix seconds.
+        """
         return ApiError(
             status or self.status,
             self.message,
@@ -101,7 +104,7 @@ class Report(NamedTuple):
         )
 
     def event(self, sequence_number: int) -> dict[str, Any]:
-        """The `error` event for a stream.
+        """Return the `error` event for a stream.
 
         The API reference documents its members at the top level, the API itself sends them in a member `error`, and
         clients need either: OpenAI's SDKs raise an exception only for the latter, and for the AI SDK in OpenCode 1.1
@@ -121,7 +124,7 @@ class Report(NamedTuple):
 
 
 def read(value: Any) -> Report | None:
-    """The error that a JSON value reports, None when it reports none.
+    """Return the error that a JSON value reports, None when it reports none.
 
     Knows OpenAI's shape, bare or wrapped, `{"error": "text"}`, `{"detail": ...}` as FastAPI and the Codex backend
     write it (a text, an object, or a list of `{"loc", "msg"}`), and `{"message": "text"}`.
@@ -147,7 +150,7 @@ def read(value: Any) -> Report | None:
 
 
 def server_error(message: str) -> Report:
-    """The report of a failure that is nobody's fault in the request, so that OpenCode and the SDKs try again."""
+    """Return the report of a failure that is nobody's fault in the request, so that OpenCode and the SDKs try again."""
     return Report(message, "server_error", "server_error")
 
 

@@ -33,8 +33,11 @@ class Backend:
         self._cache = PromptCache()
 
     def script(self, request: Request, path: str, received: Received, origin: str) -> Script:
-        """The answer to a request, spoilt if that is its turn. Fills in what `received` can know by now; `origin` is
-        where the sandbox is reached. Raises nothing that is the client's fault."""
+        """Return the answer to a request, spoilt if that is its turn.
+
+        Fills in what `received` can know by now; `origin` is where the sandbox is reached. Raises nothing that is the
+        client's fault.
+        """
         headers = dict(request.headers)
         compact = path.endswith("/responses/compact")
         try:
@@ -113,7 +116,7 @@ def _known(slugs: Iterable[str] | None) -> dict[str, catalog.Model]:
 
 
 def _length(item: Mapping[str, Any]) -> int:
-    """The characters that a model would have had to write for an item."""
+    """Return the characters that a model would have had to write for an item."""
     parts = [*item.get("content", ()), *item.get("summary", ())]
     return sum(len(part["text"]) for part in parts) + sum(len(item.get(name, "")) for name in ("arguments", "input"))
 

@@ -19,7 +19,7 @@ STEP = 128
 
 
 def tokens(characters: int) -> int:
-    """A fair guess at the number of tokens, rounded up."""
+    """Return a fair guess at the number of tokens, rounded up."""
     return -(-characters // 4)
 
 

@@ -52,7 +52,7 @@ class Connection:
         writer.transport.set_write_buffer_limits(high=1, low=0)
 
     async def receive(self) -> Request | None:
-        """The next request, None if the client closed first. Raises BadRequestError or ConnectionError."""
+        """Return the next request, None if the client closed first. Raises BadRequestError or ConnectionError."""
         try:
             head = await self._next_event()
             if not isinstance(head, h11.Request):
@@ -106,7 +106,7 @@ class Connection:
         return event if isinstance(event, h11.Event) else None
 
     async def _watch(self) -> None:
-        """Ends when the client has left. What it sends meanwhile is the next request, kept for later."""
+        """End when the client has left. What it sends meanwhile is the next request, kept for later."""
         early = 0
         while (data := await self._reader.read(_READ)) and early < LONGEST_PIPELINE:
             early += len(data)

@@ -18,8 +18,10 @@ _PIECE = re.compile(r"\s*\S{1,12}|\s+")
 
 
 def response_object(request: Mapping[str, Any], response_id: str) -> dict[str, Any]:
-    """The response object of a request at its start. Like the real one it repeats the request's settings, its
-    instructions and its tools."""
+    """Return the response object of a request at its start.
+
+    Like the real one it repeats the request's settings, its instructions and its tools.
+    """
     reasoning = request.get("reasoning") or {}
     return {
         "id": response_id,
@@ -54,8 +56,10 @@ def response_object(request: Mapping[str, Any], response_id: str) -> dict[str, A
 def stream(
     response: Mapping[str, Any], items: Sequence[Item], usage: Mapping[str, Any], *, fill_output: bool
 ) -> Iterator[Event]:
-    """All events of one answer, numbered. The terminal event's `response.output` stays `[]`, as Codex endpoints
-    leave it, unless `fill_output`."""
+    """All events of one answer, numbered.
+
+    The terminal event's `response.output` stays `[]`, as Codex endpoints leave it, unless `fill_output`.
+    """
     number = 0
 
     def numbered(event: Event) -> Event:

@@ -19,10 +19,13 @@ class Plan:
         self.with_tools: bool | None = None
 
     def set(self, name: str, times: int | None = None, at: int | None = None, with_tools: bool | None = None) -> None:
-        """Answer the next `times` requests (None: all) like this, in place of what was planned before. `with_tools`
-        leaves out the requests that have no tools, as those for a title (or, if False, those that have some).
+        """Answer the next `times` requests (None: all) like this, in place of what was planned before.
 
-        Raises UnknownMisbehaviourError."""
+        `with_tools` leaves out the requests that have no tools, as those for a title (or, if False, those that have
+        some).
+
+        Raises UnknownMisbehaviourError.
+        """
         found = edits(name, at)
         with self._lock:
             self._edits, self.name, self.times, self.with_tools = found, name, times, with_tools
@@ -33,7 +36,7 @@ class Plan:
             self._edits, self.name, self.times, self.with_tools = [], None, None, None
 
     def take(self, *, has_tools: bool) -> tuple[str | None, Edits]:
-        """The name and edits for a request that is being answered; (None, []) if it is answered well."""
+        """Return the name and edits for a request that is being answered; (None, []) if it is answered well."""
         with self._lock:
             if self.name is None or self.with_tools not in (None, has_tools):
                 return None, []

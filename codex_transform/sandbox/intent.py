@@ -48,8 +48,11 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """The user's last prompt, the tool outputs that came since, the actions it asks for in rounds (each round is one
-    answer), whether only a title is wanted, and the client's folder if it is told."""
+    """The user's last prompt.
+
+    The tool outputs that came since, the actions it asks for in rounds (each round is one answer), whether only a title
+    is wanted, and the client's folder if it is told.
+    """
 
     prompt: str
     outputs: tuple[Output, ...]
@@ -58,7 +61,7 @@ class Wish:
     folder: str | None
 
     def next_round(self) -> tuple[Action, ...]:
-        """The actions whose turn it is, by the number of outputs that have come; none when all are done."""
+        """Return the actions whose turn it is, by the number of outputs that have come; none when all are done."""
         done = len(self.outputs)
         for actions in self.rounds:
             if done < len(actions):
@@ -138,7 +141,7 @@ def _said_by(role: str | None, item: Mapping[str, Any]) -> list[str]:
 
 
 def _plain(texts: list[str]) -> str:
-    """The first text that a person wrote: clients add others, wrapped in tags."""
+    """Return the first text that a person wrote: clients add others, wrapped in tags."""
     return next((text for text in texts if text.strip() and not text.lstrip().startswith("<")), "")
 
 

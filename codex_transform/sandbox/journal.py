@@ -22,8 +22,9 @@ _SECRET = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-ke
 
 @dataclass(slots=True)
 class Received:
-    """One request. `headers` have lower-case names, repeated ones joined by a comma, secrets as in
-    `redact`. `body` is the parsed JSON, None if it is none; `content` the bytes after decompression.
+    """One request. `headers` have lower-case names, repeated ones joined by a comma, secrets as in `redact`.
+
+    `body` is the parsed JSON, None if it is none; `content` the bytes after decompression.
 
     The lower half is filled in as the answer goes out: its status, the names of the misbehaviours that were used on
     it, the bytes and writes of its body so far, whether the client hung up first (`cancelled`), and
@@ -46,11 +47,11 @@ class Received:
     finished: bool = False
 
     def told(self) -> dict[str, Any]:
-        """The record as it is now, as a dictionary."""
+        """Return the record as it is now, as a dictionary."""
         return {name: getattr(self, name) for name in self.__slots__}
 
     def line(self) -> str:
-        """The record in one line for a log. It quotes nothing of what the user wrote."""
+        """Return the record in one line for a log. It quotes nothing of what the user wrote."""
         body = self.body if isinstance(self.body, dict) else {}
         counts = [f"{name}={len(body[name])}" for name in ("tools", "input") if isinstance(body.get(name), list)]
         # A name that is no model's may be anything, and is not to break the line.
@@ -86,7 +87,7 @@ class Journal:
         self._numbers = itertools.count(1)
 
     def add(self, received: Received) -> None:
-        """Number and keep a request, and forget old ones beyond the bounds."""
+        """Keep a request under the next number, and forget old ones beyond the bounds."""
         with self._changed:
             received.number = next(self._numbers)
             self._requests.append(received)
@@ -103,7 +104,7 @@ class Journal:
             self._changed.notify_all()
 
     def all(self) -> list[dict[str, Any]]:
-        """The records as they are now."""
+        """Return the records as they are now."""
         with self._changed:
             return self._told()
 

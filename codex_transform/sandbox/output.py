@@ -28,7 +28,7 @@ _COMPLAINT = re.compile(
 
 
 def answer(request: Mapping[str, Any]) -> list[Item]:
-    """The items of the answer to a checked request, finished."""
+    """Return the items of the answer to a checked request, finished."""
     wanted = wish(request)
     tools = [] if request.get("tool_choice") == "none" else list(request.get("tools") or ())
     actions = wanted.next_round() or _forced(request, wanted)
@@ -38,7 +38,7 @@ def answer(request: Mapping[str, Any]) -> list[Item]:
 
 
 def message(text: str) -> Item:
-    """A finished assistant message, marked."""
+    """Return a finished assistant message, marked."""
     part = {"type": "output_text", "text": f"{MARK} {text}", "annotations": [], "logprobs": []}
     return {
         "type": "message",
@@ -113,8 +113,10 @@ def _report(output: Output) -> str:
 
 
 def _worked(text: str) -> bool:
-    """Whether a tool's output tells of success. Tools have no common form: an exit status counts most, wherever it is
-    given, then how the text begins."""
+    """Whether a tool's output tells of success.
+
+    Tools have no common form: an exit status counts most, wherever it is given, then how the text begins.
+    """
     try:
         structured = loads(text)
     except ValueError:

@@ -65,7 +65,7 @@ class Script:
     origin: str = ""
 
     def play(self) -> Iterator[Step]:
-        """The steps of the body, each to be sent at once when it comes."""
+        """Yield the steps of the body, each to be sent at once when it comes."""
         steps = iter(self.body) if self.body is not None else self._spelt()
         for shape in self.shapes:
             steps = shape(steps)
@@ -89,7 +89,7 @@ class Script:
 
 
 def whole(status: int, payload: object) -> Script:
-    """An answer that is one JSON document."""
+    """Return an answer that is one JSON document."""
     script = Script()
     script.replace(status, "application/json", dumps(payload))
     return script

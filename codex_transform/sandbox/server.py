@@ -70,8 +70,10 @@ class Sandbox:
 
     @property
     def requests(self) -> list[dict[str, Any]]:
-        """The last requests, oldest first, with the members of `Received`; those for the sandbox's own pages are left
-        out."""
+        """The last requests, oldest first, with the members of `Received`.
+
+        Those for the sandbox's own pages are left out.
+        """
         return self._journal.all()
 
     def forget(self) -> None:
@@ -79,8 +81,10 @@ class Sandbox:
         self._journal.clear()
 
     def wait(self, until: Callable[[list[dict[str, Any]]], bool], seconds: float = 5.0) -> bool:
-        """Block until `until` is true of the requests, at most so long; says whether it came true. Not for the thread
-        that runs the sandbox's loop."""
+        """Block until `until` is true of the requests, at most so long; says whether it came true.
+
+        Not for the thread that runs the sandbox's loop.
+        """
         return self._journal.wait(until, seconds)
 
     def misbehave(
@@ -202,7 +206,7 @@ def running(sandbox: Sandbox | None = None) -> Iterator[Sandbox]:
 
 
 async def _end(sandbox: Sandbox) -> None:
-    """Stops it, with what the loop still does for connections that are not made yet."""
+    """Stop it, with what the loop still does for connections that are not made yet."""
     await sandbox.stop()
     await _turns()
     others = asyncio.all_tasks() - {asyncio.current_task()}
@@ -213,7 +217,7 @@ async def _end(sandbox: Sandbox) -> None:
 
 
 async def _turns() -> None:
-    """A few turns of the event loop: in the next turn it does what it has been told to do in this one."""
+    """Let the event loop go round a few times, so that it does what it was told to do."""
     for _ in range(3):
         await asyncio.sleep(0)
 

@@ -43,8 +43,10 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Use:
-    """Call the tool of this name: with these arguments, with this text for a freeform tool, or with whatever its
-    schema asks for."""
+    """Call the tool of this name.
+
+    With these arguments, with this text for a freeform tool, or with whatever its schema asks for.
+    """
 
     tool: str
     arguments: Mapping[str, Any] | None = None
@@ -82,8 +84,10 @@ _NEUTRAL: dict[str, Any] = {
 
 
 def call(action: Action, tools: Sequence[Tool], folder: str | None) -> Item | None:
-    """The output item that calls a tool for `action`; None if no tool of the request can do it. `folder` is where
-    the client works, if it said so: most tools want absolute paths."""
+    """Return the output item that calls a tool for `action`; None if no tool of the request can do it.
+
+    `folder` is where the client works, if it said so: most tools want absolute paths.
+    """
     if isinstance(action, Use):
         tool = next((tool for tool in tools if name_of(tool) == action.tool), None)
         values = {"command": action.text, "patch": action.text}
@@ -96,13 +100,13 @@ def call(action: Action, tools: Sequence[Tool], folder: str | None) -> Item | No
 
 
 def name_of(tool: Tool) -> str:
-    """A tool's name; one that has none goes by its type."""
+    """Return a tool's name; one that has none goes by its type."""
     name = tool.get("name", tool.get("type"))
     return name if isinstance(name, str) else ""
 
 
 def new_id(kind: str) -> str:
-    """A fresh id that shows where it comes from: `msg_sandbox_…`."""
+    """Return a fresh id that shows where it comes from: `msg_sandbox_…`."""
     return f"{kind}_sandbox_{uuid.uuid4().hex}"
 
 

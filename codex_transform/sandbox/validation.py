@@ -59,12 +59,12 @@ class RefusedError(Exception):
 
 
 def refuse(detail: str, status: int = 400) -> RefusedError:
-    """A refusal in the words of a Codex endpoint."""
+    """Return a refusal in the words of a Codex endpoint."""
     return RefusedError(status, {"detail": detail})
 
 
 def check_key(headers: Mapping[str, str], key: str) -> None:
-    """Raises a 401 in OpenAI's shape unless the request brings this key."""
+    """Raise a 401 in OpenAI's shape unless the request brings this key."""
     scheme, _, given = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and given == key:
         return
@@ -77,7 +77,7 @@ def check_key(headers: Mapping[str, str], key: str) -> None:
 
 
 def parse(content: bytes) -> dict[str, Any]:
-    """The body as a JSON object. Raises a 400 if it is none."""
+    """Return the body as a JSON object. Raises a 400 if it is none."""
     try:
         body = loads_strict(content)
     except ValueError as error:
@@ -90,8 +90,11 @@ def parse(content: bytes) -> dict[str, Any]:
 def check(
     headers: Mapping[str, str], body: Mapping[str, Any], models: Mapping[str, Model], *, compact: bool = False
 ) -> None:
-    """Raises a 400 for the first thing that is wrong. `models` are the known ones by slug. A request to compact a
-    history is not streamed and has no `store`; all else is the same for it."""
+    """Raise a 400 for the first thing that is wrong.
+
+    `models` are the known ones by slug. A request to compact a history is not streamed and has no `store`; all else is
+    the same for it.
+    """
     complaints = [_envelope(body), _model(body, models), _input(body), _tools(body)]
     if not compact:
         complaints = [_fixed(body), *complaints, _headers(headers)]

@@ -50,7 +50,7 @@ class Loaded:
 def load(
     options: Mapping[str, object], environ: Mapping[str, str], config_file: Path, opencode: OpenCodeConfig
 ) -> Loaded:
-    """The settings out of all sources. Never raises: what is wrong is in `problems`.
+    """Return the settings out of all sources. Never raises: what is wrong is in `problems`.
 
     `options` holds only the mitmproxy options that the user set. While the config file is damaged opencode.json
     cannot give the base URL, because the file that goes before it may name another one.
@@ -90,8 +90,9 @@ def load(
 
 
 def save(config_file: Path, updates: Mapping[str, object]) -> None:
-    """Changes settings in the config file: `updates` maps field names to values; None or an empty one
-    takes the key out.
+    """Change settings in the config file: `updates` maps field names to values.
+
+    None or an empty one takes the key out.
 
     All other keys stay, in their order. The file is replaced in one step and readable only by its owner. Raises
     ValueError for a value that `load` would refuse, an unknown field, or a file that holds no JSON object, and
@@ -119,7 +120,10 @@ def save(config_file: Path, updates: Mapping[str, object]) -> None:
 
 
 def _read(config_file: Path) -> dict[str, Any]:
-    """The object in the config file, empty if there is no such file. Raises ValueError with file, place and mend."""
+    """Return the object in the config file, empty if there is no such file.
+
+    Raises ValueError with file, place and mend.
+    """
     try:
         text = config_file.read_bytes().decode("utf-8-sig")
         document = parser.parse(text, strict=True) if text.strip() else {}
@@ -137,7 +141,7 @@ def _read(config_file: Path) -> dict[str, Any]:
 
 
 def _exposed(config_file: Path) -> list[Problem]:
-    """A warning if others can read the file."""
+    """Return a warning if others can read the file."""
     try:
         mode = config_file.stat().st_mode
     except OSError:
@@ -153,7 +157,7 @@ def _says_nothing(value: object) -> bool:
 
 
 def _plain(value: object) -> object:
-    """A value in force as JSON holds it."""
+    """Return a value in force as JSON holds it."""
     if isinstance(value, SecretStr):
         return value.get_secret_value()
     if isinstance(value, tuple):

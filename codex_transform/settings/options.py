@@ -63,7 +63,7 @@ def _flag(value: object) -> bool:
 
 
 def _number(least: int, most: int, unit: str) -> Callable[[object], int]:
-    """A reader of whole numbers within bounds."""
+    """Return a reader of whole numbers within bounds."""
 
     def read(value: object) -> int:
         word = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""

@@ -53,8 +53,11 @@ class _Request:
 
 
 class _Change(NamedTuple):
-    """The first part that differs: `what` says how, `kept` are the bytes before it, and `differs` tells whether the
-    same is true of two requests of the client's."""
+    """The first part that differs.
+
+    `what` says how, `kept` are the bytes before it, and `differs` tells whether the same is true of two requests of the
+    client's.
+    """
 
     cause: str
     what: str
@@ -113,7 +116,7 @@ class Conversations:
 
 
 def _closest(threads: list[_Request], now: Fingerprint) -> _Request | None:
-    """The request that `now` follows: the one that it shares the longest beginning with, the latest of equals.
+    """Return the request that `now` follows: the one that it shares the longest beginning with, the latest of equals.
 
     None when it follows none: neither does it begin as a request with the same head did, nor does it hold more than
     half of the items of one, as it does when model or tools have been changed in mid-conversation.
@@ -160,7 +163,9 @@ def _judge(before: _Request, now: _Request, change: _Change | None, tokens: Toke
 
 
 def _change(before: _Request, now: _Request, body: Mapping[str, Any], tokens: Tokens) -> _Change | None:
-    """The first change; where the effort is, but more was cached than could be if it counted, what changed besides.
+    """Return the first change.
+
+    Where the effort is, but more was cached than could be if it counted, what changed besides.
 
     The effort is no part of the prompt that everybody sees: some endpoints cache across efforts.
     """
@@ -173,13 +178,13 @@ def _change(before: _Request, now: _Request, body: Mapping[str, Any], tokens: To
 
 
 def _expected(before: _Request, now: _Request, change: _Change | None, tokens: Tokens) -> int:
-    """The tokens that could come from the cache."""
+    """Return the tokens that could come from the cache."""
     kept = change.kept if change else min(before.sent.size, now.sent.size)
     return _cacheable(before.input * kept // before.sent.size, tokens)
 
 
 def _first_change(before: Fingerprint, now: Fingerprint, body: Mapping[str, Any]) -> _Change | None:
-    """The first part, in the order of the prompt, in which a request differs from the one before."""
+    """Return the first part, in the order of the prompt, in which a request differs from the one before."""
     if before.model != now.model:
         what = f"model {_shown(before.model)} → {_shown(now.model)}"
         return _Change("model", what, 0, lambda old, new: old.model != new.model)
@@ -206,7 +211,7 @@ def _first_change(before: Fingerprint, now: Fingerprint, body: Mapping[str, Any]
 
 
 def _tools_change(before: Fingerprint, now: Fingerprint, same: int) -> str:
-    """What happened to the first tool that differs: `same` are the same before it."""
+    """Return what happened to the first tool that differs: `same` are the same before it."""
     old, new = [name for name, _ in before.tools], [name for name, _ in now.tools]
     was, name = old[same : same + 1], new[same : same + 1]
     if was == name:
@@ -223,7 +228,7 @@ def _tools_differ(old: Fingerprint, new: Fingerprint) -> bool:
 
 
 def _history_differs(old: Fingerprint, new: Fingerprint) -> bool:
-    """True when the client did more than to append. Its instructions become an item on the way."""
+    """Return whether the client did more than to append. Its instructions become an item on the way."""
     return old.instructions != new.instructions or old.same_items(new) < min(len(old.items), len(new.items))
 
 
@@ -234,7 +239,7 @@ def _who(old: Fingerprint | None, new: Fingerprint | None, change: _Change) -> B
 
 
 def _cacheable(prompt: int, tokens: Tokens) -> int:
-    """The tokens of a prompt's beginning that a cache may hold; a request gets no more than it has."""
+    """Return the tokens of a prompt's beginning that a cache may hold; a request gets no more than it has."""
     whole = min(prompt, tokens.input) // STEP * STEP
     return whole if whole >= SMALLEST else 0
 
@@ -244,6 +249,6 @@ def _cost(missed: int) -> str:
 
 
 def _shown(name: str) -> str:
-    """A client's word in one short line."""
+    """Return a client's word in one short line."""
     plain = "".join(character if character.isprintable() else "�" for character in name[:41])
     return plain if len(plain) <= 40 else plain[:39] + "…"

@@ -47,7 +47,7 @@ class Fingerprint(NamedTuple):
 
 
 def take(request: Mapping[str, Any]) -> Fingerprint:
-    """The fingerprint of a Responses API request, the client's or the one that is sent. Raises nothing."""
+    """Return the fingerprint of a Responses API request, the client's or the one that is sent. Raises nothing."""
     reasoning, tools = request.get("reasoning"), _list(request.get("tools"))
     instructions, written = _json(request.get("instructions")), [_json(tool) for tool in tools]
     sizes = array("q", [len(instructions), *map(len, written)])
@@ -67,19 +67,19 @@ def take(request: Mapping[str, Any]) -> Fingerprint:
 
 
 def items_of(request: Mapping[str, Any]) -> list[Any]:
-    """The items of a request's input; a text is one."""
+    """Return the items of a request's input; a text is one."""
     given = request.get("input")
     return [given] if isinstance(given, str) else _list(given)
 
 
 def tool_name(tool: object) -> str:
-    """What a tool is called; one of the API's own has no name but its type."""
+    """Return what a tool is called; one of the API's own has no name but its type."""
     name = (tool.get("name") or tool.get("type")) if isinstance(tool, dict) else None
     return name[:_LONGEST] if isinstance(name, str) else "unnamed"
 
 
 def item_kind(item: object) -> str:
-    """What kind of item it is: its type, for a message its role."""
+    """Return what kind of item it is: its type, for a message its role."""
     if not isinstance(item, dict):
         return "text"
     kind = item.get("type") or "message"

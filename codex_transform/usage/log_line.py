@@ -36,7 +36,7 @@ _MANY = 1024
 
 
 def marker(record: Record) -> str:
-    """The marker that sets a flow apart; "" for a call that simply went well."""
+    """Return the marker that sets a flow apart; "" for a call that simply went well."""
     if record.outcome == "left":
         return LEFT
     if record.outcome in ("failed", "error", "cut"):
@@ -60,7 +60,7 @@ def comment(record: Record) -> str:
 
 
 def line(record: Record) -> str:
-    """The same for the log, where a missed cache gets a word instead of a sentence."""
+    """Return the same for the log, where a missed cache gets a word instead of a sentence."""
     asked, model = record.asked or "", _model(record)
     if record.model and not asked.rpartition("/")[2].lower().startswith(record.model.lower()):
         model = f"{one_line(asked, 80)} → {model}"

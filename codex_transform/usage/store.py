@@ -89,7 +89,7 @@ class UsageStore:
         self._until_tidy = 0
 
     def add(self, *records: Record) -> None:
-        """Adds calls. Blocks on the disk; for one thread at a time."""
+        """Add calls. Blocks on the disk; for one thread at a time."""
         rows = [_row(record) for record in records]
 
         def insert(db: sqlite3.Connection) -> None:
@@ -99,16 +99,16 @@ class UsageStore:
         self._do(insert)
 
     def by_model(self, since: float | None = None) -> list[Usage]:
-        """The calls of each model since a time in unix seconds, the model that read most first."""
+        """Return the calls of each model since a time in unix seconds, the model that read most first."""
         return sorted(self._sums("model", since), key=lambda usage: -usage.tokens.input)
 
     def by_session(self, since: float | None = None) -> list[Usage]:
-        """The calls of each conversation, the one used last first; those without one are not among them."""
+        """Return the calls of each conversation, the one used last first; those without one are not among them."""
         rows = self._sums("conversation", since, "AND conversation IS NOT NULL")
         return sorted(rows, key=lambda usage: -usage.until)
 
     def by_day(self, since: float | None = None) -> list[Usage]:
-        """The calls of each day, as the clock of this machine counts days, the oldest first."""
+        """Return the calls of each day, as the clock of this machine counts days, the oldest first."""
         return sorted(self._sums("date(at, 'unixepoch', 'localtime')", since))
 
     def total(self, since: float | None = None) -> Usage | None:
@@ -116,7 +116,10 @@ class UsageStore:
         return next(iter(self._sums("'all'", since)), None)
 
     def misses(self, since: float | None = None) -> list[Miss]:
-        """What missing the cache has cost, the dearest cause first; causes that cost nothing are not among them."""
+        """Return what missing the cache has cost, the dearest cause first.
+
+        Causes that cost nothing are not among them.
+        """
         query = "SELECT cause, count(*), sum(missed) FROM calls WHERE at >= ? AND missed > 0 GROUP BY 1 ORDER BY 3 DESC"
         return [Miss(*row) for row in self._read(query, since)]
 
@@ -150,7 +153,7 @@ class UsageStore:
         return self._do(lambda db: db.execute(query, (since or 0.0,)).fetchall()) or []
 
     def _do(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
-        """What `work` gives, done in one transaction; None, and a warning, if that is not possible."""
+        """Return what `work` gives, done in one transaction; None, and a warning, if that is not possible."""
         for attempt in (1, 2):
             try:
                 with self._opened() as db:
@@ -173,7 +176,7 @@ class UsageStore:
 
     @contextlib.contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
-        """The database, made if it is not there; what is done with it is one transaction."""
+        """Yield the database, made if it is not there; what is done with it is one transaction."""
         if not self.path.exists():
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.path.touch(mode=0o600)  # what SQLite puts beside it gets the same mode
@@ -202,7 +205,7 @@ class UsageStore:
         db.execute("COMMIT")
 
     def _tidy(self, db: sqlite3.Connection, added: int) -> None:
-        """Deletes what is too old or too much, now and then."""
+        """Delete what is too old or too much, now and then."""
         if self._until_tidy <= 0:
             db.execute("DELETE FROM calls WHERE at < ?", (self._now() - KEPT_DAYS * 86400,))
             db.execute("DELETE FROM calls WHERE rowid <= (SELECT max(rowid) FROM calls) - ?", (KEPT_CALLS,))
@@ -210,7 +213,7 @@ class UsageStore:
         self._until_tidy -= added
 
     def _set_aside(self, error: Exception) -> bool:
-        """Puts the damaged file out of the way; False, and a warning, if that is not possible."""
+        """Put the damaged file out of the way; False, and a warning, if that is not possible."""
         aside = self.path.with_name(f"{self.path.name}.damaged")
         try:
             patiently(lambda: self.path.replace(aside))
@@ -254,5 +257,5 @@ def _row(record: Record) -> tuple[Any, ...]:
 
 
 def _word(text: str) -> str:
-    """A client's word as SQLite takes it: of bounded length, without halves of surrogate pairs."""
+    """Return a client's word as SQLite takes it: of bounded length, without halves of surrogate pairs."""
     return text[:_LONGEST].encode("utf-8", "replace").decode()

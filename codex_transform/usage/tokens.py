@@ -13,7 +13,7 @@ _MOST = 10**12
 
 
 def tokens(usage: object) -> Tokens | None:
-    """The counts of a `usage` object (API reference, "The Response object"); None if it has none.
+    """Return the counts of a `usage` object (API reference, "The Response object"); None if it has none.
 
     `usage` may be anything. What is part of a count is never more than the whole.
     """
@@ -33,7 +33,10 @@ def tokens(usage: object) -> Tokens | None:
 
 
 def percentile(values: Collection[float], percent: int) -> float | None:
-    """The smallest value that `percent` in a hundred of them do not exceed (nearest rank); None when there are none."""
+    """Return the smallest value that `percent` in a hundred of them do not exceed (nearest rank).
+
+    None when there are none.
+    """
     if not values:
         return None
     rank = -(-len(values) * percent // 100)

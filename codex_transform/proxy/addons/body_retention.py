@@ -34,7 +34,7 @@ class BodyRetention:
         self._retained = _RetainedFlows()
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
-        """A request has begun; its credentials are hidden already. A replayed one has its original from before."""
+        """Begin to retain a request, whose credentials are redacted already; a replayed one has its original."""
         if get_call(flow) is None:
             return
         self._retained.discard(flow)
@@ -47,7 +47,7 @@ class BodyRetention:
             }
 
     def request(self, flow: http.HTTPFlow) -> None:
-        """The body has come; the transformation has left its original in the call."""
+        """Retain the client's body, which the translation has left in the call."""
         call, original = get_call(flow), flow.metadata.get(ORIGINAL_REQUEST)
         if call is None or original is None or "content" in original:
             return
@@ -58,7 +58,7 @@ class BodyRetention:
             original["headers"] = [pair for pair in original["headers"] if pair[0].lower() != "content-encoding"]
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
-        """An answer begins."""
+        """Begin to retain a response."""
         streamed = _streamed(flow)
         if not streamed or not self._limit or not flows_are_inspected():
             return
@@ -67,7 +67,7 @@ class BodyRetention:
             streamed.retain(self._limit)
 
     def response(self, flow: http.HTTPFlow) -> None:
-        """An answer is complete."""
+        """Retain a response that is complete."""
         call = get_call(flow)
         if call is None:
             return
@@ -88,7 +88,7 @@ class BodyRetention:
             asyncio.get_running_loop().call_soon(self._evict)
 
     def error(self, flow: http.HTTPFlow) -> None:
-        """The client has left: what it got is kept."""
+        """Retain what a client got that has left."""
         self.response(flow)
 
     @property
@@ -96,7 +96,7 @@ class BodyRetention:
         return self.config.settings.keep_mb * 1_000_000
 
     def _evict(self) -> None:
-        """Takes the oldest bodies out of their flows until the rest is within the bound."""
+        """Take the oldest bodies out of their flows until the rest is within the bound."""
         evicted = self._retained.evict_to(self._limit)
         for flow in evicted:
             flow.request.data.content = None
@@ -117,7 +117,7 @@ class _RetainedFlows:
         self._deleted: deque[str] = deque()
 
     def add(self, flow: http.HTTPFlow) -> None:
-        """Counts a flow."""
+        """Count a flow."""
         self.discard(flow)
         # May be called at any time, in the middle of any line of this class.
         deleted = self._deleted.append
@@ -127,11 +127,11 @@ class _RetainedFlows:
         self._total += size
 
     def discard(self, flow: http.HTTPFlow) -> None:
-        """Counts it no more."""
+        """Count it no more."""
         self._drop(flow.id)
 
     def evict_to(self, limit: int) -> list[http.HTTPFlow]:
-        """The oldest flows, which are counted no more, without which the rest is within the limit.
+        """Return the oldest flows, which are counted no more, without which the rest is within the limit.
 
         Those that mitmproxy has not quite done with are passed over.
         """

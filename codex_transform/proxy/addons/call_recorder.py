@@ -87,13 +87,15 @@ class CallRecorder:
         self._batcher = IdleBatcher(self._persist_batch, self._publish)
 
     def running(self) -> None:
-        """mitmproxy is up. mitmweb's table shows comments and no paths, unless its user has said how it is to look:
-        beside a path, which is nearly always the same, a comment would get a few letters' room."""
+        """mitmproxy is up. mitmweb's table shows comments and no paths, unless its user has said how it is to look.
+
+        Beside a path, which is nearly always the same, a comment would get a few letters' room.
+        """
         if "web_columns" in ctx.options and ctx.options.web_columns == ctx.options.default("web_columns"):
             ctx.options.update(web_columns=_COLUMNS)
 
     def request(self, flow: http.HTTPFlow) -> None:
-        """A request is about to leave: a table that has no paths says what is under way."""
+        """Annotate a request that is about to leave: a table without paths shows what is under way."""
         self._batcher.touch()
         if not has_interactive_view():
             return
@@ -105,12 +107,12 @@ class CallRecorder:
             flow.comment = one_line(f"{flow.request.method} {flow.request.pretty_url}")
 
     async def response(self, flow: http.HTTPFlow) -> None:
-        """A call has got its answer, or an error in its place."""
+        """Record a call that has got its response, or an error in its place."""
         if call := get_call(flow):
             await self._on_finished(flow, call)
 
     async def error(self, flow: http.HTTPFlow) -> None:
-        """A client has left."""
+        """Record a call whose client has left."""
         if call := get_call(flow):
             await self._on_finished(flow, call)
 
@@ -159,7 +161,7 @@ class CallRecorder:
         return batch
 
     def _complete_record(self, finished: _FinishedCall) -> None:
-        """Makes the record, with what takes time."""
+        """Make the record, with what takes time."""
         record, sent = _record(finished), finished.call.transformed
         if sent:
             ref = finished.instructions.source(sent.resolved, sent.conversation)
@@ -170,7 +172,7 @@ class CallRecorder:
             finished.record = record.model_copy(update={"instructions": source, "cache": cache})
 
     def _publish(self, batch: Future[Sequence[_FinishedCall]]) -> None:
-        """Shows what the thread has written down."""
+        """Show what the thread has written down."""
         for finished in batch.result():
             self._waiting_bytes -= finished.size
             try:
@@ -195,7 +197,7 @@ class CallRecorder:
 
 
 def _record(finished: _FinishedCall) -> Record:
-    """What there is to say of a call that has ended, without what takes time; made once."""
+    """Return what there is to say of a call that has ended, without what takes time; made once."""
     if finished.record:
         return finished.record
     call, at = finished.call, finished.began
@@ -232,12 +234,12 @@ def _record(finished: _FinishedCall) -> Record:
 
 @lru_cache(maxsize=16)
 def _source(ref: str, text: str) -> Source:
-    """The instructions that were sent, which are nearly always the same."""
+    """Return the instructions that were sent, which are nearly always the same."""
     return Source(ref=ref, sha256=sha256(text.encode(errors="replace")).hexdigest(), chars=len(text))
 
 
 def _problem(flow: http.HTTPFlow, call: Call) -> ApiError | None:
-    """What the client was told, in the place of an answer or at the end of its stream."""
+    """Return what the client was told, in the place of an answer or at the end of its stream."""
     stream = flow.response and flow.response.stream
     if call.error or call.outcome not in ("failed", "error", "cut") or not isinstance(stream, StreamFunction):
         return call.error

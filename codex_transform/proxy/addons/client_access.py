@@ -28,12 +28,12 @@ OPEN_PROXY_WARNING = (
 
 
 def is_open_proxy(config: Config) -> bool:
-    """True when strangers may come without a password; with "any", mitmproxy takes whatever they say."""
+    """Return whether strangers may come without a password; with "any", mitmproxy takes whatever they say."""
     return config.settings.allow_remote and ctx.options.proxyauth in (None, "", "any")
 
 
 def is_local(client: connection.Client) -> bool:
-    """True for a client on this machine."""
+    """Return True for a client on this machine."""
     if isinstance(client.proxy_mode, LocalMode):
         return True  # mitmproxy redirects this machine's own programs there
     host, *rest = client.peername
@@ -56,7 +56,7 @@ class ClientAccess:
                 logger.warning(message)
 
     def client_connected(self, client: connection.Client) -> None:
-        """Closes a stranger's connection on which no HTTP answer would be understood."""
+        """Close a stranger's connection on which no HTTP answer would be understood."""
         if not _speaks_http(client) and (error := self._refuse(client)):
             _log(client, error)
             client.error = error.message
@@ -74,7 +74,7 @@ class ClientAccess:
             nextlayer.layer = ForbiddenLayer(nextlayer.context, error)
 
     def _refuse(self, client: connection.Client) -> ApiError | None:
-        """What a client is told that may not use the proxy."""
+        """Return what a client is told that may not use the proxy."""
         if is_local(client):
             return None
         if is_open_proxy(self.config):
@@ -93,7 +93,7 @@ def _log(client: connection.Client, error: ApiError) -> None:
 
 
 def _speaks_http(client: connection.Client) -> bool:
-    """True where a client that has just connected speaks HTTP to the proxy, or TLS with HTTP in it."""
+    """Return True where a client that has just connected speaks HTTP to the proxy, or TLS with HTTP in it."""
     mode = client.proxy_mode
     http = isinstance(mode, RegularMode | UpstreamMode) or (
         isinstance(mode, ReverseMode) and mode.scheme in ("http", "https")
@@ -102,7 +102,7 @@ def _speaks_http(client: connection.Client) -> bool:
 
 
 def _public_listen_warnings(modes: Iterable[str], listen_host: str | None) -> Iterator[str]:
-    """A warning for every mode that listens on more than loopback."""
+    """Yield a warning for every mode that listens on more than loopback."""
     for mode in map(ProxyMode.parse, modes):
         host, port = mode.listen_host(listen_host), mode.listen_port()
         if port is not None and not is_loopback(host):

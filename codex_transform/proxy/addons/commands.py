@@ -45,7 +45,7 @@ class Commands:
         self.store = store
 
     def load(self, loader: Loader) -> None:
-        """Declares the commands."""
+        """Declare the commands."""
         loader.add_command("codex.usage", self.usage)
         loader.add_command("codex.usage.days", self.usage_days)
         loader.add_command("codex.usage.misses", self.usage_misses)
@@ -55,9 +55,11 @@ class Commands:
         loader.add_command("codex.replay.original", self.replay_original)
 
     def usage(self, days: int = DAYS) -> Data:
-        """What was used in the last days (30): by model, by conversation (the last 20), and in all. `cache` is the
-        part of what was read that came out of the endpoint's cache, `miss` the tokens that it could have held and did
-        not; p50 and p95 are times to the first token."""
+        """Return what was used in the last days (30): by model, by conversation (the last 20), and in all.
+
+        `cache` is the part of what was read that came out of the endpoint's cache, `miss` the tokens that it could have
+        held and did not; p50 and p95 are times to the first token.
+        """
         since = _days_ago(days)
         named = [
             *(("model", usage) for usage in self.store.by_model(since)),
@@ -67,11 +69,11 @@ class Commands:
         return _table("", _COLUMNS, [_row(usage, kind) for kind, usage in named])
 
     def usage_days(self, days: int = DAYS) -> Data:
-        """What was used on each of the last days (30)."""
+        """Return what was used on each of the last days (30)."""
         return _table("day", _COLUMNS, [_row(usage) for usage in self.store.by_day(_days_ago(days))])
 
     def usage_misses(self, days: int = DAYS) -> Data:
-        """What missing the endpoint's prompt cache has cost in the last days (30), in tokens, by cause."""
+        """Return what missing the endpoint's prompt cache has cost in the last days (30), in tokens, by cause."""
         misses = self.store.misses(_days_ago(days))
         total = sum(miss.missed for miss in misses)
         rows = [
@@ -81,7 +83,10 @@ class Commands:
         return _table("cause", ("calls", "missed", "share"), rows)
 
     def status(self) -> Data:
-        """The endpoint, the key's hint, the settings and their sources, the instructions in use, the last error."""
+        """Return the endpoint, the key's hint.
+
+        The settings and their sources, the instructions in use, the last error.
+        """
         config = self.config
         return _table(
             "",
@@ -101,7 +106,7 @@ class Commands:
         return f"Asking {self.config.settings.catalog_url}: the log says what comes of it."
 
     def original(self, flow: flow.Flow) -> Sequence[str]:
-        """The request of a flow as the client sent it."""
+        """Return the request of a flow as the client sent it."""
         original = _original(flow)
         head = [f"{original['method']} {original['url']}", *(f"{name}: {value}" for name, value in original["headers"])]
         return [*head, "", *original["content"].decode("utf-8", "replace").splitlines()]
@@ -171,7 +176,7 @@ def _waited(duration: float | None) -> str:
 
 
 def _table(name: str, columns: Sequence[str], rows: Sequence[list[str]]) -> Data:
-    """The table as the console shows it; goes to the log as well."""
+    """Return the table as the console shows it; goes to the log as well."""
     head = [name, *columns]
     # A client's words are among the cells.
     plain = [["".join(char if char.isprintable() else "�" for char in cell) for cell in cells] for cells in rows]
@@ -180,7 +185,7 @@ def _table(name: str, columns: Sequence[str], rows: Sequence[list[str]]) -> Data
 
 
 def _original(flow: flow.Flow) -> dict[str, Any]:
-    """The client's request; raises CommandError, with the reason, when the flow does not have it."""
+    """Return the client's request; raises CommandError, with the reason, when the flow does not have it."""
     if not isinstance(flow, http.HTTPFlow):
         raise exceptions.CommandError("This flow is no HTTP request.")
     original = flow.metadata.get(ORIGINAL_REQUEST)

@@ -58,7 +58,7 @@ class Config:
         self._checked_at = 0.0
 
     def load(self, loader: Loader) -> None:
-        """Declares an option for every setting, and has mitmproxy connect only once a request has been read.
+        """Declare an option for every setting, and has mitmproxy connect only once a request has been read.
 
         Otherwise it would look for api.openai.com before any addon is asked, which fails where that is blocked.
         """
@@ -77,7 +77,7 @@ class Config:
             raise exceptions.OptionsError("; ".join(wrong))
 
     def requestheaders(self, _flow: object) -> None:
-        """A request comes: has a file changed since the last?"""
+        """Load the settings again if a file has changed since the last request."""
         now = time.monotonic()
         if now - self._checked_at >= _CHECK_INTERVAL:
             self._checked_at = now
@@ -85,19 +85,19 @@ class Config:
                 self._reload()
 
     def require_endpoint(self) -> Endpoint:
-        """The endpoint; raises ApiError 401, with what to do, when none is set."""
+        """Return the endpoint; raises ApiError 401, with what to do, when none is set."""
         if self.endpoint is None:
             raise self._missing("base_url")
         return self.endpoint
 
     def require_key(self) -> str:
-        """The endpoint's API key; raises ApiError 401, with what to do, when none is set."""
+        """Return the endpoint's API key; raises ApiError 401, with what to do, when none is set."""
         if self.settings.api_key is None:
             raise self._missing("api_key")
         return self.settings.api_key.get_secret_value()
 
     def _hide_key_option(self) -> bool:
-        """Takes a key out of mitmproxy's options, which mitmweb shows, and leaves what may be shown of it.
+        """Take a key out of mitmproxy's options, which mitmweb shows, and leaves what may be shown of it.
 
         True if it did: that was a change of options too, and has been dealt with.
         """
@@ -160,7 +160,10 @@ class Config:
 
 
 def _text(file: Path) -> str | None:
-    """What the file holds. It was readable when the settings were checked a moment ago, but may not be any more."""
+    """Return what the file holds.
+
+    It was readable when the settings were checked a moment ago, but may not be any more.
+    """
     try:
         return file.read_text("utf-8-sig")
     except (OSError, ValueError):

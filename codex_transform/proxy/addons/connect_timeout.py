@@ -31,12 +31,12 @@ class ConnectTimeout:
         self._reasons: WeakKeyDictionary[Connection, str] = WeakKeyDictionary()
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
-        """A request has begun."""
+        """Set the idle timeout of a call."""
         if call := get_call(flow):
             call.idle_timeout = self.config.settings.idle_timeout
 
     def server_connect(self, data: ServerConnectionHookData) -> None:
-        """A connection is about to be made, by the task that this is called in."""
+        """Start the timer of a connection, which the current task is about to make."""
         server, endpoint, connecting = data.server, self.config.endpoint, asyncio.current_task()
         if connecting and server.address and endpoint and endpoint.matches(*server.address[:2]):
             self._connecting[server] = connecting
@@ -44,16 +44,16 @@ class ConnectTimeout:
             connecting.add_done_callback(lambda _: self._stop(server))
 
     def server_connected(self, data: ServerConnectionHookData) -> None:
-        """TCP is ready; TLS may have to follow."""
+        """Stop the timer, unless TLS has to follow."""
         if not data.server.tls:
             self._stop(data.server)
 
     def tls_established_server(self, data: tls.TlsData) -> None:
-        """The connection is ready."""
+        """Stop the timer: the connection is ready."""
         self._stop(data.conn)
 
     def tls_failed_server(self, data: tls.TlsData) -> None:
-        """TLS was not to be had: if that was our doing, the connection's error says so."""
+        """Stop the timer; if TLS failed because of it, the connection's error says so."""
         if reason := self._reasons.get(data.conn):
             data.conn.error = reason
         self._stop(data.conn)

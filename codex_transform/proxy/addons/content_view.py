@@ -123,7 +123,7 @@ def _priority(data: bytes, flow: object, message: object) -> float:
 
 
 def _record(saved: object) -> Record | None:
-    """The record in a flow's metadata, None if there is none or it is no longer what this release writes."""
+    """Return the record in a flow's metadata, None if there is none or it is no longer what this release writes."""
     try:
         return Record.model_validate(saved)
     except ValidationError:

@@ -1,5 +1,7 @@
-"""Addon: the end of the program. Calls under way may finish for as long as `codex_drain_timeout` says, new ones are
-refused, and what is cut off then is told so.
+"""Addon: the end of the program.
+
+Calls under way may finish for as long as `codex_drain_timeout` says, new ones are refused, and what is cut off then is
+told so.
 
 mitmproxy by itself closes all connections at SIGTERM and Ctrl-C: a client would take half an answer for a lost network,
 and the call would leave no trace. A second signal cuts calls off at once.

@@ -43,7 +43,7 @@ class HappyEyeballs:
         self._cache: dict[Address, tuple[str | None, float]] = {}
 
     async def server_connect(self, data: ServerConnectionHookData) -> None:
-        """A connection is about to be made. Where it comes from may have been chosen already."""
+        """Choose the address to connect from, unless it is set already."""
         server, endpoint = data.server, self.config.endpoint
         chosen = server.sockname or ctx.options.connect_addr
         if server.error or chosen or server.via or server.address is None or endpoint is None:

@@ -40,7 +40,7 @@ class Interception:
             data.ignore_connection = True
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
-        """Marks requests of ours; answers WebSocket upgrades, which a Codex endpoint with a key does not serve."""
+        """Mark requests of ours; answers WebSocket upgrades, which a Codex endpoint with a key does not serve."""
         if flow.response or not flow.live:
             return  # mitmproxy wants a password first, or shows what it reads from a file
         request = flow.request
@@ -67,11 +67,11 @@ class Interception:
                 request.authority = ""
 
     def is_for_us(self, flow: http.HTTPFlow) -> bool:
-        """True when a request, whatever its path, is for a host of ours."""
+        """Return whether a request, whatever its path, is for a host of ours."""
         return self._intercepts(_target_host(flow), flow.request.port)
 
     def _reject(self, request: http.Request) -> ApiError | None:
-        """What is wrong with a request of ours that must not leave with the key."""
+        """Return what is wrong with a request of ours that must not leave with the key."""
         if is_open_proxy(self.config):
             return ApiError(403, OPEN_PROXY_WARNING)
         fields = request.headers.fields
@@ -91,6 +91,9 @@ def _is_address(host: str) -> bool:
 
 
 def _target_host(flow: http.HTTPFlow) -> str:
-    """The host that a request is for: in transparent modes the target is an address, the name is in the TLS hello."""
+    """Return the host that a request is for.
+
+    In transparent modes the target is an address, the name is in the TLS hello.
+    """
     host = flow.request.host
     return flow.client_conn.sni or host if _is_address(host) else host

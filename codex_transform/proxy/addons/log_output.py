@@ -1,5 +1,7 @@
-"""Addon: keeps log lines from failing. mitmproxy's handler raises on a character that the console lacks, in the middle
-of whatever hook has logged."""
+"""Addon: keeps log lines from failing.
+
+Mitmproxy's handler raises on a character that the console lacks, in the middle of whatever hook has logged.
+"""
 
 from mitmproxy.addonmanager import Loader
 

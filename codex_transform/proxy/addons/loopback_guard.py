@@ -1,5 +1,7 @@
-"""Addon: where the proxy connects to. Not to this machine, whose services often trust whoever gets to loopback:
-mitmweb's own API was open to every user of the proxy in mitmproxy up to 11.1.1.
+"""Addon: where the proxy connects to.
+
+Not to this machine, whose services often trust whoever gets to loopback: mitmweb's own API was open to every user of
+the proxy in mitmproxy up to 11.1.1.
 
 What a request names is judged when it comes, so that its client can be told; what a name leads to is judged by the
 address of the connection, before a byte is sent on it, so that no name server can change its mind in between.
@@ -30,23 +32,23 @@ class LoopbackGuard:
         self.config = config
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
-        """A client asks for a tunnel."""
+        """Refuse a tunnel to this machine."""
         self._reject_local(flow)
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
-        """A client sends a request; one of ours goes to the endpoint, whatever it names."""
+        """Refuse a request to this machine; one of ours goes to the endpoint, whatever it names."""
         if get_call(flow) is None:
             self._reject_local(flow)
 
     def server_connect(self, data: ServerConnectionHookData) -> None:
-        """A connection is about to be made: what came by no HTTP request is judged here."""
+        """Refuse a connection that came by no HTTP request."""
         address = data.server.address
         if address and not self._is_allowed(data.client, address) and is_local_host(address[0]):
             data.server.error = _message(address)
             logger.warning(data.server.error)
 
     def server_connected(self, data: ServerConnectionHookData) -> None:
-        """A connection has been made, nothing has been sent on it yet: its address is what a name led to."""
+        """Close a connection whose name led to this machine; nothing has been sent on it yet."""
         address, peer = data.server.address, data.server.peername
         if not address or not peer or self._is_allowed(data.client, address) or not is_local_host(peer[0]):
             return
@@ -68,7 +70,7 @@ class LoopbackGuard:
         flow.response = responses.error_response(error)
 
     def _is_allowed(self, client: Client, address: Address) -> bool:
-        """True for what mitmproxy itself connects to, and for what a client may name."""
+        """Return True for what mitmproxy itself connects to, and for what a client may name."""
         mode = client.proxy_mode
         if isinstance(mode, UpstreamMode) and address == mode.address:
             return True
@@ -77,7 +79,7 @@ class LoopbackGuard:
         return self._client_may_request(client, address)
 
     def _client_may_request(self, client: Client, address: Address) -> bool:
-        """True for the places on this machine that a client may ask for."""
+        """Return True for the places on this machine that a client may ask for."""
         if self.config.endpoint is not None and self.config.endpoint.matches(address[0], address[1]):
             return True
         mode = client.proxy_mode

@@ -19,7 +19,7 @@ class ProxyPasswords:
             flow.metadata["proxyauth"] = (user, _REDACTED)
 
     def response(self, flow: http.HTTPFlow) -> None:
-        """The request has been sent, so the upstream proxy has its password."""
+        """Remove the password: the request has been sent, so the upstream proxy has it."""
         if "proxy-authorization" in flow.request.headers:
             flow.request.headers["proxy-authorization"] = _REDACTED
 

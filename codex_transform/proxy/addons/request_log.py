@@ -50,7 +50,7 @@ class RequestLog:
         self._loop = asyncio.get_running_loop()
 
     def log_request(self, flow: http.HTTPFlow, stage: Literal["before", "after"]) -> None:
-        """Logs the request as it stands in the flow now."""
+        """Log the request as it stands in the flow now."""
         if self.config.settings.log_requests:
             request = flow.request
             self._write(
@@ -61,7 +61,7 @@ class RequestLog:
             )
 
     def log_response(self, flow: http.HTTPFlow, stage: Literal["response", "error"], **facts: Any) -> None:
-        """Logs the response in the flow; `facts` go with it, such as the usage of a streamed answer."""
+        """Log the response in the flow; `facts` go with it, such as the usage of a streamed answer."""
         response = flow.response
         if self.config.settings.log_requests and response is not None:
             head = {"status": response.status_code, "headers": _redacted_headers(response.headers), **facts}
@@ -85,7 +85,7 @@ class RequestLog:
             self._waiting.release(size)  # mitmproxy is ending
 
     def _save(self, now: datetime, entry: dict[str, Any], body: bytes | None, key: str) -> None:
-        """Runs in the writer's thread."""
+        """Run in the writer's thread."""
         try:
             self.folder.write(now, f"{entry['id']}-{entry['stage']}", _encode_entry(entry, body, key))
         except (OSError, ValueError) as error:
@@ -114,8 +114,10 @@ class _QueueBudget:
         self._bytes = 0
 
     def acquire(self, size: int) -> bool:
-        """A place for so many bytes; False if the queue is full. What is larger than the queue finds a place in an
-        empty one."""
+        """Return a place for so many bytes; False if the queue is full.
+
+        What is larger than the queue finds a place in an empty one.
+        """
         with self._lock:
             fits = self._files < MAX_WAITING_FILES and (not self._files or self._bytes + size <= MAX_WAITING_BYTES)
             if fits:
@@ -124,7 +126,7 @@ class _QueueBudget:
             return fits
 
     def release(self, size: int) -> None:
-        """The place is free again."""
+        """Give the place back."""
         with self._lock:
             self._files -= 1
             self._bytes -= size

@@ -32,7 +32,7 @@ class RequestTranslation:
         self.log = log
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
-        """A request of ours has begun, or one that is refused: mitmproxy shows and keeps it from here on."""
+        """Redact the credentials of a request: mitmproxy shows and keeps it from here on."""
         if not flow.live:
             return  # mitmproxy shows what it reads from a file
         call, forward = get_call(flow), self.config.settings.forward_client_key
@@ -45,7 +45,7 @@ class RequestTranslation:
             credentials.drop_credentials(flow.request.headers)
 
     def request(self, flow: http.HTTPFlow) -> None:
-        """The whole request has come."""
+        """Rewrite a request that has come as a whole."""
         call = get_call(flow)
         if call is None or flow.response:
             return
@@ -105,7 +105,7 @@ class RequestTranslation:
 
 
 def _replace(request: http.Request, endpoint: Endpoint, below: str, headers: list[Field], content: bytes) -> None:
-    """Makes the client's request the endpoint's, in one go: each of mitmproxy's own setters keeps others in step."""
+    """Make the client's request the endpoint's, in one go: each of mitmproxy's own setters keeps others in step."""
     data = request.data
     data.scheme, data.host, data.port = endpoint.scheme.encode(), endpoint.host, endpoint.port
     data.path = (endpoint.path + below).encode()

@@ -30,7 +30,7 @@ class ResponseTranslation:
         self.log = log
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
-        """The endpoint has begun to answer: stream it, or let mitmproxy collect it."""
+        """Stream the response, or let mitmproxy collect it."""
         call = get_call(flow)
         response = flow.response
         if call is None or call.error or response is None:
@@ -44,7 +44,7 @@ class ResponseTranslation:
             response.stream = False
 
     def response(self, flow: http.HTTPFlow) -> None:
-        """The answer is complete."""
+        """Rewrite a response that was collected, and finish its call."""
         call = get_call(flow)
         response = flow.response
         if call is None or response is None:
@@ -72,7 +72,7 @@ class ResponseTranslation:
         self.log.log_response(flow, "error" if call.error else "response", **facts)
 
     def error(self, flow: http.HTTPFlow) -> None:
-        """The call has ended without an answer, because the client left."""
+        """Finish a call whose client has left."""
         if call := get_call(flow):
             if flow.response and isinstance(flow.response.stream, StreamFunction):
                 _take_down(call, flow.response.stream)
@@ -84,7 +84,7 @@ def _succeeded(response: http.Response) -> bool:
 
 
 def _whole(call: Call, response: http.Response) -> http.Response:
-    """The response for a client that gets it in one piece; raises ApiError when it is an error."""
+    """Return the response for a client that gets it in one piece; raises ApiError when it is an error."""
     if not _succeeded(response):
         assert call.endpoint is not None
         body = response.raw_content or b""
@@ -105,7 +105,7 @@ def _whole(call: Call, response: http.Response) -> http.Response:
 
 
 def _take_down(call: Call, streamed: StreamFunction) -> None:
-    """What is known of an answer that went to the client piece by piece."""
+    """Copy the figures of a streamed response into its call."""
     call.first_token = streamed.first_token
     _note(call, streamed.answer)
 

@@ -17,7 +17,7 @@ class UpstreamBypass:
     """Has each request go through the other proxy, or past it."""
 
     async def request(self, flow: http.HTTPFlow) -> None:
-        """A request is about to leave."""
+        """Choose the way of a request that is about to leave."""
         if not isinstance(flow.client_conn.proxy_mode, UpstreamMode) or flow.response:
             return
         host = flow.request.host
@@ -26,7 +26,10 @@ class UpstreamBypass:
 
 
 async def _is_excluded(host: str) -> bool:
-    """True if NO_PROXY names the host, or else the exceptions of macOS and Windows, which may look its address up."""
+    """Return whether NO_PROXY names the host.
+
+    Or else the exceptions of macOS and Windows, which may look its address up.
+    """
     if getproxies_environment():
         return bool(proxy_bypass(host))
     return bool(await asyncio.to_thread(proxy_bypass, host))

@@ -33,7 +33,7 @@ class BodyLimitMixin(HttpStream):
         yield from super().state_consume_request_body(event)
 
     def state_consume_response_body(self, event: Event) -> CommandGenerator[None]:
-        """Ends an answer that is too long, and takes the beginning of an error for all of it."""
+        """End an answer that is too long, and takes the beginning of an error for all of it."""
         response = self.flow.response
         if isinstance(event, ResponseData) and response and get_call(self.flow):
             failed = response.status_code >= 300

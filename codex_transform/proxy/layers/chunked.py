@@ -35,7 +35,7 @@ class ChunkedBody:
         self._next: h11.EndOfMessage | h11.RemoteProtocolError | None = None
 
     def __call__(self, buf: ReceiveBuffer) -> h11.Data | h11.EndOfMessage | None:
-        """What has come: data, or the body's end, or None for nothing. Raises RemoteProtocolError."""
+        """Return what has come: data, or the body's end, or None for nothing. Raises RemoteProtocolError."""
         if self._next is None:
             pieces: list[bytes] = []
             try:
@@ -49,7 +49,7 @@ class ChunkedBody:
         return self._next
 
     def read_eof(self) -> NoReturn:
-        """The connection has ended. Raises RemoteProtocolError, for the body has not."""
+        """Return the connection has ended. Raises RemoteProtocolError, for the body has not."""
         raise h11.RemoteProtocolError(
             "peer closed connection without sending complete message body (incomplete chunked read)"
         )

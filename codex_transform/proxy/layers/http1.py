@@ -93,7 +93,7 @@ class LenientHttp1Server(_Chunked, Http1Server):
                 yield command
 
     def mark_done(self, *, request: bool = False, response: bool = False) -> CommandGenerator[None]:
-        """A request or a response is over."""
+        """Return a request or a response is over."""
         yield from super().mark_done(request=request, response=response)
         if self._close_after and self.state == self.read_headers:
             yield commands.CloseConnection(self.conn)
@@ -110,13 +110,13 @@ class FramingMixin(HttpStream):
         return handled
 
     def state_wait_for_response_headers(self, event: Event) -> CommandGenerator[None]:
-        """The endpoint's head has come."""
+        """Return the endpoint's head has come."""
         if isinstance(event, ResponseHeaders) and get_call(self.flow) and "transfer-encoding" in event.response.headers:
             event.response.headers.pop("content-length", None)
         yield from super().state_wait_for_response_headers(event)
 
     def check_invalid(self, request: bool) -> CommandGenerator[bool]:
-        """True when a head is refused, and that has been dealt with."""
+        """Return whether a head is refused, and that has been dealt with."""
         response = self.flow.response
         if request or response is None or get_call(self.flow) is None:
             return (yield from super().check_invalid(request))

@@ -35,7 +35,7 @@ class RetryMixin(HttpStream):
         return handled
 
     def make_server_connection(self) -> CommandGenerator[bool]:
-        """Connects to the endpoint, or takes a connection that there is. False if there is none to be had."""
+        """Connect to the endpoint, or takes a connection that there is. False if there is none to be had."""
         if get_call(self.flow) is None:
             return (yield from super().make_server_connection())
         request, server = self.flow.request, self.flow.server_conn
@@ -69,7 +69,7 @@ class RetryMixin(HttpStream):
         return [connection for connection in self._http_layer.connections if isinstance(connection, Server)]
 
     def _lost_reused_connection(self) -> bool:
-        """True when a request that was sent on a kept connection has lost it before any answer."""
+        """Return whether a request that was sent on a kept connection has lost it before any answer."""
         waiting = self.server_state == self.state_wait_for_response_headers and self.client_state == self.state_done
         return self._reused and not self._retried and waiting and not self.flow.server_conn.connected
 
@@ -88,5 +88,5 @@ class RetryMixin(HttpStream):
 
 
 def _is_closed(server: Server) -> bool:
-    """True when nothing more can come of a connection that failed: it was never made, or has been closed."""
+    """Return whether nothing more can come of a connection that failed: it was never made, or has been closed."""
     return server.timestamp_tcp_setup is None or server.timestamp_end is not None

@@ -47,7 +47,7 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin):
     """One request and its response."""
 
     def check_body_size(self, request: bool) -> CommandGenerator[bool]:
-        """Keeps mitmproxy's option `stream_large_bodies` from sending a body of ours on before it is rewritten.
+        """Keep mitmproxy's option `stream_large_bodies` from sending a body of ours on before it is rewritten.
 
         It is asked with every piece of a body, and every look at an option copies it: one is the least.
         """
@@ -57,7 +57,7 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin):
         return (yield from super().check_body_size(request))
 
     def state_consume_request_body(self, event: Event) -> CommandGenerator[None]:
-        """Sends the request, as a copy that has the key: the flow keeps the one that has not."""
+        """Send the request, as a copy that has the key: the flow keeps the one that has not."""
         sending = super().state_consume_request_body(event)
         answer = None
         while True:
@@ -70,7 +70,7 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin):
             answer = yield command
 
     def state_wait_for_response_headers(self, event: Event) -> CommandGenerator[None]:
-        """Takes the endpoint's head, without the key that it may quote."""
+        """Take the endpoint's head, without the key that it may quote."""
         call = get_call(self.flow)
         if call and isinstance(event, ResponseHeaders):
             fields = event.response.headers.fields
@@ -78,7 +78,7 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin):
         yield from super().state_wait_for_response_headers(event)
 
     def state_consume_response_body(self, event: Event) -> CommandGenerator[None]:
-        """Collects a body; that of an error without the key that it may quote."""
+        """Collect a body; that of an error without the key that it may quote."""
         call, response = get_call(self.flow), self.flow.response
         if call and response and response.status_code >= 300 and isinstance(event, ResponseEndOfMessage):
             body = redact_key(bytes(self.response_body_buf), call.key)
@@ -87,14 +87,14 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin):
         yield from super().state_consume_response_body(event)
 
     def start_response_stream(self) -> CommandGenerator[None]:
-        """Holds the head of a streamed answer until `state_hold_headers` lets it go."""
+        """Hold the head of a streamed answer until `state_hold_headers` lets it go."""
         if self._streamed is None:
             yield from super().start_response_stream()
         else:
             self.server_state = self.state_hold_headers
 
     def state_hold_headers(self, event: Event) -> CommandGenerator[None]:
-        """The endpoint's head has come, the client's has not left."""
+        """Return the endpoint's head has come, the client's has not left."""
         streamed = self._streamed
         assert streamed is not None
         data = event.data if isinstance(event, ResponseData) else b""
@@ -113,7 +113,7 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin):
             yield from self.state_stream_response_body(event)
 
     def handle_protocol_error(self, event: RequestProtocolError | ResponseProtocolError) -> CommandGenerator[None]:
-        """The connection to the client or to the endpoint failed; for the latter there is an answer to give."""
+        """Return the connection to the client or to the endpoint failed; for the latter there is an answer to give."""
         call = get_call(self.flow)
         if call:
             event.message = redact_key_text(event.message, call.key)
@@ -142,7 +142,10 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin):
         yield from self.state_stream_response_body(ResponseEndOfMessage(self.stream_id))
 
     def _time_out(self) -> CommandGenerator[None]:
-        """The endpoint is silent, or the proxy is stopped: a client that is still sending gets its answer now."""
+        """Return the endpoint is silent, or the proxy is stopped.
+
+        A client that is still sending gets its answer now.
+        """
         if not (self._stopped and self._is_receiving()):
             yield from super()._time_out()
             return
@@ -166,7 +169,7 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin):
         return stream if isinstance(stream, StreamFunction) else None
 
     def _is_complete(self) -> bool:
-        """True when all of an answer has been collected and only the end of the connection was untidy."""
+        """Return whether all of an answer has been collected and only the end of the connection was untidy."""
         response = self.flow.response
         if self._streamed is not None or response is None or response.status_code != 200:
             return False

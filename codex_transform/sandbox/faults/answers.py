@@ -16,7 +16,7 @@ RESETS_IN = 3600
 
 
 def error(status: int, **error: Any) -> Edit:
-    """This status, and an error object."""
+    """Return this status, and an error object."""
 
     def edit(script: Script, _at: int) -> None:
         script.replace(status, "application/json", dumps({"error": error}))
@@ -25,8 +25,11 @@ def error(status: int, **error: Any) -> Edit:
 
 
 def usage_limit(status: int, *, told_in: str) -> Edit:
-    """A plan's limit is reached. How long it lasts is `told_in` the field resets_in_seconds or resets_at, or by the
-    x-codex-* headers of this status alone."""
+    """Return a plan's limit is reached.
+
+    How long it lasts is `told_in` the field resets_in_seconds or resets_at, or by the x-codex-* headers of this status
+    alone.
+    """
 
     def edit(script: Script, _at: int) -> None:
         error: dict[str, Any] = {
@@ -49,7 +52,7 @@ def usage_limit(status: int, *, told_in: str) -> Edit:
 
 
 def text(status: int, content_type: str, body: str, **headers: str) -> Edit:
-    """This status, and a body of this type."""
+    """Return this status, and a body of this type."""
 
     def edit(script: Script, _at: int) -> None:
         script.replace(status, content_type, body.encode(), **headers)
@@ -58,7 +61,7 @@ def text(status: int, content_type: str, body: str, **headers: str) -> Edit:
 
 
 def page(status: int) -> Edit:
-    """A page of a gateway or a login wall."""
+    """Return a page of a gateway or a login wall."""
     body = (
         "<!DOCTYPE html>\n<html><head><title>Sign in</title></head>\n"
         "<body><h1>Sign in to continue</h1><p>This is a page of the sandbox.</p></body></html>\n"
@@ -77,7 +80,7 @@ def redirect() -> Edit:
 
 
 def json_document(content_type: str) -> Edit:
-    """The whole response as one JSON document of this type, its output filled."""
+    """Return the whole response as one JSON document of this type, its output filled."""
 
     def edit(script: Script, _at: int) -> None:
         items: list[Item] = []
@@ -123,7 +126,7 @@ def headers(**values: str) -> Edit:
 
 
 def known_length() -> Edit:
-    """The stream is sent with a content-length, so all of it is made before the first byte leaves."""
+    """Return the stream is sent with a content-length, so all of it is made before the first byte leaves."""
 
     def edit(script: Script, _at: int) -> None:
         body = b"".join(step for step in script.play() if isinstance(step, bytes))

@@ -32,7 +32,7 @@ def data_only(event: Event) -> bytes:
 
 
 def type_in_name_only(event: Event) -> bytes:
-    """The data has no `type`; the `event:` line alone tells it."""
+    """Return the data has no `type`; the `event:` line alone tells it."""
     rest = {name: value for name, value in event.items() if name != "type"}
     return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), dumps(rest))
 
@@ -43,7 +43,7 @@ def no_spaces(event: Event) -> bytes:
 
 
 def many_lines(event: Event) -> bytes:
-    """The JSON spread over many `data` lines."""
+    """Return the JSON spread over many `data` lines."""
     lines = dumps(event, indent=2).split(b"\n")
     return b"event: %b\n%b\n" % (event["type"].encode(), b"".join(b"data: %b\n" % line for line in lines))
 
@@ -69,7 +69,7 @@ def line_ends(*ends: bytes) -> Edit:
 
 
 def shaped(shape: Callable[[Iterator[Step]], Iterator[Step]]) -> Edit:
-    """A shape over the body, and nothing else."""
+    """Return a shape over the body, and nothing else."""
 
     def edit(script: Script, _at: int) -> None:
         script.shapes.append(shape)
@@ -78,22 +78,22 @@ def shaped(shape: Callable[[Iterator[Step]], Iterator[Step]]) -> Edit:
 
 
 def before(prefix: bytes) -> Edit:
-    """These bytes come first."""
+    """Return these bytes come first."""
     return shaped(lambda steps: itertools.chain([prefix], steps))
 
 
 def after(suffix: bytes) -> Edit:
-    """These bytes come last."""
+    """Return these bytes come last."""
     return shaped(lambda steps: itertools.chain(steps, [suffix]))
 
 
 def between(filling: bytes) -> Edit:
-    """These bytes come before each event."""
+    """Return these bytes come before each event."""
     return shaped(lambda steps: (step for each in steps for step in (filling, each)))
 
 
 def no_final_blank(steps: Iterator[Step]) -> Iterator[Step]:
-    """The body ends with the last character of its last event."""
+    """Yield the body ends with the last character of its last event."""
     last: Step = b""
     for step in steps:
         if last:
@@ -109,12 +109,12 @@ def byte_by_byte(steps: Iterator[Step]) -> Iterator[Step]:
 
 
 def in_one_piece(steps: Iterator[Step]) -> Iterator[Step]:
-    """The whole body at once, pauses left out."""
+    """Yield the whole body at once, pauses left out."""
     yield b"".join(step for step in steps if isinstance(step, bytes))
 
 
 def slowly() -> Edit:
-    """A pause of `at` milliseconds after each event."""
+    """Return a pause of `at` milliseconds after each event."""
 
     def edit(script: Script, at: int) -> None:
         pause = Wait(at / 1000)
@@ -124,7 +124,7 @@ def slowly() -> Edit:
 
 
 def compressed(coding: str, *, truncated: bool = False) -> Edit:
-    """The body is compressed, flushed after each event. If truncated, it lacks its end, and half an event."""
+    """Return the body is compressed, flushed after each event. If truncated, it lacks its end, and half an event."""
 
     def edit(script: Script, _at: int) -> None:
         script.headers["content-encoding"] = coding.partition("-")[0]
@@ -147,7 +147,7 @@ def compressed(coding: str, *, truncated: bool = False) -> Edit:
 
 
 def labelled(coding: str) -> Edit:
-    """The head promises a compression that is not there."""
+    """Return the head promises a compression that is not there."""
 
     def edit(script: Script, _at: int) -> None:
         script.headers["content-encoding"] = coding

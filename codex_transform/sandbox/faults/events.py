@@ -16,7 +16,7 @@ _TERMINAL = frozenset({"response.completed", "response.done", "response.incomple
 
 
 def end_as(kind: str) -> Edit:
-    """The terminal event is called otherwise."""
+    """Return the terminal event is called otherwise."""
     return _terminal(lambda event: {**event, "type": kind})
 
 
@@ -40,17 +40,17 @@ def output(change: Callable[[dict[str, Any], list[Any]], object]) -> Edit:
 
 
 def thin_terminal() -> Edit:
-    """The terminal event's response has nothing but what a client cannot do without."""
+    """Return the terminal event's response has nothing but what a client cannot do without."""
     return _terminal(lambda event: {**event, "response": {name: event["response"][name] for name in ("id", "usage")}})
 
 
 def without(*fields: str) -> Edit:
-    """These fields are left out of every event."""
+    """Return these fields are left out of every event."""
     return _each(lambda event: {name: value for name, value in event.items() if name not in fields})
 
 
 def response_model(model: str) -> Edit:
-    """The response names another model than was asked for."""
+    """Return the response names another model than was asked for."""
 
     def change(event: Event) -> Event:
         if "response" not in event:
@@ -118,7 +118,7 @@ def failed(code: str, message: str) -> Edit:
 
 
 def incomplete(reason: str) -> Edit:
-    """The answer ends before it is whole, for this reason, in a proper terminal event."""
+    """Return the answer ends before it is whole, for this reason, in a proper terminal event."""
 
     def change(event: Event) -> Event:
         details = {"status": "incomplete", "incomplete_details": {"reason": reason}}
@@ -128,7 +128,7 @@ def incomplete(reason: str) -> Edit:
 
 
 def rate_limits() -> Event:
-    """The event in which Codex endpoints tell how much of a plan is used up."""
+    """Return the event in which Codex endpoints tell how much of a plan is used up."""
     now = int(time.time())
     windows = {
         "primary": {"used_percent": 42, "window_minutes": 300, "reset_at": now + 3600},
@@ -139,7 +139,7 @@ def rate_limits() -> Event:
 
 
 def news() -> Event:
-    """An event of a type that no client knows."""
+    """Return an event of a type that no client knows."""
     return {"type": "response.sandbox.news", "news": "none"}
 
 

@@ -12,8 +12,10 @@ from codex_transform.sandbox.planned_response import Edit, End, Script
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What a misbehaviour does, in words and in deed. `at` is its number unless told otherwise; if it takes none,
-    None."""
+    """What a misbehaviour does, in words and in deed.
+
+    `at` is its number unless told otherwise; if it takes none, None.
+    """
 
     about: str
     edit: Edit
@@ -170,7 +172,9 @@ class UnknownMisbehaviourError(ValueError):
 
 
 def edits(name: str, at: int | None = None) -> Edits:
-    """The edits that a name such as `gzip+cut@2` stands for. `at` is the number for all that have none of their own.
+    """Return the edits that a name such as `gzip+cut@2` stands for.
+
+    `at` is the number for all that have none of their own.
 
     Raises UnknownMisbehaviourError, with the nearest names in its message.
     """

@@ -65,7 +65,7 @@ def until_close() -> Edit:
 
 
 def too_short() -> Edit:
-    """The head promises more bytes than come before the connection closes."""
+    """Return the head promises more bytes than come before the connection closes."""
 
     def edit(script: Script, _at: int) -> None:
         body = b"".join(step for step in script.play() if isinstance(step, bytes))
@@ -75,7 +75,7 @@ def too_short() -> Edit:
 
 
 def flood() -> Edit:
-    """A line of `at` MiB without an end, then the connection closes."""
+    """Return a line of `at` MiB without an end, then the connection closes."""
 
     def edit(script: Script, at: int) -> None:
         script.body = endless(at)
