@@ -8,7 +8,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def begin(work: Callable[[], T]) -> Future[T]:
+def run_in_thread(work: Callable[[], T]) -> Future[T]:
     """Run `work` in a thread of its own. The program may end before it does, which an executor would not allow."""
     future: Future[T] = Future()
 

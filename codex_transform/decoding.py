@@ -17,7 +17,7 @@ from codex_transform.zstd import MISSING, zstd
 _GZIP = 16 + zlib.MAX_WBITS
 
 # How many bytes may come of the bytes of one call; no request and no answer is as long.
-MOST = 64_000_000
+MAX_DECODED = 64_000_000
 
 
 class DecodingError(Exception):
@@ -44,7 +44,7 @@ def decoder_for(content_encoding: str | None) -> Decoder | None:
     decoders = [_decoder(name) for name in applied]
     if not decoders:
         return None
-    return decoders[0] if len(decoders) == 1 else _Stack(decoders)
+    return decoders[0] if len(decoders) == 1 else _Chain(decoders)
 
 
 def _decoder(name: str) -> Decoder:
@@ -71,17 +71,17 @@ class _Bounded:
 
     def feed(self, data: bytes) -> bytes:
         out = []
-        room = MOST
+        room = MAX_DECODED
         for at in range(0, len(data), self._step):
             piece = self._decoder.feed(data[at : at + self._step])
             room -= len(piece)
             if room < 0:
-                raise DecodingError(f"it becomes more than {MOST // 1_000_000} MB at once")
+                raise DecodingError(f"it becomes more than {MAX_DECODED // 1_000_000} MB at once")
             out.append(piece)
         return b"".join(out)
 
 
-class _Frames:
+class _MultiFrame:
     """gzip and zstd: frames (gzip calls them members) one after the other, each decoded by a new object."""
 
     def __init__(self, new: Callable[[], Any], error: type[Exception]) -> None:
@@ -171,7 +171,7 @@ class _Undecodable:
         pass
 
 
-class _Stack:
+class _Chain:
     """Several encodings, the last one applied first."""
 
     def __init__(self, decoders: list[Decoder]) -> None:
@@ -188,13 +188,13 @@ class _Stack:
 
 
 def _gzip() -> Decoder:
-    return _Bounded(_Frames(lambda: zlib.decompressobj(_GZIP), zlib.error), 16 * 1024)
+    return _Bounded(_MultiFrame(lambda: zlib.decompressobj(_GZIP), zlib.error), 16 * 1024)
 
 
 def _zstd() -> Decoder:
     if zstd is None:
         return _Undecodable(MISSING)
-    return _Bounded(_Frames(zstd.ZstdDecompressor, zstd.ZstdError), 512)
+    return _Bounded(_MultiFrame(zstd.ZstdDecompressor, zstd.ZstdError), 512)
 
 
 _DECODERS: dict[str, Callable[[], Decoder]] = {

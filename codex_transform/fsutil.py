@@ -48,13 +48,13 @@ def write_private(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(descriptor)
-        patiently(lambda: temporary.replace(target))
+        retry_while_held(lambda: temporary.replace(target))
     except BaseException:
-        patiently(lambda: temporary.unlink(missing_ok=True))
+        retry_while_held(lambda: temporary.unlink(missing_ok=True))
         raise
 
 
-def patiently(
+def retry_while_held(
     work: Callable[[], T],
     system: str = os.name,
     pause: Callable[[float], None] = time.sleep,

@@ -173,13 +173,13 @@ def start(bench: Bench, haste: int) -> list[Result]:
 
 def transform(bench: Bench, haste: int) -> list[Result]:
     """The addon's own part of a request, without a proxy: bytes to bytes."""
-    from codex_transform.instructions.store import Instructions
+    from codex_transform.instructions.store import InstructionStore
     from codex_transform.jsonio import dumps, parse_request
     from codex_transform.opencode.config import OpenCodeConfig
     from codex_transform.request import Context
     from codex_transform.request import transform as rewrite
 
-    instructions = Instructions(bench.folder / "cache", "http://127.0.0.1:9/none")
+    instructions = InstructionStore(bench.folder / "cache", "http://127.0.0.1:9/none")
     context = Context(True, OpenCodeConfig().options_for, instructions.text)
     results = []
     for size, name, goal, turns in ((FIRST, "28 KB", 0.12, 1000), (HOUR, "325 KB", 0.6, 300), (DAY, "3.4 MB", 6, 50)):

@@ -107,8 +107,8 @@ def answers(made: list[Call]) -> str:
     """What came back, in one sentence."""
     talk = [call.answer for call in made if call.with_tools and "events" in call.answer]
     events = " and ".join(str(answer["events"]) for answer in talk)
-    mended = ", ".join(sorted({name for answer in talk for name in answer["repaired"]})) or "nothing"
-    return f"The answers came back as streams of {events} events. Mended on the way: {mended}."
+    repaired = ", ".join(sorted({name for answer in talk for name in answer["repaired"]})) or "nothing"
+    return f"The answers came back as streams of {events} events. Fixed on the way: {repaired}."
 
 
 def _second(talk: list[Call]) -> Iterable[Row]:

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from response.streams import answer, block, events_of, outcome, pieces, run, stream
 
-from codex_transform.decoding import MOST, DecodingError, decode, decoder_for
+from codex_transform.decoding import MAX_DECODED, DecodingError, decode, decoder_for
 from codex_transform.errors import ApiError
-from codex_transform.response.events_to_response import fold
-from codex_transform.response.stream import AnswerStream
+from codex_transform.response.events_to_response import events_to_response
+from codex_transform.response.stream import ResponseStream
 from codex_transform.zstd import zstd
 
 ANSWER = answer("Streamed through a compressor", cuts=8)
@@ -74,7 +74,7 @@ def test_any_chunking_decodes(encoding: str, at: list[int]) -> None:
 
 @encodings
 def test_what_was_flushed_leaves_at_once(encoding: str) -> None:
-    live = AnswerStream(None, header(encoding))
+    live = ResponseStream(None, header(encoding))
     *flushed, last = ENCODERS[encoding]([block(event) for event in ANSWER])
     for event, piece in zip(ANSWER, flushed, strict=True):
         assert live.feed(piece) == block(event)
@@ -103,7 +103,7 @@ def test_a_truncated_answer_ends_in_an_error(encoding: str) -> None:
 def test_a_missing_end_after_the_answers_own_end_harms_nothing(encoding: str) -> None:
     *flushed, _ = ENCODERS[encoding]([DATA])
     assert run(flushed, encoding=header(encoding)) == DATA
-    assert fold(b"".join(flushed), AnswerStream(None, header(encoding)))["status"] == "completed"
+    assert events_to_response(b"".join(flushed), ResponseStream(None, header(encoding)))["status"] == "completed"
 
 
 @encodings
@@ -135,7 +135,10 @@ def test_no_encoding_needs_no_decoder(nothing: str | None) -> None:
 
 @pytest.mark.parametrize("encoding", ["compress", "gzip, nonsense", "dcb"])
 def test_an_unknown_encoding_is_an_error(encoding: str) -> None:
-    for act in (lambda: run([DATA], encoding=encoding), lambda: fold(DATA, AnswerStream(None, encoding))):
+    for act in (
+        lambda: run([DATA], encoding=encoding),
+        lambda: events_to_response(DATA, ResponseStream(None, encoding)),
+    ):
         with pytest.raises(ApiError, match="unknown content encoding") as caught:
             act()
         assert caught.value.status == 502
@@ -156,9 +159,9 @@ def test_no_bytes_at_all_are_no_error(encoding: str) -> None:
 @encodings
 def test_few_bytes_that_stand_for_very_many(encoding: str) -> None:
     """As much as any answer may have is decoded; more of it is an error, long before all of it is in memory."""
-    assert decode(header(encoding), encoded(encoding, bytes(MOST))) == bytes(MOST)
+    assert decode(header(encoding), encoded(encoding, bytes(MAX_DECODED))) == bytes(MAX_DECODED)
     with pytest.raises(DecodingError, match="64 MB"):
-        decode(header(encoding), encoded(encoding, bytes(MOST + 1)))
+        decode(header(encoding), encoded(encoding, bytes(MAX_DECODED + 1)))
 
 
 def test_without_zstd_the_command_that_brings_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

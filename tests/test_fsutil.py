@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from codex_transform.fsutil import patiently, write_private
+from codex_transform.fsutil import retry_while_held, write_private
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="file modes and limits are POSIX's")
 
@@ -102,10 +102,10 @@ class Held:
 
 def test_on_windows_a_file_that_is_held_is_tried_again_for_a_while() -> None:
     held = Held(5)
-    assert patiently(held.work, "nt", held.pauses.append) == "done"
+    assert retry_while_held(held.work, "nt", held.pauses.append) == "done"
     forever = Held(1000)
     with pytest.raises(PermissionError):
-        patiently(forever.work, "nt", forever.pauses.append)
+        retry_while_held(forever.work, "nt", forever.pauses.append)
     assert 2 <= sum(forever.pauses) < 5
     assert forever.pauses == sorted(forever.pauses)
 
@@ -113,5 +113,5 @@ def test_on_windows_a_file_that_is_held_is_tried_again_for_a_while() -> None:
 def test_elsewhere_a_file_without_permission_is_refused_at_once() -> None:
     held = Held(1)
     with pytest.raises(PermissionError):
-        patiently(held.work, "posix", held.pauses.append)
+        retry_while_held(held.work, "posix", held.pauses.append)
     assert held.pauses == []

@@ -16,10 +16,10 @@ from codex_transform.cli import main
 from codex_transform.endpoint import url as endpoint_url
 from codex_transform.opencode import config as opencode_config
 from codex_transform.settings import loader
-from codex_transform.settings.loader import KNOBS
+from codex_transform.settings.options import OPTIONS
 from codex_transform.usage.cache_miss import KEPT_FOR
 from codex_transform.usage.log_line import MARKERS
-from codex_transform.usage.store import KEPT_DAYS
+from codex_transform.usage.store import RETENTION_DAYS
 
 WORDS = {"必填": "needed", "无": "none", "开": "on", "关": "off", "有": "yes"}
 """Cells of the Chinese tables that are words, and what the English ones say."""
@@ -74,12 +74,13 @@ def test_the_settings_table(text: Readme) -> None:
 
     rows = text.table("`codex_base_url`")
     assert [[*names, WORDS.get(value, value)] for *names, value, _ in rows] == [
-        [f"`{knob.option}`", f"`{knob.environ}`", f"`{knob.key}`", default(knob.field, knob.default)] for knob in KNOBS
+        [f"`{knob.option}`", f"`{knob.environ}`", f"`{knob.key}`", default(knob.field, knob.default)]
+        for knob in OPTIONS
     ]
     meanings = [row[-1] for row in rows]
     assert all(meanings)
     if text is ENGLISH:
-        assert meanings == [knob.help for knob in KNOBS]
+        assert meanings == [knob.help for knob in OPTIONS]
 
 
 @each_language
@@ -180,7 +181,7 @@ def test_messages_are_quoted_as_they_are() -> None:
 def test_markers_and_bounds() -> None:
     (inside,) = (section.text for section in ENGLISH.sections() if section.heading == "Look inside")
     assert {quote for quote in readme.quoted(inside) if not quote.isascii()} == set(MARKERS.values())
-    assert f"{KEPT_DAYS} days" in ENGLISH.prose
+    assert f"{RETENTION_DAYS} days" in ENGLISH.prose
 
 
 # -- examples ---------------------------------------------------------------------------------------------------------
@@ -206,7 +207,7 @@ def test_the_examples_of_configuration(tmp_path: Path) -> None:
     file.chmod(0o600)
     loaded = loader.load({}, {}, file, opencode_config.OpenCodeConfig())
     assert not loaded.problems
-    assert {knob.key for knob in KNOBS if str(file) in loaded.sources[knob.field]} == json.loads(own).keys()
+    assert {knob.key for knob in OPTIONS if str(file) in loaded.sources[knob.field]} == json.loads(own).keys()
 
 
 # -- the tree, and links ----------------------------------------------------------------------------------------------

@@ -67,7 +67,7 @@ def config(
     if reverse is not None:
         reverse = _proxy_url(reverse)
     try:
-        chosen = provider_models.choose(() if models is None else _names(models))
+        chosen = provider_models.select_models(() if models is None else _names(models))
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--models") from None
     if uninstall:
@@ -91,7 +91,7 @@ def config(
     if after == before:
         click.echo(f"{path} holds all of it already: nothing to do.")
         return
-    if not file_change.apply(path, before, after, yes=yes):
+    if not file_change.confirm_and_write(path, before, after, yes=yes):
         _decline()
     variant = "" if form == "legacy" else " --variant high"
     proxy = "" if reverse else "codex-transform run "
@@ -101,13 +101,13 @@ def config(
 def _uninstall(path: Path, ours: dict[str, Any], reverse: str | None, *, to_stdout: bool, yes: bool) -> None:
     """Take out of the file what is still as this command would write it, and says what is not."""
     before = file_change.read(path)
-    if file_change.is_blank(before):
+    if file_change.is_empty(before):
         file_change.fail(f"{path} does not exist, or is empty: there is nothing to take out.")
-    names = provider_models.nested(ours)
+    names = provider_models.wrap(ours)
     if reverse is not None:
         names["provider"]["openai"]["options"] = {"baseURL": reverse}
     document = file_change.document(path, before)
-    after = document.drop(provider_models.written(document, names))
+    after = document.remove(provider_models.removable(document, names))
     if to_stdout:
         click.echo(after.encode(), nl=False)  # bytes: line ends stay
         return
@@ -122,7 +122,7 @@ def _uninstall(path: Path, ours: dict[str, Any], reverse: str | None, *, to_stdo
             click.echo(f"  {name}")
     if after == before:
         click.echo(f"{path} holds nothing else of this command's: nothing to do.")
-    elif not file_change.apply(path, before, after, yes=yes):
+    elif not file_change.confirm_and_write(path, before, after, yes=yes):
         _decline()
 
 
@@ -141,9 +141,11 @@ def _remove_plugins(found: Iterable[legacy_plugin.Found], *, yes: bool) -> bool:
         try:
             if is_list:
                 before = file_change.read(path)
-                done = file_change.apply(path, before, _without_plugin(path, before), yes=yes, ask="Remove it?")
-            elif done := file_change.agreed(f"Move {path} aside?", yes=yes):
-                click.echo(f"Moved to {opencode_editor.move_aside(path)}.")
+                done = file_change.confirm_and_write(
+                    path, before, _without_plugin(path, before), yes=yes, ask="Remove it?"
+                )
+            elif done := file_change.confirm(f"Move {path} aside?", yes=yes):
+                click.echo(f"Moved to {opencode_editor.rename_to_backup(path)}.")
         except ValueError as error:
             file_change.fail(f"{error}.")
         if not done:
@@ -153,29 +155,29 @@ def _remove_plugins(found: Iterable[legacy_plugin.Found], *, yes: bool) -> bool:
 
 
 def _without_plugin(path: Path, text: str) -> str:
-    if file_change.is_blank(text):
+    if file_change.is_empty(text):
         return text
     document = file_change.document(path, text)
-    return document.drop(legacy_plugin.removal(document))
+    return document.remove(legacy_plugin.removal(document))
 
 
 def _filled(path: Path, text: str, members: dict[str, Any], reverse: str | None) -> str:
     """Return the file's text with all that it lacks of the entries `members`."""
     try:
-        if file_change.is_blank(text):
-            text = render({"$schema": _SCHEMA, **provider_models.nested(members)})
+        if file_change.is_empty(text):
+            text = render({"$schema": _SCHEMA, **provider_models.wrap(members)})
         else:
             document = file_change.document(path, text)
-            text = document.fill(provider_models.additions(document.value, members))
-        return text if reverse is None else Document(text).put(_PROXY_URL, reverse)
+            text = document.merge_missing(provider_models.additions(document.value, members))
+        return text if reverse is None else Document(text).set(_PROXY_URL, reverse)
     except ValueError as error:
-        file_change.fail(f"{path}: {error}: mend it there first. Nothing was written.")
+        file_change.fail(f"{path}: {error}: fix it there first. Nothing was written.")
 
 
 def _tell_kept(path: Path, text: str, members: dict[str, Any]) -> None:
     """Says which of the user's values differ from what would be written and stay."""
-    value = {} if file_change.is_blank(text) else file_change.document(path, text).value
-    kept = list(provider_models.differing(value, provider_models.nested(members)))
+    value = {} if file_change.is_empty(text) else file_change.document(path, text).value
+    kept = list(provider_models.conflicts(value, provider_models.wrap(members)))
     if kept:
         click.echo(f"Kept as {path} has it:")
     for where, theirs, ours in kept[:_MOST_KEPT]:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from codex_transform import paths
 from codex_transform.opencode import config as opencode_config
 from codex_transform.settings import loader
-from codex_transform.settings.loader import Loaded
+from codex_transform.settings.loader import LoadedSettings
 
 
-def load_settings(options: Mapping[str, object] | None = None) -> Loaded:
+def load_settings(options: Mapping[str, object] | None = None) -> LoadedSettings:
     """Return the settings in force here and now; `options` are mitmproxy's that the user gave.
 
     Raises MissingFolderError.

@@ -1,4 +1,4 @@
-"""`doctor`: checks everything and says what to mend."""
+"""`doctor`: checks everything and says what to fix."""
 
 import json
 import os
@@ -10,7 +10,7 @@ import click
 from codex_transform import __version__, paths
 from codex_transform.cli.current_settings import load_settings
 from codex_transform.doctor import checkup
-from codex_transform.doctor.result import Finding, Mark, Patient
+from codex_transform.doctor.result import DoctorContext, Mark, Result
 from codex_transform.opencode import config as opencode_config
 from codex_transform.text import sanitize
 
@@ -35,21 +35,21 @@ Examples:
 )
 @click.option("--json", "as_json", is_flag=True, help="Say it in JSON, for programs.")
 def doctor(offline: bool, model: str | None, port: int, as_json: bool) -> None:
-    """Check everything and say what to mend.
+    """Check everything and say what to fix.
 
     Each line begins with a mark: well, worth a look (!), or a fault, and then says what to do. The endpoint is asked
     one small question. The exit status is 1 when there is a fault, else 0.
     """
-    found = checkup.examine(_patient(offline, model, port))
+    found = checkup.run_checks(_patient(offline, model, port))
     faults = _print_json(found) if as_json else _print(found)
     sys.exit(1 if faults else 0)
 
 
-def _patient(offline: bool, model: str | None, port: int) -> Patient:
+def _patient(offline: bool, model: str | None, port: int) -> DoctorContext:
     home, folder = paths.home(), paths.cwd()
     loaded = load_settings()
     client, warnings = opencode_config.load(os.environ, folder, home)
-    return Patient(
+    return DoctorContext(
         environ=dict(os.environ),
         cwd=folder,
         home=home,
@@ -62,21 +62,21 @@ def _patient(offline: bool, model: str | None, port: int) -> Patient:
     )
 
 
-def _print(found: Iterable[tuple[str, Finding]]) -> int:
+def _print(found: Iterable[tuple[str, Result]]) -> int:
     """Show each finding as it comes; gives the number of faults."""
     marks, arrow = (_MARKS, "→") if _can_show("✓✗→") else (_PLAIN, "->")
     counts: dict[Mark, int] = dict.fromkeys(_MARKS, 0)
     shown = ""
-    for title, finding in found:
-        counts[finding.mark] += 1
+    for title, result in found:
+        counts[result.mark] += 1
         if title != shown:
             click.secho(f"{'' if not shown else chr(10)}{title}", bold=True)
             shown = title
-        mark = click.style(marks[finding.mark], fg=_COLOURS[finding.mark], bold=True)
+        mark = click.style(marks[result.mark], fg=_COLOURS[result.mark], bold=True)
         # It may quote a project's files, which may be anybody's.
-        click.echo(f"{mark} {sanitize(f'{finding.name}: {finding.says}')}")
-        if finding.mend:
-            click.echo(f"    {arrow} {sanitize(finding.mend)}")
+        click.echo(f"{mark} {sanitize(f'{result.name}: {result.message}')}")
+        if result.fix:
+            click.echo(f"    {arrow} {sanitize(result.fix)}")
     parts = [(counts["fault"], "fault"), (counts["warning"], "warning")]
     summary = ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for count, what in parts if count)
     click.echo()
@@ -84,11 +84,14 @@ def _print(found: Iterable[tuple[str, Finding]]) -> int:
     return counts["fault"]
 
 
-def _print_json(found: Iterable[tuple[str, Finding]]) -> int:
+def _print_json(found: Iterable[tuple[str, Result]]) -> int:
     """One document: `version`, `ok`, and `checks` with `group`, `name`, `mark`, `says`, `mend`."""
-    findings = list(found)
-    faults = sum(finding.mark == "fault" for _, finding in findings)
-    checks = [{"group": title, **finding._asdict()} for title, finding in findings]
+    results = list(found)
+    faults = sum(result.mark == "fault" for _, result in results)
+    checks = [
+        {"group": title, "mark": result.mark, "name": result.name, "says": result.message, "mend": result.fix}
+        for title, result in results
+    ]
     # In ASCII: whatever reads it may take it for another encoding.
     click.echo(json.dumps({"version": __version__, "ok": not faults, "checks": checks}, indent=2))
     return faults

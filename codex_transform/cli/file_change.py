@@ -28,13 +28,13 @@ _KEY_MEMBER = re.compile(
 _KEY_TEXT = re.compile(r"\bsk-[\w-]{8,}")
 
 
-def apply(path: Path, before: str, after: str, *, yes: bool, ask: str = "Write this?") -> bool:
+def confirm_and_write(path: Path, before: str, after: str, *, yes: bool, ask: str = "Write this?") -> bool:
     """Show the difference, asks, backs up and writes; whether that was agreed to. Raises ClickException."""
     if before == after:
         return True
     for line in _diff(path, before, after):
         click.echo(line)
-    if not agreed(ask, yes=yes):
+    if not confirm(ask, yes=yes):
         return False
     if read(path) != before:
         fail(f"{path} was changed meanwhile by another program. Nothing was written: run this again.")
@@ -57,7 +57,7 @@ def _diff(path: Path, before: str, after: str) -> Iterator[str]:
         yield click.style(hidden, bold=True) if bold else click.style(hidden, fg=colours.get(line[:1]))
 
 
-def agreed(question: str, *, yes: bool) -> bool:
+def confirm(question: str, *, yes: bool) -> bool:
     """Return the answer to a question, true with `yes`. Raises ClickException where nobody can be asked."""
     if yes:
         return True
@@ -79,13 +79,13 @@ def document(path: Path, text: str) -> Document:
     try:
         found = Document(text)
     except parser.JsonError as error:
-        fail(f"{path} is damaged, {error}: mend it there. Nothing was written.")
+        fail(f"{path} is damaged, {error}: fix it there. Nothing was written.")
     if not isinstance(found.value, dict):
-        fail(f"{path} must hold an object in braces, not {parser.kind(found.value)}. Nothing was written.")
+        fail(f"{path} must hold an object in braces, not {parser.describe_type(found.value)}. Nothing was written.")
     return found
 
 
-def is_blank(text: str) -> bool:
+def is_empty(text: str) -> bool:
     """Whether a file's text says nothing, which OpenCode takes for an empty object."""
     return not text.removeprefix("\ufeff").strip()
 

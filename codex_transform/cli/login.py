@@ -10,7 +10,8 @@ from codex_transform.cli.current_settings import load_settings
 from codex_transform.endpoint import url as endpoint_url
 from codex_transform.fsutil import is_missing
 from codex_transform.redaction import redact
-from codex_transform.settings.loader import KNOBS, Loaded
+from codex_transform.settings.loader import LoadedSettings
+from codex_transform.settings.options import OPTIONS
 
 
 @click.command(
@@ -33,7 +34,7 @@ def login(base_url: str | None, api_key_stdin: bool, no_check: bool) -> None:
     loaded = load_settings()
     for problem in loaded.problems:
         if problem.setting is None and not problem.warning:
-            raise click.ClickException(f"{problem.message}. Mend that first.")
+            raise click.ClickException(f"{problem.message}. Fix that first.")
     answers: dict[str, str] = {}
     if base_url is not None:
         answers["base_url"] = prompts.checked("base_url", base_url)
@@ -47,21 +48,21 @@ def login(base_url: str | None, api_key_stdin: bool, no_check: bool) -> None:
     click.echo("Now: codex-transform run opencode", err=True)
 
 
-def _ask(loaded: Loaded, answers: dict[str, str], no_check: bool) -> None:
-    fields = [field for field in prompts.NEEDED if field not in answers]
-    prompts.keep(paths.config_file(paths.home()), prompts.ask(fields, loaded, answers, check=not no_check))
+def _ask(loaded: LoadedSettings, answers: dict[str, str], no_check: bool) -> None:
+    fields = [field for field in prompts.REQUIRED if field not in answers]
+    prompts.save_answers(paths.config_file(paths.home()), prompts.ask(fields, loaded, answers, check=not no_check))
 
 
-def _keep_given(loaded: Loaded, answers: dict[str, str], no_check: bool) -> None:
+def _keep_given(loaded: LoadedSettings, answers: dict[str, str], no_check: bool) -> None:
     if not answers:
         raise click.UsageError("There is no terminal to ask on: give --base-url and --api-key-stdin.")
-    missing = [field for field in prompts.lacking(loaded) if field not in answers]
+    missing = [field for field in prompts.missing_settings(loaded) if field not in answers]
     if missing:
         option = {"base_url": "--base-url", "api_key": "--api-key-stdin"}[missing[0]]
         raise click.UsageError(f"There is no {option.strip('-').replace('-', ' ')} yet: give {option} as well.")
-    if not no_check and prompts.attempt(loaded, answers):
+    if not no_check and prompts.probe_endpoint(loaded, answers):
         raise click.ClickException("Nothing was kept. With --no-check it would be, untried.")
-    prompts.keep(paths.config_file(paths.home()), answers)
+    prompts.save_answers(paths.config_file(paths.home()), answers)
 
 
 @click.command(
@@ -76,7 +77,7 @@ def logout() -> None:
     It is taken out of the config file; the base URL and all other settings stay.
     """
     file = paths.config_file(paths.home())
-    knob = next(knob for knob in KNOBS if knob.field == "api_key")
+    knob = next(knob for knob in OPTIONS if knob.field == "api_key")
     had = load_settings().sources["api_key"] == f"{knob.key} in {file}"
     if not is_missing(file):
         prompts.save(file, {"api_key": None})
@@ -98,7 +99,7 @@ def whoami() -> None:
     The exit status is 1 when one of them is missing.
     """
     loaded = load_settings()
-    prompts.complain(loaded)
+    prompts.print_problems(loaded)
     known, sources = loaded.settings, loaded.sources
     rows = [("endpoint", _missing(loaded, "base_url"), "")]
     if known.base_url:
@@ -116,12 +117,12 @@ def whoami() -> None:
     rows.append(("config file", str(file), "not there yet" if is_missing(file) else ""))
     for name, value, source in rows:
         click.echo(f"{click.style(f'{name:12}', bold=True)}{value}{f'  ({source})' if source else ''}")
-    if prompts.lacking(loaded):
+    if prompts.missing_settings(loaded):
         raise click.exceptions.Exit(1)
 
 
-def _missing(loaded: Loaded, field: str) -> str:
+def _missing(loaded: LoadedSettings, field: str) -> str:
     """Return what to do about a setting that is not there: `login` helps where nothing stands in its way."""
     if any(problem.setting in (None, field) and not problem.warning for problem in loaded.problems):
-        return "not known before that is mended"
+        return "not known before that is repaired"
     return "none: run `codex-transform login`"

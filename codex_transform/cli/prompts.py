@@ -16,9 +16,10 @@ from codex_transform.endpoint import url as endpoint_url
 from codex_transform.probe.exchange import Step, probe
 from codex_transform.probe.private_ca import private_ca
 from codex_transform.settings import loader
-from codex_transform.settings.loader import KNOBS, Loaded
+from codex_transform.settings.loader import LoadedSettings
+from codex_transform.settings.options import OPTIONS
 
-NEEDED = ("base_url", "api_key")
+REQUIRED = ("base_url", "api_key")
 """The settings without which there is nothing to do."""
 
 _QUESTIONS = {
@@ -31,31 +32,31 @@ _NO_ENDPOINT = (
 )
 
 
-def settle(options: Mapping[str, object] | None = None) -> Loaded:
+def require_settings(options: Mapping[str, object] | None = None) -> LoadedSettings:
     """Return the settings in force, with an endpoint and a key among them: what is missing is asked for.
 
     Says on the way what is wrong with the settings. Raises ClickException where there is no terminal to ask on, or
-    what is missing has to be mended elsewhere.
+    what is missing has to be repaired elsewhere.
     """
     loaded = load_settings(options)
-    complain(loaded)
-    missing = lacking(loaded)
+    print_problems(loaded)
+    missing = missing_settings(loaded)
     if missing:
-        _expect_mendable(loaded, missing)
+        _require_fixable(loaded, missing)
         if not is_interactive():
             raise click.ClickException(_NO_ENDPOINT)
-        keep(paths.config_file(paths.home()), ask(missing, loaded))
+        save_answers(paths.config_file(paths.home()), ask(missing, loaded))
         loaded = load_settings(options)
     return loaded
 
 
-def lacking(loaded: Loaded) -> list[str]:
+def missing_settings(loaded: LoadedSettings) -> list[str]:
     """Which of the needed settings are not there."""
-    missing = [field for field in NEEDED if not getattr(loaded.settings, field)]
+    missing = [field for field in REQUIRED if not getattr(loaded.settings, field)]
     return [field for field in missing if not (field == "api_key" and loaded.settings.forward_client_key)]
 
 
-def complain(loaded: Loaded) -> None:
+def print_problems(loaded: LoadedSettings) -> None:
     """Says what is wrong with the settings."""
     for problem in loaded.problems:
         click.secho(problem.message, fg="yellow", err=True)
@@ -67,7 +68,7 @@ def is_interactive() -> bool:
 
 
 def ask(
-    fields: Sequence[str], loaded: Loaded, given: Mapping[str, str] | None = None, *, check: bool = True
+    fields: Sequence[str], loaded: LoadedSettings, given: Mapping[str, str] | None = None, *, check: bool = True
 ) -> dict[str, str]:
     """`given`, and answers for these fields; tried together, unless not to be checked.
 
@@ -79,7 +80,7 @@ def ask(
         while wanted:
             for field in wanted:
                 answers[field] = _answer(field, loaded)
-            failed = attempt(loaded, answers) if check else None
+            failed = probe_endpoint(loaded, answers) if check else None
             if failed is None:
                 break
             if failed.name == "key" and "api_key" in fields:
@@ -94,7 +95,7 @@ def ask(
     return answers
 
 
-def attempt(loaded: Loaded, answers: Mapping[str, str]) -> Step | None:
+def probe_endpoint(loaded: LoadedSettings, answers: Mapping[str, str]) -> Step | None:
     """Try the endpoint with these answers, or else with what is in force, and says what comes back.
 
     Gives the step that failed, None when all is well or the key is the client's own, which is not here to be tried.
@@ -107,9 +108,11 @@ def attempt(loaded: Loaded, answers: Mapping[str, str]) -> Step | None:
     click.secho(f"Trying {where.origin} …", dim=True, err=True)
     failed = None
     for step in probe(where, key, originator=known.originator, trusted_ca=private_ca(paths.home())):
-        click.secho(f"  {'✓' if step.ok else '✗'} {step.name}: {step.says}", fg="green" if step.ok else "red", err=True)
-        if step.mend:
-            click.echo(f"    {step.mend}", err=True)
+        click.secho(
+            f"  {'✓' if step.ok else '✗'} {step.name}: {step.message}", fg="green" if step.ok else "red", err=True
+        )
+        if step.fix:
+            click.echo(f"    {step.fix}", err=True)
         failed = None if step.ok else step
     return failed
 
@@ -117,13 +120,13 @@ def attempt(loaded: Loaded, answers: Mapping[str, str]) -> Step | None:
 def checked(field: str, answer: str) -> str:
     """Return the answer without blanks around it. Raises ClickException for one that will not do, saying why."""
     try:
-        next(knob for knob in KNOBS if knob.field == field).read(answer)
+        next(knob for knob in OPTIONS if knob.field == field).read(answer)
     except ValueError as error:
         raise click.ClickException(f"Not usable: {error}.") from None
     return answer.strip()
 
 
-def keep(file: Path, answers: Mapping[str, str]) -> None:
+def save_answers(file: Path, answers: Mapping[str, str]) -> None:
     """Write the answers to the config file and says so. Raises ClickException when that cannot be done."""
     save(file, answers)
     click.secho(f"Kept in {file}, for you alone.", fg="green", err=True)
@@ -145,7 +148,7 @@ def save(file: Path, updates: Mapping[str, str | None]) -> None:
         raise click.ClickException(f"{file} cannot be written: {error.strerror or error}.") from None
 
 
-def _answer(field: str, loaded: Loaded) -> str:
+def _answer(field: str, loaded: LoadedSettings) -> str:
     """Return the answer to a question, put again until it will do; for the URL the one in force is offered."""
     default = loaded.settings.base_url if field == "base_url" else None
     while True:
@@ -160,10 +163,10 @@ def _answer(field: str, loaded: Loaded) -> str:
         return answer
 
 
-def _expect_mendable(loaded: Loaded, missing: Sequence[str]) -> None:
+def _require_fixable(loaded: LoadedSettings, missing: Sequence[str]) -> None:
     """Raise ClickException for a wrong value that an answer cannot replace: other sources override the file."""
     file = paths.config_file(paths.home())
     for problem in loaded.problems:
         of_file = problem.source.endswith(f" in {file}")
         if not problem.warning and (problem.setting is None or (problem.setting in missing and not of_file)):
-            raise click.ClickException("Mend that first.")
+            raise click.ClickException("Fix that first.")

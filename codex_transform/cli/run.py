@@ -12,7 +12,7 @@ from codex_transform.cli import prompts
 from codex_transform.launcher import ca_bundle, child_env, foreground, proxy_process
 from codex_transform.launcher.proxy_process import ProxyProcess
 from codex_transform.opencode import config as opencode_config
-from codex_transform.settings.loader import Settings
+from codex_transform.settings.options import Settings
 
 _UPSTREAM = Path(__file__).resolve().parent.parent / "proxy" / "addons" / "upstream_bypass.py"
 
@@ -36,12 +36,12 @@ def run(web: bool, command: tuple[str, ...]) -> None:
     alone: HTTPS_PROXY, and those that name the proxy's certificate. The terminal, signals and the exit status are the
     command's. The proxy ends with it; what it said is in ~/.opencode/logs.
     """
-    settings = prompts.settle().settings
+    settings = prompts.require_settings().settings
     beyond, notes = child_env.upstream(os.environ)
-    unfit, warnings = child_env.past_the_proxy(os.environ, settings.hosts)
+    unfit, warnings = child_env.bypassing_variables(os.environ, settings.hosts)
     arguments = [*beyond.arguments, "-s", str(_UPSTREAM)] if beyond.arguments else []
     certificate = paths.ca_certificate(paths.home())
-    name, _, port = (child_env.public(settings.hosts) or "").partition(":")
+    name, _, port = (child_env.first_public_host(settings.hosts) or "").partition(":")
     host = (name, int(port or 443)) if name else None
     with (
         tempfile.TemporaryDirectory(prefix="codex-transform-", ignore_cleanup_errors=True) as folder,
@@ -57,20 +57,20 @@ def run(web: bool, command: tuple[str, ...]) -> None:
         ended = proxy.has_ended()
     if ended:
         click.secho("codex-transform: the proxy ended before the command did.", fg="red", err=True)
-        click.echo(proxy_process.last_words(proxy.log), err=True)
+        click.echo(proxy_process.log_tail(proxy.log), err=True)
     sys.exit(status)
 
 
 def _variables(settings: Settings, proxy: ProxyProcess, folder: Path) -> tuple[dict[str, str], list[str]]:
     """Return what is set for the command alone, and what to tell about it."""
-    found, notes = child_env.proxied(os.environ, proxy.url, settings.hosts)
+    found, notes = child_env.proxy_variables(os.environ, proxy.url, settings.hosts)
     client, _ = opencode_config.load(os.environ, paths.cwd(), paths.home())
     parts = [
-        child_env.overruled(os.environ, client.client_base_url, settings.hosts),
-        ca_bundle.variables(os.environ, proxy.authority, folder),
+        child_env.base_url_override(os.environ, client.client_base_url, settings.hosts),
+        ca_bundle.ca_variables(os.environ, proxy.authority, folder),
     ]
     if not settings.forward_client_key:
-        parts.append(child_env.key(os.environ, paths.home()))
+        parts.append(child_env.dummy_key(os.environ, paths.home()))
     for more, warnings in parts:
         found |= more
         notes += warnings

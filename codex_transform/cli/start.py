@@ -11,7 +11,7 @@ from codex_transform import paths
 from codex_transform.cli import prompts
 from codex_transform.endpoint import url as endpoint_url
 from codex_transform.launcher import ports
-from codex_transform.settings.loader import Loaded
+from codex_transform.settings.loader import LoadedSettings
 from codex_transform.shells import TITLES, assignment
 
 
@@ -43,13 +43,13 @@ def start(web: bool, port: int, mitmproxy: tuple[str, ...]) -> None:
 
     if {"-p", "--listen-port"} & {*mitmproxy}:
         raise click.UsageError("The proxy's port is said by --port, in front of the --.")
-    port = ports.free(port)
+    port = ports.require_free_port(port)
     options = set_options(mitmproxy)
-    say_where(prompts.settle(options))
+    print_destination(prompts.require_settings(options))
     if any("reverse:" in argument for argument in mitmproxy):
         click.echo(how_to_use_reversed(port))
     else:
-        click.echo(how_to_use(port, Path(options.get("confdir", "~/.mitmproxy")).expanduser()))
+        click.echo(usage_text(port, Path(options.get("confdir", "~/.mitmproxy")).expanduser()))
     listen = ["--listen-host", "127.0.0.1", "--listen-port", str(port)]
     # The addon has a line for each call; mitmproxy's two lines for each would stand around it.
     quiet = [] if web or "flow_detail" in options else ["--set", "flow_detail=0"]
@@ -63,7 +63,7 @@ def set_options(arguments: Sequence[str]) -> dict[str, str]:
     return dict(pair.split("=", 1) for pair in pairs if "=" in pair)
 
 
-def say_where(loaded: Loaded) -> None:
+def print_destination(loaded: LoadedSettings) -> None:
     """Says where requests go, and where that comes from."""
     click.echo(f"Requests go to {endpoint_url.parse(str(loaded.settings.base_url)).url}")
     click.echo(f"  base URL: {loaded.sources['base_url']}")
@@ -71,7 +71,7 @@ def say_where(loaded: Loaded) -> None:
     click.echo(f"  API key: {key}")
 
 
-def how_to_use(port: int, confdir: Path) -> str:
+def usage_text(port: int, confdir: Path) -> str:
     """Return what to put into the terminal in which OpenCode will run, for each kind of shell."""
     proxy, ca = f"http://127.0.0.1:{port}", str(confdir / "mitmproxy-ca-cert.pem")
     lines = (
@@ -83,7 +83,7 @@ def how_to_use(port: int, confdir: Path) -> str:
 In the terminal where you start OpenCode, paste the two lines for your shell:
 
 {each}
-{_THEN}"""
+{_EPILOGUE}"""
 
 
 def how_to_use_reversed(port: int) -> str:
@@ -94,10 +94,10 @@ In your opencode.json:
 
 {json.dumps(options)}
 
-{_THEN}"""
+{_EPILOGUE}"""
 
 
-_THEN = """\
+_EPILOGUE = """\
 Then start `opencode`. It needs an OpenAI key to begin, which goes nowhere:
 OPENAI_API_KEY=dummy will do.
 

@@ -25,7 +25,7 @@ def is_ours(status: int, body: str) -> bool:
         return False
 
 
-def who_listens(host: str, port: int, *, reverse: bool = False) -> Listener:
+def identify_listener(host: str, port: int, *, reverse: bool = False) -> Listener:
     """Who listens there; with `reverse` a proxy in reverse mode is looked for. Takes a few seconds at most."""
     client = http.client.HTTPConnection(host, port, timeout=_TIMEOUT)
     try:

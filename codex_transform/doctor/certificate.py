@@ -13,8 +13,8 @@ from cryptography import x509
 
 from codex_transform import shells
 from codex_transform.doctor import runtime
-from codex_transform.doctor.result import Finding, Patient, fault, ok, warning
-from codex_transform.doctor.terminal import is_meant_for_us
+from codex_transform.doctor.result import DoctorContext, Result, failure, ok, warning
+from codex_transform.doctor.terminal import uses_our_proxy
 from codex_transform.fsutil import is_missing
 from codex_transform.launcher import ca_bundle, child_env, proxy_process
 from codex_transform.launcher.proxy_process import ProxyProcess
@@ -23,9 +23,9 @@ _NAME, _TRUST = "certificate", "trust"
 _REVERSE = "Use reverse mode, which needs no certificate: see `codex-transform config --help`, option --reverse."
 
 
-def authority(patient: Patient) -> Iterator[Finding]:
+def check_ca(context: DoctorContext) -> Iterator[Result]:
     """Yield the certificate as it lies there."""
-    path = patient.authority
+    path = context.authority
     if found := _wrong(path):
         yield found
     elif not _is_there(path):
@@ -34,55 +34,55 @@ def authority(patient: Patient) -> Iterator[Finding]:
         yield ok(_NAME, f"{path}, until {_load(path).not_valid_after_utc:%Y-%m-%d}")
 
 
-def trial(patient: Patient) -> Iterator[Finding]:
+def check_trust(context: DoctorContext) -> Iterator[Result]:
     """Yield a proxy is started, and OpenCode's runtime sends a request through it."""
-    if _wrong(patient.authority):
-        yield ok(_TRUST, "not tried: the certificate has to be mended first")
+    if _wrong(context.authority):
+        yield ok(_TRUST, "not tried: the certificate has to be repaired first")
         return
-    program = runtime.find(patient.environ)
-    host = child_env.public(patient.loaded.settings.hosts) or "api.openai.com"
+    program = runtime.find(context.environ)
+    host = child_env.first_public_host(context.loaded.settings.hosts) or "api.openai.com"
     name, _, port = host.partition(":")
     try:
         with (
-            proxy_process.running(patient.authority, (name, int(port or 443))) as proxy,
+            proxy_process.running(context.authority, (name, int(port or 443))) as proxy,
             tempfile.TemporaryDirectory(prefix="codex-transform-", ignore_cleanup_errors=True) as folder,
         ):
             yield ok("proxy", "starts, and signs with this certificate")
             if program is None:
                 yield ok(_TRUST, "not tried: there is no OpenCode")
                 return
-            yield from _try(patient, program, proxy, host, Path(folder))
+            yield from _try(context, program, proxy, host, Path(folder))
     except proxy_process.NoProxyError as error:
         said = [line.strip() for line in error.log.last if "rror" in line] if error.log else []
-        mend = f"Mend what that names; all of it is in {error.log.path}." if error.log else "Make that folder your own."
-        yield fault("proxy", " ".join([error.says, *said]), mend)
+        fix = f"Fix what that names; all of it is in {error.log.path}." if error.log else "Make that folder your own."
+        yield failure("proxy", " ".join([error.message, *said]), fix)
 
 
-def _try(patient: Patient, program: Path, proxy: ProxyProcess, host: str, folder: Path) -> Iterator[Finding]:
+def _try(context: DoctorContext, program: Path, proxy: ProxyProcess, host: str, folder: Path) -> Iterator[Result]:
     """Once with the variables that `run` sets, and once with those of this terminal, if it is set up for a proxy."""
-    proxied, _ = child_env.proxied(patient.environ, proxy.url, patient.loaded.settings.hosts)
-    trusted, _ = ca_bundle.variables(patient.environ, proxy.authority, folder)
+    proxied, _ = child_env.proxy_variables(context.environ, proxy.url, context.loaded.settings.hosts)
+    trusted, _ = ca_bundle.ca_variables(context.environ, proxy.authority, folder)
     try:
-        refused = runtime.fetch(program, {**patient.environ, **proxied, **trusted}, host)
-        here = runtime.fetch(program, {**patient.environ, **proxied}, host) if is_meant_for_us(patient) else None
+        refused = runtime.fetch(program, {**context.environ, **proxied, **trusted}, host)
+        here = runtime.fetch(program, {**context.environ, **proxied}, host) if uses_our_proxy(context) else None
     except runtime.NoRuntimeError as error:
-        says = f"cannot be tried: {program} does not run as Bun ({error})"
-        yield warning(_TRUST, says, "If OpenCode reports a certificate that it cannot verify, use reverse mode.")
+        message = f"cannot be tried: {program} does not run as Bun ({error})"
+        yield warning(_TRUST, message, "If OpenCode reports a certificate that it cannot verify, use reverse mode.")
         return
     if refused:
-        says = f"OpenCode's runtime does not take the proxy's certificate ({refused})"
+        message = f"OpenCode's runtime does not take the proxy's certificate ({refused})"
         if sys.platform == "win32":
-            says += ": on Windows it is known to ignore NODE_EXTRA_CA_CERTS"
-        yield fault(_TRUST, says, _REVERSE)
+            message += ": on Windows it is known to ignore NODE_EXTRA_CA_CERTS"
+        yield failure(_TRUST, message, _REVERSE)
     elif here:
-        trusting = shells.at_hand("NODE_EXTRA_CA_CERTS", str(patient.authority))
-        mend = f"Start it with `codex-transform run opencode`, or {trusting}."
-        yield fault(_TRUST, f"OpenCode, started in this terminal, does not take the certificate ({here})", mend)
+        trusting = shells.at_hand("NODE_EXTRA_CA_CERTS", str(context.authority))
+        fix = f"Start it with `codex-transform run opencode`, or {trusting}."
+        yield failure(_TRUST, f"OpenCode, started in this terminal, does not take the certificate ({here})", fix)
     else:
         yield ok(_TRUST, "OpenCode's runtime reached the addon through the proxy")
 
 
-def _wrong(path: Path) -> Finding | None:
+def _wrong(path: Path) -> Result | None:
     """Return what is wrong with a certificate that is there."""
     if not _is_there(path):
         return None
@@ -90,14 +90,14 @@ def _wrong(path: Path) -> Finding | None:
     try:
         shown, used = _load(path), _load(path.with_name("mitmproxy-ca.pem"))
     except OSError as error:
-        mend = f"Make {path.parent} and what is in it your own, and readable for you."
-        return fault(_NAME, f"{error.filename} cannot be read ({error.strerror or error})", mend)
+        fix = f"Make {path.parent} and what is in it your own, and readable for you."
+        return failure(_NAME, f"{error.filename} cannot be read ({error.strerror or error})", fix)
     except ValueError:
-        return fault(_NAME, f"{path}, or mitmproxy-ca.pem beside it, is damaged", again)
+        return failure(_NAME, f"{path}, or mitmproxy-ca.pem beside it, is damaged", again)
     if shown != used:
-        return fault(_NAME, f"{path} is not the one that mitmproxy signs with (mitmproxy-ca.pem)", again)
+        return failure(_NAME, f"{path} is not the one that mitmproxy signs with (mitmproxy-ca.pem)", again)
     if shown.not_valid_after_utc < datetime.now(UTC):
-        return fault(_NAME, f"{path} expired on {shown.not_valid_after_utc:%Y-%m-%d}", again)
+        return failure(_NAME, f"{path} expired on {shown.not_valid_after_utc:%Y-%m-%d}", again)
     return None
 
 

@@ -11,9 +11,9 @@ from typing import NamedTuple
 
 from codex_transform import concurrency
 from codex_transform.doctor import certificate, client, endpoint, instructions, programs, settings_file, terminal
-from codex_transform.doctor.result import Check, Finding, Patient, fault
+from codex_transform.doctor.result import Check, DoctorContext, Result, failure
 
-_PATIENCE = 20.0
+_TIMEOUT = 20.0
 
 
 class Group(NamedTuple):
@@ -28,34 +28,34 @@ GROUPS = (
     Group("Settings", (settings_file.file, settings_file.values, settings_file.base_url, settings_file.api_key)),
     Group("Endpoint", (endpoint.endpoint,)),
     Group("OpenCode", (client.program, client.configuration, client.models, client.plugins, client.login)),
-    Group("Certificate", (certificate.authority, certificate.trial)),
+    Group("Certificate", (certificate.check_ca, certificate.check_trust)),
     Group("This terminal", (terminal.proxy, terminal.variables, terminal.authorities, terminal.port)),
     Group("Codex instructions", (instructions.cache, instructions.host)),
 )
 
 
-def examine(
-    patient: Patient, groups: tuple[Group, ...] = GROUPS, patience: float = _PATIENCE
-) -> Iterator[tuple[str, Finding]]:
+def run_checks(
+    context: DoctorContext, groups: tuple[Group, ...] = GROUPS, patience: float = _TIMEOUT
+) -> Iterator[tuple[str, Result]]:
     """Each finding with the title of its group, as soon as it and all before it are there.
 
     `patience` is how long all of it may take, in seconds.
     """
     until = time.monotonic() + patience
     running = [
-        (group.title, check, concurrency.begin(lambda check=check: list(check(patient))))  # type: ignore[misc]
+        (group.title, check, concurrency.run_in_thread(lambda check=check: list(check(context))))  # type: ignore[misc]
         for group in groups
         for check in group.checks
     ]
-    for title, check, findings in running:
+    for title, check, results in running:
         name = f"{title.lower()}: {check.__name__.replace('_', ' ')}"
         try:
-            for finding in findings.result(max(0.0, until - time.monotonic())):
-                yield title, finding
+            for result in results.result(max(0.0, until - time.monotonic())):
+                yield title, result
         except FutureTimeoutError:
-            mend = "Run this again; on a machine that is very busy, or whose network hangs, it may take longer."
-            yield title, fault(name, f"was not done after {patience:g} s", mend)
+            fix = "Run this again; on a machine that is very busy, or whose network hangs, it may take longer."
+            yield title, failure(name, f"was not done after {patience:g} s", fix)
         except Exception as error:
             said = " ".join(str(error).split())
-            says = f"this check itself failed ({type(error).__name__}{': ' if said else ''}{said})"
-            yield title, fault(name, says, "Tell the maintainers of codex-transform.")
+            message = f"this check itself failed ({type(error).__name__}{': ' if said else ''}{said})"
+            yield title, failure(name, message, "Tell the maintainers of codex-transform.")

@@ -7,9 +7,9 @@ import time
 from collections.abc import Iterator
 
 from codex_transform import paths
-from codex_transform.doctor.result import Finding, Patient, ok, warning
+from codex_transform.doctor.result import DoctorContext, Result, ok, warning
 from codex_transform.instructions import cache as instructions_cache
-from codex_transform.instructions.fetch import FetchError, check_root, fetch
+from codex_transform.instructions.fetch import FetchError, fetch, validate_root
 from codex_transform.instructions.store import PATHS
 
 _OLD = 14 * 24 * 3600.0
@@ -17,35 +17,35 @@ _TIMEOUT = 5.0
 _MIRROR = "Nothing breaks; if that host is blocked here, set codex_catalog_url to a mirror of it."
 
 
-def cache(patient: Patient) -> Iterator[Finding]:
+def cache(context: DoctorContext) -> Iterator[Result]:
     """Yield the instructions on disk."""
-    name, known = "instructions", patient.loaded.settings
+    name, known = "instructions", context.loaded.settings
     if known.instructions_file:
         yield ok(name, f"your own: {known.instructions_file}")
         return
     warnings: list[str] = []
-    folder = paths.cache_folder(patient.home)
+    folder = paths.cache_folder(context.home)
     entry = instructions_cache.load(folder, known.catalog_url, "main", warnings.append)
     for message in warnings:
         yield warning(name, message, "The proxy fetches them again.")
     if entry is None:
         if not warnings:
-            says = "none kept yet: a text of this project's own is sent"
-            yield warning(name, says, "The proxy fetches them in the background once it runs.")
+            message = "none kept yet: a text of this project's own is sent"
+            yield warning(name, message, "The proxy fetches them in the background once it runs.")
         return
     age = max(0.0, time.time() - entry.checked)
-    says = f"{len(entry.texts)} models, checked {_ago(age)} ago"
-    yield warning(name, says, _MIRROR) if age > _OLD else ok(name, says)
+    message = f"{len(entry.texts)} models, checked {_ago(age)} ago"
+    yield warning(name, message, _MIRROR) if age > _OLD else ok(name, message)
 
 
-def host(patient: Patient) -> Iterator[Finding]:
+def host(context: DoctorContext) -> Iterator[Result]:
     """Yield the place that they are fetched from."""
-    name, root = "catalogue", patient.loaded.settings.catalog_url
-    if patient.offline or patient.loaded.settings.instructions_file:
+    name, root = "catalogue", context.loaded.settings.catalog_url
+    if context.offline or context.loaded.settings.instructions_file:
         yield ok(name, "not tried")
         return
-    if problem := check_root(root):
-        yield warning(name, f"codex_catalog_url {problem}", "Mend that setting.")
+    if problem := validate_root(root):
+        yield warning(name, f"codex_catalog_url {problem}", "Fix that setting.")
         return
     try:
         fetch(f"{root}/main/{PATHS[0]}", None, timeout=_TIMEOUT, deadline=2 * _TIMEOUT)

@@ -7,23 +7,23 @@ from typing import Literal, NamedTuple
 
 from codex_transform import paths
 from codex_transform.opencode.config import OpenCodeConfig
-from codex_transform.settings.loader import Loaded
+from codex_transform.settings.loader import LoadedSettings
 
 Mark = Literal["ok", "warning", "fault"]
-"""`fault`: it does not work. `warning`: it works for now, or for some."""
+"""`error`: it does not work. `warning`: it works for now, or for some."""
 
 
-class Finding(NamedTuple):
+class Result(NamedTuple):
     """One line: what was found, and for all but `ok` what to do about it. Never holds a key."""
 
     mark: Mark
     name: str
-    says: str
-    mend: str = ""
+    message: str
+    fix: str = ""
 
 
 @dataclass(frozen=True)
-class Patient:
+class DoctorContext:
     """What the checks look at.
 
     `environ`, `cwd` and `home` are the user's; `loaded` are the settings in force, `opencode` is OpenCode's
@@ -34,7 +34,7 @@ class Patient:
     environ: Mapping[str, str]
     cwd: Path
     home: Path
-    loaded: Loaded
+    loaded: LoadedSettings
     opencode: OpenCodeConfig
     opencode_warnings: tuple[str, ...]
     offline: bool = False
@@ -57,19 +57,19 @@ class Patient:
         return self.environ.get("https_proxy") or self.environ.get("HTTPS_PROXY") or ""
 
 
-Check = Callable[[Patient], Iterator[Finding]]
+Check = Callable[[DoctorContext], Iterator[Result]]
 
 
-def ok(name: str, says: str) -> Finding:
+def ok(name: str, message: str) -> Result:
     """All is well."""
-    return Finding("ok", name, says)
+    return Result("ok", name, message)
 
 
-def warning(name: str, says: str, mend: str) -> Finding:
+def warning(name: str, message: str, fix: str) -> Result:
     """Something that may matter."""
-    return Finding("warning", name, says, mend)
+    return Result("warning", name, message, fix)
 
 
-def fault(name: str, says: str, mend: str) -> Finding:
-    """Something that has to be mended."""
-    return Finding("fault", name, says, mend)
+def failure(name: str, message: str, fix: str) -> Result:
+    """Something that has to be repaired."""
+    return Result("fault", name, message, fix)

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
-from codex_transform.doctor.addon_port import Listener, who_listens
-from codex_transform.doctor.result import Finding, Patient, fault, ok, warning
+from codex_transform.doctor.addon_port import Listener, identify_listener
+from codex_transform.doctor.result import DoctorContext, Result, failure, ok, warning
 from codex_transform.endpoint.hosts import is_loopback
 from codex_transform.launcher import child_env
 
@@ -20,146 +20,146 @@ _RUN = "Start OpenCode with `codex-transform run opencode`"
 _AUTHORITIES = ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 
-def is_meant_for_us(patient: Patient) -> bool:
+def uses_our_proxy(context: DoctorContext) -> bool:
     """Return whether HTTPS_PROXY leads to our proxy, or would if it ran: OpenCode is to be started in this terminal."""
-    return _leads_here(patient) and _listener(patient) != "other"
+    return _points_to_loopback(context) and _listener(context) != "other"
 
 
-def another_proxy(patient: Patient) -> str:
+def upstream_proxy(context: DoctorContext) -> str:
     """Return the address of a proxy that is not ours and that `run` goes through, such as a company's.
 
     "" if there is none.
     """
-    if _leads_here(patient) and _listener(patient) == "addon":
+    if _points_to_loopback(context) and _listener(context) == "addon":
         return ""
-    beyond, _ = child_env.upstream(patient.environ)
+    beyond, _ = child_env.upstream(context.environ)
     return beyond.address
 
 
-def proxy(patient: Patient) -> Iterator[Finding]:
+def proxy(context: DoctorContext) -> Iterator[Result]:
     """How OpenCode, started here by itself, finds the proxy."""
-    if patient.opencode.client_base_url:
-        yield _reversed(patient.opencode.client_base_url)
+    if context.opencode.client_base_url:
+        yield _reversed(context.opencode.client_base_url)
         return
-    given = patient.https_proxy
+    given = context.https_proxy
     if not given:
-        says = "is not set in this terminal: OpenCode, started by itself, goes past the proxy"
-        yield warning("HTTPS_PROXY", says, f"{_RUN}, which needs none; `codex-transform start` shows what to set.")
+        message = "is not set in this terminal: OpenCode, started by itself, goes past the proxy"
+        yield warning("HTTPS_PROXY", message, f"{_RUN}, which needs none; `codex-transform start` shows what to set.")
         return
     parts = _split(given)
     if parts is None:
-        yield fault("HTTPS_PROXY", "is no address of a proxy", f"Set it to http://127.0.0.1:{patient.port}.")
+        yield failure("HTTPS_PROXY", "is no address of a proxy", f"Set it to http://127.0.0.1:{context.port}.")
         return
     address = f"{parts.hostname}:{parts.port or 80}"
-    if not _leads_here(patient):
-        says = f"leads to {address}, another machine"
-        yield warning("HTTPS_PROXY", says, f"{_RUN}, which goes on through that one, or unset it.")
+    if not _points_to_loopback(context):
+        message = f"leads to {address}, another machine"
+        yield warning("HTTPS_PROXY", message, f"{_RUN}, which goes on through that one, or unset it.")
         return
-    match _listener(patient):
+    match _listener(context):
         case "addon":
             yield ok("HTTPS_PROXY", f"leads to this proxy ({address})")
         case "other":
-            says = f"leads to {address}, where something else listens than this proxy"
-            yield warning("HTTPS_PROXY", says, f"{_RUN}, which goes on through that one, or set it to this proxy.")
+            message = f"leads to {address}, where something else listens than this proxy"
+            yield warning("HTTPS_PROXY", message, f"{_RUN}, which goes on through that one, or set it to this proxy.")
         case "nobody":
-            says = f"leads to {address}, where nothing listens"
-            yield fault("HTTPS_PROXY", says, f"Start the proxy with `codex-transform start`, or unset it. {_RUN}.")
+            message = f"leads to {address}, where nothing listens"
+            yield failure("HTTPS_PROXY", message, f"Start the proxy with `codex-transform start`, or unset it. {_RUN}.")
 
 
-def variables(patient: Patient) -> Iterator[Finding]:
+def variables(context: DoctorContext) -> Iterator[Result]:
     """Variables that lead requests past the proxy, or OpenCode astray."""
-    found = [*_no_proxy(patient), *_base_url(patient), *_others(patient)]
+    found = [*_no_proxy(context), *_base_url(context), *_others(context)]
     yield from found or [ok("other variables", "none that interferes")]
 
 
-def authorities(patient: Patient) -> Iterator[Finding]:
+def authorities(context: DoctorContext) -> Iterator[Result]:
     """Variables that name certificates to trust."""
     for name in _AUTHORITIES:
-        path = patient.environ.get(name, "").strip()
+        path = context.environ.get(name, "").strip()
         if path and (why := _unusable(Path(path))):
-            yield fault(name, f"{path} {why}", "Set it to a file of certificates (PEM), or unset it.")
+            yield failure(name, f"{path} {why}", "Set it to a file of certificates (PEM), or unset it.")
 
 
-def port(patient: Patient) -> Iterator[Finding]:
+def port(context: DoctorContext) -> Iterator[Result]:
     """Yield the port that the proxy is meant to listen on."""
-    name = f"port {patient.port}"
-    match who_listens("127.0.0.1", patient.port):
+    name = f"port {context.port}"
+    match identify_listener("127.0.0.1", context.port):
         case "addon":
             yield ok(name, "this proxy listens there")
         case "nobody":
             yield ok(name, "is free")
         case "other":
-            mend = f"Use another: `codex-transform start --port {patient.port + 10}`; `run` finds a free one by itself."
-            yield warning(name, "something else listens there", mend)
+            fix = f"Use another: `codex-transform start --port {context.port + 10}`; `run` finds a free one by itself."
+            yield warning(name, "something else listens there", fix)
 
 
-def _leads_here(patient: Patient) -> bool:
+def _points_to_loopback(context: DoctorContext) -> bool:
     """Return whether HTTPS_PROXY names a port of this machine."""
-    parts = _split(patient.https_proxy)
+    parts = _split(context.https_proxy)
     return parts is not None and is_loopback(parts.hostname or "")
 
 
-def _listener(patient: Patient) -> Listener:
+def _listener(context: DoctorContext) -> Listener:
     """Who listens where HTTPS_PROXY leads."""
-    parts = _split(patient.https_proxy)
-    return who_listens(parts.hostname or "", parts.port or 80) if parts else "nobody"
+    parts = _split(context.https_proxy)
+    return identify_listener(parts.hostname or "", parts.port or 80) if parts else "nobody"
 
 
-def _reversed(url: str) -> Finding:
+def _reversed(url: str) -> Result:
     """OpenCode's configuration names the address that it sends its requests to."""
     name = "reverse mode"
     parts = _split(url)
     if parts is None or not is_loopback(parts.hostname or ""):
-        says = (
+        message = (
             f"provider.openai.options.baseURL in OpenCode's configuration is {_shown(url)}: requests go past the proxy"
         )
-        return fault(name, says, "Take it out of there, or set it to the proxy's address.")
-    if who_listens(parts.hostname or "", parts.port or 80, reverse=True) == "addon":
+        return failure(name, message, "Take it out of there, or set it to the proxy's address.")
+    if identify_listener(parts.hostname or "", parts.port or 80, reverse=True) == "addon":
         return ok(name, f"OpenCode goes to {_shown(url)}, where this proxy listens")
-    says = f"OpenCode goes to {_shown(url)}, where no proxy listens in reverse mode"
+    message = f"OpenCode goes to {_shown(url)}, where no proxy listens in reverse mode"
     start = f"`codex-transform start --port {parts.port or 80} -- --mode reverse:YOUR-BASE-URL`"
-    mend = f"Start it: {start}. Or start OpenCode with `codex-transform run opencode`, which does without."
-    return fault(name, says, mend)
+    fix = f"Start it: {start}. Or start OpenCode with `codex-transform run opencode`, which does without."
+    return failure(name, message, fix)
 
 
-def _no_proxy(patient: Patient) -> Iterator[Finding]:
-    hosts = patient.loaded.settings.hosts
-    given = patient.environ.get("no_proxy") or patient.environ.get("NO_PROXY") or ""
-    kept, warnings = child_env.proxied(patient.environ, "", hosts)
+def _no_proxy(context: DoctorContext) -> Iterator[Result]:
+    hosts = context.loaded.settings.hosts
+    given = context.environ.get("no_proxy") or context.environ.get("NO_PROXY") or ""
+    kept, warnings = child_env.proxy_variables(context.environ, "", hosts)
     if not warnings:
         return
     entries = [entry for entry in re.split(r"[,\s]+", given) if entry and entry not in kept["NO_PROXY"].split(",")]
-    says = f"has OpenCode go past the proxy: {', '.join(entries)} covers {hosts[0]}"
-    mend = f"Take that out of it. {_RUN}, which does so for that command."
-    yield (fault if patient.https_proxy else warning)("NO_PROXY", says, mend)
+    message = f"has OpenCode go past the proxy: {', '.join(entries)} covers {hosts[0]}"
+    fix = f"Take that out of it. {_RUN}, which does so for that command."
+    yield (failure if context.https_proxy else warning)("NO_PROXY", message, fix)
 
 
-def _base_url(patient: Patient) -> Iterator[Finding]:
-    given = patient.environ.get("OPENAI_BASE_URL", "").strip()
+def _base_url(context: DoctorContext) -> Iterator[Result]:
+    given = context.environ.get("OPENAI_BASE_URL", "").strip()
     parts = _split(given)
-    if not given or patient.opencode.client_base_url or (parts and parts.hostname in patient.loaded.settings.hosts):
+    if not given or context.opencode.client_base_url or (parts and parts.hostname in context.loaded.settings.hosts):
         return
     here = parts is not None and is_loopback(parts.hostname or "")
-    if here and parts and who_listens(parts.hostname or "", parts.port or 80, reverse=True) == "addon":
+    if here and parts and identify_listener(parts.hostname or "", parts.port or 80, reverse=True) == "addon":
         return
-    yield fault("OPENAI_BASE_URL", f"OpenCode sends its requests to {_shown(given)}, past the proxy", "Unset it.")
+    yield failure("OPENAI_BASE_URL", f"OpenCode sends its requests to {_shown(given)}, past the proxy", "Unset it.")
 
 
-def _others(patient: Patient) -> Iterator[Finding]:
-    environ = patient.environ
+def _others(context: DoctorContext) -> Iterator[Result]:
+    environ = context.environ
     everything = environ.get("all_proxy") or environ.get("ALL_PROXY")
-    if everything and not patient.https_proxy:
-        says = "is set and HTTPS_PROXY is not: OpenCode looks at HTTPS_PROXY only"
-        yield warning("ALL_PROXY", says, f"{_RUN}, which goes on through that one.")
-    parts = _split(patient.opencode.client_base_url or "")
+    if everything and not context.https_proxy:
+        message = "is set and HTTPS_PROXY is not: OpenCode looks at HTTPS_PROXY only"
+        yield warning("ALL_PROXY", message, f"{_RUN}, which goes on through that one.")
+    parts = _split(context.opencode.client_base_url or "")
     if parts and parts.scheme == "http" and (environ.get("http_proxy") or environ.get("HTTP_PROXY")):
         without = re.split(r"[,\s]+", environ.get("no_proxy") or environ.get("NO_PROXY") or "")
         if not {parts.hostname, parts.netloc, "*"} & {*without}:
-            says = f"is set, and NO_PROXY does not name {parts.hostname}: OpenCode asks that proxy for this one"
-            yield fault("HTTP_PROXY", says, f"Add {parts.hostname} to NO_PROXY, or unset HTTP_PROXY.")
+            message = f"is set, and NO_PROXY does not name {parts.hostname}: OpenCode asks that proxy for this one"
+            yield failure("HTTP_PROXY", message, f"Add {parts.hostname} to NO_PROXY, or unset HTTP_PROXY.")
     if environ.get("NODE_TLS_REJECT_UNAUTHORIZED") == "0":
-        says = "is 0: OpenCode takes any certificate, of anybody"
-        yield warning("NODE_TLS_REJECT_UNAUTHORIZED", says, "Unset it: NODE_EXTRA_CA_CERTS is enough.")
+        message = "is 0: OpenCode takes any certificate, of anybody"
+        yield warning("NODE_TLS_REJECT_UNAUTHORIZED", message, "Unset it: NODE_EXTRA_CA_CERTS is enough.")
 
 
 def _unusable(path: Path) -> str:

@@ -6,7 +6,7 @@ the messages themselves often name the setting to look at, so advice adds what a
 
 import re
 
-from codex_transform.response.upstream_error import Report
+from codex_transform.response.upstream_error import UpstreamError
 from codex_transform.usage.record import Record
 
 _AGAIN = "Nothing, at first: OpenCode tries again by itself. If it stays, ask who runs the endpoint."
@@ -42,7 +42,9 @@ _STATUSES = {
 }
 
 
-def advice(status: int | None, record: Record | None, problem: Report | None, retry_after: str | None = None) -> str:
+def advice(
+    status: int | None, record: Record | None, problem: UpstreamError | None, retry_after: str | None = None
+) -> str:
     """Return the sentence for a failed call.
 
     HTTP status, the call's record, what was reported, header `retry-after`.
@@ -50,11 +52,11 @@ def advice(status: int | None, record: Record | None, problem: Report | None, re
     if record and record.outcome == "left":
         return "Nothing, if it was stopped on purpose; a client that gives up by itself may have a short time limit."
     said = f"{problem.code} {problem.type} {problem.message[:2000]}" if problem else ""
-    found = next((mend for sign, mend in _SIGNS if re.search(sign, said, re.IGNORECASE)), None)
+    found = next((fix for sign, fix in _SIGNS if re.search(sign, said, re.IGNORECASE)), None)
     if record and record.model is None:
-        return f"{found or 'Mend what it says in the client.'} The request was not sent to the endpoint."
-    mend = found or _STATUSES.get(status or 0, _AGAIN)
-    return f"{mend}{_when(retry_after or '')}"
+        return f"{found or 'Fix what it says in the client.'} The request was not sent to the endpoint."
+    fix = found or _STATUSES.get(status or 0, _AGAIN)
+    return f"{fix}{_when(retry_after or '')}"
 
 
 def _when(retry_after: str) -> str:

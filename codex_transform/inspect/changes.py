@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 from codex_transform.catalog import Resolved, resolve
 from codex_transform.inspect.items import describe
 from codex_transform.inspect.steps import FORM, ID, MOVED, OTHER, REFERENCE, ROLE, Step, steps
-from codex_transform.request.fixed_fields import REASONING, REFUSED
+from codex_transform.request.fixed_fields import ENCRYPTED_REASONING, UNSUPPORTED_FIELDS
 from codex_transform.request.input_items import message
 from codex_transform.text import format_count, one_line
 
@@ -38,7 +38,7 @@ _FIXED = {
     "store": (False, "Codex endpoints store nothing and refuse anything else."),
     "stream": (True, "Codex endpoints always stream; a client that wants no stream gets one object made of it."),
 }
-_INCLUDE = f"{REASONING} keeps the reasoning from turn to turn, since nothing is stored."
+_INCLUDE = f"{ENCRYPTED_REASONING} keeps the reasoning from turn to turn, since nothing is stored."
 
 # Objects whose members are compared one by one, and the members that the addon may change.
 _OBJECTS = ("reasoning", "text")
@@ -108,15 +108,17 @@ def _why(name: str, before: Any, after: Any) -> str:
         return OTHER
     if before is None:
         return _NULL
-    if name in REFUSED:
+    if name in UNSUPPORTED_FIELDS:
         return _REFUSED
     return _TIER if name == "service_tier" else OTHER
 
 
 def _why_include(before: Any, after: Any) -> str:
     given = before if isinstance(before, list) else []
-    more = [each for each in after if each not in given and each != REASONING] if isinstance(after, list) else []
-    parts = [_INCLUDE] if REASONING not in given else []
+    more = (
+        [each for each in after if each not in given and each != ENCRYPTED_REASONING] if isinstance(after, list) else []
+    )
+    parts = [_INCLUDE] if ENCRYPTED_REASONING not in given else []
     parts += [f"From OpenCode's configuration: {one_line(', '.join(map(str, more)), 80)}."] if more else []
     return " ".join(parts) or "Each value stands once."
 

@@ -1,8 +1,8 @@
 """The body that a client got as its answer, read for people: whole or broken off, a stream, an object or an error.
 
 Strategy: nearly all of a stream is deltas, and a whole answer repeats them in its final event; so deltas are passed
-over, and only if the final event is missing or empty are they added up, by giving `fold` the stream with an end. That
-takes time, so of an item no more are added up than a page has room for.
+over, and only if the final event is missing or empty are they added up, by giving `events_to_response` the stream with
+an end. That takes time, so of an item no more are added up than a page has room for.
 """
 
 import re
@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from codex_transform import jsonio
 from codex_transform.response import sse, upstream_error
-from codex_transform.response.events_to_response import fold
-from codex_transform.response.stream import AnswerStream
-from codex_transform.response.upstream_error import Report
+from codex_transform.response.events_to_response import events_to_response
+from codex_transform.response.stream import ResponseStream
+from codex_transform.response.upstream_error import UpstreamError
 
 _DELTA = re.compile(rb'(?:event: ?[\w.]+\.delta[\r\n]|data: ?\{\s*"type"\s*:\s*"[\w.]+\.delta")')
 _ENDS = ("response.completed", "response.incomplete", "response.failed", "response.done")
@@ -29,7 +29,7 @@ _MOST_DELTAS = 2_000_000
 _END = b'\n\nevent: response.incomplete\ndata: {"type":"response.incomplete","response":{"output":[]}}\n\n'
 
 
-class Answer(NamedTuple):
+class ParsedBody(NamedTuple):
     """What an answer holds.
 
     `items` are the output, `response` what is known of the response object, `problem` the error that it ended with.
@@ -39,25 +39,25 @@ class Answer(NamedTuple):
 
     items: list[Any]
     response: Mapping[str, Any]
-    problem: Report | None = None
+    problem: UpstreamError | None = None
     events: int = 0
     ended: bool = True
     text: str = ""
 
 
-def read(body: bytes) -> Answer:
+def read(body: bytes) -> ParsedBody:
     """Return what `body` holds. Raises nothing: what cannot be read is in `text`."""
     beginning = body[:4096].removeprefix(sse.BOM).lstrip()
     if not beginning.startswith((b"{", b"[", b"<", b'"')) and (answer := _stream(body)).events:
         return answer
     found = jsonio.loads_object(body.removeprefix(sse.BOM))
     if found is None:
-        return Answer([], {}, text=body.decode(errors="replace"))
+        return ParsedBody([], {}, text=body.decode(errors="replace"))
     output = found.get("output")
     failed = not isinstance(output, list) or found.get("status") == "failed"
-    problem = upstream_error.read(found) if failed else None
+    problem = upstream_error.read_error(found) if failed else None
     known = isinstance(output, list) or problem
-    return Answer(
+    return ParsedBody(
         output if isinstance(output, list) else [],
         found,
         problem,
@@ -65,7 +65,7 @@ def read(body: bytes) -> Answer:
     )
 
 
-def _stream(body: bytes) -> Answer:
+def _stream(body: bytes) -> ParsedBody:
     events, ended = 0, False
     response: Mapping[str, Any] = {}
     problem = None
@@ -92,21 +92,21 @@ def _stream(body: bytes) -> Answer:
             if kind in _ENDS or kind == "error":
                 ended = True
                 events += 1
-                problem = problem or (upstream_error.read(event) if kind == "error" else None)
+                problem = problem or (upstream_error.read_error(event) if kind == "error" else None)
                 continue
         events += 1
         growing.append(block)
     if problem is None and response.get("status") == "failed":
-        problem = upstream_error.read(response)
+        problem = upstream_error.read_error(response)
     output = response.get("output") if ended else None
     items = output if isinstance(output, list) and output else _unfinished(b"".join(growing))
-    return Answer(items, response, problem, events, ended)
+    return ParsedBody(items, response, problem, events, ended)
 
 
 def _unfinished(stream: bytes) -> list[Any]:
     """Return the items that a stream without its end adds up to."""
     try:
-        output: list[Any] = fold(stream + _END, AnswerStream(None, None))["output"]
+        output: list[Any] = events_to_response(stream + _END, ResponseStream(None, None))["output"]
     except Exception:
         # An event of a form that nobody has thought of is no reason to show nothing of the call.
         return []

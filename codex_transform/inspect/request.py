@@ -15,7 +15,7 @@ from codex_transform.inspect.items import Described, describe, text_of
 from codex_transform.inspect.steps import FORM, ID, ROLE
 from codex_transform.inspect.text import WIDTH, pretty, section, table, wrapped
 from codex_transform.text import format_bytes, format_count, one_line, sanitize, truncate
-from codex_transform.usage.record import Record, Source
+from codex_transform.usage.record import InstructionsSource, Record
 
 _FIRST, _LAST = 40, 160  # items shown of a long conversation
 _LONGEST = 20_000  # characters of a body that is no request
@@ -149,7 +149,7 @@ def _described(item: Any, names: Mapping[str, str]) -> Described:
     return describe(item)
 
 
-def _source(source: Source | None, instructions: str) -> Iterator[str]:
+def _source(source: InstructionsSource | None, instructions: str) -> Iterator[str]:
     if not instructions and not source:
         return
     if source:

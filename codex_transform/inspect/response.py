@@ -11,12 +11,12 @@ from typing import Any
 from codex_transform import jsonio
 from codex_transform.inspect.advice import advice
 from codex_transform.inspect.items import describe, text_of
-from codex_transform.inspect.parsed_body import Answer, read
+from codex_transform.inspect.parsed_body import ParsedBody, read
 from codex_transform.inspect.text import pretty, section, table, wrapped
-from codex_transform.response.upstream_error import Report
+from codex_transform.response.upstream_error import UpstreamError
 from codex_transform.text import format_count, one_line, sanitize, truncate
 from codex_transform.usage.record import Record, Tokens
-from codex_transform.usage.tokens import tokens
+from codex_transform.usage.tokens import parse_usage
 
 _LONGEST = 100_000  # characters of one item
 
@@ -26,8 +26,8 @@ _OUTCOMES = {
     "left": "the client left before the end",
 }
 
-# What the mended things are called in the code, and for people.
-_MENDED = {
+# What the repaired things are called in the code, and for people.
+_REPAIRED = {
     "JSON": "one JSON object made into a stream",
     "[DONE]": "[DONE] left out",
     "codex.*": "codex.* events left out",
@@ -66,11 +66,11 @@ def render(
     )
 
 
-def _failure(answer: Answer, record: Record | None, status: int | None, retry_after: str | None) -> Iterator[str]:
+def _failure(answer: ParsedBody, record: Record | None, status: int | None, retry_after: str | None) -> Iterator[str]:
     outcome = record.outcome if record else None
     problem = answer.problem
     if problem is None and record and record.error:
-        problem = Report(record.error)
+        problem = UpstreamError(record.error)
     if problem is None and outcome not in ("cut", "left", "failed", "error"):
         return
     code = (record and record.code) or (problem and (problem.code or problem.type))
@@ -87,7 +87,7 @@ def _failure(answer: Answer, record: Record | None, status: int | None, retry_af
     yield ""
 
 
-def _summary(answer: Answer, record: Record | None, status: int | None) -> Iterator[tuple[str, Any]]:
+def _summary(answer: ParsedBody, record: Record | None, status: int | None) -> Iterator[tuple[str, Any]]:
     response = answer.response
     if record:
         renamed = record.asked != record.model and record.model
@@ -106,16 +106,16 @@ def _summary(answer: Answer, record: Record | None, status: int | None) -> Itera
         ],
     )
     yield "Status", [f"HTTP {status}" if status else "", _ending(answer, record)]
-    yield "Tokens", list(_tokens((record and record.tokens) or tokens(response.get("usage"))))
+    yield "Tokens", list(_tokens((record and record.tokens) or parse_usage(response.get("usage"))))
     if record:
         yield "Time", list(_times(record))
         yield "Cache", _cache(record)
-        yield "Mended", ", ".join(_MENDED.get(name, sanitize(name)) for name in record.repaired)
+        yield "Repaired", ", ".join(_REPAIRED.get(name, sanitize(name)) for name in record.repaired)
     events = record.events if record else answer.events
     yield "Events", format_count(events, "event") if events else ""
 
 
-def _ending(answer: Answer, record: Record | None) -> str:
+def _ending(answer: ParsedBody, record: Record | None) -> str:
     said = record.outcome if record else text_of(answer.response.get("status"))
     why = _within(answer.response, "incomplete_details", "reason")
     if not record and not answer.ended:
@@ -154,7 +154,7 @@ def _seconds(time: float) -> str:
     return f"{time:.2f} s" if time < 1 else f"{time:,.1f} s"
 
 
-def _output(answer: Answer) -> Iterator[str]:
+def _output(answer: ParsedBody) -> Iterator[str]:
     for item in answer.items:
         title, text, notes, form = describe(item)
         yield from section(" · ".join((title, *notes)))

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from codex_transform.errors import ApiError
 from codex_transform.request import opencode_prompt
-from codex_transform.request.input_items import message, tidy
-from codex_transform.request.orphan_outputs import LONGEST
-from codex_transform.request.tool_bridge import bridge
+from codex_transform.request.input_items import message, normalize_items
+from codex_transform.request.orphan_outputs import MAX_OUTPUT_CHARS
+from codex_transform.request.tool_bridge import bridge_message
 
 Item = dict[str, Any]
 
@@ -24,7 +24,7 @@ MOVED = "What the client had in instructions, so that nothing of it is lost."
 PROMPT = "OpenCode's own system prompt is taken out, because of CODEX_MODE; what follows it stays."
 REFERENCE = "It points into a store that is not used."
 ORPHAN = "Its call is not in the conversation, and endpoints refuse that; as a message its text is kept."
-CUT = f" Over {LONGEST:,} characters it is cut."
+CUT = f" Over {MAX_OUTPUT_CHARS:,} characters it is cut."
 
 ID = "Ids point into a store that is not used."
 FORM = "The full form that the Codex CLI sends: a type, and a list of parts."
@@ -144,15 +144,15 @@ class _Walk:
                 break
             found[at] = _copy(settled[0])
         left = list(found.values())
-        opencode_prompt.remove(left)
+        opencode_prompt.strip_system_prompt(left)
         return {at: item if any(item is each for each in left) else None for at, item in found.items()}
 
     def _settled(self, at: int) -> list[Any]:
-        """Return what `tidy` makes of an item of the client's alone: nothing of a reference, a message of an output."""
+        """Return what `normalize_items` makes of an item of the client's alone."""
         if at not in self._forms:
             item = self._original[at]
             try:
-                self._forms[at] = tidy([dict(item)]) if isinstance(item, dict) else [item]
+                self._forms[at] = normalize_items([dict(item)]) if isinstance(item, dict) else [item]
             except ApiError:
                 self._forms[at] = [item]
         return self._forms[at]
@@ -175,7 +175,7 @@ def _copy(item: Item) -> Item:
 def _notes(tools: Sequence[Any]) -> set[str]:
     """How the bridge begins, in both modes."""
     known = [tool for tool in tools if isinstance(tool, dict)]
-    notes = (bridge(known, mode) for mode in (True, False))
+    notes = (bridge_message(known, mode) for mode in (True, False))
     return {note.partition("\n")[0] for note in notes if note}
 
 
@@ -188,4 +188,4 @@ def _text(item: Any) -> str:
 
 def _is_cut(item: Item) -> bool:
     text = item["content"][0]["text"]
-    return len(text) > LONGEST and text.endswith(" more characters]")
+    return len(text) > MAX_OUTPUT_CHARS and text.endswith(" more characters]")

@@ -2,7 +2,7 @@
 
 Strategy: two functions that know nothing of caches or schedules. `fetch` is one conditional GET with the
 bounds that a sick server calls for and exactly three ends: a body, None for "not modified", or a FetchError
-whose reason fits on a line. `distil` keeps the few texts that matter out of a file of half a megabyte and
+whose reason fits on a line. `extract_instructions` keeps the few texts that matter out of a file of half a megabyte and
 refuses whatever is not such a file, so a login page that answers 200 never passes for one.
 """
 
@@ -44,7 +44,7 @@ class Fetched(NamedTuple):
     etag: str | None
 
 
-def check_root(root: str) -> str | None:
+def validate_root(root: str) -> str | None:
     """Return what is wrong with `root` as the place where raw files lie, or None.
 
     The message never repeats the URL: one with user info holds a password.
@@ -95,7 +95,7 @@ def fetch(url: str, etag: str | None, *, timeout: float, deadline: float) -> Fet
         raise FetchError(_line(error)) from None
 
 
-def distil(body: bytes) -> dict[str, str]:
+def extract_instructions(body: bytes) -> dict[str, str]:
     """Return the instructions in a models.json of the Codex CLI, by slug.
 
     A model's text is its `base_instructions`, or else its `model_messages.instructions_template` with the
@@ -120,8 +120,8 @@ def distil(body: bytes) -> dict[str, str]:
 def _instructions(model: Mapping[str, Any]) -> str | None:
     if base := _text(model.get("base_instructions")):
         return base
-    messages = _table(model.get("model_messages"))
-    variables = _table(messages.get("instructions_variables")) or _table(model.get("instructions_variables"))
+    messages = _mapping(model.get("model_messages"))
+    variables = _mapping(messages.get("instructions_variables")) or _mapping(model.get("instructions_variables"))
     template = _text(messages.get("instructions_template")) or ""
     personality = _text(variables.get("personality_default")) or ""
     # Only this one place is ours to fill: other braces are part of the text, for the model to read.
@@ -133,7 +133,7 @@ def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value.strip() and not _SURROGATE.search(value) else None
 
 
-def _table(value: object) -> Mapping[str, Any]:
+def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 

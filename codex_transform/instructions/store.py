@@ -18,14 +18,14 @@ from typing import NamedTuple
 from codex_transform.catalog import Resolved, models
 from codex_transform.instructions import cache as instructions_cache
 from codex_transform.instructions.cache import Entry
-from codex_transform.instructions.fetch import FetchError, MissingError, check_root, distil, fetch
+from codex_transform.instructions.fetch import FetchError, MissingError, extract_instructions, fetch, validate_root
 
 PATHS = ("codex-rs/models-manager/models.json", "codex-rs/core/models.json")
 """Where the catalogue lies in the repository of the Codex CLI: since April 2026, and before."""
 
 CHECK_EVERY = 15 * 60.0
 FIRST_RETRY = 60.0
-PINS = 10_000
+MAX_PINS = 10_000
 
 _MAIN = "main"
 
@@ -35,7 +35,7 @@ class _Failure(NamedTuple):
     wait: float
 
 
-class Instructions:
+class InstructionStore:
     """The store. `text`, `source` and `age` may be called from any thread, while `refresh` runs in another.
 
     `cache_dir` need not exist. `catalog_url` is the root under which the raw files of the Codex CLI's
@@ -84,7 +84,7 @@ class Instructions:
             pinned = self._pins.get(key)
             if pinned is None:
                 pinned = self._pins[key] = self._find(resolved)
-                if len(self._pins) > PINS:
+                if len(self._pins) > MAX_PINS:
                     self._pins.popitem(last=False)
             self._pins.move_to_end(key)
             return pinned[0]
@@ -149,7 +149,7 @@ class Instructions:
         return self._fallback, "bundled"
 
     def _round(self, force: bool) -> None:
-        if problem := check_root(self._root):
+        if problem := validate_root(self._root):
             self._unsaid.append(f"codex_catalog_url {problem}: no Codex instructions can be fetched.")
             return
         reasons: dict[str, list[str]] = {}
@@ -225,7 +225,7 @@ class Instructions:
                     path=path,
                     etag=fetched.etag,
                     checked=self._now(),
-                    texts=distil(fetched.body),
+                    texts=extract_instructions(fetched.body),
                 )
         raise FetchError("the file is not there (HTTP 404)")
 

@@ -14,7 +14,7 @@ from typing import Any
 from codex_transform.jsonc import parser
 from codex_transform.jsonc.tree import Entry, Node, Step, tree
 
-Path = tuple[Step, ...]
+JsonPath = tuple[Step, ...]
 """Where a value is: the names of members and the numbers of items on the way to it."""
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
@@ -35,7 +35,7 @@ class Document:
         self._newline = found[0] if found else "\n"
         self._unit = next(self._indents(), "  ")
 
-    def fill(self, members: Mapping[str, Any]) -> str:
+    def merge_missing(self, members: Mapping[str, Any]) -> str:
         """Return the text with those of `members` that it lacks, at every depth. What is there stays, whatever it is.
 
         Raises ValueError if the document is no object.
@@ -44,7 +44,7 @@ class Document:
         self._fill(self._root, members, edits)
         return self._apply(edits)
 
-    def put(self, path: tuple[str, ...], value: object) -> str:
+    def set(self, path: tuple[str, ...], value: object) -> str:
         """Return the text with `value` at `path`, whatever was there. Objects on the way are made.
 
         Raises ValueError if something on the way is no object.
@@ -61,34 +61,34 @@ class Document:
             above = self._find(path[:depth])
             if above is not None and above.kind != "{":
                 raise ValueError(f"{'.'.join(path[:depth]) or 'the document'} is no object")
-        return self.fill(nested)
+        return self.merge_missing(nested)
 
-    def drop(self, paths: Iterable[Path]) -> str:
+    def remove(self, paths: Iterable[JsonPath]) -> str:
         """Return the text without the members and items at `paths`. A path that leads nowhere is ignored.
 
         Comments stay, except those inside of what is removed.
         """
         wanted = set(paths)
         edits: list[tuple[int, int, str]] = []
-        pending: list[tuple[Path, Node]] = [((), self._root)]
+        pending: list[tuple[JsonPath, Node]] = [((), self._root)]
         while pending:
             path, node = pending.pop()
             gone = [entry for entry in node.entries if (*path, entry.name) in wanted]
-            edits += self._cuts(node, gone)
+            edits += self._removals(node, gone)
             pending += (((*path, entry.name), entry.value) for entry in node.entries if entry not in gone)
         return self._apply(edits)
 
-    def has(self, path: Path) -> bool:
+    def has(self, path: JsonPath) -> bool:
         """Whether there is something at `path`."""
         return self._find(path) is not None
 
-    def has_comment(self, path: Path) -> bool:
-        """Whether `drop` would take a comment along with the member or item at `path`."""
+    def has_comment(self, path: JsonPath) -> bool:
+        """Whether `remove` would take a comment along with the member or item at `path`."""
         above = self._find(path[:-1])
         entries = [entry for entry in above.entries if entry.name == path[-1]] if above else []
         return any(entry.start < start < entry.value.end for entry in entries for start, _ in self._comments)
 
-    def _find(self, path: Path) -> Node | None:
+    def _find(self, path: JsonPath) -> Node | None:
         node = self._root
         for step in path:
             entry = next((entry for entry in reversed(node.entries) if entry.name == step), None)
@@ -118,7 +118,7 @@ class Document:
         if last is not None and not trailing:
             edits.append((last.value.end, last.value.end, ","))
         behind = node.start + 1 if last is None else (last.comma + 1 if trailing else last.value.end)
-        here = self._place(node, behind)
+        here = self._insert_offset(node, behind)
         own_line = last is not None and self._begins_line(last.start)
         base = self._indent_at(node.start)
         indent = self._indent_at(last.start) if own_line and last is not None else base + self._unit
@@ -140,7 +140,7 @@ class Document:
         edits.append((here, here, inserted))
         return edits
 
-    def _place(self, node: Node, behind: int) -> int:
+    def _insert_offset(self, node: Node, behind: int) -> int:
         """Where a new entry goes: behind what `behind` points at and the comments of that line.
 
         Without entries, behind all comments, so that one at the end of a line does not swallow it.
@@ -154,7 +154,7 @@ class Document:
         inside = [end for start, end in self._comments if behind <= start < stop]
         return inside[-1] if inside else behind
 
-    def _cuts(self, node: Node, gone: list[Entry]) -> Iterator[tuple[int, int, str]]:
+    def _removals(self, node: Node, gone: list[Entry]) -> Iterator[tuple[int, int, str]]:
         """Yield what takes the entries `gone` out of `node`."""
         kept = [entry for entry in node.entries if entry not in gone]
         if gone and not kept and not self._comments_between(node):

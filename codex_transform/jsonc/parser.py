@@ -54,7 +54,7 @@ def parse(text: str, *, strict: bool = False) -> Any:
         raise JsonError(text, 0, "a number has too many digits") from None
 
 
-def kind(value: object) -> str:
+def describe_type(value: object) -> str:
     """Return what a parsed value is, in words, for messages that must not show the value itself."""
     if value is None:
         return "null"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import certifi
 
-_ADDS = "NODE_EXTRA_CA_CERTS"
-_REPLACE = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
+_EXTENDING = "NODE_EXTRA_CA_CERTS"
+_REPLACING = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")
 _REPLACE_IF_SET = ("CURL_CA_BUNDLE",)  # curl and requests then look at no other
 
 # Where systems keep theirs in one file: Debian and Alpine, Fedora, openSUSE, macOS and the BSDs.
@@ -24,7 +24,7 @@ _SYSTEM_FILES = (
 )
 
 
-def variables(environ: Mapping[str, str], authority: str, folder: Path) -> tuple[dict[str, str], list[str]]:
+def ca_variables(environ: Mapping[str, str], authority: str, folder: Path) -> tuple[dict[str, str], list[str]]:
     """Variables that have a command trust `authority`, the proxy's, besides what `environ` has it trust.
 
     The files that they name are written into `folder`. Also gives warnings, of files that cannot be read. Raises
@@ -32,7 +32,7 @@ def variables(environ: Mapping[str, str], authority: str, folder: Path) -> tuple
     """
     warnings: list[str] = []
     found: dict[str, str] = {}
-    for name in (_ADDS, *_REPLACE, *_REPLACE_IF_SET):
+    for name in (_EXTENDING, *_REPLACING, *_REPLACE_IF_SET):
         given: list[bytes] = []
         path = environ.get(name, "").strip()
         if path:
@@ -42,8 +42,8 @@ def variables(environ: Mapping[str, str], authority: str, folder: Path) -> tuple
                 warnings.append(f"{name}={path} cannot be read ({error.strerror or error}): it is left out")
         elif name in _REPLACE_IF_SET:
             continue
-        if not given and name != _ADDS:
-            given = list(_usual())
+        if not given and name != _EXTENDING:
+            given = list(_default_cas())
         bundle = folder / f"{name.lower()}.pem"
         bundle.write_bytes(b"\n".join([*given, authority.encode()]))
         found[name] = str(bundle)
@@ -58,7 +58,7 @@ def _certificates(path: Path) -> Iterator[bytes]:
         yield path.read_bytes()
 
 
-def _usual() -> Iterator[bytes]:
+def _default_cas() -> Iterator[bytes]:
     """Yield the system's authorities, and Mozilla's, which programs bring along."""
     system = Path(ssl.get_default_verify_paths().cafile or "")
     for file in (system, *map(Path, _SYSTEM_FILES)):

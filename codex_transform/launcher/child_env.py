@@ -20,7 +20,7 @@ DUMMY_KEY = "dummy"
 _CONFIG = "OPENCODE_CONFIG_CONTENT"
 _BASE_URL = ("provider", "openai", "options", "baseURL")
 
-_HERE = ("localhost", "127.0.0.1", "::1")
+_LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 _PATIENCE = 2.0
 
 # The first that is set counts, as with curl.
@@ -34,7 +34,7 @@ class Upstream(NamedTuple):
     address: str = ""
 
 
-def proxied(environ: Mapping[str, str], url: str, hosts: Iterable[str]) -> tuple[dict[str, str], list[str]]:
+def proxy_variables(environ: Mapping[str, str], url: str, hosts: Iterable[str]) -> tuple[dict[str, str], list[str]]:
     """Variables that send a command's HTTPS through the proxy at `url`; also gives warnings.
 
     NO_PROXY goes on to hold what it does, and this machine, except for entries that leave out one of `hosts`: their
@@ -42,9 +42,9 @@ def proxied(environ: Mapping[str, str], url: str, hosts: Iterable[str]) -> tuple
     """
     given = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
     entries = [entry for entry in re.split(r"[,\s]+", given) if entry]
-    in_the_way = [entry for entry in entries if any(_leaves_out(entry, host) for host in hosts)]
+    in_the_way = [entry for entry in entries if any(_no_proxy_matches(entry, host) for host in hosts)]
     kept = [entry for entry in entries if entry not in in_the_way]
-    without = ",".join([*kept, *(here for here in _HERE if here not in kept)])
+    without = ",".join([*kept, *(here for here in _LOCAL_HOSTS if here not in kept)])
     warnings = [f"NO_PROXY leaves out {entry}: not for this command" for entry in in_the_way]
     found = {"HTTPS_PROXY": url, "NO_PROXY": without}
     if os.name == "posix":  # where case matters, some programs read one and some the other
@@ -52,15 +52,15 @@ def proxied(environ: Mapping[str, str], url: str, hosts: Iterable[str]) -> tuple
     return found, warnings
 
 
-def past_the_proxy(environ: Mapping[str, str], hosts: Iterable[str]) -> tuple[list[str], list[str]]:
+def bypassing_variables(environ: Mapping[str, str], hosts: Iterable[str]) -> tuple[list[str], list[str]]:
     """Which variables would have OpenCode send its requests elsewhere than to one of `hosts`; also gives warnings."""
     url = environ.get("OPENAI_BASE_URL")
-    if not url or any(_leaves_out(host.partition(":")[0], _host(url)) for host in hosts):
+    if not url or any(_no_proxy_matches(host.partition(":")[0], _host(url)) for host in hosts):
         return [], []
     return ["OPENAI_BASE_URL"], ["OPENAI_BASE_URL leads past the proxy: not for this command"]
 
 
-def overruled(
+def base_url_override(
     environ: Mapping[str, str], base_url: str | None, hosts: Iterable[str]
 ) -> tuple[dict[str, str], list[str]]:
     """OPENCODE_CONFIG_CONTENT that has OpenCode go through the proxy all the same; also gives warnings.
@@ -68,18 +68,18 @@ def overruled(
     `base_url` is where OpenCode's configuration sends its requests, such as to a proxy in reverse mode, if it says
     anything. What the variable holds already stays.
     """
-    host = public(hosts)
+    host = first_public_host(hosts)
     if not base_url or not host or _host(base_url) == _host(host):
         return {}, []
     says = f"{'.'.join(_BASE_URL)} in OpenCode's configuration leads past the proxy"
     try:
-        text = Document(environ.get(_CONFIG) or "{}").put(_BASE_URL, f"https://{host}/v1")
+        text = Document(environ.get(_CONFIG) or "{}").set(_BASE_URL, f"https://{host}/v1")
     except ValueError:  # OpenCode itself says what is wrong with that
         return {}, [says]
     return {_CONFIG: text}, [f"{says}: not for this command"]
 
 
-def public(hosts: Iterable[str]) -> str | None:
+def first_public_host(hosts: Iterable[str]) -> str | None:
     """Return the first of `codex_hosts` that clients go through a proxy to, with or without its port.
 
     None if there is none.
@@ -89,7 +89,7 @@ def public(hosts: Iterable[str]) -> str | None:
     return next((host for host in hosts if host.count(":") < 2 and not is_loopback(_host(host))), None)
 
 
-def key(environ: Mapping[str, str], home: Path) -> tuple[dict[str, str], list[str]]:
+def dummy_key(environ: Mapping[str, str], home: Path) -> tuple[dict[str, str], list[str]]:
     """OPENAI_API_KEY for OpenCode to begin with, unless it has one or a login; also gives warnings."""
     if environ.get("OPENAI_API_KEY"):
         return {}, []
@@ -159,7 +159,7 @@ def _port(parts: SplitResult) -> int:
     return parts.port or {"https": 443, "http": 80}.get(parts.scheme, 1080)
 
 
-def _leaves_out(entry: str, host: str) -> bool:
+def _no_proxy_matches(entry: str, host: str) -> bool:
     """Return whether a client with this entry in its NO_PROXY would go straight to `host`, which may have a port."""
     if entry == "*":
         return True

@@ -20,8 +20,8 @@ import click
 
 from codex_transform.launcher import windows_program
 
-_FROM_KEYS = ("SIGINT", "SIGQUIT")
-_PASSED_ON = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
+_TERMINAL_SIGNALS = ("SIGINT", "SIGQUIT")
+_FORWARDED = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 
 _LONGEST_NAP = 0.5  # seconds
 
@@ -44,7 +44,7 @@ def run(command: Sequence[str], environ: Mapping[str, str]) -> int:
     Raises NotFoundError or NotRunnableError when it cannot be started.
     """
     program = _find(command[0], environ)
-    with _signals_held() as begin:
+    with _forward_signals() as begin:
         try:
             process = subprocess.Popen(windows_program.command_line(program, command[1:], environ), env=environ)
         except ValueError as error:
@@ -52,12 +52,12 @@ def run(command: Sequence[str], environ: Mapping[str, str]) -> int:
         except OSError as error:
             raise NotRunnableError(f"{command[0]} cannot be started: {error.strerror or error}") from None
         begin(process)
-        _await(process)
+        _wait_interruptible(process)
     status = process.wait()
     return 128 - status if status < 0 else status
 
 
-def _await(process: subprocess.Popen[bytes]) -> None:
+def _wait_interruptible(process: subprocess.Popen[bytes]) -> None:
     """Wait for the end of a process, and for signals.
 
     One that comes just before this program would be put to sleep by the system is seen when it wakes up, so it must not
@@ -78,7 +78,7 @@ def _find(name: str, environ: Mapping[str, str]) -> str:
 
 
 @contextmanager
-def _signals_held() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
+def _forward_signals() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
     """While this lasts, signals go to the process that is handed in, and none ends this program.
 
     Those that come before there is a process are passed on once there is one.
@@ -89,7 +89,7 @@ def _signals_held() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
     def pass_on(number: int, _frame: FrameType | None) -> None:
         if not processes:
             early.append(number)
-        elif not (signal.Signals(number).name in _FROM_KEYS and _owns_terminal()):
+        elif not (signal.Signals(number).name in _TERMINAL_SIGNALS and _owns_terminal()):
             processes[0].send_signal(number)
 
     def begin(process: subprocess.Popen[bytes]) -> None:
@@ -98,7 +98,7 @@ def _signals_held() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
             process.send_signal(number)
 
     before: dict[int, Any] = {}
-    for name in (*_FROM_KEYS, *_PASSED_ON):
+    for name in (*_TERMINAL_SIGNALS, *_FORWARDED):
         number = getattr(signal, name, None)
         # What is ignored here is ignored by the command too: a shell's background job, or nohup.
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:

@@ -6,7 +6,7 @@ import socket
 import click
 
 
-def free(port: int) -> int:
+def require_free_port(port: int) -> int:
     """Return the port itself if nobody listens there, a free one for 0. Raises ClickException otherwise."""
     with socket.socket() as probe:
         if os.name != "nt":  # as servers do: connections that ended a moment ago are no hindrance

@@ -30,10 +30,10 @@ _WEB = re.compile(r"Web server listening at (\S+)")
 
 # In seconds: until it listens, on a busy machine with a cold disk; until its certificate is whole; until it has ended,
 # which is more than it gives itself: see `embed.py`.
-_STARTS_IN, _TRUSTED_IN, _ENDS_IN = 60, 10, 10
+_START_TIMEOUT, _TRUST_TIMEOUT, _STOP_TIMEOUT = 60, 10, 10
 
 # So many certificates that do not fit the file in a row, and they never will.
-_STRANGERS = 10
+_MAX_CA_MISMATCHES = 10
 
 _CONFIG = "An option in ~/.mitmproxy/config.yaml can be the reason."
 
@@ -42,12 +42,12 @@ class NoProxyError(click.ClickException):
     """The proxy does not run: `says` is why, and `log` has what it said, if it said something."""
 
     def __init__(self, says: str, log: ProxyLog | None = None) -> None:
-        super().__init__(f"{says}\n{last_words(log)}" if log else says)
+        super().__init__(f"{says}\n{log_tail(log)}" if log else says)
         self.says = says
         self.log = log
 
 
-def last_words(log: ProxyLog) -> str:
+def log_tail(log: ProxyLog) -> str:
     """Return the end of what a proxy said, and what may help."""
     said = "\n".join(f"  {line}" for line in log.last)
     return f"{said}\nAll of it is in {log.path}; `codex-transform doctor` looks for the cause."
@@ -83,7 +83,7 @@ class ProxyProcess:
     def wait_until_listening(self, web: bool) -> None:
         """Raise NoProxyError when it ends instead or takes too long."""
         with self._changed:
-            self._changed.wait_for(lambda: self._ended or (self.port and (self.web or not web)), _STARTS_IN)
+            self._changed.wait_for(lambda: self._ended or (self.port and (self.web or not web)), _START_TIMEOUT)
         if self._ended:
             raise NoProxyError("The proxy did not start.", self.log)
         if not self.port:
@@ -94,8 +94,8 @@ class ProxyProcess:
 
         False if it never does.
         """
-        until, strangers = time.monotonic() + _TRUSTED_IN, 0
-        while not self._ended and strangers < _STRANGERS and time.monotonic() < until:
+        until, strangers = time.monotonic() + _TRUST_TIMEOUT, 0
+        while not self._ended and strangers < _MAX_CA_MISMATCHES and time.monotonic() < until:
             try:
                 if authority := self._trusted(file, host):
                     self.authority = authority
@@ -119,7 +119,7 @@ class ProxyProcess:
             if host is None:
                 return authority
             name, target = host[0], f"{host[0]}:{host[1]}"
-            with socket.create_connection(("127.0.0.1", self.port), _TRUSTED_IN) as connection:
+            with socket.create_connection(("127.0.0.1", self.port), _TRUST_TIMEOUT) as connection:
                 connection.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
                 if not connection.recv(4096).startswith(b"HTTP/1.1 200"):
                     return None
@@ -136,7 +136,7 @@ class ProxyProcess:
         with pipes.reader_may_be_gone():
             self._process.stdin.close()
         try:
-            self._process.wait(_ENDS_IN + self._drain_timeout)
+            self._process.wait(_STOP_TIMEOUT + self._drain_timeout)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
@@ -173,7 +173,9 @@ def running(
     when that does not work out.
     """
     # The addon has a line for each call: mitmdump's own would stand around it.
-    program = ["mitmweb", "--web-port", str(ports.free(0))] if web else ["mitmdump", "--set", "flow_detail=0"]
+    program = (
+        ["mitmweb", "--web-port", str(ports.require_free_port(0))] if web else ["mitmdump", "--set", "flow_detail=0"]
+    )
     # The user's config.yaml, which may be meant for another proxy, goes before --set, but not before these.
     listen = ["--listen-host", "127.0.0.1", "--listen-port", "0", "--proxyauth", ""]
     if "--mode" not in arguments:

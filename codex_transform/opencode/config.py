@@ -101,9 +101,9 @@ def load(environ: Mapping[str, str], cwd: Path, home: Path) -> tuple[OpenCodeCon
         try:
             document = parser.parse(source.text)
         except parser.JsonError as error:
-            warnings.append(f"{source.name}: {error}. Mend it there; until then nothing in this file is used")
+            warnings.append(f"{source.name}: {error}. Fix it there; until then nothing in this file is used")
             continue
-        taken = _Taker(source.name, warnings).provider(document)
+        taken = _ProviderReader(source.name, warnings).provider(document)
         if source.of_project and taken.pop("baseURL", None):
             warnings.append(
                 f"{source.name}: provider.openai.baseURL is not used from a project's file; set CODEX_BASE_URL"
@@ -114,7 +114,7 @@ def load(environ: Mapping[str, str], cwd: Path, home: Path) -> tuple[OpenCodeCon
     return OpenCodeConfig(provider, base_url_file, found.files), warnings
 
 
-class _Taker:
+class _ProviderReader:
     """Takes the members that matter out of one file, and warns of those that have a wrong type."""
 
     def __init__(self, source: str, warnings: list[str]) -> None:
@@ -123,7 +123,7 @@ class _Taker:
 
     def provider(self, document: object) -> _Object:
         if not isinstance(document, dict):
-            self._warnings.append(f"{self._source}: must hold an object, not {parser.kind(document)}")
+            self._warnings.append(f"{self._source}: must hold an object, not {parser.describe_type(document)}")
             return {}
         openai = self._object(self._object(document, "", "provider"), "provider.", "openai")
         where = "provider.openai."
@@ -182,7 +182,7 @@ class _Taker:
         return None
 
     def _warn(self, where: str, wanted: str, value: object) -> None:
-        self._warnings.append(f"{self._source}: {where} must be {wanted}, not {parser.kind(value)}; ignored")
+        self._warnings.append(f"{self._source}: {where} must be {wanted}, not {parser.describe_type(value)}; ignored")
 
 
 def _merge(lower: _Object, upper: _Object) -> _Object:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from codex_transform.fsutil import patiently
+from codex_transform.fsutil import retry_while_held
 from codex_transform.opencode import paths as opencode_paths
 
 # What makes a file writable.
@@ -57,7 +57,7 @@ def write(path: Path, text: str) -> Path | None:
     """
     real = _real(path)
     try:
-        backup = _beside(real) if real.exists() else None
+        backup = _backup_path(real) if real.exists() else None
         if backup:
             mode = stat.S_IMODE(real.stat().st_mode)
             # The mode is asked for itself: a file can be replaced in a folder that one may write to, and root may all.
@@ -75,13 +75,13 @@ def write(path: Path, text: str) -> Path | None:
     return backup
 
 
-def move_aside(path: Path) -> Path:
+def rename_to_backup(path: Path) -> Path:
     """Rename a file, or the link if it is one, to the name that a backup of it would have.
 
     Raises ValueError, whose message names the file.
     """
     try:
-        return patiently(lambda: path.rename(_beside(path)))
+        return retry_while_held(lambda: path.rename(_backup_path(path)))
     except OSError as error:
         raise ValueError(f"{path} cannot be moved aside: {error.strerror or error}") from None
 
@@ -94,7 +94,7 @@ def _real(path: Path) -> Path:
         raise ValueError(f"{path} is a link that leads in a circle") from None
 
 
-def _beside(path: Path) -> Path:
+def _backup_path(path: Path) -> Path:
     """Return a free name beside `path` that holds the time."""
     stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
     name, count = f"{path.name}.bak-{stamp}", 1
@@ -115,7 +115,7 @@ def _replace(path: Path, data: bytes, mode: int | None) -> None:
             os.fsync(file.fileno())
         if mode is not None:
             temporary.chmod(mode)
-        patiently(lambda: temporary.replace(path))
+        retry_while_held(lambda: temporary.replace(path))
     except BaseException:
-        patiently(lambda: temporary.unlink(missing_ok=True))
+        retry_while_held(lambda: temporary.unlink(missing_ok=True))
         raise

@@ -67,7 +67,7 @@ def find(environ: Mapping[str, str], cwd: Path, home: Path) -> list[Found]:
     return found
 
 
-def removal(document: editor.Document) -> list[editor.Path]:
+def removal(document: editor.Document) -> list[editor.JsonPath]:
     """Return what to drop from a configuration to be rid of the plugin.
 
     Its entries, the list if it holds nothing else, and the options for all models that came with it, where they are
@@ -79,7 +79,7 @@ def removal(document: editor.Document) -> list[editor.Path]:
     entries = [("plugin", index) for index, _ in _entries(value)]
     if not entries:
         return []
-    gone: list[editor.Path] = [*entries]
+    gone: list[editor.JsonPath] = [*entries]
     if len(entries) == len(value["plugin"]) and not document.has_comment(("plugin",)):
         gone = [("plugin",)]
     options: Any = value

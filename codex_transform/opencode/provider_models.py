@@ -16,18 +16,18 @@ from typing import Any
 from codex_transform import catalog
 from codex_transform.catalog import Model
 from codex_transform.jsonc import parser
-from codex_transform.jsonc.editor import Document, Path
+from codex_transform.jsonc.editor import Document, JsonPath
 
 MODELS: tuple[str, ...] = ("provider", "openai", "models")
 """Where in OpenCode's configuration the entries are."""
 
 # Members that are taken or left whole: half of somebody's and half of ours would contradict each other.
-_UNITS = ("limit", "modalities")
+_ATOMIC_MEMBERS = ("limit", "modalities")
 # What models of the GPT-5 family may write at most, as OpenAI's list of models says.
 _MOST_OUTPUT = 128_000
 
 
-def choose(names: Iterable[str] = ()) -> tuple[Model, ...]:
+def select_models(names: Iterable[str] = ()) -> tuple[Model, ...]:
     """Return the models of these names, in the order of the catalogue.
 
     Without names, all that have a name of their own.
@@ -52,7 +52,7 @@ def entries(models: Iterable[Model], *, legacy: bool = False) -> dict[str, Any]:
     return {f"{model.slug}-{effort}": _legacy(model, effort) for model in models for effort in model.efforts}
 
 
-def nested(members: Mapping[str, Any]) -> dict[str, Any]:
+def wrap(members: Mapping[str, Any]) -> dict[str, Any]:
     """Return a configuration that holds these entries and nothing else."""
     whole: dict[str, Any] = dict(members)
     for name in reversed(MODELS):
@@ -71,39 +71,41 @@ def additions(value: Any, members: Mapping[str, Any]) -> dict[str, Any]:
         value = value.get(name, {})
         if isinstance(value, dict):
             continue
-        raise ValueError(f"{'.'.join(MODELS[: depth + 1])} must be an object in braces, not {parser.kind(value)}")
+        raise ValueError(
+            f"{'.'.join(MODELS[: depth + 1])} must be an object in braces, not {parser.describe_type(value)}"
+        )
     result: dict[str, Any] = {}
     for name, ours in members.items():
         theirs = value.get(name)
-        own = [unit for unit in _UNITS if isinstance(theirs, dict) and unit in theirs]
+        own = [unit for unit in _ATOMIC_MEMBERS if isinstance(theirs, dict) and unit in theirs]
         result[name] = {member: each for member, each in ours.items() if member not in own}
-    return nested(result)
+    return wrap(result)
 
 
-def differing(theirs: object, ours: object, path: Path = ()) -> Iterator[tuple[Path, Any, Any]]:
+def conflicts(theirs: object, ours: object, path: JsonPath = ()) -> Iterator[tuple[JsonPath, Any, Any]]:
     """Where `theirs` says something else than `ours`: the path, their value and ours. What it lacks does not count."""
     if isinstance(theirs, dict) and isinstance(ours, Mapping):
         for name in ours:
             if name in theirs:
-                yield from differing(theirs[name], ours[name], (*path, name))
+                yield from conflicts(theirs[name], ours[name], (*path, name))
     elif theirs != ours:
         yield path, theirs, ours
 
 
-def written(document: Document, ours: Mapping[str, Any]) -> list[Path]:
-    """Return what in `document` is exactly what `ours` would put there: paths for `Document.drop`, none within another.
+def removable(document: Document, ours: Mapping[str, Any]) -> list[JsonPath]:
+    """Return the paths in `document` at which stands exactly what `ours` would put there, none within another.
 
     An object is among them when all that is in it is, so that no empty one stays behind; but not if somebody has
     written a comment into it.
     """
-    found: list[Path] = []
+    found: list[JsonPath] = []
     for name in ours.keys() & document.value.keys():
         found += _written(document, document.value[name], ours[name], (name,))
     return found
 
 
-def _written(document: Document, theirs: object, ours: object, path: Path) -> list[Path]:
-    if path[-1] in _UNITS or not (isinstance(theirs, dict) and isinstance(ours, Mapping)):
+def _written(document: Document, theirs: object, ours: object, path: JsonPath) -> list[JsonPath]:
+    if path[-1] in _ATOMIC_MEMBERS or not (isinstance(theirs, dict) and isinstance(ours, Mapping)):
         return [path] if theirs == ours and not document.has_comment(path) else []
     inside = {name: _written(document, theirs[name], ours[name], (*path, name)) for name in theirs if name in ours}
     whole = all(inside.get(name) == [(*path, name)] for name in theirs)

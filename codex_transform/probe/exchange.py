@@ -24,31 +24,31 @@ from codex_transform.catalog import Resolved
 from codex_transform.endpoint.headers import codex_headers
 from codex_transform.endpoint.url import Endpoint
 from codex_transform.errors import ApiError
-from codex_transform.instructions.store import Instructions
+from codex_transform.instructions.store import InstructionStore
 from codex_transform.jsonio import dumps
 from codex_transform.opencode.config import OpenCodeConfig
-from codex_transform.probe.verdict import CHECK_URL, Step, accepted, answered, judge, nothing_came
+from codex_transform.probe.verdict import CHECK_URL, Step, accepted, answered, classify, nothing_came
 from codex_transform.redaction import redact_key_text
 from codex_transform.request import Context, transform
-from codex_transform.response.http_error import from_endpoint
-from codex_transform.response.stream import AnswerStream
-from codex_transform.settings.loader import Settings
+from codex_transform.response.http_error import error_for_client
+from codex_transform.response.stream import ResponseStream
+from codex_transform.settings.options import Settings
 
-__all__ = ["MODEL", "Ask", "Step", "probe"]
+__all__ = ["MODEL", "ProbeOptions", "Step", "probe"]
 
 MODEL = "gpt-5.3-codex"
 """The model that is asked unless another is named."""
 
 _PIECE = 16 * 1024
-_LONGEST_ERROR = 64 * 1024
+_MAX_ERROR = 64 * 1024
 _LONGEST_ANSWER = 4 * 1024 * 1024
 
-# What OpenSSL's verification says (X509_V_ERR_*) of a certificate that somebody else has to mend.
+# What OpenSSL's verification says (X509_V_ERR_*) of a certificate that somebody else has to fix.
 _EXPIRED, _NOT_YET = 10, 9
 _WRONG_NAME = (62, 64)
 
 
-class Ask(NamedTuple):
+class ProbeOptions(NamedTuple):
     """What is asked besides the endpoint and its key.
 
     `trusted_ca` is mitmproxy's option `ssl_verify_upstream_trusted_ca`: a PEM file that takes the place of the usual
@@ -75,19 +75,19 @@ def probe(
 
     The steps are `dns`, `tcp`, `tls` (https only), `key`, `stream`; `key` is left out where the answer does not tell
     whether the key is good: a web page, a fault of the server's. `timeout` is for all of them, in seconds. For the
-    rest see `Ask`. No step shows the key. Raises nothing for what happens on the network.
+    rest see `ProbeOptions`. No step shows the key. Raises nothing for what happens on the network.
     """
     until = time.monotonic() + timeout
-    for step in _steps(endpoint, key, Ask(originator, model or MODEL, trusted_ca, instructions), until):
-        yield step._replace(says=redact_key_text(step.says, key))
+    for step in _steps(endpoint, key, ProbeOptions(originator, model or MODEL, trusted_ca, instructions), until):
+        yield step._replace(message=redact_key_text(step.message, key))
 
 
-def _steps(endpoint: Endpoint, key: str, ask: Ask, until: float) -> Iterator[Step]:
+def _steps(endpoint: Endpoint, key: str, ask: ProbeOptions, until: float) -> Iterator[Step]:
     try:
         addresses = _resolve(endpoint, until)
     except (OSError, UnicodeError, FutureTimeoutError) as error:
-        says = f"there is no address for {endpoint.host} ({_reason(error)})"
-        yield Step("dns", False, says, f"Check the network's DNS. {CHECK_URL}")
+        message = f"there is no address for {endpoint.host} ({_reason(error)})"
+        yield Step("dns", False, message, f"Check the network's DNS. {CHECK_URL}")
         return
     others = f" and {len(addresses) - 1} more" if len(addresses) > 1 else ""
     yield Step("dns", True, f"{endpoint.host} is {addresses[0]}{others}")
@@ -103,24 +103,24 @@ def _steps(endpoint: Endpoint, key: str, ask: Ask, until: float) -> Iterator[Ste
             try:
                 context = _trust(ask.trusted_ca)
             except OSError as error:
-                says = f"the authorities to trust cannot be read from {ask.trusted_ca} ({_reason(error)})"
-                yield Step("tls", False, says, "Mend ssl_verify_upstream_trusted_ca in ~/.mitmproxy/config.yaml.")
+                message = f"the authorities to trust cannot be read from {ask.trusted_ca} ({_reason(error)})"
+                yield Step("tls", False, message, "Fix ssl_verify_upstream_trusted_ca in ~/.mitmproxy/config.yaml.")
                 return
             # The handshake waits for the clock that can end it.
             tls = context.wrap_socket(connection, server_hostname=endpoint.host, do_handshake_on_connect=False)
             connection = stack.enter_context(tls)
-        late = stack.enter_context(_ended_at(until, connection))
+        late = stack.enter_context(_deadline(until, connection))
         if isinstance(connection, ssl.SSLSocket):
-            step = _shake_hands(connection, endpoint, late)
+            step = _tls_handshake(connection, endpoint, late)
             yield step
             if not step.ok:
                 return
-        yield from _converse(connection, endpoint, key, ask, late)
+        yield from _exchange(connection, endpoint, key, ask, late)
 
 
 def _resolve(endpoint: Endpoint, until: float) -> list[str]:
     """Return the endpoint's addresses."""
-    found = concurrency.begin(lambda: socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM))
+    found = concurrency.run_in_thread(lambda: socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM))
     return list(dict.fromkeys(str(entry[4][0]) for entry in found.result(_left(until))))
 
 
@@ -137,13 +137,13 @@ def _connect(addresses: list[str], port: int, until: float) -> socket.socket:
 
 def _unconnected(endpoint: Endpoint, error: OSError) -> Step:
     if isinstance(error, ConnectionRefusedError):
-        says = f"nothing listens at {endpoint.host} port {endpoint.port}"
-        return Step("tcp", False, says, f"Is the endpoint running? {CHECK_URL}")
+        message = f"nothing listens at {endpoint.host} port {endpoint.port}"
+        return Step("tcp", False, message, f"Is the endpoint running? {CHECK_URL}")
     if isinstance(error, TimeoutError):
-        says = f"{endpoint.host} port {endpoint.port} did not answer in time"
+        message = f"{endpoint.host} port {endpoint.port} did not answer in time"
     else:
-        says = f"there is no way to {endpoint.host} port {endpoint.port} ({_reason(error)})"
-    return Step("tcp", False, says, f"Check the network. {CHECK_URL}")
+        message = f"there is no way to {endpoint.host} port {endpoint.port} ({_reason(error)})"
+    return Step("tcp", False, message, f"Check the network. {CHECK_URL}")
 
 
 def _trust(trusted_ca: Path | None) -> ssl.SSLContext:
@@ -153,17 +153,17 @@ def _trust(trusted_ca: Path | None) -> ssl.SSLContext:
     return context
 
 
-def _shake_hands(connection: ssl.SSLSocket, endpoint: Endpoint, late: Event) -> Step:
+def _tls_handshake(connection: ssl.SSLSocket, endpoint: Endpoint, late: Event) -> Step:
     try:
         connection.do_handshake()
     except ssl.SSLCertVerificationError as error:
         return _untrusted(endpoint, error)
     except (OSError, ValueError) as error:
         if late.is_set() or isinstance(error, TimeoutError):
-            says = f"{endpoint.host} did not answer the TLS handshake in time"
+            message = f"{endpoint.host} did not answer the TLS handshake in time"
         else:
-            says = f"port {endpoint.port} does not speak TLS as it should ({_reason(error)})"
-        return Step("tls", False, says, f"Is it https, and the right port? {CHECK_URL}")
+            message = f"port {endpoint.port} does not speak TLS as it should ({_reason(error)})"
+        return Step("tls", False, message, f"Is it https, and the right port? {CHECK_URL}")
     ends = (connection.getpeercert() or {}).get("notAfter", "")
     return Step("tls", True, f"{connection.version()}, the certificate is good until {ends}")
 
@@ -171,23 +171,28 @@ def _shake_hands(connection: ssl.SSLSocket, endpoint: Endpoint, late: Event) -> 
 def _untrusted(endpoint: Endpoint, error: ssl.SSLCertVerificationError) -> Step:
     """Return the step for a certificate that was refused."""
     if error.verify_code == _EXPIRED:
-        says, mend = f"the certificate of {endpoint.host} has expired", "Its owner must renew it. Is this clock right?"
+        message, fix = (
+            f"the certificate of {endpoint.host} has expired",
+            "Its owner must renew it. Is this clock right?",
+        )
     elif error.verify_code == _NOT_YET:
-        says, mend = f"the certificate of {endpoint.host} is not valid yet", "Is the clock of this machine right?"
+        message, fix = f"the certificate of {endpoint.host} is not valid yet", "Is the clock of this machine right?"
     elif error.verify_code in _WRONG_NAME:
-        says, mend = f"the certificate is for another name than {endpoint.host}", CHECK_URL
+        message, fix = f"the certificate is for another name than {endpoint.host}", CHECK_URL
     else:
-        says = (
+        message = (
             f"the certificate of {endpoint.host} comes from an authority that is not trusted ({error.verify_message})"
         )
-        mend = (
+        fix = (
             "If that is your company's or your own, tell mitmproxy its file (PEM): "
             "put `ssl_verify_upstream_trusted_ca: FILE` into ~/.mitmproxy/config.yaml."
         )
-    return Step("tls", False, says, mend)
+    return Step("tls", False, message, fix)
 
 
-def _converse(connection: socket.socket, endpoint: Endpoint, key: str, ask: Ask, late: Event) -> Iterator[Step]:
+def _exchange(
+    connection: socket.socket, endpoint: Endpoint, key: str, ask: ProbeOptions, late: Event
+) -> Iterator[Step]:
     """Send the request and reads its answer."""
     began = time.monotonic()
     client = http.client.HTTPConnection(endpoint.host, endpoint.port)
@@ -200,7 +205,7 @@ def _converse(connection: socket.socket, endpoint: Endpoint, key: str, ask: Ask,
             if not 200 <= response.status < 300:
                 yield from _failed(response, endpoint, ask)
                 return
-            answer = AnswerStream(None, response.headers.get("content-encoding"))
+            answer = ResponseStream(None, response.headers.get("content-encoding"))
             for came in _rewritten(answer, response):
                 if came and not beginning:
                     yield accepted()
@@ -214,23 +219,23 @@ def _converse(connection: socket.socket, endpoint: Endpoint, key: str, ask: Ask,
     if error and late.is_set():
         yield nothing_came(endpoint, "it took too long")
     elif error:
-        yield from judge(error, ask.model, started=bool(beginning))
+        yield from classify(error, ask.model, started=bool(beginning))
     else:
         yield answered(time.monotonic() - began, beginning, ask.model)
 
 
-def _failed(response: http.client.HTTPResponse, endpoint: Endpoint, ask: Ask) -> Iterator[Step]:
+def _failed(response: http.client.HTTPResponse, endpoint: Endpoint, ask: ProbeOptions) -> Iterator[Step]:
     """Yield the steps for an answer whose status is none of success."""
-    body = response.read(_LONGEST_ERROR)
-    error = from_endpoint(response.status, dict(response.getheaders()), body, endpoint=endpoint.url)
+    body = response.read(_MAX_ERROR)
+    error = error_for_client(response.status, dict(response.getheaders()), body, endpoint=endpoint.url)
     is_page = body.lstrip().startswith(b"<") or "html" in response.headers.get("content-type", "")
-    return judge(error, ask.model, elsewhere=is_page or response.status < 400)
+    return classify(error, ask.model, not_an_api=is_page or response.status < 400)
 
 
-def _send(client: http.client.HTTPConnection, endpoint: Endpoint, key: str, ask: Ask) -> None:
+def _send(client: http.client.HTTPConnection, endpoint: Endpoint, key: str, ask: ProbeOptions) -> None:
     """One request that has a Codex request's whole form and wants next to nothing."""
     body = {"model": ask.model, "input": "Reply with: ok", "stream": True}
-    kept = ask.instructions or Instructions(paths.cache_folder(paths.home_or_none()), Settings().catalog_url).text
+    kept = ask.instructions or InstructionStore(paths.cache_folder(paths.home_or_none()), Settings().catalog_url).text
     done = transform(body, Context(mode=True, options_for=OpenCodeConfig().options_for, instructions=kept))
     content = dumps(done.body)
     client.putrequest("POST", endpoint.path, skip_host=True, skip_accept_encoding=True)
@@ -242,7 +247,7 @@ def _send(client: http.client.HTTPConnection, endpoint: Endpoint, key: str, ask:
     client.endheaders(content)
 
 
-def _rewritten(answer: AnswerStream, response: http.client.HTTPResponse) -> Iterator[bytes]:
+def _rewritten(answer: ResponseStream, response: http.client.HTTPResponse) -> Iterator[bytes]:
     """Yield what a client would get, as it comes, up to a limit."""
     left = _LONGEST_ANSWER
     while left > 0 and not answer.status and (piece := response.read1(_PIECE)):
@@ -252,7 +257,7 @@ def _rewritten(answer: AnswerStream, response: http.client.HTTPResponse) -> Iter
 
 
 @contextmanager
-def _ended_at(until: float, connection: socket.socket) -> Iterator[Event]:
+def _deadline(until: float, connection: socket.socket) -> Iterator[Event]:
     """Shuts the connection down when time is up; the event says that this has happened."""
     late = Event()
 

@@ -1,4 +1,4 @@
-"""What an endpoint's answer to the probe says about the key and about the endpoint, in words.
+"""What an endpoint's answer to the probe message about the key and about the endpoint, in words.
 
 Pure: an error as the client would have got it goes in, steps come out. An answer that is about the request, the model
 or a limit shows that the key was taken; a web page or a server's fault shows nothing of it.
@@ -12,9 +12,9 @@ from codex_transform.endpoint.url import Endpoint
 from codex_transform.errors import ApiError
 
 CHECK_URL = "Check the base URL."
-"""The mend for whatever a wrong address may have caused."""
+"""The fix for whatever a wrong address may have caused."""
 
-# How `from_endpoint` says that the server knows nothing of the address.
+# How `from_endpoint` message that the server knows nothing of the address.
 _NO_ADDRESS = re.compile(r"is no address of this server")
 _NO_SUCH_MODEL = re.compile(
     r"\bmodel\b.*\b(not|no)\b.*\b(support|found|available|exist|access|known)|\b(unknown|unsupported|no such) model",
@@ -27,14 +27,14 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 class Step(NamedTuple):
     """One step: `dns`, `tcp`, `tls`, `key` or `stream`.
 
-    `says` is what was found and `mend` what to do about it, in words. One that is `ok` and has a `mend` all the same
+    `message` is what was found and `fix` what to do about it, in words. One that is `ok` and has a `fix` all the same
     is a warning.
     """
 
     name: str
     ok: bool
-    says: str
-    mend: str = ""
+    message: str
+    fix: str = ""
 
 
 def accepted() -> Step:
@@ -54,31 +54,31 @@ def nothing_came(endpoint: Endpoint, reason: str) -> Step:
     return Step("stream", False, f"{endpoint.host} gave no whole answer: {reason}", f"Try again. {CHECK_URL}")
 
 
-def judge(error: ApiError, model: str, *, elsewhere: bool = False, started: bool = False) -> Iterator[Step]:
+def classify(error: ApiError, model: str, *, not_an_api: bool = False, started: bool = False) -> Iterator[Step]:
     """Yield the steps for a request that failed with `error`.
 
-    `elsewhere` says that whatever answered is no endpoint: a web page, a redirect. `started` says that an answer had
+    `not_an_api` says that whatever answered is no endpoint: a web page, a redirect. `started` says that an answer had
     begun, so the key has had its step.
     """
-    says = error.message.rstrip(".")
-    if elsewhere or error.code in ("not_an_answer", "empty_answer") or _NO_ADDRESS.search(says):
-        yield Step("stream", False, says, CHECK_URL)
+    message = error.message.rstrip(".")
+    if not_an_api or error.code in ("not_an_answer", "empty_answer") or _NO_ADDRESS.search(message):
+        yield Step("stream", False, message, CHECK_URL)
     elif error.status in (401, 403):
-        # The message goes on with a mend of its own, for people who see it in OpenCode.
-        yield Step("key", False, says.partition(". Set ")[0], "Give the key of this endpoint.")
+        # The message goes on with a fix of its own, for people who see it in OpenCode.
+        yield Step("key", False, message.partition(". Set ")[0], "Give the key of this endpoint.")
     elif error.status in (400, 404, 422, 429):
         if not started:
             yield accepted()
-        yield _limited(error) if error.status == 429 else _refused(says, model)
+        yield _limited(error) if error.status == 429 else _refused(message, model)
     else:
-        yield Step("stream", False, says, "Try again later; if it lasts, ask whoever runs the endpoint.")
+        yield Step("stream", False, message, "Try again later; if it lasts, ask whoever runs the endpoint.")
 
 
-def _refused(says: str, model: str) -> Step:
-    if _NO_SUCH_MODEL.search(says):
-        mend = "Choose a model that your endpoint has, and try that one with --model."
-        return Step("stream", True, f"model {model} not supported here: the key works", mend)
-    return Step("stream", False, f"the request was refused: {says}", "Ask whoever runs the endpoint; the key works.")
+def _refused(message: str, model: str) -> Step:
+    if _NO_SUCH_MODEL.search(message):
+        fix = "Choose a model that your endpoint has, and try that one with --model."
+        return Step("stream", True, f"model {model} not supported here: the key works", fix)
+    return Step("stream", False, f"the request was refused: {message}", "Ask whoever runs the endpoint; the key works.")
 
 
 def _limited(error: ApiError) -> Step:

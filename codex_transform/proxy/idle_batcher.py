@@ -12,7 +12,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Generic, TypeVar
 
-from codex_transform.concurrency import begin
+from codex_transform.concurrency import run_in_thread
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -81,7 +81,7 @@ class IdleBatcher(Generic[T, R]):
 
     def _begin(self) -> Future[R]:
         items, self._items = self._items, []
-        self._batch = begin(partial(self._work, items))
+        self._batch = run_in_thread(partial(self._work, items))
         return self._batch
 
     def _on_done(self, loop: asyncio.AbstractEventLoop, batch: Future[R]) -> None:

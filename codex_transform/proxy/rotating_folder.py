@@ -10,7 +10,7 @@ from collections import OrderedDict
 from datetime import UTC, datetime
 from pathlib import Path
 
-from codex_transform.fsutil import patiently, write_private
+from codex_transform.fsutil import retry_while_held, write_private
 
 MAX_BYTES = 100_000_000
 MAX_FILES = 1000
@@ -65,5 +65,5 @@ class RotatingFolder:
 
     def _remove_oldest(self) -> None:
         name = next(iter(self._sizes))
-        patiently(lambda: (self.path / name).unlink(missing_ok=True))
+        retry_while_held(lambda: (self.path / name).unlink(missing_ok=True))
         self._total -= self._sizes.pop(name)

@@ -1,4 +1,4 @@
-"""Puts an `AnswerStream` where mitmproxy expects a stream function.
+"""Puts an `ResponseStream` where mitmproxy expects a stream function.
 
 mitmproxy calls `flow.response.stream` with each piece of a body and once with b"" at its end, and sends what it
 gets back. Two things differ: nothing to send must be an empty list (an empty chunk would end a chunked body), and
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from codex_transform.errors import ApiError
 from codex_transform.redaction import redact_key
-from codex_transform.response.stream import AnswerStream
+from codex_transform.response.stream import ResponseStream
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ class StreamFunction:
     model is behind, None as long as none has.
     """
 
-    def __init__(self, answer: AnswerStream, key: str = "") -> None:
+    def __init__(self, answer: ResponseStream, key: str = "") -> None:
         self.answer = answer
         self._key = key
         self.ended = False
@@ -84,7 +84,7 @@ class StreamFunction:
             return data
         if self.answer.status in ("failed", "error"):
             out = redact_key(out, self._key)
-        if self.first_token is None and self.answer.speaking:
+        if self.first_token is None and self.answer.has_output:
             self.first_token = time.time()
         return out
 

@@ -14,8 +14,8 @@ from typing import Any
 from codex_transform.catalog import Resolved, resolve
 from codex_transform.opencode.config import ModelOptions
 from codex_transform.request import fixed_fields, opencode_prompt, tool_bridge, validate
-from codex_transform.request.input_items import message, tidy
-from codex_transform.request.reasoning import settle_reasoning, settle_verbosity
+from codex_transform.request.input_items import message, normalize_items
+from codex_transform.request.reasoning import resolve_reasoning, resolve_verbosity
 
 __all__ = ["Context", "Transformed", "transform"]
 
@@ -63,25 +63,25 @@ def transform(body: dict[str, Any], context: Context) -> Transformed:
     conversation = body.get("prompt_cache_key") or context.session
     instructions = context.instructions(resolved, conversation)
     given = body.get("instructions")
-    made_for_codex = given == instructions
+    already_translated = given == instructions
 
     body["model"] = resolved.slug
-    fixed_fields.fix(body, options.include, compact=context.compact)
-    effort = settle_reasoning(body, resolved, options, made_for_codex=made_for_codex)
-    settle_verbosity(body, resolved.model, options)
+    fixed_fields.set_fixed_fields(body, options.include, compact=context.compact)
+    effort = resolve_reasoning(body, resolved, options, already_translated=already_translated)
+    resolve_verbosity(body, resolved.model, options)
 
     body["instructions"] = instructions
-    body["input"] = items = tidy(body["input"])
-    note = tool_bridge.bridge(body.get("tools", ()), context.mode)
+    body["input"] = items = normalize_items(body["input"])
+    note = tool_bridge.bridge_message(body.get("tools", ()), context.mode)
     first = message("developer", note) if note else None
     if items and items[0] == first:
         del items[0]
-    if given and not given.isspace() and not made_for_codex:
+    if given and not given.isspace() and not already_translated:
         items.insert(0, message("developer", given))
     if context.mode:
-        opencode_prompt.remove(items)
+        opencode_prompt.strip_system_prompt(items)
     if first:
         items.insert(0, first)
 
-    fixed_fields.drop(body, resolved.model)
+    fixed_fields.drop_unsupported(body, resolved.model)
     return Transformed(body, resolved, streaming, conversation, effort)

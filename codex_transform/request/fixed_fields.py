@@ -10,10 +10,10 @@ from typing import Any
 
 from codex_transform.catalog import Model
 
-REASONING = "reasoning.encrypted_content"
+ENCRYPTED_REASONING = "reasoning.encrypted_content"
 """The `include` value without which reasoning is lost between turns when nothing is stored."""
 
-REFUSED = (
+UNSUPPORTED_FIELDS = (
     "max_output_tokens",
     "max_completion_tokens",
     "temperature",
@@ -31,7 +31,7 @@ REFUSED = (
 _STREAMED = ("store", "stream", "include")
 
 
-def fix(body: dict[str, Any], include: Iterable[str], *, compact: bool) -> None:
+def set_fixed_fields(body: dict[str, Any], include: Iterable[str], *, compact: bool) -> None:
     """Set `store`, `stream` and `include`; a compact request has none of them.
 
     `include` are values to add to the client's own; each stands once, in the order in which it was first named.
@@ -42,12 +42,12 @@ def fix(body: dict[str, Any], include: Iterable[str], *, compact: bool) -> None:
         return
     body["store"] = False
     body["stream"] = True
-    body["include"] = list(dict.fromkeys((*body.get("include", ()), *include, REASONING)))
+    body["include"] = list(dict.fromkeys((*body.get("include", ()), *include, ENCRYPTED_REASONING)))
 
 
-def drop(body: dict[str, Any], model: Model | None) -> None:
+def drop_unsupported(body: dict[str, Any], model: Model | None) -> None:
     """Take out what the endpoint would refuse. `service_tier` stays if the catalogue lists it for the model."""
-    for name in REFUSED:
+    for name in UNSUPPORTED_FIELDS:
         body.pop(name, None)
     if "service_tier" in body and (model is None or body["service_tier"] not in model.service_tiers):
         del body["service_tier"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from codex_transform.errors import ApiError, bad_request
 from codex_transform.jsonio import describe_type
-from codex_transform.request.orphan_outputs import adopt, unanswered
+from codex_transform.request.orphan_outputs import find_orphans, orphan_text
 
 
 def message(role: str, text: str) -> dict[str, Any]:
@@ -18,7 +18,7 @@ def message(role: str, text: str) -> dict[str, Any]:
     return {"type": "message", "role": role, "content": [{"type": _text_type(role), "text": text}]}
 
 
-def tidy(given: str | list[Any]) -> list[dict[str, Any]]:
+def normalize_items(given: str | list[Any]) -> list[dict[str, Any]]:
     """Return the items to send for what the client gave as `input`. A list is changed in place, and its items too.
 
     Messages get a type and a list of parts, and the role `system` becomes `developer`, for the Codex backend has no
@@ -37,7 +37,7 @@ def tidy(given: str | list[Any]) -> list[dict[str, Any]]:
             if "role" not in item and kind is None and _is_reference(item):
                 references.add(index)
                 continue
-            given[index] = item = _full_form(item, index)
+            given[index] = item = _normalize_message(item, index)
         elif type(kind) is not str:
             raise _wrong(index, "type", "a string", kind)
         elif kind == "item_reference":
@@ -51,10 +51,10 @@ def tidy(given: str | list[Any]) -> list[dict[str, Any]]:
             del item["id"]
     if references:
         given = [item for index, item in enumerate(given) if index not in references]
-    if orphans := unanswered(call_ids):
+    if orphans := find_orphans(call_ids):
         for index, item in enumerate(given):
             if item.get("call_id") in orphans.get(item["type"], ()):
-                given[index] = message("assistant", adopt(item))
+                given[index] = message("assistant", orphan_text(item))
     return given
 
 
@@ -63,7 +63,7 @@ def _is_reference(item: dict[str, Any]) -> bool:
     return type(item.get("id")) is str and item.keys() <= {"id", "type"}
 
 
-def _full_form(item: dict[str, Any], index: int) -> dict[str, Any]:
+def _normalize_message(item: dict[str, Any], index: int) -> dict[str, Any]:
     role, content = item.get("role"), item.get("content")
     if role is None and "type" not in item:
         raise bad_request(f"`input[{index}]` has neither `type` nor `role`", f"input[{index}]")

@@ -10,15 +10,15 @@ agent running in the opencode".
 import re
 from typing import Any
 
-_OPENINGS = (
+_PROMPT_PREFIXES = (
     "you are opencode,",
     "you are a coding agent running in the opencode",
     "you are a coding agent running in opencode",
     "you are an ai agent powered by opencode",
 )
-_LONGEST_OPENING = max(map(len, _OPENINGS))
+_LONGEST_OPENING = max(map(len, _PROMPT_PREFIXES))
 
-_MARKS = (
+_CONTEXT_MARKERS = (
     "You are powered by the model named",
     "Here is some useful information",
     "<env>",
@@ -37,13 +37,13 @@ _MARKS = (
     "Skills provide specialized",
     "<available_skills>",
 )
-_MARK_LINE = re.compile("\n(?:" + "|".join(map(re.escape, _MARKS)) + ")")
+_MARK_LINE = re.compile("\n(?:" + "|".join(map(re.escape, _CONTEXT_MARKERS)) + ")")
 
 # No prompt of OpenCode's is half as long. The bound keeps the search short in a message of megabytes.
 _LONGEST = 32_768
 
 
-def remove(items: list[dict[str, Any]]) -> None:
+def strip_system_prompt(items: list[dict[str, Any]]) -> None:
     """Remove OpenCode's prompt from the leading developer messages, which must be in full form.
 
     A prompt without a mark in the same text goes only if the text right after it begins with a mark. Works from the
@@ -61,12 +61,12 @@ def remove(items: list[dict[str, Any]]) -> None:
             continue
         first = texts[0]
         text: str = parts[first]["text"]
-        if _opens(text):
+        if _is_opencode_prompt(text):
             mark = _find_mark(text)
             after = parts[texts[1]]["text"] if len(texts) > 1 else following
             if mark:
                 parts[first]["text"] = text[mark:]
-            elif after is not None and after.startswith(_MARKS):
+            elif after is not None and after.startswith(_CONTEXT_MARKERS):
                 del parts[first]
                 if not parts:
                     del items[index]
@@ -78,8 +78,8 @@ def _is_system(item: dict[str, Any]) -> bool:
     return bool(item["type"] == "message" and item["role"] == "developer")
 
 
-def _opens(text: str) -> bool:
-    return text[: 2 * _LONGEST_OPENING].lstrip().lower().startswith(_OPENINGS)
+def _is_opencode_prompt(text: str) -> bool:
+    return text[: 2 * _LONGEST_OPENING].lstrip().lower().startswith(_PROMPT_PREFIXES)
 
 
 def _find_mark(text: str) -> int | None:

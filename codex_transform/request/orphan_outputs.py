@@ -9,13 +9,13 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-LONGEST = 16_000
+MAX_OUTPUT_CHARS = 16_000
 """Characters of one output that are kept."""
 
 _TEXTS = ("input_text", "output_text", "text")
 
 
-def unanswered(call_ids: Mapping[str, list[str | None]]) -> dict[str, set[str | None]]:
+def find_orphans(call_ids: Mapping[str, list[str | None]]) -> dict[str, set[str | None]]:
     """Return the call ids, by item type, of outputs without a call, given the call ids of all items by their type."""
     found: dict[str, set[str | None]] = {}
     for kind, ids in call_ids.items():
@@ -33,13 +33,13 @@ def unanswered(call_ids: Mapping[str, list[str | None]]) -> dict[str, set[str | 
     return found
 
 
-def adopt(item: Mapping[str, Any]) -> str:
+def orphan_text(item: Mapping[str, Any]) -> str:
     """Return the text of an output, with a line before it that says what it is; over 16,000 characters it is cut."""
     name = item.get("name")
     whose = " ".join(each for each in (name, item.get("call_id")) if type(each) is str)
     text = _text(item.get("output"))
-    if len(text) > LONGEST:
-        text = f"{text[:LONGEST]}\n[cut: {len(text) - LONGEST} more characters]"
+    if len(text) > MAX_OUTPUT_CHARS:
+        text = f"{text[:MAX_OUTPUT_CHARS]}\n[cut: {len(text) - MAX_OUTPUT_CHARS} more characters]"
     return f"[result of an earlier tool call{whose and ' ' + whose}]\n{text}"
 
 

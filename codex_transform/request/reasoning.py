@@ -23,18 +23,18 @@ _SUMMARIES = {
 }
 
 
-def settle_reasoning(
-    body: dict[str, Any], resolved: Resolved, options: ModelOptions, *, made_for_codex: bool
+def resolve_reasoning(
+    body: dict[str, Any], resolved: Resolved, options: ModelOptions, *, already_translated: bool
 ) -> str | None:
     """Set `reasoning` and returns the effort. Its other members stay.
 
-    `made_for_codex` means that the body already has a Codex request's form; then an absent summary is on purpose.
+    `already_translated` means that the body already has a Codex request's form; then an absent summary is on purpose.
     Raises ApiError 400 for an effort or summary that does not exist, if the model is known.
     """
     reasoning: dict[str, Any] = body.get("reasoning", {})
     effort = _effort(reasoning.get("effort"), resolved, options)
     summary = reasoning.get("summary")
-    if summary is None and not made_for_codex:
+    if summary is None and not already_translated:
         summary = options.summary or ("auto" if resolved.model else None)
     if summary is not None and resolved.model:
         if summary not in _SUMMARIES:
@@ -46,7 +46,7 @@ def settle_reasoning(
     return effort
 
 
-def settle_verbosity(body: dict[str, Any], model: Model | None, options: ModelOptions) -> None:
+def resolve_verbosity(body: dict[str, Any], model: Model | None, options: ModelOptions) -> None:
     """Set `text.verbosity`, or takes it out for a model without it. The rest of `text` stays."""
     text: dict[str, Any] = body.get("text", {})
     verbosity = text.get("verbosity") or options.verbosity

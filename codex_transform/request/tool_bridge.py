@@ -4,7 +4,7 @@ A Codex model's instructions speak of the Codex CLI's tools, sandbox and approva
 which ones depends on its version, the agent and the user's MCP servers. So the note is written from the request's
 own `tools` and from nothing else: the same tools give the same bytes, which keeps the endpoint's prompt cache warm.
 
-Strategy: read out of `tools` the little that the wording depends on (`_Offer`), then write the note from that alone.
+Strategy: read out of `tools` the little that the wording depends on (`_ToolSet`), then write the note from that alone.
 Names of tools are data from elsewhere: shown in backquotes, without characters that could break out of them, and
 bounded in length and number.
 """
@@ -19,17 +19,17 @@ _EDITORS = (
     ("write", "creates or replaces one"),
     ("patch", "applies a patch"),
 )
-_LOOKING = ("read", "grep", "glob", "list")
+_SEARCH_TOOLS = ("read", "grep", "glob", "list")
 _WEB = ("webfetch", "websearch")
-_OTHERS = ("apply_patch", "bash", "question", "skill", "task", "todoread", "todowrite")
-_OPENCODE = frozenset((*_LOOKING, *_WEB, *_OTHERS, *(name for name, _ in _EDITORS)))
+_OTHER_TOOLS = ("apply_patch", "bash", "question", "skill", "task", "todoread", "todowrite")
+_OPENCODE = frozenset((*_SEARCH_TOOLS, *_WEB, *_OTHER_TOOLS, *(name for name, _ in _EDITORS)))
 _CODEX_ONLY = ("shell", "exec_command", "write_stdin", "update_plan", "view_image")
 
 _LONGEST_NAME = 64
 _MOST_NAMES = 48
 
 
-class _Offer(NamedTuple):
+class _ToolSet(NamedTuple):
     """What the words depend on: names as shown, and how `apply_patch` and `bash` take their argument."""
 
     names: tuple[str, ...]
@@ -38,7 +38,7 @@ class _Offer(NamedTuple):
     command_is_text: bool
 
 
-def bridge(tools: Sequence[Mapping[str, Any]], codex_mode: bool) -> str | None:
+def bridge_message(tools: Sequence[Mapping[str, Any]], codex_mode: bool) -> str | None:
     """Return the note for these `tools`, or None if there are none.
 
     With `codex_mode` it stands in for the tool part of OpenCode's own prompt, which is gone; without, it is a short
@@ -47,10 +47,10 @@ def bridge(tools: Sequence[Mapping[str, Any]], codex_mode: bool) -> str | None:
     offer = _read(tools)
     if not offer.names:
         return None
-    return _note(offer) if codex_mode else _short_note(offer)
+    return _full_note(offer) if codex_mode else _short_note(offer)
 
 
-def _read(tools: Sequence[Mapping[str, Any]]) -> _Offer:
+def _read(tools: Sequence[Mapping[str, Any]]) -> _ToolSet:
     by_name = {name: tool for tool in tools if type(name := tool.get("name")) is str}
     names: dict[str, None] = {}
     for tool in tools:
@@ -61,7 +61,7 @@ def _read(tools: Sequence[Mapping[str, Any]]) -> _Offer:
             names.update(dict.fromkeys(_names(tool)))
     patch, bash = by_name.get("apply_patch", {}), by_name.get("bash", {})
     arguments = _properties(patch)
-    return _Offer(
+    return _ToolSet(
         tuple(names),
         freeform_patch=patch.get("type") == "custom",
         patch_argument=_shown(next(iter(arguments))) if len(arguments) == 1 else None,
@@ -110,7 +110,7 @@ def _kind(schema: object) -> object:
 
 
 @lru_cache(maxsize=64)
-def _note(offer: _Offer) -> str:
+def _full_note(offer: _ToolSet) -> str:
     has = frozenset(offer.names).__contains__
     lines = [
         "# Tools in this session",
@@ -121,7 +121,7 @@ def _note(offer: _Offer) -> str:
         "",
         *_listing(offer),
         "",
-        *(f"- {line}" for line in _uses(offer)),
+        *(f"- {line}" for line in _usage_lines(offer)),
         "",
     ]
     absent = [name for name in _CODEX_ONLY if not has(name)]
@@ -136,7 +136,7 @@ def _note(offer: _Offer) -> str:
 
 
 @lru_cache(maxsize=64)
-def _short_note(offer: _Offer) -> str:
+def _short_note(offer: _ToolSet) -> str:
     lines = [
         "You are running inside OpenCode, not inside the Codex CLI. Where your instructions name tools of the Codex"
         " CLI, this note is what holds.",
@@ -149,7 +149,7 @@ def _short_note(offer: _Offer) -> str:
     return "\n".join(lines)
 
 
-def _listing(offer: _Offer) -> Iterator[str]:
+def _listing(offer: _ToolSet) -> Iterator[str]:
     own = [name for name in offer.names if name in _OPENCODE]
     others = [name for name in offer.names if name not in _OPENCODE]
     if own:
@@ -161,11 +161,11 @@ def _listing(offer: _Offer) -> Iterator[str]:
     yield "Their schemas say what arguments they take. No other tools exist."
 
 
-def _uses(offer: _Offer) -> Iterator[str]:
+def _usage_lines(offer: _ToolSet) -> Iterator[str]:
     has = frozenset(offer.names).__contains__
     yield from _commands(offer)
     yield from _editing(offer)
-    if looking := [name for name in _LOOKING if has(name)]:
+    if looking := [name for name in _SEARCH_TOOLS if has(name)]:
         yield f"Reading and searching: {_quoted(looking)}, rather than a shell command that does the same."
     if has("read") and not has("view_image"):
         yield "Images: `read` opens them, in place of `view_image`."
@@ -180,13 +180,13 @@ def _uses(offer: _Offer) -> Iterator[str]:
         yield f"The web: {_quoted(web)}."
 
 
-def _commands(offer: _Offer) -> Iterator[str]:
+def _commands(offer: _ToolSet) -> Iterator[str]:
     if "bash" in offer.names:
         form = " Its `command` is one string, not a list of words." if offer.command_is_text else ""
         yield f"Running commands: `bash`, wherever a shell or terminal is meant.{form}"
 
 
-def _editing(offer: _Offer) -> Iterator[str]:
+def _editing(offer: _ToolSet) -> Iterator[str]:
     editors = [f"`{name}` {does}" for name, does in _EDITORS if name in offer.names]
     if "apply_patch" not in offer.names:
         instead = f"{', '.join(editors)}." if editors else "Nor is there another tool of OpenCode's that edits files."
@@ -202,7 +202,7 @@ def _editing(offer: _Offer) -> Iterator[str]:
     yield f"Editing files: `apply_patch`, {form}. It is no shell command.{beside}"
 
 
-def _planning(offer: _Offer) -> Iterator[str]:
+def _planning(offer: _ToolSet) -> Iterator[str]:
     if "todowrite" in offer.names:
         instead = "" if "update_plan" in offer.names else ", in place of `update_plan`"
         reads = "; `todoread` shows it" if "todoread" in offer.names else ""

@@ -7,18 +7,18 @@ from codex_transform.decoding import DecodingError, decode
 from codex_transform.errors import ApiError
 from codex_transform.redaction import redact_secrets
 from codex_transform.response.sse import BOM
-from codex_transform.response.upstream_error import read, server_error
+from codex_transform.response.upstream_error import read_error, server_error
 
 # The code of an error for an answer that ended too early.
-CUT_OFF = "stream_cut"
+TRUNCATED = "stream_cut"
 
 # How many bytes an answer may have that is no stream, or is not wanted as one: far more than any model writes.
-LONGEST = 64_000_000
+MAX_BODY = 64_000_000
 
 _LONGEST_QUOTE = 200
 
 
-def response_of(body: bytes) -> dict[str, Any]:
+def parse_response(body: bytes) -> dict[str, Any]:
     """Return the response object in a JSON body.
 
     Raises ApiError for an error, with the status that belongs to it, and 502 for anything else.
@@ -26,9 +26,9 @@ def response_of(body: bytes) -> dict[str, Any]:
     try:
         value = jsonio.loads(body)
     except ValueError:
-        raise cut_off("The endpoint's answer is JSON that breaks off or is damaged.") from None
+        raise truncated("The endpoint's answer is JSON that breaks off or is damaged.") from None
     if not isinstance(value, dict):
-        raise no_answer("a JSON value that is no object")
+        raise not_a_response("a JSON value that is no object")
     if isinstance(value.get("response"), dict):
         # The final event of a stream, alone.
         value = value["response"]
@@ -36,44 +36,44 @@ def response_of(body: bytes) -> dict[str, Any]:
     if isinstance(value.get("output"), list) and not failed:
         response: dict[str, Any] = value
         return response
-    problem = read(value)
+    problem = read_error(value)
     if problem is None and failed:
         problem = server_error("The endpoint reported that the response failed.")
     if problem:
         raise problem.http_error()
-    raise no_answer(f"a JSON object of another kind ({str(value.get('object', 'without a name'))[:40]})")
+    raise not_a_response(f"a JSON object of another kind ({str(value.get('object', 'without a name'))[:40]})")
 
 
-def json_of(body: bytes, content_encoding: str | None) -> bytes:
+def parse_json(body: bytes, content_encoding: str | None) -> bytes:
     """Return the JSON in the body of an answer that is passed on as it is. Raises ApiError 502 for anything else."""
     try:
         content = decode(content_encoding, body)
     except DecodingError as error:
-        raise cut_off(f"The endpoint's answer cannot be decoded: {error}.") from None
+        raise truncated(f"The endpoint's answer cannot be decoded: {error}.") from None
     beginning = content.removeprefix(BOM).lstrip()[: 4 * _LONGEST_QUOTE]
     if not beginning:
-        raise empty()
+        raise empty_body()
     if beginning.startswith(b"<"):
-        raise page()
+        raise html_page()
     if not beginning.startswith((b"{", b"[")):
-        raise text(beginning)
+        raise plain_text(beginning)
     return content
 
 
-def page() -> ApiError:
+def html_page() -> ApiError:
     """Return the error for a web page in place of an answer."""
-    return no_answer("a web page: codex_base_url may lead to a website or a login wall")
+    return not_a_response("a web page: codex_base_url may lead to a website or a login wall")
 
 
-def text(beginning: bytes) -> ApiError:
+def plain_text(beginning: bytes) -> ApiError:
     """Return the error for a text in place of an answer."""
     shown = "".join(char if char.isprintable() else " " for char in beginning.decode(errors="replace"))
     words = redact_secrets(" ".join(shown.split()))
     quote = words if len(words) <= _LONGEST_QUOTE else words[:_LONGEST_QUOTE] + "…"
-    return no_answer(f"this text: {quote}")
+    return not_a_response(f"this text: {quote}")
 
 
-def empty() -> ApiError:
+def empty_body() -> ApiError:
     """Return the error for no answer at all."""
     return ApiError(
         502,
@@ -82,16 +82,16 @@ def empty() -> ApiError:
     )
 
 
-def no_answer(what: str) -> ApiError:
+def not_a_response(what: str) -> ApiError:
     """Return the error for something in place of an answer."""
     return ApiError(502, f"The endpoint answered with {what}.", code="not_an_answer")
 
 
-def too_long() -> ApiError:
+def too_large() -> ApiError:
     """Return the error for an answer that would never fit."""
-    return ApiError(502, f"The endpoint's answer is longer than {LONGEST // 1_000_000} MB.", code="answer_too_long")
+    return ApiError(502, f"The endpoint's answer is longer than {MAX_BODY // 1_000_000} MB.", code="answer_too_long")
 
 
-def cut_off(message: str) -> ApiError:
+def truncated(message: str) -> ApiError:
     """Return the error for an answer that ended before any of it could be used."""
-    return ApiError(502, message, code=CUT_OFF)
+    return ApiError(502, message, code=TRUNCATED)

@@ -1,7 +1,7 @@
 """Recognises deltas that need nothing, by their bytes alone.
 
 Strategy: nearly all of an answer is deltas, and one delta differs from the next in a few values only: its text, its
-padding (`obfuscation`), its number, its item. `learn` is shown a delta that is as it must be and keeps the pieces
+padding (`obfuscation`), its number, its item. `build` is shown a delta that is as it must be and keeps the pieces
 between those values: how it begins and ends, and each piece with a member that a client relies on. An event made of
 the same pieces is as it must be too. What its strings say cannot look like a piece, because a quotation mark within a
 JSON string is escaped.
@@ -29,38 +29,38 @@ _Search = tuple[Callable[[bytes, bytes], int], bytes]
 _LONGEST = 512
 
 
-class Shape(NamedTuple):
+class DeltaTemplate(NamedTuple):
     """What one kind of delta looks like.
 
-    `knows` says whether some bytes are exactly one event of this shape. Its end is its first LF after `behind` bytes,
+    `matches` says whether some bytes are exactly one event of this shape. Its end is its first LF after `behind` bytes,
     and what then makes `after` bytes.
     """
 
-    knows: Callable[[bytes], bool]
+    matches: Callable[[bytes], bool]
     behind: int = 0
     after: int = 0
 
-    def run(self, data: bytes, start: int) -> tuple[int, int, bytes]:
+    def match_run(self, data: bytes, start: int) -> tuple[int, int, bytes]:
         """Events of this shape that follow each other from `start` on: where they end, how many, and the last one."""
-        knows, behind, after = self
+        matches, behind, after = self
         count = 0
         last = b""
         while True:
             end = data.find(b"\n", start + behind) + after
             event = data[start:end]
-            if not knows(event):
+            if not matches(event):
                 return start, count, last
             count += 1
             last = event
             start = end
 
 
-def knows_nothing(event: bytes) -> bool:  # noqa: ARG001
+def match_nothing(event: bytes) -> bool:  # noqa: ARG001
     """Recognises no event."""
     return False
 
 
-def learn(block: bytes, members: Iterable[bytes]) -> Shape | None:
+def build(block: bytes, members: Iterable[bytes]) -> DeltaTemplate | None:
     """Return the shape of a delta, None if it does not come in runs.
 
     It has all of `members`, each as `"name":`; they must include `type`.
@@ -85,13 +85,13 @@ def learn(block: bytes, members: Iterable[bytes]) -> Shape | None:
         for at, piece in pieces
         if any(member in piece for member in members)
     ]
-    return Shape(_recogniser(head, tail, between), len(head), len(tail) - tail.find(b"\n"))
+    return DeltaTemplate(_matcher(head, tail, between), len(head), len(tail) - tail.find(b"\n"))
 
 
-def _recogniser(head: bytes, tail: bytes, between: Sequence[_Search]) -> Callable[[bytes], bool]:
+def _matcher(head: bytes, tail: bytes, between: Sequence[_Search]) -> Callable[[bytes], bool]:
     behind, before = len(head), -len(tail)
 
-    def knows(event: bytes) -> bool:
+    def matches(event: bytes) -> bool:
         if not event.startswith(head) or not event.endswith(tail):
             return False
         middle = event[behind:before]
@@ -102,4 +102,4 @@ def _recogniser(head: bytes, tail: bytes, between: Sequence[_Search]) -> Callabl
                 return False
         return True
 
-    return knows
+    return matches

@@ -1,8 +1,8 @@
-"""Mends one event after the other of an answer: what it lacks comes from what the answer has said before.
+"""Repairs one event after the other of an answer: what it lacks comes from what the answer has said before.
 
-Strategy: `Repairer` is shown each event that had to be parsed, mends it in place as its rule says, and tells what it
-mended, so that an event which needed nothing can leave as the bytes it came in. Events that were not parsed are only
-kept as bytes, to be read should a later one lack something.
+Strategy: `EventRepairer` gets each event that had to be parsed, repairs it in place as its rule says, and reports what
+it repaired, so that an event which needed nothing can leave as the bytes it came in. Events that were not parsed are
+kept as bytes only, to be read should a later one lack something.
 """
 
 from typing import Any, NamedTuple
@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 from codex_transform import jsonio
 from codex_transform.response import sse
 from codex_transform.response.event_rules import Action, rule_for
-from codex_transform.response.output_items import Items
-from codex_transform.response.upstream_error import Report, read, server_error
+from codex_transform.response.output_items import OutputItems
+from codex_transform.response.upstream_error import UpstreamError, read_error, server_error
 
 Event = dict[str, Any]
 
@@ -33,13 +33,13 @@ _NO_USAGE = {
 
 
 class Repair(NamedTuple):
-    """The events that leave in the place of one, none when it is dropped, and the names of what was mended."""
+    """The events that leave in the place of one, none when it is dropped, and the names of what was repaired."""
 
     events: list[Event]
-    mended: set[str]
+    repaired: set[str]
 
 
-class Repairer:
+class EventRepairer:
     """What one answer has said so far.
 
     `ended` says how it ended: `completed`, `incomplete`, `failed`, `error`, or None as long as it has not. `problem` is
@@ -48,10 +48,10 @@ class Repairer:
 
     def __init__(self, asked_model: str | None, limit: int = sse.LIMIT) -> None:
         self.ended: str | None = None
-        self.problem: Report | None = None
+        self.problem: UpstreamError | None = None
         self.usage: Event | None = None
         self._model = asked_model
-        self._items = Items(limit)
+        self._items = OutputItems(limit)
         self._created = b""
         self._unread = b""
         self._next_number = 0
@@ -59,15 +59,15 @@ class Repairer:
     def end(self, how: str) -> None:
         """Forget everything: the response has ended."""
         self.ended = how
-        self._items = Items(0)
+        self._items = OutputItems(0)
         self._created = b""
 
     def keep(self, kind: str, block: bytes) -> None:
         """Remember what later events may need of `block`, an event of this type that is forwarded."""
         action = rule_for(kind).action
-        if action is Action.ADDED:
+        if action is Action.ITEM_ADDED:
             self._items.begin(block)
-        elif action is Action.DONE:
+        elif action is Action.ITEM_DONE:
             self._items.finish(block)
         elif kind == "response.created":
             self._created = block
@@ -84,30 +84,30 @@ class Repairer:
         return self._next_number - 1
 
     def repair(self, kind: str, event: Event) -> Repair:
-        """Mends `event`, which is of this type."""
+        """Repairs `event`, which is of this type."""
         rule = rule_for(kind)
-        mended: set[str] = set()
+        repaired: set[str] = set()
         if rule.action is Action.DROP:
             self._take_number(event)
             return Repair([], {"codex.*"})
         if event.get("type") != kind and kind:
             event["type"] = kind
-            mended.add("type")
+            repaired.add("type")
         if "sequence_number" in rule.needs and not self._take_number(event):
             event["sequence_number"] = self.next_number()
-            mended.add("sequence_number")
+            repaired.add("sequence_number")
         match rule.action:
             case Action.ERROR:
                 return self._error(event)
-            case Action.END:
-                return self._end(event, mended)
-            case Action.ADDED | Action.DONE:
-                mended |= self._items.complete(event)
-            case Action.ECHO:
-                mended |= self._echo(event.get("response"))
+            case Action.TERMINAL:
+                return self._end(event, repaired)
+            case Action.ITEM_ADDED | Action.ITEM_DONE:
+                repaired |= self._items.complete(event)
+            case Action.RESTORE_MODEL:
+                repaired |= self._echo(event.get("response"))
             case _:
-                mended |= self._locate(event, rule.needs)
-        return Repair([event], mended)
+                repaired |= self._locate(event, rule.needs)
+        return Repair([event], repaired)
 
     def _take_number(self, event: Event) -> bool:
         number = event.get("sequence_number")
@@ -144,11 +144,11 @@ class Repairer:
         if self.ended:
             return Repair([], {"second end"})
         self.end("error")
-        self.problem = read(event) or server_error("The endpoint reported an error and did not say which.")
+        self.problem = read_error(event) or server_error("The endpoint reported an error and did not say which.")
         standard = self.problem.event(event["sequence_number"])
         return Repair([standard], set() if standard == event else {"error"})
 
-    def _end(self, event: Event, mended: set[str]) -> Repair:
+    def _end(self, event: Event, repaired: set[str]) -> Repair:
         response = event.get("response")
         if not isinstance(response, dict):
             response = event["response"] = {}
@@ -157,21 +157,21 @@ class Repairer:
             kind = f"response.{response.get('status')}"
             kind = kind if kind in ENDS else "response.completed"
             if kind != event["type"]:
-                mended.add(event["type"])
+                repaired.add(event["type"])
                 event["type"] = kind
         end = ENDS[event["type"]]
         reported = self.ended == "error" and end == "failed"
         if self.ended and not reported:
             return Repair([], {"second end"})
-        mended |= self._complete(response) | self._echo(response)
+        repaired |= self._complete(response) | self._echo(response)
         given = response.get("output")
         if not given or not isinstance(given, list):
             response["output"] = self._items.finished()
             if response["output"] != given:
-                mended.add("output")
+                repaired.add("output")
         if not isinstance(response.get("status"), str):
             response["status"] = end
-            mended.add("status")
+            repaired.add("status")
         self.end(end)
         usage = response.get("usage")
         if _counts(usage):
@@ -181,19 +181,19 @@ class Repairer:
             known = usage.items() if isinstance(usage, dict) else ()
             right = {name: value for name, value in known if type(value) is type(_NO_USAGE.get(name, value))}
             response["usage"] = _NO_USAGE | right
-            mended.add("usage")
+            repaired.add("usage")
         if end != "failed":
-            return Repair([event], mended)
-        problem = read(response) or server_error("The endpoint reported that the response failed.")
-        mended |= _say(response.get("error"), problem.message)
+            return Repair([event], repaired)
+        problem = read_error(response) or server_error("The endpoint reported that the response failed.")
+        repaired |= _say(response.get("error"), problem.message)
         if reported:
-            return Repair([event], mended)
+            return Repair([event], repaired)
         # The API sends an `error` event first, and OpenCode 1.1 knows of no other way to fail.
         self.problem = problem
         error = problem.event(event["sequence_number"])
         event["sequence_number"] = self._next_number
         self._next_number += 1
-        return Repair([error, event], mended | {"error"})
+        return Repair([error, event], repaired | {"error"})
 
 
 def _counts(usage: Any) -> bool:

@@ -13,10 +13,10 @@ class Action(Enum):
     """What an event needs besides its required members."""
 
     PASS = auto()  # nothing
-    ECHO = auto()  # its response names the model that the client asked for
-    ADDED = auto()  # it begins an output item: remember its id
-    DONE = auto()  # it brings a finished output item: remember it
-    END = auto()  # it ends the answer: echo the model, put in missing output, once only
+    RESTORE_MODEL = auto()  # its response names the model that the client asked for
+    ITEM_ADDED = auto()  # it begins an output item: remember its id
+    ITEM_DONE = auto()  # it brings a finished output item: remember it
+    TERMINAL = auto()  # it ends the answer: echo the model, put in missing output, once only
     ERROR = auto()  # it ends the answer with an error: put it in the shape that clients know
     DROP = auto()  # no OpenAI client knows it
 
@@ -34,16 +34,16 @@ _PART = (*_ITEM, "content_index")
 _SUMMARY = (*_ITEM, "summary_index")
 
 RULES: dict[str, Rule] = {
-    "response.created": Rule(Action.ECHO, _NUMBERED),
-    "response.in_progress": Rule(Action.ECHO, _NUMBERED),
-    "response.queued": Rule(Action.ECHO, _NUMBERED),
-    "response.output_item.added": Rule(Action.ADDED, ("sequence_number", "output_index")),
-    "response.output_item.done": Rule(Action.DONE, ("sequence_number", "output_index")),
-    "response.completed": Rule(Action.END, _NUMBERED),
-    "response.incomplete": Rule(Action.END, _NUMBERED),
-    "response.failed": Rule(Action.END, _NUMBERED),
+    "response.created": Rule(Action.RESTORE_MODEL, _NUMBERED),
+    "response.in_progress": Rule(Action.RESTORE_MODEL, _NUMBERED),
+    "response.queued": Rule(Action.RESTORE_MODEL, _NUMBERED),
+    "response.output_item.added": Rule(Action.ITEM_ADDED, ("sequence_number", "output_index")),
+    "response.output_item.done": Rule(Action.ITEM_DONE, ("sequence_number", "output_index")),
+    "response.completed": Rule(Action.TERMINAL, _NUMBERED),
+    "response.incomplete": Rule(Action.TERMINAL, _NUMBERED),
+    "response.failed": Rule(Action.TERMINAL, _NUMBERED),
     # What older relays call the end, whichever it is.
-    "response.done": Rule(Action.END, _NUMBERED),
+    "response.done": Rule(Action.TERMINAL, _NUMBERED),
     "error": Rule(Action.ERROR, _NUMBERED),
     "response.content_part.added": Rule(Action.PASS, _PART),
     "response.content_part.done": Rule(Action.PASS, _PART),
@@ -88,7 +88,7 @@ RULES: dict[str, Rule] = {
 }
 
 # Families, by how the type begins; the first that fits. Everything else is passed on as it is.
-FAMILIES: tuple[tuple[str, Rule], ...] = (
+PREFIX_RULES: tuple[tuple[str, Rule], ...] = (
     ("codex.", Rule(Action.DROP)),
     ("response.", Rule(Action.PASS, _NUMBERED)),
 )
@@ -100,5 +100,5 @@ def rule_for(kind: str) -> Rule:
     """Return the rule for an event type."""
     rule = RULES.get(kind)
     if rule is None:
-        rule = next((rule for start, rule in FAMILIES if kind.startswith(start)), _UNKNOWN)
+        rule = next((rule for start, rule in PREFIX_RULES if kind.startswith(start)), _UNKNOWN)
     return rule

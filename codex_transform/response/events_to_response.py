@@ -10,7 +10,7 @@ from typing import Any
 
 from codex_transform import jsonio
 from codex_transform.response import body_errors, sse
-from codex_transform.response.stream import AnswerStream
+from codex_transform.response.stream import ResponseStream
 
 Event = dict[str, Any]
 
@@ -35,10 +35,10 @@ _DELTAS = [*_PARTS, *_INPUTS]
 _ENDS = ("response.completed", "response.incomplete")
 
 # What an item is whose beginning is missing, by the list of parts that it has.
-_UNBEGUN = {"content": {"type": "message", "role": "assistant"}, "summary": {"type": "reasoning"}}
+_MISSING_ITEM = {"content": {"type": "message", "role": "assistant"}, "summary": {"type": "reasoning"}}
 
 
-def fold(body: bytes, answer: AnswerStream) -> dict[str, Any]:
+def events_to_response(body: bytes, answer: ResponseStream) -> dict[str, Any]:
     """Return the response object that `body` is or streams.
 
     `answer` has seen nothing yet, and knows the facts afterwards.
@@ -52,7 +52,7 @@ def fold(body: bytes, answer: AnswerStream) -> dict[str, Any]:
     response = next((event.get("response") for event in events if event.get("type") in _ENDS), None)
     if not isinstance(response, dict) or not isinstance(response.get("output"), list):
         # An event beyond the limit passes a stream as it came; there is no telling what it holds.
-        raise body_errors.cut_off("The answer ended with an event that is too large to be read.")
+        raise body_errors.truncated("The answer ended with an event that is too large to be read.")
     output = _output(events, str(response.get("status")))
     if len(output) >= len(response["output"]):
         response["output"] = output
@@ -68,7 +68,7 @@ def _events(stream: bytes) -> Iterator[Event]:
 def _output(events: list[Event], status: str) -> list[Event]:
     """Return the items of a stream in the order of their `output_index`; `status` is for those that were never done."""
     done: list[tuple[int, Event]] = []
-    growing: dict[int, _Growing] = {}
+    growing: dict[int, _PartialItem] = {}
     ended = set()
     for event in events:
         kind, index, item = event.get("type"), event.get("output_index"), event.get("item")
@@ -79,15 +79,15 @@ def _output(events: list[Event], status: str) -> list[Event]:
             growing.pop(index, None)
             ended.add(index)
         elif kind == "response.output_item.added" and isinstance(item, dict):
-            growing[index] = _Growing(item)
+            growing[index] = _PartialItem(item)
             ended.discard(index)
         elif kind in _DELTAS and isinstance(event.get("delta"), str) and index not in ended:
-            growing.setdefault(index, _Growing({})).add(event)
+            growing.setdefault(index, _PartialItem({})).add(event)
     unfinished = [(index, item) for index, begun in growing.items() if (item := begun.item(status))]
     return [item for _, item in sorted(done + unfinished, key=lambda indexed: indexed[0])]
 
 
-class _Growing:
+class _PartialItem:
     """An item that was not done yet: how it began, `{}` if that is missing, and the deltas since."""
 
     def __init__(self, begun: Event) -> None:
@@ -109,7 +109,7 @@ class _Growing:
             if kind in _PARTS:
                 parts, _, of_type, member = _PARTS[kind]
                 if not item:
-                    item = {"id": self._id, **_UNBEGUN[parts]}
+                    item = {"id": self._id, **_MISSING_ITEM[parts]}
                 part: Event = {"type": of_type, member: "".join(deltas)}
                 if of_type == "output_text":
                     part["annotations"] = []

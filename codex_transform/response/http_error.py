@@ -1,8 +1,8 @@
-"""What an endpoint says with an HTTP error becomes what the client is told: OpenAI's shape, and how to mend it.
+"""What an endpoint says with an HTTP error becomes what the client is told: OpenAI's shape, and how to fix it.
 
-Strategy: `from_endpoint` goes through the cases from the most telling to the least, and the first that fits makes the
-error. Messages are for the person in front of OpenCode: they name the endpoint and the setting to look at, keep what
-the endpoint itself said if it said something, and never show a key.
+Strategy: `error_for_client` goes through the cases from the most telling to the least, and the first that fits makes
+the error. Messages are for the person in front of OpenCode: they name the endpoint and the setting to look at, keep
+what the endpoint itself said if it said something, and never show a key.
 """
 
 import html
@@ -18,7 +18,7 @@ from codex_transform.errors import ApiError
 from codex_transform.redaction import redact_secrets
 from codex_transform.response import sse
 from codex_transform.response.retry_after import seconds_until_reset
-from codex_transform.response.upstream_error import Report, read
+from codex_transform.response.upstream_error import UpstreamError, read_error
 
 # How much of an endpoint's own words is kept, alone and within a sentence of ours.
 _LONGEST = 2000
@@ -33,7 +33,7 @@ _NO_SUCH_PAGE = ("", "not found", "method not allowed", "404 page not found", "4
 _TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
 
 
-def from_endpoint(
+def error_for_client(
     status: int,
     headers: Mapping[str, str],
     body: bytes,
@@ -54,7 +54,7 @@ def from_endpoint(
     if status < 200:
         return ApiError(502, f"{endpoint} answered HTTP {_name(status)}, and nothing after it.")
     if 300 <= status < 400:
-        return ApiError(502, _moved(endpoint, status, fields.get("location")))
+        return ApiError(502, _redirected(endpoint, status, fields.get("location")))
     if status > 599:
         status = 502  # what lies beyond counts as a server's error (RFC 9110 section 15), and some clients fail on it
     if status in _LIMIT_STATUSES and (_is_limit(report, text) or status == 429):
@@ -63,7 +63,7 @@ def from_endpoint(
     if is_page:
         return ApiError(status, _page(endpoint, status, text), retry_after=retry_after)
     if status in (401, 403):
-        return _refused(endpoint, status, report, text)
+        return _unauthorized(endpoint, status, report, text)
     told = report.message if report else text
     if status in (404, 405) and told.strip(" .").lower() in _NO_SUCH_PAGE:
         said = _quote(told)
@@ -83,20 +83,22 @@ def _text(body: bytes, encoding: str | None) -> str:
     return body.decode(errors="replace").removeprefix("\ufeff").strip()
 
 
-def _report(text: str) -> Report | None:
+def _report(text: str) -> UpstreamError | None:
     """Return what the endpoint reports, in JSON or in the first event that does."""
     events = (sse.parse(block).data or b"" for block in sse.split(text.encode()))
     for said in (text.encode(), *events):
-        if report := read(jsonio.loads_object(said)):
+        if report := read_error(jsonio.loads_object(said)):
             return report
     return None
 
 
-def _is_limit(report: Report | None, text: str) -> bool:
+def _is_limit(report: UpstreamError | None, text: str) -> bool:
     return report.is_limit if report else "usage limit" in text[:_LONGEST].lower()
 
 
-def _retry_after(status: int, report: Report | None, headers: Mapping[str, str], now: float | None) -> int | None:
+def _retry_after(
+    status: int, report: UpstreamError | None, headers: Mapping[str, str], now: float | None
+) -> int | None:
     """How long to wait; the endpoint's limit headers come with every answer and count only when one is used up."""
     if status == 429:
         return seconds_until_reset(report.details if report else {}, headers, now)
@@ -105,7 +107,7 @@ def _retry_after(status: int, report: Report | None, headers: Mapping[str, str],
     return None
 
 
-def _moved(endpoint: str, status: int, location: str | None) -> str:
+def _redirected(endpoint: str, status: int, location: str | None) -> str:
     try:
         host = urlsplit(location or "").netloc.rpartition("@")[2]
     except ValueError:
@@ -119,13 +121,13 @@ def _moved(endpoint: str, status: int, location: str | None) -> str:
 def _page(endpoint: str, status: int, text: str) -> str:
     title = _TITLE.search(text)
     words = _quote(html.unescape(title[1]) if title else "")
-    mend = "Check codex_base_url." if status < 500 else "The gateway in front of it may be down; try again later."
+    fix = "Check codex_base_url." if status < 500 else "The gateway in front of it may be down; try again later."
     if status in (401, 403):
-        mend = "Check codex_base_url, and codex_api_key."
-    return f"{endpoint} answered with a web page (HTTP {status}{words}). {mend}"
+        fix = "Check codex_base_url, and codex_api_key."
+    return f"{endpoint} answered with a web page (HTTP {status}{words}). {fix}"
 
 
-def _refused(endpoint: str, status: int, report: Report | None, text: str) -> ApiError:
+def _unauthorized(endpoint: str, status: int, report: UpstreamError | None, text: str) -> ApiError:
     said = _quote(redact_secrets(report.message if report else text, aggressive=True))
     return ApiError(
         status,

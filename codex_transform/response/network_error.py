@@ -1,7 +1,7 @@
-"""Why an endpoint could not be reached, or was lost, and how to mend it.
+"""Why an endpoint could not be reached, or was lost, and how to fix it.
 
 Strategy: mitmproxy hands on what the system or OpenSSL said, in as many wordings as there are systems; a table of signs
-tells the few cases apart that a person mends in different ways. The reasons that are our own, the time limits, name
+tells the few cases apart that a person repairs in different ways. The reasons that are our own, the time limits, name
 their setting: that is their sign.
 """
 
@@ -10,13 +10,13 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from codex_transform.errors import ApiError
-from codex_transform.response.body_errors import CUT_OFF
+from codex_transform.response.body_errors import TRUNCATED
 
 
 class _Case(NamedTuple):
     signs: str
     cause: str
-    mend: str
+    fix: str
     status: int = 502
 
 
@@ -104,12 +104,12 @@ STOPPED = "the proxy was stopped (codex_drain_timeout)"
 _LIMIT = re.compile(r"codex_(?:connect|idle)_timeout")
 
 
-def slow_to_connect(host: str, seconds: float) -> str:
+def connect_timeout_reason(host: str, seconds: float) -> str:
     """Return the reason when connecting took longer than the setting `connect_timeout` allows."""
     return f"connecting to {host} took more than {seconds:g} seconds (codex_connect_timeout)"
 
 
-def silent(host: str, seconds: float) -> str:
+def idle_timeout_reason(host: str, seconds: float) -> str:
     """Return the reason when an endpoint sent nothing for as long as the setting `idle_timeout` allows."""
     return f"{host} sent nothing for {seconds:g} seconds (codex_idle_timeout)"
 
@@ -122,17 +122,17 @@ def unreachable(endpoint: str, reason: str, upstream_proxy: str | None = None) -
     that proxy's, and so is what it says in answer to CONNECT.
     """
     host = urlsplit(endpoint).netloc or endpoint
-    reason = " ".join(_told(reason).split())[:_LONGEST_REASON].rstrip(".")
+    reason = " ".join(_normalize(reason).split())[:_LONGEST_REASON].rstrip(".")
     if reason == STOPPED:
         return ApiError(503, f"No answer from {host}: {reason}. Send the request again.", code="proxy_stopped")
     if limit := _LIMIT.search(reason):
-        mend = f"Check codex_base_url and the network, try again later, or allow more time with {limit[0]}."
-        return ApiError(504, f"No answer from {host}: {reason}. {mend}", code="endpoint_timeout")
+        fix = f"Check codex_base_url and the network, try again later, or allow more time with {limit[0]}."
+        return ApiError(504, f"No answer from {host}: {reason}. {fix}", code="endpoint_timeout")
     if upstream_proxy and (error := _upstream_proxy_error(host, reason, upstream_proxy)):
         return error
     case = next(case for case in _CASES if re.search(case.signs, reason, re.IGNORECASE))
     code = "endpoint_timeout" if case.status == 504 else "endpoint_unreachable"
-    return ApiError(case.status, f"Cannot reach {host}: {case.cause} ({reason}). {case.mend}", code=code)
+    return ApiError(case.status, f"Cannot reach {host}: {case.cause} ({reason}). {case.fix}", code=code)
 
 
 def _upstream_proxy_error(host: str, reason: str, proxy: str) -> ApiError | None:
@@ -151,13 +151,15 @@ def _upstream_proxy_error(host: str, reason: str, proxy: str) -> ApiError | None
     return ApiError(502, message, code="upstream_proxy_unreachable")
 
 
-def broken_off(reason: str) -> ApiError:
+def connection_lost(reason: str) -> ApiError:
     """Return the error for an answer that had begun when it was lost, for this reason.
 
     504 after a time limit, else 502.
     """
-    return ApiError(504 if _LIMIT.search(reason) else 502, f"The answer broke off: {_told(reason)}.", code=CUT_OFF)
+    return ApiError(
+        504 if _LIMIT.search(reason) else 502, f"The answer broke off: {_normalize(reason)}.", code=TRUNCATED
+    )
 
 
-def _told(reason: str) -> str:
+def _normalize(reason: str) -> str:
     return reason.replace(_RESET, "stream reset")

@@ -26,7 +26,7 @@ _ID_PREFIXES = {
 _WITH_STATUS = frozenset({"message", "function_call", "custom_tool_call", "local_shell_call", "web_search_call"})
 
 
-class Items:
+class OutputItems:
     """Remembers the `output_item` events of one answer."""
 
     def __init__(self, limit: int = sse.LIMIT) -> None:

@@ -15,7 +15,7 @@ Event = dict[str, Any]
 Item = Mapping[str, Any]
 
 
-def unfold(response: Mapping[str, Any]) -> list[Event]:
+def response_to_events(response: Mapping[str, Any]) -> list[Event]:
     """Return the events of `response`, numbered from 0; the last one holds it unchanged.
 
     `fold` of them gives `response` again, if it was completed or incomplete.
@@ -36,19 +36,19 @@ def unfold(response: Mapping[str, Any]) -> list[Event]:
     return [{**event, "sequence_number": number} for number, event in enumerate(events)]
 
 
-def unfold_bytes(response: Mapping[str, Any]) -> bytes:
+def response_to_stream(response: Mapping[str, Any]) -> bytes:
     """Return the same as the bytes of an event stream."""
-    return b"".join(sse.render(event["type"], jsonio.dumps(event)) for event in unfold(response))
+    return b"".join(sse.render(event["type"], jsonio.dumps(event)) for event in response_to_events(response))
 
 
 def _of_item(index: int, item: Item) -> Iterator[Event]:
     begun = dict(item)
     if "status" in item:
         begun["status"] = "in_progress"
-    grow, empty = _GROWTH.get(str(item.get("type")), (_not_at_all, {}))
+    item_events, empty = _GROWTH.get(str(item.get("type")), (_not_at_all, {}))
     begun.update({name: value for name, value in empty.items() if name in item})
     yield {"type": "response.output_item.added", "output_index": index, "item": begun}
-    for event in grow(item):
+    for event in item_events(item):
         about = {"item_id": item.get("id"), "output_index": index}
         yield {"type": event["type"], **about, **event}
     yield {"type": "response.output_item.done", "output_index": index, "item": dict(item)}
@@ -104,13 +104,13 @@ def _text(kind: str, member: str, part: Item, where: Event) -> Iterator[Event]:
 def _input(kind: str, member: str, *named: str) -> Callable[[Item], Iterator[Event]]:
     """Return a tool call, whose input is in `member`; its last event repeats the members `named`."""
 
-    def grow(item: Item) -> Iterator[Event]:
+    def item_events(item: Item) -> Iterator[Event]:
         text = item.get(member) or ""
         if text:
             yield {"type": f"{kind}.delta", "delta": text}
         yield {"type": f"{kind}.done", member: text, **{name: item.get(name) for name in named}}
 
-    return grow
+    return item_events
 
 
 def _parts(item: Item, member: str) -> list[Item]:

@@ -2,7 +2,7 @@
 
 Strategy: an event costs as much as it needs. Runs of deltas are recognised by `skim` and leave in one slice. Any
 other event whose bytes hold the members that its rule wants, and that needs no more than to be remembered, leaves
-unparsed. The rest are parsed, given to `repair`, and written anew only if something was mended. What is not an event
+unparsed. The rest are parsed, given to `repair`, and written anew only if something was repaired. What is not an event
 at all (comments, fields without data) is passed on as well, but never counts as an answer.
 """
 
@@ -11,10 +11,10 @@ from typing import Any
 
 from codex_transform import jsonio
 from codex_transform.response import sse
-from codex_transform.response.delta_template import Shape, knows_nothing, learn
-from codex_transform.response.event_repair import ENDS, Repairer
+from codex_transform.response.delta_template import DeltaTemplate, build, match_nothing
+from codex_transform.response.event_repair import ENDS, EventRepairer
 from codex_transform.response.event_rules import RULES, Action
-from codex_transform.response.upstream_error import Report, read
+from codex_transform.response.upstream_error import UpstreamError, read_error
 
 # How an event begins whose type shows without parsing: its name, if any, and an object with `type` first.
 _HEAD = re.compile(rb'(?:event: ?([\w.]+)(?:\r\n|\n|\r))?data: ?\{\s*"type"\s*:\s*"([\w.]+)"\s*,')
@@ -23,18 +23,18 @@ _HEAD = re.compile(rb'(?:event: ?([\w.]+)(?:\r\n|\n|\r))?data: ?\{\s*"type"\s*:\
 _WINDOW = 4096
 
 # Actions that leave an event unparsed which has what its rule needs and these.
-_BY_BYTES: dict[Action, tuple[str, ...]] = {
+_PASS_UNPARSED: dict[Action, tuple[str, ...]] = {
     Action.PASS: (),
-    Action.ECHO: (),
-    Action.ADDED: ("id",),
-    Action.DONE: ("id", "status"),
+    Action.RESTORE_MODEL: (),
+    Action.ITEM_ADDED: ("id",),
+    Action.ITEM_DONE: ("id", "status"),
 }
 
 # The events that may leave unparsed: their types, rules, and the members that have to show in their bytes.
 _MEMBERS = {
-    kind: (rule.action, tuple(b'"%b":' % name.encode() for name in rule.needs + _BY_BYTES[rule.action]))
+    kind: (rule.action, tuple(b'"%b":' % name.encode() for name in rule.needs + _PASS_UNPARSED[rule.action]))
     for kind, rule in RULES.items()
-    if rule.action in _BY_BYTES
+    if rule.action in _PASS_UNPARSED
 }
 
 _DONE = b"[DONE]"
@@ -47,10 +47,10 @@ _NOT_REPLACED = -1
 class Rewriter:
     """One answer's way from the endpoint's event stream to the client's.
 
-    `events` counts the events that came in, `parsed` those that had to be parsed, `repaired` names what was mended.
-    `started` is True once an event or a comment has been passed on, `speaking` once one has that the model is behind:
-    an output item or a delta. `stray` is how the text began that came instead of events, as long as nothing else has
-    come.
+    `events` counts the events that came in, `parsed` those that had to be parsed, `repaired` names what was repaired.
+    `started` is True once an event or a comment has been passed on, `has_output` once one has that the model is behind:
+    an output item or a delta. `non_event_text` is how the text began that came instead of events, as long as nothing
+    else has come.
     """
 
     def __init__(self, asked_model: str | None, limit: int = sse.LIMIT) -> None:
@@ -58,17 +58,17 @@ class Rewriter:
         self.parsed = 0
         self.repaired: set[str] = set()
         self.started = False
-        self.speaking = False
-        self.stray = b""
+        self.has_output = False
+        self.non_event_text = b""
         self._named = None if asked_model is None else b'"model":' + jsonio.dumps(asked_model)
         self._limit = limit
         self._splitter = sse.Splitter(limit)
-        self._repairer = Repairer(asked_model, limit)
+        self._repairer = EventRepairer(asked_model, limit)
         self._replaced = 0
         self._previous = ""
         self._last = b""
-        self._shape = Shape(knows_nothing)
-        self._knows = self._shape.knows
+        self._shape = DeltaTemplate(match_nothing)
+        self._matches = self._shape.matches
 
     @property
     def ended(self) -> str | None:
@@ -76,7 +76,7 @@ class Rewriter:
         return self._repairer.ended
 
     @property
-    def problem(self) -> Report | None:
+    def problem(self) -> UpstreamError | None:
         """What the endpoint reported, if the answer ended in failure."""
         return self._repairer.problem
 
@@ -90,7 +90,7 @@ class Rewriter:
 
         Raises ApiError when the endpoint reports an error before it says anything else.
         """
-        if self._knows(data):
+        if self._matches(data):
             self.events += 1
             self._last = data
             return data
@@ -103,7 +103,7 @@ class Rewriter:
                 block, end = self._take(data, at)
                 out.append(block)
             at = end
-        self._knows = self._shape.knows if self._splitter.idle else knows_nothing
+        self._matches = self._shape.matches if self._splitter.idle else match_nothing
         return out[0] if len(out) == 1 else b"".join(out)
 
     def finish(self) -> bytes:
@@ -119,11 +119,11 @@ class Rewriter:
         fields = sse.parse(block)
         if not _is_whole(fields) and (self.started or any(fields)):
             return b""
-        return self._attend(block + (b"\n" if block.endswith(b"\n") else b"\n\n"))
+        return self._handle_block(block + (b"\n" if block.endswith(b"\n") else b"\n\n"))
 
-    def fail(self, problem: Report) -> bytes:
+    def fail(self, problem: UpstreamError) -> bytes:
         """Return the bytes that end a stream which has started and will not be completed."""
-        self._catch_up()
+        self._sync_sequence_number()
         self._repairer.end("error")
         return sse.render("error", jsonio.dumps(problem.event(self._repairer.next_number())))
 
@@ -133,54 +133,54 @@ class Rewriter:
         if self._splitter.oversized:
             return self._splitter.pass_on(data, start, stop)
         block, end = self._splitter.take(data, start, stop)
-        if self._shape.knows(block):
+        if self._shape.matches(block):
             self.events += 1
             self._last = block
         elif block:
-            block = self._attend(block)
+            block = self._handle_block(block)
         return block, end
 
     def _skim(self, data: bytes, start: int) -> int:
         """Where the whole events that need nothing end, from `start` on; `start` when there are none."""
         if not self._splitter.idle:
             return start
-        end, count, last = self._shape.run(data, start)
+        end, count, last = self._shape.match_run(data, start)
         if count:
             self.events += count
             self._last = last
         return end
 
-    def _attend(self, block: bytes) -> bytes:
+    def _handle_block(self, block: bytes) -> bytes:
         """Return what leaves in the place of one block."""
         head = _HEAD.match(block)
         kind = head[2].decode() if head and head[1] in (None, head[2]) else ""
         if len(block) > self._limit:
             self.events += 1
-            self._passes(kind)
+            self._mark_forwarded(kind)
             self._repairer.ended = self.ended or ENDS.get(kind)
             return block
-        if not self._needs_nothing(kind, block):
+        if not self._is_unchanged(kind, block):
             return self._read(block)
         self.events += 1
-        self._passes(kind)
+        self._mark_forwarded(kind)
         self._repairer.keep(kind, block)
         self._last = block
-        self._consider(kind, block)
+        self._learn_template(kind, block)
         return block
 
-    def _needs_nothing(self, kind: str, block: bytes) -> bool:
+    def _is_unchanged(self, kind: str, block: bytes) -> bool:
         """Return whether the bytes of an event show that it has all that its rule wants."""
         if kind not in _MEMBERS:
             return False
         action, members = _MEMBERS[kind]
-        if action is Action.ECHO and self._named and block.find(self._named) < 0:
+        if action is Action.RESTORE_MODEL and self._named and block.find(self._named) < 0:
             return False
         return all(_has(block, member) for member in members)
 
-    def _consider(self, kind: str, block: bytes) -> None:
+    def _learn_template(self, kind: str, block: bytes) -> None:
         """Learns the shape of the second of two deltas in a row, which may be a run's."""
         if kind == self._previous and kind.endswith(".delta"):
-            self._shape = learn(block, (b'"type":', *_MEMBERS[kind][1])) or self._shape
+            self._shape = build(block, (b'"type":', *_MEMBERS[kind][1])) or self._shape
         self._previous = kind
 
     def _read(self, block: bytes) -> bytes:
@@ -199,29 +199,29 @@ class Rewriter:
         if event is None:
             # Clients parse what every event holds: one that holds something else would end the answer for them.
             if not self.started:
-                self.stray = (self.stray + fields.data)[:_STRAY]
+                self.non_event_text = (self.non_event_text + fields.data)[:_STRAY]
             return self._replace({"unreadable"}, b"")
-        self._catch_up()
+        self._sync_sequence_number()
         kind = _kind(event, fields.name)
-        events, mended = self._repairer.repair(kind, event)
+        events, repaired = self._repairer.repair(kind, event)
         if self.problem and not self.started:
             raise self.problem.http_error()
         if fields.name not in (None, kind) and kind in RULES:
-            mended.add("event name")
-        if not mended and kind in _MEMBERS:
-            self._consider(kind, block)
-        if mended:
-            block = self._replace(mended, b"".join(_render(event, fields) for event in events))
+            repaired.add("event name")
+        if not repaired and kind in _MEMBERS:
+            self._learn_template(kind, block)
+        if repaired:
+            block = self._replace(repaired, b"".join(_render(event, fields) for event in events))
         if events:
-            self._passes(kind)
+            self._mark_forwarded(kind)
             self._repairer.keep(kind, block)
         return block
 
-    def _passes(self, kind: str) -> None:
+    def _mark_forwarded(self, kind: str) -> None:
         """Note that an event of this type is forwarded."""
         self.started = True
         if kind.endswith(".delta") or kind.startswith("response.output_item."):
-            self.speaking = True
+            self.has_output = True
 
     def _pass_lines(self, block: bytes, fields: sse.Fields) -> bytes:
         """Return what leaves in the place of lines that are no event."""
@@ -233,15 +233,15 @@ class Rewriter:
         if self.started:
             self._replaced = _NOT_REPLACED
             return block
-        self.stray = (self.stray + block)[:_STRAY]
+        self.non_event_text = (self.non_event_text + block)[:_STRAY]
         return b""
 
-    def _replace(self, mended: set[str], block: bytes) -> bytes:
-        self.repaired |= mended
+    def _replace(self, repaired: set[str], block: bytes) -> bytes:
+        self.repaired |= repaired
         self._replaced = self.events
         return block
 
-    def _catch_up(self) -> None:
+    def _sync_sequence_number(self) -> None:
         if self._last:
             self._repairer.follow(self._last)
             self._last = b""
@@ -266,7 +266,7 @@ def _kind(event: dict[str, Any], name: str | None) -> str:
     if name and name != "message":
         return name
     wrapped = event.get("error") or event.get("detail")
-    return "error" if wrapped and read(event) else ""
+    return "error" if wrapped and read_error(event) else ""
 
 
 def _render(event: dict[str, Any], fields: sse.Fields) -> bytes:

@@ -12,8 +12,8 @@ from typing import Any
 from codex_transform.decoding import DecodingError, decoder_for
 from codex_transform.errors import ApiError
 from codex_transform.response import body_errors, sse
-from codex_transform.response.network_error import broken_off
-from codex_transform.response.response_to_events import unfold_bytes
+from codex_transform.response.network_error import connection_lost
+from codex_transform.response.response_to_events import response_to_stream
 from codex_transform.response.rewriter import Rewriter
 from codex_transform.response.upstream_error import server_error
 
@@ -21,7 +21,7 @@ _LONGEST_MARGIN = 1024
 _CUT = "The endpoint ended the answer before it was complete."
 
 
-class AnswerStream:
+class ResponseStream:
     """One answer. `feed` it the endpoint's bytes, then call `finish`, or `abort` if the connection broke.
 
     Each returns what may leave now, b"" if nothing. Each raises ApiError if nothing has left yet and the answer is
@@ -48,13 +48,13 @@ class AnswerStream:
         return self._rewriter.parsed
 
     @property
-    def speaking(self) -> bool:
+    def has_output(self) -> bool:
         """True once the model has said something: an output item or a delta."""
-        return self._rewriter.speaking
+        return self._rewriter.has_output
 
     @property
     def repaired(self) -> set[str]:
-        """What was mended, by name."""
+        """What was repaired, by name."""
         return self._rewriter.repaired
 
     @property
@@ -80,7 +80,7 @@ class AnswerStream:
         try:
             decoded = self._decoder.feed(data)
         except DecodingError as error:
-            return self._close(body_errors.cut_off(f"The endpoint's answer cannot be decoded: {error}."))
+            return self._close(body_errors.truncated(f"The endpoint's answer cannot be decoded: {error}."))
         return self._take(decoded)
 
     def finish(self) -> bytes:
@@ -89,12 +89,12 @@ class AnswerStream:
             if self._decoder is not None:
                 self._decoder.finish()
         except DecodingError as error:
-            return self._close(body_errors.cut_off(f"{_CUT[:-1]}: {error}."))
+            return self._close(body_errors.truncated(f"{_CUT[:-1]}: {error}."))
         return self._close(None)
 
     def abort(self, reason: str) -> bytes:
         """Return the connection to the endpoint broke, for this reason."""
-        return self._close(broken_off(reason))
+        return self._close(connection_lost(reason))
 
     def _begin(self, data: bytes) -> bytes:
         """Nothing is known yet about the answer."""
@@ -107,17 +107,17 @@ class AnswerStream:
             self._beginning = beginning[:_LONGEST_MARGIN]
             return b""
         if text.startswith(b"<"):
-            return self._close(body_errors.page())
+            return self._close(body_errors.html_page())
         self._take = self._collect if text.startswith((b"{", b"[")) else self._rewriter.feed
         return self._take(beginning)
 
     def _collect(self, data: bytes) -> bytes:
         """Return the answer is JSON."""
         self._json += data
-        if len(self._json) <= body_errors.LONGEST:
+        if len(self._json) <= body_errors.MAX_BODY:
             return b""
         self._json.clear()
-        return self._close(body_errors.too_long())
+        return self._close(body_errors.too_large())
 
     def _close(self, broken: ApiError | None) -> bytes:
         """Return the answer is over: what closes the client's stream.
@@ -133,24 +133,24 @@ class AnswerStream:
             return out
         if not self._rewriter.started:
             raise broken or self._nothing_came()
-        self._broken = broken or body_errors.cut_off(_CUT)
+        self._broken = broken or body_errors.truncated(_CUT)
         return out + self._rewriter.fail(server_error(self._broken.message))
 
     def _unfold(self, broken: ApiError | None) -> bytes:
         body = bytes(self._json)
         self._json.clear()
         try:
-            response = body_errors.response_of(body)
+            response = body_errors.parse_response(body)
         except ApiError as error:
-            raise (broken if broken and error.code == body_errors.CUT_OFF else error) from None
+            raise (broken if broken and error.code == body_errors.TRUNCATED else error) from None
         self.repaired.add("JSON")
-        return self._rewriter.feed(unfold_bytes(response))
+        return self._rewriter.feed(response_to_stream(response))
 
     def _nothing_came(self) -> ApiError:
-        if self._rewriter.stray:
-            return body_errors.text(self._rewriter.stray)
+        if self._rewriter.non_event_text:
+            return body_errors.plain_text(self._rewriter.non_event_text)
         came = self._beginning.removeprefix(sse.BOM).strip()
-        return body_errors.cut_off(_CUT) if came else body_errors.empty()
+        return body_errors.truncated(_CUT) if came else body_errors.empty_body()
 
 
 def _nothing(data: bytes) -> bytes:  # noqa: ARG001

@@ -1,8 +1,8 @@
 """Reads an error out of whatever JSON an endpoint wrote it in, and says what it means in OpenAI's terms.
 
 Strategy: every shape in the wild is a member or two away from OpenAI's `{"error": {"message", "type", "code",
-"param"}}`. `read` finds those members wherever they are; the table below gives the HTTP status that belongs to a code.
-The same report then becomes an HTTP error, or the `error` event of a stream.
+"param"}}`. `read_error` finds those members wherever they are; the table below gives the HTTP status that belongs to a
+code. The same report then becomes an HTTP error, or the `error` event of a stream.
 """
 
 from collections.abc import Mapping
@@ -49,11 +49,11 @@ _WRAPPERS = ("error", "detail")
 _ENVELOPE = frozenset({*_WRAPPERS, "sequence_number", "status", "status_code", "headers"})
 
 
-class Report(NamedTuple):
+class UpstreamError(NamedTuple):
     """What an endpoint said about an error: OpenAI's four members, None for those that it left out.
 
     Keys in the message are hidden. `details` are the other members beside them, `headers` what it sent in place of HTTP
-    headers, and `hint` in place of an HTTP status. `standard` is True when all came in OpenAI's shape.
+    headers, and `status_hint` in place of an HTTP status. `standard` is True when all came in OpenAI's shape.
     """
 
     message: str
@@ -62,7 +62,7 @@ class Report(NamedTuple):
     param: str | None = None
     details: Mapping[str, Any] = {}
     headers: Mapping[str, str] = {}
-    hint: int | None = None
+    status_hint: int | None = None
     standard: bool = False
 
     @property
@@ -73,7 +73,7 @@ class Report(NamedTuple):
                 return _STATUS[name]
             if name and (name.startswith("invalid_") or "image" in name):
                 return 400
-        return self.hint or 502
+        return self.status_hint or 502
 
     @property
     def kind(self) -> str:
@@ -123,7 +123,7 @@ class Report(NamedTuple):
         }
 
 
-def read(value: Any) -> Report | None:
+def read_error(value: Any) -> UpstreamError | None:
     """Return the error that a JSON value reports, None when it reports none.
 
     Knows OpenAI's shape, bare or wrapped, `{"error": "text"}`, `{"detail": ...}` as FastAPI and the Codex backend
@@ -138,7 +138,7 @@ def read(value: Any) -> Report | None:
             wrapper = wrapper or ("error" if value.get("error") else "detail")
             value = inside
         elif isinstance(inside, list):
-            return _report("; ".join(map(_complaint, inside)), {}, outside)
+            return _report("; ".join(map(_validation_message, inside)), {}, outside)
         elif isinstance(inside, str):
             return _report(inside, value, outside)
         else:
@@ -149,19 +149,19 @@ def read(value: Any) -> Report | None:
     return _report(message, value, outside)._replace(standard=wrapper == "error" and message is not None)
 
 
-def server_error(message: str) -> Report:
+def server_error(message: str) -> UpstreamError:
     """Return the report of a failure that is nobody's fault in the request, so that OpenCode and the SDKs try again."""
-    return Report(message, "server_error", "server_error")
+    return UpstreamError(message, "server_error", "server_error")
 
 
-def _report(message: str | None, members: Mapping[str, Any], outside: Mapping[str, Any]) -> Report:
+def _report(message: str | None, members: Mapping[str, Any], outside: Mapping[str, Any]) -> UpstreamError:
     code, kind = members.get("code"), _text(members.get("type"))
     if isinstance(code, int):
         code = "rate_limit_exceeded" if code == 429 else TYPES.get(code, "server_error")
     known = {"message", "type", "code", "param"}
     headers = outside.get("headers")
     status = outside.get("status_code", outside.get("status"))
-    return Report(
+    return UpstreamError(
         redact_secrets(message) if message else "The endpoint reported an error and did not say which.",
         None if kind == "error" else kind,
         _text(code),
@@ -172,7 +172,7 @@ def _report(message: str | None, members: Mapping[str, Any], outside: Mapping[st
     )
 
 
-def _complaint(entry: Any) -> str:
+def _validation_message(entry: Any) -> str:
     """One entry of FastAPI's list of validation errors, as `body.model: field required`."""
     if not isinstance(entry, dict) or "msg" not in entry:
         return str(entry)

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from codex_transform.console import make_lenient
 from codex_transform.sandbox.control import ABOUT
-from codex_transform.sandbox.faults.table import TABLE, UnknownMisbehaviourError
+from codex_transform.sandbox.faults.table import FAULTS, UnknownFaultError
 from codex_transform.sandbox.server import Sandbox
 from codex_transform.signals import on_end
 
@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     make_lenient()
     options = _parser().parse_args(arguments)
     if options.list:
-        for name, fault in TABLE.items():
+        for name, fault in FAULTS.items():
             print(f"{name:24} {fault.about}" + (f" (N = {fault.at})" if fault.at else ""))
         return 0
     try:
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
             misbehave=options.misbehave,
             log=_say,
         )
-    except (UnknownMisbehaviourError, ValueError, OSError) as error:
+    except (UnknownFaultError, ValueError, OSError) as error:
         print(f"sandbox: {error}", file=sys.stderr)
         return 2
     try:

@@ -12,11 +12,11 @@ from codex_transform import catalog
 from codex_transform.sandbox.cache import PromptCache, tokens
 from codex_transform.sandbox.connection import Request
 from codex_transform.sandbox.events import response_object, stream
-from codex_transform.sandbox.fault_plan import Plan
-from codex_transform.sandbox.faults.table import apply, edits
-from codex_transform.sandbox.journal import Received
-from codex_transform.sandbox.output import answer, message, opaque
-from codex_transform.sandbox.planned_response import Script, whole
+from codex_transform.sandbox.fault_plan import FaultPlan
+from codex_transform.sandbox.faults.table import apply, parse_faults
+from codex_transform.sandbox.journal import RecordedRequest
+from codex_transform.sandbox.output import answer, fake_encrypted, message
+from codex_transform.sandbox.planned_response import PlannedResponse, whole
 from codex_transform.sandbox.toolcalls import new_id
 from codex_transform.sandbox.validation import RefusedError, check, check_key, parse, refuse
 
@@ -25,14 +25,14 @@ class Backend:
     """Options as in `Sandbox`. `plan` says what to spoil."""
 
     def __init__(self, key: str, models: Iterable[str] | None, delay: float, fill_output: bool) -> None:
-        self.plan = Plan()
+        self.plan = FaultPlan()
         self._key = key
         self._models = _known(models)
         self._delay = delay
         self._fill_output = fill_output
         self._cache = PromptCache()
 
-    def script(self, request: Request, path: str, received: Received, origin: str) -> Script:
+    def script(self, request: Request, path: str, received: RecordedRequest, origin: str) -> PlannedResponse:
         """Return the answer to a request, spoilt if that is its turn.
 
         Fills in what `received` can know by now; `origin` is where the sandbox is reached. Raises nothing that is the
@@ -62,25 +62,25 @@ class Backend:
             received.misbehaviour, found = self.plan.take(has_tools=bool(body.get("tools")))
         else:
             try:
-                received.misbehaviour, found = asked, edits(asked)
+                received.misbehaviour, found = asked, parse_faults(asked)
             except ValueError as error:
                 return whole(400, {"detail": str(error)})
         apply(found, script)
         return script
 
-    def _streamed(self, body: Mapping[str, Any]) -> Script:
+    def _streamed(self, body: Mapping[str, Any]) -> PlannedResponse:
         items = answer(body)
         response = response_object(body, new_id("resp"))
         events = stream(response, items, self._usage(body, items), fill_output=self._fill_output)
         headers = {"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-cache"}
-        return Script(headers=headers, events=events, delay=self._delay)
+        return PlannedResponse(headers=headers, events=events, delay=self._delay)
 
-    def _compacted(self, body: Mapping[str, Any]) -> Script:
+    def _compacted(self, body: Mapping[str, Any]) -> PlannedResponse:
         response = response_object(body, new_id("resp"))
         items = [
             *(item for item in body["input"] if item.get("role") == "user"),
             message("The conversation so far was compacted: a stand-in remembers nothing of it."),
-            {"type": "compaction", "id": new_id("cmp"), "encrypted_content": opaque()},
+            {"type": "compaction", "id": new_id("cmp"), "encrypted_content": fake_encrypted()},
         ]
         return whole(
             200,

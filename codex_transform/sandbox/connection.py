@@ -16,7 +16,7 @@ from http import HTTPStatus
 
 import h11
 
-from codex_transform.sandbox.planned_response import End, Raw, Script, Wait
+from codex_transform.sandbox.planned_response import End, PlannedResponse, Raw, Wait
 
 LONGEST_HEAD = 256 * 1024
 LONGEST_BODY = 128 * 1024 * 1024
@@ -69,7 +69,7 @@ class Connection:
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers]
         return Request(head.method.decode(), head.target.decode("latin-1"), headers, bytes(body))
 
-    async def answer(self, script: Script, sent: Callable[[int], None]) -> bool:
+    async def answer(self, script: PlannedResponse, sent: Callable[[int], None]) -> bool:
         """Send an answer; `sent` is told the length of each piece of its body. Says whether the client stayed."""
         play = asyncio.create_task(self._play(script, sent))
         watch = asyncio.create_task(self._watch())
@@ -112,7 +112,7 @@ class Connection:
             early += len(data)
             self._http.receive_data(data)
 
-    async def _play(self, script: Script, sent: Callable[[int], None]) -> None:
+    async def _play(self, script: PlannedResponse, sent: Callable[[int], None]) -> None:
         if script.head:
             reason = HTTPStatus(script.status).phrase.encode()
             headers = list(script.headers.items())

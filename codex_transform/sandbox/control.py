@@ -10,10 +10,10 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt, ValidationError
 
 from codex_transform.sandbox.connection import Request
-from codex_transform.sandbox.fault_plan import Plan
-from codex_transform.sandbox.faults.table import TABLE, UnknownMisbehaviourError
+from codex_transform.sandbox.fault_plan import FaultPlan
+from codex_transform.sandbox.faults.table import FAULTS, UnknownFaultError
 from codex_transform.sandbox.journal import Journal
-from codex_transform.sandbox.planned_response import Script, whole
+from codex_transform.sandbox.planned_response import PlannedResponse, whole
 
 PREFIX = "/sandbox"
 ABOUT = "This is the codex-transform sandbox: a local stand-in for a Codex endpoint. No model answers here."
@@ -32,7 +32,7 @@ class Wanted(BaseModel):
     with_tools: bool | None = None
 
 
-def control(request: Request, path: str, journal: Journal, plan: Plan) -> Script:
+def control(request: Request, path: str, journal: Journal, plan: FaultPlan) -> PlannedResponse:
     """Answer a request for one of the sandbox's own pages."""
     if not _OWN_NAME.fullmatch(dict(request.headers).get("host", "")):
         return whole(403, {"detail": "The sandbox's own pages are for this machine only"})
@@ -55,7 +55,7 @@ def control(request: Request, path: str, journal: Journal, plan: Plan) -> Script
     return whole(404, {"detail": "The sandbox has no such page"})
 
 
-def _misbehave(body: bytes, plan: Plan) -> Script:
+def _misbehave(body: bytes, plan: FaultPlan) -> PlannedResponse:
     try:
         wanted = Wanted.model_validate_json(body or b"{}")
         if wanted.name is None:
@@ -65,15 +65,15 @@ def _misbehave(body: bytes, plan: Plan) -> Script:
     except ValidationError as error:
         first = error.errors()[0]
         return whole(400, {"detail": f"{'.'.join(map(str, first['loc'])) or 'body'}: {first['msg']}"})
-    except UnknownMisbehaviourError as error:
+    except UnknownFaultError as error:
         return whole(400, {"detail": str(error)})
     return whole(200, _told(plan))
 
 
-def _told(plan: Plan) -> dict[str, Any]:
+def _told(plan: FaultPlan) -> dict[str, Any]:
     return {
         "name": plan.name,
         "times": plan.times,
         "with_tools": plan.with_tools,
-        "known": {name: fault.about for name, fault in TABLE.items()},
+        "known": {name: fault.about for name, fault in FAULTS.items()},
     }

@@ -5,10 +5,10 @@ Strategy: one plan at a time, set from any thread and taken request by request b
 
 from threading import Lock
 
-from codex_transform.sandbox.faults.table import Edits, edits
+from codex_transform.sandbox.faults.table import Edits, parse_faults
 
 
-class Plan:
+class FaultPlan:
     """Which of the coming requests are answered badly. Safe to use from any thread."""
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class Plan:
 
         Raises UnknownMisbehaviourError.
         """
-        found = edits(name, at)
+        found = parse_faults(name, at)
         with self._lock:
             self._edits, self.name, self.times, self.with_tools = found, name, times, with_tools
 

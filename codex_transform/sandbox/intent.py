@@ -47,7 +47,7 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
+class Intent:
     """The user's last prompt.
 
     The tool outputs that came since, the actions it asks for in rounds (each round is one answer), whether only a title
@@ -70,7 +70,7 @@ class Wish:
         return ()
 
 
-def wish(request: Mapping[str, Any]) -> Wish:
+def read_intent(request: Mapping[str, Any]) -> Intent:
     """Read a checked request."""
     items = request["input"]
     spoken = [(index, texts) for index, item in enumerate(items) if (texts := _said_by("user", item))]
@@ -84,7 +84,7 @@ def wish(request: Mapping[str, Any]) -> Wish:
     prompt = _unquote(_plain(texts) or texts[0])
     folder = next((found for item in items for text in _said_by(None, item) if (found := _FOLDER.search(text))), None)
     asks_title = any(re.search(r"\btitle\b", text, re.IGNORECASE) for item in items for text in _said_by(None, item))
-    return Wish(
+    return Intent(
         prompt=prompt,
         outputs=outputs,
         rounds=_rounds(prompt) if len(prompt) <= LONGEST else (),

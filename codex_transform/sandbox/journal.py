@@ -21,7 +21,7 @@ _SECRET = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-ke
 
 
 @dataclass(slots=True)
-class Received:
+class RecordedRequest:
     """One request. `headers` have lower-case names, repeated ones joined by a comma, secrets as in `redact`.
 
     `body` is the parsed JSON, None if it is none; `content` the bytes after decompression.
@@ -62,7 +62,7 @@ class Received:
 
 
 def headers_for_record(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Headers as a record keeps them: see `Received`.
+    """Headers as a record keeps them: see `RecordedRequest`.
 
     >>> headers_for_record([("Authorization", "Bearer sk-1234567890abcd")])
     {'authorization': 'Bearer sk-…abcd'}
@@ -81,12 +81,12 @@ class Journal:
     """The last requests, oldest first. Safe to use from any thread."""
 
     def __init__(self) -> None:
-        self._requests: deque[Received] = deque()
+        self._requests: deque[RecordedRequest] = deque()
         self._bytes = 0
         self._changed = Condition()
         self._numbers = itertools.count(1)
 
-    def add(self, received: Received) -> None:
+    def add(self, received: RecordedRequest) -> None:
         """Keep a request under the next number, and forget old ones beyond the bounds."""
         with self._changed:
             received.number = next(self._numbers)
@@ -96,7 +96,7 @@ class Journal:
                 self._bytes -= len(self._requests.popleft().content)
             self._changed.notify_all()
 
-    def finish(self, received: Received, *, cancelled: bool) -> None:
+    def finish(self, received: RecordedRequest, *, cancelled: bool) -> None:
         """Say that a request's answer is over."""
         with self._changed:
             received.cancelled = cancelled

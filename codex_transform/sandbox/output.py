@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from codex_transform.jsonio import loads
-from codex_transform.sandbox.intent import Output, Wish, wish, words
+from codex_transform.sandbox.intent import Intent, Output, read_intent, words
 from codex_transform.sandbox.toolcalls import Action, Item, Read, Run, Tool, Use, Write, call, name_of, new_id
 
 MARK = "[sandbox]"
@@ -29,7 +29,7 @@ _COMPLAINT = re.compile(
 
 def answer(request: Mapping[str, Any]) -> list[Item]:
     """Return the items of the answer to a checked request, finished."""
-    wanted = wish(request)
+    wanted = read_intent(request)
     tools = [] if request.get("tool_choice") == "none" else list(request.get("tools") or ())
     actions = wanted.next_round() or _forced(request, wanted)
     calls = [item for action in actions if (item := call(action, tools, wanted.folder))]
@@ -49,7 +49,7 @@ def message(text: str) -> Item:
     }
 
 
-def opaque() -> str:
+def fake_encrypted() -> str:
     """Something like encrypted reasoning: meaningless, and different each time."""
     return base64.b64encode(b"sandbox:" + secrets.token_bytes(96)).decode()
 
@@ -63,18 +63,18 @@ def _reasoning(request: Mapping[str, Any], thought: str) -> list[Item]:
         text = f"**{thought}**\n\n{MARK} There is no thinking here: this answer follows a script."
         item["summary"] = [{"type": "summary_text", "text": text}]
     if "reasoning.encrypted_content" in (request.get("include") or ()):
-        item["encrypted_content"] = opaque()
+        item["encrypted_content"] = fake_encrypted()
     return [item]
 
 
-def _forced(request: Mapping[str, Any], wanted: Wish) -> tuple[Action, ...]:
+def _forced(request: Mapping[str, Any], wanted: Intent) -> tuple[Action, ...]:
     choice = request.get("tool_choice")
     if isinstance(choice, dict) and isinstance(choice.get("name"), str) and not wanted.outputs:
         return (Use(choice["name"]),)
     return ()
 
 
-def _words(wanted: Wish, actions: tuple[Action, ...], tools: list[Tool]) -> str:
+def _words(wanted: Intent, actions: tuple[Action, ...], tools: list[Tool]) -> str:
     if wanted.title:
         prompt = wanted.prompt[:2000]
         found = _SUMMARISED.search(prompt)

@@ -1,8 +1,9 @@
 """An answer before it is sent: what its head says, which events follow, how they are spelt, and how it ends.
 
 Strategy: an answer is a plain object that a misbehaviour may edit, and `play` turns it into steps. A step is the
-smallest thing that a connection can do (send bytes, wait, break off), so every fault is a pure edit of a `Script`
-and only `connection.py` touches a socket. Bodies are lazy: a hundred megabytes of events need no memory.
+smallest thing that a connection can do (send bytes, wait, break off), so every fault is a pure edit of a
+`PlannedResponse` and only `connection.py` touches a socket. Bodies are lazy: a hundred megabytes of events need no
+memory.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -47,7 +48,7 @@ def spell(event: Event) -> bytes:
 
 
 @dataclass(slots=True)
-class Script:
+class PlannedResponse:
     """One HTTP answer. `events` are spelt by `spell` unless there is a `body`; `shapes` edit the steps in order.
 
     Headers have lower-case names. Without a content-length the body is sent chunked. Without `head` no status line
@@ -88,12 +89,12 @@ class Script:
                 yield Wait(self.delay)
 
 
-def whole(status: int, payload: object) -> Script:
+def whole(status: int, payload: object) -> PlannedResponse:
     """Return an answer that is one JSON document."""
-    script = Script()
+    script = PlannedResponse()
     script.replace(status, "application/json", dumps(payload))
     return script
 
 
-Edit = Callable[[Script, int], None]
+Edit = Callable[[PlannedResponse, int], None]
 """A misbehaviour: changes a script in place. The number says where or how much, each misbehaviour in its own way."""

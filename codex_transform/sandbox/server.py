@@ -19,7 +19,7 @@ from typing import Any, Self
 from codex_transform.sandbox import control
 from codex_transform.sandbox.backend import Backend
 from codex_transform.sandbox.connection import BadRequestError, Connection, Request
-from codex_transform.sandbox.journal import Journal, Received, headers_for_record
+from codex_transform.sandbox.journal import Journal, RecordedRequest, headers_for_record
 from codex_transform.sandbox.planned_response import whole
 
 _log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ class Sandbox:
 
     @property
     def requests(self) -> list[dict[str, Any]]:
-        """The last requests, oldest first, with the members of `Received`.
+        """The last requests, oldest first, with the members of `RecordedRequest`.
 
         Those for the sandbox's own pages are left out.
         """
@@ -170,7 +170,9 @@ class Sandbox:
                 return
 
     async def _work(self, connection: Connection, number: int, request: Request, path: str) -> None:
-        received = Received(request.method, request.target, headers_for_record(request.headers), request.body, number)
+        received = RecordedRequest(
+            request.method, request.target, headers_for_record(request.headers), request.body, number
+        )
         script = self._backend.script(request, path, received, self.url)
         script.headers |= {"x-codex-sandbox": "1", "x-request-id": f"req_sandbox_{uuid.uuid4().hex}"}
         received.status = script.status

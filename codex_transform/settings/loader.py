@@ -19,9 +19,7 @@ from pydantic import SecretStr
 from codex_transform.fsutil import write_private
 from codex_transform.jsonc import parser
 from codex_transform.opencode.config import OpenCodeConfig
-from codex_transform.settings.options import KNOBS, Knob, Settings
-
-__all__ = ["KNOBS", "Knob", "Loaded", "Problem", "Settings", "load", "save"]
+from codex_transform.settings.options import OPTIONS, Settings
 
 
 class Problem(NamedTuple):
@@ -39,7 +37,7 @@ class Problem(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Loaded:
+class LoadedSettings:
     """The settings in force, where each comes from ("default", or a name that the user knows), and what is wrong."""
 
     settings: Settings
@@ -49,27 +47,27 @@ class Loaded:
 
 def load(
     options: Mapping[str, object], environ: Mapping[str, str], config_file: Path, opencode: OpenCodeConfig
-) -> Loaded:
+) -> LoadedSettings:
     """Return the settings out of all sources. Never raises: what is wrong is in `problems`.
 
     `options` holds only the mitmproxy options that the user set. While the config file is damaged opencode.json
     cannot give the base URL, because the file that goes before it may name another one.
     """
     values: dict[str, object] = {}
-    sources = {knob.field: "default" for knob in KNOBS}
+    sources = {knob.field: "default" for knob in OPTIONS}
     problems: list[Problem] = []
     document: dict[str, Any] = {}
     base_url = opencode.base_url
     try:
         document = _read(config_file)
-        problems += _exposed(config_file)
+        problems += _permission_problems(config_file)
     except ValueError as error:
         problems.append(Problem(None, str(config_file), f"{error}. Until then nothing in it is used"))
         if base_url:
             source = f"provider.openai.baseURL in {opencode.base_url_file}"
             problems.append(Problem("base_url", source, f"{source}: not used while {config_file} is damaged"))
             base_url = None
-    for knob in KNOBS:
+    for knob in OPTIONS:
         candidates: list[tuple[str, object]] = [
             (knob.option, options.get(knob.option)),
             (knob.environ, environ.get(knob.environ)),
@@ -78,7 +76,7 @@ def load(
         if knob.field == "base_url":
             candidates.append((f"provider.openai.baseURL in {opencode.base_url_file}", base_url))
         for source, value in candidates:
-            if _says_nothing(value):
+            if _is_unset(value):
                 continue
             try:
                 values[knob.field] = knob.read(value)
@@ -86,7 +84,7 @@ def load(
             except ValueError as error:
                 problems.append(Problem(knob.field, source, f"{source}: {error}"))
             break
-    return Loaded(Settings.model_validate(values), sources, tuple(problems))
+    return LoadedSettings(Settings.model_validate(values), sources, tuple(problems))
 
 
 def save(config_file: Path, updates: Mapping[str, object]) -> None:
@@ -98,7 +96,7 @@ def save(config_file: Path, updates: Mapping[str, object]) -> None:
     ValueError for a value that `load` would refuse, an unknown field, or a file that holds no JSON object, and
     OSError if it cannot be written; the file then is what it was.
     """
-    knobs = {knob.field: knob for knob in KNOBS}
+    knobs = {knob.field: knob for knob in OPTIONS}
     try:
         document = _read(config_file)
     except ValueError as error:
@@ -107,11 +105,11 @@ def save(config_file: Path, updates: Mapping[str, object]) -> None:
         if field not in knobs:
             raise ValueError(f"there is no setting {field!r}")
         knob = knobs[field]
-        if _says_nothing(value):
+        if _is_unset(value):
             document.pop(knob.key, None)
             continue
         try:
-            document[knob.key] = _plain(knob.read(value))
+            document[knob.key] = _to_json(knob.read(value))
         except ValueError as error:
             raise ValueError(f"{knob.key}: {error}") from None
     text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
@@ -122,7 +120,7 @@ def save(config_file: Path, updates: Mapping[str, object]) -> None:
 def _read(config_file: Path) -> dict[str, Any]:
     """Return the object in the config file, empty if there is no such file.
 
-    Raises ValueError with file, place and mend.
+    Raises ValueError with file, place and fix.
     """
     try:
         text = config_file.read_bytes().decode("utf-8-sig")
@@ -134,13 +132,13 @@ def _read(config_file: Path) -> dict[str, Any]:
     except UnicodeDecodeError:
         raise ValueError(f"{config_file} is not UTF-8 text: save it as UTF-8") from None
     except parser.JsonError as error:
-        raise ValueError(f"{config_file} is damaged, {error}: mend it there, or delete the file") from None
+        raise ValueError(f"{config_file} is damaged, {error}: fix it there, or delete the file") from None
     if isinstance(document, dict):
         return document
-    raise ValueError(f"{config_file} must hold an object in braces, not {parser.kind(document)}")
+    raise ValueError(f"{config_file} must hold an object in braces, not {parser.describe_type(document)}")
 
 
-def _exposed(config_file: Path) -> list[Problem]:
+def _permission_problems(config_file: Path) -> list[Problem]:
     """Return a warning if others can read the file."""
     try:
         mode = config_file.stat().st_mode
@@ -148,15 +146,15 @@ def _exposed(config_file: Path) -> list[Problem]:
         return []
     if os.name != "posix" or not mode & 0o077:
         return []
-    mend = f"chmod 600 {shlex.quote(str(config_file))}"
-    return [Problem(None, str(config_file), f"{config_file} can be read by other users: run `{mend}`", warning=True)]
+    fix = f"chmod 600 {shlex.quote(str(config_file))}"
+    return [Problem(None, str(config_file), f"{config_file} can be read by other users: run `{fix}`", warning=True)]
 
 
-def _says_nothing(value: object) -> bool:
+def _is_unset(value: object) -> bool:
     return value is None or (isinstance(value, str) and not value.strip()) or value in ([], ())
 
 
-def _plain(value: object) -> object:
+def _to_json(value: object) -> object:
     """Return a value in force as JSON holds it."""
     if isinstance(value, SecretStr):
         return value.get_secret_value()

@@ -1,6 +1,6 @@
 """Every setting: its names, its meaning, its default, and what a value of it may be.
 
-`KNOBS` is the one table: the proxy's options, the loading, the saving and the README are made from it. A reader takes
+`OPTIONS` is the one table: the proxy's options, the loading, the saving and the README are made from it. A reader takes
 a value as any source brings it (text from the environment, JSON from the config file, what mitmproxy parsed) and
 returns the one in force, or raises ValueError with words that go behind the name of the setting. No message shows a
 key.
@@ -50,10 +50,10 @@ class Settings(BaseModel):
 def _text(value: object) -> str:
     if isinstance(value, str):
         return value.strip()
-    raise ValueError(f"must be text, not {parser.kind(value)}")
+    raise ValueError(f"must be text, not {parser.describe_type(value)}")
 
 
-def _flag(value: object) -> bool:
+def _bool(value: object) -> bool:
     if isinstance(value, bool):
         return value
     word = str(value).strip().lower() if isinstance(value, str | int) else ""
@@ -62,7 +62,7 @@ def _flag(value: object) -> bool:
     return _FLAGS[word]
 
 
-def _number(least: int, most: int, unit: str) -> Callable[[object], int]:
+def _int_between(least: int, most: int, unit: str) -> Callable[[object], int]:
     """Return a reader of whole numbers within bounds."""
 
     def read(value: object) -> int:
@@ -151,7 +151,7 @@ def _catalog_url(value: object) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Knob:
+class Option:
     """One setting: its names in the program, mitmproxy, the environment and the config file, and its meaning.
 
     `typespec` is what mitmproxy's `add_option` takes. `read` turns a value of any source into the one in force and
@@ -172,66 +172,66 @@ class Knob:
         return Settings.model_fields[self.field].default
 
 
-KNOBS: tuple[Knob, ...] = (
-    Knob(
+OPTIONS: tuple[Option, ...] = (
+    Option(
         "base_url", "codex_base_url", "CODEX_BASE_URL", "baseURL", str | None, _base_url,
         "Base URL of your Codex endpoint, such as https://your-codex-api.com.",
     ),
-    Knob(
+    Option(
         "api_key", "codex_api_key", "CODEX_API_KEY", "apiKey", str | None, _api_key,
         "The endpoint's API key. Other users of a machine can see options: prefer the environment or the file.",
     ),
-    Knob(
-        "mode", "codex_mode", "CODEX_MODE", "codexMode", bool, _flag,
+    Option(
+        "mode", "codex_mode", "CODEX_MODE", "codexMode", bool, _bool,
         "Put a bridge to Codex in the place of OpenCode's own system prompt. Off: keep it and add a short note.",
     ),
-    Knob(
+    Option(
         "hosts", "codex_hosts", "CODEX_HOSTS", "hosts", Sequence[str], _hosts,
         "Hosts whose Responses API requests are rewritten, each host or host:port.",
     ),
-    Knob(
+    Option(
         "forward_client_key", "codex_forward_client_key", "CODEX_FORWARD_CLIENT_KEY", "forwardClientKey",
-        bool, _flag, "Send the key that the client sent instead of the endpoint's own.",
+        bool, _bool, "Send the key that the client sent instead of the endpoint's own.",
     ),
-    Knob(
+    Option(
         "originator", "codex_originator", "CODEX_ORIGINATOR", "originator", str | None, _originator,
         "Value of the originator header.",
     ),
-    Knob(
+    Option(
         "instructions_file", "codex_instructions_file", "CODEX_INSTRUCTIONS_FILE", "instructionsFile",
         str | None, _instructions_file, "A text file to use as the instructions of every model.",
     ),
-    Knob(
+    Option(
         "catalog_url", "codex_catalog_url", "CODEX_CATALOG_URL", "catalogURL", str | None, _catalog_url,
         "Root of the raw files of openai/codex, for a mirror.",
     ),
-    Knob(
-        "allow_remote", "codex_allow_remote", "CODEX_ALLOW_REMOTE", "allowRemote", bool, _flag,
+    Option(
+        "allow_remote", "codex_allow_remote", "CODEX_ALLOW_REMOTE", "allowRemote", bool, _bool,
         "Serve clients on other machines too: with your key.",
     ),
-    Knob(
-        "log_requests", "codex_log_requests", "ENABLE_PLUGIN_REQUEST_LOGGING", "logRequests", bool, _flag,
+    Option(
+        "log_requests", "codex_log_requests", "ENABLE_PLUGIN_REQUEST_LOGGING", "logRequests", bool, _bool,
         "Write each request, before and after, to files for inspection.",
     ),
-    Knob(
+    Option(
         "connect_timeout", "codex_connect_timeout", "CODEX_CONNECT_TIMEOUT", "connectTimeout",
-        int, _number(1, 3600, "seconds"), "Seconds that connecting to the endpoint may take.",
+        int, _int_between(1, 3600, "seconds"), "Seconds that connecting to the endpoint may take.",
     ),
-    Knob(
+    Option(
         "idle_timeout", "codex_idle_timeout", "CODEX_IDLE_TIMEOUT", "idleTimeout",
-        int, _number(1, 86_400, "seconds"),
+        int, _int_between(1, 86_400, "seconds"),
         "Seconds that the endpoint may send nothing, before an answer or within it.",
     ),
-    Knob(
-        "keep_mb", "codex_keep_mb", "CODEX_KEEP_MB", "keepMB", int, _number(0, 100_000, "megabytes"),
+    Option(
+        "keep_mb", "codex_keep_mb", "CODEX_KEEP_MB", "keepMB", int, _int_between(0, 100_000, "megabytes"),
         "Megabytes of requests and answers that mitmweb and the console keep; the oldest go first.",
     ),
-    Knob(
+    Option(
         "drain_timeout", "codex_drain_timeout", "CODEX_DRAIN_TIMEOUT", "drainTimeout",
-        int, _number(0, 3600, "seconds"), "Seconds that calls under way may take when the proxy is stopped.",
+        int, _int_between(0, 3600, "seconds"), "Seconds that calls under way may take when the proxy is stopped.",
     ),
-    Knob(
-        "debug", "codex_debug", "DEBUG_CODEX_PLUGIN", "debug", bool, _flag,
+    Option(
+        "debug", "codex_debug", "DEBUG_CODEX_PLUGIN", "debug", bool, _bool,
         "Say more in the log.",
     ),
 )  # fmt: skip

@@ -17,8 +17,8 @@ from typing import Any, Literal, NamedTuple
 
 from codex_transform.jsonio import parse_request
 from codex_transform.text import format_duration, format_tokens
-from codex_transform.usage.fingerprint import Fingerprint, item_kind, items_of, take
-from codex_transform.usage.record import Tokens, Verdict
+from codex_transform.usage.fingerprint import Fingerprint, fingerprint, item_kind, items_of
+from codex_transform.usage.record import CacheVerdict, Tokens
 
 SMALLEST = 1024
 STEP = 128
@@ -65,7 +65,7 @@ class _Change(NamedTuple):
     differs: Callable[[Fingerprint, Fingerprint], bool]
 
 
-class Conversations:
+class PromptCacheTracker:
     """Remembers the last request of each conversation and judges the next. For one thread.
 
     The conversations used last are kept, up to `size` of them.
@@ -77,14 +77,14 @@ class Conversations:
         self._held = 0
         self._conversations: OrderedDict[int, list[_Request]] = OrderedDict()
 
-    def judge(
+    def explain(
         self,
         conversation: str | None,
         at: float,
         sent: Mapping[str, Any],
         original: bytes | None,
         tokens: Tokens | None,
-    ) -> Verdict | None:
+    ) -> CacheVerdict | None:
         """Whether the cache could serve a request that was answered, and remembers it for the next.
 
         `at` is when it came, `sent` the body that was sent, `original` the client's, an object in JSON, `tokens` what
@@ -92,7 +92,7 @@ class Conversations:
         """
         if conversation is None or tokens is None:
             return None
-        now = _Request(at, take(sent), take(parse_request(original)) if original else None, tokens.input)
+        now = _Request(at, fingerprint(sent), fingerprint(parse_request(original)) if original else None, tokens.input)
         threads = self._conversations.setdefault(hash(conversation), [])
         self._conversations.move_to_end(hash(conversation))
         before = _closest(threads, now.sent)
@@ -101,8 +101,10 @@ class Conversations:
         else:
             change = _change(before, now, sent, tokens)
             verdict = _judge(before, now, change, tokens)
-            # It may still be gone on from if there is less now (a sub-agent's) or another model or agent was turned to.
-            if change is None or (before.sent.head == now.sent.head and len(before.sent.items) <= len(now.sent.items)):
+            # One that holds less (a sub-agent's), or goes to another model or agent, is a side thread: the conversation
+            # may continue from the earlier request.
+            longer = len(before.sent.items) <= len(now.sent.items)
+            if change is None or (before.sent.prefix_key == now.sent.prefix_key and longer):
                 threads.remove(before)
                 self._held -= before.parts
         threads.append(now)
@@ -125,7 +127,7 @@ def _closest(threads: list[_Request], now: Fingerprint) -> _Request | None:
 
     def likeness(request: _Request) -> tuple[int, int]:
         before = request.sent
-        same = before.same_items(now) if before.head == now.head else 0
+        same = before.same_items(now) if before.prefix_key == now.prefix_key else 0
         common = sum(item in held for item in before.items)
         return same, common if 2 * common > len(before.items) else 0
 
@@ -133,13 +135,13 @@ def _closest(threads: list[_Request], now: Fingerprint) -> _Request | None:
     return best if best and any(likeness(best)) else None
 
 
-def _first(tokens: Tokens, whose: str) -> Verdict:
-    return Verdict(
+def _first(tokens: Tokens, whose: str) -> CacheVerdict:
+    return CacheVerdict(
         cause="first", says=f"first request of {whose}this conversation: {format_tokens(tokens.cached)} cached"
     )
 
 
-def _judge(before: _Request, now: _Request, change: _Change | None, tokens: Tokens) -> Verdict:
+def _judge(before: _Request, now: _Request, change: _Change | None, tokens: Tokens) -> CacheVerdict:
     expected = _expected(before, now, change, tokens)
     # Had it only been appended to.
     possible = _cacheable(before.input, tokens) if change else expected
@@ -148,18 +150,18 @@ def _judge(before: _Request, now: _Request, change: _Change | None, tokens: Toke
     if expected > 2 * tokens.cached and 2 * unexplained > missed:
         gap = now.at - before.at
         if gap > KEPT_FOR:
-            return Verdict(
+            return CacheVerdict(
                 cause="idle", says=f"idle for {format_duration(gap)}{_cost(missed)}", expected=expected, missed=missed
             )
         cached = f"{format_tokens(tokens.cached)} of ~{format_tokens(expected)}"
         says = f"the endpoint had cached {cached}, and nothing explains why"
-        return Verdict(cause="endpoint", says=says, expected=expected, missed=missed)
+        return CacheVerdict(cause="endpoint", says=says, expected=expected, missed=missed)
     if change is None:
         says = f"append: ~{format_tokens(expected)} expected, {format_tokens(tokens.cached)} cached"
-        return Verdict(cause="append", says=says, expected=expected, missed=missed)
+        return CacheVerdict(cause="append", says=says, expected=expected, missed=missed)
     by = _who(before.original, now.original, change)
     says = change.what + (f" by the {by}" if by else "") + _cost(missed)
-    return Verdict(cause=change.cause, says=says, expected=expected, missed=missed, by=by)
+    return CacheVerdict(cause=change.cause, says=says, expected=expected, missed=missed, by=by)
 
 
 def _change(before: _Request, now: _Request, body: Mapping[str, Any], tokens: Tokens) -> _Change | None:

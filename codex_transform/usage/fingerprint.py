@@ -33,7 +33,7 @@ class Fingerprint(NamedTuple):
         return sum(self.sizes)
 
     @property
-    def head(self) -> tuple[object, ...]:
+    def prefix_key(self) -> tuple[object, ...]:
         """What stands before the items, and the model that it is for: these have a cache in common."""
         return self.model, self.instructions, self.tools
 
@@ -46,7 +46,7 @@ class Fingerprint(NamedTuple):
         return _same(self.tools, other.tools)
 
 
-def take(request: Mapping[str, Any]) -> Fingerprint:
+def fingerprint(request: Mapping[str, Any]) -> Fingerprint:
     """Return the fingerprint of a Responses API request, the client's or the one that is sent. Raises nothing."""
     reasoning, tools = request.get("reasoning"), _list(request.get("tools"))
     instructions, written = _json(request.get("instructions")), [_json(tool) for tool in tools]

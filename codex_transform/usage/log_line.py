@@ -5,7 +5,7 @@ column or terminal cuts off the least of them. What a client or an endpoint wrot
 text.
 """
 
-from codex_transform.response.upstream_error import Report
+from codex_transform.response.upstream_error import UpstreamError
 from codex_transform.text import format_latency, format_percent, format_tokens, one_line
 from codex_transform.usage.record import Record
 
@@ -32,22 +32,22 @@ _CAUSES = {
 }
 
 # So many tokens, or a tenth of what could have been cached, are worth a word.
-_MANY = 1024
+_MIN_MISS = 1024
 
 
-def marker(record: Record) -> str:
+def flow_marker(record: Record) -> str:
     """Return the marker that sets a flow apart; "" for a call that simply went well."""
     if record.outcome == "left":
         return LEFT
     if record.outcome in ("failed", "error", "cut"):
-        limited = record.status == 429 or Report("", code=record.code).status == 429
+        limited = record.status == 429 or UpstreamError("", code=record.code).status == 429
         return LIMITED if limited else FAILED
     if record.outcome == "incomplete":
         return INCOMPLETE
     return REPAIRED if _repairs(record) else ""
 
 
-def comment(record: Record) -> str:
+def flow_comment(record: Record) -> str:
     """`gpt-5.1-codex high · 12.3k in (91% cached) · 480 out · 0.8 s → 6.1 s`, then what was out of the ordinary.
 
     The marker's glyph stands first: sorted by their comments, flows are sorted by their markers.
@@ -56,10 +56,10 @@ def comment(record: Record) -> str:
     if record.cache and _missed(record):
         parts.append(f"cache: {one_line(record.cache.says)}")
     said = " · ".join(part for part in parts if part)
-    return f"{MARKERS[mark]} {said}" if (mark := marker(record)) else said
+    return f"{MARKERS[mark]} {said}" if (mark := flow_marker(record)) else said
 
 
-def line(record: Record) -> str:
+def log_line(record: Record) -> str:
     """Return the same for the log, where a missed cache gets a word instead of a sentence."""
     asked, model = record.asked or "", _model(record)
     if record.model and not asked.rpartition("/")[2].lower().startswith(record.model.lower()):
@@ -99,7 +99,7 @@ def _missed(record: Record) -> str:
     cache = record.cache
     if cache is None or cache.cause in ("first", "append"):
         return ""
-    return cache.cause if cache.missed >= _MANY or 10 * cache.missed > (cache.expected or 0) > 0 else ""
+    return cache.cause if cache.missed >= _MIN_MISS or 10 * cache.missed > (cache.expected or 0) > 0 else ""
 
 
 def _times(record: Record) -> str:
@@ -111,6 +111,6 @@ def _repairs(record: Record) -> list[str]:
 
 
 def _repaired(record: Record) -> str:
-    """Of an answer that is one: what was mended in an error only made it readable."""
+    """Of an answer that is one: what was repaired in an error only made it readable."""
     names = _repairs(record) if record.outcome in ("completed", "incomplete") else []
     return f"repaired: {one_line(', '.join(names))}" if names else ""

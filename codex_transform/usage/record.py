@@ -13,11 +13,11 @@ Outcome = Literal["completed", "incomplete", "failed", "error", "cut", "left"]
 broke off, `left` when the client did."""
 
 
-class _Plain(BaseModel):
+class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class Tokens(_Plain):
+class Tokens(_Frozen):
     """The token counts of an answer. `cached` are part of `input`, `reasoning` of `output`."""
 
     input: int = 0
@@ -31,7 +31,7 @@ class Tokens(_Plain):
         return self.cached / self.input if self.input else 0.0
 
 
-class Source(_Plain):
+class InstructionsSource(_Frozen):
     """Which instructions were sent: `ref` is `main`, a release tag, `bundled` or `file`; `chars` is their length."""
 
     ref: str
@@ -39,7 +39,7 @@ class Source(_Plain):
     chars: int
 
 
-class Verdict(_Plain):
+class CacheVerdict(_Frozen):
     """Whether the endpoint's prompt cache could serve a request, and why not.
 
     `cause` is one of `first`, `append`, `idle`, `model`, `effort`, `instructions`, `tools`, `item`, `endpoint`.
@@ -55,7 +55,7 @@ class Verdict(_Plain):
     by: Literal["client", "addon"] | None = None
 
 
-class Record(_Plain):
+class Record(_Frozen):
     """One finished call.
 
     `id` is what request logs call it, `at` the time it came (unix seconds); `asked` and `model` are the model that the
@@ -75,7 +75,7 @@ class Record(_Plain):
     items: int = 0
     tools: int = 0
     bytes: int = 0
-    instructions: Source | None = None
+    instructions: InstructionsSource | None = None
     status: int = 200
     outcome: Outcome = "completed"
     error: str | None = None
@@ -85,4 +85,4 @@ class Record(_Plain):
     tokens: Tokens | None = None
     first_token: float | None = None
     total: float | None = None
-    cache: Verdict | None = None
+    cache: CacheVerdict | None = None

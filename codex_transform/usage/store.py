@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from codex_transform.fsutil import patiently
+from codex_transform.fsutil import retry_while_held
 from codex_transform.usage.record import Record, Tokens
 from codex_transform.usage.tokens import percentile
 
@@ -24,8 +24,8 @@ logger = logging.getLogger(__name__)
 T = TypeVar("T")
 
 
-KEPT_DAYS = 400
-KEPT_CALLS = 200_000
+RETENTION_DAYS = 400
+RETENTION_CALLS = 200_000
 """How many calls are kept at the most: some 25 MB, which are summed in less than a second."""
 
 _VERSION = 1
@@ -43,7 +43,7 @@ _FAILURES = ("failed", "error", "cut")
 # What SQLite says of a file that is none of its own, is broken, or has other tables.
 _DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR)
 _LONGEST = 200  # characters of a client's word
-_TIDY_EVERY = 1000  # calls
+_PRUNE_EVERY = 1000  # calls
 
 
 class Usage(NamedTuple):
@@ -94,9 +94,9 @@ class UsageStore:
 
         def insert(db: sqlite3.Connection) -> None:
             db.executemany(_INSERT, rows)
-            self._tidy(db, len(rows))
+            self._prune(db, len(rows))
 
-        self._do(insert)
+        self._transaction(insert)
 
     def by_model(self, since: float | None = None) -> list[Usage]:
         """Return the calls of each model since a time in unix seconds, the model that read most first."""
@@ -147,30 +147,30 @@ class UsageStore:
         ]
 
     def _read(self, query: str, since: float | None) -> list[tuple[Any, ...]]:
-        with contextlib.suppress(OSError):  # `_do` says what is wrong
+        with contextlib.suppress(OSError):  # `_transaction` says what is wrong
             if not self.path.exists():
                 return []
-        return self._do(lambda db: db.execute(query, (since or 0.0,)).fetchall()) or []
+        return self._transaction(lambda db: db.execute(query, (since or 0.0,)).fetchall()) or []
 
-    def _do(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
+    def _transaction(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
         """Return what `work` gives, done in one transaction; None, and a warning, if that is not possible."""
         for attempt in (1, 2):
             try:
                 with self._opened() as db:
                     return work(db)
             except _NewerError:
-                self._say("is of a newer version", "update this program")
+                self._warn_once("is of a newer version", "update this program")
             except sqlite3.DatabaseError as error:
                 code = getattr(error, "sqlite_errorcode", 0) & 0xFF
                 if code in _DAMAGED:
-                    if self._set_aside(error) and attempt == 1:
+                    if self._quarantine(error) and attempt == 1:
                         continue
                 elif code == sqlite3.SQLITE_BUSY:
-                    self._say("is locked by another program", "end that")
+                    self._warn_once("is locked by another program", "end that")
                 else:
-                    self._say(f"cannot be used ({error})", "make file and folder writable")
+                    self._warn_once(f"cannot be used ({error})", "make file and folder writable")
             except OSError as error:
-                self._say(f"cannot be used ({error.strerror or error})", "make file and folder writable")
+                self._warn_once(f"cannot be used ({error.strerror or error})", "make file and folder writable")
             break
         return None
 
@@ -204,34 +204,34 @@ class UsageStore:
             db.execute(f"PRAGMA user_version = {_VERSION}")
         db.execute("COMMIT")
 
-    def _tidy(self, db: sqlite3.Connection, added: int) -> None:
+    def _prune(self, db: sqlite3.Connection, added: int) -> None:
         """Delete what is too old or too much, now and then."""
         if self._until_tidy <= 0:
-            db.execute("DELETE FROM calls WHERE at < ?", (self._now() - KEPT_DAYS * 86400,))
-            db.execute("DELETE FROM calls WHERE rowid <= (SELECT max(rowid) FROM calls) - ?", (KEPT_CALLS,))
-            self._until_tidy = _TIDY_EVERY
+            db.execute("DELETE FROM calls WHERE at < ?", (self._now() - RETENTION_DAYS * 86400,))
+            db.execute("DELETE FROM calls WHERE rowid <= (SELECT max(rowid) FROM calls) - ?", (RETENTION_CALLS,))
+            self._until_tidy = _PRUNE_EVERY
         self._until_tidy -= added
 
-    def _set_aside(self, error: Exception) -> bool:
+    def _quarantine(self, error: Exception) -> bool:
         """Put the damaged file out of the way; False, and a warning, if that is not possible."""
         aside = self.path.with_name(f"{self.path.name}.damaged")
         try:
-            patiently(lambda: self.path.replace(aside))
+            retry_while_held(lambda: self.path.replace(aside))
             for suffix in ("-wal", "-shm"):
                 beside = self.path.with_name(self.path.name + suffix)
-                patiently(partial(beside.unlink, missing_ok=True))
+                retry_while_held(partial(beside.unlink, missing_ok=True))
         except OSError as problem:
-            self._say(f"is damaged ({error}) and cannot be set aside ({problem.strerror})", "delete it")
+            self._warn_once(f"is damaged ({error}) and cannot be set aside ({problem.strerror})", "delete it")
             return False
         self._warn(
             f"The usage file {self.path} was damaged ({error}): it is {aside.name} now, and counting begins anew."
         )
         return True
 
-    def _say(self, what: str, mend: str) -> None:
+    def _warn_once(self, what: str, fix: str) -> None:
         if what not in self._said:
             self._said.add(what)
-            self._warn(f"The usage file {self.path} {what}, so calls are not counted: {mend}.")
+            self._warn(f"The usage file {self.path} {what}, so calls are not counted: {fix}.")
 
 
 class _NewerError(Exception):
@@ -242,8 +242,8 @@ def _row(record: Record) -> tuple[Any, ...]:
     tokens, cache = record.tokens or Tokens(), record.cache
     return (
         record.at,
-        _word(record.model or record.asked or "refused"),
-        None if record.conversation is None else _word(record.conversation),
+        _clean(record.model or record.asked or "refused"),
+        None if record.conversation is None else _clean(record.conversation),
         record.outcome in _FAILURES,
         tokens.input,
         tokens.cached,
@@ -256,6 +256,6 @@ def _row(record: Record) -> tuple[Any, ...]:
     )
 
 
-def _word(text: str) -> str:
+def _clean(text: str) -> str:
     """Return a client's word as SQLite takes it: of bounded length, without halves of surrogate pairs."""
     return text[:_LONGEST].encode("utf-8", "replace").decode()

@@ -9,10 +9,10 @@ from collections.abc import Collection, Mapping
 from codex_transform.usage.record import Tokens
 
 # No request has more tokens; a larger number is a slip of the endpoint's and would fit in no database.
-_MOST = 10**12
+_MAX_TOKENS = 10**12
 
 
-def tokens(usage: object) -> Tokens | None:
+def parse_usage(usage: object) -> Tokens | None:
     """Return the counts of a `usage` object (API reference, "The Response object"); None if it has none.
 
     `usage` may be anything. What is part of a count is never more than the whole.
@@ -45,4 +45,4 @@ def percentile(values: Collection[float], percent: int) -> float | None:
 
 def _count(holder: object, name: str) -> int | None:
     value = holder.get(name) if isinstance(holder, Mapping) else None
-    return value if type(value) is int and 0 <= value <= _MOST else None
+    return value if type(value) is int and 0 <= value <= _MAX_TOKENS else None

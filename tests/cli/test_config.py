@@ -55,7 +55,7 @@ def test_an_empty_home_gets_a_file_with_all_models(person: Person) -> None:
     file = opencode_json(person)
     done = person.run("config", "--yes")
     assert done.returncode == 0, done.stderr
-    assert models(file) == provider_models.entries(provider_models.choose())
+    assert models(file) == provider_models.entries(provider_models.select_models())
     assert f"Wrote {file}." in done.stdout
     assert "Try: codex-transform run opencode run -m openai/" in done.stdout
     assert "\x1b" not in done.stdout
@@ -213,7 +213,7 @@ def test_uninstall_leaves_what_was_changed_since_and_says_so(person: Person) -> 
     file = opencode_json(person, "{}")
     assert person.run("config", "--yes").returncode == 0
     path = (*provider_models.MODELS, "gpt-5.2", "options", "reasoningEffort")
-    file.write_text(Document(file.read_text()).put(path, "low"))
+    file.write_text(Document(file.read_text()).set(path, "low"))
     done = person.run("config", "--yes", "--uninstall")
     assert "  provider.openai.models.gpt-5.2\n" in done.stdout
     assert models(file) == {"gpt-5.2": {"options": {"reasoningEffort": "low"}}}

@@ -95,7 +95,7 @@ def test_it_needs_an_endpoint(person: Person) -> None:
 def test_it_does_not_ask_for_what_would_not_count(person: Person) -> None:
     with person.at_terminal("start", "--port", "0", CODEX_BASE_URL="ftp://h") as child:
         child.expect("CODEX_BASE_URL: the scheme is 'ftp'")
-        child.expect("Mend that first")
+        child.expect("Fix that first")
         child.expect(pexpect.EOF)
         child.close()
     assert child.exitstatus == 1
@@ -107,7 +107,7 @@ def test_it_does_not_ask_for_what_it_could_not_keep(person: Person) -> None:
     person.config.write_text('{"codexMode": tru}')
     with person.at_terminal("start", "--port", "0") as child:
         child.expect("is damaged, line 1")
-        child.expect("Mend that first")
+        child.expect("Fix that first")
         child.expect(pexpect.EOF)
     assert person.config.read_text() == '{"codexMode": tru}'
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from support.commands import Person
 
-from codex_transform.cli.start import how_to_use, set_options
+from codex_transform.cli.start import set_options, usage_text
 
 
 @pytest.mark.parametrize("option", ["-p", "--listen-port"])
@@ -22,4 +22,4 @@ def test_options_are_set_in_both_spellings() -> None:
 
 
 def test_what_it_says_fits_a_terminal() -> None:
-    assert max(map(len, how_to_use(8080, Path("/ca")).splitlines())) <= 80
+    assert max(map(len, usage_text(8080, Path("/ca")).splitlines())) <= 80

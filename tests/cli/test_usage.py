@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from support.commands import Person
 
-from codex_transform.usage.record import Record, Tokens, Verdict
+from codex_transform.usage.record import CacheVerdict, Record, Tokens
 from codex_transform.usage.store import UsageStore
 
 
@@ -30,7 +30,7 @@ def call(model: str, read: int, cached: int, *, days_ago: float = 0, missed: int
         tokens=Tokens(input=read, cached=cached, output=read // 10),
         first_token=0.8,
         outcome="failed" if failed else "completed",
-        cache=Verdict(cause="tools", says="The tools changed.", missed=missed) if missed else None,
+        cache=CacheVerdict(cause="tools", says="The tools changed.", missed=missed) if missed else None,
     )
 
 

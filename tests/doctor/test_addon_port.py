@@ -9,7 +9,7 @@ from support.raw_host import raw_host
 from support.running import Proxy, mitmdump
 
 from codex_transform import sandbox as sandboxes
-from codex_transform.doctor.addon_port import is_ours, who_listens
+from codex_transform.doctor.addon_port import identify_listener, is_ours
 from codex_transform.sandbox import Sandbox
 
 
@@ -26,30 +26,30 @@ def proxy(tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox) -> Iterato
 
 
 def test_our_proxy(proxy: Proxy, sandbox: Sandbox) -> None:
-    assert who_listens("127.0.0.1", proxy.port) == "addon"
+    assert identify_listener("127.0.0.1", proxy.port) == "addon"
     assert not sandbox.requests
     assert "server connect" not in proxy.log
 
 
 def test_our_proxy_in_reverse_mode(tmp_path: Path, sandbox: Sandbox) -> None:
     with mitmdump(tmp_path / "home", sandbox, "--mode", f"reverse:{sandbox.url}") as running:
-        assert who_listens("127.0.0.1", running.port, reverse=True) == "addon"
+        assert identify_listener("127.0.0.1", running.port, reverse=True) == "addon"
 
 
 def test_a_web_server() -> None:
     with raw_host() as host:
-        assert who_listens("127.0.0.1", host.port) == "other"
+        assert identify_listener("127.0.0.1", host.port) == "other"
 
 
 def test_something_that_says_nothing() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        assert who_listens("127.0.0.1", server.getsockname()[1]) == "other"
+        assert identify_listener("127.0.0.1", server.getsockname()[1]) == "other"
 
 
 def test_nobody() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        assert who_listens("127.0.0.1", taken.getsockname()[1]) == "nobody"
+        assert identify_listener("127.0.0.1", taken.getsockname()[1]) == "nobody"
 
 
 @pytest.mark.parametrize("body", ["", "null", "[]", '{"error": 1}', '{"error": {"message": null}}', "<html>"])

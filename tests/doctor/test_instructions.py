@@ -9,21 +9,21 @@ import pytest
 from support.raw_host import NEW_PATH, Answer, RawHost, catalogue, raw_host
 
 from codex_transform.doctor import instructions
-from codex_transform.doctor.result import Finding, Patient
-from codex_transform.instructions.store import Instructions
+from codex_transform.doctor.result import DoctorContext, Result
+from codex_transform.instructions.store import InstructionStore
 from codex_transform.opencode.config import OpenCodeConfig
 from codex_transform.settings import loader
 
 
-def patient(home: Path, root: str) -> Patient:
+def context(home: Path, root: str) -> DoctorContext:
     client = OpenCodeConfig()
     loaded = loader.load({}, {"CODEX_CATALOG_URL": root}, home / "none.json", client)
-    return Patient({"PATH": os.defpath}, home, home, loaded, client, ())
+    return DoctorContext({"PATH": os.defpath}, home, home, loaded, client, ())
 
 
-def one(findings: Iterable[Finding]) -> Finding:
-    (found,) = findings
-    assert isinstance(found, Finding)
+def one(results: Iterable[Result]) -> Result:
+    (found,) = results
+    assert isinstance(found, Result)
     return found
 
 
@@ -35,37 +35,37 @@ def host() -> Iterator[RawHost]:
 
 
 def test_kept_a_moment_ago(tmp_path: Path, host: RawHost) -> None:
-    Instructions(tmp_path / ".opencode" / "cache", host.root).refresh()
-    found = one(instructions.cache(patient(tmp_path, host.root)))
-    assert (found.mark, found.says) == ("ok", "2 models, checked a moment ago")
+    InstructionStore(tmp_path / ".opencode" / "cache", host.root).refresh()
+    found = one(instructions.cache(context(tmp_path, host.root)))
+    assert (found.mark, found.message) == ("ok", "2 models, checked a moment ago")
 
 
 def test_kept_long_ago(tmp_path: Path, host: RawHost) -> None:
-    store = Instructions(tmp_path / ".opencode" / "cache", host.root, now=lambda: time.time() - 30 * 86_400)
+    store = InstructionStore(tmp_path / ".opencode" / "cache", host.root, now=lambda: time.time() - 30 * 86_400)
     store.refresh()
-    found = one(instructions.cache(patient(tmp_path, host.root)))
-    assert (found.mark, found.says) == ("warning", "2 models, checked 30 days ago")
-    assert "codex_catalog_url" in found.mend
+    found = one(instructions.cache(context(tmp_path, host.root)))
+    assert (found.mark, found.message) == ("warning", "2 models, checked 30 days ago")
+    assert "codex_catalog_url" in found.fix
 
 
 def test_kept_damaged(tmp_path: Path, host: RawHost) -> None:
     folder = tmp_path / ".opencode" / "cache"
-    Instructions(folder, host.root).refresh()
+    InstructionStore(folder, host.root).refresh()
     (file,) = folder.glob("codex-transform-main-*.json")
     file.write_text("{")
-    found = one(instructions.cache(patient(tmp_path, host.root)))
+    found = one(instructions.cache(context(tmp_path, host.root)))
     assert found.mark == "warning"
-    assert "damaged" in found.says
+    assert "damaged" in found.message
 
 
 def test_the_host_answers(tmp_path: Path, host: RawHost) -> None:
-    found = one(instructions.host(patient(tmp_path, host.root)))
-    assert (found.mark, found.says) == ("ok", f"{host.root} answers")
+    found = one(instructions.host(context(tmp_path, host.root)))
+    assert (found.mark, found.message) == ("ok", f"{host.root} answers")
 
 
 def test_the_host_does_not_answer(tmp_path: Path, host: RawHost) -> None:
     host.answers.clear()
-    found = one(instructions.host(patient(tmp_path, host.root)))
+    found = one(instructions.host(context(tmp_path, host.root)))
     assert found.mark == "warning"
-    assert "HTTP 404" in found.says
-    assert "a mirror" in found.mend
+    assert "HTTP 404" in found.message
+    assert "a mirror" in found.fix

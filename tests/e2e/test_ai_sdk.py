@@ -18,7 +18,7 @@ import pytest
 from support.needed import lacking
 from support.running import Proxy, mitmdump
 
-from codex_transform.sandbox import TABLE, Sandbox
+from codex_transform.sandbox import FAULTS, Sandbox
 
 # The gate runs these besides: each starts whole programs.
 pytestmark = pytest.mark.gate
@@ -33,7 +33,7 @@ HELLO, WRITE = "say hello", "write hello world to test.txt"
 
 # Misbehaviours that never end, or take long with their own number.
 LEFT_OUT = frozenset({"hang", "hang-before-head", "half-head-hang", "flood", "slow", "byte-by-byte"})
-NAMES = [name for name in TABLE if name not in LEFT_OUT]
+NAMES = [name for name in FAULTS if name not in LEFT_OUT]
 
 # What this parser is picky about: none of it may show.
 PICKY = [

@@ -14,7 +14,7 @@ import pytest
 from support.running import Proxy
 from support.sdk import client
 
-from codex_transform.sandbox import TABLE, Sandbox
+from codex_transform.sandbox import FAULTS, Sandbox
 
 HELLO: dict[str, Any] = {
     "model": "gpt-5-codex",
@@ -59,7 +59,7 @@ FAILS: dict[str, Fails] = {
     "cut-mid-event": CUT,
     "reset": CUT,
     "bad-chunk": CUT,
-    **{name: CUT for name in TABLE if name.endswith("-truncated")},
+    **{name: CUT for name in FAULTS if name.endswith("-truncated")},
     "cut-before-head": CUT_AT_ONCE,
     "reset-before-head": CUT_AT_ONCE,
     "half-head": CUT_AT_ONCE,
@@ -114,7 +114,7 @@ TOOLS: dict[str, tuple[str, dict[str, Any], str, str]] = {
 # Misbehaviours that take long with their own number.
 SMALLER = {"slow": "slow@1", "flood": "flood@1"}
 
-ENDING = [name for name in TABLE if name not in NEVER_ENDS]
+ENDING = [name for name in FAULTS if name not in NEVER_ENDS]
 WHOLE = [name for name in ENDING if name not in {*FAILS, *INCOMPLETE}]
 
 
@@ -168,7 +168,7 @@ def same(response: Any, good: Answer) -> None:
 
 
 def test_the_table_of_expectations_is_current() -> None:
-    assert {*FAILS, *INCOMPLETE, *NEVER_ENDS} <= set(TABLE)
+    assert {*FAILS, *INCOMPLETE, *NEVER_ENDS} <= set(FAULTS)
 
 
 def test_a_good_answer(good: Answer) -> None:
@@ -342,5 +342,5 @@ def test_a_client_that_will_not_wait(sdk: openai.OpenAI, shared_sandbox: Sandbox
     # Which exception it is depends on the SDK's generation, and on whether the head had come.
     with pytest.raises(Exception, match=r"(?i)timed out"):
         ask()
-    assert len(answer.events) == (TABLE[name].at if streaming and name == "hang" else 0)
+    assert len(answer.events) == (FAULTS[name].at if streaming and name == "hang" else 0)
     assert shared_sandbox.wait(lambda requests: [entry["cancelled"] for entry in requests] == [True])

@@ -64,7 +64,7 @@ def test_a_flow_has_it_all(saved: Path) -> None:
     assert record.first_token is not None
     assert record.total is not None
     assert 0 < record.first_token <= record.total < 60
-    assert first.comment == log_line.comment(record)
+    assert first.comment == log_line.flow_comment(record)
     assert "% cached)" in second.comment
     assert Record.model_validate(whole.metadata["codex"]).streaming is False
     assert failed.marked == log_line.FAILED

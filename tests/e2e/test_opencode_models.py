@@ -27,7 +27,7 @@ def test_opencode_lists_every_model(form: str, version: str, opencode: Make) -> 
     client.configured(form)
     done = client.run("models", "openai")
     assert done.returncode == 0, done.stderr
-    wanted = provider_models.entries(provider_models.choose(), legacy=form == "--legacy")
+    wanted = provider_models.entries(provider_models.select_models(), legacy=form == "--legacy")
     assert {f"openai/{name}" for name in wanted} <= set(done.stdout.split())
 
 

@@ -5,7 +5,7 @@ import pytest
 from codex_transform.errors import ApiError
 from codex_transform.inspect.advice import advice
 from codex_transform.response import http_error, upstream_error
-from codex_transform.response.network_error import silent, unreachable
+from codex_transform.response.network_error import idle_timeout_reason, unreachable
 
 URL = "https://codex.example/backend-api/codex/responses"
 PAGE = b"<html><title>Sign in</title></html>"
@@ -17,23 +17,23 @@ HTML = {"content-type": "text/html"}
     [
         unreachable(URL, "[Errno 111] Connection refused"),
         unreachable(URL, "Name or service not known"),
-        unreachable(URL, silent("codex.example", 300)),
-        http_error.from_endpoint(403, HTML, PAGE, endpoint=URL),
-        http_error.from_endpoint(502, HTML, PAGE, endpoint=URL),
-        http_error.from_endpoint(302, {"location": "https://elsewhere.example/"}, b"", endpoint=URL),
+        unreachable(URL, idle_timeout_reason("codex.example", 300)),
+        http_error.error_for_client(403, HTML, PAGE, endpoint=URL),
+        http_error.error_for_client(502, HTML, PAGE, endpoint=URL),
+        http_error.error_for_client(302, {"location": "https://elsewhere.example/"}, b"", endpoint=URL),
     ],
     ids=lambda error: error.message[:40],
 )
 def test_an_address_that_may_be_wrong_is_tried_by_doctor(error: ApiError) -> None:
-    said = advice(error.status, None, upstream_error.read(error.payload()))
+    said = advice(error.status, None, upstream_error.read_error(error.payload()))
     assert said.startswith("Run codex-transform doctor")
 
 
 def test_a_refused_key_is_set_with_login() -> None:
-    error = http_error.from_endpoint(401, {}, b'{"error": {"message": "Incorrect API key"}}', endpoint=URL)
-    assert "codex-transform login" in advice(401, None, upstream_error.read(error.payload()))
+    error = http_error.error_for_client(401, {}, b'{"error": {"message": "Incorrect API key"}}', endpoint=URL)
+    assert "codex-transform login" in advice(401, None, upstream_error.read_error(error.payload()))
 
 
 def test_words_of_the_endpoint_about_redirects_are_no_redirect() -> None:
-    said = advice(400, None, upstream_error.Report("Unknown parameter: follow_redirects"))
+    said = advice(400, None, upstream_error.UpstreamError("Unknown parameter: follow_redirects"))
     assert said.startswith("The Request tab")

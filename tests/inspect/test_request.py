@@ -17,7 +17,7 @@ from codex_transform.jsonio import dumps, parse_request
 from codex_transform.opencode.config import ModelOptions
 from codex_transform.request import Context, transform
 from codex_transform.text import display_width
-from codex_transform.usage.record import Record, Source
+from codex_transform.usage.record import InstructionsSource, Record
 
 BODY: dict[str, Any] = {
     "model": "gpt-5-codex-high",
@@ -37,7 +37,7 @@ BODY: dict[str, Any] = {
         {"type": "function_call_output", "call_id": "c0", "output": "left over"},
     ],
 }
-SOURCE = Source(ref="main", sha256="ab" * 32, chars=17)
+SOURCE = InstructionsSource(ref="main", sha256="ab" * 32, chars=17)
 RECORD = Record(id="abcd1234", at=0, asked="gpt-5-codex-high", model="gpt-5.1-codex", instructions=SOURCE)
 
 

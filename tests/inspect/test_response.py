@@ -12,9 +12,9 @@ from response.streams import answer, block, call, dumps, message, numbered, reas
 
 from codex_transform.errors import ApiError
 from codex_transform.inspect.response import render
-from codex_transform.response.response_to_events import unfold_bytes
-from codex_transform.response.upstream_error import Report
-from codex_transform.usage.record import Record, Tokens, Verdict
+from codex_transform.response.response_to_events import response_to_stream
+from codex_transform.response.upstream_error import UpstreamError
+from codex_transform.usage.record import CacheVerdict, Record, Tokens
 
 RECORD = Record(
     id="abcd1234",
@@ -28,7 +28,7 @@ RECORD = Record(
     tokens=Tokens(input=12_345, cached=11_264, output=480, reasoning=320),
     first_token=0.8,
     total=6.1,
-    cache=Verdict(cause="append", says="pure append: about 11,264 tokens expected, 11,264 reported"),
+    cache=CacheVerdict(cause="append", says="pure append: about 11,264 tokens expected, 11,264 reported"),
 )
 PATCH = "*** Begin Patch\n*** Add File: a.txt\n+one\n+two\n*** End Patch"
 
@@ -45,7 +45,7 @@ def test_the_numbers_come_first() -> None:
         "Tokens        12,345 in (11,264 cached, 91%) · 480 out (320 reasoning)",
         "Time          0.80 s to the first token · 6.1 s in all · 91 tokens/s",
         "Cache         pure append: about 11,264 tokens expected, 11,264 reported",
-        "Mended        model named as the client asked, token counts put in, something new",
+        "Repaired      model named as the client asked, token counts put in, something new",
         "Events        231 events",
         "",
     ]
@@ -59,7 +59,7 @@ def test_why_the_cache_is_not_judged() -> None:
 
 
 def test_without_a_record_the_body_tells_what_it_can() -> None:
-    body = unfold_bytes(response([message()], reasoning={"effort": "low"}))
+    body = response_to_stream(response([message()], reasoning={"effort": "low"}))
     page = render(body, status=200)
     assert "Model         gpt-5.3-codex · effort low\n" in page
     assert "Status        HTTP 200 · completed\n" in page
@@ -70,7 +70,7 @@ def test_without_a_record_the_body_tells_what_it_can() -> None:
 def test_the_output_stands_item_by_item() -> None:
     custom = {"type": "custom_tool_call", "id": "ctc", "call_id": "call_2", "name": "apply_patch", "input": PATCH}
     search = {"type": "web_search_call", "id": "ws", "status": "completed", "action": {"type": "search", "query": "q"}}
-    body = unfold_bytes(response([reasoning(), message("Hi\nthere"), call('{"path":"a","n":1}'), custom, search]))
+    body = response_to_stream(response([reasoning(), message("Hi\nthere"), call('{"path":"a","n":1}'), custom, search]))
     page = render(body, RECORD)
     headings = [line.strip("─ ") for line in page.split("\n") if line.startswith("── ")]
     assert headings == [
@@ -89,11 +89,11 @@ def test_the_output_stands_item_by_item() -> None:
 
 def test_a_folded_answer_makes_the_same_page_as_its_stream() -> None:
     whole = response([reasoning(), message("Hi"), call()])
-    assert render(json.dumps(whole).encode(), RECORD) == render(unfold_bytes(whole), RECORD)
+    assert render(json.dumps(whole).encode(), RECORD) == render(response_to_stream(whole), RECORD)
 
 
 def test_arguments_that_broke_off_are_shown_as_they_came() -> None:
-    assert render(unfold_bytes(response([call('{"path": "a')])), RECORD).endswith('{"path": "a')
+    assert render(response_to_stream(response([call('{"path": "a')])), RECORD).endswith('{"path": "a')
 
 
 def test_a_stream_without_its_end_shows_what_came() -> None:
@@ -115,7 +115,7 @@ def test_arguments_of_a_stream_that_was_cut_are_shown() -> None:
     deltas = [
         {"type": "response.function_call_arguments.delta", **where, "delta": part} for part in ('{"pa', 'th":', ' "x')
     ]
-    error = Report("The answer broke off.", "server_error", "server_error").event(9)
+    error = UpstreamError("The answer broke off.", "server_error", "server_error").event(9)
     events = numbered([{"type": "response.output_item.added", "output_index": 0, "item": begun}, *deltas])
     page = render(stream([*events, error]), of(outcome="cut", error="The answer broke off.", code="stream_cut"))
     assert page.startswith("FAILED · stream_cut\nThe answer broke off.\nWhat to do: Nothing, at first")
@@ -139,10 +139,10 @@ def test_arguments_of_a_stream_that_was_cut_are_shown() -> None:
 def test_a_failure_says_why_and_what_to_do_first(status: int, code: str | None, said: str, advised: str) -> None:
     error = ApiError(status, said, code=code)
     record = of(status=status, outcome="error", error=said, code=code or error.type, tokens=None, events=0)
-    first, why, mend, *rest = render(dumps(error.payload()), record).split("\n")
+    first, why, fix, *rest = render(dumps(error.payload()), record).split("\n")
     assert first == f"FAILED · HTTP {status} · {code or error.type}"
     assert why == said
-    assert advised in f"{mend} {rest[0]}"
+    assert advised in f"{fix} {rest[0]}"
     assert render(dumps(error.payload()), status=status).startswith(
         f"FAILED · HTTP {status} · {code or error.type}\n{said}\n"
     )
@@ -175,19 +175,19 @@ def test_a_failed_response_says_why() -> None:
 
 def test_an_incomplete_response_says_why() -> None:
     whole = response([message("Hal")], "incomplete", incomplete_details={"reason": "max_output_tokens"})
-    page = render(unfold_bytes(whole), of(outcome="incomplete"))
+    page = render(response_to_stream(whole), of(outcome="incomplete"))
     assert "stopped before its end: max_output_tokens" in page
     assert page.endswith("\nHal")
 
 
 def test_what_is_too_long_is_cut_with_a_mark() -> None:
-    page = render(unfold_bytes(response([message("word " * 40_000)])), RECORD)
+    page = render(response_to_stream(response([message("word " * 40_000)])), RECORD)
     assert page.endswith("\n[cut: 100,000 more characters]")
     assert len(page) < 110_000
 
 
 def test_controls_and_html_are_text() -> None:
-    page = render(unfold_bytes(response([message("<script>alert(1)</script>\x1b[31m\x07\u202eevil\r\nend")])))
+    page = render(response_to_stream(response([message("<script>alert(1)</script>\x1b[31m\x07\u202eevil\r\nend")])))
     assert page.endswith("<script>alert(1)</script>\ufffd[31m\ufffd\ufffdevil\nend")
 
 

@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 from support.certificates import certificate
 from support.raw_host import Answer, RawHost, raw_host
 
-from codex_transform.instructions.fetch import MAX_BYTES, Fetched, FetchError, MissingError, check_root, distil, fetch
+from codex_transform.instructions.fetch import (
+    MAX_BYTES,
+    Fetched,
+    FetchError,
+    MissingError,
+    extract_instructions,
+    fetch,
+    validate_root,
+)
 
 
 @pytest.fixture(autouse=True)
@@ -217,7 +225,7 @@ def test_a_redirect_from_https_to_http_is_refused(
     ["https://raw.githubusercontent.com/openai/codex", "http://127.0.0.1:8080", "https://[::1]/a/b", "HTTP://h"],
 )
 def test_good_roots(root: str) -> None:
-    assert check_root(root) is None
+    assert validate_root(root) is None
 
 
 @pytest.mark.parametrize(
@@ -241,11 +249,11 @@ def test_good_roots(root: str) -> None:
     ],
 )
 def test_bad_roots_are_named_but_not_repeated(root: str, problem: str) -> None:
-    assert check_root(root) == problem
+    assert validate_root(root) == problem
 
 
 def distilled(*models: Any) -> dict[str, str]:
-    return distil(json.dumps({"models": models}).encode())
+    return extract_instructions(json.dumps({"models": models}).encode())
 
 
 def test_base_instructions_come_first() -> None:
@@ -315,7 +323,7 @@ def test_what_is_no_model_is_left_out() -> None:
 )
 def test_garbage_is_refused(body: bytes) -> None:
     with pytest.raises(FetchError, match="the answer is not"):
-        distil(body)
+        extract_instructions(body)
 
 
 json_values = st.recursive(
@@ -338,7 +346,7 @@ json_values = st.recursive(
 @given(st.binary() | json_values.map(lambda value: json.dumps({"models": [value]}).encode()))
 def test_whatever_comes_gives_texts_or_a_fetch_error(body: bytes) -> None:
     try:
-        texts = distil(body)
+        texts = extract_instructions(body)
     except FetchError:
         return
     assert texts

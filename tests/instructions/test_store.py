@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.raw_host import NEW_PATH, OLD_PATH, Answer, RawHost, catalogue, raw_host
 
 from codex_transform.catalog import models, resolve
-from codex_transform.instructions.store import CHECK_EVERY, FIRST_RETRY, PINS, Instructions
+from codex_transform.instructions.store import CHECK_EVERY, FIRST_RETRY, MAX_PINS, InstructionStore
 
 CURRENT = [model.slug for model in models() if model.current]
 OLDER = [model for model in models() if not model.current]
@@ -61,8 +61,8 @@ def cache(tmp_path: Path) -> Path:
     return tmp_path / "cache"
 
 
-def store(host: RawHost, cache: Path, clock: Clock, override: str | None = None) -> Instructions:
-    return Instructions(cache, host.root, override, timeout=2.0, deadline=5.0, now=clock)
+def store(host: RawHost, cache: Path, clock: Clock, override: str | None = None) -> InstructionStore:
+    return InstructionStore(cache, host.root, override, timeout=2.0, deadline=5.0, now=clock)
 
 
 def lay_main(host: RawHost, text: str, etag: str | None = '"main-2"') -> None:
@@ -103,7 +103,7 @@ def test_an_unknown_model_gets_what_main_says_of_it(host: RawHost, cache: Path, 
 
 
 def test_a_trailing_slash_does_not_matter(host: RawHost, cache: Path, clock: Clock) -> None:
-    Instructions(cache, f"{host.root}/openai/codex//", now=clock).refresh()
+    InstructionStore(cache, f"{host.root}/openai/codex//", now=clock).refresh()
     targets = host.targets()
     assert f"openai/codex/main/{NEW_PATH}" in targets
     assert all("//" not in target for target in targets)
@@ -294,7 +294,7 @@ def test_a_bad_answer_never_replaces_a_good_text(host: RawHost, cache: Path, clo
 
 
 def test_a_host_that_hangs_costs_no_request_its_time(host: RawHost, cache: Path, clock: Clock) -> None:
-    instructions = Instructions(cache, host.root, timeout=5.0, now=clock)
+    instructions = InstructionStore(cache, host.root, timeout=5.0, now=clock)
     host.answers[f"main/{NEW_PATH}"] = Answer(hang=True)
     warnings: list[str] = []
     thread = threading.Thread(target=lambda: warnings.extend(instructions.refresh()))
@@ -314,7 +314,7 @@ def test_a_host_that_hangs_costs_no_request_its_time(host: RawHost, cache: Path,
 def test_a_hang_ends_with_the_timeout(host: RawHost, cache: Path, clock: Clock) -> None:
     host.answers[f"main/{NEW_PATH}"] = Answer(hang=True)
     host.answers[f"{NEWEST}/{NEW_PATH}"] = Answer(catalogue(*CURRENT, text="tag"))
-    instructions = Instructions(cache, host.root, timeout=0.2, now=clock)
+    instructions = InstructionStore(cache, host.root, timeout=0.2, now=clock)
     (warning,) = instructions.refresh()
     assert "timed out" in warning
     assert instructions.source(CODEX) == "rust-v0.120.0"
@@ -323,7 +323,7 @@ def test_a_hang_ends_with_the_timeout(host: RawHost, cache: Path, clock: Clock) 
 def test_nobody_there_is_one_warning_and_the_bundled_text(cache: Path, clock: Clock) -> None:
     with raw_host() as gone:
         root = gone.root
-    instructions = Instructions(cache, root, timeout=2.0, now=clock)
+    instructions = InstructionStore(cache, root, timeout=2.0, now=clock)
     (warning,) = instructions.refresh()
     assert "main" in warning
     assert all(tag in warning for tag in TAGS)
@@ -403,7 +403,7 @@ def test_a_clock_set_back_does_not_prolong_the_wait(host: RawHost, cache: Path, 
     "url", ["", "raw.example/openai/codex", "file:///etc", "https://user:hunter2@raw.example", "https://h:x/"]
 )
 def test_a_bad_url_is_a_warning_that_keeps_secrets(cache: Path, url: str) -> None:
-    instructions = Instructions(cache, url)
+    instructions = InstructionStore(cache, url)
     (warning,) = instructions.refresh()
     assert warning.startswith("codex_catalog_url ")
     assert "hunter2" not in warning
@@ -502,7 +502,7 @@ def test_the_most_recent_conversations_are_remembered(host: RawHost, cache: Path
     bundled = instructions.text(SOL, "kept")
     assert instructions.text(SOL, "forgotten") == bundled
     instructions.refresh()
-    for number in range(PINS - 1):
+    for number in range(MAX_PINS - 1):
         instructions.text(SOL, str(number))
         if number == 0:
             assert instructions.text(SOL, "kept") == bundled
@@ -512,14 +512,14 @@ def test_the_most_recent_conversations_are_remembered(host: RawHost, cache: Path
 
 @given(st.text(), st.none() | st.text())
 def test_there_is_always_a_text(tmp_path_factory: pytest.TempPathFactory, name: str, conversation: str) -> None:
-    instructions = Instructions(tmp_path_factory.getbasetemp() / "nowhere", "http://127.0.0.1:1")
+    instructions = InstructionStore(tmp_path_factory.getbasetemp() / "nowhere", "http://127.0.0.1:1")
     text = instructions.text(resolve(name), conversation)
     assert text.strip()
     assert instructions.text(resolve(name), conversation) == text
 
 
 def test_the_bundled_text_is_plain_and_of_a_reasonable_length(tmp_path: Path) -> None:
-    text = Instructions(tmp_path, "http://127.0.0.1:1").text(resolve("gpt-5.6"), None)
+    text = InstructionStore(tmp_path, "http://127.0.0.1:1").text(resolve("gpt-5.6"), None)
     assert 500 < len(text.split()) < 1000
     assert "OpenCode" in text
     assert "AGENTS.md" in text

@@ -58,7 +58,7 @@ def is_subsequence(short: str, long: str) -> bool:
 
 
 def filled(theirs: Any, ours: dict[str, Any]) -> Any:
-    """What `fill` is about, said of values."""
+    """What `merge_missing` is about, said of values."""
     if not isinstance(theirs, dict):
         return theirs
     result = dict(theirs)
@@ -88,11 +88,11 @@ def test_fill_adds_what_is_absent_and_only_inserts(
     theirs: dict[str, Any], ours: dict[str, Any], rnd: random.Random
 ) -> None:
     before = written(theirs, rnd)
-    after = Document(before).fill(ours)
+    after = Document(before).merge_missing(ours)
     assert parser.parse(after) == filled(theirs, ours)
     assert is_subsequence(before, after)
     assert comments(after) == comments(before)
-    assert Document(after).fill(ours) == after
+    assert Document(after).merge_missing(ours) == after
 
 
 @given(OBJECTS, st.lists(NAMES, min_size=1, max_size=3), VALUES, st.randoms(use_true_random=False))
@@ -105,11 +105,11 @@ def test_put_sets_one_value_and_leaves_the_text_around_it(
         above = above.setdefault(name, {}) if isinstance(above, dict) else above
     if not isinstance(above, dict):
         with pytest.raises(ValueError, match="is no object"):
-            Document(before).put(tuple(names), value)
+            Document(before).set(tuple(names), value)
         return
     replaced = names[-1] in above
     above[names[-1]] = value
-    after = Document(before).put(tuple(names), value)
+    after = Document(before).set(tuple(names), value)
     assert parser.parse(after) == expected
     if not replaced:
         assert is_subsequence(before, after)
@@ -123,7 +123,7 @@ def test_drop_removes_what_is_named_and_only_deletes(
     before = written(theirs, rnd)
     every = paths(theirs)
     gone = data.draw(st.sets(st.sampled_from(every), max_size=5)) if every else set()
-    after = Document(before).drop(gone)
+    after = Document(before).remove(gone)
     assert parser.parse(after) == without(theirs, gone)
     assert is_subsequence(after, before)
     if not any(Document(before).has_comment(path) for path in gone):
@@ -137,8 +137,8 @@ def test_what_was_filled_in_can_be_dropped_without_a_trace(
     """In a tidy file: in one that is not, a line break may be more or less."""
     before = json.dumps(theirs, indent=indent).replace("\n", newline) + newline
     absent = {name: value for name, value in ours.items() if name not in theirs}
-    after = Document(before).fill(absent)
-    assert Document(after).drop((name,) for name in absent) == before
+    after = Document(before).merge_missing(absent)
+    assert Document(after).remove((name,) for name in absent) == before
 
 
 @given(VALUES)
@@ -164,29 +164,29 @@ COMMENTED = """\
 
 
 def test_a_member_goes_behind_the_last_one_and_its_comment() -> None:
-    after = Document(COMMENTED).fill({"provider": {"openai": {"models": {"new": {"name": "N"}}}}})
+    after = Document(COMMENTED).merge_missing({"provider": {"openai": {"models": {"new": {"name": "N"}}}}})
     assert after == COMMENTED.replace(
         '"mine": {} // untouched\n', '"mine": {}, // untouched\n                "new": {"name": "N"}\n'
     )
 
 
 def test_a_comma_after_the_last_member_is_kept_up() -> None:
-    after = Document(COMMENTED).fill({"theme": "dark"})
+    after = Document(COMMENTED).merge_missing({"theme": "dark"})
     assert after == COMMENTED[:-2] + '    "theme": "dark",\n}\n'
 
 
 def test_an_item_goes_with_its_comma_and_the_comment_stays() -> None:
     document = Document(COMMENTED)
-    assert '"plugin": ["two" /* the second */, "three"],' in document.drop([("plugin", 0)])
-    assert '"plugin": ["one", /* the second */ "three"],' in document.drop([("plugin", 1)])
-    assert '"plugin": ["one", "two" /* the second */],' in document.drop([("plugin", 2)])
+    assert '"plugin": ["two" /* the second */, "three"],' in document.remove([("plugin", 0)])
+    assert '"plugin": ["one", /* the second */ "three"],' in document.remove([("plugin", 1)])
+    assert '"plugin": ["one", "two" /* the second */],' in document.remove([("plugin", 2)])
 
 
 def test_a_member_goes_with_its_line() -> None:
-    assert Document(COMMENTED).drop([("plugin",)]) == COMMENTED.replace(
+    assert Document(COMMENTED).remove([("plugin",)]) == COMMENTED.replace(
         '    "plugin": ["one", "two" /* the second */, "three"],\n', ""
     )
-    assert "// for now" in Document(COMMENTED).drop([("model",)])
+    assert "// for now" in Document(COMMENTED).remove([("model",)])
 
 
 @pytest.mark.parametrize(
@@ -202,12 +202,12 @@ def test_a_member_goes_with_its_line() -> None:
     ],
 )
 def test_what_is_inserted_looks_like_what_is_there(before: str, after: str) -> None:
-    assert Document(before).fill({"a": {"b": {"c": 1}}}) == after
+    assert Document(before).merge_missing({"a": {"b": {"c": 1}}}) == after
 
 
 def test_emptied_brackets_close_up_unless_a_comment_is_in_them() -> None:
-    assert Document('{\n  "a": [\n    1,\n    2\n  ]\n}').drop([("a", 0), ("a", 1)]) == '{\n  "a": []\n}'
-    assert Document('{\n  "a": [\n    1 // one\n  ]\n}').drop([("a", 0)]) == '{\n  "a": [\n     // one\n  ]\n}'
+    assert Document('{\n  "a": [\n    1,\n    2\n  ]\n}').remove([("a", 0), ("a", 1)]) == '{\n  "a": []\n}'
+    assert Document('{\n  "a": [\n    1 // one\n  ]\n}').remove([("a", 0)]) == '{\n  "a": [\n     // one\n  ]\n}'
 
 
 def test_has_comment_means_inside_of_the_member() -> None:
@@ -226,7 +226,7 @@ def test_damaged_text_is_refused_with_its_place() -> None:
 @pytest.mark.parametrize("text", ["[]", "1", '"{}"'])
 def test_only_objects_can_be_filled(text: str) -> None:
     with pytest.raises(ValueError, match="no object"):
-        Document(text).fill({"a": 1})
+        Document(text).merge_missing({"a": 1})
 
 
 @pytest.mark.parametrize(
@@ -240,4 +240,4 @@ def test_only_objects_can_be_filled(text: str) -> None:
     ],
 )
 def test_blanks_go_with_what_they_set_apart(before: str, gone: str, after: str) -> None:
-    assert Document(before).drop((name,) for name in gone) == after
+    assert Document(before).remove((name,) for name in gone) == after

@@ -123,5 +123,5 @@ def test_an_error_never_quotes_the_text() -> None:
 
 def test_kinds_are_named_as_json_names_them() -> None:
     values: tuple[object, ...] = (None, True, "", 1, 1.5, [], {})
-    kinds = [parser.kind(value) for value in values]
+    kinds = [parser.describe_type(value) for value in values]
     assert kinds == ["null", "true or false", "text", "a number", "a number", "a list", "an object"]

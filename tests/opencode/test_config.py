@@ -233,8 +233,8 @@ def test_what_is_not_used_may_be_anything(place: Place) -> None:
 @pytest.mark.parametrize(
     ("text", "warning"),
     [
-        ('{"provider":\n  {"openai" {}}}', "line 2, column 13: expecting ':' delimiter. Mend it there"),
-        ("  ", "line 1, column 3: expecting value. Mend it there"),
+        ('{"provider":\n  {"openai" {}}}', "line 2, column 13: expecting ':' delimiter. Fix it there"),
+        ("  ", "line 1, column 3: expecting value. Fix it there"),
         ("[]", "must hold an object, not a list"),
         ('{"provider": []}', "provider must be an object, not a list; ignored"),
         ('{"provider": {"openai": "x"}}', "provider.openai must be an object, not text; ignored"),

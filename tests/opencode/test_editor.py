@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from codex_transform.opencode import editor as opencode_editor
-from codex_transform.opencode.editor import move_aside, read, target, write
+from codex_transform.opencode.editor import read, rename_to_backup, target, write
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="modes and links are other things there")
 
@@ -153,12 +153,12 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
 def test_moved_aside_means_under_another_name(tmp_path: Path) -> None:
     file = tmp_path / "plugin.ts"
     file.write_text("x")
-    moved = move_aside(file)
+    moved = rename_to_backup(file)
     assert not file.exists()
     assert moved.read_text() == "x"
     assert moved.suffix != ".ts"
     with pytest.raises(ValueError, match="cannot be moved aside: "):
-        move_aside(file)
+        rename_to_backup(file)
 
 
 def test_nothing_is_left_when_the_last_step_fails(tmp_path: Path) -> None:

@@ -169,7 +169,7 @@ TEMPLATE = {
 
 def removed(configuration: dict[str, Any]) -> Any:
     document = Document(json.dumps(configuration, indent=2))
-    return parser.parse(document.drop(legacy_plugin.removal(document)))
+    return parser.parse(document.remove(legacy_plugin.removal(document)))
 
 
 def test_removal_takes_the_entry_and_the_options_that_came_with_it() -> None:
@@ -208,4 +208,4 @@ def test_without_the_plugin_there_is_nothing_to_remove(configuration: dict[str, 
 def test_a_comment_in_the_list_keeps_the_list() -> None:
     text = '{\n  "plugin": [\n    // what I load\n    "opencode-openai-codex-key"\n  ]\n}\n'
     document = Document(text)
-    assert document.drop(legacy_plugin.removal(document)) == '{\n  "plugin": [\n    // what I load\n  ]\n}\n'
+    assert document.remove(legacy_plugin.removal(document)) == '{\n  "plugin": [\n    // what I load\n  ]\n}\n'

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from codex_transform import catalog
 from codex_transform.jsonc import parser
 from codex_transform.jsonc.editor import Document, render
-from codex_transform.opencode.provider_models import additions, choose, differing, entries, nested, written
+from codex_transform.opencode.provider_models import additions, conflicts, entries, removable, select_models, wrap
 
-EVERYTHING = choose()
+EVERYTHING = select_models()
 MODERN = entries(EVERYTHING)
 LEGACY = entries(EVERYTHING, legacy=True)
 
@@ -29,14 +29,14 @@ def test_all_models_are_those_that_a_name_of_their_own_leads_to() -> None:
     ],
 )
 def test_models_are_chosen_by_any_of_their_names(names: list[str], slugs: list[str]) -> None:
-    assert [model.slug for model in choose(names)] == slugs
+    assert [model.slug for model in select_models(names)] == slugs
 
 
 def test_an_unknown_name_is_answered_with_near_ones() -> None:
     with pytest.raises(ValueError, match=r"there is no model 'gtp-5\.3-codx' .* did you mean gpt-5\.3-codex"):
-        choose(["gpt-5.2", "gtp-5.3-codx"])
+        select_models(["gpt-5.2", "gtp-5.3-codx"])
     with pytest.raises(ValueError, match="codex-transform models"):
-        choose(["zzzzzzzz"])
+        select_models(["zzzzzzzz"])
 
 
 def test_a_modern_entry_has_a_variant_for_each_effort() -> None:
@@ -81,12 +81,12 @@ def test_no_key_is_in_it() -> None:
 
 def filled(theirs: dict[str, Any], members: dict[str, Any]) -> str:
     document = Document(json.dumps(theirs, indent=2))
-    return document.fill(additions(document.value, members))
+    return document.merge_missing(additions(document.value, members))
 
 
 def test_what_a_user_said_of_a_model_stays_and_the_rest_is_filled_in() -> None:
     theirs = {"gpt-5.2": {"name": "Mine", "options": {"reasoningEffort": "high"}, "variants": {"high": {"a": 1}}}}
-    after = parser.parse(filled(nested(theirs), entries(choose(["gpt-5.2"]))))
+    after = parser.parse(filled(wrap(theirs), entries(select_models(["gpt-5.2"]))))
     entry = after["provider"]["openai"]["models"]["gpt-5.2"]
     assert entry["name"] == "Mine"
     assert entry["options"] == MODERN["gpt-5.2"]["options"] | {"reasoningEffort": "high"}
@@ -96,7 +96,7 @@ def test_what_a_user_said_of_a_model_stays_and_the_rest_is_filled_in() -> None:
 
 def test_limits_and_modalities_are_taken_or_left_whole() -> None:
     theirs = {"gpt-5.2": {"limit": {"context": 100000, "output": 128000}, "modalities": {"input": ["text"]}}}
-    entry = parser.parse(filled(nested(theirs), MODERN))["provider"]["openai"]["models"]["gpt-5.2"]
+    entry = parser.parse(filled(wrap(theirs), MODERN))["provider"]["openai"]["models"]["gpt-5.2"]
     assert entry["limit"] == theirs["gpt-5.2"]["limit"]
     assert entry["modalities"] == theirs["gpt-5.2"]["modalities"]
 
@@ -116,8 +116,8 @@ def test_what_is_no_object_is_named(value: object, named: str) -> None:
 
 def test_differences_are_where_both_say_something() -> None:
     ours = {"a": {"b": 1, "c": [1]}, "d": 2}
-    assert list(differing({"a": {"b": 2, "x": 1}, "d": 2}, ours)) == [(("a", "b"), 2, 1)]
-    assert list(differing({"a": None}, ours)) == [(("a",), None, ours["a"])]
+    assert list(conflicts({"a": {"b": 2, "x": 1}, "d": 2}, ours)) == [(("a", "b"), 2, 1)]
+    assert list(conflicts({"a": None}, ours)) == [(("a",), None, ours["a"])]
 
 
 USERS = st.fixed_dictionaries(
@@ -153,9 +153,9 @@ USERS = st.fixed_dictionaries(
 @given(USERS, st.sampled_from(["gpt-5.2", "gpt-5.1"]), st.booleans())
 def test_what_was_written_can_be_taken_back_and_nothing_else(theirs: dict[str, Any], name: str, legacy: bool) -> None:
     """Empty objects apart: one of the user's goes with what was put into it."""
-    ours = entries(choose([name]), legacy=legacy)
+    ours = entries(select_models([name]), legacy=legacy)
     document = Document(filled(theirs, ours))
-    after = parser.parse(document.drop(written(document, nested(ours))))
+    after = parser.parse(document.remove(removable(document, wrap(ours))))
     assert without_empty(after) == without_empty(theirs)
 
 
@@ -167,9 +167,9 @@ def without_empty(value: Any) -> Any:
 
 
 def test_a_changed_value_and_a_comment_are_not_taken_back() -> None:
-    text = render(nested(entries(choose(["gpt-5.2"]))))
+    text = render(wrap(entries(select_models(["gpt-5.2"]))))
     changed = text.replace('"reasoningEffort": "medium",', '"reasoningEffort": "high", // harder')
     document = Document(changed)
-    after = document.drop(written(document, nested(MODERN)))
-    assert parser.parse(after) == nested({"gpt-5.2": {"options": {"reasoningEffort": "high"}}})
+    after = document.remove(removable(document, wrap(MODERN)))
+    assert parser.parse(after) == wrap({"gpt-5.2": {"options": {"reasoningEffort": "high"}}})
     assert "// harder" in after

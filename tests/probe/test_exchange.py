@@ -17,7 +17,7 @@ from codex_transform.catalog import Resolved
 from codex_transform.endpoint.url import parse
 from codex_transform.probe.exchange import MODEL, Step, probe
 from codex_transform.sandbox import Sandbox, running
-from codex_transform.sandbox.faults.table import TABLE
+from codex_transform.sandbox.faults.table import FAULTS
 
 KEY = "sk-of-the-probe-0123456789abcdef"
 
@@ -42,16 +42,16 @@ def steps(sandbox: Sandbox, misbehave: str | None = None, key: str = KEY, timeou
 def test_all_is_well(sandbox: Sandbox) -> None:
     key, stream = steps(sandbox)
     assert key == Step("key", True, "accepted")
-    assert (stream.name, stream.ok, stream.mend) == ("stream", True, "")
-    assert stream.says.startswith("answered in ")
-    assert stream.says.endswith(f"s, model {MODEL}")
+    assert (stream.name, stream.ok, stream.fix) == ("stream", True, "")
+    assert stream.message.startswith("answered in ")
+    assert stream.message.endswith(f"s, model {MODEL}")
     (entry,) = sandbox.requests
     assert entry["body"]["instructions"]
     assert entry["body"]["store"] is False
 
 
 @pytest.mark.parametrize(
-    ("misbehave", "name", "says", "mend"),
+    ("misbehave", "name", "says", "fix"),
     [
         ("unauthorized", "key", "refused the key in codex_api_key (HTTP 401", "key of this endpoint"),
         ("usage-limit-404", "stream", "usage limit reached, to be tried again in", "Wait, or change the plan"),
@@ -73,11 +73,11 @@ def test_all_is_well(sandbox: Sandbox) -> None:
         ("flood@5", "stream", "ended the answer before it was complete", "Try again later"),
     ],
 )
-def test_what_came_back_is_said(misbehave: str, name: str, says: str, mend: str, sandbox: Sandbox) -> None:
+def test_what_came_back_is_said(misbehave: str, name: str, says: str, fix: str, sandbox: Sandbox) -> None:
     last = steps(sandbox, misbehave)[-1]
     assert (last.name, last.ok) == (name, False)
-    assert says in last.says
-    assert mend in last.mend
+    assert says in last.message
+    assert fix in last.fix
 
 
 @pytest.mark.parametrize("misbehave", ["usage-limit-404", "rate-limit", "failed", "cut"])
@@ -102,23 +102,23 @@ def test_a_server_that_takes_its_time(misbehave: str, sandbox: Sandbox) -> None:
     last = steps(sandbox, misbehave, timeout=1)[-1]
     assert time.monotonic() - began < 5
     assert (last.name, last.ok) == ("stream", False)
-    assert "it took too long" in last.says
+    assert "it took too long" in last.message
 
 
 def test_every_misbehaviour_ends_and_none_shows_the_key(sandbox: Sandbox) -> None:
-    for name in sorted(TABLE.keys() - {"flood", "hang", "hang-before-head", "half-head-hang"}):
+    for name in sorted(FAULTS.keys() - {"flood", "hang", "hang-before-head", "half-head-hang"}):
         found = steps(sandbox, name, timeout=10)
         assert found, name
         assert all(step.ok for step in found[:-1]), name
         assert KEY not in str(found), name
-        assert all(step.ok or step.mend for step in found), name
+        assert all(step.ok or step.fix for step in found), name
 
 
 def test_a_wrong_key_is_refused_and_hidden(sandbox: Sandbox) -> None:
     wrong = "sk-wrong-0123456789abcdef"
     (step,) = steps(sandbox, key=wrong)
     assert (step.name, step.ok) == ("key", False)
-    assert "HTTP 401" in step.says
+    assert "HTTP 401" in step.message
     assert wrong not in str(step)
 
 
@@ -136,7 +136,7 @@ def test_a_key_that_the_endpoint_repeats_is_hidden() -> None:
     key = "my-secret-word-for-this"
     with answering(500, json.dumps({"error": {"message": f"I do not like {key} at all"}})) as server:
         found = list(probe(parse(server.url), key))
-    assert "I do not like" in found[-1].says
+    assert "I do not like" in found[-1].message
     assert key not in str(found)
 
 
@@ -144,23 +144,23 @@ def test_a_model_that_is_not_there_says_that_the_key_works(sandbox: Sandbox) -> 
     *_, key, stream = probe(parse(sandbox.url), KEY, model="gpt-9-imaginary")
     assert key.ok
     assert stream.ok
-    assert "gpt-9-imaginary not supported here: the key works" in stream.says
-    assert "--model" in stream.mend
+    assert "gpt-9-imaginary not supported here: the key works" in stream.message
+    assert "--model" in stream.fix
 
 
 def test_an_address_that_the_server_does_not_know() -> None:
     with answering(404, "404 page not found") as server:
         *_, step = probe(parse(server.url), KEY)
     assert (step.name, step.ok) == ("stream", False)
-    assert step.says.startswith(f"{server.url}/backend-api/codex/responses is no address of this server")
-    assert "Check the base URL" in step.mend
+    assert step.message.startswith(f"{server.url}/backend-api/codex/responses is no address of this server")
+    assert "Check the base URL" in step.fix
 
 
 def test_a_name_without_an_address() -> None:
     (step,) = probe(parse("https://nobody.invalid"), KEY)
     assert (step.name, step.ok) == ("dns", False)
-    assert "nobody.invalid" in step.says
-    assert "DNS" in step.mend
+    assert "nobody.invalid" in step.message
+    assert "DNS" in step.fix
 
 
 def test_a_port_where_nothing_listens() -> None:
@@ -169,13 +169,13 @@ def test_a_port_where_nothing_listens() -> None:
         port = taken.getsockname()[1]
         *_, step = probe(parse(f"http://127.0.0.1:{port}"), KEY)
     assert (step.name, step.ok) == ("tcp", False)
-    assert f"nothing listens at 127.0.0.1 port {port}" in step.says
+    assert f"nothing listens at 127.0.0.1 port {port}" in step.message
 
 
 def test_no_tls_where_it_should_be(sandbox: Sandbox) -> None:
     *_, step = probe(parse(f"https://127.0.0.1:{sandbox.port}"), KEY)
     assert (step.name, step.ok) == ("tls", False)
-    assert "right port" in step.mend
+    assert "right port" in step.fix
 
 
 def test_a_handshake_that_never_ends() -> None:
@@ -184,7 +184,7 @@ def test_a_handshake_that_never_ends() -> None:
         *_, step = probe(parse(f"https://127.0.0.1:{server.getsockname()[1]}"), KEY, timeout=0.5)
     assert time.monotonic() - began < 5
     assert (step.name, step.ok) == ("tls", False)
-    assert "in time" in step.says
+    assert "in time" in step.message
 
 
 def test_a_private_authority_names_mitmproxys_option_which_helps(tmp_path: Path) -> None:
@@ -192,11 +192,11 @@ def test_a_private_authority_names_mitmproxys_option_which_helps(tmp_path: Path)
     with running(Sandbox(certfile=str(both), key=KEY)) as endpoint:
         *_, step = probe(parse(endpoint.url), KEY)
         assert (step.name, step.ok) == ("tls", False)
-        assert "ssl_verify_upstream_trusted_ca" in step.mend
+        assert "ssl_verify_upstream_trusted_ca" in step.fix
         found = list(probe(parse(endpoint.url), KEY, trusted_ca=trusted))
     assert [step.name for step in found] == ["dns", "tcp", "tls", "key", "stream"]
     assert all(step.ok for step in found)
-    assert "TLSv1.3" in found[2].says
+    assert "TLSv1.3" in found[2].message
 
 
 @pytest.mark.parametrize(
@@ -208,8 +208,8 @@ def test_a_certificate_that_no_trust_helps(tmp_path: Path, address: str, until: 
     with running(Sandbox(certfile=str(both), key=KEY)) as endpoint:
         *_, step = probe(parse(endpoint.url), KEY, trusted_ca=trusted)
     assert (step.name, step.ok) == ("tls", False)
-    assert says in step.says
-    assert "trusted_ca" not in step.mend
+    assert says in step.message
+    assert "trusted_ca" not in step.fix
 
 
 def test_authorities_that_cannot_be_read(tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_authorities_that_cannot_be_read(tmp_path: Path) -> None:
     with running(Sandbox(certfile=str(both), key=KEY)) as endpoint:
         *_, step = probe(parse(endpoint.url), KEY, trusted_ca=tmp_path / "none.pem")
     assert (step.name, step.ok) == ("tls", False)
-    assert "none.pem" in step.says
+    assert "none.pem" in step.message
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from codex_transform.proxy.addons.interception import Interception
 from codex_transform.proxy.addons.request_log import RequestLog
 from codex_transform.proxy.addons.request_translation import RequestTranslation
 from codex_transform.proxy.call import start_call
-from codex_transform.response.stream import AnswerStream
+from codex_transform.response.stream import ResponseStream
 
 TOOL = {"type": "function", "name": "bash", "parameters": {"type": "object", "properties": {}}}
 
@@ -144,7 +144,7 @@ def delta(number: int) -> bytes:
 
 
 def test_deltas_pass_unparsed() -> None:
-    stream = AnswerStream("gpt-5.1-codex", None)
+    stream = ResponseStream("gpt-5.1-codex", None)
     deltas = [delta(number) for number in range(2000)]
     out: list[bytes] = []
     counts = called(lambda: out.extend(stream.feed(piece) for piece in deltas))
@@ -155,7 +155,7 @@ def test_deltas_pass_unparsed() -> None:
 
 
 def test_a_chunk_of_deltas_leaves_in_one_piece() -> None:
-    stream = AnswerStream("gpt-5.1-codex", None)
+    stream = ResponseStream("gpt-5.1-codex", None)
     stream.feed(delta(0))
     chunk = b"".join(delta(number) for number in range(1, 100))
     out: list[bytes] = []

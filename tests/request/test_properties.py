@@ -11,7 +11,7 @@ from codex_transform.errors import ApiError
 from codex_transform.jsonio import dumps, parse_request
 from codex_transform.opencode.config import ModelOptions
 from codex_transform.request import Context, transform
-from codex_transform.request.fixed_fields import REFUSED
+from codex_transform.request.fixed_fields import UNSUPPORTED_FIELDS
 
 INSTRUCTIONS = "Codex instructions for the tests."
 CONTEXT = "You are powered by the model named x.\n<env>\n</env>\n"
@@ -78,7 +78,7 @@ requests = st.fixed_dictionaries(
         ),
         "service_tier": st.sampled_from(["priority", "flex", None]),
         "prompt_cache_key": words,
-        **{name: st.none() | st.integers() | words for name in REFUSED},
+        **{name: st.none() | st.integers() | words for name in UNSUPPORTED_FIELDS},
     },
 )
 contexts = st.builds(
@@ -132,7 +132,7 @@ def test_no_text_is_lost_and_nothing_is_reordered(body: dict[str, Any], context:
 @given(requests, contexts)
 def test_nothing_is_left_that_codex_endpoints_refuse(body: dict[str, Any], context: Context) -> None:
     done = transform(parse_request(dumps(body)), context)
-    assert not set(REFUSED) & done.body.keys()
+    assert not set(UNSUPPORTED_FIELDS) & done.body.keys()
     assert done.body["instructions"] == INSTRUCTIONS
     if context.compact:
         assert not {"store", "stream", "include"} & done.body.keys()

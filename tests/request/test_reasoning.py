@@ -128,7 +128,7 @@ def test_the_summary(
     assert ("summary" in reasoning) == (summary is not None)
 
 
-def test_a_request_made_for_codex_keeps_its_silence_about_the_summary(
+def test_a_request_already_translated_keeps_its_silence_about_the_summary(
     run: Callable[..., Any], instructions: str
 ) -> None:
     done = run(instructions=instructions, reasoning={"effort": "low"})

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_transform.request import Context
-from codex_transform.request.tool_bridge import bridge
+from codex_transform.request.tool_bridge import bridge_message
 
 OLD = ["bash", "edit", "webfetch", "glob", "grep", "list", "read", "write", "patch", "todowrite", "todoread", "task"]
 NEW = ["apply_patch", "bash", "glob", "grep", "question", "read", "skill", "task", "todowrite", "webfetch"]
@@ -39,7 +39,7 @@ def functions(names: list[str]) -> list[dict[str, Any]]:
 
 
 def note(tools: list[dict[str, Any]], mode: bool = True) -> str:
-    text = bridge(tools, mode)
+    text = bridge_message(tools, mode)
     assert text is not None
     return text
 
@@ -67,9 +67,9 @@ def test_the_note_is_short(names: list[str]) -> None:
 
 @pytest.mark.parametrize("mode", [True, False])
 def test_no_tools_no_note(mode: bool) -> None:
-    assert bridge([], mode) is None
-    assert bridge([{}], mode) is None
-    assert bridge([{"type": "function"}, {"type": "custom", "name": 5}, {"name": ""}], mode) is None
+    assert bridge_message([], mode) is None
+    assert bridge_message([{}], mode) is None
+    assert bridge_message([{"type": "function"}, {"type": "custom", "name": 5}, {"name": ""}], mode) is None
 
 
 @pytest.mark.parametrize("mode", [True, False])
@@ -234,6 +234,6 @@ any_tools = st.lists(
 
 @given(any_tools, st.booleans())
 def test_any_tools_get_a_note_or_none_and_always_the_same(tools: list[dict[str, Any]], mode: bool) -> None:
-    text = bridge(tools, mode)
-    assert text == bridge([dict(tool) for tool in tools], mode)
+    text = bridge_message(tools, mode)
+    assert text == bridge_message([dict(tool) for tool in tools], mode)
     assert text is None or len(text) < 5_000

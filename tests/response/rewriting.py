@@ -15,6 +15,6 @@ def rewrite(data: bytes, model: str | None = None) -> tuple[bytes, Rewriter]:
     return rewriter.feed(data) + rewriter.finish(), rewriter
 
 
-def mended(*events: Any, model: str | None = None) -> list[Any]:
+def repaired(*events: Any, model: str | None = None) -> list[Any]:
     """The events that come out for these, the first of which is `response.created`."""
     return events_of(rewrite(stream([CREATED, *events]), model)[0])[1:]

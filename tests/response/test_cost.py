@@ -11,13 +11,13 @@ from response.streams import answer, block, message, numbered, pieces, stream
 
 from codex_transform.response import sse
 from codex_transform.response.rewriter import Rewriter
-from codex_transform.response.stream import AnswerStream
+from codex_transform.response.stream import ResponseStream
 
 CODE = sse.__file__.rsplit("sse.py", 1)[0]
 
 
-def feed(chunks: Iterable[bytes]) -> AnswerStream:
-    live = AnswerStream("gpt-5.3-codex", None)
+def feed(chunks: Iterable[bytes]) -> ResponseStream:
+    live = ResponseStream("gpt-5.3-codex", None)
     for chunk in chunks:
         live.feed(chunk)
     live.finish()
@@ -86,14 +86,14 @@ def test_a_tool_call_and_a_thought_cost_no_parse_either() -> None:
 @pytest.mark.parametrize("size", [100, 300, 5000, 10**9])
 def test_a_delta_in_two_pieces_is_known_by_its_shape(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
     looked_into = 0
-    attend = Rewriter._attend
+    attend = Rewriter._handle_block
 
     def counted(self: Rewriter, block: bytes) -> bytes:
         nonlocal looked_into
         looked_into += 1
         return attend(self, block)
 
-    monkeypatch.setattr(Rewriter, "_attend", counted)
+    monkeypatch.setattr(Rewriter, "_handle_block", counted)
     assert feed(cut(LONG[200], size)).events == 208
     # What is no delta, and the two by which the shape is learned.
     assert looked_into == 10
@@ -124,13 +124,13 @@ def test_work_grows_with_the_length_and_no_faster(data: dict[int, bytes]) -> Non
 
 
 def test_a_long_answer_is_not_held() -> None:
-    assert held(AnswerStream(None, None).feed, stream(answer("word " * 4000, cuts=4000)), 4096) < 300_000
+    assert held(ResponseStream(None, None).feed, stream(answer("word " * 4000, cuts=4000)), 4096) < 300_000
 
 
 def test_a_huge_event_is_held_only_as_long_as_it_takes() -> None:
     size = 4_000_000
     huge = {**answer()[4], "delta": "x" * size, "sequence_number": 5}
-    assert held(AnswerStream(None, None).feed, stream([*answer()[:5], huge, *answer()[5:]]), 65536) < 3.5 * size
+    assert held(ResponseStream(None, None).feed, stream([*answer()[:5], huge, *answer()[5:]]), 65536) < 3.5 * size
 
 
 def test_an_event_beyond_the_limit_is_not_held() -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from response.streams import answer, block
 
-from codex_transform.response.delta_template import Shape, knows_nothing, learn
+from codex_transform.response.delta_template import DeltaTemplate, build, match_nothing
 
 DELTA = answer()[4]
 MEMBERS = [b'"%b":' % name.encode() for name in ("type", "sequence_number", "item_id", "output_index", "content_index")]
@@ -28,8 +28,8 @@ def written(event: dict[str, Any], order: str = ORDERS[0], **more: Any) -> bytes
     return block({name: event[name] for name in order.split() if name in event}, **more)
 
 
-def shape(block: bytes) -> Shape:
-    found = learn(block, MEMBERS)
+def shape(block: bytes) -> DeltaTemplate:
+    found = build(block, MEMBERS)
     assert found is not None
     return found
 
@@ -50,10 +50,10 @@ def test_deltas_of_one_shape_are_recognised(order: str, end: bytes, texts: list[
         written({**event, "delta": text, "sequence_number": number + at, "obfuscation": text}, order, end=end)
         for at, text in enumerate(texts)
     ]
-    assert all(map(known.knows, events))
+    assert all(map(known.matches, events))
     data = b"".join(events)
     for after in (b"", b'event: response.done\ndata: {"type":"response.done"}\n\n'):
-        assert known.run(data + after, 0) == (len(data), len(events), b"".join(events[-1:]))
+        assert known.match_run(data + after, 0) == (len(data), len(events), b"".join(events[-1:]))
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -61,23 +61,23 @@ def test_deltas_of_one_shape_are_recognised(order: str, end: bytes, texts: list[
 def test_a_delta_that_lacks_a_member_is_not(order: str, name: str) -> None:
     known = shape(written(DELTA, order))
     bare = {key: value for key, value in DELTA.items() if key != name}
-    assert not known.knows(written(bare, order, name=DELTA["type"]))
+    assert not known.matches(written(bare, order, name=DELTA["type"]))
     for text in (f'"{name}":', f'","{name}":"x', json.dumps({name: "ms"}), name):
         tricky = {**bare, "delta": text, "obfuscation": text}
-        assert not known.knows(written(tricky, order, name=DELTA["type"]))
+        assert not known.matches(written(tricky, order, name=DELTA["type"]))
 
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("nothing", ["", None])
 def test_an_empty_item_id_is_none(order: str, nothing: str | None) -> None:
-    assert not shape(written(DELTA, order)).knows(written({**DELTA, "item_id": nothing}, order))
+    assert not shape(written(DELTA, order)).matches(written({**DELTA, "item_id": nothing}, order))
 
 
 @pytest.mark.parametrize("order", ORDERS)
 def test_another_type_is_another_shape(order: str) -> None:
     for name in (None, DELTA["type"]):
         other = written({**DELTA, "type": "response.done"}, order, name=name)
-        assert not shape(written(DELTA, order, name=name)).knows(other)
+        assert not shape(written(DELTA, order, name=name)).matches(other)
 
 
 @pytest.mark.parametrize(
@@ -98,15 +98,15 @@ def test_another_type_is_another_shape(order: str) -> None:
 )
 def test_anything_else_is_not(data: bytes) -> None:
     known = shape(written(DELTA))
-    assert not known.knows(data)
-    assert known.run(data, 0) == (0, 0, b"")
-    assert known.run(written(DELTA) + data, 0) == (len(written(DELTA)), 1, written(DELTA))
+    assert not known.matches(data)
+    assert known.match_run(data, 0) == (0, 0, b"")
+    assert known.match_run(written(DELTA) + data, 0) == (len(written(DELTA)), 1, written(DELTA))
 
 
 def test_two_events_are_not_one() -> None:
     good, bad = written(DELTA), written({**DELTA, "type": "response.refusal.delta"})
     for between in (b"", bad, b": ping\n\n", b"data: x\n"):
-        assert not shape(good).knows(good + between + good)
+        assert not shape(good).matches(good + between + good)
 
 
 @pytest.mark.parametrize(
@@ -120,9 +120,9 @@ def test_two_events_are_not_one() -> None:
     ],
 )
 def test_nothing_is_learned_from_what_does_not_come_in_runs(event: bytes) -> None:
-    assert learn(event, MEMBERS) is None
+    assert build(event, MEMBERS) is None
 
 
 @given(st.binary(max_size=6), st.integers(0, 6))
 def test_nothing_is_recognised_before_anything_is_learned(data: bytes, start: int) -> None:
-    assert Shape(knows_nothing).run(data, start) == (start, 0, b"")
+    assert DeltaTemplate(match_nothing).match_run(data, start) == (start, 0, b"")

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from codex_transform.errors import ApiError
 from codex_transform.jsonio import dumps
-from codex_transform.response.http_error import from_endpoint
+from codex_transform.response.http_error import error_for_client
 
 ENDPOINT = "https://codex.example/backend-api/codex/responses"
 NOW = 1_790_000_000
@@ -20,7 +20,7 @@ PAGE = b"<!DOCTYPE html>\n<html><head><title>502 &amp; Bad Gateway</title></head
 
 def told(status: int, body: Any, headers: dict[str, str] | None = None) -> ApiError:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return from_endpoint(status, JSON if headers is None else headers, content, endpoint=ENDPOINT, now=NOW)
+    return error_for_client(status, JSON if headers is None else headers, content, endpoint=ENDPOINT, now=NOW)
 
 
 def members(error: ApiError) -> tuple[int, str, str | None]:

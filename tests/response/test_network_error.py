@@ -1,14 +1,19 @@
-"""Endpoints that could not be reached: the cause in plain words, and the mend."""
+"""Endpoints that could not be reached: the cause in plain words, and the fix."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_transform.response.network_error import broken_off, silent, slow_to_connect, unreachable
+from codex_transform.response.network_error import (
+    connect_timeout_reason,
+    connection_lost,
+    idle_timeout_reason,
+    unreachable,
+)
 
 
 @pytest.mark.parametrize(
-    ("reason", "status", "cause", "mend"),
+    ("reason", "status", "cause", "fix"),
     [
         ("[Errno 111] Connect call failed ('127.0.0.1', 1)", 502, "nothing listens", "codex_base_url"),
         ("[Errno 61] Connection refused", 502, "nothing listens", "codex_base_url"),
@@ -40,13 +45,13 @@ from codex_transform.response.network_error import broken_off, silent, slow_to_c
         ("", 502, "the connection failed", "codex_base_url"),
     ],
 )
-def test_reasons(reason: str, status: int, cause: str, mend: str) -> None:
+def test_reasons(reason: str, status: int, cause: str, fix: str) -> None:
     error = unreachable("https://codex.example:8443/v1/responses", reason)
     assert error.status == status
     assert error.code == ("endpoint_timeout" if status == 504 else "endpoint_unreachable")
     assert error.message.startswith("Cannot reach codex.example:8443: ")
     assert cause in error.message
-    assert mend in error.message
+    assert fix in error.message
     assert reason.rstrip(".") in error.message
 
 
@@ -59,11 +64,11 @@ def test_anything_becomes_one_line(endpoint: str, reason: str) -> None:
 
 @pytest.mark.parametrize(
     ("reason", "setting"),
-    [(slow_to_connect("h", 30), "codex_connect_timeout"), (silent("h", 300), "codex_idle_timeout")],
+    [(connect_timeout_reason("h", 30), "codex_connect_timeout"), (idle_timeout_reason("h", 300), "codex_idle_timeout")],
 )
 def test_a_limit_of_ours(reason: str, setting: str) -> None:
     """It is told apart from a fault, before the answer and within it, and its setting is named."""
-    before, within = unreachable("https://h:8443/v1", reason), broken_off(reason)
+    before, within = unreachable("https://h:8443/v1", reason), connection_lost(reason)
     assert before.status == within.status == 504
     assert before.message.startswith("No answer from h:8443: ")
     assert before.code == "endpoint_timeout"
@@ -73,7 +78,7 @@ def test_a_limit_of_ours(reason: str, setting: str) -> None:
 
 
 def test_a_connection_that_breaks() -> None:
-    error = broken_off("server closed connection")
+    error = connection_lost("server closed connection")
     assert (error.status, error.code) == (502, "stream_cut")
     assert "server closed connection" in error.message
 
@@ -82,7 +87,7 @@ def test_a_connection_that_breaks() -> None:
 def test_a_stream_that_the_endpoint_resets(code: str) -> None:
     """HTTP/2: the endpoint is there and listens. mitmproxy takes whoever resets a stream for a client."""
     before = unreachable("https://h", f"stream reset by client ({code})")
-    within = broken_off(f"stream reset by client ({code})")
+    within = connection_lost(f"stream reset by client ({code})")
     assert before.status == within.status == 502
     assert before.message.startswith(f"Cannot reach h: it gave the request up (stream reset ({code})).")
     assert within.message == f"The answer broke off: stream reset ({code})."

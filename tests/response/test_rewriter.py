@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from response.rewriting import ANSWER, CREATED, mended, rewrite
+from response.rewriting import ANSWER, CREATED, repaired, rewrite
 from response.streams import USAGE, block, dumps, events_of, message, response, stream
 
 from codex_transform.response.rewriter import Rewriter
@@ -78,7 +78,7 @@ def test_strings_cannot_pretend_to_be_members() -> None:
     trap = dumps({"sequence_number": 1, "item_id": "x", "output_index": 0, "content_index": 0})
     bare = {"type": "response.output_text.delta", "delta": trap.decode(), "item_id": "delta", "obfuscation": "item_id"}
     good = {**ANSWER[4], "delta": '","item_id":"x","output_index":0,"sequence_number":1}\n\n'}
-    out = mended(good, bare)
+    out = repaired(good, bare)
     assert out[0] == good
     assert out[1] == {**bare, "sequence_number": 5, "output_index": 0, "content_index": 0}
 
@@ -129,7 +129,7 @@ def test_the_mark_that_ends_other_apis_streams_is_dropped() -> None:
 
 def test_a_missing_type_is_the_event_name() -> None:
     bare = {key: value for key, value in ANSWER[4].items() if key != "type"}
-    out = mended(*ANSWER[1:4])
+    out = repaired(*ANSWER[1:4])
     data = stream(ANSWER[:4]) + b"event: response.output_text.delta\ndata: " + dumps(bare) + b"\n\n"
     assert events_of(rewrite(data)[0])[1:] == [*out, ANSWER[4]]
 

@@ -1,7 +1,7 @@
 """The event rules: however an endpoint says that it failed, clients hear it the API's way."""
 
 import pytest
-from response.rewriting import ANSWER, CREATED, mended, rewrite
+from response.rewriting import ANSWER, CREATED, repaired, rewrite
 from response.streams import block, events_of, outcome, response, run, stream
 
 from codex_transform.errors import ApiError
@@ -41,7 +41,7 @@ def test_every_shape_of_error_becomes_the_one_clients_know(data: bytes) -> None:
 @pytest.mark.parametrize("code", ["rate_limit_exceeded", "usage_limit_reached", "insufficient_quota"])
 def test_the_code_of_an_error_stays(code: str) -> None:
     nested = {"type": "error", "error": {"type": code, "message": "Enough.", "resets_in_seconds": 60}}
-    (event,) = mended(nested)
+    (event,) = repaired(nested)
     assert event["code"] == event["error"]["code"] == event["error"]["type"] == code
     assert event["error"]["resets_in_seconds"] == 60
 
@@ -49,7 +49,7 @@ def test_the_code_of_an_error_stays(code: str) -> None:
 def test_a_failed_response_is_preceded_by_an_error() -> None:
     problem = {"code": "context_length_exceeded", "message": "Too long."}
     failed = {"type": "response.failed", "sequence_number": 1, "response": response(status="failed", error=problem)}
-    error, event = mended(failed)
+    error, event = repaired(failed)
     assert error["sequence_number"] == 1
     assert (error["code"], error["message"]) == ("context_length_exceeded", "Too long.")
     assert error["error"]["type"] == "invalid_request_error"
@@ -58,7 +58,7 @@ def test_a_failed_response_is_preceded_by_an_error() -> None:
 
 def test_a_limits_type_is_its_name() -> None:
     problem = {"code": "insufficient_quota", "message": "No money."}
-    error, _ = mended({"type": "response.failed", "response": response(status="failed", error=problem)})
+    error, _ = repaired({"type": "response.failed", "response": response(status="failed", error=problem)})
     assert error["error"]["type"] == "insufficient_quota"
 
 
@@ -72,7 +72,7 @@ def test_the_apis_own_way_to_fail_stays() -> None:
 
 def test_done_with_a_failed_response_fails() -> None:
     done = {"type": "response.done", "sequence_number": 1, "response": response(status="failed", usage=None)}
-    error, event = mended(done)
+    error, event = repaired(done)
     assert error["type"] == "error"
     assert event["type"] == "response.failed"
 

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from response.rewriting import ANSWER, CREATED, mended, rewrite
+from response.rewriting import ANSWER, CREATED, repaired, rewrite
 from response.streams import USAGE, block, call, events_of, message, numbered, reasoning, response, stream
 
 
@@ -38,7 +38,7 @@ def test_done_becomes_what_the_api_calls_it(status: str | None, kind: str) -> No
         "sequence_number": 9,
         "response": response([message()], status),
     }
-    (event,) = mended(final)
+    (event,) = repaired(final)
     assert event == {
         **final,
         "type": kind,
@@ -58,7 +58,7 @@ def test_an_empty_output_gets_the_items_that_came(output: Any, kind: str) -> Non
         del final["output"]
     else:
         final["output"] = output
-    out = mended(*numbered([*done, {"type": kind, "response": final}], 1))
+    out = repaired(*numbered([*done, {"type": kind, "response": final}], 1))
     assert out[-1]["response"]["output"] == items
 
 
@@ -74,11 +74,11 @@ def test_an_answer_without_items_keeps_its_empty_output() -> None:
 
 def test_a_final_event_gets_what_clients_cannot_do_without() -> None:
     final = {"type": "response.completed", "response": {"id": "resp_1", "output": [message()]}}
-    (event,) = mended(final, model="m")
+    (event,) = repaired(final, model="m")
     assert event["response"]["status"] == "completed"
     assert event["response"]["model"] == "m"
     assert event["response"]["usage"]["input_tokens"] == event["response"]["usage"]["output_tokens"] == 0
-    (event,) = mended({"type": "response.completed"})
+    (event,) = repaired({"type": "response.completed"})
     assert event["response"] == {**response(), "usage": event["response"]["usage"]}
 
 
@@ -87,7 +87,7 @@ def test_a_thin_final_event_gets_the_rest_from_the_first() -> None:
     for first in ([], [{**CREATED, "response": None}]):
         out = events_of(rewrite(stream([*first, {"type": "response.completed", "response": thin}]))[0])
         assert out[-1]["response"] == {**thin, "object": "response", "status": "completed", "output": []}
-    (event,) = mended({"type": "response.completed", "response": thin})
+    (event,) = repaired({"type": "response.completed", "response": thin})
     assert event["response"] == {**response(), **thin}
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from response.rewriting import ANSWER, mended
+from response.rewriting import ANSWER, repaired
 from response.streams import answer, call, events_of, message, numbered, reasoning, run, stream
 
 from codex_transform.response.event_rules import RULES, Action
@@ -15,20 +15,20 @@ def test_missing_members_are_filled_in(kind: str) -> None:
     begun = {"type": "response.output_item.added", "sequence_number": 7, "output_index": 3, "item": call()}
     needs = RULES[kind].needs
     whole = {"type": kind, "delta": "x", **{name: where[name] for name in needs}}
-    assert mended(begun, whole) == [begun, whole]
+    assert repaired(begun, whole) == [begun, whole]
     for name in needs:
         bare = {key: value for key, value in whole.items() if key != name}
         for lacking in (bare, {**bare, name: None}, *([{**bare, name: ""}] if name == "item_id" else [])):
-            assert mended(begun, lacking) == [begun, whole]
-    assert mended(begun, {"type": kind, "delta": "x"}) == [begun, whole]
+            assert repaired(begun, lacking) == [begun, whole]
+    assert repaired(begun, {"type": kind, "delta": "x"}) == [begun, whole]
 
 
 def test_numbers_go_on_from_the_last_one_seen() -> None:
     without = [{key: value for key, value in event.items() if key != "sequence_number"} for event in ANSWER]
-    assert mended(*without[1:]) == ANSWER[1:]
-    assert [event["sequence_number"] for event in mended(*ANSWER[1:5], *without[5:])] == list(range(1, len(ANSWER)))
+    assert repaired(*without[1:]) == ANSWER[1:]
+    assert [event["sequence_number"] for event in repaired(*ANSWER[1:5], *without[5:])] == list(range(1, len(ANSWER)))
     far = {**ANSWER[4], "sequence_number": 99}
-    assert [event["sequence_number"] for event in mended(far, without[5], without[6])] == [99, 100, 101]
+    assert [event["sequence_number"] for event in repaired(far, without[5], without[6])] == [99, 100, 101]
 
 
 def test_items_are_told_apart() -> None:
@@ -46,7 +46,7 @@ def test_items_are_told_apart() -> None:
         {"type": kind, "item_id": "fc_unheard_of", "delta": "f"},
         {"type": kind, "output_index": 9, "delta": "g"},
     ]
-    out = mended(*numbered(events, 1))[3:]
+    out = repaired(*numbered(events, 1))[3:]
     assert [(event["item_id"], event["output_index"]) for event in out] == [
         ("fc_1", 1),
         ("fc_2", 2),
@@ -66,7 +66,7 @@ def test_items_get_what_they_lack() -> None:
         return {"type": f"response.output_item.{kind}", "item": bare(item)}
 
     items = [reasoning(), call(), message()]
-    out = mended(*(event(kind, item) for item in items for kind in ("added", "done")))
+    out = repaired(*(event(kind, item) for item in items for kind in ("added", "done")))
     assert [found["output_index"] for found in out] == [0, 0, 1, 1, 2, 2]
     assert [found["item"]["id"] for found in out] == ["rs_0", "rs_0", "fc_1", "fc_1", "msg_2", "msg_2"]
     assert [found["item"].get("status") for found in out] == [None, None, None, "completed", None, "completed"]

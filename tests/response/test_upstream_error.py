@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_transform.response.upstream_error import read, server_error
+from codex_transform.response.upstream_error import read_error, server_error
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ from codex_transform.response.upstream_error import read, server_error
     ],
 )
 def test_shapes(value: Any, message: str, kind: str | None, code: str | None, param: str | None) -> None:
-    report = read(value)
+    report = read_error(value)
     assert report is not None
     assert (report.message, report.type, report.code, report.param) == (message, kind, code, param)
 
@@ -60,7 +60,7 @@ def test_shapes(value: Any, message: str, kind: str | None, code: str | None, pa
     "value", [None, [], "text", 5, {}, {"error": None}, {"detail": []}, {"message": 5}, {"output": []}]
 )
 def test_what_reports_no_error(value: Any) -> None:
-    assert read(value) is None
+    assert read_error(value) is None
 
 
 @pytest.mark.parametrize(
@@ -74,13 +74,13 @@ def test_what_reports_no_error(value: Any) -> None:
     ],
 )
 def test_what_is_the_standard_shape(value: Any, standard: bool) -> None:
-    report = read(value)
+    report = read_error(value)
     assert report is not None
     assert report.standard == standard
 
 
 def test_a_status_and_headers_inside_the_event_count() -> None:
-    report = read({"type": "error", "status_code": 404, "error": {"message": "m"}, "headers": {"Retry-After": 7}})
+    report = read_error({"type": "error", "status_code": 404, "error": {"message": "m"}, "headers": {"Retry-After": 7}})
     assert report is not None
     error = report.http_error()
     assert (error.status, error.retry_after) == (404, 7)
@@ -88,13 +88,13 @@ def test_a_status_and_headers_inside_the_event_count() -> None:
 
 @pytest.mark.parametrize("status", [200, 99, 700, "404", None, True])
 def test_a_status_that_is_none_does_not(status: Any) -> None:
-    report = read({"message": "m", "status": status})
+    report = read_error({"message": "m", "status": status})
     assert report is not None
     assert report.status == 502
 
 
 def is_limit(value: object) -> bool:
-    report = read(value)
+    report = read_error(value)
     assert report is not None
     return report.is_limit
 
@@ -107,7 +107,7 @@ def test_limits_are_told_by_code_type_or_words() -> None:
 
 
 def test_an_http_error_names_the_limit_as_its_code() -> None:
-    report = read({"error": {"type": "usage_limit_reached", "message": "m", "resets_at": 1060}})
+    report = read_error({"error": {"type": "usage_limit_reached", "message": "m", "resets_at": 1060}})
     assert report is not None
     error = report.http_error(now=1000)
     assert error.payload() == {
@@ -138,10 +138,10 @@ MEMBERS = ["error", "detail", "message", "type", "code", "param", "status", "hea
     )
 )
 def test_anything_is_read(value: Any) -> None:
-    if report := read(value):
+    if report := read_error(value):
         assert report.http_error(now=0).payload()
         # What was read once is read again as the same.
-        again = read(report.event(1))
+        again = read_error(report.event(1))
         assert again is not None
         assert again.event(1) == report.event(1)
 
@@ -150,4 +150,4 @@ def test_wrappers_do_not_go_on_for_ever() -> None:
     value: Any = {"message": "m"}
     for _ in range(2000):
         value = {"error": value}
-    assert read(value) is not None
+    assert read_error(value) is not None

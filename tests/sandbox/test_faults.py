@@ -14,8 +14,8 @@ import pytest
 from pydantic_core import from_json
 from sandbox.client import Client, Exchange, event_stream
 
-from codex_transform.sandbox import TABLE, Sandbox, UnknownMisbehaviourError, running
-from codex_transform.sandbox.faults.table import edits
+from codex_transform.sandbox import FAULTS, Sandbox, UnknownFaultError, running
+from codex_transform.sandbox.faults.table import parse_faults
 from codex_transform.zstd import zstd
 
 GOOD = ["response.created", "response.in_progress", "response.output_item.added", "response.content_part.added"]
@@ -165,7 +165,7 @@ TIMED = ("slow", "until-close", "false-gzip")
 
 def test_all_of_the_table_is_tested() -> None:
     codings = {coding + end for coding in DECODE for end in ("", "-truncated")}
-    assert TABLE.keys() == {*SAID, *WRITTEN, *ANSWERED, *BROKEN, *HANGING, *TIMED, *codings}
+    assert FAULTS.keys() == {*SAID, *WRITTEN, *ANSWERED, *BROKEN, *HANGING, *TIMED, *codings}
 
 
 @pytest.mark.parametrize("name", SAID)
@@ -287,14 +287,14 @@ def test_misbehaviours_can_be_combined(client: Client) -> None:
 
 @pytest.mark.parametrize("name", ["nonsense", "cut@", "cut@x", "cut@-1", "cut+", "gzip+gzop"])
 def test_unknown_names_are_refused(client: Client, name: str) -> None:
-    with pytest.raises(UnknownMisbehaviourError):
-        edits(name)
+    with pytest.raises(UnknownFaultError):
+        parse_faults(name)
     assert client.ask("hello", misbehave=name).status == 400
 
 
 def test_near_names_are_offered() -> None:
-    with pytest.raises(UnknownMisbehaviourError, match="'usage-limit': there are usage-limit-404, usage-limit-429"):
-        edits("usage-limit")
+    with pytest.raises(UnknownFaultError, match="'usage-limit': there are usage-limit-404, usage-limit-429"):
+        parse_faults("usage-limit")
 
 
 def test_the_plan_lasts_for_as_many_requests_as_were_told(client: Client, sandbox: Sandbox) -> None:
@@ -326,7 +326,7 @@ def test_a_refused_request_takes_no_turn(client: Client, sandbox: Sandbox) -> No
 def test_a_sandbox_can_misbehave_from_the_start() -> None:
     with running(Sandbox(misbehave="response-done")) as sandbox:
         assert Client(sandbox).ask("hello").types[-1] == "response.done"
-    with pytest.raises(UnknownMisbehaviourError):
+    with pytest.raises(UnknownFaultError):
         Sandbox(misbehave="nonsense")
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_transform.sandbox.intent import Output, Wish, wish
+from codex_transform.sandbox.intent import Intent, Output, read_intent
 from codex_transform.sandbox.toolcalls import Action, Read, Run, Tool, Use, Write
 
 
@@ -22,8 +22,8 @@ def call(number: int, name: str = "bash") -> list[dict[str, Any]]:
     ]
 
 
-def wanted(*items: dict[str, Any], tools: Iterable[Tool] = ({"type": "function", "name": "bash"},)) -> Wish:
-    return wish({"input": list(items), "tools": list(tools)})
+def wanted(*items: dict[str, Any], tools: Iterable[Tool] = ({"type": "function", "name": "bash"},)) -> Intent:
+    return read_intent({"input": list(items), "tools": list(tools)})
 
 
 @pytest.mark.parametrize(

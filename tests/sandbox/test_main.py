@@ -12,7 +12,7 @@ from typing import IO
 
 import pytest
 
-from codex_transform.sandbox import TABLE, Sandbox
+from codex_transform.sandbox import FAULTS, Sandbox
 from codex_transform.sandbox.__main__ import main
 
 COMMAND = [sys.executable, "-m", "codex_transform.sandbox"]
@@ -61,7 +61,7 @@ def test_ends_though_it_was_started_with_interrupts_ignored() -> None:
 
 def test_lists_the_misbehaviours(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--list"]) == 0
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(TABLE)
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(FAULTS)
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ from pydantic_core import to_json
 from sandbox.client import Client
 from support.certificates import certificate
 
-from codex_transform.sandbox import TABLE, Sandbox, running
+from codex_transform.sandbox import FAULTS, Sandbox, running
 from codex_transform.sandbox.connection import LONGEST_HEAD
-from codex_transform.sandbox.journal import KEPT_REQUESTS, Journal, Received
+from codex_transform.sandbox.journal import KEPT_REQUESTS, Journal, RecordedRequest
 
 
 def test_a_connection_serves_many_requests(client: Client, sandbox: Sandbox) -> None:
@@ -250,7 +250,7 @@ def test_no_key_is_ever_kept(client: Client, sandbox: Sandbox) -> None:
 def test_misbehaving_is_told_over_http(client: Client) -> None:
     told = client.get("/sandbox/misbehave").json
     assert told["name"] is None
-    assert told["known"].keys() == TABLE.keys()
+    assert told["known"].keys() == FAULTS.keys()
     wanted = b'{"name": "cut", "times": 2, "at": 3, "with_tools": false}'
     assert client.get("/sandbox/misbehave", "POST", wanted).json["name"] == "cut"
     assert len(client.ask("hello").types) == 3
@@ -311,12 +311,12 @@ def test_logs_a_line_per_request_without_what_was_said() -> None:
 def test_the_record_is_bounded() -> None:
     journal = Journal()
     for _ in range(KEPT_REQUESTS + 50):
-        journal.add(Received("POST", "/", {}, b"", 1))
+        journal.add(RecordedRequest("POST", "/", {}, b"", 1))
     assert [journal.all()[0]["number"], len(journal.all())] == [51, KEPT_REQUESTS]
     for _ in range(10):
-        journal.add(Received("POST", "/", {}, b"x" * 10_000_000, 1))
+        journal.add(RecordedRequest("POST", "/", {}, b"x" * 10_000_000, 1))
     assert len(journal.all()) == 6
-    journal.add(Received("POST", "/", {}, b"x" * 100_000_000, 1))
+    journal.add(RecordedRequest("POST", "/", {}, b"x" * 100_000_000, 1))
     assert len(journal.all()) == 1
 
 

@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from codex_transform.opencode.config import OpenCodeConfig
-from codex_transform.settings.loader import KNOBS, Knob, Loaded, Settings, load, save
+from codex_transform.settings.loader import LoadedSettings, load, save
+from codex_transform.settings.options import OPTIONS, Option, Settings
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")
 NO_OPENCODE = OpenCodeConfig()
-BASE_URL = next(knob for knob in KNOBS if knob.field == "base_url")
+BASE_URL = next(knob for knob in OPTIONS if knob.field == "base_url")
 
 # Per field: what each source says, in its own spelling, and what that means.
 Said = dict[str, tuple[object, object]]
@@ -39,7 +40,7 @@ def text(prefix: str) -> Said:
     return {source: (f"{prefix}-{source}", f"{prefix}-{source}") for source in ("option", "environ", "file")}
 
 
-def said_by(knob: Knob, folder: Path) -> Said:
+def said_by(knob: Option, folder: Path) -> Said:
     if isinstance(knob.default, bool):
         return flag(knob.default)
     if isinstance(knob.default, int):
@@ -76,7 +77,7 @@ def loaded(
     options: Mapping[str, object] | None = None,
     environ: Mapping[str, str] | None = None,
     opencode: OpenCodeConfig = NO_OPENCODE,
-) -> Loaded:
+) -> LoadedSettings:
     return load(options or {}, environ or {}, config, opencode)
 
 
@@ -87,7 +88,7 @@ def test_with_nothing_said_the_defaults_hold(config: Path) -> None:
     assert result.problems == ()
 
 
-@pytest.mark.parametrize("knob", KNOBS, ids=lambda knob: knob.field)
+@pytest.mark.parametrize("knob", OPTIONS, ids=lambda knob: knob.field)
 @pytest.mark.parametrize(
     ("present", "winner"),
     [
@@ -99,7 +100,7 @@ def test_with_nothing_said_the_defaults_hold(config: Path) -> None:
         (("file",), "file"),
     ],
 )
-def test_precedence(knob: Knob, present: tuple[str, ...], winner: str, config: Path, tmp_path: Path) -> None:
+def test_precedence(knob: Option, present: tuple[str, ...], winner: str, config: Path, tmp_path: Path) -> None:
     said = said_by(knob, tmp_path)
     if len(present) > 1 and isinstance(knob.default, bool):
         # Only the winner says other than the default, so that a wrong winner shows.
@@ -136,9 +137,9 @@ def test_where_opencode_sends_its_own_requests_is_no_endpoint(config: Path) -> N
     assert loaded(config, opencode=opencode).settings.base_url is None
 
 
-@pytest.mark.parametrize("knob", KNOBS, ids=lambda knob: knob.field)
+@pytest.mark.parametrize("knob", OPTIONS, ids=lambda knob: knob.field)
 @pytest.mark.parametrize("empty", ["", "  ", "\n"])
-def test_what_is_empty_is_not_set(knob: Knob, empty: str, config: Path, tmp_path: Path) -> None:
+def test_what_is_empty_is_not_set(knob: Option, empty: str, config: Path, tmp_path: Path) -> None:
     value, meaning = said_by(knob, tmp_path)["file"]
     write(config, {knob.key: value})
     result = loaded(config, {knob.option: empty}, {knob.environ: empty})
@@ -168,10 +169,10 @@ WRONG: dict[str, object] = {
 }
 
 
-@pytest.mark.parametrize("knob", KNOBS, ids=lambda knob: knob.field)
+@pytest.mark.parametrize("knob", OPTIONS, ids=lambda knob: knob.field)
 @pytest.mark.parametrize("at", ["option", "environ", "file"])
 def test_a_wrong_value_is_a_problem_and_no_lower_source_stands_in(
-    knob: Knob, at: str, config: Path, tmp_path: Path
+    knob: Option, at: str, config: Path, tmp_path: Path
 ) -> None:
     said = {source: value for source, (value, _) in said_by(knob, tmp_path).items()}
     said[at] = WRONG[knob.field]
@@ -188,8 +189,8 @@ def test_a_wrong_value_is_a_problem_and_no_lower_source_stands_in(
     assert result.sources[knob.field] == "default"
 
 
-@pytest.mark.parametrize("knob", KNOBS, ids=lambda knob: knob.field)
-def test_a_wrong_type_in_the_file_is_a_problem_and_the_rest_holds(knob: Knob, config: Path) -> None:
+@pytest.mark.parametrize("knob", OPTIONS, ids=lambda knob: knob.field)
+def test_a_wrong_type_in_the_file_is_a_problem_and_the_rest_holds(knob: Option, config: Path) -> None:
     other = "debug" if knob.field != "debug" else "logRequests"
     wrong: object
     for wrong in (-5, {"a": 1}, [[]], 1.5):
@@ -296,9 +297,9 @@ def test_a_file_that_others_can_read_is_used_with_a_warning(mode: int, tmp_path:
 # ── save ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.mark.parametrize("knob", KNOBS, ids=lambda knob: knob.field)
+@pytest.mark.parametrize("knob", OPTIONS, ids=lambda knob: knob.field)
 @pytest.mark.parametrize("source", ["option", "environ", "file"])
-def test_what_is_saved_is_loaded(knob: Knob, source: str, config: Path, tmp_path: Path) -> None:
+def test_what_is_saved_is_loaded(knob: Option, source: str, config: Path, tmp_path: Path) -> None:
     value, meaning = said_by(knob, tmp_path)[source]
     save(config, {knob.field: value})
     result = loaded(config)
@@ -335,7 +336,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
     max_leaves=12,
 )
-OURS = {knob.key for knob in KNOBS}
+OURS = {knob.key for knob in OPTIONS}
 
 
 @given(st.dictionaries(st.text().filter(lambda key: key not in OURS), JSON, max_size=5), st.integers(0, 5))
@@ -367,8 +368,8 @@ def test_a_damaged_file_is_never_overwritten(content: str, config: Path) -> None
     assert [path.name for path in config.parent.iterdir()] == [config.name]
 
 
-@pytest.mark.parametrize("knob", KNOBS, ids=lambda knob: knob.field)
-def test_a_wrong_value_is_not_saved(knob: Knob, config: Path) -> None:
+@pytest.mark.parametrize("knob", OPTIONS, ids=lambda knob: knob.field)
+def test_a_wrong_value_is_not_saved(knob: Option, config: Path) -> None:
     write(config, {"x": 1})
     with pytest.raises(ValueError, match=f"^{knob.key}: "):
         save(config, {"mode": True, knob.field: WRONG[knob.field]})

@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr, ValidationError
 
-from codex_transform.settings.options import KNOBS, Settings
+from codex_transform.settings.options import OPTIONS, Settings
 
-READ = {knob.field: knob.read for knob in KNOBS}
+READ = {knob.field: knob.read for knob in OPTIONS}
 
 
 def test_the_table_is_the_contract() -> None:
-    table = {knob.field: (knob.option, knob.environ, knob.key, knob.default) for knob in KNOBS}
+    table = {knob.field: (knob.option, knob.environ, knob.key, knob.default) for knob in OPTIONS}
     assert table == {
         "base_url": ("codex_base_url", "CODEX_BASE_URL", "baseURL", None),
         "api_key": ("codex_api_key", "CODEX_API_KEY", "apiKey", None),
@@ -37,15 +37,15 @@ def test_the_table_is_the_contract() -> None:
 
 
 def test_every_setting_has_a_knob_and_a_help() -> None:
-    assert [knob.field for knob in KNOBS] == list(Settings.model_fields)
-    assert all(knob.help.endswith(".") and "\n" not in knob.help for knob in KNOBS)
+    assert [knob.field for knob in OPTIONS] == list(Settings.model_fields)
+    assert all(knob.help.endswith(".") and "\n" not in knob.help for knob in OPTIONS)
 
 
 def test_settings_and_knobs_cannot_be_changed() -> None:
     with pytest.raises(ValidationError):
         Settings().mode = False
     with pytest.raises(dataclasses.FrozenInstanceError):
-        KNOBS[0].field = "x"  # type: ignore[misc]
+        OPTIONS[0].field = "x"  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("field", ["mode", "forward_client_key", "allow_remote", "log_requests", "debug"])
@@ -126,7 +126,7 @@ def test_hosts(value: object, hosts: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "mend"),
+    ("value", "fix"),
     [
         ("https://api.openai.com", "write api.openai.com"),
         ("https://api.openai.com:8443/v1/", "write api.openai.com:8443"),
@@ -145,8 +145,8 @@ def test_hosts(value: object, hosts: tuple[str, ...]) -> None:
         ({"a": 1}, "must be text, not an object"),
     ],
 )
-def test_what_is_no_host(value: object, mend: str) -> None:
-    with pytest.raises(ValueError, match=mend.replace("*", r"\*")) as caught:
+def test_what_is_no_host(value: object, fix: str) -> None:
+    with pytest.raises(ValueError, match=fix.replace("*", r"\*")) as caught:
         READ["hosts"](value)
     assert "pass" not in str(caught.value)
 
@@ -203,14 +203,14 @@ def test_an_instructions_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_what_is_no_instructions_file(tmp_path: Path) -> None:
     (tmp_path / "empty").write_bytes(b" \n")
     (tmp_path / "latin").write_bytes(b"\xe9")
-    for name, mend in (
+    for name, fix in (
         ("missing", "missing cannot be read: No such file"),
         ("empty", "empty is empty: write the instructions"),
         ("latin", "latin is not UTF-8 text: save it as UTF-8"),
         (".", "is not a file"),
         ("nul\0", "is not a path"),
     ):
-        with pytest.raises(ValueError, match=mend):
+        with pytest.raises(ValueError, match=fix):
             READ["instructions_file"](str(tmp_path / name))
     with pytest.raises(ValueError, match="must be text, not a list"):
         READ["instructions_file"]([])

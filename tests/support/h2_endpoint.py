@@ -20,8 +20,8 @@ from h2.exceptions import ProtocolError
 
 from codex_transform.sandbox.backend import Backend
 from codex_transform.sandbox.connection import Request
-from codex_transform.sandbox.journal import Journal, Received, headers_for_record
-from codex_transform.sandbox.planned_response import End, Script, Step, Wait
+from codex_transform.sandbox.journal import Journal, RecordedRequest, headers_for_record
+from codex_transform.sandbox.planned_response import End, PlannedResponse, Step, Wait
 
 
 class H2Endpoint:
@@ -59,17 +59,17 @@ class H2Endpoint:
             task.cancel()
         await asyncio.gather(*self._connections, return_exceptions=True)
 
-    def answer(self, request: Request, connection: int) -> tuple[Received, Script]:
+    def answer(self, request: Request, connection: int) -> tuple[RecordedRequest, PlannedResponse]:
         """The sandbox's answer to a request, which is recorded."""
         headers = headers_for_record(request.headers)
-        received = Received(request.method, request.target, headers, request.body, connection)
+        received = RecordedRequest(request.method, request.target, headers, request.body, connection)
         script = self._backend.script(request, request.target, received, self.url)
         script.headers["x-request-id"] = f"req_sandbox_h2_{connection}"
         received.status = script.status
         self._journal.add(received)
         return received, script
 
-    def finish(self, received: Received, *, cancelled: bool) -> None:
+    def finish(self, received: RecordedRequest, *, cancelled: bool) -> None:
         """The answer to a recorded request is over."""
         self._journal.finish(received, cancelled=cancelled)
 

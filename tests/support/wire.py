@@ -1,4 +1,4 @@
-"""HTTP/1 as bytes, written and read without a library that would mend them."""
+"""HTTP/1 as bytes, written and read without a library that would fix them."""
 
 import json
 import re

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_transform.sandbox.cache import PromptCache
-from codex_transform.usage.cache_miss import MAX_THREADS, Conversations
-from codex_transform.usage.record import Tokens, Verdict
+from codex_transform.usage.cache_miss import MAX_THREADS, PromptCacheTracker
+from codex_transform.usage.record import CacheVerdict, Tokens
 
 Body = dict[str, Any]
 
@@ -54,24 +54,24 @@ def judged(
     cached: int | None,
     originals: tuple[Body | None, Body | None] = (None, None),
     gap: float = 60.0,
-) -> Verdict:
+) -> CacheVerdict:
     """What is said of the second of two requests, when so much of it was cached; None stands for all of the first."""
-    conversations = Conversations()
+    conversations = PromptCacheTracker()
     first, second = bodies
     before = size(first)
-    conversations.judge("c", 0.0, first, written(originals[0]), Tokens(input=before))
+    conversations.explain("c", 0.0, first, written(originals[0]), Tokens(input=before))
     tokens = Tokens(input=size(second), cached=before // 128 * 128 if cached is None else cached)
-    verdict = conversations.judge("c", gap, second, written(originals[1]), tokens)
+    verdict = conversations.explain("c", gap, second, written(originals[1]), tokens)
     assert verdict
     return verdict
 
 
 def test_nothing_is_said_without_a_conversation_or_a_report() -> None:
-    conversations = Conversations()
-    assert conversations.judge(None, 0.0, request(), None, Tokens(input=5)) is None
-    assert conversations.judge("c", 0.0, request(), None, None) is None
-    verdict = conversations.judge("c", 1.0, request(), None, Tokens(input=5000, cached=1024))
-    assert verdict == Verdict(cause="first", says="first request of this conversation: 1.0k cached")
+    conversations = PromptCacheTracker()
+    assert conversations.explain(None, 0.0, request(), None, Tokens(input=5)) is None
+    assert conversations.explain("c", 0.0, request(), None, None) is None
+    verdict = conversations.explain("c", 1.0, request(), None, Tokens(input=5000, cached=1024))
+    assert verdict == CacheVerdict(cause="first", says="first request of this conversation: 1.0k cached")
 
 
 def test_an_append_that_was_cached() -> None:
@@ -193,10 +193,10 @@ def test_tools_before_the_one_that_changed_could_still_be_cached() -> None:
 
 
 def test_the_latest_of_equals_is_the_one_before() -> None:
-    conversations = Conversations()
+    conversations = PromptCacheTracker()
     said = []
     for model in ("a", "b", "c"):
-        verdict = conversations.judge("c", 0, request(5, model=model), None, Tokens(input=5000, cached=0))
+        verdict = conversations.explain("c", 0, request(5, model=model), None, Tokens(input=5000, cached=0))
         assert verdict
         said.append(verdict.says)
     assert said[1:] == ["model a → b: 5.0k not cached", "model b → c: 5.0k not cached"]
@@ -232,10 +232,10 @@ def test_a_compacted_history_costs_no_more_than_it_is_long() -> None:
 
 @pytest.mark.parametrize("times", [1, 2 * MAX_THREADS])
 def test_titles_do_not_get_in_the_way(times: int) -> None:
-    conversations = Conversations()
+    conversations = PromptCacheTracker()
 
     def cause(body: Body) -> str:
-        verdict = conversations.judge("c", 0, body, written(body), Tokens(input=size(body), cached=size(body)))
+        verdict = conversations.explain("c", 0, body, written(body), Tokens(input=size(body), cached=size(body)))
         assert verdict
         assert verdict.missed == 0
         return verdict.cause
@@ -251,15 +251,15 @@ def test_titles_do_not_get_in_the_way(times: int) -> None:
 
 
 def test_a_sub_agent_with_the_same_key_does_not_get_in_the_way() -> None:
-    conversations = Conversations()
+    conversations = PromptCacheTracker()
     main, sub = request(5), replaced(request(0), 1, said("user", "look for it"))
-    conversations.judge("c", 0, main, written(main), Tokens(input=size(main)))
+    conversations.explain("c", 0, main, written(main), Tokens(input=size(main)))
     for turns in (1, 2):
-        verdict = conversations.judge("c", turns, sub, written(sub), Tokens(input=size(sub), cached=size(sub)))
+        verdict = conversations.explain("c", turns, sub, written(sub), Tokens(input=size(sub), cached=size(sub)))
         assert verdict
         assert verdict.missed == 0
         sub = {**sub, "input": [*sub["input"], *turn(turns)]}
-    verdict = conversations.judge(
+    verdict = conversations.explain(
         "c", 3, request(6), written(request(6)), Tokens(input=size(request(6)), cached=size(main))
     )
     assert verdict
@@ -267,30 +267,30 @@ def test_a_sub_agent_with_the_same_key_does_not_get_in_the_way() -> None:
 
 
 def test_back_to_the_model_before() -> None:
-    conversations = Conversations()
+    conversations = PromptCacheTracker()
     tokens = Tokens(input=9000, cached=8960)
-    conversations.judge("c", 0, request(5), None, tokens)
-    turned = conversations.judge("c", 1, request(6, model="gpt-5.2"), None, tokens)
-    back = conversations.judge("c", 2, request(7), None, tokens)
+    conversations.explain("c", 0, request(5), None, tokens)
+    turned = conversations.explain("c", 1, request(6, model="gpt-5.2"), None, tokens)
+    back = conversations.explain("c", 2, request(7), None, tokens)
     assert turned
     assert back
     assert (turned.cause, back.cause) == ("model", "append")
 
 
 def test_failed_calls_are_passed_over() -> None:
-    conversations = Conversations()
-    conversations.judge("c", 0, request(5), None, Tokens(input=9000))
-    assert conversations.judge("c", 1, request(6, model="other"), None, None) is None
-    verdict = conversations.judge("c", 2, request(6), None, Tokens(input=9500, cached=8960))
+    conversations = PromptCacheTracker()
+    conversations.explain("c", 0, request(5), None, Tokens(input=9000))
+    assert conversations.explain("c", 1, request(6, model="other"), None, None) is None
+    verdict = conversations.explain("c", 2, request(6), None, Tokens(input=9500, cached=8960))
     assert verdict
     assert verdict.cause == "append"
 
 
 def test_conversations_are_apart_and_the_oldest_forgotten() -> None:
-    conversations = Conversations(size=2)
+    conversations = PromptCacheTracker(size=2)
 
     def cause(name: str) -> str:
-        verdict = conversations.judge(name, 0, request(3), None, Tokens(input=5000, cached=4992))
+        verdict = conversations.explain(name, 0, request(3), None, Tokens(input=5000, cached=4992))
         assert verdict
         return verdict.cause
 
@@ -300,21 +300,21 @@ def test_conversations_are_apart_and_the_oldest_forgotten() -> None:
 
 
 def test_what_is_remembered_is_bounded_by_its_size_too() -> None:
-    conversations = Conversations(parts=100)
+    conversations = PromptCacheTracker(parts=100)
     for name in "abc":
-        conversations.judge(name, 0, request(20), None, Tokens(input=5000))
-    again = [conversations.judge(name, 1, request(20), None, Tokens(input=5000, cached=4992)) for name in "cab"]
+        conversations.explain(name, 0, request(20), None, Tokens(input=5000))
+    again = [conversations.explain(name, 1, request(20), None, Tokens(input=5000, cached=4992)) for name in "cab"]
     assert [verdict.cause for verdict in again if verdict] == ["append", "first", "first"]
 
 
 def test_the_threads_of_a_conversation_are_bounded() -> None:
-    conversations = Conversations()
+    conversations = PromptCacheTracker()
     for number in range(MAX_THREADS + 1):
         body = request(3, instructions=f"{number}", input=[said("user", f"{number}")])
-        conversations.judge("c", number, body, None, Tokens(input=5000))
+        conversations.explain("c", number, body, None, Tokens(input=5000))
     first = request(3, instructions="0", input=[said("user", "0")])
-    verdict = conversations.judge("c", 9, first, None, Tokens(input=5000))
-    assert verdict == Verdict(cause="first", says="first request of another thread in this conversation: 0 cached")
+    verdict = conversations.explain("c", 9, first, None, Tokens(input=5000))
+    assert verdict == CacheVerdict(cause="first", says="first request of another thread in this conversation: 0 cached")
 
 
 PARTS = st.fixed_dictionaries(
@@ -332,9 +332,9 @@ TOKENS = st.builds(Tokens, input=st.integers(0, 50_000), cached=st.integers(0, 5
 
 @given(st.lists(st.tuples(st.sampled_from("ab"), st.floats(0, 1e5), PARTS, st.none() | PARTS, TOKENS), max_size=12))
 def test_whatever_comes_the_numbers_make_sense(calls: list[tuple[str, float, Body, Body | None, Tokens]]) -> None:
-    conversations = Conversations(size=1, parts=20)
+    conversations = PromptCacheTracker(size=1, parts=20)
     for name, at, sent, original, tokens in calls:
-        verdict = conversations.judge(name, at, sent, written(original), tokens)
+        verdict = conversations.explain(name, at, sent, written(original), tokens)
         assert verdict
         assert verdict.says.isprintable()
         assert len(verdict.says) < 200
@@ -346,13 +346,13 @@ def test_whatever_comes_the_numbers_make_sense(calls: list[tuple[str, float, Bod
 
 @given(st.lists(st.lists(st.sampled_from([*turn(1), *turn(2), said("user", "x" * 900)]), min_size=1), min_size=2))
 def test_a_conversation_that_only_grows_never_misses_where_prefixes_are_cached(turns: list[list[Body]]) -> None:
-    conversations, cache = Conversations(), PromptCache()
+    conversations, cache = PromptCacheTracker(), PromptCache()
     body = request(0)
     for number, more in enumerate(turns):
         body = {**body, "input": [*body["input"], *more]}
         counted = cache.count(body)
         tokens = Tokens(input=counted.all, cached=counted.cached)
-        verdict = conversations.judge("c", number, body, written(body), tokens)
+        verdict = conversations.explain("c", number, body, written(body), tokens)
         assert verdict
         assert verdict.cause == ("append" if number else "first")
         # An expectation is a guess to within a few blocks.

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_transform.usage.fingerprint import item_kind, items_of, take, tool_name
+from codex_transform.usage.fingerprint import fingerprint, item_kind, items_of, tool_name
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -27,7 +27,7 @@ REQUEST: dict[str, Any] = {
 
 
 def test_what_is_taken_of_a_request() -> None:
-    taken = take(REQUEST)
+    taken = fingerprint(REQUEST)
     assert (taken.model, taken.effort) == ("gpt-5.1", "high")
     assert [name for name, _ in taken.tools] == ["bash", "web_search", "unnamed"]
     assert len(taken.items) == 2
@@ -39,8 +39,8 @@ def test_what_is_taken_of_a_request() -> None:
 @given(REQUESTS)
 def test_any_request_has_one_and_equal_ones_the_same(request: dict[str, Any]) -> None:
     again = json.loads(json.dumps(request))
-    assert take(request) == take(again)
-    assert take(request).size > 0
+    assert fingerprint(request) == fingerprint(again)
+    assert fingerprint(request).size > 0
 
 
 @given(REQUESTS, st.sampled_from(FIELDS))
@@ -48,17 +48,17 @@ def test_no_text_of_the_parts_is_kept(request: dict[str, Any], field: str) -> No
     # Names of models, efforts and tools are; nothing else may be.
     if field in ("instructions", "input"):
         request[field] = "a-word-of-the-conversation"
-        assert "a-word" not in repr(take(request))
+        assert "a-word" not in repr(fingerprint(request))
 
 
 def test_half_of_a_surrogate_pair_does_no_harm() -> None:
-    assert take({**REQUEST, "input": ["\ud800"]}) != take({**REQUEST, "input": ["\ud801"]})
+    assert fingerprint({**REQUEST, "input": ["\ud800"]}) != fingerprint({**REQUEST, "input": ["\ud801"]})
 
 
 def test_what_two_requests_begin_with() -> None:
-    longer = take({**REQUEST, "input": [*REQUEST["input"], "more"]})
-    other = take({**REQUEST, "input": [REQUEST["input"][0], "other", "more"], "tools": REQUEST["tools"][:1]})
-    assert take(REQUEST).same_items(longer) == longer.same_items(take(REQUEST)) == 2
+    longer = fingerprint({**REQUEST, "input": [*REQUEST["input"], "more"]})
+    other = fingerprint({**REQUEST, "input": [REQUEST["input"][0], "other", "more"], "tools": REQUEST["tools"][:1]})
+    assert fingerprint(REQUEST).same_items(longer) == longer.same_items(fingerprint(REQUEST)) == 2
     assert longer.same_items(other) == 1
     assert longer.same_tools(other) == 1
 
@@ -78,7 +78,7 @@ def test_a_long_conversation_takes_little_time() -> None:
     times = []
     for _ in range(5):
         start = time.process_time()
-        take(request)
+        fingerprint(request)
         times.append(time.process_time() - start)
     # A few milliseconds; ten times that on a slow machine.
     assert min(times) < 0.05

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from codex_transform.text import one_line
 from codex_transform.usage import log_line
-from codex_transform.usage.record import Record, Tokens, Verdict
+from codex_transform.usage.record import CacheVerdict, Record, Tokens
 
 TOKENS = Tokens(input=12_345, cached=11_234, output=480)
 SAYS = "tool `bash` changed by the client: 11.0k not cached"
-MISSED = Verdict(cause="tools", says=SAYS, expected=11_264, missed=11_000)
+MISSED = CacheVerdict(cause="tools", says=SAYS, expected=11_264, missed=11_000)
 
 
 def record(**members: Any) -> Record:
@@ -34,21 +34,23 @@ def failed(**members: Any) -> Record:
 
 
 def test_a_plain_success() -> None:
-    assert log_line.comment(record()) == "gpt-5.1-codex high · 12.3k in (91% cached) · 480 out · 0.8 s → 6.1 s"
-    assert log_line.line(record()) == log_line.comment(record())
-    assert log_line.marker(record()) == ""
+    assert log_line.flow_comment(record()) == "gpt-5.1-codex high · 12.3k in (91% cached) · 480 out · 0.8 s → 6.1 s"
+    assert log_line.log_line(record()) == log_line.flow_comment(record())
+    assert log_line.flow_marker(record()) == ""
 
 
 def test_a_client_that_does_not_stream_has_one_time() -> None:
-    assert log_line.comment(record(first_token=None)).endswith("480 out · 6.1 s")
+    assert log_line.flow_comment(record(first_token=None)).endswith("480 out · 6.1 s")
 
 
 def test_what_every_answer_needs_is_not_worth_a_word() -> None:
-    assert log_line.comment(record(repaired=("model", "output"))) == log_line.comment(record())
-    assert log_line.marker(record(repaired=("model", "output"))) == ""
-    mended = record(repaired=("item_id", "model", "sequence_number"))
-    assert log_line.marker(mended) == log_line.REPAIRED
-    assert log_line.comment(mended) == f"✏ {log_line.comment(record())} · repaired: item_id, sequence_number"
+    assert log_line.flow_comment(record(repaired=("model", "output"))) == log_line.flow_comment(record())
+    assert log_line.flow_marker(record(repaired=("model", "output"))) == ""
+    repaired = record(repaired=("item_id", "model", "sequence_number"))
+    assert log_line.flow_marker(repaired) == log_line.REPAIRED
+    assert (
+        log_line.flow_comment(repaired) == f"✏ {log_line.flow_comment(record())} · repaired: item_id, sequence_number"
+    )
 
 
 @pytest.mark.parametrize(
@@ -73,30 +75,30 @@ def test_what_every_answer_needs_is_not_worth_a_word() -> None:
     ],
 )
 def test_what_went_wrong_stands_last_and_is_marked(call: Record, marker: str, end: str) -> None:
-    assert log_line.marker(call) == marker
-    assert log_line.line(call).endswith(f" · {end}")
-    assert log_line.comment(call) == f"{log_line.MARKERS[marker]} {log_line.line(call)}"
+    assert log_line.flow_marker(call) == marker
+    assert log_line.log_line(call).endswith(f" · {end}")
+    assert log_line.flow_comment(call) == f"{log_line.MARKERS[marker]} {log_line.log_line(call)}"
 
 
 def test_a_request_that_was_refused_has_no_model() -> None:
     refused = failed(asked=None, model=None, effort=None, status=400, code="invalid_request_error", error="Not JSON.")
-    assert log_line.line(refused) == "refused · 6.1 s · 400 invalid_request_error: Not JSON."
+    assert log_line.log_line(refused) == "refused · 6.1 s · 400 invalid_request_error: Not JSON."
 
 
 def test_a_missed_cache_is_a_sentence_in_the_comment_and_a_word_in_the_log() -> None:
     missed = record(tokens=Tokens(input=12_345, cached=256, output=480), cache=MISSED)
-    assert log_line.comment(missed).endswith(f" · cache: {SAYS}")
-    assert "12.3k in (2% cached: new tools)" in log_line.line(missed)
+    assert log_line.flow_comment(missed).endswith(f" · cache: {SAYS}")
+    assert "12.3k in (2% cached: new tools)" in log_line.log_line(missed)
     for cause in ("first", "append"):
         fine = record(cache=MISSED.model_copy(update={"cause": cause}))
-        assert log_line.comment(fine) == log_line.comment(record())
-        assert log_line.line(fine) == log_line.line(record())
+        assert log_line.flow_comment(fine) == log_line.flow_comment(record())
+        assert log_line.log_line(fine) == log_line.log_line(record())
 
 
 def test_the_log_says_what_a_model_was_asked_for_as() -> None:
-    assert log_line.line(record(asked="gpt-5-codex")).startswith("gpt-5-codex → gpt-5.1-codex high · ")
+    assert log_line.log_line(record(asked="gpt-5-codex")).startswith("gpt-5-codex → gpt-5.1-codex high · ")
     for asked in ("openai/gpt-5.1-codex", "gpt-5.1-codex-high", "GPT-5.1-Codex"):
-        assert log_line.line(record(asked=asked)) == log_line.line(record())
+        assert log_line.log_line(record(asked=asked)) == log_line.log_line(record())
 
 
 def test_a_line_fits_in_100_columns() -> None:
@@ -105,7 +107,7 @@ def test_a_line_fits_in_100_columns() -> None:
     long = record(model="gpt-5.1-codex-max", asked="gpt-5.1-codex-max", effort="xhigh", tokens=tokens, total=61.0)
     for cause in ("effort", "endpoint", "item", "tools", "idle", "model"):
         missed = long.model_copy(update={"cache": MISSED.model_copy(update={"cause": cause})})
-        assert len(f"[12:34:56.789] {log_line.line(missed)}") <= 100
+        assert len(f"[12:34:56.789] {log_line.log_line(missed)}") <= 100
 
 
 @given(st.text(max_size=2000), st.integers(1, 100))
@@ -120,7 +122,7 @@ def test_plain_text_is_one_printable_line(text: str, longest: int) -> None:
 @given(st.text(), st.text(), st.text(), st.sampled_from(["error", "failed", "cut", "completed"]))
 def test_nobodys_words_leave_the_line(model: str, message: str, code: str, outcome: str) -> None:
     call = record(asked=model, model=model, error=message, code=code, outcome=outcome, repaired=(message,))
-    for text in (log_line.comment(call), log_line.line(call)):
+    for text in (log_line.flow_comment(call), log_line.log_line(call)):
         assert text.isprintable()
         assert len(text) < 2000
 

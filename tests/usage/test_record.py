@@ -5,14 +5,14 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_transform.usage.record import Record, Source, Tokens, Verdict
+from codex_transform.usage.record import CacheVerdict, InstructionsSource, Record, Tokens
 
 TOKENS = st.builds(Tokens, input=st.integers(0), cached=st.integers(0), output=st.integers(0))
 RECORDS = st.builds(
     Record,
     tokens=st.none() | TOKENS,
-    instructions=st.none() | st.builds(Source),
-    cache=st.none() | st.builds(Verdict),
+    instructions=st.none() | st.builds(InstructionsSource),
+    cache=st.none() | st.builds(CacheVerdict),
     at=st.floats(0, 1e10),
     first_token=st.none() | st.floats(0, 1e6),
     total=st.none() | st.floats(0, 1e6),

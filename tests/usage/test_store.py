@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_transform import paths
-from codex_transform.usage.record import Record, Tokens, Verdict
-from codex_transform.usage.store import KEPT_CALLS, KEPT_DAYS, Miss, UsageStore
+from codex_transform.usage.record import CacheVerdict, Record, Tokens
+from codex_transform.usage.store import RETENTION_CALLS, RETENTION_DAYS, Miss, UsageStore
 
 NOW = 1_800_000_000.0
 
@@ -119,7 +119,7 @@ def test_days_are_local(store: UsageStore, monkeypatch: pytest.MonkeyPatch, zone
 
 def test_only_what_came_since(store: UsageStore) -> None:
     for age in (0, 10, 20):
-        store.add(call(at=NOW - age, conversation="c", cache=Verdict(cause="item", says="", missed=5)))
+        store.add(call(at=NOW - age, conversation="c", cache=CacheVerdict(cause="item", says="", missed=5)))
     for query in (store.by_model, store.by_session):
         assert [usage.requests for usage in query(NOW - 10)] == [2]
     assert store.misses(NOW - 10) == [Miss("item", 2, 10)]
@@ -131,7 +131,7 @@ def test_only_what_came_since(store: UsageStore) -> None:
 
 def test_misses_by_cause(store: UsageStore) -> None:
     for cause, missed in (("item", 100), ("tools", 4000), ("item", 50), ("append", 0), ("idle", 900)):
-        store.add(call(cache=Verdict(cause=cause, says="", missed=missed)))
+        store.add(call(cache=CacheVerdict(cause=cause, says="", missed=missed)))
     assert store.misses() == [Miss("tools", 1, 4000), Miss("idle", 1, 900), Miss("item", 2, 150)]
     total = store.total()
     assert total
@@ -288,7 +288,7 @@ def test_old_calls_are_forgotten(file: Path) -> None:
     clock = [NOW]
     first = UsageStore(file, warn=refuse, now=lambda: clock[0])
     first.add(call(at=NOW))
-    clock[0] += (KEPT_DAYS + 1) * 86_400
+    clock[0] += (RETENTION_DAYS + 1) * 86_400
     UsageStore(file, warn=refuse, now=lambda: clock[0]).add(call(at=clock[0]))
     total = first.total()
     assert total
@@ -298,13 +298,13 @@ def test_old_calls_are_forgotten(file: Path) -> None:
 def test_no_more_than_so_many_calls_are_kept(store: UsageStore, file: Path) -> None:
     store.add(call())
     with sqlite3.connect(file) as db:
-        numbers = f"WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < {KEPT_CALLS + 500})"
+        numbers = f"WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < {RETENTION_CALLS + 500})"
         db.execute(f"INSERT INTO calls {numbers} SELECT {NOW}, 'gpt-5.1', 'c', 0, 1, 0, 0, 0, 1.5, 2, NULL, 0 FROM n")
     db.close()
     UsageStore(file, warn=refuse, now=lambda: NOW).add(call())
     total = store.total()
     assert total
-    assert total.requests == KEPT_CALLS
+    assert total.requests == RETENTION_CALLS
     assert file.stat().st_size < 40_000_000
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_transform.usage.record import Tokens
-from codex_transform.usage.tokens import percentile, tokens
+from codex_transform.usage.tokens import parse_usage, percentile
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -17,7 +17,7 @@ JSON = st.recursive(
 
 
 def test_the_counts_of_an_answer() -> None:
-    assert tokens(
+    assert parse_usage(
         {
             "input_tokens": 12_345,
             "input_tokens_details": {"cached_tokens": 11_264},
@@ -47,7 +47,7 @@ def test_the_counts_of_an_answer() -> None:
     ],
 )
 def test_what_makes_no_sense_is_not_counted(given_usage: Any, expected: Tokens | None) -> None:
-    assert tokens(given_usage) == expected
+    assert parse_usage(given_usage) == expected
 
 
 @given(
@@ -60,7 +60,7 @@ def test_what_makes_no_sense_is_not_counted(given_usage: Any, expected: Tokens |
     | JSON
 )
 def test_counts_are_within_bounds_whatever_comes(given_usage: Any) -> None:
-    found = tokens(given_usage)
+    found = parse_usage(given_usage)
     if found is not None:
         assert 0 <= found.cached <= found.input < 2**62
         assert 0 <= found.reasoning <= found.output < 2**62

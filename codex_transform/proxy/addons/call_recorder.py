@@ -21,7 +21,7 @@ from mitmproxy import ctx, http
 from mitmproxy.hooks import UpdateHook
 
 from codex_transform.errors import ApiError
-from codex_transform.instructions.store import Instructions
+from codex_transform.instructions.store import InstructionStore
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.instructions_refresh import InstructionsRefresh
 from codex_transform.proxy.call import Call, get_call
@@ -32,8 +32,8 @@ from codex_transform.redaction import redact_key_text
 from codex_transform.text import one_line
 from codex_transform.usage import log_line
 from codex_transform.usage import tokens as usage_tokens
-from codex_transform.usage.cache_miss import Conversations
-from codex_transform.usage.record import Record, Source
+from codex_transform.usage.cache_miss import PromptCacheTracker
+from codex_transform.usage.record import InstructionsSource, Record
 from codex_transform.usage.store import UsageStore
 
 logger = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ class _FinishedCall:
     status: int
     size: int
     problem: ApiError | None
-    instructions: Instructions
+    instructions: InstructionStore
     flow: http.HTTPFlow | None = None
     persisted: asyncio.Future[None] | None = None
     record: Record | None = None
@@ -82,7 +82,7 @@ class CallRecorder:
         self.refresh = refresh
         self.store = store
         self.last_error: Record | None = None
-        self._conversations = Conversations()
+        self._conversations = PromptCacheTracker()
         self._waiting_bytes = 0
         self._batcher = IdleBatcher(self._persist_batch, self._publish)
 
@@ -165,7 +165,7 @@ class CallRecorder:
         record, sent = _record(finished), finished.call.transformed
         if sent:
             ref = finished.instructions.source(sent.resolved, sent.conversation)
-            cache = self._conversations.judge(
+            cache = self._conversations.explain(
                 record.conversation, record.at, sent.body, finished.call.original, record.tokens
             )
             source = _source(ref, sent.body["instructions"])
@@ -193,7 +193,7 @@ class CallRecorder:
                 ctx.master.addons.trigger(UpdateHook([finished.flow]))
             if record.error:
                 self.last_error = record
-            logger.log(logging.WARNING if record.error else logging.INFO, log_line.line(record))
+            logger.log(logging.WARNING if record.error else logging.INFO, log_line.log_line(record))
 
 
 def _record(finished: _FinishedCall) -> Record:
@@ -208,7 +208,7 @@ def _record(finished: _FinishedCall) -> Record:
         "outcome": call.outcome or "cut",
         "repaired": call.repaired,
         "events": call.events,
-        "tokens": usage_tokens.tokens(call.usage),
+        "tokens": usage_tokens.parse_usage(call.usage),
         "first_token": call.first_token and max(0.0, call.first_token - at),
         "total": finished.took,
     }
@@ -233,9 +233,9 @@ def _record(finished: _FinishedCall) -> Record:
 
 
 @lru_cache(maxsize=16)
-def _source(ref: str, text: str) -> Source:
+def _source(ref: str, text: str) -> InstructionsSource:
     """Return the instructions that were sent, which are nearly always the same."""
-    return Source(ref=ref, sha256=sha256(text.encode(errors="replace")).hexdigest(), chars=len(text))
+    return InstructionsSource(ref=ref, sha256=sha256(text.encode(errors="replace")).hexdigest(), chars=len(text))
 
 
 def _problem(flow: http.HTTPFlow, call: Call) -> ApiError | None:
@@ -249,6 +249,6 @@ def _problem(flow: http.HTTPFlow, call: Call) -> ApiError | None:
 def _annotate_flow(flow: http.HTTPFlow, record: Record) -> None:
     """Into the flow. A marker of the user's own stays."""
     flow.metadata[RECORD] = record.model_dump(mode="json")
-    set_comment(flow, log_line.comment(record))
+    set_comment(flow, log_line.flow_comment(record))
     if flow.marked in ("", *log_line.MARKERS):
-        flow.marked = log_line.marker(record)
+        flow.marked = log_line.flow_marker(record)

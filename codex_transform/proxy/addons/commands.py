@@ -20,7 +20,7 @@ from codex_transform.proxy.addons.call_recorder import CallRecorder
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.instructions_refresh import InstructionsRefresh
 from codex_transform.redaction import redact
-from codex_transform.settings.loader import KNOBS
+from codex_transform.settings.options import OPTIONS
 from codex_transform.text import format_duration, format_latency, format_percent, format_table, format_tokens
 from codex_transform.usage.store import Usage, UsageStore
 
@@ -96,7 +96,7 @@ class Commands:
                 ["instructions", self._instructions()],
                 ["catalogue", self._catalogue()],
                 ["last error", self._last_error()],
-                *([knob.option, self._setting(knob.field)] for knob in KNOBS),
+                *([knob.option, self._setting(knob.field)] for knob in OPTIONS),
             ],
         )
 

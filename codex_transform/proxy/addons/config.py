@@ -21,7 +21,8 @@ from codex_transform.opencode.config import OpenCodeConfig
 from codex_transform.proxy.patches.option_sources import set_by_user
 from codex_transform.redaction import redact
 from codex_transform.settings import loader
-from codex_transform.settings.loader import KNOBS, Problem, Settings
+from codex_transform.settings.loader import Problem
+from codex_transform.settings.options import OPTIONS, Settings
 
 logger = logging.getLogger(__name__)
 
@@ -62,13 +63,13 @@ class Config:
 
         Otherwise it would look for api.openai.com before any addon is asked, which fails where that is blocked.
         """
-        for knob in KNOBS:
+        for knob in OPTIONS:
             loader.add_option(knob.option, knob.typespec, knob.default, knob.help)
         ctx.options.update(connection_strategy="lazy", upstream_cert=False)
 
     def configure(self, updated: set[str]) -> None:
         """mitmproxy's options have changed. Raises OptionsError for a value that came as an option."""
-        names = {knob.option for knob in KNOBS}
+        names = {knob.option for knob in OPTIONS}
         if updated.isdisjoint(names) or self._hide_key_option():
             return
         self._reload()
@@ -111,7 +112,7 @@ class Config:
 
     def _reload(self) -> None:
         self.opencode, warnings = opencode_config.load(self._environ, self._cwd, self.home)
-        by_options = set_by_user(knob.option for knob in KNOBS)
+        by_options = set_by_user(knob.option for knob in OPTIONS)
         if self._key:
             by_options["codex_api_key"] = self._key
         loaded = loader.load(by_options, self._environ, self.config_file, self.opencode)
@@ -145,7 +146,7 @@ class Config:
                 logger.warning(message)
 
     def _missing(self, field: str) -> ApiError:
-        knob = next(knob for knob in KNOBS if knob.field == field)
+        knob = next(knob for knob in OPTIONS if knob.field == field)
         for problem in self._problems:
             if problem.setting in (field, None) and not problem.warning:
                 return ApiError(401, problem.message, code=f"{knob.option}_invalid")

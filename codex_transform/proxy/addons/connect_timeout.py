@@ -15,7 +15,7 @@ from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.call import get_call
-from codex_transform.response.network_error import slow_to_connect
+from codex_transform.response.network_error import connect_timeout_reason
 
 # How often to look whether it is a connection's turn, in seconds.
 _POLL_INTERVAL = 0.25
@@ -76,7 +76,7 @@ class ConnectTimeout:
             await asyncio.sleep(_POLL_INTERVAL)
         await asyncio.sleep(self.config.settings.connect_timeout)
         host = server.address[0] if server.address else "the endpoint"
-        self._cancel(server, slow_to_connect(host, self.config.settings.connect_timeout))
+        self._cancel(server, connect_timeout_reason(host, self.config.settings.connect_timeout))
 
     def _cancel(self, server: Server, reason: str) -> None:
         if server not in self._reasons:

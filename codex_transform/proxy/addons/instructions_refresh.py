@@ -10,7 +10,7 @@ import threading
 from contextlib import suppress
 
 from codex_transform import paths
-from codex_transform.instructions.store import Instructions
+from codex_transform.instructions.store import InstructionStore
 from codex_transform.proxy.addons.config import Config
 
 logger = logging.getLogger(__name__)
@@ -25,21 +25,21 @@ class InstructionsRefresh:
     def __init__(self, config: Config) -> None:
         self.config = config
         self._made_from: tuple[str, str | None] | None = None
-        self._instructions: Instructions | None = None
+        self._instructions: InstructionStore | None = None
         self._thread: threading.Thread | None = None
         self._wake = threading.Event()
         self._stopped = False
         self._forced = False
 
     @property
-    def instructions(self) -> Instructions:
+    def instructions(self) -> InstructionStore:
         """The instructions for the settings as they are now; a change of their sources makes new ones.
 
         For mitmproxy's event loop only, so that no two are made at once.
         """
         made_from = (self.config.settings.catalog_url, self.config.override)
         if self._instructions is None or made_from != self._made_from:
-            self._instructions = Instructions(paths.cache_folder(self.config.home), *made_from)
+            self._instructions = InstructionStore(paths.cache_folder(self.config.home), *made_from)
             self._made_from = made_from
             self._wake.set()
         return self._instructions
@@ -60,7 +60,7 @@ class InstructionsRefresh:
         self._stopped = True
         self._wake.set()
 
-    def _run(self, loop: asyncio.AbstractEventLoop, instructions: Instructions) -> None:
+    def _run(self, loop: asyncio.AbstractEventLoop, instructions: InstructionStore) -> None:
         while not self._stopped:
             self._wake.clear()
             forced, self._forced = self._forced, False

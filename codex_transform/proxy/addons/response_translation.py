@@ -16,9 +16,9 @@ from codex_transform.proxy.addons.request_log import RequestLog
 from codex_transform.proxy.call import Call, get_call
 from codex_transform.proxy.stream_function import StreamFunction
 from codex_transform.response import body_errors
-from codex_transform.response.events_to_response import fold
-from codex_transform.response.http_error import from_endpoint
-from codex_transform.response.stream import AnswerStream
+from codex_transform.response.events_to_response import events_to_response
+from codex_transform.response.http_error import error_for_client
+from codex_transform.response.stream import ResponseStream
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ class ResponseTranslation:
         if call is None or call.error or response is None:
             return
         if call.streaming and _succeeded(response):
-            answer = AnswerStream(call.asked_model, response.headers.get("content-encoding"))
+            answer = ResponseStream(call.asked_model, response.headers.get("content-encoding"))
             flow.response = responses.event_stream_response(flow)
             flow.response.stream = StreamFunction(answer, call.key)
         else:
@@ -88,17 +88,17 @@ def _whole(call: Call, response: http.Response) -> http.Response:
     if not _succeeded(response):
         assert call.endpoint is not None
         body = response.raw_content or b""
-        raise from_endpoint(response.status_code, response.headers, body, endpoint=call.endpoint.url)
+        raise error_for_client(response.status_code, response.headers, body, endpoint=call.endpoint.url)
     if isinstance(response.stream, StreamFunction):
         response.stream.prefetch(b"")  # a body of no bytes: raises
     encoding = response.headers.get("content-encoding")
     if call.subpath:
-        body = body_errors.json_of(response.raw_content or b"", encoding)
+        body = body_errors.parse_json(response.raw_content or b"", encoding)
         call.outcome = "completed"
         return responses.json_response(response.status_code, body, response.headers)
-    answer = AnswerStream(call.asked_model, encoding)
+    answer = ResponseStream(call.asked_model, encoding)
     try:
-        folded = fold(response.raw_content or b"", answer)
+        folded = events_to_response(response.raw_content or b"", answer)
     finally:
         _note(call, answer)
     return responses.json_response(200, dumps(folded), response.headers)
@@ -110,6 +110,6 @@ def _take_down(call: Call, streamed: StreamFunction) -> None:
     _note(call, streamed.answer)
 
 
-def _note(call: Call, answer: AnswerStream) -> None:
+def _note(call: Call, answer: ResponseStream) -> None:
     call.events, call.usage, call.repaired = answer.events, answer.usage, sorted(answer.repaired)
     call.outcome = answer.status

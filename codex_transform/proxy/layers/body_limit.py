@@ -18,7 +18,7 @@ from mitmproxy.proxy.layers.http import (
 )
 
 from codex_transform.proxy.call import get_call
-from codex_transform.response.body_errors import LONGEST
+from codex_transform.response.body_errors import MAX_BODY
 
 MAX_ERROR_BODY = 1024 * 1024
 
@@ -37,13 +37,13 @@ class BodyLimitMixin(HttpStream):
         response = self.flow.response
         if isinstance(event, ResponseData) and response and get_call(self.flow):
             failed = response.status_code >= 300
-            if len(self.response_body_buf) + len(event.data) > (MAX_ERROR_BODY if failed else LONGEST):
+            if len(self.response_body_buf) + len(event.data) > (MAX_ERROR_BODY if failed else MAX_BODY):
                 yield from self._stop_reading(failed)
                 return
         yield from super().state_consume_response_body(event)
 
     def _stop_reading(self, failed: bool) -> CommandGenerator[None]:
-        reason = f"it is longer than {LONGEST // 1_000_000} MB"
+        reason = f"it is longer than {MAX_BODY // 1_000_000} MB"
         yield SendHttp(RequestProtocolError(self.stream_id, reason, RequestProtocolError.code), self.context.server)
         if failed:
             yield from self.state_consume_response_body(ResponseEndOfMessage(self.stream_id))

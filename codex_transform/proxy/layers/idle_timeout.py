@@ -21,7 +21,7 @@ from mitmproxy.proxy.layers.http import (
 )
 
 from codex_transform.proxy.call import get_call
-from codex_transform.response.network_error import silent
+from codex_transform.response.network_error import idle_timeout_reason
 
 # The longest time between two checks, in seconds: also how soon an exchange ends when the proxy does.
 _MAX_CHECK_INTERVAL = 0.5
@@ -86,6 +86,6 @@ class IdleTimeoutMixin(HttpStream):
     def _time_out(self) -> CommandGenerator[None]:
         call = get_call(self.flow)
         assert call is not None
-        reason = self._stopped or silent(self.flow.request.pretty_host, call.idle_timeout)
+        reason = self._stopped or idle_timeout_reason(self.flow.request.pretty_host, call.idle_timeout)
         yield SendHttp(RequestProtocolError(self.stream_id, reason, RequestProtocolError.code), self.context.server)
         yield from self.handle_protocol_error(ResponseProtocolError(self.stream_id, reason, ResponseProtocolError.code))

@@ -39,8 +39,8 @@ from codex_transform.proxy.layers.idle_timeout import IdleTimeoutMixin
 from codex_transform.proxy.layers.retry import RetryMixin
 from codex_transform.proxy.stream_function import StreamFunction
 from codex_transform.redaction import redact_key, redact_key_text
-from codex_transform.response.network_error import broken_off, unreachable
-from codex_transform.response.stream import AnswerStream
+from codex_transform.response.network_error import connection_lost, unreachable
+from codex_transform.response.stream import ResponseStream
 
 
 class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin):
@@ -173,7 +173,7 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin):
         response = self.flow.response
         if self._streamed is not None or response is None or response.status_code != 200:
             return False
-        answer = AnswerStream(None, response.headers.get("content-encoding"))
+        answer = ResponseStream(None, response.headers.get("content-encoding"))
         try:
             answer.feed(bytes(self.response_body_buf))
         except ApiError:
@@ -185,7 +185,7 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin):
         if self._streamed is not None:
             self._streamed.abort(reason)
         elif self.flow.response is not None:
-            raise broken_off(reason)
+            raise connection_lost(reason)
         else:
             via = self.flow.server_conn.via
             upstream_proxy = human.format_address(via[1]) if via else None

@@ -10,7 +10,7 @@ from typing import Any
 
 from codex_transform.jsonio import dumps
 from codex_transform.sandbox.events import Item
-from codex_transform.sandbox.planned_response import Edit, Script
+from codex_transform.sandbox.planned_response import Edit, PlannedResponse
 
 RESETS_IN = 3600
 
@@ -18,20 +18,20 @@ RESETS_IN = 3600
 def error(status: int, **error: Any) -> Edit:
     """Return this status, and an error object."""
 
-    def edit(script: Script, _at: int) -> None:
+    def edit(script: PlannedResponse, _at: int) -> None:
         script.replace(status, "application/json", dumps({"error": error}))
 
     return edit
 
 
 def usage_limit(status: int, *, told_in: str) -> Edit:
-    """Return a plan's limit is reached.
+    """Answer that the limit of a plan is reached.
 
     How long it lasts is `told_in` the field resets_in_seconds or resets_at, or by the x-codex-* headers of this status
     alone.
     """
 
-    def edit(script: Script, _at: int) -> None:
+    def edit(script: PlannedResponse, _at: int) -> None:
         error: dict[str, Any] = {
             "type": "usage_limit_reached",
             "message": "The usage limit has been reached",
@@ -54,7 +54,7 @@ def usage_limit(status: int, *, told_in: str) -> Edit:
 def text(status: int, content_type: str, body: str, **headers: str) -> Edit:
     """Return this status, and a body of this type."""
 
-    def edit(script: Script, _at: int) -> None:
+    def edit(script: PlannedResponse, _at: int) -> None:
         script.replace(status, content_type, body.encode(), **headers)
 
     return edit
@@ -72,7 +72,7 @@ def page(status: int) -> Edit:
 def redirect() -> Edit:
     """To another host name, where a key must never go: the sandbox itself, which records what comes."""
 
-    def edit(script: Script, _at: int) -> None:
+    def edit(script: PlannedResponse, _at: int) -> None:
         elsewhere = script.origin.replace("127.0.0.1", "localhost") + "/elsewhere/responses"
         script.replace(302, "text/plain", b"", location=elsewhere)
 
@@ -82,7 +82,7 @@ def redirect() -> Edit:
 def json_document(content_type: str) -> Edit:
     """Return the whole response as one JSON document of this type, its output filled."""
 
-    def edit(script: Script, _at: int) -> None:
+    def edit(script: PlannedResponse, _at: int) -> None:
         items: list[Item] = []
         response: Mapping[str, Any] = {}
         for event in script.events:
@@ -97,7 +97,7 @@ def json_document(content_type: str) -> Edit:
 def nothing(*, chunked: bool) -> Edit:
     """Status 200 and an empty body."""
 
-    def edit(script: Script, _at: int) -> None:
+    def edit(script: PlannedResponse, _at: int) -> None:
         script.body = []
         if not chunked:
             script.headers["content-length"] = "0"
@@ -108,7 +108,7 @@ def nothing(*, chunked: bool) -> Edit:
 def header(name: str, value: str | None) -> Edit:
     """One header otherwise, or not at all."""
 
-    def edit(script: Script, _at: int) -> None:
+    def edit(script: PlannedResponse, _at: int) -> None:
         script.headers.pop(name, None)
         if value is not None:
             script.headers[name] = value
@@ -119,7 +119,7 @@ def header(name: str, value: str | None) -> Edit:
 def headers(**values: str) -> Edit:
     """More headers. Underscores in their names become dashes."""
 
-    def edit(script: Script, _at: int) -> None:
+    def edit(script: PlannedResponse, _at: int) -> None:
         script.headers.update({name.replace("_", "-"): value for name, value in values.items()})
 
     return edit
@@ -128,7 +128,7 @@ def headers(**values: str) -> Edit:
 def known_length() -> Edit:
     """Return the stream is sent with a content-length, so all of it is made before the first byte leaves."""
 
-    def edit(script: Script, _at: int) -> None:
+    def edit(script: PlannedResponse, _at: int) -> None:
         body = b"".join(step for step in script.play() if isinstance(step, bytes))
         script.headers["content-length"] = str(len(body))
         script.body, script.shapes = [body], []

@@ -13,14 +13,14 @@ from typing import Any
 import brotli  # type: ignore[import-untyped]
 
 from codex_transform.jsonio import dumps
-from codex_transform.sandbox.planned_response import Edit, Event, Script, Step, Wait
+from codex_transform.sandbox.planned_response import Edit, Event, PlannedResponse, Step, Wait
 from codex_transform.zstd import MISSING, zstd
 
 
 def spelt(write: Callable[[Event], bytes]) -> Edit:
     """Events are written by this function."""
 
-    def edit(script: Script, _at: int) -> None:
+    def edit(script: PlannedResponse, _at: int) -> None:
         script.spell = write
 
     return edit
@@ -61,7 +61,7 @@ def all_fields(event: Event) -> bytes:
 def line_ends(*ends: bytes) -> Edit:
     """Lines end in these, in turn."""
 
-    def edit(script: Script, _at: int) -> None:
+    def edit(script: PlannedResponse, _at: int) -> None:
         write, turn = script.spell, itertools.cycle(ends)
         script.spell = lambda event: re.sub(rb"\n", lambda _: next(turn), write(event))
 
@@ -71,7 +71,7 @@ def line_ends(*ends: bytes) -> Edit:
 def shaped(shape: Callable[[Iterator[Step]], Iterator[Step]]) -> Edit:
     """Return a shape over the body, and nothing else."""
 
-    def edit(script: Script, _at: int) -> None:
+    def edit(script: PlannedResponse, _at: int) -> None:
         script.shapes.append(shape)
 
     return edit
@@ -116,7 +116,7 @@ def in_one_piece(steps: Iterator[Step]) -> Iterator[Step]:
 def slowly() -> Edit:
     """Return a pause of `at` milliseconds after each event."""
 
-    def edit(script: Script, at: int) -> None:
+    def edit(script: PlannedResponse, at: int) -> None:
         pause = Wait(at / 1000)
         script.shapes.append(lambda steps: (step for each in steps for step in (each, pause)))
 
@@ -126,7 +126,7 @@ def slowly() -> Edit:
 def compressed(coding: str, *, truncated: bool = False) -> Edit:
     """Return the body is compressed, flushed after each event. If truncated, it lacks its end, and half an event."""
 
-    def edit(script: Script, _at: int) -> None:
+    def edit(script: PlannedResponse, _at: int) -> None:
         script.headers["content-encoding"] = coding.partition("-")[0]
         script.headers.pop("content-length", None)
         script.shapes.append(shape)
@@ -149,7 +149,7 @@ def compressed(coding: str, *, truncated: bool = False) -> Edit:
 def labelled(coding: str) -> Edit:
     """Return the head promises a compression that is not there."""
 
-    def edit(script: Script, _at: int) -> None:
+    def edit(script: PlannedResponse, _at: int) -> None:
         script.headers["content-encoding"] = coding
 
     return edit

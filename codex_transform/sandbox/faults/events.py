@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Any
 
-from codex_transform.sandbox.planned_response import Edit, Event, Script
+from codex_transform.sandbox.planned_response import Edit, Event, PlannedResponse
 
 _TERMINAL = frozenset({"response.completed", "response.done", "response.incomplete", "response.failed"})
 
@@ -23,7 +23,7 @@ def end_as(kind: str) -> Edit:
 def output(change: Callable[[dict[str, Any], list[Any]], object]) -> Edit:
     """`change` edits the terminal event's response; it is also given the items that were streamed."""
 
-    def edit(script: Script, _at: int) -> None:
+    def edit(script: PlannedResponse, _at: int) -> None:
         script.events = changed(script.events)
 
     def changed(events: Iterable[Event]) -> Iterator[Event]:
@@ -63,7 +63,7 @@ def response_model(model: str) -> Edit:
 def extra(make: Callable[[], Event]) -> Edit:
     """Another event comes twice: after the first event, and before the terminal one."""
 
-    def edit(script: Script, _at: int) -> None:
+    def edit(script: PlannedResponse, _at: int) -> None:
         script.events = longer(script.events)
 
     def longer(given: Iterable[Event]) -> Iterator[Event]:
@@ -80,7 +80,7 @@ def extra(make: Callable[[], Event]) -> Edit:
 def stop() -> Edit:
     """Nothing comes after the first `at` events, and the stream ends as if all were well."""
 
-    def edit(script: Script, at: int) -> None:
+    def edit(script: PlannedResponse, at: int) -> None:
         script.events = islice(script.events, at)
 
     return edit
@@ -89,7 +89,7 @@ def stop() -> Edit:
 def error(shape: Event) -> Edit:
     """After `at` events comes this one, numbered, and the stream ends."""
 
-    def edit(script: Script, at: int) -> None:
+    def edit(script: PlannedResponse, at: int) -> None:
         script.events = broken(script.events, at)
 
     def broken(events: Iterable[Event], at: int) -> Iterator[Event]:
@@ -102,7 +102,7 @@ def error(shape: Event) -> Edit:
 def failed(code: str, message: str) -> Edit:
     """After `at` events (at least one) the response fails with this error."""
 
-    def edit(script: Script, at: int) -> None:
+    def edit(script: PlannedResponse, at: int) -> None:
         script.events = failing(script.events, max(at, 1))
 
     def failing(events: Iterable[Event], at: int) -> Iterator[Event]:
@@ -144,7 +144,7 @@ def news() -> Event:
 
 
 def _each(change: Callable[[Event], Event]) -> Edit:
-    def edit(script: Script, _at: int) -> None:
+    def edit(script: PlannedResponse, _at: int) -> None:
         script.events = map(change, script.events)
 
     return edit

@@ -7,7 +7,7 @@ sets the number that a misbehaviour takes: `gzip+cut@2`. Whoever adds one adds a
 from dataclasses import dataclass
 
 from codex_transform.sandbox.faults import answers, encoding, events, wire
-from codex_transform.sandbox.planned_response import Edit, End, Script
+from codex_transform.sandbox.planned_response import Edit, End, PlannedResponse
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Fault:
 _TRY_AGAIN = "Rate limit reached on tokens per min (TPM). Please try again in 1.5s."
 _EVENTS = "after N events"
 
-TABLE: dict[str, Fault] = {
+FAULTS: dict[str, Fault] = {
     # What the stream says.
     "response-done": Fault("ends with response.done", events.end_as("response.done")),
     "filled-output": Fault("terminal output holds the items", events.output(lambda r, i: r.update(output=i))),
@@ -167,11 +167,11 @@ Edits = list[tuple[Edit, int]]
 """Edits, each with its number."""
 
 
-class UnknownMisbehaviourError(ValueError):
+class UnknownFaultError(ValueError):
     """No such misbehaviour, or its number is none."""
 
 
-def edits(name: str, at: int | None = None) -> Edits:
+def parse_faults(name: str, at: int | None = None) -> Edits:
     """Return the edits that a name such as `gzip+cut@2` stands for.
 
     `at` is the number for all that have none of their own.
@@ -183,18 +183,18 @@ def edits(name: str, at: int | None = None) -> Edits:
 
 def _edit(name: str, at: int | None) -> tuple[Edit, int]:
     name, told, number = name.partition("@")
-    if name not in TABLE:
-        near = [each for each in TABLE if each.split("-")[0] == name.split("-")[0]] or list(TABLE)
-        raise UnknownMisbehaviourError(f"no misbehaviour is called {name!r}: there are {', '.join(near)}")
-    fault = TABLE[name]
+    if name not in FAULTS:
+        near = [each for each in FAULTS if each.split("-")[0] == name.split("-")[0]] or list(FAULTS)
+        raise UnknownFaultError(f"no misbehaviour is called {name!r}: there are {', '.join(near)}")
+    fault = FAULTS[name]
     if told and not number.isdecimal():
-        raise UnknownMisbehaviourError(f"after the @ of {name!r} comes a whole number, not {number!r}")
+        raise UnknownFaultError(f"after the @ of {name!r} comes a whole number, not {number!r}")
     if told:
         return fault.edit, int(number)
     return fault.edit, (fault.at or 0) if at is None else at
 
 
-def apply(found: Edits, script: Script) -> None:
+def apply(found: Edits, script: PlannedResponse) -> None:
     """Edit a script by all of these."""
     for edit, number in found:
         edit(script, number)

@@ -6,7 +6,7 @@ Strategy: shapes over the body's steps that end in an `End`, and raw bytes where
 
 from collections.abc import Iterator
 
-from codex_transform.sandbox.planned_response import Edit, End, Raw, Script, Step
+from codex_transform.sandbox.planned_response import Edit, End, PlannedResponse, Raw, Step
 
 _HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\nx-codex-sandbox: 1\r\nconnection: close\r\n"
@@ -17,7 +17,7 @@ _MEBIBYTE = 1024 * 1024
 def break_off(*last: Step) -> Edit:
     """After `at` events come these steps, and no more."""
 
-    def edit(script: Script, at: int) -> None:
+    def edit(script: PlannedResponse, at: int) -> None:
         script.shapes.append(lambda steps: _first(steps, at, last))
 
     return edit
@@ -26,7 +26,7 @@ def break_off(*last: Step) -> Edit:
 def mid_event(end: End) -> Edit:
     """After `at` events comes half of the next, then this end."""
 
-    def edit(script: Script, at: int) -> None:
+    def edit(script: PlannedResponse, at: int) -> None:
         script.shapes.append(lambda steps: shape(steps, at))
 
     def shape(steps: Iterator[Step], at: int) -> Iterator[Step]:
@@ -41,7 +41,7 @@ def mid_event(end: End) -> Edit:
 def no_head(*steps: Step) -> Edit:
     """Instead of an answer, these steps."""
 
-    def edit(script: Script, _at: int) -> None:
+    def edit(script: PlannedResponse, _at: int) -> None:
         script.head, script.body, script.shapes = False, steps, []
 
     return edit
@@ -50,7 +50,7 @@ def no_head(*steps: Step) -> Edit:
 def until_close() -> Edit:
     """No content-length and no chunks: the end of the connection is the end of the body, as in HTTP/1.0."""
 
-    def edit(script: Script, _at: int) -> None:
+    def edit(script: PlannedResponse, _at: int) -> None:
         steps = script.play()
         script.head, script.shapes = False, []
         script.body = bare(steps)
@@ -67,7 +67,7 @@ def until_close() -> Edit:
 def too_short() -> Edit:
     """Return the head promises more bytes than come before the connection closes."""
 
-    def edit(script: Script, _at: int) -> None:
+    def edit(script: PlannedResponse, _at: int) -> None:
         body = b"".join(step for step in script.play() if isinstance(step, bytes))
         no_head(Raw(_HEAD + b"content-length: %d\r\n\r\n" % (len(body) + 1000) + body), End.CUT)(script, 0)
 
@@ -77,7 +77,7 @@ def too_short() -> Edit:
 def flood() -> Edit:
     """Return a line of `at` MiB without an end, then the connection closes."""
 
-    def edit(script: Script, at: int) -> None:
+    def edit(script: PlannedResponse, at: int) -> None:
         script.body = endless(at)
 
     def endless(mebibytes: int) -> Iterator[Step]:

@@ -30,12 +30,12 @@ class Report:
     def faults(self) -> list[str]:
         return [check["name"] for check in self.document["checks"] if check["mark"] == "fault"]
 
-    def expect(self, name: str, mark: str, says: str, mend: str = "") -> None:
+    def expect(self, name: str, mark: str, says: str, fix: str = "") -> None:
         """A finding, and no fault but that."""
         found = self.of(name)
         assert found["mark"] == mark, found
         assert says in found["says"], found
-        assert mend in found["mend"], found
+        assert fix in found["mend"], found
         assert self.faults() == ([name] if mark == "fault" else []), self.text
 
 

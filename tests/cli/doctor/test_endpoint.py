@@ -18,21 +18,21 @@ def test_no_settings(well: Person) -> None:
     well.config.unlink()
     report = Report(well, "--offline")
     assert report.faults() == ["base URL", "API key"]
-    assert "codex-transform login" in report.of("base URL")["mend"]
+    assert "codex-transform login" in report.of("base URL")["fix"]
 
 
 @pytest.mark.gate
 @pytest.mark.parametrize(
-    ("text", "says", "mend"),
+    ("text", "says", "fix"),
     [
-        ('{"baseURL": ', "is damaged, line 1", "Mend it there, or delete the file"),
-        ("[]", "must hold an object", "Mend"),
+        ('{"baseURL": ', "is damaged, line 1", "Fix it there, or delete the file"),
+        ("[]", "must hold an object", "Fix"),
     ],
 )
-def test_a_damaged_config_file(text: str, says: str, mend: str, well: Person, sandbox: Sandbox) -> None:
+def test_a_damaged_config_file(text: str, says: str, fix: str, well: Person, sandbox: Sandbox) -> None:
     well.config.write_text(text)
     well.uses(sandbox)
-    Report(well).expect("config file", "fault", says, mend)
+    Report(well).expect("config file", "fault", says, fix)
 
 
 @pytest.mark.gate
@@ -46,7 +46,7 @@ def test_a_config_file_that_others_can_read(well: Person) -> None:
 def test_a_wrong_base_url(well: Person) -> None:
     report = Report(well, "--offline", CODEX_BASE_URL="ftp://h")
     assert report.of("codex_base_url")["says"].startswith("CODEX_BASE_URL: the scheme is 'ftp'")
-    assert report.of("base URL")["says"] == "not known before that is mended"  # `login` would not help
+    assert report.of("base URL")["says"] == "not known before that is repaired"  # `login` would not help
     assert report.faults() == ["codex_base_url"]
 
 
@@ -101,7 +101,7 @@ def test_an_endpoint_beyond_another_proxy(well: Person, sandbox: Sandbox) -> Non
         report = Report(well, CODEX_BASE_URL="https://nobody.invalid", HTTPS_PROXY=f"http://{company.authority}")
     found = report.of("dns")
     assert found["mark"] == "warning"
-    assert company.authority in found["mend"]
+    assert company.authority in found["fix"]
 
 
 @pytest.mark.gate

@@ -13,7 +13,7 @@ from support.running import ROOT
 def test_a_mitmproxy_that_does_not_fit(well: Person, tmp_path: Path) -> None:
     """One that will not do keeps the proxy from starting, too."""
     versions = (("10.4.2", "fault", "pip install"), ("13.0.0", "fault", "pip install"), ("12.99.0", "warning", ""))
-    for version, mark, mend in versions:
+    for version, mark, fix in versions:
         folder = tmp_path / version / f"mitmproxy-{version}.dist-info"
         folder.mkdir(parents=True)
         (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: mitmproxy\nVersion: {version}\n")
@@ -22,7 +22,7 @@ def test_a_mitmproxy_that_does_not_fit(well: Person, tmp_path: Path) -> None:
         found = report.of("mitmproxy")
         assert found["mark"] == mark
         assert version in found["says"]
-        assert mend in found["mend"]
+        assert fix in found["fix"]
         assert report.faults() == (["mitmproxy", "proxy"] if mark == "fault" else [])
 
 
@@ -57,13 +57,13 @@ def test_another_opencode(script: str, mark: str, says: str, well: Person, tmp_p
     report = Report(well, "--offline", PATH=f"{folder}:/usr/bin:/bin")
     report.expect("OpenCode", mark, says)
     assert "does not run as Bun" in report.of("trust")["says"]
-    assert "reverse mode" in report.of("trust")["mend"]
+    assert "reverse mode" in report.of("trust")["fix"]
 
 
 @pytest.mark.gate
 def test_an_opencode_configuration_that_it_does_not_start_with(well: Person) -> None:
     opencode_json(well, '{"provider": ')
-    Report(well, "--offline").expect("configuration", "fault", "line 1", "Mend it there")
+    Report(well, "--offline").expect("configuration", "fault", "line 1", "Fix it there")
 
 
 @pytest.mark.gate
@@ -102,7 +102,7 @@ def test_no_key_for_opencode_to_begin_with(well: Person, nobody: str) -> None:
     Report(well, "--offline").expect("login", "ok", "from `codex-transform run opencode`")
     report = Report(well, "--offline", HTTPS_PROXY=nobody)
     assert report.of("login")["mark"] == "fault"
-    assert "OPENAI_API_KEY=dummy" in report.of("login")["mend"]
+    assert "OPENAI_API_KEY=dummy" in report.of("login")["fix"]
 
 
 @pytest.mark.gate

@@ -32,8 +32,8 @@ def test_a_terminal_that_is_set_up(well: Person, proxied: Proxy) -> None:
 @pytest.mark.gate
 def test_a_terminal_without_the_certificate(well: Person, proxied: Proxy) -> None:
     del well.variables["NODE_EXTRA_CA_CERTS"]
-    mend = f"export NODE_EXTRA_CA_CERTS={proxied.ca}"
-    Report(well, "--offline").expect("trust", "fault", "UNABLE_TO_VERIFY_LEAF_SIGNATURE", mend)
+    fix = f"export NODE_EXTRA_CA_CERTS={proxied.ca}"
+    Report(well, "--offline").expect("trust", "fault", "UNABLE_TO_VERIFY_LEAF_SIGNATURE", fix)
 
 
 @pytest.mark.gate
@@ -65,7 +65,7 @@ def test_a_proxy_variable_that_leads_nowhere(well: Person, nobody: str) -> None:
     report = Report(well, "--offline", HTTPS_PROXY=nobody)
     assert report.of("HTTPS_PROXY")["mark"] == "fault"
     assert "nothing listens" in report.of("HTTPS_PROXY")["says"]
-    assert "codex-transform start" in report.of("HTTPS_PROXY")["mend"]
+    assert "codex-transform start" in report.of("HTTPS_PROXY")["fix"]
 
 
 @pytest.mark.gate

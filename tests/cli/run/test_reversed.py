@@ -40,7 +40,7 @@ def test_what_leads_through_the_proxy_is_let_be(ready: Person, configured: str |
 @pytest.mark.gate
 def test_what_the_variable_holds_stays() -> None:
     given = '{"theme": "dark", /* mine */ "provider": {"openai": {"options": {"baseURL": "x", "timeout": 1}}}}'
-    variables, warnings = child_env.overruled({"OPENCODE_CONFIG_CONTENT": given}, ELSEWHERE, HOSTS)
+    variables, warnings = child_env.base_url_override({"OPENCODE_CONFIG_CONTENT": given}, ELSEWHERE, HOSTS)
     text = variables["OPENCODE_CONFIG_CONTENT"]
     assert "/* mine */" in text
     assert parser.parse(text)["theme"] == "dark"
@@ -51,7 +51,7 @@ def test_what_the_variable_holds_stays() -> None:
 
 @pytest.mark.gate
 def test_what_cannot_be_overruled_is_only_said() -> None:
-    variables, (warning,) = child_env.overruled({"OPENCODE_CONFIG_CONTENT": "{"}, ELSEWHERE, HOSTS)
+    variables, (warning,) = child_env.base_url_override({"OPENCODE_CONFIG_CONTENT": "{"}, ELSEWHERE, HOSTS)
     assert not variables
     assert warning.endswith("leads past the proxy")
 
@@ -66,7 +66,7 @@ def test_what_cannot_be_overruled_is_only_said() -> None:
     ],
 )
 def test_the_host_that_clients_go_through_a_proxy_to(hosts: tuple[str, ...], found: str | None) -> None:
-    assert child_env.public(hosts) == found
+    assert child_env.first_public_host(hosts) == found
 
 
 @pytest.mark.gate

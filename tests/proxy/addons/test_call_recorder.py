@@ -110,9 +110,9 @@ async def test_a_call_is_written_down(bench: Callable[..., Bench], caplog: pytes
     assert len(record.instructions.sha256) == 64
     assert record.cache
     assert record.cache.cause == "first"
-    assert flow.comment == log_line.comment(record)
+    assert flow.comment == log_line.flow_comment(record)
     assert flow.marked == ""
-    assert [message.getMessage() for message in caplog.records] == [log_line.line(record)]
+    assert [message.getMessage() for message in caplog.records] == [log_line.log_line(record)]
     total = running.store.total()
     assert total
     assert (total.requests, total.tokens.input) == (1, 2000)

@@ -14,7 +14,7 @@ from codex_transform.proxy.addons.call_recorder import CallRecorder
 from codex_transform.proxy.addons.commands import SESSIONS, Commands
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.instructions_refresh import InstructionsRefresh
-from codex_transform.usage.record import Record, Tokens, Verdict
+from codex_transform.usage.record import CacheVerdict, Record, Tokens
 from codex_transform.usage.store import UsageStore
 
 KEY = "sk-of-the-endpoint-000000abcd"
@@ -101,7 +101,7 @@ def test_not_every_conversation_is_listed(house: House) -> None:
 
 def test_misses_by_cause(house: House) -> None:
     for cause, missed in (("tools", 3000), ("idle", 1000), ("append", 0)):
-        house.store.add(call(cache=Verdict(cause=cause, says="", missed=missed)))
+        house.store.add(call(cache=CacheVerdict(cause=cause, says="", missed=missed)))
     assert house.run("codex.usage.misses") == [
         ["cause", "calls", "missed", "share"],
         ["tools", "1", "3.0k", "75%"],

@@ -14,7 +14,7 @@ from response.streams import answer, message, response, stream
 
 from codex_transform.errors import ApiError
 from codex_transform.proxy.addons.content_view import ContentViews
-from codex_transform.response.response_to_events import unfold_bytes
+from codex_transform.response.response_to_events import response_to_stream
 from codex_transform.usage.record import Record, Tokens
 
 # What is in it depends on mitmproxy's version.
@@ -98,7 +98,7 @@ def test_it_is_picked_for_our_flows_that_have_no_metadata() -> None:
     for body in (
         json.dumps(response([message()])).encode(),
         json.dumps(ApiError(400, "no").payload()).encode(),
-        unfold_bytes(response()),
+        response_to_stream(response()),
     ):
         assert ours.response
         ours.response.content = body
@@ -160,7 +160,7 @@ def test_it_is_registered_once(loaded: ContentViews) -> None:
 
 
 def test_controls_and_html_do_not_get_out() -> None:
-    ours = call(OURS[0], unfold_bytes(response([message("<b>\x1b[31m\x9b\u202e")])))
+    ours = call(OURS[0], response_to_stream(response([message("<b>\x1b[31m\x9b\u202e")])))
     assert shown(ours, ours.response)[1].endswith("<b>\ufffd[31m\ufffd\ufffd")
 
 
