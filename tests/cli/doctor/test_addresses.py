@@ -26,6 +26,6 @@ def test_of_the_environment(well: Person) -> None:
 
 def test_a_proxy_in_reverse_mode_that_does_not_run_can_be_done_without(well: Person) -> None:
     opencode_json(well, '{"provider": {"openai": {"options": {"baseURL": "http://127.0.0.1:9/v1"}}}}')
-    fix = Report(well, "--offline", OPENAI_API_KEY="dummy").of("reverse mode")["fix"]
+    fix = Report(well, "--offline", OPENAI_API_KEY="dummy").of("reverse mode")["mend"]
     assert "--mode reverse:" in fix
     assert "codex-transform run opencode" in fix

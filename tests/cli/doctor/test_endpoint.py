@@ -18,7 +18,7 @@ def test_no_settings(well: Person) -> None:
     well.config.unlink()
     report = Report(well, "--offline")
     assert report.faults() == ["base URL", "API key"]
-    assert "codex-transform login" in report.of("base URL")["fix"]
+    assert "codex-transform login" in report.of("base URL")["mend"]
 
 
 @pytest.mark.gate
@@ -101,7 +101,7 @@ def test_an_endpoint_beyond_another_proxy(well: Person, sandbox: Sandbox) -> Non
         report = Report(well, CODEX_BASE_URL="https://nobody.invalid", HTTPS_PROXY=f"http://{company.authority}")
     found = report.of("dns")
     assert found["mark"] == "warning"
-    assert company.authority in found["fix"]
+    assert company.authority in found["mend"]
 
 
 @pytest.mark.gate

@@ -22,7 +22,7 @@ def test_a_mitmproxy_that_does_not_fit(well: Person, tmp_path: Path) -> None:
         found = report.of("mitmproxy")
         assert found["mark"] == mark
         assert version in found["says"]
-        assert fix in found["fix"]
+        assert fix in found["mend"]
         assert report.faults() == (["mitmproxy", "proxy"] if mark == "fault" else [])
 
 
@@ -57,7 +57,7 @@ def test_another_opencode(script: str, mark: str, says: str, well: Person, tmp_p
     report = Report(well, "--offline", PATH=f"{folder}:/usr/bin:/bin")
     report.expect("OpenCode", mark, says)
     assert "does not run as Bun" in report.of("trust")["says"]
-    assert "reverse mode" in report.of("trust")["fix"]
+    assert "reverse mode" in report.of("trust")["mend"]
 
 
 @pytest.mark.gate
@@ -102,7 +102,7 @@ def test_no_key_for_opencode_to_begin_with(well: Person, nobody: str) -> None:
     Report(well, "--offline").expect("login", "ok", "from `codex-transform run opencode`")
     report = Report(well, "--offline", HTTPS_PROXY=nobody)
     assert report.of("login")["mark"] == "fault"
-    assert "OPENAI_API_KEY=dummy" in report.of("login")["fix"]
+    assert "OPENAI_API_KEY=dummy" in report.of("login")["mend"]
 
 
 @pytest.mark.gate

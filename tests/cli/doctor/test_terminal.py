@@ -65,7 +65,7 @@ def test_a_proxy_variable_that_leads_nowhere(well: Person, nobody: str) -> None:
     report = Report(well, "--offline", HTTPS_PROXY=nobody)
     assert report.of("HTTPS_PROXY")["mark"] == "fault"
     assert "nothing listens" in report.of("HTTPS_PROXY")["says"]
-    assert "codex-transform start" in report.of("HTTPS_PROXY")["fix"]
+    assert "codex-transform start" in report.of("HTTPS_PROXY")["mend"]
 
 
 @pytest.mark.gate
