@@ -1,6 +1,6 @@
-"""A call as a person reads it: what was asked, what was changed on the way, what came back and what it cost.
+"""A call as a person reads it: what was asked, what changed on the way, what came back and what it cost.
 
-Pure functions from bodies to text. `text` makes any string fit to be shown, `items` describes one item of a
-conversation, `answer` reads the body of an answer, `steps` and `changes` find out what became of a request and why,
-`advice` says what to do about a failure; `request` and `response` put it all on a page.
+Pure functions from bodies and records to text. `text` makes any string safe to show, `items` describes one item of a
+conversation, `parsed_body` reads the body of a response, `changes` lists what changed in a request and why, `advice`
+says what to do about a failure; `request` and `response` lay out the pages.
 """

@@ -10,9 +10,8 @@ from typing import Any
 
 from codex_transform import jsonio
 from codex_transform.decoding import DecodingError, decode
-from codex_transform.inspect.changes import Change, changes, item_steps
+from codex_transform.inspect.changes import change_lines, item_marks
 from codex_transform.inspect.items import Described, describe, text_of
-from codex_transform.inspect.steps import FORM, ID, ROLE
 from codex_transform.inspect.text import WIDTH, pretty, section, table, wrapped
 from codex_transform.text import format_bytes, format_count, one_line, sanitize, truncate
 from codex_transform.usage.record import InstructionsSource, Record
@@ -20,7 +19,7 @@ from codex_transform.usage.record import InstructionsSource, Record
 _FIRST, _LAST = 40, 160  # items shown of a long conversation
 _LONGEST = 20_000  # characters of a body that is no request
 _ASKED = 2 * (WIDTH - 14)  # and of what is new in one
-_TOOLS, _CHANGES = 200, 100  # named at most
+_TOOLS = 200  # named at most
 
 _SOURCES = {
     "bundled": "codex-transform's own text, since the Codex CLI's is not at hand",
@@ -46,18 +45,13 @@ def render(body: bytes, record: Record | None = None, original: Mapping[str, Any
             )
         )
     given = _given(original)
-    try:
-        found = None if given is None else changes(given, sent)
-        marks = {} if given is None else _marks(given, sent)
-    except RecursionError:
-        found, marks = None, {}
     return "\n".join(
         (
             *_outcome(record),
             *table(_summary(sent, body, record, given)),
-            *_changed(found, record, original),
+            *_changes(sent, record, given, original),
             *_tools(sent),
-            *_conversation(sent, marks),
+            *_conversation(sent, item_marks((record and record.changes) or ())),
         )
     )
 
@@ -159,31 +153,38 @@ def _source(source: InstructionsSource | None, instructions: str) -> Iterator[st
     yield f"sha256 {(digest or (source.sha256 if source else ''))[:12]}"
 
 
-def _changed(found: list[Change] | None, record: Record | None, original: Mapping[str, Any] | None) -> Iterator[str]:
+def _changes(
+    sent: Mapping[str, Any],
+    record: Record | None,
+    given: Mapping[str, Any] | None,
+    original: Mapping[str, Any] | None,
+) -> Iterator[str]:
     yield from section("what the addon changed")
-    if found is None:
-        yield from wrapped(_why_unknown(record, original))
-    elif not found:
-        yield "Nothing: it was not sent." if record and record.model is None else "Nothing."
-    for change in (found or ())[:_CHANGES]:
-        yield from _told(change)
-    if found and len(found) > _CHANGES:
-        yield f"[cut: {format_count(len(found) - _CHANGES, 'more change')}]"
+    if record and record.model is None:
+        yield "Nothing: it was not sent."
+        return
+    notes = record.changes if record else None
+    if notes is None:
+        yield from wrapped(_why_no_reasons(record, given, original))
+    try:
+        lines = list(change_lines(notes, given, sent))
+    except RecursionError:
+        lines = list(change_lines(notes, None, {}))
+    yield from lines
+    if not lines and notes is not None:
+        yield "Nothing."
 
 
-def _why_unknown(record: Record | None, original: Mapping[str, Any] | None) -> str:
+def _why_no_reasons(record: Record | None, given: Mapping[str, Any] | None, original: Mapping[str, Any] | None) -> str:
+    if given is not None:
+        if record:
+            return "The reasons are not known: an older release of codex-transform recorded this call."
+        return "The reasons are recorded when the call ends."
     if original is not None:
-        return "Not known: what the client sent is no JSON object, or no longer whole."
+        return "Not known: the client's request is no JSON object, or incomplete."
     if record:
-        return "Not known: what the client sent is not kept any more. codex_keep_mb says how much is kept."
-    return "Not known: the flow was saved without what the client sent, or without codex-transform."
-
-
-def _told(change: Change) -> Iterator[str]:
-    mark = "+" if change.before is None else "-" if change.after is None else "~"
-    said = [each for each in (change.before, change.after) if each is not None]
-    yield from wrapped(f"{change.what}: {' → '.join(said)}", "    ", f"{mark} ")
-    yield from wrapped(change.why, "    ")
+        return "Not known: the client's request is no longer kept. codex_keep_mb sets how much is."
+    return "Not known: the flow was saved without the client's request, or without codex-transform."
 
 
 def _tools(sent: Mapping[str, Any]) -> Iterator[str]:
@@ -203,15 +204,6 @@ def _tool(tool: Any) -> str:
     if not name:
         return one_line(kind or "?", 64)
     return one_line(name if kind == "function" else f"{name} ({kind})", 80)
-
-
-def _marks(given: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[int, str]:
-    """Return what is new (+) or says something else (~) than the client's, by the index of the item."""
-    return {
-        step.after: "+" if step.before is None else "~"
-        for step in item_steps(given, sent)
-        if step.after is not None and not {ID, FORM, ROLE}.issuperset(step.why)
-    }
 
 
 def _conversation(sent: Mapping[str, Any], marks: Mapping[int, str]) -> Iterator[str]:

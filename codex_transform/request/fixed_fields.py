@@ -1,17 +1,18 @@
-"""Fields with one right value for a Codex endpoint, and fields that it refuses.
+"""Fields with one right value for a Codex endpoint, and fields that it rejects.
 
 The Codex backend answers `{"detail": "Store must be set to false"}`, `{"detail": "Stream must be set to true"}` and
 `{"detail": "Unsupported parameter: …"}`. Its compact endpoint (`/responses/compact`, as the Codex CLI calls it)
-is not streamed, so the fields that belong to a streamed answer have no place there.
+does not stream, so the fields that belong to a stream have no place there.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from codex_transform.catalog import Model
+from codex_transform.request.changes import FROM_CONFIGURATION, Changes
 
 ENCRYPTED_REASONING = "reasoning.encrypted_content"
-"""The `include` value without which reasoning is lost between turns when nothing is stored."""
+"""The `include` value without which reasoning is lost between turns, because nothing is stored."""
 
 UNSUPPORTED_FIELDS = (
     "max_output_tokens",
@@ -26,28 +27,48 @@ UNSUPPORTED_FIELDS = (
     "prompt_cache_retention",
     "background",
 )
-"""What Codex endpoints refuse for every model."""
+"""What Codex endpoints reject for every model."""
 
-_STREAMED = ("store", "stream", "include")
+_STREAM_FIELDS = ("store", "stream", "include")
+
+_NOT_COMPACT = "A compact request has no such field."
+_STORE = "Codex endpoints store nothing and reject any other value."
+_STREAM = "Codex endpoints always stream. A client that does not stream gets one object made from the events."
+_INCLUDE = f"{ENCRYPTED_REASONING} carries the reasoning from turn to turn, because nothing is stored."
+_DUPLICATES = "Each value is sent once."
+_UNSUPPORTED = "Codex endpoints reject this field."
+_SERVICE_TIER = "The catalog does not list this service tier for the model."
 
 
-def set_fixed_fields(body: dict[str, Any], include: Iterable[str], *, compact: bool) -> None:
-    """Set `store`, `stream` and `include`; a compact request has none of them.
+def set_fixed_fields(body: dict[str, Any], include: Iterable[str], changes: Changes, *, compact: bool) -> None:
+    """Set `store`, `stream` and `include`; remove them from a compact request.
 
-    `include` are values to add to the client's own; each stands once, in the order in which it was first named.
+    `include` holds values to add to the client's own. Each value is sent once, where it is named first.
     """
     if compact:
-        for name in _STREAMED:
-            body.pop(name, None)
+        for name in _STREAM_FIELDS:
+            changes.set_field(body, name, None, _NOT_COMPACT)
         return
-    body["store"] = False
-    body["stream"] = True
-    body["include"] = list(dict.fromkeys((*body.get("include", ()), *include, ENCRYPTED_REASONING)))
+    changes.set_field(body, "store", False, _STORE)
+    changes.set_field(body, "stream", True, _STREAM)
+    before = body.get("include", ())
+    after = list(dict.fromkeys((*before, *include, ENCRYPTED_REASONING)))
+    if before != after:
+        changes.set_field(body, "include", after, _include_reason(before, after))
 
 
-def drop_unsupported(body: dict[str, Any], model: Model | None) -> None:
-    """Take out what the endpoint would refuse. `service_tier` stays if the catalogue lists it for the model."""
+def drop_unsupported(body: dict[str, Any], model: Model | None, changes: Changes) -> None:
+    """Remove what the endpoint would reject. `service_tier` stays if the catalog lists it for the model."""
     for name in UNSUPPORTED_FIELDS:
-        body.pop(name, None)
+        if name in body:
+            changes.set_field(body, name, None, _UNSUPPORTED)
     if "service_tier" in body and (model is None or body["service_tier"] not in model.service_tiers):
-        del body["service_tier"]
+        changes.set_field(body, "service_tier", None, _SERVICE_TIER)
+
+
+def _include_reason(before: Sequence[str], after: Sequence[str]) -> str:
+    added = set(after).difference(before)
+    reasons = [_INCLUDE] if ENCRYPTED_REASONING in added else []
+    if added - {ENCRYPTED_REASONING}:
+        reasons.append(FROM_CONFIGURATION)
+    return " ".join(reasons) or _DUPLICATES

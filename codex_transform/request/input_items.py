@@ -1,16 +1,33 @@
 """The input: every item in the form in which the Codex CLI sends it.
 
-Strategy: one pass over the items, because a long conversation has thousands. It changes what needs it, leaves the
-rest alone, keeps the order, and takes note of every call id on the way, so that tool outputs whose call is gone
-can be found without a second look (orphans.py says what becomes of them).
+Strategy: one pass over the items, because a long conversation has thousands of them. It changes what needs a change,
+leaves the rest alone and keeps the order. It collects every call id on the way, so that tool outputs without a call
+are found without a second pass (`orphan_outputs` says what becomes of them).
 """
 
+from bisect import bisect
 from collections import defaultdict
-from typing import Any
+from typing import Any, NamedTuple
 
 from codex_transform.errors import ApiError, bad_request
 from codex_transform.jsonio import describe_type
-from codex_transform.request.orphan_outputs import find_orphans, orphan_text
+from codex_transform.request.changes import Changes
+from codex_transform.request.orphan_outputs import ORPHAN, find_orphans, orphan_text
+
+_STRING = "A plain string becomes the user message that it stands for."
+_REFERENCE = "The item is in a store that is not used."
+_ID = "Ids belong to a store that is not used."
+_FULL_FORM = "The full form, as the Codex CLI sends it."
+_ROLE = "Codex endpoints have no system messages."
+
+
+class _Altered(NamedTuple):
+    """The indexes of items, by the member that is changed."""
+
+    types: list[int]
+    roles: list[int]
+    contents: list[int]
+    ids: list[int]
 
 
 def message(role: str, text: str) -> dict[str, Any]:
@@ -18,30 +35,33 @@ def message(role: str, text: str) -> dict[str, Any]:
     return {"type": "message", "role": role, "content": [{"type": _text_type(role), "text": text}]}
 
 
-def normalize_items(given: str | list[Any]) -> list[dict[str, Any]]:
-    """Return the items to send for what the client gave as `input`. A list is changed in place, and its items too.
+def normalize_items(given: str | list[Any], changes: Changes) -> list[dict[str, Any]]:
+    """Return the items to send for the client's `input`. A list is changed in place, and so are its items.
 
-    Messages get a type and a list of parts, and the role `system` becomes `developer`, for the Codex backend has no
-    system messages. Ids and item references go: they point into a store that is not used. An output without its
-    call becomes a message. Raises ApiError 400, naming the item, for what is no item at all.
+    Messages get a type and a list of parts, and the role `system` becomes `developer`, because the Codex backend has
+    no system messages. Ids and item references are removed: they belong to a store that is not used. An output without
+    its call becomes a message. Raises ApiError 400, naming the item, for what is no item.
     """
     if isinstance(given, str):
+        changes.note("changed", "input", _STRING)
         return [message("user", given)]
+    altered = _Altered([], [], [], [])
     call_ids: defaultdict[str, list[str | None]] = defaultdict(list)
-    references = set()
+    references: list[int] = []
     for index, item in enumerate(given):
         if type(item) is not dict:
             raise bad_request(f"`input[{index}]` must be an object, not {describe_type(item)}", f"input[{index}]")
         kind = item.get("type")
         if kind is None or kind == "message":
             if "role" not in item and kind is None and _is_reference(item):
-                references.add(index)
+                references.append(index)
                 continue
-            given[index] = item = _normalize_message(item, index)
+            given[index] = item = _normalize_message(item, index, altered)
         elif type(kind) is not str:
             raise _wrong(index, "type", "a string", kind)
         elif kind == "item_reference":
-            references.add(index)
+            references.append(index)
+            continue
         else:
             call_id = item.get("call_id")
             if call_id is not None and type(call_id) is not str:
@@ -49,21 +69,36 @@ def normalize_items(given: str | list[Any]) -> list[dict[str, Any]]:
             call_ids[kind].append(call_id)
         if "id" in item:
             del item["id"]
+            altered.ids.append(index)
     if references:
-        given = [item for index, item in enumerate(given) if index not in references]
+        given = _without(references, given, altered)
+        changes.note_items("removed", "", _REFERENCE, references)
+    changes.note_items("changed", ".type", _FULL_FORM, altered.types)
+    changes.note_items("changed", ".content", _FULL_FORM, altered.contents)
+    changes.note_items("changed", ".role", _ROLE, altered.roles)
+    changes.note_items("removed", ".id", _ID, altered.ids)
     if orphans := find_orphans(call_ids):
         for index, item in enumerate(given):
             if item.get("call_id") in orphans.get(item["type"], ()):
                 given[index] = message("assistant", orphan_text(item))
+                changes.note_items("changed", "", ORPHAN, (index,))
     return given
 
 
+def _without(references: list[int], items: list[dict[str, Any]], altered: _Altered) -> list[dict[str, Any]]:
+    """Return `items` without the references, and renumber what was altered."""
+    for indexes in altered:
+        indexes[:] = [index - bisect(references, index) for index in indexes]
+    gone = set(references)
+    return [item for index, item in enumerate(items) if index not in gone]
+
+
 def _is_reference(item: dict[str, Any]) -> bool:
-    """Return an item reference may leave out its type, so that only an id is left (API reference, "Item reference")."""
+    """Return whether it is an item reference without a type, which is an id alone (API reference, "Item reference")."""
     return type(item.get("id")) is str and item.keys() <= {"id", "type"}
 
 
-def _normalize_message(item: dict[str, Any], index: int) -> dict[str, Any]:
+def _normalize_message(item: dict[str, Any], index: int, altered: _Altered) -> dict[str, Any]:
     role, content = item.get("role"), item.get("content")
     if role is None and "type" not in item:
         raise bad_request(f"`input[{index}]` has neither `type` nor `role`", f"input[{index}]")
@@ -71,15 +106,21 @@ def _normalize_message(item: dict[str, Any], index: int) -> dict[str, Any]:
         raise _wrong(index, "role", "a string", role)
     if type(content) is str:
         content = [{"type": _text_type(role), "text": content}]
+        altered.contents.append(index)
     elif type(content) is not list:
         raise _wrong(index, "content", "a string or a list of parts", content)
     for part in content:
         if type(part) is not dict:
-            at = next(at for at, each in enumerate(content) if each is part)
-            raise _wrong(index, f"content[{at}]", "an object", part)
-    if "type" not in item:
-        item = {"type": "message", **item}
-    item["type"], item["role"], item["content"] = "message", "developer" if role == "system" else role, content
+            position = next(position for position, each in enumerate(content) if each is part)
+            raise _wrong(index, f"content[{position}]", "an object", part)
+    if item.get("type") is None:
+        altered.types.append(index)
+        if "type" not in item:
+            item = {"type": "message", **item}
+    if role == "system":
+        role = "developer"
+        altered.roles.append(index)
+    item["type"], item["role"], item["content"] = "message", role, content
     return item
 
 

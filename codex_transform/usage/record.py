@@ -8,6 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from codex_transform.request.changes import Change
+
 Outcome = Literal["completed", "incomplete", "failed", "error", "cut", "left"]
 """How a call ended: as the answer's final event says, `error` for an HTTP error in its place, `cut` when the endpoint
 broke off, `left` when the client did."""
@@ -61,7 +63,8 @@ class Record(_Frozen):
     `id` is what request logs call it, `at` the time it came (unix seconds); `asked` and `model` are the model that the
     client named and the one that was sent; `items`, `tools` and `bytes` count what was sent. `status` is the HTTP
     status that the client got, `error` and `code` the message and the code that it was told, in the stream if not in
-    place of it. `first_token` and `total` are seconds since `at`.
+    place of it. `first_token` and `total` are seconds since `at`. `changes` are what the addon changed in the request,
+    None if that is not recorded: the request was not sent, or an older release wrote the record.
     """
 
     id: str
@@ -86,3 +89,4 @@ class Record(_Frozen):
     first_token: float | None = None
     total: float | None = None
     cache: CacheVerdict | None = None
+    changes: tuple[Change, ...] | None = None

@@ -1,172 +1,124 @@
-"""What the addon changed, read off two bodies: each change with its reason, and nothing where nothing changed."""
+"""The lines that say what changed in a request: the notes, with the values of the two bodies."""
 
 import copy
-from collections.abc import Callable
+import json
 from typing import Any
 
-import pytest
 from hypothesis import given
-from hypothesis import strategies as st
-from request.test_properties import CONTEXT, PROMPT, anything, contexts, requests
+from request.test_changes import context, notes
+from request.test_properties import anything, contexts, requests
 
-from codex_transform.inspect.changes import Change, changes
-from codex_transform.inspect.steps import BRIDGE, FORM, ID, MOVED, ORPHAN, OTHER, REFERENCE, ROLE
-from codex_transform.inspect.steps import PROMPT as TAKEN_OUT
-from codex_transform.jsonio import dumps, parse_request
-from codex_transform.opencode.config import ModelOptions
-from codex_transform.request import Context, transform
+from codex_transform.inspect.changes import OTHER, change_lines, item_marks
+from codex_transform.inspect.text import WIDTH
+from codex_transform.request import Context
+from codex_transform.request.changes import Change
+from codex_transform.text import display_width
 
-TOOLS = [{"type": "function", "name": "bash", "parameters": {}}]
-
-Sent = Callable[..., tuple[dict[str, Any], dict[str, Any]]]
-
-
-def sent(body: dict[str, Any], context: Context) -> dict[str, Any]:
-    return parse_request(dumps(transform(parse_request(dumps(body)), context).body))
-
-
-def context(mode: bool = True, compact: bool = False, **options: Any) -> Context:
-    found = ModelOptions(**options)
-    return Context(mode=mode, compact=compact, options_for=lambda _: found, instructions=lambda _, __: "Codex text.")
-
-
-def changed(using: Context | None = None, /, **fields: Any) -> dict[str, Change]:
-    """The changes of a request, by what they are about."""
-    body = {"model": "gpt-5.1-codex", "input": [], **fields}
-    found = changes(body, sent(body, using or context()))
-    assert all(change.why and OTHER not in change.why for change in found), found
-    return {change.what: change for change in found}
+BODY: dict[str, Any] = {
+    "model": "gpt-5.1-codex",
+    "store": True,
+    "temperature": 0.2,
+    "reasoning": {"effort": "minimal", "summary": "auto"},
+    "tools": [{"type": "function", "name": "bash", "parameters": {}}],
+    "input": [
+        {"role": "user", "content": "hello", "id": "msg_1"},
+        {"role": "user", "content": "again", "id": "msg_2"},
+        {"type": "function_call_output", "call_id": "c", "output": "left"},
+    ],
+}
+SENT, NOTES = notes(BODY, context())
 
 
-@given(requests, contexts)
-def test_whatever_the_addon_changes_has_a_reason(body: dict[str, Any], using: Context) -> None:
-    after = sent(body, using)
-    found = changes(body, after)
-    assert all(change.why and OTHER not in change.why for change in found), found
-    assert bool(found) == (body != after)
-    for name in (body.keys() | after.keys()) - {"input"}:
-        assert any(change.what.split(".")[0] == name for change in found) == (
-            body.get(name, ...) != after.get(name, ...)
-        )
+def first_lines(lines: list[str]) -> list[str]:
+    return [line for line in lines if not line.startswith("    ")]
 
 
-@given(requests, contexts)
-def test_what_was_not_changed_is_no_change(body: dict[str, Any], using: Context) -> None:
-    assert changes(body, copy.deepcopy(body)) == []
-    after = sent(body, using)
-    assert changes(after, copy.deepcopy(after)) == []
-
-
-@given(requests, contexts)
-def test_the_bodies_stay_as_they_are(body: dict[str, Any], using: Context) -> None:
-    after = sent(body, using)
-    before = copy.deepcopy((body, after))
-    changes(body, after)
-    assert (body, after) == before
-
-
-names = st.sampled_from(["model", "input", "instructions", "reasoning", "text", "include", "store", "tools", "x"])
-bodies = st.dictionaries(names, anything | st.lists(anything, max_size=4), max_size=6)
-
-
-@given(bodies | requests, bodies | requests)
-def test_any_two_bodies_are_compared(one: dict[str, Any], other: dict[str, Any]) -> None:
-    for change in changes(one, other):
-        assert change.why
-        assert (change.before, change.after) != (None, None)
-
-
-def test_the_model() -> None:
-    alias = changed(model="gpt-5-codex-high")
-    assert alias["model"][1:3] == ("gpt-5-codex-high", "gpt-5.1-codex")
-    assert "do not serve" in alias["model"].why
-    assert alias["reasoning.effort"][2:] == ("high", "It was in the model's name.")
-    assert "So Codex endpoints write it" in changed(model="openai/GPT 5.1 Codex")["model"].why
-    assert "model" not in changed(model="gpt-99")
-
-
-def test_fixed_fields_and_fields_that_are_refused() -> None:
-    found = changed(store=True, temperature=0.2, metadata={"a": 1}, service_tier="flex", text=None, include=["x"])
-    assert found["store"][:3] == ("store", "true", "false")
-    assert found["stream"][:3] == ("stream", None, "true")
-    assert found["include"][1:3] == ('["x"]', '["x", "reasoning.encrypted_content"]')
-    assert found["temperature"] == ("temperature", "0.2", None, "Codex endpoints refuse it.")
-    assert found["metadata"].after is None
-    assert "service tier" in found["service_tier"].why
-    assert "null" in found["text"].why
-    assert "compact" in changed(context(compact=True), store=False)["store"].why
-    assert "OpenCode's configuration: a" in changed(context(include=("a",)))["include"].why
-
-
-def test_reasoning_and_verbosity() -> None:
-    assert "by default" in changed()["reasoning.effort"].why
-    clamped = changed(reasoning={"effort": "minimal"})["reasoning.effort"]
-    assert clamped == (
-        "reasoning.effort", "minimal", "low", "Asked was minimal; gpt-5.1-codex takes low, medium, high."
-    )  # fmt: skip
-    assert "The name says xhigh" in changed(model="gpt-5.1-codex-xhigh")["reasoning.effort"].why
-    assert "OpenCode's configuration" in changed(context(effort="high"))["reasoning.effort"].why
-    assert changed(reasoning={"summary": "none"})["reasoning.summary"].after is None
-    assert changed(reasoning={"summary": "on"})["reasoning.summary"].after == "auto"
-    assert "no verbosity" in changed(text={"verbosity": "low"})["text.verbosity"].why
-    assert changed(model="gpt-5.1")["text.verbosity"].after == "low"
-
-
-def test_items_that_are_changed_alike_are_one_change() -> None:
-    found = changed(
-        input=[
-            {"type": "item_reference", "id": "msg_0"},
-            {"role": "system", "content": "be kind"},
-            *({"role": "user", "content": f"{number}", "id": f"msg_{number}"} for number in range(9)),
-        ]
-    )
-    assert found["id of 9 items (the client's input 2, 3, 4, 5, 6, …)"].why == ID
-    assert found["form of 10 items (the client's input 1, 2, 3, 4, 5, …)"].why == FORM
-    assert found["role of the client's input[1]"][1:] == ("system", "developer", ROLE)
-    assert found["item_reference of the client's input[0]"].why == REFERENCE
-
-
-def test_the_bridge_and_the_instructions_are_put_before() -> None:
-    found = changed(input="hello", instructions="Be brief.", tools=TOOLS)
-    assert found["input"][1:3] == ("hello", "a user message")
-    assert found["input[0]"].why == BRIDGE
-    assert found["input[0]"].before is None
-    assert found["input[1]"].why == MOVED
-    assert found["instructions"].why.endswith("what stood here is input[1] now.")
-    assert changed(context(mode=False), input="hello", tools=TOOLS)["input[0]"].why == BRIDGE
-
-
-@pytest.mark.parametrize("rest", [CONTEXT, CONTEXT + "Speak Frisian."])
-def test_the_prompt_of_opencode_is_taken_out(rest: str) -> None:
-    whole = changed(input=[{"role": "developer", "content": PROMPT + rest}, {"role": "user", "content": "hi"}])
-    assert whole["input[0]"].why == TAKEN_OUT
-    assert whole["input[0]"].after == f"developer, {len(rest)} characters"
-    apart = changed(input=[{"role": "system", "content": PROMPT}, {"role": "system", "content": rest}])
-    assert apart["input[0]"][2:] == (None, TAKEN_OUT)
-    moved = changed(instructions=PROMPT + rest, input="hi")
-    assert moved["input[0]"].why == f"{MOVED} {TAKEN_OUT}"
-    gone = changed(instructions=PROMPT, input=[{"role": "system", "content": rest}])
-    assert "is taken out" in gone["instructions"].why
-    assert "input[0]" not in changed(context(mode=False), input=[{"role": "developer", "content": PROMPT + rest}])
-
-
-def test_an_output_without_its_call() -> None:
-    outputs = [
-        {"type": "function_call_output", "call_id": "c1", "output": "short"},
-        {"type": "custom_tool_call_output", "call_id": "c2", "output": "x" * 20_000},
+def test_the_notes_have_the_values_of_both_bodies() -> None:
+    lines = list(change_lines(NOTES, BODY, SENT))
+    assert first_lines(lines) == [
+        "~ store: true → false",
+        "+ stream: true",
+        '+ include: ["reasoning.encrypted_content"]',
+        "~ reasoning.effort: minimal → low",
+        "+ instructions: Codex text.",
+        "- temperature: 0.2",
+        "~ input[*].type: 2 items",
+        "~ input[*].content: 2 items",
+        "- input[*].id: 2 items",
+        "~ input[3]: assistant, 39 characters",
+        lines[-2],
     ]
-    found = changed(input=outputs)
-    assert found["input[0]"].why == ORPHAN
-    assert found["input[0]"].before == "tool output · c1, 5 characters"
-    assert found["input[1]"].why.startswith(ORPHAN)
-    assert "16,000" in found["input[1]"].why
+    assert lines[-2].startswith("+ input[0]: developer, ")
+    assert lines[lines.index("- temperature: 0.2") + 1] == "    Codex endpoints reject this field."
+    assert item_marks(NOTES) == {0: "+", 3: "~"}
 
 
-def test_what_somebody_else_changed_is_not_claimed() -> None:
-    body = {"model": "gpt-5.1-codex", "input": [{"role": "user", "content": str(number)} for number in range(6)]}
-    after = sent(body, context())
-    after["input"][3]["content"][0]["text"] = "by hand"
-    del after["input"][5]
-    after["temperature"] = 1
-    others = [change for change in changes(body, after) if change.why == OTHER]
-    assert [change.what for change in others] == ["temperature", "input[3]", "input[5]"]
+def test_without_the_clients_body_the_notes_stay() -> None:
+    lines = first_lines(list(change_lines(NOTES, None, SENT)))
+    assert lines[0] == "~ store: false"
+    assert "~ reasoning.effort: low" in lines
+    assert "- temperature" in lines
+    assert len(lines) == len(NOTES)
+    assert first_lines(list(change_lines(NOTES, None, {})))[0] == "~ store"
+
+
+def test_without_notes_the_fields_are_compared() -> None:
+    lines = list(change_lines(None, BODY, SENT))
+    assert "~ store: true → false" in lines
+    assert "- temperature: 0.2" in lines
+    assert '~ reasoning: {"effort": "minimal", "summary": "auto"} → {"effort": "low", "summary": "auto"}' in " ".join(
+        line.strip() for line in lines
+    )
+    assert "~ input: 3 items → 4 items" in lines
+    assert OTHER not in " ".join(lines)
+
+
+def test_what_somebody_else_changed_is_said_to_be_theirs() -> None:
+    sent = {**copy.deepcopy(SENT), "temperature": 1, "user": "me"}
+    lines = list(change_lines(NOTES, {**BODY, "seed": 1}, sent))
+    assert lines[-4:] == ["- seed: 1", f"    {OTHER}", "+ user: me", f"    {OTHER}"]
+
+
+def test_marks_are_of_single_items_with_another_text() -> None:
+    assert item_marks(
+        [
+            Change("added", "input[1]", "."),
+            Change("changed", "input[1].content[*].text", "."),
+            Change("changed", "input[2].content[*].text", "."),
+            Change("changed", "input[3].content", "."),
+            Change("removed", "input[4]", "."),
+            Change("changed", "input[*]", ".", 2),
+        ]
+    ) == {1: "+", 2: "~"}
+
+
+def test_however_much_a_flow_file_claims_the_lines_are_bounded() -> None:
+    claimed = [Change("added", f"{number}.x", "long " * 100_000) for number in range(5000)]
+    lines = list(change_lines(claimed, {"a": 1}, {"b": 1}))
+    assert lines[-1] == "[cut: 4,902 more changes]"
+    assert len(lines) < 2000
+    strange = [Change("added", "\x1b[2J" + "wide " * 30, "\u202e"), Change("changed", "input[99999999]", "")]
+    for line in change_lines(strange, BODY, SENT):
+        assert display_width(line) <= WIDTH
+        assert line.isprintable() or "\ufffd" in line
+        assert "\x1b" not in line
+
+
+@given(requests, contexts)
+def test_whatever_was_changed_is_explained(body: dict[str, Any], using: Context) -> None:
+    sent, found = notes(body, using)
+    before = copy.deepcopy((body, sent))
+    text = "\n".join(change_lines(found, body, sent))
+    assert OTHER not in text
+    assert bool(text) == (body != sent)
+    assert list(change_lines(None, sent, copy.deepcopy(sent))) == []
+    assert (body, sent) == before
+
+
+@given(requests | anything, requests | anything, requests, contexts)
+def test_any_two_bodies_can_be_shown(one: Any, other: Any, body: dict[str, Any], using: Context) -> None:
+    before, after = (each if isinstance(each, dict) else {"input": each} for each in (one, other))
+    _, found = notes(body, using)
+    for line in [*change_lines(found, before, after), *change_lines(None, before, after)]:
+        assert display_width(line) <= WIDTH
+    assert json.dumps(item_marks(found))

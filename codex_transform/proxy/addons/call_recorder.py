@@ -19,6 +19,7 @@ from typing import Any
 
 from mitmproxy import ctx, http
 from mitmproxy.hooks import UpdateHook
+from pydantic import ValidationError
 
 from codex_transform.errors import ApiError
 from codex_transform.instructions.store import InstructionStore
@@ -29,6 +30,8 @@ from codex_transform.proxy.flow_annotations import flows_are_inspected, has_inte
 from codex_transform.proxy.idle_batcher import IdleBatcher
 from codex_transform.proxy.stream_function import StreamFunction
 from codex_transform.redaction import redact_key_text
+from codex_transform.request import Transformed
+from codex_transform.request.changes import Change
 from codex_transform.text import one_line
 from codex_transform.usage import log_line
 from codex_transform.usage import tokens as usage_tokens
@@ -227,9 +230,27 @@ def _record(finished: _FinishedCall) -> Record:
             "items": len(body["input"]),
             "tools": len(body.get("tools", ())),
             "bytes": finished.size,
+            "changes": _changes(finished.flow, sent),
         }
     finished.record = Record.model_validate(known)
     return finished.record
+
+
+def recorded(flow: http.HTTPFlow) -> Record | None:
+    """Return the record in a flow's metadata, None if there is none or another release wrote what cannot be read."""
+    try:
+        return Record.model_validate(flow.metadata.get(RECORD))
+    except ValidationError:
+        return None
+
+
+def _changes(flow: http.HTTPFlow | None, sent: Transformed) -> tuple[Change, ...] | None:
+    """Return what was changed since the client sent the request, which for a replayed one was mostly done before."""
+    changes = sent.changes.collect()
+    earlier = recorded(flow) if flow and flow.is_replay else None
+    if earlier is None or earlier.model is None:
+        return changes
+    return None if earlier.changes is None else tuple(dict.fromkeys((*earlier.changes, *changes)))
 
 
 @lru_cache(maxsize=16)

@@ -12,12 +12,10 @@ from importlib import import_module
 from typing import Any
 
 from mitmproxy import http
-from pydantic import ValidationError
 
 from codex_transform.endpoint.url import responses_subpath
 from codex_transform.proxy.addons.body_retention import ORIGINAL_REQUEST
-from codex_transform.proxy.addons.call_recorder import RECORD
-from codex_transform.usage.record import Record
+from codex_transform.proxy.addons.call_recorder import RECORD, recorded
 
 _NAME = "Codex"
 
@@ -96,7 +94,7 @@ def _text(data: bytes, flow: object, message: object) -> str:
     from codex_transform.inspect import request, response
 
     metadata = flow.metadata if isinstance(flow, http.HTTPFlow) else {}
-    record = _record(metadata.get(RECORD))
+    record = recorded(flow) if isinstance(flow, http.HTTPFlow) else None
     if isinstance(message, http.Request):
         original = metadata.get(ORIGINAL_REQUEST)
         return request.render(data, record, original if isinstance(original, dict) else None)
@@ -120,11 +118,3 @@ def _priority(data: bytes, flow: object, message: object) -> float:
         wanted = _ANSWER_MEMBERS if beginning.startswith(b"{") else _EVENTS
         fits = any(sign in beginning for sign in wanted)
     return _HIGH if fits else _NEVER
-
-
-def _record(saved: object) -> Record | None:
-    """Return the record in a flow's metadata, None if there is none or it is no longer what this release writes."""
-    try:
-        return Record.model_validate(saved)
-    except ValidationError:
-        return None

@@ -18,7 +18,8 @@ from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.instructions_refresh import InstructionsRefresh
 from codex_transform.proxy.addons.request_log import RequestLog
 from codex_transform.proxy.call import Call, get_call
-from codex_transform.request import Context, transform
+from codex_transform.request import Context, Transformed, transform
+from codex_transform.request.changes import Action
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +73,6 @@ class RequestTranslation:
         session = client_session(flow.request.headers.fields)
         call.original = _decoded(flow.request)
         body = parse_request(call.original)
-        given = set(body)
         done = transform(
             body,
             Context(
@@ -98,8 +98,8 @@ class RequestTranslation:
                 len(done.body["input"]),
                 len(done.body.get("tools", ())),
                 self.refresh.instructions.source(done.resolved),
-                ", ".join(sorted(given - set(done.body))) or "nothing",
-                ", ".join(sorted(set(done.body) - given)) or "nothing",
+                _paths(done, "removed"),
+                _paths(done, "added"),
                 done.conversation,
             )
 
@@ -117,6 +117,11 @@ def _replace(request: http.Request, endpoint: Endpoint, below: str, headers: lis
     if data.authority or not by_field:
         request.authority = endpoint.authority
     data.headers = http.Headers(fields)
+
+
+def _paths(done: Transformed, action: Action) -> str:
+    """Return the paths that were added or removed, for the log."""
+    return ", ".join(change.path for change in done.changes.collect() if change.action == action) or "nothing"
 
 
 def _decoded(request: http.Request) -> bytes:

@@ -14,6 +14,7 @@ from response.streams import answer, message, response, stream
 
 from codex_transform.errors import ApiError
 from codex_transform.proxy.addons.content_view import ContentViews
+from codex_transform.request.changes import Change
 from codex_transform.response.response_to_events import response_to_stream
 from codex_transform.usage.record import Record, Tokens
 
@@ -27,7 +28,14 @@ SENT = {
     "instructions": "Text.",
     "store": False,
 }
-RECORD = Record(id="a", at=0, asked="gpt-5-codex", model="gpt-5.1-codex", tokens=Tokens(input=100, cached=50, output=7))
+RECORD = Record(
+    id="a",
+    at=0,
+    asked="gpt-5-codex",
+    model="gpt-5.1-codex",
+    tokens=Tokens(input=100, cached=50, output=7),
+    changes=(Change("removed", "temperature", "Invented for this test."), Change("changed", "input[*].id", ".", 7)),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -76,7 +84,8 @@ def test_it_is_picked_for_our_flows() -> None:
     name, page = shown(ours, ours.request)
     assert name == "Codex"
     assert "Model         gpt-5-codex → gpt-5.1-codex" in page
-    assert "- temperature: 1" in page
+    assert "- temperature: 1\n    Invented for this test.\n" in page
+    assert "~ input[*].id: 7 items" in page
     name, page = shown(ours, ours.response)
     assert name == "Codex"
     assert "Tokens        100 in (50 cached, 50%) · 7 out" in page
@@ -140,8 +149,11 @@ def test_odd_metadata_does_no_harm(saved: Any) -> None:
     assert shown(ours, ours.response)[1].endswith("Hello, world")
 
 
-def test_a_flow_out_of_a_file_shows_the_same() -> None:
+@pytest.mark.parametrize("old", [False, True])
+def test_a_flow_out_of_a_file_shows_the_same(old: bool) -> None:
     ours = call(*OURS)
+    if old:  # as a release wrote it that did not note changes
+        del ours.metadata["codex"]["changes"]
     file = io.BytesIO()
     flow_io.FlowWriter(file).add(ours)
     file.seek(0)
