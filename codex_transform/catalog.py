@@ -29,9 +29,8 @@ _LONGEST_NAME = 100
 class Model(BaseModel):
     """The facts about one model.
 
-    `efforts` stand from least to most. `listed` says whether Codex offers the model in its own menu.
-    `release` is the newest Codex CLI release that lists it, and `current` whether that is the newest
-    release of all, whose catalogue the repository's `main` branch carries on.
+    `efforts` stand from least to most. `release` is the newest Codex CLI release that lists the model, and `current`
+    whether that is the newest release of all, whose catalogue the repository's `main` branch carries on.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,14 +39,11 @@ class Model(BaseModel):
     display_name: str
     efforts: tuple[str, ...] = Field(min_length=1)
     default_effort: str
-    default_summary: str
     supports_verbosity: bool
     default_verbosity: str | None
     context_window: int
-    parallel_tool_calls: bool
     input_modalities: tuple[str, ...]
     service_tiers: tuple[str, ...] = ()
-    listed: bool
     release: str
     current: bool
 

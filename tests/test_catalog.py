@@ -95,7 +95,6 @@ def test_the_table_of_efforts(slug: str) -> None:
 def test_each_entry_agrees_with_itself(model: Model) -> None:
     assert list(model.efforts) == sorted(set(model.efforts), key=EFFORTS.index)
     assert model.default_effort in model.efforts
-    assert model.default_summary in {"auto", "none"}
     assert model.default_verbosity in {None, "low", "medium", "high"}
     assert model.supports_verbosity or model.default_verbosity is None
     assert model.current == (model.release == "rust-v0.169.0")
@@ -104,9 +103,9 @@ def test_each_entry_agrees_with_itself(model: Model) -> None:
 def test_the_facts_that_other_modules_act_on() -> None:
     # Read off the catalogue of the Codex CLI: 0.120.0 for the first two, 0.169.0 for the third.
     max_, mini, sol = (BY_SLUG[slug] for slug in ("gpt-5.1-codex-max", "gpt-5.1-codex-mini", "gpt-6.1-sol"))
-    assert (max_.supports_verbosity, max_.default_summary, max_.release) == (False, "auto", "rust-v0.120.0")
-    assert (mini.default_effort, mini.parallel_tool_calls, mini.listed) == ("medium", False, True)
-    assert (sol.default_effort, sol.default_verbosity, sol.parallel_tool_calls) == ("low", "low", True)
+    assert (max_.supports_verbosity, max_.release) == (False, "rust-v0.120.0")
+    assert mini.default_effort == "medium"
+    assert (sol.default_effort, sol.default_verbosity) == ("low", "low")
     assert BY_SLUG["gpt-5.4-mini"].default_verbosity == "medium"
     assert BY_SLUG["gpt-6.1-terra"].context_window == 500_000
     assert BY_SLUG["gpt-oss-20b"].input_modalities == ("text",)

@@ -1,12 +1,11 @@
 """The settings in force: where each value comes from, and how the config file is written.
 
-For each knob the first source that says anything decides: option, environment, config file, opencode.json (base URL
-only), default. A value that cannot be used is never replaced by one from a lower source: with a slip in
-CODEX_BASE_URL the key must not travel to an address that some other file names. The setting then counts as not set,
-and a `Problem` says why. Values that are empty count as not given, in every source.
+For each setting the first source that has a value decides: option, environment, config file, opencode.json (base URL
+only), default. A value that cannot be used is never replaced by one from a lower source: with a typo in
+CODEX_BASE_URL the key must not travel to an address that another file names. The setting then counts as not set,
+and a `Problem` explains why. In every source an empty value counts as not set.
 """
 
-import json
 import os
 import shlex
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from pydantic import SecretStr
 
 from codex_transform.fsutil import write_private
 from codex_transform.jsonc import parser
+from codex_transform.jsonio import dumps
 from codex_transform.opencode.config import OpenCodeConfig
 from codex_transform.settings.options import OPTIONS, Settings
 
@@ -25,9 +25,9 @@ from codex_transform.settings.options import OPTIONS, Settings
 class Problem(NamedTuple):
     """Something to tell the user.
 
-    `setting` is the field at fault, None for the config file as a whole; `source` is where the value stood;
-    `message` is the whole sentence, which names both and never shows a key. A `warning` is of something that is
-    used all the same.
+    `setting` is the field at fault, None for the config file as a whole; `source` is where the value came from;
+    `message` is the whole sentence, which names both and never shows a key. With a `warning` the value is used all
+    the same.
     """
 
     setting: str | None
@@ -38,7 +38,7 @@ class Problem(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LoadedSettings:
-    """The settings in force, where each comes from ("default", or a name that the user knows), and what is wrong."""
+    """The settings in force, where each comes from ("default", or a name that users know), and what is wrong."""
 
     settings: Settings
     sources: Mapping[str, str]
@@ -48,12 +48,12 @@ class LoadedSettings:
 def load(
     options: Mapping[str, object], environ: Mapping[str, str], config_file: Path, opencode: OpenCodeConfig
 ) -> LoadedSettings:
-    """Return the settings out of all sources. Never raises: what is wrong is in `problems`.
+    """Return the settings from all sources. It never raises: what is wrong is in `problems`.
 
-    `options` holds only the mitmproxy options that the user set. While the config file is damaged opencode.json
-    cannot give the base URL, because the file that goes before it may name another one.
+    `options` holds only the mitmproxy options that the user set. While the config file is damaged, opencode.json
+    cannot set the base URL, because the file that has precedence may name another one.
     """
-    values: dict[str, object] = {}
+    values: dict[str, Any] = {}
     sources = {knob.field: "default" for knob in OPTIONS}
     problems: list[Problem] = []
     document: dict[str, Any] = {}
@@ -84,17 +84,17 @@ def load(
             except ValueError as error:
                 problems.append(Problem(knob.field, source, f"{source}: {error}"))
             break
-    return LoadedSettings(Settings.model_validate(values), sources, tuple(problems))
+    # Each value has been through its validator.
+    return LoadedSettings(Settings.model_construct(**values), sources, tuple(problems))
 
 
 def save(config_file: Path, updates: Mapping[str, object]) -> None:
-    """Change settings in the config file: `updates` maps field names to values.
+    """Change settings in the config file.
 
-    None or an empty one takes the key out.
-
-    All other keys stay, in their order. The file is replaced in one step and readable only by its owner. Raises
-    ValueError for a value that `load` would refuse, an unknown field, or a file that holds no JSON object, and
-    OSError if it cannot be written; the file then is what it was.
+    `updates` maps field names to values; None or an empty value removes the key. All other keys stay, in their order.
+    The file is replaced in one step and readable only by its owner. Raises ValueError for a value that `load` would
+    refuse, an unknown field, or a file that holds no JSON object, and OSError if it cannot be written; the file then
+    stays as it was.
     """
     knobs = {knob.field: knob for knob in OPTIONS}
     try:
@@ -112,16 +112,11 @@ def save(config_file: Path, updates: Mapping[str, object]) -> None:
             document[knob.key] = _to_json(knob.read(value))
         except ValueError as error:
             raise ValueError(f"{knob.key}: {error}") from None
-    text = json.dumps(document, indent=2, ensure_ascii=False) + "\n"
-    # A lone surrogate has no UTF-8 form; its backslash form is the escape that JSON knows.
-    write_private(config_file, text.encode("utf-8", errors="backslashreplace"))
+    write_private(config_file, dumps(document, indent=2) + b"\n")
 
 
 def _read(config_file: Path) -> dict[str, Any]:
-    """Return the object in the config file, empty if there is no such file.
-
-    Raises ValueError with file, place and fix.
-    """
+    """Return the object in the config file, empty if there is no such file. Raises ValueError with what to do."""
     try:
         text = config_file.read_bytes().decode("utf-8-sig")
         document = parser.parse(text, strict=True) if text.strip() else {}
@@ -139,7 +134,7 @@ def _read(config_file: Path) -> dict[str, Any]:
 
 
 def _permission_problems(config_file: Path) -> list[Problem]:
-    """Return a warning if others can read the file."""
+    """Return a warning if other users can read the file."""
     try:
         mode = config_file.stat().st_mode
     except OSError:

@@ -1,9 +1,9 @@
 """Every setting: its names, its meaning, its default, and what a value of it may be.
 
-`OPTIONS` is the one table: the proxy's options, the loading, the saving and the README are made from it. A reader takes
-a value as any source brings it (text from the environment, JSON from the config file, what mitmproxy parsed) and
-returns the one in force, or raises ValueError with words that go behind the name of the setting. No message shows a
-key.
+The fields of `Settings` say it all, once. `OPTIONS` is made from them, and the proxy's options, the loading, the saving
+and the documented table are made from `OPTIONS`. A validator takes a value as any source brings it (text from the
+environment, JSON from the config file, what mitmproxy parsed) and returns the one in force, or raises ValueError with
+words that follow the name of the setting. No message shows a key.
 """
 
 import re
@@ -11,40 +11,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
-from typing import Any
+from typing import Annotated, Any, NamedTuple, cast
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic.fields import FieldInfo
 
 from codex_transform.endpoint import url as endpoint_url
 from codex_transform.jsonc import parser
 
-_FLAGS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+_BOOLS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 _HOST = re.compile(
     r"(?:\[(?P<ipv6>[0-9a-f:.]+)\]|(?P<name>[a-z0-9_](?:[a-z0-9._-]*[a-z0-9_])?))(?::(?P<port>[0-9]{1,5}))?"
 )
-
-
-class Settings(BaseModel):
-    """The values in force. The defaults here are the only ones there are."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    base_url: str | None = None
-    api_key: SecretStr | None = None
-    mode: bool = True
-    hosts: tuple[str, ...] = ("api.openai.com",)
-    forward_client_key: bool = False
-    originator: str = "opencode"
-    instructions_file: Path | None = None
-    catalog_url: str = "https://raw.githubusercontent.com/openai/codex"
-    allow_remote: bool = False
-    log_requests: bool = False
-    connect_timeout: int = 30
-    idle_timeout: int = 300
-    keep_mb: int = 200
-    drain_timeout: int = 10
-    debug: bool = False
 
 
 def _text(value: object) -> str:
@@ -57,13 +36,13 @@ def _bool(value: object) -> bool:
     if isinstance(value, bool):
         return value
     word = str(value).strip().lower() if isinstance(value, str | int) else ""
-    if word not in _FLAGS:
+    if word not in _BOOLS:
         raise ValueError("must be on or off: write 1 or 0, true or false, yes or no")
-    return _FLAGS[word]
+    return _BOOLS[word]
 
 
 def _int_between(least: int, most: int, unit: str) -> Callable[[object], int]:
-    """Return a reader of whole numbers within bounds."""
+    """Return a validator of whole numbers within bounds."""
 
     def read(value: object) -> int:
         word = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
@@ -90,7 +69,7 @@ def _api_key(value: object) -> SecretStr:
 
 
 def _hosts(value: object) -> tuple[str, ...]:
-    """Entries as connections name them: lower case, `name` or `name:port`, an IPv6 address without its brackets."""
+    """Return hosts as connections name them: lower case, `name` or `name:port`, an IPv6 address without brackets."""
     items = value if isinstance(value, list | tuple) else [value]
     entries = [entry for item in items for entry in re.split(r"[,\s]+", _text(item).lower()) if entry]
     if entries:
@@ -118,7 +97,7 @@ def _originator(value: object) -> str:
 
 
 def _instructions_file(value: object) -> Path:
-    text = _text(value)
+    text = _text(str(value) if isinstance(value, Path) else value)
     try:
         path = Path(text).expanduser().absolute()
         # A pipe or a device would keep the proxy waiting.
@@ -150,12 +129,83 @@ def _catalog_url(value: object) -> str:
     return text.rstrip("/")
 
 
+_Bool = Annotated[bool, BeforeValidator(_bool)]
+
+
+class _Names(NamedTuple):
+    """A setting's environment variable and its key in the config file."""
+
+    environ: str
+    key: str
+
+
+class Settings(BaseModel):
+    """The values in force, with their defaults, names, meanings and validators."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    base_url: Annotated[str | None, BeforeValidator(_base_url), _Names("CODEX_BASE_URL", "baseURL")] = Field(
+        default=None, description="Base URL of your Codex endpoint, such as https://your-codex-api.com."
+    )
+    api_key: Annotated[SecretStr | None, BeforeValidator(_api_key), _Names("CODEX_API_KEY", "apiKey")] = Field(
+        default=None,
+        description="The endpoint's API key. "
+        "Other users of a machine can see options: prefer the environment or the file.",
+    )
+    mode: Annotated[_Bool, _Names("CODEX_MODE", "codexMode")] = Field(
+        default=True,
+        description="Put a bridge to Codex in the place of OpenCode's own system prompt. "
+        "Off: keep it and add a short note.",
+    )
+    hosts: Annotated[tuple[str, ...], BeforeValidator(_hosts), _Names("CODEX_HOSTS", "hosts")] = Field(
+        default=("api.openai.com",),
+        description="Hosts whose Responses API requests are rewritten, each host or host:port.",
+    )
+    forward_client_key: Annotated[_Bool, _Names("CODEX_FORWARD_CLIENT_KEY", "forwardClientKey")] = Field(
+        default=False, description="Send the key that the client sent instead of the endpoint's own."
+    )
+    originator: Annotated[str, BeforeValidator(_originator), _Names("CODEX_ORIGINATOR", "originator")] = Field(
+        default="opencode", description="Value of the originator header."
+    )
+    instructions_file: Annotated[
+        Path | None, BeforeValidator(_instructions_file), _Names("CODEX_INSTRUCTIONS_FILE", "instructionsFile")
+    ] = Field(default=None, description="A text file to use as the instructions of every model.")
+    catalog_url: Annotated[str, BeforeValidator(_catalog_url), _Names("CODEX_CATALOG_URL", "catalogURL")] = Field(
+        default="https://raw.githubusercontent.com/openai/codex",
+        description="Root of the raw files of openai/codex, for a mirror.",
+    )
+    allow_remote: Annotated[_Bool, _Names("CODEX_ALLOW_REMOTE", "allowRemote")] = Field(
+        default=False, description="Serve clients on other machines too: with your key."
+    )
+    log_requests: Annotated[_Bool, _Names("ENABLE_PLUGIN_REQUEST_LOGGING", "logRequests")] = Field(
+        default=False, description="Write each request, before and after, to files for inspection."
+    )
+    connect_timeout: Annotated[
+        int, BeforeValidator(_int_between(1, 3600, "seconds")), _Names("CODEX_CONNECT_TIMEOUT", "connectTimeout")
+    ] = Field(default=30, description="Seconds that connecting to the endpoint may take.")
+    idle_timeout: Annotated[
+        int, BeforeValidator(_int_between(1, 86_400, "seconds")), _Names("CODEX_IDLE_TIMEOUT", "idleTimeout")
+    ] = Field(default=300, description="Seconds that the endpoint may send nothing, before an answer or within it.")
+    keep_mb: Annotated[
+        int, BeforeValidator(_int_between(0, 100_000, "megabytes")), _Names("CODEX_KEEP_MB", "keepMB")
+    ] = Field(
+        default=200,
+        description="Megabytes of requests and answers that mitmweb and the console keep; the oldest go first.",
+    )
+    drain_timeout: Annotated[
+        int, BeforeValidator(_int_between(0, 3600, "seconds")), _Names("CODEX_DRAIN_TIMEOUT", "drainTimeout")
+    ] = Field(default=10, description="Seconds that calls under way may take when the proxy is stopped.")
+    debug: Annotated[_Bool, _Names("DEBUG_CODEX_PLUGIN", "debug")] = Field(
+        default=False, description="Say more in the log."
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Option:
     """One setting: its names in the program, mitmproxy, the environment and the config file, and its meaning.
 
-    `typespec` is what mitmproxy's `add_option` takes. `read` turns a value of any source into the one in force and
-    raises ValueError with a sentence that goes behind the name of the setting.
+    `typespec` is what mitmproxy's `add_option` takes, and `default` fits it. `read` turns a value of any source into
+    the one in force and raises ValueError with words that follow the name of the setting.
     """
 
     field: str
@@ -163,75 +213,28 @@ class Option:
     environ: str
     key: str
     typespec: Any
+    default: Any
     read: Callable[[object], object]
     help: str
 
-    @property
-    def default(self) -> Any:
-        """The value in force when no source says anything; it fits `typespec`."""
-        return Settings.model_fields[self.field].default
+
+# Everything else is text on the command line.
+_TYPESPECS: dict[Any, Any] = {bool: bool, int: int, tuple[str, ...]: Sequence[str]}
 
 
-OPTIONS: tuple[Option, ...] = (
-    Option(
-        "base_url", "codex_base_url", "CODEX_BASE_URL", "baseURL", str | None, _base_url,
-        "Base URL of your Codex endpoint, such as https://your-codex-api.com.",
-    ),
-    Option(
-        "api_key", "codex_api_key", "CODEX_API_KEY", "apiKey", str | None, _api_key,
-        "The endpoint's API key. Other users of a machine can see options: prefer the environment or the file.",
-    ),
-    Option(
-        "mode", "codex_mode", "CODEX_MODE", "codexMode", bool, _bool,
-        "Put a bridge to Codex in the place of OpenCode's own system prompt. Off: keep it and add a short note.",
-    ),
-    Option(
-        "hosts", "codex_hosts", "CODEX_HOSTS", "hosts", Sequence[str], _hosts,
-        "Hosts whose Responses API requests are rewritten, each host or host:port.",
-    ),
-    Option(
-        "forward_client_key", "codex_forward_client_key", "CODEX_FORWARD_CLIENT_KEY", "forwardClientKey",
-        bool, _bool, "Send the key that the client sent instead of the endpoint's own.",
-    ),
-    Option(
-        "originator", "codex_originator", "CODEX_ORIGINATOR", "originator", str | None, _originator,
-        "Value of the originator header.",
-    ),
-    Option(
-        "instructions_file", "codex_instructions_file", "CODEX_INSTRUCTIONS_FILE", "instructionsFile",
-        str | None, _instructions_file, "A text file to use as the instructions of every model.",
-    ),
-    Option(
-        "catalog_url", "codex_catalog_url", "CODEX_CATALOG_URL", "catalogURL", str | None, _catalog_url,
-        "Root of the raw files of openai/codex, for a mirror.",
-    ),
-    Option(
-        "allow_remote", "codex_allow_remote", "CODEX_ALLOW_REMOTE", "allowRemote", bool, _bool,
-        "Serve clients on other machines too: with your key.",
-    ),
-    Option(
-        "log_requests", "codex_log_requests", "ENABLE_PLUGIN_REQUEST_LOGGING", "logRequests", bool, _bool,
-        "Write each request, before and after, to files for inspection.",
-    ),
-    Option(
-        "connect_timeout", "codex_connect_timeout", "CODEX_CONNECT_TIMEOUT", "connectTimeout",
-        int, _int_between(1, 3600, "seconds"), "Seconds that connecting to the endpoint may take.",
-    ),
-    Option(
-        "idle_timeout", "codex_idle_timeout", "CODEX_IDLE_TIMEOUT", "idleTimeout",
-        int, _int_between(1, 86_400, "seconds"),
-        "Seconds that the endpoint may send nothing, before an answer or within it.",
-    ),
-    Option(
-        "keep_mb", "codex_keep_mb", "CODEX_KEEP_MB", "keepMB", int, _int_between(0, 100_000, "megabytes"),
-        "Megabytes of requests and answers that mitmweb and the console keep; the oldest go first.",
-    ),
-    Option(
-        "drain_timeout", "codex_drain_timeout", "CODEX_DRAIN_TIMEOUT", "drainTimeout",
-        int, _int_between(0, 3600, "seconds"), "Seconds that calls under way may take when the proxy is stopped.",
-    ),
-    Option(
-        "debug", "codex_debug", "DEBUG_CODEX_PLUGIN", "debug", bool, _bool,
-        "Say more in the log.",
-    ),
-)  # fmt: skip
+def _knob(field: str, info: FieldInfo) -> Option:
+    (names,) = (each for each in info.metadata if isinstance(each, _Names))
+    (validator,) = (each for each in info.metadata if isinstance(each, BeforeValidator))
+    return Option(
+        field,
+        option=f"codex_{field}",
+        environ=names.environ,
+        key=names.key,
+        typespec=_TYPESPECS.get(info.annotation, str | None),
+        default=info.default,
+        read=cast(Callable[[object], object], validator.func),
+        help=info.description or "",
+    )
+
+
+OPTIONS: tuple[Option, ...] = tuple(_knob(field, info) for field, info in Settings.model_fields.items())

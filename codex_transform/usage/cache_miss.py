@@ -13,7 +13,7 @@ for five to ten minutes without use.
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from codex_transform.jsonio import parse_request
 from codex_transform.text import format_duration, format_tokens
@@ -30,8 +30,6 @@ MAX_THREADS = 8
 """How many threads of one conversation are remembered."""
 MAX_PARTS = 1_000_000
 """How many items are remembered in all, at 16 bytes each."""
-
-By = Literal["client", "addon"]
 
 
 @dataclass(eq=False, slots=True)
@@ -161,7 +159,7 @@ def _judge(before: _Request, now: _Request, change: _Change | None, tokens: Toke
         return CacheVerdict(cause="append", says=says, expected=expected, missed=missed)
     by = _who(before.original, now.original, change)
     says = change.what + (f" by the {by}" if by else "") + _cost(missed)
-    return CacheVerdict(cause=change.cause, says=says, expected=expected, missed=missed, by=by)
+    return CacheVerdict(cause=change.cause, says=says, expected=expected, missed=missed)
 
 
 def _change(before: _Request, now: _Request, body: Mapping[str, Any], tokens: Tokens) -> _Change | None:
@@ -234,7 +232,7 @@ def _history_differs(old: Fingerprint, new: Fingerprint) -> bool:
     return old.instructions != new.instructions or old.same_items(new) < min(len(old.items), len(new.items))
 
 
-def _who(old: Fingerprint | None, new: Fingerprint | None, change: _Change) -> By | None:
+def _who(old: Fingerprint | None, new: Fingerprint | None, change: _Change) -> str | None:
     if old is None or new is None:
         return None
     return "client" if change.differs(old, new) else "addon"

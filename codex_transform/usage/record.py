@@ -1,18 +1,22 @@
 """What is remembered of one call: what was asked, what was sent, what came back, and what it cost.
 
 A record holds plain values and nothing of the conversation's content, so it can go anywhere: into a flow's metadata
-(and with it into flow files, which open without this addon), into the usage store, into a line of the log.
+(and with it into flow files, which open without this addon), into the usage store, into a line of the log. Flow files
+outlive releases: members that are not known are ignored, and a member that is renamed keeps its old name as an alias.
 """
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from codex_transform.request.changes import Change
 
 Outcome = Literal["completed", "incomplete", "failed", "error", "cut", "left"]
-"""How a call ended: as the answer's final event says, `error` for an HTTP error in its place, `cut` when the endpoint
-broke off, `left` when the client did."""
+"""How a call ended.
+
+The first three are the words of the response's final event. `error` is an HTTP error in place of a response; with `cut`
+the endpoint closed the connection early, with `left` the client did.
+"""
 
 
 class _Frozen(BaseModel):
@@ -20,7 +24,7 @@ class _Frozen(BaseModel):
 
 
 class Tokens(_Frozen):
-    """The token counts of an answer. `cached` are part of `input`, `reasoning` of `output`."""
+    """The token counts of a response. `cached` are part of `input`, `reasoning` of `output`."""
 
     input: int = 0
     cached: int = 0
@@ -46,38 +50,31 @@ class CacheVerdict(_Frozen):
 
     `cause` is one of `first`, `append`, `idle`, `model`, `effort`, `instructions`, `tools`, `item`, `endpoint`.
     `expected` are the tokens that could have been cached, None for a first request; `missed` are those that were not
-    and would have been, had the request only been appended to. `by` is who changed what changed. `says` is a sentence
-    for people.
+    and would have been, had the request only been appended to. `says` is a sentence for people.
     """
 
     cause: str
-    says: str
+    says: str = Field(validation_alias=AliasChoices("message", "says"))
     expected: int | None = None
     missed: int = 0
-    by: Literal["client", "addon"] | None = None
 
 
 class Record(_Frozen):
     """One finished call.
 
-    `id` is what request logs call it, `at` the time it came (unix seconds); `asked` and `model` are the model that the
-    client named and the one that was sent; `items`, `tools` and `bytes` count what was sent. `status` is the HTTP
-    status that the client got, `error` and `code` the message and the code that it was told, in the stream if not in
-    place of it. `first_token` and `total` are seconds since `at`. `changes` are what the addon changed in the request,
-    None if that is not recorded: the request was not sent, or an older release wrote the record.
+    `at` is when it came (Unix seconds); `asked` and `model` are the model that the client named and the one that was
+    sent. `status` is the HTTP status that the client got; `error` and `code` are the message and the code that it got,
+    be it in the stream or in place of it. `first_token` and `total` are seconds since `at`. `changes` are
+    what the addon changed in the request, None if that is not recorded: the request was not sent, or an older release
+    wrote the record.
     """
 
-    id: str
     at: float
     asked: str | None = None
     model: str | None = None
     effort: str | None = None
     verbosity: str | None = None
     conversation: str | None = None
-    streaming: bool = True
-    items: int = 0
-    tools: int = 0
-    bytes: int = 0
     instructions: InstructionsSource | None = None
     status: int = 200
     outcome: Outcome = "completed"

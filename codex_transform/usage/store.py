@@ -1,8 +1,11 @@
 """What calls have cost, kept across restarts: one row for each call in a small SQLite file, and sums over them.
 
-A row holds counts, names and times, nothing of what was said. Each operation opens the file anew: it may be used from
-any thread, by several proxies at once, and whatever happens to the file in between is noticed. Keeping count is a
-convenience: no method raises. What stands in the way is a warning, once; a damaged file is set aside and begun anew.
+A row holds counts, names and times, nothing of what was said. Each operation opens the file anew: any thread may use
+it, several proxies may use it at once, and whatever happens to the file in between is noticed.
+
+Counting is a convenience, so no method raises. A file that cannot be used is a warning, once. A file that is damaged
+is set aside, and counting begins anew; nothing else is ever moved or deleted. A file of a newer release is read as far
+as possible and not written. An SQL mistake of this program is logged as the bug that it is.
 """
 
 import contextlib
@@ -17,6 +20,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from codex_transform.fsutil import retry_while_held
 from codex_transform.usage.record import Record, Tokens
+from codex_transform.usage.schema import MIGRATIONS, file_version, migrate
 from codex_transform.usage.tokens import percentile
 
 logger = logging.getLogger(__name__)
@@ -26,32 +30,38 @@ T = TypeVar("T")
 
 RETENTION_DAYS = 400
 RETENTION_CALLS = 200_000
-"""How many calls are kept at the most: some 25 MB, which are summed in less than a second."""
+"""The limit of rows: some 25 MB, which are summed in less than a second."""
 
-_VERSION = 1
-_SCHEMA = """
-CREATE TABLE calls (
-    at REAL NOT NULL, model TEXT NOT NULL, conversation TEXT, failed INTEGER NOT NULL,
-    input INTEGER NOT NULL, cached INTEGER NOT NULL, output INTEGER NOT NULL, reasoning INTEGER NOT NULL,
-    first_token REAL, total REAL, cause TEXT, missed INTEGER NOT NULL
-)
+_COLUMNS = (
+    "at", "model", "conversation", "failed", "input", "cached", "output", "reasoning", "first_token", "total", "cause",
+    "missed",
+)  # fmt: skip
+_INSERT = f"INSERT INTO calls ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"
+_SUMS = """
+    count(*) AS requests, sum(failed) AS errors, sum(input) AS input, sum(cached) AS cached, sum(output) AS output,
+    sum(reasoning) AS reasoning, sum(missed) AS missed, min(at) AS since, max(at) AS until
 """
-_INSERT = "INSERT INTO calls VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_SUMS = "count(*), sum(failed), sum(input), sum(cached), sum(output), sum(reasoning), sum(missed), min(at), max(at)"
 
 _FAILURES = ("failed", "error", "cut")
-# What SQLite says of a file that is none of its own, is broken, or has other tables.
-_DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_ERROR)
-_LONGEST = 200  # characters of a client's word
+_MAX_NAME = 200  # characters of a client's word
 _PRUNE_EVERY = 1000  # calls
+
+# Primary result codes of SQLite. A damaged file is one that is no database, or a broken one.
+_DAMAGED = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+# The disk, the file system and the permissions are to blame.
+_ENVIRONMENT = (
+    sqlite3.SQLITE_PERM, sqlite3.SQLITE_NOMEM, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOLFS, sqlite3.SQLITE_AUTH,
+)  # fmt: skip
 
 
 class Usage(NamedTuple):
     """The sum of some calls. `name` is what they share: a model, a conversation, a local day (`2026-11-22`).
 
     `missed` are tokens that the endpoint's cache could have held and did not. `first_token_p50` and `first_token_p95`
-    are the times to the first token that half and 95% of the calls stayed within, in seconds; None if no call had one.
-    `since` and `until` are the times of the first call and the last, in unix seconds.
+    are percentiles of the time to the first token in seconds; None if no call had one. `since` and `until` are the
+    times of the first call and the last, in Unix seconds.
     """
 
     name: str
@@ -66,7 +76,7 @@ class Usage(NamedTuple):
 
 
 class Miss(NamedTuple):
-    """What one cause (`Verdict.cause`) of missing the endpoint's cache has cost, in tokens."""
+    """The tokens that one cause (`Verdict.cause`) of missing the endpoint's cache has cost."""
 
     cause: str
     requests: int
@@ -76,7 +86,7 @@ class Miss(NamedTuple):
 class UsageStore:
     """The calls in the file `path`, which need not exist.
 
-    `warn` is told what stands in the way, each thing once, in the thread where it happens. `now` is the clock.
+    `warn` gets each problem once, in the thread where it occurs. `now` is the clock.
     """
 
     def __init__(
@@ -85,135 +95,133 @@ class UsageStore:
         self.path = path
         self._warn = warn
         self._now = now
-        self._said: set[str] = set()
-        self._until_tidy = 0
+        self._warned: set[str] = set()
+        self._calls_until_prune = 0
 
     def add(self, *records: Record) -> None:
-        """Add calls. Blocks on the disk; for one thread at a time."""
+        """Add calls. This blocks on the disk, and is for one thread at a time."""
         rows = [_row(record) for record in records]
 
         def insert(db: sqlite3.Connection) -> None:
             db.executemany(_INSERT, rows)
             self._prune(db, len(rows))
 
-        self._transaction(insert)
+        self._transaction(insert, writes=True)
 
     def by_model(self, since: float | None = None) -> list[Usage]:
-        """Return the calls of each model since a time in unix seconds, the model that read most first."""
+        """Return the calls of each model since a time in Unix seconds, the model with most input first."""
         return sorted(self._sums("model", since), key=lambda usage: -usage.tokens.input)
 
     def by_session(self, since: float | None = None) -> list[Usage]:
-        """Return the calls of each conversation, the one used last first; those without one are not among them."""
+        """Return the calls of each conversation, the one used last first; calls without one are left out."""
         rows = self._sums("conversation", since, "AND conversation IS NOT NULL")
         return sorted(rows, key=lambda usage: -usage.until)
 
     def by_day(self, since: float | None = None) -> list[Usage]:
-        """Return the calls of each day, as the clock of this machine counts days, the oldest first."""
+        """Return the calls of each day in the local time zone, the oldest first."""
         return sorted(self._sums("date(at, 'unixepoch', 'localtime')", since))
 
     def total(self, since: float | None = None) -> Usage | None:
-        """All calls together; None if there are none."""
+        """Return all calls together; None if there are none."""
         return next(iter(self._sums("'all'", since)), None)
 
     def misses(self, since: float | None = None) -> list[Miss]:
-        """Return what missing the cache has cost, the dearest cause first.
+        """Return what missing the cache has cost, the most expensive cause first; causes without cost are left out."""
+        rows = self._select(
+            "SELECT cause, count(*) AS requests, sum(missed) AS missed FROM calls WHERE at >= ? AND missed > 0 "
+            "GROUP BY cause ORDER BY sum(missed) DESC",
+            since,
+        )
+        return [Miss(**dict(row)) for row in rows]
 
-        Causes that cost nothing are not among them.
-        """
-        query = "SELECT cause, count(*), sum(missed) FROM calls WHERE at >= ? AND missed > 0 GROUP BY 1 ORDER BY 3 DESC"
-        return [Miss(*row) for row in self._read(query, since)]
-
-    def _sums(self, name: str, since: float | None, only: str = "") -> list[Usage]:
-        where = f"WHERE at >= ? {only}"
+    def _sums(self, group: str, since: float | None, condition: str = "") -> list[Usage]:
+        where = f"WHERE at >= ? {condition}"
         times: defaultdict[str, list[float]] = defaultdict(list)
-        query = f"SELECT {name}, first_token FROM calls {where} AND first_token IS NOT NULL"
-        for key, first_token in self._read(query, since):
-            times[key].append(first_token)
+        query = f"SELECT {group} AS name, first_token FROM calls {where} AND first_token IS NOT NULL"
+        for row in self._select(query, since):
+            times[row["name"]].append(row["first_token"])
         return [
             Usage(
-                key,
-                requests,
-                errors,
-                Tokens(input=read, cached=cached, output=written, reasoning=reasoning),
-                missed,
-                percentile(times[key], 50),
-                percentile(times[key], 95),
-                first,
-                last,
+                row["name"],
+                row["requests"],
+                row["errors"],
+                Tokens(input=row["input"], cached=row["cached"], output=row["output"], reasoning=row["reasoning"]),
+                row["missed"],
+                percentile(times[row["name"]], 50),
+                percentile(times[row["name"]], 95),
+                row["since"],
+                row["until"],
             )
-            for key, requests, errors, read, cached, written, reasoning, missed, first, last in self._read(
-                f"SELECT {name}, {_SUMS} FROM calls {where} GROUP BY 1", since
-            )
+            for row in self._select(f"SELECT {group} AS name, {_SUMS} FROM calls {where} GROUP BY 1", since)
         ]
 
-    def _read(self, query: str, since: float | None) -> list[tuple[Any, ...]]:
-        with contextlib.suppress(OSError):  # `_transaction` says what is wrong
+    def _select(self, query: str, since: float | None) -> list[sqlite3.Row]:
+        with contextlib.suppress(OSError):  # `_transaction` warns of it
             if not self.path.exists():
                 return []
-        return self._transaction(lambda db: db.execute(query, (since or 0.0,)).fetchall()) or []
+        return self._transaction(lambda db: db.execute(query, (since or 0.0,)).fetchall(), writes=False) or []
 
-    def _transaction(self, work: Callable[[sqlite3.Connection], T]) -> T | None:
-        """Return what `work` gives, done in one transaction; None, and a warning, if that is not possible."""
+    def _transaction(self, work: Callable[[sqlite3.Connection], T], *, writes: bool) -> T | None:
+        """Return what `work` returns, done in one transaction; None, and a warning, if that is not possible."""
         for attempt in (1, 2):
             try:
-                with self._opened() as db:
+                with self._open(writes=writes) as db:
                     return work(db)
-            except _NewerError:
-                self._warn_once("is of a newer version", "update this program")
-            except sqlite3.DatabaseError as error:
-                code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+            except _NewerFileError:
+                self._warn_once("was written by a newer release", "update codex-transform")
+            except sqlite3.Error as error:
+                code = _primary_code(error)
                 if code in _DAMAGED:
                     if self._quarantine(error) and attempt == 1:
                         continue
-                elif code == sqlite3.SQLITE_BUSY:
-                    self._warn_once("is locked by another program", "end that")
+                elif code in _BUSY:
+                    self._warn_once("is locked by another program", "close that program")
+                elif code in _ENVIRONMENT:
+                    self._warn_once(f"cannot be used ({error})", "make the file and its folder writable")
                 else:
-                    self._warn_once(f"cannot be used ({error})", "make file and folder writable")
+                    self._log_bug(error)
             except OSError as error:
-                self._warn_once(f"cannot be used ({error.strerror or error})", "make file and folder writable")
+                reason = error.strerror or error
+                self._warn_once(f"cannot be used ({reason})", "make the file and its folder writable")
             break
         return None
 
     @contextlib.contextmanager
-    def _opened(self) -> Iterator[sqlite3.Connection]:
-        """Yield the database, made if it is not there; what is done with it is one transaction."""
+    def _open(self, *, writes: bool) -> Iterator[sqlite3.Connection]:
+        """Open the database, created or migrated as needed, for one transaction."""
         if not self.path.exists():
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.path.touch(mode=0o600)  # what SQLite puts beside it gets the same mode
         with contextlib.closing(sqlite3.connect(self.path, isolation_level=None)) as db:
-            (version,) = db.execute("PRAGMA user_version").fetchone()
-            if version > _VERSION:
-                raise _NewerError
-            db.execute("PRAGMA synchronous = NORMAL")
+            db.row_factory = sqlite3.Row
+            version = file_version(db)
+            if version > len(MIGRATIONS):
+                if writes:
+                    raise _NewerFileError
+                with _newer_tables():
+                    yield db
+                return
             if version == 0:
-                self._create(db)
-            # While another proxy has it open the first time this is refused: then the next one to open it does it.
+                self.path.chmod(0o600)
+            db.execute("PRAGMA synchronous = NORMAL")
+            migrate(db)
+            # Refused while another proxy has the file open for the first time; the next one to open it does it then.
             with contextlib.suppress(sqlite3.OperationalError):
                 db.execute("PRAGMA journal_mode = WAL")
             db.execute("BEGIN")
             yield db
             db.execute("COMMIT")
 
-    def _create(self, db: sqlite3.Connection) -> None:
-        self.path.chmod(0o600)
-        db.execute("BEGIN IMMEDIATE")
-        # Another proxy may have been first.
-        if db.execute("PRAGMA user_version").fetchone() == (0,):
-            db.execute(_SCHEMA)
-            db.execute("CREATE INDEX calls_at ON calls (at)")
-            db.execute(f"PRAGMA user_version = {_VERSION}")
-        db.execute("COMMIT")
-
     def _prune(self, db: sqlite3.Connection, added: int) -> None:
         """Delete what is too old or too much, now and then."""
-        if self._until_tidy <= 0:
+        if self._calls_until_prune <= 0:
             db.execute("DELETE FROM calls WHERE at < ?", (self._now() - RETENTION_DAYS * 86400,))
             db.execute("DELETE FROM calls WHERE rowid <= (SELECT max(rowid) FROM calls) - ?", (RETENTION_CALLS,))
-            self._until_tidy = _PRUNE_EVERY
-        self._until_tidy -= added
+            self._calls_until_prune = _PRUNE_EVERY
+        self._calls_until_prune -= added
 
     def _quarantine(self, error: Exception) -> bool:
-        """Put the damaged file out of the way; False, and a warning, if that is not possible."""
+        """Move the damaged file out of the way; return False, with a warning, if that is not possible."""
         aside = self.path.with_name(f"{self.path.name}.damaged")
         try:
             retry_while_held(lambda: self.path.replace(aside))
@@ -221,41 +229,67 @@ class UsageStore:
                 beside = self.path.with_name(self.path.name + suffix)
                 retry_while_held(partial(beside.unlink, missing_ok=True))
         except OSError as problem:
-            self._warn_once(f"is damaged ({error}) and cannot be set aside ({problem.strerror})", "delete it")
+            self._warn_once(f"is damaged ({error}) and cannot be renamed ({problem.strerror})", "delete it")
             return False
-        self._warn(
-            f"The usage file {self.path} was damaged ({error}): it is {aside.name} now, and counting begins anew."
-        )
+        self._warn(f"The usage file {self.path} was damaged ({error}). It is {aside.name} now; counting starts anew.")
         return True
 
-    def _warn_once(self, what: str, fix: str) -> None:
-        if what not in self._said:
-            self._said.add(what)
-            self._warn(f"The usage file {self.path} {what}, so calls are not counted: {fix}.")
+    def _warn_once(self, problem: str, fix: str) -> None:
+        if problem not in self._warned:
+            self._warned.add(problem)
+            self._warn(f"The usage file {self.path} {problem}. Calls are not counted. Fix: {fix}.")
+
+    def _log_bug(self, error: sqlite3.Error) -> None:
+        """Log a mistake in this program's SQL, or tables of somebody else's. The file stays as it is."""
+        if str(error) not in self._warned:
+            self._warned.add(str(error))
+            logger.error(
+                "Calls are not counted: codex-transform and the usage file %s do not fit (%s). This is a bug. "
+                "Fix: report it; until then, move the file away to count anew.",
+                self.path,
+                error,
+                exc_info=error,
+            )
 
 
-class _NewerError(Exception):
-    """The file is of a version that is not known yet."""
+class _NewerFileError(Exception):
+    """A newer release wrote the file, and this one cannot do with it what it was asked to."""
 
 
-def _row(record: Record) -> tuple[Any, ...]:
+@contextlib.contextmanager
+def _newer_tables() -> Iterator[None]:
+    """Tell a query that fails because a newer release has other tables from a mistake of ours."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        if _primary_code(error) == sqlite3.SQLITE_ERROR:
+            raise _NewerFileError from error
+        raise
+
+
+def _primary_code(error: sqlite3.Error) -> int:
+    """Return SQLite's primary result code; 0 for a mistake that the module `sqlite3` itself found."""
+    return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
+
+
+def _row(record: Record) -> dict[str, Any]:
     tokens, cache = record.tokens or Tokens(), record.cache
-    return (
-        record.at,
-        _clean(record.model or record.asked or "refused"),
-        None if record.conversation is None else _clean(record.conversation),
-        record.outcome in _FAILURES,
-        tokens.input,
-        tokens.cached,
-        tokens.output,
-        tokens.reasoning,
-        record.first_token,
-        record.total,
-        cache.cause if cache else None,
-        cache.missed if cache else 0,
-    )
+    return {
+        "at": record.at,
+        "model": _clean(record.model or record.asked or "refused"),
+        "conversation": None if record.conversation is None else _clean(record.conversation),
+        "failed": record.outcome in _FAILURES,
+        "input": tokens.input,
+        "cached": tokens.cached,
+        "output": tokens.output,
+        "reasoning": tokens.reasoning,
+        "first_token": record.first_token,
+        "total": record.total,
+        "cause": cache.cause if cache else None,
+        "missed": cache.missed if cache else 0,
+    }
 
 
 def _clean(text: str) -> str:
     """Return a client's word as SQLite takes it: of bounded length, without halves of surrogate pairs."""
-    return text[:_LONGEST].encode("utf-8", "replace").decode()
+    return text[:_MAX_NAME].encode("utf-8", "replace").decode()

@@ -24,7 +24,6 @@ def put(person: Person, *records: Record) -> None:
 
 def call(model: str, read: int, cached: int, *, days_ago: float = 0, missed: int = 0, failed: bool = False) -> Record:
     return Record(
-        id="1",
         at=time.time() - days_ago * 86400,
         model=model,
         tokens=Tokens(input=read, cached=cached, output=read // 10),

@@ -66,7 +66,7 @@ def test_a_flow_has_it_all(saved: Path) -> None:
     assert 0 < record.first_token <= record.total < 60
     assert first.comment == log_line.flow_comment(record)
     assert "% cached)" in second.comment
-    assert Record.model_validate(whole.metadata["codex"]).streaming is False
+    assert Record.model_validate(whole.metadata["codex"]).first_token is None
     assert failed.marked == log_line.FAILED
     assert "500 server_error" in failed.comment
 

@@ -38,7 +38,7 @@ BODY: dict[str, Any] = {
     ],
 }
 SOURCE = InstructionsSource(ref="main", sha256="ab" * 32, chars=17)
-RECORD = Record(id="abcd1234", at=0, asked="gpt-5-codex-high", model="gpt-5.1-codex", instructions=SOURCE)
+RECORD = Record(at=0, asked="gpt-5-codex-high", model="gpt-5.1-codex", instructions=SOURCE)
 
 
 def transformed(body: dict[str, Any], using: Context | None = None) -> Transformed:
@@ -179,7 +179,7 @@ def test_a_record_of_an_older_release_has_no_reasons() -> None:
 
 
 def test_a_request_that_was_refused_was_not_sent() -> None:
-    refused = Record(id="x", at=0, status=400, outcome="error", error="`input` must be a list")
+    refused = Record(at=0, status=400, outcome="error", error="`input` must be a list")
     page = render(b'{"model": "gpt-5.2", "input": 3}', refused, kept({"model": "gpt-5.2", "input": 3}))
     assert page.startswith("FAILED · HTTP 400: `input` must be a list\nThe Response tab says what to do.\n")
     assert "\nNothing: it was not sent.\n" in page

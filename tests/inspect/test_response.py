@@ -17,7 +17,6 @@ from codex_transform.response.upstream_error import UpstreamError
 from codex_transform.usage.record import CacheVerdict, Record, Tokens
 
 RECORD = Record(
-    id="abcd1234",
     at=0.0,
     asked="gpt-5.1-codex-high",
     model="gpt-5.1-codex",
@@ -163,7 +162,7 @@ def test_a_limit_says_when_it_ends() -> None:
 
 def test_a_request_that_was_not_sent_says_so() -> None:
     body = dumps(ApiError(400, "`input` is missing").payload())
-    page = render(body, Record(id="x", at=0, status=400, outcome="error", error="`input` is missing"))
+    page = render(body, Record(at=0, status=400, outcome="error", error="`input` is missing"))
     assert "The request was not sent to the endpoint." in " ".join(page.split())
 
 

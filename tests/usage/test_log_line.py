@@ -17,7 +17,6 @@ MISSED = CacheVerdict(cause="tools", says=SAYS, expected=11_264, missed=11_000)
 
 def record(**members: Any) -> Record:
     given: dict[str, Any] = {
-        "id": "0a1b2c3d",
         "at": 1_800_000_000.0,
         "asked": "gpt-5.1-codex",
         "model": "gpt-5.1-codex",

@@ -1,5 +1,6 @@
 """What is kept of calls: sums that are right, a file that is private and bounded, trouble that is only a warning."""
 
+import contextlib
 import os
 import random
 import sqlite3
@@ -31,7 +32,7 @@ from codex_transform.usage.store import UsageStore
 store = UsageStore(Path(sys.argv[1]), warn=print, now=lambda: 1_800_000_000.0)
 sys.stdin.readline()
 for number in range(int(sys.argv[2])):
-    store.add(Record(id=str(number), at=1_800_000_000.0, model="gpt-5.1"))
+    store.add(Record(at=1_800_000_000.0, model="gpt-5.1"))
 """
 
 
@@ -50,7 +51,7 @@ def store(file: Path) -> UsageStore:
 
 
 def call(at: float = NOW, model: str | None = "gpt-5.1", **members: Any) -> Record:
-    return Record(id="1", at=at, model=model, **members)
+    return Record(at=at, model=model, **members)
 
 
 def test_nothing_is_known_of_a_file_that_is_not_there(store: UsageStore, file: Path) -> None:
@@ -221,14 +222,7 @@ def break_pages(file: Path) -> None:
     file.write_bytes(content[:100] + b"\xff" * (len(content) - 100))
 
 
-def other_tables(file: Path) -> None:
-    other = sqlite3.connect(file)
-    other.execute("CREATE TABLE calls (number)")
-    other.commit()
-    other.close()
-
-
-@pytest.mark.parametrize("damage", [write_garbage, cut_in_half, break_pages, other_tables])
+@pytest.mark.parametrize("damage", [write_garbage, cut_in_half, break_pages])
 def test_a_damaged_file_is_set_aside(file: Path, damage: Callable[[Path], None]) -> None:
     file.parent.mkdir()
     damage(file)
@@ -254,20 +248,24 @@ def test_reading_a_damaged_file_is_a_warning_too(file: Path) -> None:
     assert len(warnings) == 1
 
 
-def test_a_file_of_a_newer_version_is_left_alone(file: Path) -> None:
+def test_a_file_with_tables_of_somebody_else_is_a_bug_and_stays(
+    file: Path, store: UsageStore, caplog: pytest.LogCaptureFixture
+) -> None:
     file.parent.mkdir()
-    newer = sqlite3.connect(file)
-    newer.execute("PRAGMA user_version = 2")
-    newer.close()
+    with contextlib.closing(sqlite3.connect(file)) as other:
+        other.execute("CREATE TABLE calls (number)")
+        other.commit()
     content = file.read_bytes()
-    warnings: list[str] = []
-    store = UsageStore(file, warn=warnings.append)
     for _ in range(3):
         store.add(call())
-    assert store.by_model() == []
+    assert store.total() is None
     assert file.read_bytes() == content
-    (warning,) = warnings
-    assert "newer version" in warning
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+    (logged,) = caplog.records
+    assert logged.levelname == "ERROR"
+    assert "This is a bug" in logged.message
+    assert str(file) in logged.message
+    assert logged.exc_info
 
 
 def test_a_disk_that_cannot_be_written_is_one_warning(tmp_path: Path) -> None:
@@ -299,7 +297,10 @@ def test_no_more_than_so_many_calls_are_kept(store: UsageStore, file: Path) -> N
     store.add(call())
     with sqlite3.connect(file) as db:
         numbers = f"WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < {RETENTION_CALLS + 500})"
-        db.execute(f"INSERT INTO calls {numbers} SELECT {NOW}, 'gpt-5.1', 'c', 0, 1, 0, 0, 0, 1.5, 2, NULL, 0 FROM n")
+        db.execute(
+            "INSERT INTO calls (at, model, failed, input, cached, output, reasoning, first_token, missed) "
+            f"{numbers} SELECT {NOW}, 'gpt-5.1', 0, 1, 0, 0, 0, 1.5, 0 FROM n"
+        )
     db.close()
     UsageStore(file, warn=refuse, now=lambda: NOW).add(call())
     total = store.total()

@@ -64,7 +64,6 @@ class _FinishedCall:
     """
 
     call: Call
-    id: str
     began: float
     took: float
     status: int
@@ -127,7 +126,6 @@ class CallRecorder:
         self._batcher.touch()
         finished = _FinishedCall(
             replace(call),
-            flow.id[:8],
             flow.request.timestamp_start,
             max(0.0, time.time() - flow.request.timestamp_start),
             flow.response.status_code if flow.response else 0,
@@ -205,7 +203,6 @@ def _record(finished: _FinishedCall) -> Record:
         return finished.record
     call, at = finished.call, finished.began
     known: dict[str, Any] = {
-        "id": finished.id,
         "at": at,
         "status": finished.status,
         "outcome": call.outcome or "cut",
@@ -226,10 +223,6 @@ def _record(finished: _FinishedCall) -> Record:
             "effort": sent.effort,
             "verbosity": body.get("text", {}).get("verbosity"),
             "conversation": sent.conversation and one_line(sent.conversation),
-            "streaming": sent.streaming,
-            "items": len(body["input"]),
-            "tools": len(body.get("tools", ())),
-            "bytes": finished.size,
             "changes": _changes(finished.flow, sent),
         }
     finished.record = Record.model_validate(known)

@@ -101,8 +101,7 @@ async def test_a_call_is_written_down(bench: Callable[..., Bench], caplog: pytes
     with caplog.at_level(logging.INFO, "codex_transform.proxy.addons.call_recorder"):
         record = await running.end(flow)
     assert (record.asked, record.model, record.effort) == ("gpt-5-codex", "gpt-5.1-codex", "medium")
-    assert (record.conversation, record.items, record.events, record.streaming) == ("k", 1, 5, True)
-    assert record.id == flow.id[:8]
+    assert (record.conversation, record.events) == ("k", 5)
     assert record.tokens
     assert record.tokens.cached == 1024
     assert record.instructions
@@ -125,7 +124,8 @@ async def test_the_second_request_is_compared_with_the_first(bench: Callable[...
     flow = running.call(reasoning={"effort": "high"}, usage=low)
     record = await running.end(flow)
     assert record.cache
-    assert (record.cache.cause, record.cache.by) == ("effort", "client")
+    assert record.cache.cause == "effort"
+    assert "by the client" in record.cache.says
     assert f"cache: {record.cache.says}" in flow.comment
 
 

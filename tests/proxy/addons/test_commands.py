@@ -49,7 +49,7 @@ async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
 
 
 def call(**members: Any) -> Record:
-    return Record(**{"id": "1", "at": time.time(), "model": "gpt-5.1", **members})
+    return Record(**{"at": time.time(), "model": "gpt-5.1", **members})
 
 
 def table(rows: list[list[str]]) -> list[dict[str, str]]:

@@ -29,7 +29,6 @@ SENT = {
     "store": False,
 }
 RECORD = Record(
-    id="a",
     at=0,
     asked="gpt-5-codex",
     model="gpt-5.1-codex",
@@ -141,7 +140,7 @@ def test_chosen_by_hand_it_shows_anything() -> None:
         assert shown(other, each, "codex")[1]
 
 
-@pytest.mark.parametrize("saved", [None, 7, {}, {"id": 1}, {"id": "a", "at": "soon"}, [], "x"])
+@pytest.mark.parametrize("saved", [None, 7, {}, {"id": 1}, {"at": "soon"}, [], "x"])
 def test_odd_metadata_does_no_harm(saved: Any) -> None:
     ours = call(*OURS)
     ours.metadata.update(codex=saved, codex_original=saved)
@@ -162,6 +161,56 @@ def test_a_flow_out_of_a_file_shows_the_same(old: bool) -> None:
     assert again.response
     assert shown(again, again.request) == shown(ours, ours.request)
     assert shown(again, again.response) == shown(ours, ours.response)
+
+
+RECORD_OF_THE_FIRST_RELEASE = {
+    "id": "0a1b2c3d",
+    "at": 1799999000.5,
+    "asked": "gpt-5-codex",
+    "model": "gpt-5.1-codex",
+    "effort": "high",
+    "verbosity": None,
+    "conversation": "ses_1",
+    "streaming": True,
+    "items": 12,
+    "tools": 9,
+    "bytes": 48231,
+    "instructions": {"ref": "rust-v0.169.0", "sha256": "00ff", "chars": 7000},
+    "status": 200,
+    "outcome": "completed",
+    "error": None,
+    "code": None,
+    "repaired": ["model"],
+    "events": 231,
+    "tokens": {"input": 12345, "cached": 1024, "output": 480, "reasoning": 320},
+    "first_token": 0.8,
+    "total": 6.1,
+    "cache": {
+        "cause": "effort",
+        "says": "effort high → low by the client: 11.3k not cached",
+        "expected": 1024,
+        "missed": 11264,
+        "by": "client",
+    },
+}
+
+
+def test_a_flow_file_of_the_first_release_shows_its_view() -> None:
+    ours = call(*OURS)
+    ours.metadata["codex"] = RECORD_OF_THE_FIRST_RELEASE
+    file = io.BytesIO()
+    flow_io.FlowWriter(file).add(ours)
+    file.seek(0)
+    (again,) = flow_io.FlowReader(file).stream()
+    assert isinstance(again, http.HTTPFlow)
+    name, page = shown(again, again.request)
+    assert name == "Codex"
+    assert "gpt-5-codex → gpt-5.1-codex" in page
+    assert "Codex CLI, release rust-v0.169.0" in page
+    name, page = shown(again, again.response)
+    assert name == "Codex"
+    assert "12,345" in page
+    assert "effort high → low by the client: 11.3k not cached" in page
 
 
 def test_it_is_registered_once(loaded: ContentViews) -> None:
