@@ -41,9 +41,11 @@ def is_choice(arguments: list[str]) -> bool:
 
 
 def lint() -> int:
-    """ruff and mypy over everything, deptry over what the package imports; the worst exit status."""
-    checks = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["deptry", "."])
-    return max(subprocess.run([sys.executable, "-m", *check], check=False).returncode for check in checks)
+    """ruff and mypy over everything, deptry and vulture over the package, the docs' tables; the worst exit status."""
+    checks = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["deptry", "."], ["vulture"])
+    tables = [sys.executable, "scripts/docs_tables.py", "--check"]
+    commands = [*([sys.executable, "-m", *check] for check in checks), tables]
+    return max(subprocess.run(command, check=False).returncode for command in commands)
 
 
 def get_programs() -> None:

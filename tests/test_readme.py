@@ -7,9 +7,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import click
+import docs_tables
 import pytest
 from support import readme
-from support.readme import BOTH, CHINESE, ENGLISH, ROOT, Readme
+from support.readme import ARCHITECTURE, BOTH, CHINESE, ENGLISH, ROOT, TROUBLES, Readme
 
 from codex_transform import catalog
 from codex_transform.cli import main
@@ -20,12 +21,6 @@ from codex_transform.settings.options import OPTIONS
 from codex_transform.usage.cache_miss import KEPT_FOR
 from codex_transform.usage.log_line import MARKERS
 from codex_transform.usage.store import RETENTION_DAYS
-
-WORDS = {"必填": "needed", "无": "none", "开": "on", "关": "off", "有": "yes"}
-"""Cells of the Chinese tables that are words, and what the English ones say."""
-
-each_language = pytest.mark.parametrize("text", BOTH, ids=repr)
-
 
 # -- the two languages ------------------------------------------------------------------------------------------------
 
@@ -63,44 +58,27 @@ def test_what_an_agent_is_told_is_equal() -> None:
 # -- tables -----------------------------------------------------------------------------------------------------------
 
 
-@each_language
-def test_the_settings_table(text: Readme) -> None:
-    def default(field: str, value: object) -> str:
-        if value is None:
-            return "needed" if field in ("base_url", "api_key") else "none"
-        if isinstance(value, bool):
-            return "on" if value else "off"
-        return f"`{', '.join(value) if isinstance(value, tuple) else value}`"
-
-    rows = text.table("`codex_base_url`")
-    assert [[*names, WORDS.get(value, value)] for *names, value, _ in rows] == [
-        [f"`{knob.option}`", f"`{knob.environ}`", f"`{knob.key}`", default(knob.field, knob.default)]
-        for knob in OPTIONS
-    ]
-    meanings = [row[-1] for row in rows]
-    assert all(meanings)
-    if text is ENGLISH:
-        assert meanings == [knob.help for knob in OPTIONS]
+def test_the_generated_tables_are_current() -> None:
+    pages = docs_tables.pages()
+    assert sum(page.read_text("utf-8").count("written by scripts/docs_tables.py") for page in pages) == 6
+    assert [page for page in pages if not docs_tables.is_current(page, write=False)] == []
 
 
-@each_language
-def test_the_models_table(text: Readme) -> None:
-    def verbosity(model: catalog.Model) -> str:
-        return model.default_verbosity or "yes" if model.supports_verbosity else "-"
-
-    expected = [
-        [f"`{model.slug}`", " ".join(model.efforts), model.default_effort, verbosity(model)]
-        for model in catalog.models()
-        if model.slug not in catalog.aliases()
-    ]
-    rows = text.table(expected[0][0])
-    assert [[*cells, WORDS.get(last, last)] for *cells, last in rows] == expected
-
-
-@each_language
-def test_the_aliases_table(text: Readme) -> None:
-    expected = [[f"`{name}`", f"`{slug}`"] for name, slug in catalog.aliases().items()]
-    assert text.table(expected[0][0]) == expected
+@pytest.mark.parametrize("page", docs_tables.pages(), ids=lambda page: f"{page.parent.name}/{page.name}")
+def test_a_generated_table_that_is_not_current(page: Path, tmp_path: Path) -> None:
+    """A row is gone, and a cell is wrong: both come back, and what a person wrote stays."""
+    text = page.read_text("utf-8")
+    rows = [line for line in text.splitlines(keepends=True) if line.startswith("| `")]
+    stale = text.replace(rows[1], "").replace("| `gpt-5.1` |", "| `gpt-4` |").replace("CODEX_MODE`", "MODE`")
+    copy = tmp_path / page.parent.name / page.name
+    copy.parent.mkdir()
+    copy.write_text(stale, "utf-8")
+    assert not docs_tables.is_current(copy, write=True)
+    assert docs_tables.is_current(copy, write=False)
+    restored = copy.read_text("utf-8")
+    assert rows[0] in restored
+    assert restored.splitlines()[0] == text.splitlines()[0]
+    assert page.parent.name == "zh" or restored == text
 
 
 def test_the_base_url_table() -> None:
@@ -147,7 +125,7 @@ def test_the_table_of_causes() -> None:
 def test_the_dependencies_table() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     needed = [*project["dependencies"], *project["optional-dependencies"]["test"]]
-    named = [name for row in ENGLISH.table("`mitmproxy`") for name in readme.quoted(row[0])]
+    named = [name for row in ARCHITECTURE.table("`mitmproxy`") for name in readme.quoted(row[0])]
     assert set(named) == {re.split("[<>=;]", requirement)[0] for requirement in needed}
 
 
@@ -172,8 +150,7 @@ def test_messages_are_quoted_as_they_are() -> None:
     code = "".join(path.read_text("utf-8") for path in (ROOT / "codex_transform").rglob("*.py"))
     # Long messages stand in the code in several pieces.
     said = constant(re.sub(r'"\s*\n\s*f?"', "", code))
-    rows = ENGLISH.table("`codex-transform: command not found`")
-    quotes = [quote for row in rows for quote in readme.quoted(row[0])]
+    quotes = [quote for section in TROUBLES.sections() for quote in readme.quoted(section.heading)]
     assert set(quotes) > OF_OTHERS
     assert [quote for quote in quotes if quote not in OF_OTHERS and constant(quote) not in said] == []
 
@@ -207,15 +184,14 @@ def test_the_examples_of_configuration(tmp_path: Path) -> None:
     file.chmod(0o600)
     loaded = loader.load({}, {}, file, opencode_config.OpenCodeConfig())
     assert not loaded.problems
-    assert {knob.key for knob in OPTIONS if str(file) in loaded.sources[knob.field]} == json.loads(own).keys()
+    assert {option.key for option in OPTIONS if str(file) in loaded.sources[option.field]} == json.loads(own).keys()
 
 
 # -- the tree, and links ----------------------------------------------------------------------------------------------
 
 
-@each_language
-def test_the_layout_is_the_trees(text: Readme) -> None:
-    block = text.blocks("")[-1]
+def test_the_layout_is_the_trees() -> None:
+    block = ARCHITECTURE.blocks("")[0]
     folder = ROOT
     paths = []
     for line in block.splitlines():
@@ -234,14 +210,35 @@ def test_the_layout_is_the_trees(text: Readme) -> None:
     assert left_out == set()
 
 
-@each_language
+@pytest.mark.parametrize("text", readme.ALL, ids=repr)
 def test_links_lead_somewhere(text: Readme) -> None:
-    headings = {readme.anchor(section.heading) for section in text.sections()}
-    assert text.links()
-    for target in text.links():
-        if target.startswith("#"):
-            assert target[1:] in headings
-        elif urlsplit(target).scheme:
+    for page, target in text.links():
+        if urlsplit(target).scheme:
             assert urlsplit(target).scheme == "https"
-        else:
-            assert (ROOT / target).is_file()
+            continue
+        name, _, anchor = target.partition("#")
+        file = (page.parent / name).resolve() if name else page
+        assert file.is_file(), f"{page}: {target}"
+        if anchor:
+            assert anchor in readme.headings(file), f"{page}: {target}"
+
+
+def test_every_page_is_linked() -> None:
+    """From the first page, at once or by way of another page."""
+    for text in BOTH:
+        linked = {(page.parent / target.partition("#")[0]).resolve() for page, target in text.links()}
+        assert [file for file in text.files[1:] if file not in linked] == []
+
+
+def test_the_first_page_is_short() -> None:
+    for text in BOTH:
+        assert len(text.files[0].read_text("utf-8").splitlines()) <= 115
+
+
+def test_files_that_the_architecture_names_are_there() -> None:
+    """In backticks: those below the package, and those at the top."""
+    named = {quote for quote in readme.quoted(ARCHITECTURE.prose) if re.fullmatch(r"[\w./-]+\.(py|json)", quote)}
+    tops = (ROOT, ROOT / "scripts", ROOT / "codex_transform", ROOT / "codex_transform/request", ROOT / "codex_transform/response",
+            ROOT / "codex_transform/proxy", ROOT / "codex_transform/proxy/addons")  # fmt: skip
+    assert len(named) > 25
+    assert [name for name in named if not any((top / name).exists() for top in tops)] == []

@@ -19,7 +19,7 @@ import pexpect
 import pytest
 from support import needed, readme
 from support.commands import Person
-from support.readme import BOTH, ENGLISH, Readme
+from support.readme import ARCHITECTURE, BOTH, ENGLISH, Readme
 from support.running import MITMDUMP, ROOT, Proxy, serving
 from support.waiting import eventually
 
@@ -150,7 +150,7 @@ def test_every_command_is_run() -> None:
         *readme.SCRIPTS,
         *readme.terminal().splitlines(),
     }
-    assert set(ENGLISH.commands()) == known
+    assert {*ENGLISH.commands(), *ARCHITECTURE.commands()} == known
 
 
 @pytest.mark.parametrize("text", BOTH, ids=repr)
@@ -161,7 +161,7 @@ def test_commands_within_sentences_are_such(text: Readme) -> None:
     starts = ("codex-transform ", "python3 ", "pip ", "pipx ", "uv ", "opencode ", "export ")
     found = {quote for quote in readme.quoted(text.prose) + readme.quoted(told) if quote.startswith(starts)}
     assert len(found) > 10
-    for command in found - {*text.commands(), *readme.PATHS}:
+    for command in found - {*text.commands(), *ARCHITECTURE.commands(), *readme.PATHS}:
         name, subcommand, *arguments = command.split()
         assert name == "codex-transform", command
         known = main.get_command(click.Context(main), subcommand)

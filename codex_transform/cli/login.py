@@ -77,8 +77,8 @@ def logout() -> None:
     It is taken out of the config file; the base URL and all other settings stay.
     """
     file = paths.config_file(paths.home())
-    knob = next(knob for knob in OPTIONS if knob.field == "api_key")
-    had = load_settings().sources["api_key"] == f"{knob.key} in {file}"
+    option = next(option for option in OPTIONS if option.field == "api_key")
+    had = load_settings().sources["api_key"] == f"{option.key} in {file}"
     if not is_missing(file):
         prompts.save(file, {"api_key": None})
     click.echo(f"The key is no longer in {file}." if had else f"There was no key in force in {file}.")

@@ -120,7 +120,7 @@ def probe_endpoint(loaded: LoadedSettings, answers: Mapping[str, str]) -> Step |
 def checked(field: str, answer: str) -> str:
     """Return the answer without blanks around it. Raises ClickException for one that will not do, saying why."""
     try:
-        next(knob for knob in OPTIONS if knob.field == field).read(answer)
+        next(option for option in OPTIONS if option.field == field).read(answer)
     except ValueError as error:
         raise click.ClickException(f"Not usable: {error}.") from None
     return answer.strip()

@@ -52,6 +52,6 @@ def endpoint(context: DoctorContext) -> Iterator[Result]:
 def _where(context: DoctorContext, field: str) -> str:
     """How to change a setting: `login` writes the file, which the environment goes before."""
     source = context.loaded.sources[field]
-    if any(source == knob.environ for knob in OPTIONS):
+    if any(source == option.environ for option in OPTIONS):
         return f" It comes from {source}."
     return " `codex-transform login` sets it."

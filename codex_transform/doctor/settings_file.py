@@ -25,9 +25,9 @@ def values(context: DoctorContext) -> Iterator[Result]:
         if problem.setting is not None:
             yield _finding(_name(problem.setting), problem)
     given = [
-        f"{knob.option} from {context.loaded.sources[knob.field]}"
-        for knob in OPTIONS
-        if context.loaded.sources[knob.field] != "default" and knob.field not in ("base_url", "api_key")
+        f"{option.option} from {context.loaded.sources[option.field]}"
+        for option in OPTIONS
+        if context.loaded.sources[option.field] != "default" and option.field not in ("base_url", "api_key")
     ]
     yield ok("other settings", ", ".join(given) or "all as they are by default")
     hosts = context.loaded.settings.hosts
@@ -75,7 +75,7 @@ def _not_set(context: DoctorContext, name: str, field: str) -> Iterator[Result]:
 
 
 def _name(field: str) -> str:
-    return next(knob.option for knob in OPTIONS if knob.field == field)
+    return next(option.option for option in OPTIONS if option.field == field)
 
 
 def _finding(name: str, problem: Problem) -> Result:

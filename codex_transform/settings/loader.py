@@ -54,7 +54,7 @@ def load(
     cannot set the base URL, because the file that has precedence may name another one.
     """
     values: dict[str, Any] = {}
-    sources = {knob.field: "default" for knob in OPTIONS}
+    sources = {option.field: "default" for option in OPTIONS}
     problems: list[Problem] = []
     document: dict[str, Any] = {}
     base_url = opencode.base_url
@@ -67,22 +67,22 @@ def load(
             source = f"provider.openai.baseURL in {opencode.base_url_file}"
             problems.append(Problem("base_url", source, f"{source}: not used while {config_file} is damaged"))
             base_url = None
-    for knob in OPTIONS:
+    for option in OPTIONS:
         candidates: list[tuple[str, object]] = [
-            (knob.option, options.get(knob.option)),
-            (knob.environ, environ.get(knob.environ)),
-            (f"{knob.key} in {config_file}", document.get(knob.key)),
+            (option.option, options.get(option.option)),
+            (option.environ, environ.get(option.environ)),
+            (f"{option.key} in {config_file}", document.get(option.key)),
         ]
-        if knob.field == "base_url":
+        if option.field == "base_url":
             candidates.append((f"provider.openai.baseURL in {opencode.base_url_file}", base_url))
         for source, value in candidates:
             if _is_unset(value):
                 continue
             try:
-                values[knob.field] = knob.read(value)
-                sources[knob.field] = source
+                values[option.field] = option.read(value)
+                sources[option.field] = source
             except ValueError as error:
-                problems.append(Problem(knob.field, source, f"{source}: {error}"))
+                problems.append(Problem(option.field, source, f"{source}: {error}"))
             break
     # Each value has been through its validator.
     return LoadedSettings(Settings.model_construct(**values), sources, tuple(problems))
@@ -96,22 +96,22 @@ def save(config_file: Path, updates: Mapping[str, object]) -> None:
     refuse, an unknown field, or a file that holds no JSON object, and OSError if it cannot be written; the file then
     stays as it was.
     """
-    knobs = {knob.field: knob for knob in OPTIONS}
+    by_field = {option.field: option for option in OPTIONS}
     try:
         document = _read(config_file)
     except ValueError as error:
         raise ValueError(f"nothing was saved: {error}") from None
     for field, value in updates.items():
-        if field not in knobs:
+        if field not in by_field:
             raise ValueError(f"there is no setting {field!r}")
-        knob = knobs[field]
+        option = by_field[field]
         if _is_unset(value):
-            document.pop(knob.key, None)
+            document.pop(option.key, None)
             continue
         try:
-            document[knob.key] = _to_json(knob.read(value))
+            document[option.key] = _to_json(option.read(value))
         except ValueError as error:
-            raise ValueError(f"{knob.key}: {error}") from None
+            raise ValueError(f"{option.key}: {error}") from None
     write_private(config_file, dumps(document, indent=2) + b"\n")
 
 

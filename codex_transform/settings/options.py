@@ -222,7 +222,7 @@ class Option:
 _TYPESPECS: dict[Any, Any] = {bool: bool, int: int, tuple[str, ...]: Sequence[str]}
 
 
-def _knob(field: str, info: FieldInfo) -> Option:
+def _option(field: str, info: FieldInfo) -> Option:
     (names,) = (each for each in info.metadata if isinstance(each, _Names))
     (validator,) = (each for each in info.metadata if isinstance(each, BeforeValidator))
     return Option(
@@ -237,4 +237,4 @@ def _knob(field: str, info: FieldInfo) -> Option:
     )
 
 
-OPTIONS: tuple[Option, ...] = tuple(_knob(field, info) for field, info in Settings.model_fields.items())
+OPTIONS: tuple[Option, ...] = tuple(_option(field, info) for field, info in Settings.model_fields.items())

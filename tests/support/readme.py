@@ -1,4 +1,4 @@
-"""The README in its two languages, taken apart for tests: blocks, tables, sections."""
+"""README and docs/ in two languages, taken apart for tests: blocks, tables, sections."""
 
 import re
 from pathlib import Path
@@ -18,11 +18,12 @@ class Section(NamedTuple):
 
 
 class Readme:
-    """One language of it."""
+    """Some pages, in their order."""
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.text = (ROOT / name).read_text("utf-8")
+    def __init__(self, *files: str) -> None:
+        self.name = files[0]
+        self.files = [ROOT / file for file in files]
+        self.text = "\n".join(file.read_text("utf-8") for file in self.files)
         self.prose = _FENCE.sub("", self.text)
 
     def __repr__(self) -> str:
@@ -57,9 +58,9 @@ class Readme:
         """The commands in what an agent is told: its indented lines."""
         return [line.strip() for text in self.blocks("text") for line in text.splitlines() if line.startswith(" " * 5)]
 
-    def links(self) -> list[str]:
-        """Where links and pictures lead."""
-        return re.findall(r"\]\(([^)]+)\)", self.prose)
+    def links(self) -> list[tuple[Path, str]]:
+        """Where links and pictures lead, with the page that they are on."""
+        return [(file, target) for file in self.files for target in re.findall(r"\]\(([^)]+)\)", _prose(file))]
 
 
 def quoted(text: str) -> list[str]:
@@ -80,9 +81,34 @@ def _cells(line: str) -> list[str]:
     return [cell.strip() for cell in line.strip("|").split(" | ")]
 
 
-ENGLISH = Readme("README.md")
-CHINESE = Readme("README.zh.md")
+def headings(file: Path) -> set[str]:
+    """The anchors of a page."""
+    return {anchor(heading) for heading in re.findall(r"^#+ (.+)$", _prose(file), re.MULTILINE)}
+
+
+def _prose(file: Path) -> str:
+    return _FENCE.sub("", file.read_text("utf-8"))
+
+
+_PAGES = [
+    "install",
+    "configuration",
+    "models",
+    "how-it-works",
+    "inspecting",
+    "troubleshooting",
+    "security",
+    "migrating",
+]
+
+ENGLISH = Readme("README.md", *(f"docs/{page}.md" for page in _PAGES), "AGENTS.md")
+CHINESE = Readme("README.zh.md", *(f"docs/zh/{page}.md" for page in _PAGES), "docs/zh/agents.md")
 BOTH = (ENGLISH, CHINESE)
+
+TROUBLES = Readme("docs/troubleshooting.md")
+ARCHITECTURE = Readme("docs/development/ARCHITECTURE.md")
+CHANGELOG = Readme("CHANGELOG.md")
+ALL = (*BOTH, ARCHITECTURE, CHANGELOG)
 
 # -- what is done with each command -----------------------------------------------------------------------------------
 

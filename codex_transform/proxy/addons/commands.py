@@ -96,7 +96,7 @@ class Commands:
                 ["instructions", self._instructions()],
                 ["catalogue", self._catalogue()],
                 ["last error", self._last_error()],
-                *([knob.option, self._setting(knob.field)] for knob in OPTIONS),
+                *([option.option, self._setting(option.field)] for option in OPTIONS),
             ],
         )
 

@@ -63,13 +63,13 @@ class Config:
 
         Otherwise it would look for api.openai.com before any addon is asked, which fails where that is blocked.
         """
-        for knob in OPTIONS:
-            loader.add_option(knob.option, knob.typespec, knob.default, knob.help)
+        for option in OPTIONS:
+            loader.add_option(option.option, option.typespec, option.default, option.help)
         ctx.options.update(connection_strategy="lazy", upstream_cert=False)
 
     def configure(self, updated: set[str]) -> None:
         """mitmproxy's options have changed. Raises OptionsError for a value that came as an option."""
-        names = {knob.option for knob in OPTIONS}
+        names = {option.option for option in OPTIONS}
         if updated.isdisjoint(names) or self._hide_key_option():
             return
         self._reload()
@@ -112,7 +112,7 @@ class Config:
 
     def _reload(self) -> None:
         self.opencode, warnings = opencode_config.load(self._environ, self._cwd, self.home)
-        by_options = set_by_user(knob.option for knob in OPTIONS)
+        by_options = set_by_user(option.option for option in OPTIONS)
         if self._key:
             by_options["codex_api_key"] = self._key
         loaded = loader.load(by_options, self._environ, self.config_file, self.opencode)
@@ -146,17 +146,17 @@ class Config:
                 logger.warning(message)
 
     def _missing(self, field: str) -> ApiError:
-        knob = next(knob for knob in OPTIONS if knob.field == field)
+        option = next(option for option in OPTIONS if option.field == field)
         for problem in self._problems:
             if problem.setting in (field, None) and not problem.warning:
-                return ApiError(401, problem.message, code=f"{knob.option}_invalid")
+                return ApiError(401, problem.message, code=f"{option.option}_invalid")
         return ApiError(
             401,
-            f"{knob.option} is not set, so the proxy does not know where to send this request or with which key. "
+            f"{option.option} is not set, so the proxy does not know where to send this request or with which key. "
             "Run `codex-transform login`, which asks for both and keeps them: they hold from the next request on. "
             f"Or run {shells.at_hand('CODEX_BASE_URL', 'https://your-codex-api.com')} and "
             f"{shells.at_hand('CODEX_API_KEY', 'sk-...')} before you start it",
-            code=f"{knob.option}_missing",
+            code=f"{option.option}_missing",
         )
 
 
