@@ -238,7 +238,11 @@ def test_the_first_page_is_short() -> None:
 def test_files_that_the_architecture_names_are_there() -> None:
     """In backticks: those below the package, and those at the top."""
     named = {quote for quote in readme.quoted(ARCHITECTURE.prose) if re.fullmatch(r"[\w./-]+\.(py|json)", quote)}
-    tops = (ROOT, ROOT / "scripts", ROOT / "codex_transform", ROOT / "codex_transform/request", ROOT / "codex_transform/response",
-            ROOT / "codex_transform/proxy", ROOT / "codex_transform/proxy/addons")  # fmt: skip
+    folders = (
+        "",
+        "scripts",
+        *(f"codex_transform/{name}" for name in ("", "request", "response", "proxy", "proxy/addons")),
+    )
+    tops = [ROOT / folder for folder in folders]
     assert len(named) > 25
     assert [name for name in named if not any((top / name).exists() for top in tops)] == []

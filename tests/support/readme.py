@@ -90,7 +90,7 @@ def _prose(file: Path) -> str:
     return _FENCE.sub("", file.read_text("utf-8"))
 
 
-_PAGES = [
+_PAGES = (
     "install",
     "configuration",
     "models",
@@ -99,7 +99,7 @@ _PAGES = [
     "troubleshooting",
     "security",
     "migrating",
-]
+)
 
 ENGLISH = Readme("README.md", *(f"docs/{page}.md" for page in _PAGES), "AGENTS.md")
 CHINESE = Readme("README.zh.md", *(f"docs/zh/{page}.md" for page in _PAGES), "docs/zh/agents.md")
