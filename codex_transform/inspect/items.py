@@ -1,8 +1,8 @@
 """One item of a conversation, in words.
 
-Strategy: every item has a title, a text and notes on what is not text; `describe` finds them by the item's type, and
-whatever it does not know it shows as the JSON that it is. Names and members as in OpenAI's API reference,
-"Responses". Nothing is taken on trust: what has another type than the reference says counts as absent.
+Strategy: every item has a title, a text, and notes on what is not text. `describe` chooses them by the item's type;
+an item of an unknown type is shown as JSON. Names and members as in OpenAI's API reference, "Responses". Items are
+untrusted: a member whose type differs from the reference counts as absent.
 """
 
 import json
@@ -13,11 +13,11 @@ from codex_transform.text import format_bytes, format_count, one_line
 
 Item = Mapping[str, Any]
 
-_NAME = 64
+_MAX_NAME = 64
 
 
 class Described(NamedTuple):
-    """What an item is, what it says, and what else is in it. `form` is the kind of text; `json` may be broken off."""
+    """The description of an item. `form` is the kind of `text`; text of the form `json` may be truncated."""
 
     title: str
     text: str = ""
@@ -26,7 +26,7 @@ class Described(NamedTuple):
 
 
 def describe(item: Any) -> Described:
-    """Return the words for one item of an input or output. Raises nothing."""
+    """Return the description of one item of an input or output. Raises nothing."""
     if not isinstance(item, Mapping):
         return Described("no item", _json(item), (), "json")
     kind = text_of(item.get("type")) or "message"
@@ -39,8 +39,8 @@ def describe(item: Any) -> Described:
         return _output(kind, item)
     if kind in _CALLS:
         words, member = _CALLS[kind]
-        given = item.get(member)
-        text = given if isinstance(given, str) else "" if given is None else _json(given)
+        argument = item.get(member)
+        text = argument if isinstance(argument, str) else "" if argument is None else _json(argument)
         form: Literal["code", "json"] = "code" if member in ("input", "code") else "json"
         return Described(_call(words, item), text, tuple(_results(item)), form)
     if kind == "image_generation_call":
@@ -53,7 +53,7 @@ def describe(item: Any) -> Described:
     return Described(_call(kind, item), _json(rest), (), "json")
 
 
-# What calls are called, and the member that holds what they were given.
+# The words for each type of call, and the member that holds its argument.
 _CALLS = {
     "function_call": ("tool call", "arguments"),
     "custom_tool_call": ("tool call", "input"),
@@ -67,7 +67,7 @@ _CALLS = {
 
 
 def text_of(value: Any) -> str:
-    """`value` if it is a string, else ""."""
+    """Return `value` if it is a string, else ""."""
     return value if isinstance(value, str) else ""
 
 
@@ -95,14 +95,14 @@ def _call(words: str, item: Item) -> str:
 
 
 def _identity(item: Item) -> Iterator[str]:
-    """Which server's which tool, and the call's id."""
+    """Yield the server, the tool and the id of a call."""
     for member in ("server_label", "name", "call_id"):
         if name := text_of(item.get(member)):
             yield _named(name)
 
 
 def _results(item: Item) -> Iterator[str]:
-    """Yield what is in a call that the endpoint itself has made."""
+    """Yield the results of a call that the endpoint made itself."""
     status = text_of(item.get("status"))
     if status and status != "completed":
         yield _named(status)
@@ -111,8 +111,8 @@ def _results(item: Item) -> Iterator[str]:
     if error := item.get("error"):
         yield f"error: {one_line(error if isinstance(error, str) else _json(error), 200)}"
     for member in ("results", "outputs"):
-        if isinstance(found := item.get(member), list):
-            yield f"{member}: {len(found):,}"
+        if isinstance(results := item.get(member), list):
+            yield f"{member}: {len(results):,}"
 
 
 def _parts(value: Any) -> list[Item]:
@@ -143,8 +143,8 @@ def _attached(what: str, part: Item) -> str:
     data = text_of(part.get("file_data")) or (address if address.startswith("data:") else "")
     named = text_of(part.get("filename")) or text_of(part.get("file_id")) or ("" if data else address)
     kind = data[5:].partition(";")[0] if data.startswith("data:") else ""
-    told = [one_line(each, _NAME) for each in (named, kind[:_NAME]) if each]
-    return ", ".join([what, *told, *([f"{format_bytes(len(data))} of base64"] if data else [])])
+    known = [one_line(each, _MAX_NAME) for each in (named, kind[:_MAX_NAME]) if each]
+    return ", ".join([what, *known, *([f"{format_bytes(len(data))} of base64"] if data else [])])
 
 
 def _encrypted(item: Item) -> str:
@@ -152,11 +152,11 @@ def _encrypted(item: Item) -> str:
 
 
 def _titled(role: str) -> str:
-    return one_line(role, _NAME)
+    return one_line(role, _MAX_NAME)
 
 
 def _named(name: str) -> str:
-    return one_line(name, _NAME)
+    return one_line(name, _MAX_NAME)
 
 
 def _json(value: Any) -> str:

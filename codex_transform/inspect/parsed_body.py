@@ -1,8 +1,8 @@
-"""The body that a client got as its answer, read for people: whole or broken off, a stream, an object or an error.
+"""The response body that a client got, parsed for people: a stream, an object or an error, complete or truncated.
 
-Strategy: nearly all of a stream is deltas, and a whole answer repeats them in its final event; so deltas are passed
-over, and only if the final event is missing or empty are they added up, by giving `events_to_response` the stream with
-an end. That takes time, so of an item no more are added up than a page has room for.
+Strategy: nearly all of a stream is deltas, and a complete stream repeats them in its final event. So deltas are
+skipped; only if the final event is missing or empty are they combined, by `events_to_response` of the stream with an
+end. That takes time, so no more of an item is combined than a page has room for.
 """
 
 import re
@@ -20,21 +20,21 @@ _ENDS = ("response.completed", "response.incomplete", "response.failed", "respon
 
 _BLANK_LINES = re.compile(rb"\n(?:\r?\n){2,}")
 
-# Comments and the like; more of them are no answer, and reading them would hold up the proxy.
-_MOST_STRAY = 50_000
+# Comments and the like; a body with more of them is no response, and reading on would block the proxy.
+_MAX_STRAY = 50_000
 
-# Deltas of one item that are added up when the end is missing, in bytes: more than a page shows.
-_MOST_DELTAS = 2_000_000
+# Deltas of one item that are combined when the end is missing, in bytes: more than a page shows.
+_MAX_DELTAS = 2_000_000
 
 _END = b'\n\nevent: response.incomplete\ndata: {"type":"response.incomplete","response":{"output":[]}}\n\n'
 
 
 class ParsedBody(NamedTuple):
-    """What an answer holds.
+    """What a response body holds.
 
-    `items` are the output, `response` what is known of the response object, `problem` the error that it ended with.
-    `events` counts the events of a stream, 0 for anything else. `ended` is False for a stream without its end. `text`
-    is the body itself if it is no answer.
+    `items` are the output, `response` is what is known of the response object, and `problem` the error that it ended
+    with. `events` counts the events of a stream; it is 0 for anything else. `ended` is False for a stream without its
+    end. `text` is the body itself if it is no response.
     """
 
     items: list[Any]
@@ -46,20 +46,20 @@ class ParsedBody(NamedTuple):
 
 
 def read(body: bytes) -> ParsedBody:
-    """Return what `body` holds. Raises nothing: what cannot be read is in `text`."""
+    """Parse `body`. Raises nothing: a body that cannot be parsed becomes `text`."""
     beginning = body[:4096].removeprefix(sse.BOM).lstrip()
-    if not beginning.startswith((b"{", b"[", b"<", b'"')) and (answer := _stream(body)).events:
-        return answer
-    found = jsonio.loads_object(body.removeprefix(sse.BOM))
-    if found is None:
+    if not beginning.startswith((b"{", b"[", b"<", b'"')) and (parsed := _stream(body)).events:
+        return parsed
+    response = jsonio.loads_object(body.removeprefix(sse.BOM))
+    if response is None:
         return ParsedBody([], {}, text=body.decode(errors="replace"))
-    output = found.get("output")
-    failed = not isinstance(output, list) or found.get("status") == "failed"
-    problem = upstream_error.read_error(found) if failed else None
+    output = response.get("output")
+    failed = not isinstance(output, list) or response.get("status") == "failed"
+    problem = upstream_error.read_error(response) if failed else None
     known = isinstance(output, list) or problem
     return ParsedBody(
         output if isinstance(output, list) else [],
-        found,
+        response,
         problem,
         text="" if known else body.decode(errors="replace"),
     )
@@ -69,12 +69,12 @@ def _stream(body: bytes) -> ParsedBody:
     events, ended = 0, False
     response: Mapping[str, Any] = {}
     problem = None
-    growing = []
+    blocks = []
     stray = deltas = 0
     for block in sse.split(_BLANK_LINES.sub(b"\n\n", body)):
         if _DELTA.match(block):
             deltas += len(block)
-            if deltas > _MOST_DELTAS:
+            if deltas > _MAX_DELTAS:
                 events += 1
                 continue
         else:
@@ -84,7 +84,7 @@ def _stream(body: bytes) -> ParsedBody:
             kind, about = event.get("type", fields.name if event else None), event.get("response")
             if not isinstance(kind, str):
                 stray += 1
-                if stray > _MOST_STRAY:
+                if stray > _MAX_STRAY:
                     break
                 continue
             if isinstance(about, dict):
@@ -95,19 +95,19 @@ def _stream(body: bytes) -> ParsedBody:
                 problem = problem or (upstream_error.read_error(event) if kind == "error" else None)
                 continue
         events += 1
-        growing.append(block)
+        blocks.append(block)
     if problem is None and response.get("status") == "failed":
         problem = upstream_error.read_error(response)
     output = response.get("output") if ended else None
-    items = output if isinstance(output, list) and output else _unfinished(b"".join(growing))
+    items = output if isinstance(output, list) and output else _unfinished(b"".join(blocks))
     return ParsedBody(items, response, problem, events, ended)
 
 
 def _unfinished(stream: bytes) -> list[Any]:
-    """Return the items that a stream without its end adds up to."""
+    """Return the items that a stream without its end amounts to."""
     try:
         output: list[Any] = events_to_response(stream + _END, ResponseStream(None, None))["output"]
     except Exception:
-        # An event of a form that nobody has thought of is no reason to show nothing of the call.
+        # An event of an unforeseen form must not keep the rest of the page from being shown.
         return []
     return output

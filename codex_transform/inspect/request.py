@@ -1,7 +1,8 @@
 """The page of a request: what was asked, what the addon changed and why, and what the endpoint got, item by item.
 
-Strategy: a summary first, then the changes, then the tools by name, then the conversation with two lines of each item
-at most, for the whole text is one click away. The ends of a long conversation tell most, so its middle is left out.
+Strategy: a summary first, then the changes, then the names of the tools, then the conversation with at most two lines
+of each item, because the full text is one click away. The middle of a long conversation is left out: its ends matter
+most.
 """
 
 from collections.abc import Iterator, Mapping
@@ -17,12 +18,12 @@ from codex_transform.text import format_bytes, format_count, one_line, sanitize,
 from codex_transform.usage.record import InstructionsSource, Record
 
 _FIRST, _LAST = 40, 160  # items shown of a long conversation
-_LONGEST = 20_000  # characters of a body that is no request
-_ASKED = 2 * (WIDTH - 14)  # and of what is new in one
-_TOOLS = 200  # named at most
+_MAX_BODY = 20_000  # characters of a body that is no request
+_MAX_LAST_ITEM = 2 * (WIDTH - 14)  # characters of the last item in the summary
+_MAX_TOOLS = 200
 
 _SOURCES = {
-    "bundled": "codex-transform's own text, since the Codex CLI's is not at hand",
+    "bundled": "codex-transform's own text, because the Codex CLI's is not available",
     "file": "your own text, codex_instructions_file",
     "main": "Codex CLI, branch main",
 }
@@ -41,29 +42,28 @@ def render(body: bytes, record: Record | None = None, original: Mapping[str, Any
                 *_outcome(record),
                 "No request of the Responses API:",
                 "",
-                truncate(body.decode(errors="replace"), _LONGEST),
+                truncate(body.decode(errors="replace"), _MAX_BODY),
             )
         )
-    given = _given(original)
+    client_body = _client_body(original)
     return "\n".join(
         (
             *_outcome(record),
-            *table(_summary(sent, body, record, given)),
-            *_changes(sent, record, given, original),
+            *table(_summary(sent, body, record, client_body)),
+            *_changes(sent, record, client_body, original),
             *_tools(sent),
             *_conversation(sent, item_marks((record and record.changes) or ())),
         )
     )
 
 
-def _given(original: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Return the client's body, None if there is none that can be read."""
+def _client_body(original: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return the client's body, None if it is not kept or cannot be parsed."""
     content = original.get("content") if original else None
     if not isinstance(content, bytes) or original is None:
         return None
-    found = jsonio.loads_object(content)
-    if found is not None:
-        return found
+    if (body := jsonio.loads_object(content)) is not None:
+        return body
     try:
         return jsonio.loads_object(decode(_encoding(original), content))
     except DecodingError:
@@ -81,19 +81,19 @@ def _encoding(original: Mapping[str, Any]) -> str | None:
 
 
 def _outcome(record: Record | None) -> Iterator[str]:
-    """Why there is no good answer, for those who look here first."""
+    """Yield why the call failed, for those who look here first."""
     if record and record.error:
         status = f" · HTTP {record.status}" if record.status >= 400 else ""
         yield from wrapped(f"FAILED{status}: {record.error[:400]}")
-        yield "The Response tab says what to do."
+        yield "The Response tab shows what to do."
         yield ""
 
 
 def _summary(
-    sent: Mapping[str, Any], body: bytes, record: Record | None, given: Mapping[str, Any] | None
+    sent: Mapping[str, Any], body: bytes, record: Record | None, client_body: Mapping[str, Any] | None
 ) -> Iterator[tuple[str, Any]]:
     model = text_of(sent.get("model"))
-    asked = text_of((given or {}).get("model")) or (record and record.asked) or model
+    asked = text_of((client_body or {}).get("model")) or (record and record.asked) or model
     effort, verbosity = _member(sent, "reasoning", "effort"), _member(sent, "text", "verbosity")
     yield (
         "Model",
@@ -107,11 +107,11 @@ def _summary(
     instructions = text_of(sent.get("instructions"))
     yield "Instructions", list(_source(record.instructions if record else None, instructions))
     yield "Conversation", one_line(text_of(sent.get("prompt_cache_key")) or (record and record.conversation) or "", 80)
-    given_input = sent.get("input")
+    items = sent.get("input")
     yield (
         "Size",
         [
-            format_count(len(given_input), "item") if isinstance(given_input, list) else "",
+            format_count(len(items), "item") if isinstance(items, list) else "",
             format_count(len(_list(sent, "tools")), "tool"),
             format_bytes(len(body)),
         ],
@@ -119,26 +119,26 @@ def _summary(
 
 
 def _asked(items: Any) -> str:
-    """Return the last item in a line: what is new in this request, which stands last in a long conversation."""
+    """Return the last item in a line: in a long conversation it is what is new."""
     if isinstance(items, str):
-        return one_line(items, _ASKED)
+        return one_line(items, _MAX_LAST_ITEM)
     if not isinstance(items, list) or not items:
         return ""
     title, text, notes, _ = _described(items[-1], _names(items))
     named = ", ".join((title, *notes))
-    return one_line(f"{named}: {text}" if text else named, _ASKED)
+    return one_line(f"{named}: {text}" if text else named, _MAX_LAST_ITEM)
 
 
 def _names(items: list[Any]) -> dict[str, str]:
-    """Return what the tools are called, by the ids of their calls."""
+    """Return the names of the tools, by the ids of their calls."""
     calls = [item for item in items if isinstance(item, dict)]
     return {text_of(item.get("call_id")): text_of(item.get("name")) for item in calls if item.get("name")}
 
 
 def _described(item: Any, names: Mapping[str, str]) -> Described:
-    """Return an item, where an output says which tool it is of."""
-    kind, called = (text_of(item.get("type")), text_of(item.get("call_id"))) if isinstance(item, dict) else ("", "")
-    if kind.endswith("_output") and "name" not in item and (name := names.get(called)):
+    """Describe an item. An output gets the name of its tool."""
+    kind, call_id = (text_of(item.get("type")), text_of(item.get("call_id"))) if isinstance(item, dict) else ("", "")
+    if kind.endswith("_output") and "name" not in item and (name := names.get(call_id)):
         item = {**item, "name": name}
     return describe(item)
 
@@ -156,7 +156,7 @@ def _source(source: InstructionsSource | None, instructions: str) -> Iterator[st
 def _changes(
     sent: Mapping[str, Any],
     record: Record | None,
-    given: Mapping[str, Any] | None,
+    client_body: Mapping[str, Any] | None,
     original: Mapping[str, Any] | None,
 ) -> Iterator[str]:
     yield from section("what the addon changed")
@@ -165,9 +165,9 @@ def _changes(
         return
     notes = record.changes if record else None
     if notes is None:
-        yield from wrapped(_why_no_reasons(record, given, original))
+        yield from wrapped(_why_no_reasons(record, client_body, original))
     try:
-        lines = list(change_lines(notes, given, sent))
+        lines = list(change_lines(notes, client_body, sent))
     except RecursionError:
         lines = list(change_lines(notes, None, {}))
     yield from lines
@@ -175,8 +175,10 @@ def _changes(
         yield "Nothing."
 
 
-def _why_no_reasons(record: Record | None, given: Mapping[str, Any] | None, original: Mapping[str, Any] | None) -> str:
-    if given is not None:
+def _why_no_reasons(
+    record: Record | None, client_body: Mapping[str, Any] | None, original: Mapping[str, Any] | None
+) -> str:
+    if client_body is not None:
         if record:
             return "The reasons are not known: an older release of codex-transform recorded this call."
         return "The reasons are recorded when the call ends."
@@ -191,8 +193,8 @@ def _tools(sent: Mapping[str, Any]) -> Iterator[str]:
     tools = _list(sent, "tools")
     if not tools:
         return
-    names = [_tool(tool) for tool in tools[:_TOOLS]]
-    more = [f"and {len(tools) - _TOOLS:,} more"] if len(tools) > _TOOLS else []
+    names = [_tool(tool) for tool in tools[:_MAX_TOOLS]]
+    more = [f"and {len(tools) - _MAX_TOOLS:,} more"] if len(tools) > _MAX_TOOLS else []
     yield from section(format_count(len(tools), "tool"), wrapped(", ".join(names + more)))
 
 
@@ -209,12 +211,12 @@ def _tool(tool: Any) -> str:
 def _conversation(sent: Mapping[str, Any], marks: Mapping[int, str]) -> Iterator[str]:
     items = sent.get("input")
     if isinstance(items, str):
-        yield from section("input", truncate(items, _LONGEST).split("\n"))
+        yield from section("input", truncate(items, _MAX_BODY).split("\n"))
         return
     if not isinstance(items, list):
-        yield from section("body", truncate(pretty(dict(sent)), _LONGEST).split("\n"))
+        yield from section("body", truncate(pretty(dict(sent)), _MAX_BODY).split("\n"))
         return
-    legend = " (+ put in, ~ changed)" if marks else ""
+    legend = " (+ added, ~ changed)" if marks else ""
     yield from section(f"conversation: {format_count(len(items), 'item')}{legend}")
     left_out = range(_FIRST, len(items) - _LAST)
     names = _names(items)
@@ -229,8 +231,8 @@ def _item(index: int, described: Described, mark: str) -> Iterator[str]:
     title, text, notes, _ = described
     length = [format_count(len(text), "character")] if text or not notes else []
     yield from wrapped(" · ".join((title, *length, *notes)), "      ", f"{mark} [{index}] ")
-    beginning = [line for line in text[:2000].split("\n") if line.strip()]
-    for line in beginning[:2]:
+    lines = [line for line in text[:2000].split("\n") if line.strip()]
+    for line in lines[:2]:
         yield f"      {one_line(line, WIDTH - 6)}"
 
 

@@ -1,7 +1,7 @@
-"""The page of an answer: why it failed if it did, what it cost, and what it says.
+"""The page of a response: why it failed, if it did, what it cost, and the output.
 
-Strategy: what a reader looks for stands first. The numbers come from the call's record; without one (the call is
-under way, or the file comes from somewhere else) they come from the body, as far as it tells. Then the output, item by
+Strategy: what a reader looks for comes first. The numbers come from the call's record; without one (the call is in
+progress, or the file comes from elsewhere) they come from the body, as far as it has them. The output follows, item by
 item. A body of any kind makes a page.
 """
 
@@ -18,33 +18,33 @@ from codex_transform.text import format_count, one_line, sanitize, truncate
 from codex_transform.usage.record import Record, Tokens
 from codex_transform.usage.tokens import parse_usage
 
-_LONGEST = 100_000  # characters of one item
+_MAX_ITEM = 100_000  # characters of one item
 
 _OUTCOMES = {
     "incomplete": "stopped before its end",
-    "cut": "the endpoint broke off",
+    "cut": "the endpoint broke off the stream",
     "left": "the client left before the end",
 }
 
-# What the repaired things are called in the code, and for people.
-_REPAIRED = {
-    "JSON": "one JSON object made into a stream",
-    "[DONE]": "[DONE] left out",
-    "codex.*": "codex.* events left out",
-    "error": "error put in OpenAI's form",
+# The names of repairs in records, and the words for people.
+_REPAIRS = {
+    "JSON": "JSON object converted to a stream",
+    "[DONE]": "[DONE] removed",
+    "codex.*": "codex.* events removed",
+    "error": "error converted to OpenAI's form",
     "event name": "events renamed to their type",
-    "item_id": "items given ids",
-    "model": "model named as the client asked",
-    "output": "output put into the final event",
+    "item_id": "item ids added",
+    "model": "model name restored",
+    "output": "output added to the final event",
     "output_index": "items numbered",
     "response": "final event completed",
     "response.done": "response.done renamed",
-    "second end": "second end left out",
+    "second end": "duplicate final event removed",
     "sequence_number": "events numbered",
-    "status": "status put in",
-    "type": "events given a type",
-    "unreadable": "unreadable events left out",
-    "usage": "token counts put in",
+    "status": "status added",
+    "type": "event types added",
+    "unreadable": "unreadable events removed",
+    "usage": "token counts added",
 }
 
 
@@ -53,22 +53,22 @@ def render(
 ) -> str:
     """Return the page for the body that a client got.
 
-    `status` is the HTTP status, if there is no record, and `retry_after` the header of that name. Raises nothing.
+    `status` is the HTTP status, used if there is no record, and `retry_after` the header of that name. Raises nothing.
     """
-    answer = read(body)
+    parsed = read(body)
     status = record.status if record else status
     return "\n".join(
         (
-            *_failure(answer, record, status, retry_after),
-            *table(_summary(answer, record, status)),
-            *_output(answer),
+            *_failure(parsed, record, status, retry_after),
+            *table(_summary(parsed, record, status)),
+            *_output(parsed),
         )
     )
 
 
-def _failure(answer: ParsedBody, record: Record | None, status: int | None, retry_after: str | None) -> Iterator[str]:
+def _failure(parsed: ParsedBody, record: Record | None, status: int | None, retry_after: str | None) -> Iterator[str]:
     outcome = record.outcome if record else None
-    problem = answer.problem
+    problem = parsed.problem
     if problem is None and record and record.error:
         problem = UpstreamError(record.error)
     if problem is None and outcome not in ("cut", "left", "failed", "error"):
@@ -87,16 +87,16 @@ def _failure(answer: ParsedBody, record: Record | None, status: int | None, retr
     yield ""
 
 
-def _summary(answer: ParsedBody, record: Record | None, status: int | None) -> Iterator[tuple[str, Any]]:
-    response = answer.response
+def _summary(parsed: ParsedBody, record: Record | None, status: int | None) -> Iterator[tuple[str, Any]]:
+    response = parsed.response
     if record:
         renamed = record.asked != record.model and record.model
         name = f"{record.asked} → {record.model}" if renamed else record.asked or ""
         effort, verbosity = record.effort, record.verbosity
     else:
         name = text_of(response.get("model"))
-        effort = _within(response, "reasoning", "effort")
-        verbosity = _within(response, "text", "verbosity")
+        effort = _member(response, "reasoning", "effort")
+        verbosity = _member(response, "text", "verbosity")
     yield (
         "Model",
         [
@@ -105,23 +105,23 @@ def _summary(answer: ParsedBody, record: Record | None, status: int | None) -> I
             f"verbosity {sanitize(verbosity)}" if verbosity else "",
         ],
     )
-    yield "Status", [f"HTTP {status}" if status else "", _ending(answer, record)]
+    yield "Status", [f"HTTP {status}" if status else "", _ending(parsed, record)]
     yield "Tokens", list(_tokens((record and record.tokens) or parse_usage(response.get("usage"))))
     if record:
         yield "Time", list(_times(record))
         yield "Cache", _cache(record)
-        yield "Repaired", ", ".join(_REPAIRED.get(name, sanitize(name)) for name in record.repaired)
-    events = record.events if record else answer.events
+        yield "Repaired", ", ".join(_REPAIRS.get(name, sanitize(name)) for name in record.repaired)
+    events = record.events if record else parsed.events
     yield "Events", format_count(events, "event") if events else ""
 
 
-def _ending(answer: ParsedBody, record: Record | None) -> str:
-    said = record.outcome if record else text_of(answer.response.get("status"))
-    why = _within(answer.response, "incomplete_details", "reason")
-    if not record and not answer.ended:
-        said = "under way, or broken off"
-    words = _OUTCOMES.get(said, said)
-    return sanitize(f"{words}: {why}" if why else words)
+def _ending(parsed: ParsedBody, record: Record | None) -> str:
+    outcome = record.outcome if record else text_of(parsed.response.get("status"))
+    reason = _member(parsed.response, "incomplete_details", "reason")
+    if not record and not parsed.ended:
+        outcome = "in progress, or broken off"
+    words = _OUTCOMES.get(outcome, outcome)
+    return sanitize(f"{words}: {reason}" if reason else words)
 
 
 def _tokens(used: Tokens | None) -> Iterator[str]:
@@ -135,7 +135,7 @@ def _cache(record: Record) -> str:
     if record.cache:
         return record.cache.says
     if record.tokens and record.conversation is None:
-        return "compared with no request before it, since the client sent no prompt_cache_key"
+        return "not compared with an earlier request, because the client sent no prompt_cache_key"
     return ""
 
 
@@ -145,7 +145,7 @@ def _times(record: Record) -> Iterator[str]:
         yield f"{_seconds(first)} to the first token"
     if total is not None:
         yield f"{_seconds(total)} in all"
-    # Less is no measure of speed: it all came at once.
+    # A shorter time says nothing about speed: everything came at once.
     if first is not None and total is not None and record.tokens and total - first > 0.1:
         yield f"{record.tokens.output / (total - first):,.0f} tokens/s"
 
@@ -154,24 +154,24 @@ def _seconds(time: float) -> str:
     return f"{time:.2f} s" if time < 1 else f"{time:,.1f} s"
 
 
-def _output(answer: ParsedBody) -> Iterator[str]:
-    for item in answer.items:
+def _output(parsed: ParsedBody) -> Iterator[str]:
+    for item in parsed.items:
         title, text, notes, form = describe(item)
         yield from section(" · ".join((title, *notes)))
         if form == "prose" and text:
-            yield from wrapped(truncate(text, _LONGEST))
+            yield from wrapped(truncate(text, _MAX_ITEM))
         elif text:
-            # As it is: line breaks of code and patches mean something.
-            yield from truncate(_readable(text) if form == "json" else text, _LONGEST).split("\n")
-    if answer.text.strip():
-        yield from section("body, as it came", truncate(answer.text.strip(), _LONGEST).split("\n"))
-    elif not answer.items and not answer.problem:
+            # Not wrapped: the line breaks of code and patches have a meaning.
+            yield from truncate(_readable(text) if form == "json" else text, _MAX_ITEM).split("\n")
+    if parsed.text.strip():
+        yield from section("body, as received", truncate(parsed.text.strip(), _MAX_ITEM).split("\n"))
+    elif not parsed.items and not parsed.problem:
         yield from section("no output")
 
 
 def _readable(text: str) -> str:
-    """JSON over several lines; what is none, such as arguments that broke off, as it is."""
-    if len(text) > 10 * _LONGEST:
+    """Return JSON over several lines, and anything else, such as truncated arguments, as it is."""
+    if len(text) > 10 * _MAX_ITEM:
         return text
     try:
         return pretty(jsonio.loads(text.encode(errors="replace")))
@@ -179,6 +179,6 @@ def _readable(text: str) -> str:
         return text
 
 
-def _within(holder: Any, name: str, member: str) -> str:
-    inside = holder.get(name)
+def _member(body: Any, name: str, member: str) -> str:
+    inside = body.get(name)
     return text_of(inside.get(member)) if isinstance(inside, dict) else ""

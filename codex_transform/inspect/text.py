@@ -14,7 +14,7 @@ from codex_transform.text import display_width, sanitize
 WIDTH = 84
 """Columns of a line: what half of mitmweb has room for at 1440 pixels, and a console of 100 columns as well."""
 
-_DEEPEST = 12  # levels of JSON that get lines of their own
+_MAX_DEPTH = 12  # levels of JSON that get lines of their own
 
 
 def section(title: str, lines: Iterable[str] = ()) -> Iterator[str]:
@@ -26,7 +26,7 @@ def section(title: str, lines: Iterable[str] = ()) -> Iterator[str]:
 
 
 def wrapped(text: str, indent: str = "", first: str | None = None) -> list[str]:
-    """`text` over as many lines as it needs, broken between words; `first` begins the first one in place of `indent`.
+    """Break `text` between words into as many lines as it needs. `first` replaces the `indent` of the first line.
 
     Spaces at the beginning of its own lines stay.
     """
@@ -43,7 +43,7 @@ def wrapped(text: str, indent: str = "", first: str | None = None) -> list[str]:
 
 
 def _end_of_line(text: str, room: int) -> int:
-    """Where a line of so many columns ends: after a word if there is one, in the middle of one if not."""
+    """Return where a line of so many columns ends: after a word if possible, else in the middle of one."""
     end = 0
     for each in text:
         room -= display_width(each)
@@ -55,11 +55,11 @@ def _end_of_line(text: str, room: int) -> int:
 
 
 def table(rows: Iterable[tuple[str, Sequence[str] | str]]) -> Iterator[str]:
-    """Rows of a name and what there is to say; a row without anything to say is left out."""
-    for name, said in rows:
-        value = said if isinstance(said, str) else " · ".join(part for part in said if part)
-        if value:
-            yield from wrapped(value, " " * 14, f"{name:<14}")
+    """Yield the lines of a table of names and values; rows without a value are left out."""
+    for name, value in rows:
+        text = value if isinstance(value, str) else " · ".join(part for part in value if part)
+        if text:
+            yield from wrapped(text, " " * 14, f"{name:<14}")
 
 
 def pretty(value: Any) -> str:
@@ -74,7 +74,7 @@ def _pretty(value: Any, indent: str) -> list[str]:
     deeper = f"{indent}  "
     if isinstance(value, str) and "\n" in value.rstrip("\n"):
         return ['"""', *value.split("\n"), f'{indent}"""']
-    if isinstance(value, dict | list) and value and len(indent) < 2 * _DEEPEST:
+    if isinstance(value, dict | list) and value and len(indent) < 2 * _MAX_DEPTH:
         named = value.items() if isinstance(value, dict) else (("", each) for each in value)
         opening, closing = "{}" if isinstance(value, dict) else "[]"
         lines = [opening]

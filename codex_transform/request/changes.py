@@ -1,10 +1,9 @@
 """What a transformation changed in a request, and why, noted at the moment of the change.
 
 Strategy: the steps set and remove fields through `Changes`, which notes what makes a difference and nothing else, so
-a request that needs no change costs no notes. Notes are cheap: they become `Change` objects when somebody reads
-them. A long conversation has thousands of items that need the same change:
-such notes are one list of indexes, and later one `Change` with a count. The number of changes is therefore
-bounded by the code of the steps, whatever a request holds.
+a request that needs no change costs no notes. Notes become `Change` objects only when somebody reads them. A long
+conversation has thousands of items that need the same change: their notes are one list of indexes, and later one
+`Change` with a count. So the number of changes is bounded by the code of the steps, whatever a request holds.
 """
 
 from collections.abc import Sequence
@@ -17,7 +16,7 @@ EMPTY = "An empty field means the same as an absent one."
 FROM_CONFIGURATION = "Set by OpenCode's configuration."
 
 _ABSENT: Any = object()
-_GONE = ("removed", "")  # the key of whole items, which have no index among those that are sent
+_ITEM_REMOVED = ("removed", "")  # the key of whole items, which have no index among those that are sent
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class Change:
 
 
 class Changes:
-    """Collects the changes in one request."""
+    """The changes in one request, noted as the steps make them."""
 
     def __init__(self) -> None:
         self._fields: dict[str, tuple[Action, str]] = {}
@@ -76,7 +75,7 @@ class Changes:
         inserted = False
         for key, indexes in list(self._items.items()):
             action, member, _ = key
-            if indexes == [index] and (action, member) != _GONE:
+            if indexes == [index] and (action, member) != _ITEM_REMOVED:
                 del self._items[key]
                 inserted = inserted or action == "added"
         self._renumber(index + 1, -1)
@@ -90,7 +89,7 @@ class Changes:
             *(
                 Change(
                     action,
-                    f"input[{'*' if len(indexes) > 1 or (action, member) == _GONE else indexes[0]}]{member}",
+                    f"input[{'*' if len(indexes) > 1 or (action, member) == _ITEM_REMOVED else indexes[0]}]{member}",
                     reason,
                     len(indexes),
                 )

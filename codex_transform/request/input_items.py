@@ -2,7 +2,7 @@
 
 Strategy: one pass over the items, because a long conversation has thousands of them. It changes what needs a change,
 leaves the rest alone and keeps the order. It collects every call id on the way, so that tool outputs without a call
-are found without a second pass (`orphan_outputs` says what becomes of them).
+are found without a second pass (see `orphan_outputs`).
 """
 
 from bisect import bisect
@@ -35,20 +35,20 @@ def message(role: str, text: str) -> dict[str, Any]:
     return {"type": "message", "role": role, "content": [{"type": _text_type(role), "text": text}]}
 
 
-def normalize_items(given: str | list[Any], changes: Changes) -> list[dict[str, Any]]:
+def normalize_items(items: str | list[Any], changes: Changes) -> list[dict[str, Any]]:
     """Return the items to send for the client's `input`. A list is changed in place, and so are its items.
 
     Messages get a type and a list of parts, and the role `system` becomes `developer`, because the Codex backend has
     no system messages. Ids and item references are removed: they belong to a store that is not used. An output without
     its call becomes a message. Raises ApiError 400, naming the item, for what is no item.
     """
-    if isinstance(given, str):
+    if isinstance(items, str):
         changes.note("changed", "input", _STRING)
-        return [message("user", given)]
+        return [message("user", items)]
     altered = _Altered([], [], [], [])
     call_ids: defaultdict[str, list[str | None]] = defaultdict(list)
     references: list[int] = []
-    for index, item in enumerate(given):
+    for index, item in enumerate(items):
         if type(item) is not dict:
             raise bad_request(f"`input[{index}]` must be an object, not {describe_type(item)}", f"input[{index}]")
         kind = item.get("type")
@@ -56,7 +56,7 @@ def normalize_items(given: str | list[Any], changes: Changes) -> list[dict[str, 
             if "role" not in item and kind is None and _is_reference(item):
                 references.append(index)
                 continue
-            given[index] = item = _normalize_message(item, index, altered)
+            items[index] = item = _normalize_message(item, index, altered)
         elif type(kind) is not str:
             raise _wrong(index, "type", "a string", kind)
         elif kind == "item_reference":
@@ -71,26 +71,26 @@ def normalize_items(given: str | list[Any], changes: Changes) -> list[dict[str, 
             del item["id"]
             altered.ids.append(index)
     if references:
-        given = _without(references, given, altered)
+        items = _without(references, items, altered)
         changes.note_items("removed", "", _REFERENCE, references)
     changes.note_items("changed", ".type", _FULL_FORM, altered.types)
     changes.note_items("changed", ".content", _FULL_FORM, altered.contents)
     changes.note_items("changed", ".role", _ROLE, altered.roles)
     changes.note_items("removed", ".id", _ID, altered.ids)
     if orphans := find_orphans(call_ids):
-        for index, item in enumerate(given):
+        for index, item in enumerate(items):
             if item.get("call_id") in orphans.get(item["type"], ()):
-                given[index] = message("assistant", orphan_text(item))
+                items[index] = message("assistant", orphan_text(item))
                 changes.note_items("changed", "", ORPHAN, (index,))
-    return given
+    return items
 
 
 def _without(references: list[int], items: list[dict[str, Any]], altered: _Altered) -> list[dict[str, Any]]:
     """Return `items` without the references, and renumber what was altered."""
     for indexes in altered:
         indexes[:] = [index - bisect(references, index) for index in indexes]
-    gone = set(references)
-    return [item for index, item in enumerate(items) if index not in gone]
+    dropped = set(references)
+    return [item for index, item in enumerate(items) if index not in dropped]
 
 
 def _is_reference(item: dict[str, Any]) -> bool:

@@ -33,7 +33,7 @@ def resolve_reasoning(
 ) -> str | None:
     """Set `reasoning.effort` and `reasoning.summary`, and return the effort.
 
-    With `already_translated` the body already has the form of a Codex request, so that a missing summary is on purpose.
+    With `already_translated` the body is a Codex request, in which a missing summary is on purpose.
     Raises ApiError 400 for an effort or a summary that does not exist, if the model is known.
     """
     reasoning: dict[str, Any] = body.get("reasoning", {})

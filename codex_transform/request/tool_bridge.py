@@ -1,12 +1,12 @@
-"""The note that tells a Codex model which tools it has here.
+"""The bridge message, which tells a Codex model what tools it has here.
 
-A Codex model's instructions speak of the Codex CLI's tools, sandbox and approvals. In OpenCode there are others, and
-which ones depends on its version, the agent and the user's MCP servers. So the note is written from the request's
-own `tools` and from nothing else: the same tools give the same bytes, which keeps the endpoint's prompt cache warm.
+A Codex model's instructions speak of the Codex CLI's tools, sandbox and approvals. OpenCode has others, and which
+ones depends on its version, the agent and the user's MCP servers. So the message is written from the request's own
+`tools` and from nothing else: the same tools give the same bytes, which keeps the endpoint's prompt cache warm.
 
-Strategy: read out of `tools` the little that the wording depends on (`_ToolSet`), then write the note from that alone.
-Names of tools are data from elsewhere: shown in backquotes, without characters that could break out of them, and
-bounded in length and number.
+Strategy: extract from `tools` what the wording depends on (`_ToolSet`), then write the message from that alone.
+Tool names are untrusted: they are shown in backquotes, without characters that could break out of them, and limited
+in length and number.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,17 +20,17 @@ _EDITORS = (
     ("patch", "applies a patch"),
 )
 _SEARCH_TOOLS = ("read", "grep", "glob", "list")
-_WEB = ("webfetch", "websearch")
+_WEB_TOOLS = ("webfetch", "websearch")
 _OTHER_TOOLS = ("apply_patch", "bash", "question", "skill", "task", "todoread", "todowrite")
-_OPENCODE = frozenset((*_SEARCH_TOOLS, *_WEB, *_OTHER_TOOLS, *(name for name, _ in _EDITORS)))
+_OPENCODE = frozenset((*_SEARCH_TOOLS, *_WEB_TOOLS, *_OTHER_TOOLS, *(name for name, _ in _EDITORS)))
 _CODEX_ONLY = ("shell", "exec_command", "write_stdin", "update_plan", "view_image")
 
-_LONGEST_NAME = 64
-_MOST_NAMES = 48
+_MAX_NAME = 64
+_MAX_NAMES = 48
 
 
 class _ToolSet(NamedTuple):
-    """What the words depend on: names as shown, and how `apply_patch` and `bash` take their argument."""
+    """What the wording depends on: the names as shown, and how `apply_patch` and `bash` take their argument."""
 
     names: tuple[str, ...]
     freeform_patch: bool
@@ -39,15 +39,15 @@ class _ToolSet(NamedTuple):
 
 
 def bridge_message(tools: Sequence[Mapping[str, Any]], codex_mode: bool) -> str | None:
-    """Return the note for these `tools`, or None if there are none.
+    """Return the text for these `tools`, or None if there are none.
 
-    With `codex_mode` it stands in for the tool part of OpenCode's own prompt, which is gone; without, it is a short
-    correction beside that prompt. Raises nothing: what a tool does not say is left out.
+    With `codex_mode` it replaces the part on tools of OpenCode's own prompt, which is removed. Without, it is a short
+    correction beside that prompt. Raises nothing: what a tool leaves open is left out.
     """
-    offer = _read(tools)
-    if not offer.names:
+    tool_set = _read(tools)
+    if not tool_set.names:
         return None
-    return _full_note(offer) if codex_mode else _short_note(offer)
+    return _full_note(tool_set) if codex_mode else _short_note(tool_set)
 
 
 def _read(tools: Sequence[Mapping[str, Any]]) -> _ToolSet:
@@ -70,10 +70,7 @@ def _read(tools: Sequence[Mapping[str, Any]]) -> _ToolSet:
 
 
 def _names(tool: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what a tool is called.
-
-    One that the endpoint itself runs may have no name but its type, such as web_search.
-    """
+    """Yield a tool's names. One that the endpoint runs, such as web_search, may have no name but its type."""
     kind, members = tool.get("type"), tool.get("tools")
     unnamed = None if kind in ("function", "custom", "namespace") else kind
     for name in (tool.get("name"), tool.get("server_label"), unnamed):
@@ -89,14 +86,14 @@ def _names(tool: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _is_plain(name: str) -> bool:
-    return len(name) <= _LONGEST_NAME and name.isidentifier()
+    return len(name) <= _MAX_NAME and name.isidentifier()
 
 
 def _shown(name: str) -> str:
     if _is_plain(name):
         return name
-    plain = "".join(c if c.isprintable() and c != "`" else "_" for c in name[: _LONGEST_NAME + 1])
-    return plain if len(plain) <= _LONGEST_NAME else f"{plain[:_LONGEST_NAME]}…"
+    plain = "".join(c if c.isprintable() and c != "`" else "_" for c in name[: _MAX_NAME + 1])
+    return plain if len(plain) <= _MAX_NAME else f"{plain[:_MAX_NAME]}…"
 
 
 def _properties(tool: Mapping[str, Any]) -> Mapping[Any, Any]:
@@ -110,8 +107,8 @@ def _kind(schema: object) -> object:
 
 
 @lru_cache(maxsize=64)
-def _full_note(offer: _ToolSet) -> str:
-    has = frozenset(offer.names).__contains__
+def _full_note(tool_set: _ToolSet) -> str:
+    has = frozenset(tool_set.names).__contains__
     lines = [
         "# Tools in this session",
         "",
@@ -119,9 +116,9 @@ def _full_note(offer: _ToolSet) -> str:
         " keep to their way of working, but wherever they name a tool, a sandbox or an approval, this note is what"
         " holds.",
         "",
-        *_listing(offer),
+        *_listing(tool_set),
         "",
-        *(f"- {line}" for line in _usage_lines(offer)),
+        *(f"- {line}" for line in _usage_lines(tool_set)),
         "",
     ]
     absent = [name for name in _CODEX_ONLY if not has(name)]
@@ -136,76 +133,76 @@ def _full_note(offer: _ToolSet) -> str:
 
 
 @lru_cache(maxsize=64)
-def _short_note(offer: _ToolSet) -> str:
+def _short_note(tool_set: _ToolSet) -> str:
     lines = [
         "You are running inside OpenCode, not inside the Codex CLI. Where your instructions name tools of the Codex"
         " CLI, this note is what holds.",
-        *_listing(offer),
-        *_commands(offer),
-        *_editing(offer),
-        *_planning(offer),
+        *_listing(tool_set),
+        *_commands(tool_set),
+        *_editing(tool_set),
+        *_planning(tool_set),
         "OpenCode looks after permissions itself; there is no sandbox mode or escalation.",
     ]
     return "\n".join(lines)
 
 
-def _listing(offer: _ToolSet) -> Iterator[str]:
-    own = [name for name in offer.names if name in _OPENCODE]
-    others = [name for name in offer.names if name not in _OPENCODE]
+def _listing(tool_set: _ToolSet) -> Iterator[str]:
+    own = [name for name in tool_set.names if name in _OPENCODE]
+    others = [name for name in tool_set.names if name not in _OPENCODE]
     if own:
         yield f"Call tools by exactly these names: {_quoted(own)}."
     if others:
-        more = len(others) - _MOST_NAMES
+        more = len(others) - _MAX_NAMES
         rest = f" and {more} more in this request's list of tools" if more > 0 else ""
-        yield f"{'Also offered' if own else 'Offered'}: {_quoted(others[:_MOST_NAMES])}{rest}."
+        yield f"{'Also offered' if own else 'Offered'}: {_quoted(others[:_MAX_NAMES])}{rest}."
     yield "Their schemas say what arguments they take. No other tools exist."
 
 
-def _usage_lines(offer: _ToolSet) -> Iterator[str]:
-    has = frozenset(offer.names).__contains__
-    yield from _commands(offer)
-    yield from _editing(offer)
-    if looking := [name for name in _SEARCH_TOOLS if has(name)]:
-        yield f"Reading and searching: {_quoted(looking)}, rather than a shell command that does the same."
+def _usage_lines(tool_set: _ToolSet) -> Iterator[str]:
+    has = frozenset(tool_set.names).__contains__
+    yield from _commands(tool_set)
+    yield from _editing(tool_set)
+    if search := [name for name in _SEARCH_TOOLS if has(name)]:
+        yield f"Reading and searching: {_quoted(search)}, rather than a shell command that does the same."
     if has("read") and not has("view_image"):
         yield "Images: `read` opens them, in place of `view_image`."
-    yield from _planning(offer)
+    yield from _planning(tool_set)
     if has("question"):
         yield "Asking the user: `question`, when you cannot decide without them."
     if has("task"):
         yield "Handing work to a subagent: `task`."
     if has("skill"):
         yield "Skills: `skill` loads one by name; use it when a listed skill fits the work."
-    if web := [name for name in _WEB if has(name)]:
+    if web := [name for name in _WEB_TOOLS if has(name)]:
         yield f"The web: {_quoted(web)}."
 
 
-def _commands(offer: _ToolSet) -> Iterator[str]:
-    if "bash" in offer.names:
-        form = " Its `command` is one string, not a list of words." if offer.command_is_text else ""
+def _commands(tool_set: _ToolSet) -> Iterator[str]:
+    if "bash" in tool_set.names:
+        form = " Its `command` is one string, not a list of words." if tool_set.command_is_text else ""
         yield f"Running commands: `bash`, wherever a shell or terminal is meant.{form}"
 
 
-def _editing(offer: _ToolSet) -> Iterator[str]:
-    editors = [f"`{name}` {does}" for name, does in _EDITORS if name in offer.names]
-    if "apply_patch" not in offer.names:
+def _editing(tool_set: _ToolSet) -> Iterator[str]:
+    editors = [f"`{name}` {does}" for name, does in _EDITORS if name in tool_set.names]
+    if "apply_patch" not in tool_set.names:
         instead = f"{', '.join(editors)}." if editors else "Nor is there another tool of OpenCode's that edits files."
         yield f"Editing files: there is no `apply_patch` here, neither as a tool nor as a command. {instead}"
         return
-    if offer.freeform_patch:
+    if tool_set.freeform_patch:
         form = "its input is the patch itself"
-    elif offer.patch_argument:
-        form = f"a function whose one argument, `{offer.patch_argument}`, holds the whole patch as a string"
+    elif tool_set.patch_argument:
+        form = f"a function whose one argument, `{tool_set.patch_argument}`, holds the whole patch as a string"
     else:
         form = "a function; its schema says how it takes the patch"
     beside = f" Besides: {', '.join(editors)}." if editors else ""
     yield f"Editing files: `apply_patch`, {form}. It is no shell command.{beside}"
 
 
-def _planning(offer: _ToolSet) -> Iterator[str]:
-    if "todowrite" in offer.names:
-        instead = "" if "update_plan" in offer.names else ", in place of `update_plan`"
-        reads = "; `todoread` shows it" if "todoread" in offer.names else ""
+def _planning(tool_set: _ToolSet) -> Iterator[str]:
+    if "todowrite" in tool_set.names:
+        instead = "" if "update_plan" in tool_set.names else ", in place of `update_plan`"
+        reads = "; `todoread` shows it" if "todoread" in tool_set.names else ""
         yield f"Planning: `todowrite` keeps the plan{instead}{reads}."
 
 

@@ -64,6 +64,8 @@ def test_a_flow_has_it_all(saved: Path) -> None:
     assert record.first_token is not None
     assert record.total is not None
     assert 0 < record.first_token <= record.total < 60
+    assert record.changes
+    assert {"model", "input", "store", "instructions"} <= {change.path for change in record.changes}
     assert first.comment == log_line.flow_comment(record)
     assert "% cached)" in second.comment
     assert Record.model_validate(whole.metadata["codex"]).first_token is None
@@ -109,6 +111,7 @@ def test_it_opens_with_the_addon_which_changes_and_counts_nothing(saved: Path, t
     said = opened(saved / "flows", tmp_path / "home", "-s", ROOT / "addon.py", "-w", copy)
     # The content view.
     assert "gpt-5-codex → gpt-5.1-codex" in said
+    assert "A plain string becomes the user message that it stands for." in said
     once, again = read(saved / "flows"), read(copy)
     assert [flow.metadata for flow in once] == [flow.metadata for flow in again]
     assert [(flow.comment, flow.marked) for flow in once] == [(flow.comment, flow.marked) for flow in again]

@@ -74,7 +74,7 @@ def test_the_whole_page() -> None:
         "",
     ]
     headings = [line.strip("─ ") for line in page if line.startswith("── ")]
-    assert headings == ["what the addon changed", "3 tools", "conversation: 7 items (+ put in, ~ changed)"]
+    assert headings == ["what the addon changed", "3 tools", "conversation: 7 items (+ added, ~ changed)"]
     assert "~ model: gpt-5-codex-high → gpt-5.1-codex" in page
     assert "- temperature: 0.2" in page
     assert page[page.index("- temperature: 0.2") + 1] == "    Codex endpoints reject this field."
@@ -181,7 +181,7 @@ def test_a_record_of_an_older_release_has_no_reasons() -> None:
 def test_a_request_that_was_refused_was_not_sent() -> None:
     refused = Record(at=0, status=400, outcome="error", error="`input` must be a list")
     page = render(b'{"model": "gpt-5.2", "input": 3}', refused, kept({"model": "gpt-5.2", "input": 3}))
-    assert page.startswith("FAILED · HTTP 400: `input` must be a list\nThe Response tab says what to do.\n")
+    assert page.startswith("FAILED · HTTP 400: `input` must be a list\nThe Response tab shows what to do.\n")
     assert "\nNothing: it was not sent.\n" in page
     assert '"input": 3' in page
 

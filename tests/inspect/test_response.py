@@ -44,7 +44,7 @@ def test_the_numbers_come_first() -> None:
         "Tokens        12,345 in (11,264 cached, 91%) · 480 out (320 reasoning)",
         "Time          0.80 s to the first token · 6.1 s in all · 91 tokens/s",
         "Cache         pure append: about 11,264 tokens expected, 11,264 reported",
-        "Repaired      model named as the client asked, token counts put in, something new",
+        "Repaired      model name restored, token counts added, something new",
         "Events        231 events",
         "",
     ]
@@ -52,7 +52,7 @@ def test_the_numbers_come_first() -> None:
 
 def test_why_the_cache_is_not_judged() -> None:
     page = " ".join(render(stream(answer()), of(cache=None)).split())
-    assert "Cache compared with no request before it, since the client sent no prompt_cache_key" in page
+    assert "Cache not compared with an earlier request, because the client sent no prompt_cache_key" in page
     assert "Cache" not in render(stream(answer()), of(cache=None, conversation="ses_1"))
     assert "Cache" not in render(stream(answer()), of(cache=None, tokens=None))
 
@@ -105,7 +105,7 @@ def test_a_stream_without_its_end_shows_what_came() -> None:
         assert page.endswith(f"\n{came}")
     half = stream(events[:6]) + block(events[6])[:-20]
     assert render(half).endswith("\nHello, w")
-    assert "under way, or broken off" in render(half)
+    assert "in progress, or broken off" in render(half)
 
 
 def test_arguments_of_a_stream_that_was_cut_are_shown() -> None:
@@ -117,7 +117,7 @@ def test_arguments_of_a_stream_that_was_cut_are_shown() -> None:
     error = UpstreamError("The answer broke off.", "server_error", "server_error").event(9)
     events = numbered([{"type": "response.output_item.added", "output_index": 0, "item": begun}, *deltas])
     page = render(stream([*events, error]), of(outcome="cut", error="The answer broke off.", code="stream_cut"))
-    assert page.startswith("FAILED · stream_cut\nThe answer broke off.\nWhat to do: Nothing, at first")
+    assert page.startswith("FAILED · stream_cut\nThe answer broke off.\nWhat to do: Nothing at first")
     assert "HTTP 200 · the endpoint broke off" in page
     assert page.endswith('{"path": "x')
 
@@ -129,10 +129,10 @@ def test_arguments_of_a_stream_that_was_cut_are_shown() -> None:
         (429, "insufficient_quota", "You exceeded your quota", "no quota left"),
         (400, "context_length_exceeded", "Too long", "/compact"),
         (400, None, "The 'gpt-9' model is not supported when using Codex", "Choose another model"),
-        (400, None, "Unsupported parameter: top_k", "The Request tab"),
+        (400, None, "Unsupported parameter: top_k", "the Request tab"),
         (401, "invalid_api_key", "refused the key", "codex_api_key"),
         (404, None, "no address of this server", "codex_base_url"),
-        (503, None, "Overloaded", "OpenCode tries again by itself"),
+        (503, None, "Overloaded", "OpenCode retries by itself"),
     ],
 )
 def test_a_failure_says_why_and_what_to_do_first(status: int, code: str | None, said: str, advised: str) -> None:
@@ -153,11 +153,11 @@ def test_a_limit_says_when_it_ends() -> None:
     def says(retry_after: str) -> str:
         return " ".join(render(body, status=429, retry_after=retry_after).split())
 
-    assert "The endpoint says: again in 90 s." in says("90")
-    assert "The endpoint says: again in 60 min." in says("3600")
-    assert "The endpoint says: again in 50.0 h." in says("180000")
+    assert "The endpoint asks for a retry in 90 s." in says("90")
+    assert "The endpoint asks for a retry in 60 min." in says("3600")
+    assert "The endpoint asks for a retry in 50.0 h." in says("180000")
     for odd in ("soon", "", "-1", "9" * 400, "²"):
-        assert "The endpoint says" not in says(odd)
+        assert "The endpoint asks" not in says(odd)
 
 
 def test_a_request_that_was_not_sent_says_so() -> None:

@@ -27,6 +27,7 @@ def test_a_saved_flow_is_replayed_with_the_key(tmp_path: Path, sandbox: Sandbox)
     for before, after in zip(once, replayed, strict=True):
         assert after.request.headers["authorization"] == f"Bearer {redact(sandbox.key)}"
         assert after.request.raw_content == before.request.raw_content
+        assert after.metadata["codex"]["changes"] == before.metadata["codex"]["changes"] != []
         assert after.response
         assert after.response.status_code == 200
         assert after.response.timestamp_end

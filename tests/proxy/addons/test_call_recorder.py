@@ -95,6 +95,22 @@ async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
             each.notes.done()
 
 
+async def test_a_replayed_call_keeps_what_was_changed_the_first_time(bench: Callable[..., Bench]) -> None:
+    running = bench()
+    flow = running.call()
+    first = await running.end(flow)
+    assert first.changes
+    again = running.call(temperature=1)
+    again.metadata[RECORD], again.is_replay = flow.metadata[RECORD], "request"
+    record = await running.end(again)
+    assert record.changes
+    assert record.changes[: len(first.changes)] == first.changes
+    assert [change.path for change in record.changes[len(first.changes) :]] == ["temperature"]
+    old = running.call()
+    old.metadata[RECORD], old.is_replay = {**flow.metadata[RECORD], "changes": None}, "request"
+    assert (await running.end(old)).changes is None
+
+
 async def test_a_call_is_written_down(bench: Callable[..., Bench], caplog: pytest.LogCaptureFixture) -> None:
     running = bench()
     flow = running.call()
