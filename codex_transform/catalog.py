@@ -1,10 +1,10 @@
-"""The models that Codex endpoints serve, and what a name that somebody typed means.
+"""The models that Codex endpoints serve, and what the name of a model means.
 
-Strategy: one data file (`data/models.json`) holds every fact and is validated once, at import. A name is
-looked up whole before an effort suffix is taken off it, so the longest match wins: `gpt-5.1-codex-max` is a
-model, not `gpt-5.1-codex` at effort max. Names are compared in one normal form (lower case, dashes for
-spaces and underscores, no provider prefix), but a name that is not in the catalogue is never changed:
-better that the endpoint says it has no such model than that another model answers in its place.
+Strategy: one data file (`data/models.json`) holds every fact and is validated once, at import. A name is looked up
+whole before an effort suffix is removed from it, so the longest match wins: `gpt-5.1-codex-max` is a model, not
+`gpt-5.1-codex` with effort max. Names are compared in a normal form (lower case, dashes for spaces and underscores, no
+provider prefix), but a name that is not in the catalogue is never changed: an error from the endpoint is better than
+a response from another model.
 """
 
 import re
@@ -21,16 +21,16 @@ from codex_transform.jsonio import loads
 EFFORTS: tuple[str, ...] = ("none", "minimal", "low", "medium", "high", "xhigh", "max", "ultra")
 """Every reasoning effort there is, from least to most."""
 
-_GO_UP = frozenset({"none", "minimal"})
-_GO_DOWN = frozenset({"xhigh", "max", "ultra"})
-_LONGEST_NAME = 100
+_CLAMPED_UP = frozenset({"none", "minimal"})
+_CLAMPED_DOWN = frozenset({"xhigh", "max", "ultra"})
+_MAX_CACHED_NAME = 100
 
 
 class Model(BaseModel):
     """The facts about one model.
 
-    `efforts` stand from least to most. `release` is the newest Codex CLI release that lists the model, and `current`
-    whether that is the newest release of all, whose catalogue the repository's `main` branch carries on.
+    `efforts` are ordered from least to most. `release` is the newest Codex CLI release that lists the model, and
+    `current` whether that is the newest release of all, whose catalogue the repository's `main` branch continues.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,9 +49,9 @@ class Model(BaseModel):
 
 
 class Resolved(NamedTuple):
-    """What a name means: `asked` as the client wrote it, the `slug` to send, and the catalogue's entry for it.
+    """The meaning of a name: `asked` as the client wrote it, the `slug` to send, and its entry in the catalogue.
 
-    `effort` is the level that a suffix asked for, not yet clamped. For an unknown model `slug` equals
+    `effort` is the level that a suffix named, not yet clamped. For an unknown model `slug` equals
     `asked`, and `model` and `effort` are None.
     """
 
@@ -62,7 +62,7 @@ class Resolved(NamedTuple):
 
 
 class _Catalogue(BaseModel):
-    """The data file. Its releases stand oldest first."""
+    """The data file. Its releases are ordered from the oldest."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -80,12 +80,12 @@ _aliases: Mapping[str, str] = MappingProxyType(_data.aliases)
 
 
 def models() -> tuple[Model, ...]:
-    """Every model of the catalogue, in the order of the data file."""
+    """Return every model of the catalogue, in the order of the data file."""
     return tuple(_models.values())
 
 
 def aliases() -> Mapping[str, str]:
-    """Other names, each with the slug it stands for. An alias wins over a model of the same name."""
+    """Return the aliases with their slugs. An alias takes precedence over a model of the same name."""
     return _aliases
 
 
@@ -95,10 +95,10 @@ def resolve(name: str) -> Resolved:
     >>> resolve("openai/GPT 5.1 Codex High")[1::2]
     ('gpt-5.1-codex', 'high')
 
-    A name of no known model comes back unchanged, prefix and all. Raises nothing.
+    The name of an unknown model is returned unchanged, with its prefix. This never raises.
     """
-    # A client may send megabytes as a name; those must not stay in the cache.
-    if len(name) > _LONGEST_NAME:
+    # A client may send megabytes as a name, which must not stay in the cache.
+    if len(name) > _MAX_CACHED_NAME:
         return Resolved(name, name, None, None)
     return _resolve(name)
 
@@ -106,32 +106,32 @@ def resolve(name: str) -> Resolved:
 def clamp(effort: str, model: Model) -> str:
     """Return the effort of `model` that is nearest to `effort`.
 
-    Where they are not supported, `none` and `minimal` go up, and `xhigh`, `max` and `ultra` go down. A word
-    that is no effort at all gives the model's default. Raises nothing.
+    Where they are not supported, `none` and `minimal` go up, and `xhigh`, `max` and `ultra` go down. For a word that
+    is no effort the result is the model's default. This never raises.
     """
     if effort in model.efforts:
         return effort
     if effort not in EFFORTS:
         return model.default_effort
-    wanted = EFFORTS.index(effort)
+    requested = EFFORTS.index(effort)
     ranks = [EFFORTS.index(each) for each in model.efforts]
-    if effort in _GO_UP:
-        ranks = [rank for rank in ranks if rank > wanted] or ranks
-    elif effort in _GO_DOWN:
-        ranks = [rank for rank in ranks if rank < wanted] or ranks
-    return EFFORTS[min(ranks, key=lambda rank: abs(rank - wanted))]
+    if effort in _CLAMPED_UP:
+        ranks = [rank for rank in ranks if rank > requested] or ranks
+    elif effort in _CLAMPED_DOWN:
+        ranks = [rank for rank in ranks if rank < requested] or ranks
+    return EFFORTS[min(ranks, key=lambda rank: abs(rank - requested))]
 
 
 @lru_cache(maxsize=1024)
 def _resolve(name: str) -> Resolved:
     plain = re.sub(r"[\s_-]+", "-", name.rpartition("/")[2].strip().lower())
-    if model := _known(plain):
+    if model := _find(plain):
         return Resolved(name, model.slug, model, None)
     stem, _, suffix = plain.rpartition("-")
-    if suffix in EFFORTS and (model := _known(stem)):
+    if suffix in EFFORTS and (model := _find(stem)):
         return Resolved(name, model.slug, model, suffix)
     return Resolved(name, name, None, None)
 
 
-def _known(plain: str) -> Model | None:
+def _find(plain: str) -> Model | None:
     return _models.get(_aliases.get(plain, plain))

@@ -1,4 +1,4 @@
-"""Work that may hang, such as a name server's answer, without keeping anybody from going on or ending."""
+"""Work that may hang, such as a DNS lookup, without delaying anything else or the end of the program."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 def run_in_thread(work: Callable[[], T]) -> Future[T]:
-    """Run `work` in a thread of its own. The program may end before it does, which an executor would not allow."""
+    """Run `work` in a daemon thread. The program may exit before it is done, which an executor would not allow."""
     future: Future[T] = Future()
 
     def run() -> None:

@@ -1,7 +1,7 @@
 """Consoles that cannot show every character: a legacy Windows code page, `LC_ALL=C`, `PYTHONIOENCODING=ascii`.
 
-Strategy: an error handler for codecs, so that what a console lacks is written as something else in place of an
-exception. UTF-8 streams lack nothing but halves of surrogate pairs.
+Strategy: an error handler for codecs, so that a character that the encoding lacks is replaced and raises nothing. UTF-8
+streams lack only halves of surrogate pairs.
 """
 
 import codecs
@@ -10,15 +10,15 @@ from typing import TextIO
 
 _HANDLER = "codex_transform.substitute"
 
-# The signs that this project's own messages use.
+# The symbols that this project's own messages use.
 _SUBSTITUTES = {"→": "->", "·": "|", "…": "...", "✓": "+", "✗": "x", "–": "-", "—": "-", "×": "x", "≥": ">="}
 
 
 def make_lenient(*streams: TextIO | None) -> None:
     """Have these text streams, by default stdout and stderr, substitute characters that their encoding lacks.
 
-    A stream that is missing (pythonw has none), closed, or no text file of Python's own is left as it is; so is one of
-    UTF-8 whose handler knows what to do with half a surrogate pair.
+    A stream that is missing (pythonw has none), closed, or not one of Python's text files is left alone; so is a UTF-8
+    stream whose error handler can handle half a surrogate pair.
     """
     for stream in streams or (sys.stdout, sys.stderr):
         reconfigure = getattr(stream, "reconfigure", None)
@@ -31,8 +31,8 @@ def make_lenient(*streams: TextIO | None) -> None:
 def _substitute(error: UnicodeError) -> tuple[str | bytes, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    lacking = error.object[error.start : error.end]
-    return "".join(_SUBSTITUTES.get(character, "?") for character in lacking), error.end
+    missing = error.object[error.start : error.end]
+    return "".join(_SUBSTITUTES.get(character, "?") for character in missing), error.end
 
 
 codecs.register_error(_HANDLER, _substitute)

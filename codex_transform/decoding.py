@@ -1,9 +1,9 @@
-"""Undoes content encodings (RFC 9110 section 8.4) while the bytes arrive.
+"""Decode content encodings (RFC 9110 section 8.4) while the bytes arrive.
 
-Strategy: every decoder gives out at once all that can be decoded, so that an endpoint which flushes in the middle of
-a compressed frame streams as well as one that does not compress. Each is a pair of `feed` and `finish`; `finish` finds
-out what was cut off. Several encodings are undone one after the other, the last one applied first. A few bytes can
-stand for gigabytes, so a decoder is given slices that cannot become too much each, until all of them have.
+Strategy: every decoder returns at once all that can be decoded, so that an endpoint that flushes in the middle of a
+compressed frame streams as well as one that does not compress. Each is a pair of `feed` and `finish`; `finish` detects
+truncated data. Several encodings are decoded one after the other, the last one applied first. A few bytes can stand for
+gigabytes, so a decoder is fed small slices, and decoding stops at a limit.
 """
 
 import zlib
@@ -16,28 +16,28 @@ from codex_transform.zstd import MISSING, zstd
 
 _GZIP = 16 + zlib.MAX_WBITS
 
-# How many bytes may come of the bytes of one call; no request and no answer is as long.
+# How many bytes one call may return; no request and no response is that long.
 MAX_DECODED = 64_000_000
 
 
 class DecodingError(Exception):
-    """The bytes are not what the content encoding says, or end too early."""
+    """The bytes do not follow the content encoding, or end too early."""
 
 
 class Decoder(Protocol):
     """Encoded bytes in, decoded bytes out."""
 
     def feed(self, data: bytes) -> bytes:
-        """All that can be decoded with `data`. Raises DecodingError for what cannot."""
+        """Return all that can be decoded with `data`. Raises DecodingError for what cannot be."""
 
     def finish(self) -> None:
-        """Take the end of the encoded bytes. Raises DecodingError when the end is missing."""
+        """End the encoded bytes. Raises DecodingError if they are truncated."""
 
 
 def decoder_for(content_encoding: str | None) -> Decoder | None:
-    """Return the decoder for a Content-Encoding header, None when there is nothing to undo.
+    """Return the decoder for a Content-Encoding header, None if there is nothing to decode.
 
-    That for an encoding which nobody knows decodes nothing and raises DecodingError.
+    The decoder for an unknown encoding raises DecodingError.
     """
     names = [name.strip().lower() for name in (content_encoding or "").split(",")]
     applied = [name for name in reversed(names) if name not in ("", "identity")]
@@ -52,7 +52,7 @@ def _decoder(name: str) -> Decoder:
 
 
 def decode(content_encoding: str | None, data: bytes) -> bytes:
-    """Return a whole body. Raises DecodingError."""
+    """Return a whole body decoded. Raises DecodingError."""
     decoder = decoder_for(content_encoding)
     if decoder is None:
         return data
@@ -62,7 +62,7 @@ def decode(content_encoding: str | None, data: bytes) -> bytes:
 
 
 class _Bounded:
-    """Another decoder, with bounds: `step` is the length of a slice of which no more than some 16 MiB can come."""
+    """Another decoder with a limit: a slice of `step` bytes decodes to about 16 MiB at most."""
 
     def __init__(self, decoder: Decoder, step: int) -> None:
         self._decoder = decoder
@@ -71,18 +71,18 @@ class _Bounded:
 
     def feed(self, data: bytes) -> bytes:
         out = []
-        room = MAX_DECODED
+        budget = MAX_DECODED
         for at in range(0, len(data), self._step):
             piece = self._decoder.feed(data[at : at + self._step])
-            room -= len(piece)
-            if room < 0:
+            budget -= len(piece)
+            if budget < 0:
                 raise DecodingError(f"it becomes more than {MAX_DECODED // 1_000_000} MB at once")
             out.append(piece)
         return b"".join(out)
 
 
 class _MultiFrame:
-    """gzip and zstd: frames (gzip calls them members) one after the other, each decoded by a new object."""
+    """gzip and zstd: consecutive frames (gzip calls them members), each decoded by a new object."""
 
     def __init__(self, new: Callable[[], Any], error: type[Exception]) -> None:
         self._new = new
@@ -159,7 +159,7 @@ class _Brotli:
 
 
 class _Undecodable:
-    """An encoding that cannot be undone, and why."""
+    """An encoding that cannot be decoded, and why."""
 
     def __init__(self, reason: str) -> None:
         self._reason = reason

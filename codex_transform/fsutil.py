@@ -1,7 +1,7 @@
-"""Files: written so that only their owner may read them, whole or not at all.
+"""Files of the user: written whole or not at all, readable only by their owner.
 
-A new file is written beside the target and then put in its place, so a reader sees the old content or the new,
-never half of it, and a write that fails leaves the old file as it was.
+A new file is written beside the target and then renamed to it, so a reader sees the old content or the new, never half
+of it, and a write that fails leaves the old file as it was.
 """
 
 import os
@@ -13,8 +13,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-# For how long a scanner may hold a file on Windows, in seconds, and the first pause between two attempts.
-_HELD_FOR, _FIRST_PAUSE = 2.0, 0.01
+# How long a scanner may hold a file open on Windows, and the first pause between two attempts, in seconds.
+_RETRY_TIMEOUT, _FIRST_PAUSE = 2.0, 0.01
 
 
 def is_missing(path: Path) -> bool:
@@ -26,18 +26,18 @@ def is_missing(path: Path) -> bool:
 
 
 def make_private_folder(path: Path) -> None:
-    """Make a folder and those above it that are missing, each with mode 0700; those that exist keep theirs."""
+    """Create a folder and its missing parents, each with mode 0700; those that exist keep theirs."""
     for folder in (*reversed(path.parents), path):
         if not folder.exists():
             folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def write_private(path: Path, data: bytes) -> None:
-    """Put `data` into the file `path`, mode 0600, in one step.
+    """Write `data` to the file `path`, with mode 0600, in one step.
 
-    Folders that are missing are made with mode 0700; those that exist keep their mode. A symbolic link stays one:
-    what it points to is replaced. Raises OSError, and then the file is what it was and nothing else is left behind.
-    On Windows the modes have no meaning: what a user creates in his profile is his alone there.
+    Missing folders are created with mode 0700; those that exist keep their mode. A symbolic link stays one: its target
+    is replaced. Raises OSError; then the file stays as it was and nothing else is left behind. On Windows the modes
+    have no effect: files in a user's profile are private there.
     """
     target = path.resolve()
     make_private_folder(target.parent)
@@ -59,10 +59,10 @@ def retry_while_held(
     system: str = os.name,
     pause: Callable[[float], None] = time.sleep,
 ) -> T:
-    """Do what replaces, renames or removes a file; on Windows again for two seconds while another program holds it.
+    """Replace, rename or remove a file; on Windows, retry for two seconds while another program has it open.
 
     A virus scanner or an indexer opens what was just written, and until it has read it Windows refuses to move it with
-    PermissionError. Elsewhere that error means what it says. Blocks: not for an event loop. `system` is `os.name`;
+    PermissionError. Elsewhere that error is final. This blocks, so it is not for an event loop. `system` is `os.name`;
     `pause` sleeps. Raises what `work` raised last.
     """
     waited, step = 0.0, _FIRST_PAUSE
@@ -70,7 +70,7 @@ def retry_while_held(
         try:
             return work()
         except PermissionError:
-            if system != "nt" or waited >= _HELD_FOR:
+            if system != "nt" or waited >= _RETRY_TIMEOUT:
                 raise
         pause(step)
         waited += step

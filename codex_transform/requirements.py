@@ -1,7 +1,7 @@
-"""What has to be installed for the addon to load, told before anything that needs it is imported.
+"""Check what has to be installed for the addon to load, before anything that needs it is imported.
 
-For `mitmdump -s addon.py` with a mitmproxy that somebody installed by themselves. Standard library only, in syntax
-that older Pythons read too. The bounds are those of pyproject.toml.
+This is for `mitmdump -s addon.py` with a mitmproxy that was installed separately. Only the standard library is used, in
+syntax that older Pythons understand. The bounds are those of pyproject.toml.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from importlib import metadata
 
 PYTHON = (3, 11)
 
-# Package: the lowest release that will do, and the first that is too new.
+# Package: the lowest release that works, and the first that is too new.
 BOUNDS = {"mitmproxy": ("11.0.2", "13"), "pydantic": ("2.9", "3")}
 
-# The newest minor release of mitmproxy that the tests have run with.
+# The newest minor release of mitmproxy that the tests were run with.
 TRIED_MITMPROXY = "12.3"
 
 
 def installed() -> dict[str, str | None]:
     """Return the versions of the packages that this Python has, None for one that is missing.
 
-    A standalone mitmproxy holds packages without saying their versions; what it holds is left out.
+    A standalone mitmproxy contains packages without their metadata; those are left out.
     """
     versions: dict[str, str | None] = {}
     for name in BOUNDS:
@@ -37,34 +37,32 @@ def installed() -> dict[str, str | None]:
 
 
 def unmet(versions: Mapping[str, str | None], python: tuple[int, ...] = sys.version_info[:3]) -> str | None:
-    """Return one line on what keeps the addon from loading and the command that puts it right, None if nothing does."""
+    """Return one line with what keeps the addon from loading and the command that fixes it; None if nothing does."""
     if python[:2] < PYTHON:
-        found, wanted = ".".join(map(str, python)), ".".join(map(str, PYTHON))
-        return f"codex-transform needs Python {wanted} or newer, and mitmproxy runs on {found} here. Fix: {_REINSTALL}"
+        actual, required = ".".join(map(str, python)), ".".join(map(str, PYTHON))
+        return f"codex-transform needs Python {required} or newer, but mitmproxy runs on {actual}. Fix: {_REINSTALL}"
     for name, version in versions.items():
         lowest, too_new = BOUNDS[name]
         if version is None or not _numbers(lowest) <= _numbers(version) < _numbers(too_new):
-            found = f"this Python has {version}" if version else "this Python has none"
-            wanted = f"{name}>={lowest},<{too_new}"
-            return f"codex-transform needs {name} {lowest} or newer, below {too_new}; {found}. Fix: {_command(wanted)}"
+            actual = f"this Python has {version}" if version else "this Python has none"
+            fix = _command(f"{name}>={lowest},<{too_new}")
+            return f"codex-transform needs {name} {lowest} or newer, below {too_new}; {actual}. Fix: {fix}"
     return None
 
 
 def untried(versions: Mapping[str, str | None]) -> str | None:
-    """Return one line on a mitmproxy that is newer than those tried, None if it is not."""
+    """Return one line about a mitmproxy that is newer than the tested ones, None if it is not."""
     version = versions.get("mitmproxy")
     if version is None or _numbers(version)[:2] <= _numbers(TRIED_MITMPROXY):
         return None
-    return (
-        f"codex-transform was tried with mitmproxy up to {TRIED_MITMPROXY}, this is {version}: it may do all the same"
-    )
+    return f"codex-transform was tested with mitmproxy up to {TRIED_MITMPROXY}; this is {version}, which may work too"
 
 
 _REINSTALL = "install mitmproxy and pydantic with a newer Python, such as `pipx install --python python3.13 mitmproxy`"
 
 
 def _command(requirement: str) -> str:
-    """Return the command that installs a package for the very Python that this runs in."""
+    """Return the command that installs a package for the Python that this runs in."""
     if getattr(sys, "frozen", False):
         return f"this mitmproxy is a standalone program, so install another: pipx install mitmproxy && {_INJECT}"
     installer = "" if importlib.util.find_spec("pip") else "uv pip install --python "

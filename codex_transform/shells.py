@@ -1,4 +1,4 @@
-"""How a variable is set in each kind of shell: the one home of such lines in messages."""
+"""The command that sets an environment variable, for messages, in each kind of shell."""
 
 import os
 import re
@@ -13,35 +13,35 @@ TITLES: dict[Shell, str] = {
     "PowerShell": "# PowerShell",
     "cmd.exe": "rem cmd.exe",
 }
-"""A comment for each shell, in its own words, that says which one it is."""
+"""A comment line that names the shell, in its own syntax."""
 
 
 def assignment(shell: Shell, name: str, value: str) -> str:
-    """Give the line that sets an environment variable to exactly `value`, which has no line break.
+    """Return the line that sets an environment variable to exactly `value`, which has no line break.
 
-    In an interactive cmd.exe a percent sign cannot be escaped: there %NAME% stands for a variable, if there is one.
+    In an interactive cmd.exe a percent sign cannot be escaped: %NAME% is replaced there if such a variable exists.
     """
     match shell:
         case "sh":
             return f"export {name}={shlex.quote(value)}"
         case "fish":
-            # Between its single quotes only the backslash and the quote itself have a meaning.
+            # Between single quotes only the backslash and the quote itself are special.
             plain = re.fullmatch(r"[\w@%+=:,./-]+", value, re.ASCII)
             quoted = value.replace("\\", "\\\\").replace("'", "\\'")
             return f"set -gx {name} {value}" if plain else f"set -gx {name} '{quoted}'"
         case "PowerShell":
-            # In double quotes $ and ` would be read.
+            # In double quotes $ and ` are special.
             if re.search(r'[$`"]', value):
                 doubled = value.replace("'", "''")
                 return f"$env:{name} = '{doubled}'"
             return f'$env:{name} = "{value}"'
         case "cmd.exe":
-            # The quotes around the whole keep & and a space at the end out of the way, and are no part of the value.
+            # The quotes around the whole protect & and a trailing space, and are not part of the value.
             return f'set "{name}={value}"'
 
 
 def at_hand(name: str, value: str, system: str = os.name) -> str:
-    """Give, in backquotes, what sets a variable in the shells of this system (`os.name`)."""
+    """Return, in backquotes, what sets a variable in the usual shells of this system (`os.name`)."""
     if system != "nt":
         return f"`{assignment('sh', name, value)}`"
     return f"`{assignment('PowerShell', name, value)}` (in cmd.exe `{assignment('cmd.exe', name, value)}`)"

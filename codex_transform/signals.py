@@ -6,13 +6,13 @@ from collections.abc import Callable
 
 
 def on_end(callback: Callable[[], object]) -> None:
-    """Have the running event loop call `callback` at every SIGINT and SIGTERM, also where a shell has it ignored.
+    """Have the running event loop call `callback` on every SIGINT and SIGTERM, even if a shell set them to be ignored.
 
-    Raises RuntimeError or ValueError outside the main thread, which gets the signals.
+    Raises RuntimeError or ValueError outside the main thread, the only one that receives signals.
     """
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         try:
             loop.add_signal_handler(number, callback)
-        except NotImplementedError:  # asyncio has none on Windows, where its loop wakes up for any handler
+        except NotImplementedError:  # on Windows, where the loop wakes up for any handler
             signal.signal(number, lambda *_: loop.call_soon_threadsafe(callback))

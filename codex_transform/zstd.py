@@ -1,7 +1,7 @@
-"""Zstandard (RFC 8878), from wherever this Python has it: the one module that knows.
+"""Zstandard (RFC 8878), from wherever this Python has it.
 
-The standard library brings it from Python 3.14 on (PEP 784); before, the package `backports.zstd` has the same names.
-Where neither is there, as beside a mitmproxy before 12.3 installed, `zstd` is None and `MISSING` says what to do.
+The standard library has it from Python 3.14 on (PEP 784); before that, the package `backports.zstd` has the same names.
+Without either, as next to a mitmproxy older than 12.3, `zstd` is None and `MISSING` is the message.
 """
 
 import importlib

@@ -1,1 +1,1 @@
-"""The endpoint: its URL, the header fields that go either way, and which hosts are intercepted."""
+"""The endpoint: its URL, the header fields that it gets, and which hosts are intercepted."""

@@ -1,10 +1,10 @@
-"""The header fields that go to the endpoint, and those of its response that go to the client."""
+"""The header fields of a request that go to the endpoint."""
 
 from collections.abc import Iterable
 from urllib.parse import quote
 
-# What must not leave: the client's credentials, what an intermediary said (RFC 9110 section 7.6.1), what described the
-# body before it was rewritten, and what a Codex request says itself.
+# What is not forwarded: the client's credentials, hop-by-hop fields (RFC 9110 section 7.6.1), those of intermediaries,
+# those that describe the body before it was rewritten, and those that a Codex request sets itself.
 _DROPPED = frozenset(
     {
         b"accept",
@@ -40,19 +40,19 @@ _DROPPED_PREFIXES = (b"proxy-", b"x-forwarded-")
 # The names under which OpenCode (1.1 to 1.18) and the Codex CLI send their session id.
 _SESSION_HEADERS = (b"session_id", b"session-id", b"x-session-id")
 
-# One header field as it is on the wire.
+# A header field as it is on the wire.
 Field = tuple[bytes, bytes]
 
 
 def client_session(fields: Iterable[Field]) -> str | None:
-    """Return the session id that the client sent in a header, if it sent one."""
-    given = {name.lower(): value for name, value in fields}
-    value = next((given[name] for name in _SESSION_HEADERS if given.get(name)), None)
+    """Return the session id that the client sent in a header, None if it sent none."""
+    values = {name.lower(): value for name, value in fields}
+    value = next((values[name] for name in _SESSION_HEADERS if values.get(name)), None)
     return None if value is None else value.decode("utf-8", "surrogateescape")
 
 
 def forwarded_request_headers(fields: Iterable[Field]) -> list[Field]:
-    """Return the header fields of a client's request that go to the endpoint as well."""
+    """Return the header fields of a client's request that are forwarded to the endpoint."""
     named = [(name.lower(), name, value) for name, value in fields]
     dropped = _DROPPED
     for lower, _, value in named:
@@ -66,7 +66,7 @@ def forwarded_request_headers(fields: Iterable[Field]) -> list[Field]:
 
 
 def codex_headers(*, authorization: str, originator: str, session: str | None, streaming: bool = True) -> list[Field]:
-    """Return the header fields that make a Codex request, but for Host and Content-Length.
+    """Return the header fields that a Codex request has, except Host and Content-Length.
 
     `authorization` is the whole header value. The names are those that the Codex CLI sends to its backend (releases
     0.111 to 0.169).

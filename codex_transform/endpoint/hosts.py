@@ -6,14 +6,14 @@ from typing import Protocol
 
 
 class Origin(Protocol):
-    """Where an endpoint is: see `endpoint.url.Endpoint`."""
+    """The host and port of an endpoint: see `endpoint.url.Endpoint`."""
 
     def matches(self, host: str, port: int) -> bool:
         """Return whether `host` and `port` are its own."""
 
 
 def is_intercepted_host(host: str, port: int, hosts: Iterable[str], endpoint: Origin | None) -> bool:
-    """Return whether traffic to `host:port` may be looked at: a host of `codex_hosts`, or the endpoint itself.
+    """Return whether traffic to `host:port` is intercepted: a host of `codex_hosts`, or the endpoint itself.
 
     An entry of `hosts` is `name` (any port) or `name:port`.
     """
@@ -24,7 +24,7 @@ def is_intercepted_host(host: str, port: int, hosts: Iterable[str], endpoint: Or
 
 
 def is_loopback(host: str) -> bool:
-    """Return True for this machine itself: localhost (RFC 6761) and the loopback addresses."""
+    """Return whether `host` is this machine: localhost (RFC 6761) or a loopback address."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:

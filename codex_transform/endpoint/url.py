@@ -1,6 +1,6 @@
-"""From a base URL to an endpoint.
+"""Turn a base URL into an endpoint.
 
-A base URL is what the user was given; an `Endpoint` is the address that the Codex backend format is sent to.
+A base URL is what users get from their provider; an `Endpoint` is the address that requests are sent to.
 """
 
 import re
@@ -11,8 +11,8 @@ from codex_transform.endpoint.hosts import is_loopback
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
-# A request path is ours when it ends in /responses, or goes on below it in plain segments.
-_RESPONSES_PATH = re.compile(r"(?:/[^/?#]+)*/responses(?P<below>(?:/[A-Za-z0-9_-]+)*)/?(?:\?.*)?")
+# Intercepted request paths end in /responses, or continue after it in plain segments.
+_RESPONSES_PATH = re.compile(r"(?:/[^/?#]+)*/responses(?P<subpath>(?:/[A-Za-z0-9_-]+)*)/?(?:\?.*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Endpoint:
 
     @property
     def origin(self) -> str:
-        """Scheme, host and port as a person writes them: `https://host`, the port only if it is unusual."""
+        """Scheme, host and port as people write them: `https://host`, the port only if it is not the default."""
         return f"{self.scheme}://{self.authority}"
 
     @property
@@ -42,26 +42,26 @@ class Endpoint:
 
     @property
     def exposes_key(self) -> bool:
-        """True when the key would cross a network unencrypted: plain http to another machine."""
+        """Whether the key would cross a network unencrypted: plain http to another machine."""
         return self.scheme == "http" and not is_loopback(self.host)
 
     def matches(self, host: str, port: int) -> bool:
-        """Return whether `host` and `port` are this endpoint's own."""
+        """Return whether `host` and `port` are those of this endpoint."""
         return host.lower().rstrip(".") == self.host and port == self.port
 
 
 def parse(base_url: str) -> Endpoint:
     """Return the endpoint that a base URL stands for.
 
-    A URL that ends in /responses is taken as it is, one that ends in /v1 gets /responses, every other gets
-    what is missing of /backend-api/codex/responses. Raises ValueError with a sentence that says what is wrong
-    and what to write instead; it names no setting, because only the caller knows where the text came from.
+    A URL that ends in /responses is used as it is, one that ends in /v1 gets /responses, and to every other one the
+    missing part of /backend-api/codex/responses is added. Raises ValueError with what is wrong and what to write
+    instead; the message names no setting, because only the caller knows where the text came from.
     """
     text = base_url.strip()
     if re.search(r"[\x00-\x20\x7f\\]", text):
         raise ValueError("a URL holds no spaces, control characters or backslashes")
     if "://" not in text:
-        # Shown again only if it surely is a host: it might be a key in the wrong place.
+        # Quoted only if it surely is a host: it might be a key in the wrong place.
         shown = (
             text
             if re.fullmatch(r"(?!sk-)[\w-]+(\.[\w-]+)*\.[a-z]{2,12}(:\d+)?(/[\w./-]*)?", text)
@@ -77,7 +77,7 @@ def parse(base_url: str) -> Endpoint:
     if scheme not in _DEFAULT_PORTS:
         raise ValueError(f"the scheme is {parts.scheme!r}: only http and https lead to an endpoint")
     if "@" in parts.netloc:
-        raise ValueError("user name or password in the URL: give the key in codex_api_key instead")
+        raise ValueError("user name or password in the URL: set the key in codex_api_key instead")
     if not parts.hostname:
         raise ValueError("the host is missing: write https://your-codex-api.com")
     host = _to_ascii_host(parts.hostname)
@@ -87,18 +87,18 @@ def parse(base_url: str) -> Endpoint:
         raise ValueError("a base URL has no query (?) and no fragment (#)")
     if re.search(r"(^|/)\.{1,2}(/|$)|%2f|%2e|%5c|//", parts.path, re.IGNORECASE):
         raise ValueError(f"the path {parts.path!r} holds empty, dot or encoded segments")
-    # As RFC 3986 has it; what is encoded already stays.
+    # By RFC 3986; what is already encoded stays.
     path = quote(parts.path.rstrip("/"), safe="/%!$&'()*+,:;=@~")
     return Endpoint(scheme, host, port or _DEFAULT_PORTS[scheme], _complete_path(path))
 
 
 def _to_ascii_host(host: str) -> str | None:
-    """Return a host as requests and certificates name it, a name in another script by its ASCII form (RFC 5890).
+    """Return a host as requests and certificates name it: an international name in its ASCII form (RFC 5890).
 
-    None for what is no host.
+    The result is None for what is no host.
     """
     if ":" in host:
-        return host.lower()  # IPv6: urlsplit has looked at it
+        return host.lower()  # IPv6, validated by urlsplit
     try:
         name = host.encode("idna").decode().lower().rstrip(".")
     except UnicodeError:
@@ -119,6 +119,6 @@ def _complete_path(path: str) -> str:
 
 
 def responses_subpath(path: str) -> str | None:
-    """Return what follows /responses in a request path: "" for itself, "/compact" below it, None if not ours."""
+    """Return what follows /responses in a request path, such as "" or "/compact"; None for any other path."""
     match = _RESPONSES_PATH.fullmatch(path)
-    return match["below"] if match else None
+    return match["subpath"] if match else None

@@ -1,9 +1,9 @@
 """The instructions on disk: one small JSON file for each catalogue file of each root.
 
-Strategy: an entry says where it came from, and is believed only when it says what its place promises;
-anything else is thrown away, with a warning, and fetched anew. The name holds a digest of the root, so that
-two mirrors never share an ETag. Files change by rename only: a second proxy in the same folder reads the
-old one or the new one, never half of either. No function here raises: the cache is a convenience.
+Strategy: an entry records where it came from, and is used only if that matches its file name; anything else is deleted,
+with a warning, and fetched again. The name contains a digest of the root, so that two mirrors never share an ETag.
+Files change by rename only: a second proxy with the same folder reads the old one or the new one, never half of
+either. The cache is a convenience, so no function raises.
 """
 
 import contextlib
@@ -21,10 +21,9 @@ Warn = Callable[[str], None]
 
 
 class Entry(BaseModel):
-    """What one catalogue file held: `texts` by slug, got from `{root}/{ref}/{path}`.
+    """The texts of one catalogue file, by slug, fetched from `{root}/{ref}/{path}`.
 
-    `checked` is the time, in seconds since the epoch, when the server last said that this is how the file
-    reads.
+    `checked` is the Unix time when the server last confirmed that they are current.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -39,33 +38,33 @@ class Entry(BaseModel):
 
 
 def load(folder: Path, root: str, ref: str, warn: Warn) -> Entry | None:
-    """Return the entry for `ref` under `root`, or None. A file that is not one is deleted, and `warn` told."""
+    """Return the entry for `ref` under `root`, or None. A damaged file is deleted, with a warning."""
     file = _file(folder, root, ref)
     try:
         entry = Entry.model_validate_json(file.read_bytes())
     except FileNotFoundError:
         return None
     except OSError as error:
-        warn(f"Cannot read the instructions cache {file} ({error.strerror}): going on without it.")
+        warn(f"Cannot read the instructions cache {file} ({error.strerror}). It is not used.")
         return None
     except ValidationError:
         entry = None
     if entry and (entry.root, entry.ref) == (root, ref):
         return entry
-    warn(f"Threw away the damaged instructions cache {file}: it will be fetched again.")
+    warn(f"The instructions cache {file} was damaged. It was deleted and will be fetched again.")
     with contextlib.suppress(OSError):
         file.unlink()
     return None
 
 
 def save(folder: Path, entry: Entry, warn: Warn) -> None:
-    """Write `entry` for this user alone, in one step, or tell `warn` why not."""
+    """Write `entry` in one step, readable only by this user; warn if that fails."""
     try:
         write_private(_file(folder, entry.root, entry.ref), entry.model_dump_json().encode())
     except OSError as error:
         warn(
             f"Cannot write the instructions cache in {folder} ({error.strerror}): "
-            "the instructions will be fetched again after a restart. Make the folder writable."
+            "the instructions will be fetched again after a restart. Fix: make the folder writable."
         )
 
 

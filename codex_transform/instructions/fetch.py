@@ -1,9 +1,9 @@
-"""Asks for one file of the Codex repository and reads the models' instructions out of it.
+"""Fetch one file of the Codex repository and extract the instructions of its models.
 
-Strategy: two functions that know nothing of caches or schedules. `fetch` is one conditional GET with the
-bounds that a sick server calls for and exactly three ends: a body, None for "not modified", or a FetchError
-whose reason fits on a line. `extract_instructions` keeps the few texts that matter out of a file of half a megabyte and
-refuses whatever is not such a file, so a login page that answers 200 never passes for one.
+Strategy: two functions that know nothing of caches or schedules. `fetch` is one conditional GET, with limits against a
+misbehaving server and exactly three outcomes: a body, None for "not modified", or a FetchError whose reason fits on a
+line. `extract_instructions` extracts the few texts that matter from a file of half a megabyte and refuses whatever is not such a
+file, so a login page with status 200 is never mistaken for one.
 """
 
 import http.client
@@ -23,14 +23,14 @@ from codex_transform.jsonio import loads_strict
 
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 ETAG_PATTERN = r'^(W/)?"[\x21\x23-\x7e]*"$'
-"""An entity tag as RFC 9110, section 8.8.3, defines it (in ASCII); nothing else is kept or sent."""
+"""An entity tag by RFC 9110, section 8.8.3, in ASCII; nothing else is stored or sent."""
 
 MAX_BYTES = 32 * 1024 * 1024
-_PIECE = 64 * 1024
+_CHUNK = 64 * 1024
 
 
 class FetchError(Exception):
-    """The file was not had. The message is one line, without the URL."""
+    """The file could not be fetched. The message is one line, without the URL."""
 
 
 class MissingError(FetchError):
@@ -38,18 +38,18 @@ class MissingError(FetchError):
 
 
 class Fetched(NamedTuple):
-    """A file and the ETag to ask for it again."""
+    """A file and its ETag."""
 
     body: bytes
     etag: str | None
 
 
 def validate_root(root: str) -> str | None:
-    """Return what is wrong with `root` as the place where raw files lie, or None.
+    """Return what is wrong with `root` as the root URL of raw files, None if nothing is.
 
-    The message never repeats the URL: one with user info holds a password.
+    The message never quotes the URL: one with user info contains a password.
     """
-    # urlsplit would quietly drop line breaks.
+    # urlsplit silently removes line breaks.
     if not re.fullmatch(r"[\x21-\x7e]+", root):
         return "is not a URL"
     try:
@@ -65,12 +65,12 @@ def validate_root(root: str) -> str | None:
 
 
 def fetch(url: str, etag: str | None, *, timeout: float, deadline: float) -> Fetched | None:
-    """GET `url`, unless it still has `etag`: then None.
+    """GET `url` and return it, or None if it still has `etag`.
 
-    `timeout` bounds the connect and each wait for data, `deadline` the arrival of the whole body, both in
-    seconds; MAX_BYTES bounds its size. The proxies of the environment are used. Raises MissingError for a
-    404 and FetchError for all other failures: no answer, another status, a compressed body (none was asked
-    for), a cut one, a redirect from https to http.
+    `timeout` limits the connect and each wait for data, `deadline` the arrival of the whole body, both in seconds;
+    MAX_BYTES limits its size. The proxies of the environment are used. Raises MissingError for a 404 and FetchError for
+    all other failures: no response, another status, a compressed body (none was requested), a truncated one, a redirect
+    from https to http.
     """
     until = time.monotonic() + deadline
     headers = {"User-Agent": f"codex-transform/{__version__}", "Accept-Encoding": "identity"}
@@ -90,7 +90,7 @@ def fetch(url: str, etag: str | None, *, timeout: float, deadline: float) -> Fet
     except urllib.error.URLError as error:
         raise FetchError(_through_proxy(url) + _line(error.reason)) from None
     except http.client.IncompleteRead:
-        raise FetchError("the answer was cut off") from None
+        raise FetchError("the response was cut off") from None
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise FetchError(_line(error)) from None
 
@@ -98,22 +98,22 @@ def fetch(url: str, etag: str | None, *, timeout: float, deadline: float) -> Fet
 def extract_instructions(body: bytes) -> dict[str, str]:
     """Return the instructions in a models.json of the Codex CLI, by slug.
 
-    A model's text is its `base_instructions`, or else its `model_messages.instructions_template` with the
-    default personality filled in; a model that has neither is left out. Raises FetchError where the body is
-    not such a file or holds no text at all.
+    The text of a model is its `base_instructions`, or else its `model_messages.instructions_template` with the default
+    personality filled in; a model with neither is left out. Raises FetchError if the body is not such a file or has no
+    text at all.
     """
     try:
         catalogue = loads_strict(body)
     except ValueError:
-        raise FetchError("the answer is not JSON") from None
-    listed = catalogue.get("models") if isinstance(catalogue, dict) else None
+        raise FetchError("the response is not JSON") from None
+    rows = catalogue.get("models") if isinstance(catalogue, dict) else None
     texts = {
         model["slug"]: text
-        for model in (listed if isinstance(listed, list) else [])
+        for model in (rows if isinstance(rows, list) else [])
         if isinstance(model, dict) and _text(model.get("slug")) and (text := _instructions(model))
     }
     if not texts:
-        raise FetchError("the answer is not a Codex model catalogue")
+        raise FetchError("the response is not a Codex model catalogue")
     return texts
 
 
@@ -124,12 +124,12 @@ def _instructions(model: Mapping[str, Any]) -> str | None:
     variables = _mapping(messages.get("instructions_variables")) or _mapping(model.get("instructions_variables"))
     template = _text(messages.get("instructions_template")) or ""
     personality = _text(variables.get("personality_default")) or ""
-    # Only this one place is ours to fill: other braces are part of the text, for the model to read.
+    # Only this placeholder is filled: other braces are part of the text, for the model.
     return _text(template.replace("{{ personality }}", personality))
 
 
 def _text(value: object) -> str | None:
-    # Half of a surrogate pair, which no UTF-8 can hold, means a damaged file.
+    # Half of a surrogate pair, which UTF-8 cannot encode, means a damaged file.
     return value if isinstance(value, str) and value.strip() and not _SURROGATE.search(value) else None
 
 
@@ -142,20 +142,20 @@ def _read(response: http.client.HTTPResponse, until: float) -> bytes:
         raise FetchError(f"HTTP {response.status}")
     encoding = response.headers.get("Content-Encoding", "identity")
     if encoding.strip().lower() not in ("", "identity"):
-        raise FetchError("the answer is compressed though that was not asked for")
+        raise FetchError("the response is compressed though that was not requested")
     announced = response.length
     if announced is not None and announced > MAX_BYTES:
-        raise FetchError("the answer is too large")
+        raise FetchError("the response is too large")
     body = bytearray()
-    # read1 gives what one packet brought: read would let a server that drips bytes outwait the deadline.
-    while piece := response.read1(_PIECE):
+    # read1 returns what one packet brought; with read, a server that drips bytes would outlast the deadline.
+    while piece := response.read1(_CHUNK):
         body += piece
         if len(body) > MAX_BYTES:
-            raise FetchError("the answer is too large")
+            raise FetchError("the response is too large")
         if time.monotonic() > until:
-            raise FetchError("the answer took too long")
+            raise FetchError("the response took too long")
     if announced is not None and len(body) < announced:
-        raise FetchError("the answer was cut off")
+        raise FetchError("the response was cut off")
     return bytes(body)
 
 
@@ -165,7 +165,7 @@ def _etag_of(response: http.client.HTTPResponse) -> str | None:
 
 
 def _through_proxy(url: str) -> str:
-    """Return what goes before the reason of a failed connect: which proxy of the environment was asked, if one was."""
+    """Return what to put before the reason of a failed connect: the proxy of the environment, if one was used."""
     parts = urlsplit(url)
     proxy = urllib.request.getproxies().get(parts.scheme)
     if not proxy or urllib.request.proxy_bypass(parts.netloc):
@@ -179,7 +179,7 @@ def _line(reason: object) -> str:
 
 
 class _Redirects(urllib.request.HTTPRedirectHandler):
-    """Follows redirects, but never from https to anything weaker."""
+    """Follow redirects, but never from https to anything weaker."""
 
     def redirect_request(
         self,
@@ -198,10 +198,10 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
 
 
 class _Https(urllib.request.HTTPSHandler):
-    """Reads the certificates only when an https address is really opened: that takes longer than the rest."""
+    """Load the certificates only when an https URL is really opened: that takes longer than the rest."""
 
     def __init__(self) -> None:
-        # Of itself this kind of context demands a valid certificate for the right host.
+        # By default this kind of context requires a valid certificate for the right host.
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         super().__init__(context=self._tls)
 

@@ -1,10 +1,9 @@
-"""Which instructions a model gets: the store that fetches, keeps, pins and falls back.
+"""The instructions of each model: fetched, cached, pinned to conversations, with a fallback.
 
-Strategy: two sides that share one immutable mapping. `text` only ever looks at it, so a request neither
-waits nor fails; `refresh` runs in a background thread, asks for what is due and swaps in a new mapping.
-Models of the newest Codex release are read from the branch `main`, older ones from the release tag that
-last listed them. A tag never changes, so it is asked for until it is had and never again. A bad answer
-never replaces a good text.
+Strategy: two sides share one immutable mapping. `text` only reads it, so a request neither waits nor fails; `refresh`
+runs in a background thread, fetches what is due and swaps in a new mapping. Models of the newest Codex release are read
+from the branch `main`, older ones from the release tag that last listed them. A tag never changes, so it is fetched
+once. A bad response never replaces a good text.
 """
 
 import threading
@@ -21,7 +20,7 @@ from codex_transform.instructions.cache import Entry
 from codex_transform.instructions.fetch import FetchError, MissingError, extract_instructions, fetch, validate_root
 
 PATHS = ("codex-rs/models-manager/models.json", "codex-rs/core/models.json")
-"""Where the catalogue lies in the repository of the Codex CLI: since April 2026, and before."""
+"""The path of the catalogue in the repository of the Codex CLI: since April 2026, and before."""
 
 CHECK_EVERY = 15 * 60.0
 FIRST_RETRY = 60.0
@@ -38,10 +37,10 @@ class _Failure(NamedTuple):
 class InstructionStore:
     """The store. `text`, `source` and `age` may be called from any thread, while `refresh` runs in another.
 
-    `cache_dir` need not exist. `catalog_url` is the root under which the raw files of the Codex CLI's
-    repository lie: a file is asked for as `{root}/{ref}/{path}`. `override` is the text of the user's own
-    file and, unless blank, the only one used. `timeout` and `deadline` bound each fetch, in seconds; `now` is
-    the clock. Making one reads the disk, never the network, and raises nothing.
+    `cache_dir` need not exist. `catalog_url` is the root URL of the raw files of the Codex CLI's repository: a file is
+    fetched from `{root}/{ref}/{path}`. `override` is the text of the user's own file and, unless blank, the only one
+    used. `timeout` and `deadline` limit each fetch, in seconds; `now` is the clock. The constructor reads the disk,
+    never the network, and never raises.
     """
 
     def __init__(
@@ -62,25 +61,25 @@ class InstructionStore:
         self._now = now
         self._fallback = files("codex_transform").joinpath("data/fallback.md").read_text("utf-8")
         self._pins: OrderedDict[tuple[str, str], tuple[str, str]] = OrderedDict()
-        self._pinning = threading.Lock()
-        self._refreshing = threading.Lock()
+        self._pins_lock = threading.Lock()
+        self._refresh_lock = threading.Lock()
         self._failures: dict[str, _Failure] = {}
-        self._unsaid: list[str] = []
-        self._said: set[str] = set()
+        self._pending_warnings: list[str] = []
+        self._reported: set[str] = set()
         self._entries: Mapping[str, Entry] = {}
         for ref in {_MAIN, *(model.release for model in models())}:
-            self._adopt_cached(ref)
+            self._load_cached(ref)
 
     def text(self, resolved: Resolved, conversation: str | None) -> str:
-        """Return the instructions for a model, never blank. Never blocks on disk or network, never fails.
+        """Return the instructions for a model, never blank. This never blocks on disk or network and never raises.
 
-        Within one `conversation` a model keeps the text it got first, so that a refresh does not undo the
-        endpoint's prompt cache; None is no conversation. The most recent 10,000 are remembered.
+        Within one `conversation` a model keeps its first text, so that a refresh does not invalidate the endpoint's
+        prompt cache; None is no conversation. The 10,000 most recent are remembered.
         """
         if conversation is None:
             return self._find(resolved)[0]
         key = (conversation, resolved.slug)
-        with self._pinning:
+        with self._pins_lock:
             pinned = self._pins.get(key)
             if pinned is None:
                 pinned = self._pins[key] = self._find(resolved)
@@ -90,48 +89,46 @@ class InstructionStore:
             return pinned[0]
 
     def source(self, resolved: Resolved, conversation: str | None = None) -> str:
-        """Where the text of a conversation comes from: `file`, `main`, a release tag, or `bundled`.
+        """Return where the text of a conversation comes from: `file`, `main`, a release tag, or `bundled`.
 
-        Of one that got its text before a refresh this is what that text came from; of a new one, or None, where `text`
-        would find it now.
+        For a conversation that has a text, this is the source of that text; for a new one, or None, the source that
+        `text` would use now.
         """
-        with self._pinning:
+        with self._pins_lock:
             pinned = self._pins.get((conversation, resolved.slug)) if conversation is not None else None
         return (pinned or self._find(resolved))[1]
 
     def age(self) -> float | None:
-        """Seconds since the server last vouched for `main`; None if it never did."""
+        """Return the seconds since the server last confirmed `main`; None if it never did."""
         entry = self._entries.get(_MAIN)
         return max(0.0, self._now() - entry.checked) if entry else None
 
     def refresh(self, force: bool = False) -> list[str]:
-        """Ask for every file that is due: `main` each 15 minutes, a tag until it is had.
+        """Fetch every file that is due, and return warnings, one line each.
 
-        What failed is left alone for a minute, then for twice as long each time, up to 15 minutes. `force`
-        asks now, whatever the times say. Returns warnings, one line each; one that was said before is not
-        repeated unless `force` is set. Raises nothing; while another call is at work this one returns at
-        once.
+        `main` is due every 15 minutes, a tag until it has been fetched. After a failure the backoff is one minute,
+        doubled each time up to 15 minutes. `force` fetches now, whatever the times. A warning is not repeated unless
+        `force` is set. This never raises; while another call is running it returns at once.
         """
-        if not self._refreshing.acquire(blocking=False):
+        if not self._refresh_lock.acquire(blocking=False):
             return []
         try:
             if self._override is None:
-                self._round(force)
-            unsaid = dict.fromkeys(self._unsaid)
-            self._unsaid.clear()
-            news = [warning for warning in unsaid if force or warning not in self._said]
-            self._said.update(news)
+                self._refresh_due(force)
+            pending = dict.fromkeys(self._pending_warnings)
+            self._pending_warnings.clear()
+            news = [warning for warning in pending if force or warning not in self._reported]
+            self._reported.update(news)
             return news
         finally:
-            self._refreshing.release()
+            self._refresh_lock.release()
 
     def _find(self, resolved: Resolved) -> tuple[str, str]:
         """Return the text and its source.
 
-        A model that the catalogue does not know gets what `main` holds for its very name (it may be newer
-        than this program), else the bundled text. The text of a model with a similar name would be a guess:
-        it may promise tools and habits that the unknown one was not trained for, and the bundled text suits
-        any model.
+        A model that the catalogue does not know gets the text of `main` for exactly its name (it may be newer than
+        this program), else the bundled text. The text of a model with a similar name would be a guess: it may mention
+        tools and habits that the unknown model was not trained for, while the bundled text suits any model.
         """
         if self._override is not None:
             return self._override, "file"
@@ -148,16 +145,16 @@ class InstructionStore:
                 return text, ref
         return self._fallback, "bundled"
 
-    def _round(self, force: bool) -> None:
+    def _refresh_due(self, force: bool) -> None:
         if problem := validate_root(self._root):
-            self._unsaid.append(f"codex_catalog_url {problem}: no Codex instructions can be fetched.")
+            self._pending_warnings.append(f"codex_catalog_url {problem}: no Codex instructions can be fetched.")
             return
         reasons: dict[str, list[str]] = {}
-        for ref in self._wanted():
+        for ref in self._refs():
             if not self._due(ref, force):
                 continue
             try:
-                entry = self._ask(ref)
+                entry = self._fetch_ref(ref)
             except FetchError as error:
                 last = self._failures.get(ref)
                 wait = min(2 * last.wait, CHECK_EVERY) if last else FIRST_RETRY
@@ -165,20 +162,20 @@ class InstructionStore:
                 reasons.setdefault(str(error), []).append(ref)
             else:
                 self._failures.pop(ref, None)
-                self._adopt(entry)
-                instructions_cache.save(self._folder, entry, self._unsaid.append)
-        self._unsaid += (
+                self._put(entry)
+                instructions_cache.save(self._folder, entry, self._pending_warnings.append)
+        self._pending_warnings += (
             f"Codex instructions ({', '.join(refs)}) not fetched from {self._root}: {reason}. "
-            "Cached or bundled ones are used meanwhile; "
-            "if that host does not answer here, set codex_catalog_url to a mirror of it."
+            "Cached or bundled ones are used meanwhile. "
+            "Fix: if that host cannot be reached from here, set codex_catalog_url to a mirror of it."
             for reason, refs in reasons.items()
         )
 
-    def _wanted(self) -> Iterator[str]:
-        """Yield the refs to ask for.
+    def _refs(self) -> Iterator[str]:
+        """Yield the refs to fetch.
 
-        What comes after `main` depends on what that held: a current model that it lacks is looked for under
-        its last known tag.
+        What comes after `main` depends on its content: a current model that it lacks is looked up under its last known
+        tag.
         """
         yield _MAIN
         main = self._entries.get(_MAIN)
@@ -193,8 +190,8 @@ class InstructionStore:
         failure = self._failures.get(ref)
         if (failure and self._within(failure.at, failure.wait)) or self._fresh(ref):
             return False
-        # Another proxy that shares the folder may have asked since.
-        self._adopt_cached(ref)
+        # Another proxy with the same folder may have fetched it since.
+        self._load_cached(ref)
         return not self._fresh(ref)
 
     def _fresh(self, ref: str) -> bool:
@@ -202,22 +199,22 @@ class InstructionStore:
         return entry is not None and (ref != _MAIN or self._within(entry.checked, CHECK_EVERY))
 
     def _within(self, since: float, period: float) -> bool:
-        # A time in the future was written before the clock was set back, and says nothing.
+        # A time in the future was written before the clock was set back, and means nothing.
         return 0 <= self._now() - since < period
 
-    def _ask(self, ref: str) -> Entry:
-        """Return the file of `ref` as the server has it now. Raises FetchError."""
-        had = self._entries.get(ref)
-        # The path that worked last time goes first, and only it may be asked with its ETag.
-        for path in sorted(PATHS, key=lambda path: had is None or path != had.path):
-            etag = had.etag if had and path == had.path else None
+    def _fetch_ref(self, ref: str) -> Entry:
+        """Fetch the current file of `ref`. Raises FetchError."""
+        known = self._entries.get(ref)
+        # The path that worked last time goes first, and its ETag is valid for it alone.
+        for path in sorted(PATHS, key=lambda path: known is None or path != known.path):
+            etag = known.etag if known and path == known.path else None
             url = f"{self._root}/{ref}/{path}"
             try:
                 fetched = fetch(url, etag, timeout=self._timeout, deadline=self._deadline)
             except MissingError:
                 continue
-            if fetched is None and had:
-                return had.model_copy(update={"checked": self._now()})
+            if fetched is None and known:
+                return known.model_copy(update={"checked": self._now()})
             if fetched:
                 return Entry(
                     root=self._root,
@@ -227,13 +224,13 @@ class InstructionStore:
                     checked=self._now(),
                     texts=extract_instructions(fetched.body),
                 )
-        raise FetchError("the file is not there (HTTP 404)")
+        raise FetchError("there is no such file (HTTP 404)")
 
-    def _adopt_cached(self, ref: str) -> None:
+    def _load_cached(self, ref: str) -> None:
         ours = self._entries.get(ref)
-        theirs = instructions_cache.load(self._folder, self._root, ref, self._unsaid.append)
+        theirs = instructions_cache.load(self._folder, self._root, ref, self._pending_warnings.append)
         if theirs and (ours is None or theirs.checked > ours.checked):
-            self._adopt(theirs)
+            self._put(theirs)
 
-    def _adopt(self, entry: Entry) -> None:
+    def _put(self, entry: Entry) -> None:
         self._entries = {**self._entries, entry.ref: entry}

@@ -322,7 +322,7 @@ def test_what_is_no_model_is_left_out() -> None:
     ],
 )
 def test_garbage_is_refused(body: bytes) -> None:
-    with pytest.raises(FetchError, match="the answer is not"):
+    with pytest.raises(FetchError, match="the response is not"):
         extract_instructions(body)
 
 
