@@ -2,8 +2,8 @@
 
 Strategy: two functions that know nothing of caches or schedules. `fetch` is one conditional GET, with limits against a
 misbehaving server and exactly three outcomes: a body, None for "not modified", or a FetchError whose reason fits on a
-line. `extract_instructions` extracts the few texts that matter from a file of half a megabyte and refuses whatever is not such a
-file, so a login page with status 200 is never mistaken for one.
+line. `extract_instructions` extracts the few texts that matter from a file of half a megabyte and refuses whatever is
+not such a file, so a login page with status 200 is never mistaken for one.
 """
 
 import http.client

@@ -6,7 +6,7 @@ between those values: how it begins and ends, and each piece with a member that 
 the same pieces is as it must be too. What its strings say cannot look like a piece, because a quotation mark within a
 JSON string is escaped.
 
-`Shape.knows` runs once for every token of every answer, and takes longer than everything else in this package
+`DeltaTemplate.matches` runs once for every token of every answer, and takes longer than everything else in this package
 together; hence a function over local variables, and the order of its questions.
 """
 
@@ -56,7 +56,7 @@ class DeltaTemplate(NamedTuple):
 
 
 def match_nothing(event: bytes) -> bool:  # noqa: ARG001
-    """Recognises no event."""
+    """Recognise no event."""
     return False
 
 

@@ -1,8 +1,8 @@
 """What is to be done with each type of event. Whoever adds a rule adds a line to `RULES`.
 
 Strategy: a rule names the members that the OpenAI API reference ("Responses / Streaming events") requires besides
-`type`, and at most one further action. `rewrite` fills in the members that are missing and acts; an event whose bytes
-hold all of them and that needs no action is passed on without being parsed.
+`type`, and at most one further action. `event_repair` fills in the members that are missing and acts; an event that
+has all of them and needs no action leaves as the bytes that it came in.
 """
 
 from enum import Enum, auto

@@ -1,9 +1,8 @@
 """Rewrites a stream of events into the one that OpenAI's API would have sent.
 
-Strategy: an event costs as much as it needs. Runs of deltas are recognised by `skim` and leave in one slice. Any
-other event whose bytes hold the members that its rule wants, and that needs no more than to be remembered, leaves
-unparsed. The rest are parsed, given to `repair`, and written anew only if something was repaired. What is not an event
-at all (comments, fields without data) is passed on as well, but never counts as an answer.
+Strategy: an event costs as much as it needs. Runs of deltas are recognised by `delta_template` and leave in one slice,
+unparsed. Every other event is parsed, given to `event_repair`, and written anew only if something was repaired. What is
+not an event at all (comments, fields without data) is forwarded as well, but never counts as an answer.
 """
 
 import re
@@ -19,22 +18,11 @@ from codex_transform.response.upstream_error import UpstreamError, read_error
 # How an event begins whose type shows without parsing: its name, if any, and an object with `type` first.
 _HEAD = re.compile(rb'(?:event: ?([\w.]+)(?:\r\n|\n|\r))?data: ?\{\s*"type"\s*:\s*"([\w.]+)"\s*,')
 
-# Members are looked for at both ends of an event: what makes one long is a single value in the middle.
-_WINDOW = 4096
-
-# Actions that leave an event unparsed which has what its rule needs and these.
-_PASS_UNPARSED: dict[Action, tuple[str, ...]] = {
-    Action.PASS: (),
-    Action.RESTORE_MODEL: (),
-    Action.ITEM_ADDED: ("id",),
-    Action.ITEM_DONE: ("id", "status"),
-}
-
-# The events that may leave unparsed: their types, rules, and the members that have to show in their bytes.
+# The members that a delta's template must hold, by the types of events that may have one.
 _MEMBERS = {
-    kind: (rule.action, tuple(b'"%b":' % name.encode() for name in rule.needs + _PASS_UNPARSED[rule.action]))
+    kind: tuple(b'"%b":' % name.encode() for name in ("type", *rule.needs))
     for kind, rule in RULES.items()
-    if rule.action in _PASS_UNPARSED
+    if rule.action is Action.PASS and kind.endswith(".delta")
 }
 
 _DONE = b"[DONE]"
@@ -60,15 +48,14 @@ class Rewriter:
         self.started = False
         self.has_output = False
         self.non_event_text = b""
-        self._named = None if asked_model is None else b'"model":' + jsonio.dumps(asked_model)
         self._limit = limit
         self._splitter = sse.Splitter(limit)
         self._repairer = EventRepairer(asked_model, limit)
         self._replaced = 0
         self._previous = ""
         self._last = b""
-        self._shape = DeltaTemplate(match_nothing)
-        self._matches = self._shape.matches
+        self._template = DeltaTemplate(match_nothing)
+        self._matches = self._template.matches
 
     @property
     def ended(self) -> str | None:
@@ -103,7 +90,7 @@ class Rewriter:
                 block, end = self._take(data, at)
                 out.append(block)
             at = end
-        self._matches = self._shape.matches if self._splitter.idle else match_nothing
+        self._matches = self._template.matches if self._splitter.idle else match_nothing
         return out[0] if len(out) == 1 else b"".join(out)
 
     def finish(self) -> bytes:
@@ -133,7 +120,7 @@ class Rewriter:
         if self._splitter.oversized:
             return self._splitter.pass_on(data, start, stop)
         block, end = self._splitter.take(data, start, stop)
-        if self._shape.matches(block):
+        if self._template.matches(block):
             self.events += 1
             self._last = block
         elif block:
@@ -144,7 +131,7 @@ class Rewriter:
         """Where the whole events that need nothing end, from `start` on; `start` when there are none."""
         if not self._splitter.idle:
             return start
-        end, count, last = self._shape.match_run(data, start)
+        end, count, last = self._template.match_run(data, start)
         if count:
             self.events += count
             self._last = last
@@ -152,35 +139,19 @@ class Rewriter:
 
     def _handle_block(self, block: bytes) -> bytes:
         """Return what leaves in the place of one block."""
-        head = _HEAD.match(block)
-        kind = head[2].decode() if head and head[1] in (None, head[2]) else ""
         if len(block) > self._limit:
+            head = _HEAD.match(block)
+            kind = head[2].decode() if head and head[1] in (None, head[2]) else ""
             self.events += 1
             self._mark_forwarded(kind)
             self._repairer.ended = self.ended or ENDS.get(kind)
             return block
-        if not self._is_unchanged(kind, block):
-            return self._read(block)
-        self.events += 1
-        self._mark_forwarded(kind)
-        self._repairer.keep(kind, block)
-        self._last = block
-        self._learn_template(kind, block)
-        return block
-
-    def _is_unchanged(self, kind: str, block: bytes) -> bool:
-        """Return whether the bytes of an event show that it has all that its rule wants."""
-        if kind not in _MEMBERS:
-            return False
-        action, members = _MEMBERS[kind]
-        if action is Action.RESTORE_MODEL and self._named and block.find(self._named) < 0:
-            return False
-        return all(_has(block, member) for member in members)
+        return self._read(block)
 
     def _learn_template(self, kind: str, block: bytes) -> None:
-        """Learns the shape of the second of two deltas in a row, which may be a run's."""
-        if kind == self._previous and kind.endswith(".delta"):
-            self._shape = build(block, (b'"type":', *_MEMBERS[kind][1])) or self._shape
+        """Learn the template of the second of two deltas in a row, which may begin a run."""
+        if kind == self._previous and kind in _MEMBERS:
+            self._template = build(block, _MEMBERS[kind]) or self._template
         self._previous = kind
 
     def _read(self, block: bytes) -> bytes:
@@ -208,7 +179,7 @@ class Rewriter:
             raise self.problem.http_error()
         if fields.name not in (None, kind) and kind in RULES:
             repaired.add("event name")
-        if not repaired and kind in _MEMBERS:
+        if not repaired:
             self._learn_template(kind, block)
         if repaired:
             block = self._replace(repaired, b"".join(_render(event, fields) for event in events))
@@ -245,17 +216,6 @@ class Rewriter:
         if self._last:
             self._repairer.follow(self._last)
             self._last = b""
-
-
-def _has(block: bytes, member: bytes) -> bool:
-    """Return whether an event has this member, given as `"name":`, and its value is neither empty nor null."""
-    at = block.find(member, 0, _WINDOW)
-    if at < 0:
-        at = block.rfind(member, -_WINDOW)
-    if at < 0:
-        return False
-    value = block[at + len(member) : at + len(member) + 4].lstrip()
-    return value[:1].isdigit() or (value.startswith(b'"') and not value.startswith(b'""'))
 
 
 def _kind(event: dict[str, Any], name: str | None) -> str:
