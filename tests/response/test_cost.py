@@ -81,7 +81,7 @@ def test_a_tool_calls_deltas_are_parsed_no_more_either() -> None:
     ]
     begin = {"type": "response.output_item.added", "sequence_number": 3, "output_index": 1, "item": {"id": "fc_1"}}
     live = feed([stream(answer()[:3]), block(begin), *written, stream(answer()[3:])])
-    assert live.parsed == live.events - 48
+    assert live.parsed == 13  # of 62
 
 
 @pytest.mark.parametrize("size", [100, 300, 5000, 10**9])
