@@ -21,6 +21,6 @@ if _unmet := requirements.unmet(_versions) or patches.unmet():
 else:
     from codex_transform.proxy.addons import build
 
-    if _untried := requirements.untried(_versions):
+    if _untried := requirements.untested(_versions):
         logging.getLogger("codex_transform").warning(_untried)
     addons = build()

@@ -124,14 +124,14 @@ def clamp(effort: str, model: Model) -> str:
 
 @lru_cache(maxsize=1024)
 def _resolve(name: str) -> Resolved:
-    plain = re.sub(r"[\s_-]+", "-", name.rpartition("/")[2].strip().lower())
-    if model := _find(plain):
+    normal = re.sub(r"[\s_-]+", "-", name.rpartition("/")[2].strip().lower())
+    if model := _find(normal):
         return Resolved(name, model.slug, model, None)
-    stem, _, suffix = plain.rpartition("-")
+    stem, _, suffix = normal.rpartition("-")
     if suffix in EFFORTS and (model := _find(stem)):
         return Resolved(name, model.slug, model, suffix)
     return Resolved(name, name, None, None)
 
 
-def _find(plain: str) -> Model | None:
-    return _models.get(_aliases.get(plain, plain))
+def _find(name: str) -> Model | None:
+    return _models.get(_aliases.get(name, name))

@@ -99,7 +99,7 @@ def dumps(value: object, indent: int | None = None) -> bytes:
 
 def describe_type(value: object) -> str:
     """Return the type of a JSON value in words, for a message: `a string`, `true or false`."""
-    return TYPE_NAMES[type(value)]
+    return TYPE_NAMES.get(type(value), type(value).__name__)
 
 
 def _parse_leniently(content: bytes, complaint: str) -> Any:

@@ -18,7 +18,7 @@ PYTHON = (3, 11)
 BOUNDS = {"mitmproxy": ("11.0.2", "13"), "pydantic": ("2.9", "3")}
 
 # The newest minor release of mitmproxy that the tests were run with.
-TRIED_MITMPROXY = "12.3"
+TESTED_MITMPROXY = "12.3"
 
 
 def installed() -> dict[str, str | None]:
@@ -50,12 +50,12 @@ def unmet(versions: Mapping[str, str | None], python: tuple[int, ...] = sys.vers
     return None
 
 
-def untried(versions: Mapping[str, str | None]) -> str | None:
+def untested(versions: Mapping[str, str | None]) -> str | None:
     """Return one line about a mitmproxy that is newer than the tested ones, None if it is not."""
     version = versions.get("mitmproxy")
-    if version is None or _numbers(version)[:2] <= _numbers(TRIED_MITMPROXY):
+    if version is None or _numbers(version)[:2] <= _numbers(TESTED_MITMPROXY):
         return None
-    return f"codex-transform was tested with mitmproxy up to {TRIED_MITMPROXY}; this is {version}, which may work too"
+    return f"codex-transform was tested with mitmproxy up to {TESTED_MITMPROXY}; this is {version}, which may work too"
 
 
 _REINSTALL = "install mitmproxy and pydantic with a newer Python, such as `pipx install --python python3.13 mitmproxy`"

@@ -40,7 +40,7 @@ def assignment(shell: Shell, name: str, value: str) -> str:
             return f'set "{name}={value}"'
 
 
-def at_hand(name: str, value: str, system: str = os.name) -> str:
+def local_assignment(name: str, value: str, system: str = os.name) -> str:
     """Return, in backquotes, what sets a variable in the usual shells of this system (`os.name`)."""
     if system != "nt":
         return f"`{assignment('sh', name, value)}`"

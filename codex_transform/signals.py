@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable
 
 
-def on_end(callback: Callable[[], object]) -> None:
+def on_termination(callback: Callable[[], object]) -> None:
     """Have the running event loop call `callback` on every SIGINT and SIGTERM, even if a shell set them to be ignored.
 
     Raises RuntimeError or ValueError outside the main thread, the only one that receives signals.

@@ -57,3 +57,14 @@ def test_strict_reading_refuses_what_endpoints_get_away_with(text: bytes) -> Non
 
 def test_strict_reading_takes_half_a_surrogate_pair() -> None:
     assert jsonio.loads_strict(b'"\\ud83d"') == "\ud83d"
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        (None, "null"), (True, "true or false"), ("", "a string"), (1, "a number"), (1.5, "a number"), ([], "a list"),
+        ({}, "an object"), ((), "tuple"),
+    ],
+)  # fmt: skip
+def test_types_are_named_as_json_names_them(value: object, name: str) -> None:
+    assert jsonio.describe_type(value) == name

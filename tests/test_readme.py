@@ -18,7 +18,7 @@ from codex_transform.endpoint import url as endpoint_url
 from codex_transform.opencode import config as opencode_config
 from codex_transform.settings import loader
 from codex_transform.settings.options import OPTIONS
-from codex_transform.usage.cache_miss import KEPT_FOR
+from codex_transform.usage.cache_miss import CACHE_TTL
 from codex_transform.usage.log_line import MARKERS
 from codex_transform.usage.store import RETENTION_DAYS
 
@@ -119,7 +119,7 @@ def test_the_table_of_causes() -> None:
     source = (ROOT / "codex_transform" / "usage" / "cache_miss.py").read_text("utf-8")
     causes = re.findall(r'(?:cause=|_Change\()\s*"(\w+)"', source)
     assert {row[0] for row in ENGLISH.table("`append`")} == {f"`{cause}`" for cause in causes}
-    assert f"{KEPT_FOR / 60:g} minutes" in ENGLISH.prose
+    assert f"{CACHE_TTL / 60:g} minutes" in ENGLISH.prose
 
 
 def test_the_dependencies_table() -> None:

@@ -9,7 +9,7 @@ import pytest
 from support.running import ROOT
 
 from codex_transform import requirements
-from codex_transform.requirements import unmet, untried
+from codex_transform.requirements import unmet, untested
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 GOOD = {"mitmproxy": "11.0.2", "pydantic": "2.9.0"}
@@ -26,7 +26,7 @@ def test_what_the_tests_run_with_will_do() -> None:
     versions = requirements.installed()
     assert versions.keys() == GOOD.keys()
     assert unmet(versions) is None
-    assert untried(versions) is None
+    assert untested(versions) is None
 
 
 @pytest.mark.parametrize(
@@ -64,4 +64,4 @@ def test_an_old_python() -> None:
 def test_a_newer_minor_release_is_a_warning(version: str, warns: bool) -> None:
     versions = {**GOOD, "mitmproxy": version}
     assert unmet(versions) is None
-    assert (version in (untried(versions) or "")) == warns
+    assert (version in (untested(versions) or "")) == warns

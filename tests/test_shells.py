@@ -3,7 +3,7 @@ import subprocess
 
 import pytest
 
-from codex_transform.shells import Shell, assignment, at_hand
+from codex_transform.shells import Shell, assignment, local_assignment
 
 
 @pytest.mark.parametrize(
@@ -30,5 +30,5 @@ def test_sh_reads_it_back(value: str) -> None:
 
 
 def test_the_shells_of_each_system() -> None:
-    assert at_hand("V", "1", "posix") == "`export V=1`"
-    assert at_hand("V", "1", "nt") == '`$env:V = "1"` (in cmd.exe `set "V=1"`)'
+    assert local_assignment("V", "1", "posix") == "`export V=1`"
+    assert local_assignment("V", "1", "nt") == '`$env:V = "1"` (in cmd.exe `set "V=1"`)'

@@ -15,6 +15,7 @@ import click
 from codex_transform.cli.prompts import is_interactive
 from codex_transform.jsonc import parser
 from codex_transform.jsonc.editor import Document
+from codex_transform.jsonio import describe_type
 from codex_transform.opencode import editor as opencode_editor
 from codex_transform.redaction import redact
 from codex_transform.text import sanitize
@@ -81,7 +82,7 @@ def document(path: Path, text: str) -> Document:
     except parser.JsonError as error:
         fail(f"{path} is damaged, {error}: fix it there. Nothing was written.")
     if not isinstance(found.value, dict):
-        fail(f"{path} must hold an object in braces, not {parser.describe_type(found.value)}. Nothing was written.")
+        fail(f"{path} must hold an object in braces, not {describe_type(found.value)}. Nothing was written.")
     return found
 
 

@@ -75,7 +75,7 @@ def _try(context: DoctorContext, program: Path, proxy: ProxyProcess, host: str, 
             message += ": on Windows it is known to ignore NODE_EXTRA_CA_CERTS"
         yield failure(_TRUST, message, _REVERSE)
     elif here:
-        trusting = shells.at_hand("NODE_EXTRA_CA_CERTS", str(context.authority))
+        trusting = shells.local_assignment("NODE_EXTRA_CA_CERTS", str(context.authority))
         fix = f"Start it with `codex-transform run opencode`, or {trusting}."
         yield failure(_TRUST, f"OpenCode, started in this terminal, does not take the certificate ({here})", fix)
     else:

@@ -92,7 +92,7 @@ def login(context: DoctorContext) -> Iterator[Result]:
     elif missing and context.loaded.settings.forward_client_key:
         yield failure("login", "OpenCode has no OpenAI key, which is to be sent on", "Set OPENAI_API_KEY to it.")
     elif missing and (uses_our_proxy(context) or context.opencode.client_base_url):
-        dummy = shells.at_hand("OPENAI_API_KEY", child_env.DUMMY_KEY)
+        dummy = shells.local_assignment("OPENAI_API_KEY", child_env.DUMMY_KEY)
         fix = f"`codex-transform run opencode` gives it a dummy; without that, {dummy}."
         yield failure("login", "OpenCode has no OpenAI key to begin with", fix)
     elif missing:

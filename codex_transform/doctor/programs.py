@@ -25,7 +25,7 @@ def mitmproxy(_patient: DoctorContext) -> Iterator[Result]:
     if problem := requirements.unmet(versions):
         found, _, fix = problem.partition(" Fix: ")
         yield failure("mitmproxy", found, fix)
-    elif message := requirements.untried(versions) or "":
+    elif message := requirements.untested(versions) or "":
         yield warning("mitmproxy", message, _INSTALL)
     else:
         yield ok("mitmproxy", versions["mitmproxy"] or "")

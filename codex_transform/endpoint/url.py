@@ -62,12 +62,12 @@ def parse(base_url: str) -> Endpoint:
         raise ValueError("a URL holds no spaces, control characters or backslashes")
     if "://" not in text:
         # Quoted only if it surely is a host: it might be a key in the wrong place.
-        shown = (
+        example = (
             text
             if re.fullmatch(r"(?!sk-)[\w-]+(\.[\w-]+)*\.[a-z]{2,12}(:\d+)?(/[\w./-]*)?", text)
             else "your-codex-api.com"
         )
-        raise ValueError(f"the scheme is missing: write https://{shown}")
+        raise ValueError(f"the scheme is missing: write https://{example}")
     try:
         parts = urlsplit(text)
         port = parts.port

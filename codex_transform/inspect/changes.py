@@ -14,7 +14,7 @@ from codex_transform.inspect.text import wrapped
 from codex_transform.request.changes import Action, Change
 from codex_transform.text import format_count, one_line
 
-OTHER = "Not changed by codex-transform, but by another addon or by hand."
+CHANGED_ELSEWHERE = "Not changed by codex-transform, but by another addon or by hand."
 
 _MAX_VALUE = 160
 _MAX_REASON = 400
@@ -42,7 +42,7 @@ def change_lines(
     for name in differences[: _MAX_CHANGES - len(noted[:_MAX_CHANGES])]:
         before, after = (original or {}).get(name, _ABSENT), sent.get(name, _ABSENT)
         action: Action = "added" if before is _ABSENT else "removed" if after is _ABSENT else "changed"
-        yield from _lines(action, name, [before, after], "" if notes is None else OTHER)
+        yield from _lines(action, name, [before, after], "" if notes is None else CHANGED_ELSEWHERE)
     if (more := len(noted) + len(differences) - _MAX_CHANGES) > 0:
         yield f"[cut: {format_count(more, 'more change')}]"
 

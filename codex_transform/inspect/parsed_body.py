@@ -45,7 +45,7 @@ class ParsedBody(NamedTuple):
     text: str = ""
 
 
-def read(body: bytes) -> ParsedBody:
+def parse_body(body: bytes) -> ParsedBody:
     """Parse `body`. Raises nothing: a body that cannot be parsed becomes `text`."""
     beginning = body[:4096].removeprefix(sse.BOM).lstrip()
     if not beginning.startswith((b"{", b"[", b"<", b'"')) and (parsed := _stream(body)).events:

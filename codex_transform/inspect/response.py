@@ -11,7 +11,7 @@ from typing import Any
 from codex_transform import jsonio
 from codex_transform.inspect.advice import advice
 from codex_transform.inspect.items import describe, text_of
-from codex_transform.inspect.parsed_body import ParsedBody, read
+from codex_transform.inspect.parsed_body import ParsedBody, parse_body
 from codex_transform.inspect.text import pretty, section, table, wrapped
 from codex_transform.response.upstream_error import UpstreamError
 from codex_transform.text import format_count, one_line, sanitize, truncate
@@ -55,7 +55,7 @@ def render(
 
     `status` is the HTTP status, used if there is no record, and `retry_after` the header of that name. Raises nothing.
     """
-    parsed = read(body)
+    parsed = parse_body(body)
     status = record.status if record else status
     return "\n".join(
         (

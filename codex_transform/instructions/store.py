@@ -22,7 +22,7 @@ from codex_transform.instructions.fetch import FetchError, MissingError, extract
 PATHS = ("codex-rs/models-manager/models.json", "codex-rs/core/models.json")
 """The path of the catalogue in the repository of the Codex CLI: since April 2026, and before."""
 
-CHECK_EVERY = 15 * 60.0
+REFRESH_INTERVAL = 15 * 60.0
 FIRST_RETRY = 60.0
 MAX_PINS = 10_000
 
@@ -157,7 +157,7 @@ class InstructionStore:
                 entry = self._fetch_ref(ref)
             except FetchError as error:
                 last = self._failures.get(ref)
-                wait = min(2 * last.wait, CHECK_EVERY) if last else FIRST_RETRY
+                wait = min(2 * last.wait, REFRESH_INTERVAL) if last else FIRST_RETRY
                 self._failures[ref] = _Failure(self._now(), wait)
                 reasons.setdefault(str(error), []).append(ref)
             else:
@@ -196,7 +196,7 @@ class InstructionStore:
 
     def _fresh(self, ref: str) -> bool:
         entry = self._entries.get(ref)
-        return entry is not None and (ref != _MAIN or self._within(entry.checked, CHECK_EVERY))
+        return entry is not None and (ref != _MAIN or self._within(entry.checked, REFRESH_INTERVAL))
 
     def _within(self, since: float, period: float) -> bool:
         # A time in the future was written before the clock was set back, and means nothing.

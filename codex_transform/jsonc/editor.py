@@ -1,9 +1,9 @@
-"""Changes to JSONC that leave everything else as its owner wrote it.
+"""Edit JSONC and leave everything else as its owner wrote it.
 
-An edit is a handful of cuts and insertions in the old text, at offsets that its tree gives, so comments, order,
-indentation, line ends, trailing commas and a byte order mark stay byte for byte. What is inserted takes its
-indentation, its line ends and its commas from what stands around it. Of members that share a name the last one counts,
-as in every JSON parser: it is the one that is changed, but all of them are removed.
+An edit is a few removals and insertions in the old text, at offsets from its tree, so comments, order, indentation,
+line ends, trailing commas and a byte order mark stay byte for byte. What is inserted takes its indentation, line ends
+and commas from what surrounds it. Of members with the same name the last one counts, as in every JSON parser: it is the
+one that is changed, but all of them are removed.
 """
 
 import json
@@ -15,28 +15,28 @@ from codex_transform.jsonc import parser
 from codex_transform.jsonc.tree import Entry, Node, Step, tree
 
 JsonPath = tuple[Step, ...]
-"""Where a value is: the names of members and the numbers of items on the way to it."""
+"""The place of a value: the names of members and the indexes of items on the way to it."""
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _SAME_LINE = re.compile(r"(?:[ \t]|//[^\r\n]*|/\*.*?\*/)*", re.DOTALL)
 _BLANKS = re.compile(r"[ \t]*")
-_WIDTH = 110  # an object or a list that is not longer, and holds no other, goes on one line
+_WIDTH = 110  # an object or a list that is not longer, and contains no other, goes on one line
 
 
 class Document:
-    """A JSONC text and its edits. Nothing changes it: each edit returns the new text."""
+    """A JSONC text and its edits. It is immutable: each edit returns the new text."""
 
     def __init__(self, text: str) -> None:
-        """Raise jsonc.JsonError, with the place, if `text` is no valid JSONC."""
+        """Parse `text`. Raises parser.JsonError, with the position, if it is no valid JSONC."""
         self.value: Any = parser.parse(text)
         self._text = text
         self._root, self._comments = tree(text)
-        found = _LINE_END.search(text)
-        self._newline = found[0] if found else "\n"
-        self._unit = next(self._indents(), "  ")
+        match = _LINE_END.search(text)
+        self._newline = match[0] if match else "\n"
+        self._indent_unit = next(self._indents(), "  ")
 
     def merge_missing(self, members: Mapping[str, Any]) -> str:
-        """Return the text with those of `members` that it lacks, at every depth. What is there stays, whatever it is.
+        """Return the text with the missing ones of `members` added, at every depth. Existing values stay.
 
         Raises ValueError if the document is no object.
         """
@@ -45,47 +45,47 @@ class Document:
         return self._apply(edits)
 
     def set(self, path: tuple[str, ...], value: object) -> str:
-        """Return the text with `value` at `path`, whatever was there. Objects on the way are made.
+        """Return the text with `value` at `path`, replacing what was there. Missing objects on the way are created.
 
         Raises ValueError if something on the way is no object.
         """
         node = self._find(path)
         if node is not None:
-            rendered = _render(value, self._indent_at(node.start), self._unit, self._newline)
+            rendered = _render(value, self._indent_at(node.start), self._indent_unit, self._newline)
             return self._apply([(node.start, node.end, rendered)])
         nested = value
         for step in reversed(path):
             nested = {step: nested}
         assert isinstance(nested, dict)
         for depth in range(len(path)):
-            above = self._find(path[:depth])
-            if above is not None and above.kind != "{":
+            parent = self._find(path[:depth])
+            if parent is not None and parent.kind != "{":
                 raise ValueError(f"{'.'.join(path[:depth]) or 'the document'} is no object")
         return self.merge_missing(nested)
 
     def remove(self, paths: Iterable[JsonPath]) -> str:
-        """Return the text without the members and items at `paths`. A path that leads nowhere is ignored.
+        """Return the text without the members and items at `paths`. A path that does not exist is ignored.
 
-        Comments stay, except those inside of what is removed.
+        Comments stay, except those inside what is removed.
         """
-        wanted = set(paths)
+        targets = set(paths)
         edits: list[tuple[int, int, str]] = []
         pending: list[tuple[JsonPath, Node]] = [((), self._root)]
         while pending:
             path, node = pending.pop()
-            gone = [entry for entry in node.entries if (*path, entry.name) in wanted]
-            edits += self._removals(node, gone)
-            pending += (((*path, entry.name), entry.value) for entry in node.entries if entry not in gone)
+            removed = [entry for entry in node.entries if (*path, entry.name) in targets]
+            edits += self._removals(node, removed)
+            pending += (((*path, entry.name), entry.value) for entry in node.entries if entry not in removed)
         return self._apply(edits)
 
     def has(self, path: JsonPath) -> bool:
-        """Whether there is something at `path`."""
+        """Return whether there is a value at `path`."""
         return self._find(path) is not None
 
     def has_comment(self, path: JsonPath) -> bool:
-        """Whether `remove` would take a comment along with the member or item at `path`."""
-        above = self._find(path[:-1])
-        entries = [entry for entry in above.entries if entry.name == path[-1]] if above else []
+        """Return whether `remove` would remove a comment together with the member or item at `path`."""
+        parent = self._find(path[:-1])
+        entries = [entry for entry in parent.entries if entry.name == path[-1]] if parent else []
         return any(entry.start < start < entry.value.end for entry in entries for start, _ in self._comments)
 
     def _find(self, path: JsonPath) -> Node | None:
@@ -102,87 +102,88 @@ class Document:
             if node is self._root:
                 raise ValueError("the document is no object")
             return
-        there = {entry.name: entry.value for entry in node.entries}
-        for name in members.keys() & there.keys():
+        present = {entry.name: entry.value for entry in node.entries}
+        for name in members.keys() & present.keys():
             if isinstance(members[name], Mapping):
-                self._fill(there[name], members[name], edits)
-        absent = {name: value for name, value in members.items() if name not in there}
-        if absent:
-            edits += self._insertions(node, absent)
+                self._fill(present[name], members[name], edits)
+        missing = {name: value for name, value in members.items() if name not in present}
+        if missing:
+            edits += self._insertions(node, missing)
 
     def _insertions(self, node: Node, members: Mapping[str, Any]) -> list[tuple[int, int, str]]:
-        """Return what puts `members` behind the last entry of `node`."""
+        """Return the edits that insert `members` after the last entry of `node`."""
         text, last = self._text, node.entries[-1] if node.entries else None
         edits: list[tuple[int, int, str]] = []
         trailing = last is not None and last.comma >= 0
         if last is not None and not trailing:
             edits.append((last.value.end, last.value.end, ","))
-        behind = node.start + 1 if last is None else (last.comma + 1 if trailing else last.value.end)
-        here = self._insert_offset(node, behind)
+        after = node.start + 1 if last is None else (last.comma + 1 if trailing else last.value.end)
+        offset = self._insert_offset(node, after)
         own_line = last is not None and self._begins_line(last.start)
         base = self._indent_at(node.start)
-        indent = self._indent_at(last.start) if own_line and last is not None else base + self._unit
+        indent = self._indent_at(last.start) if own_line and last is not None else base + self._indent_unit
         rendered = [
-            f"{json.dumps(name, ensure_ascii=False)}: {_render(value, indent, self._unit, self._newline)}"
+            f"{json.dumps(name, ensure_ascii=False)}: {_render(value, indent, self._indent_unit, self._newline)}"
             for name, value in members.items()
         ]
         fits = not any(_LINE_END.search(each) for each in rendered) and sum(map(len, rendered)) <= _WIDTH
         if not own_line and fits and node is not self._root and not _LINE_END.search(text, node.start, node.end):
             inserted = ("" if last is None else " ") + ", ".join(rendered)
-            edits.append((here, here, inserted + ("," if trailing else "")))
+            edits.append((offset, offset, inserted + ("," if trailing else "")))
             return edits
         lead = self._newline + indent
         inserted = lead + f",{lead}".join(rendered) + ("," if trailing else "")
-        rest = _SAME_LINE.match(text, here)
+        rest = _SAME_LINE.match(text, offset)
         assert rest is not None
         if text[rest.end()] == ("}" if node.kind == "{" else "]") and not own_line:
             inserted += self._newline + base
-        edits.append((here, here, inserted))
+        edits.append((offset, offset, inserted))
         return edits
 
-    def _insert_offset(self, node: Node, behind: int) -> int:
-        """Where a new entry goes: behind what `behind` points at and the comments of that line.
+    def _insert_offset(self, node: Node, after: int) -> int:
+        """Return where a new entry goes: after the offset `after` and the comments on that line.
 
-        Without entries, behind all comments, so that one at the end of a line does not swallow it.
+        Without entries it is after all comments, so that one at the end of a line does not swallow the entry.
         """
         if not node.entries:
-            inside = [end for start, end in self._comments if behind <= start < node.end]
-            return inside[-1] if inside else behind
-        match = _SAME_LINE.match(self._text, behind)
+            inside = [end for start, end in self._comments if after <= start < node.end]
+            return inside[-1] if inside else after
+        match = _SAME_LINE.match(self._text, after)
         assert match is not None
         stop = match.end()
-        inside = [end for start, end in self._comments if behind <= start < stop]
-        return inside[-1] if inside else behind
+        inside = [end for start, end in self._comments if after <= start < stop]
+        return inside[-1] if inside else after
 
-    def _removals(self, node: Node, gone: list[Entry]) -> Iterator[tuple[int, int, str]]:
-        """Yield what takes the entries `gone` out of `node`."""
-        kept = [entry for entry in node.entries if entry not in gone]
-        if gone and not kept and not self._comments_between(node):
-            yield node.start + 1, node.end - 1, ""  # the brackets close up
+    def _removals(self, node: Node, removed: list[Entry]) -> Iterator[tuple[int, int, str]]:
+        """Yield the edits that remove the entries `removed` from `node`."""
+        kept = [entry for entry in node.entries if entry not in removed]
+        if removed and not kept and not self._comments_between(node):
+            yield node.start + 1, node.end - 1, ""  # only the brackets stay
             return
         last = kept[-1].start if kept else -1
-        for entry in gone:
-            yield from self._cut(entry, at_end=entry.start > last)
-        if gone and kept and node.entries[-1].comma < 0 and node.entries[-1] in gone:
+        for entry in removed:
+            yield from self._removal(entry, at_end=entry.start > last)
+        if removed and kept and node.entries[-1].comma < 0 and node.entries[-1] in removed:
             yield kept[-1].comma, kept[-1].comma + 1, ""
 
     def _comments_between(self, node: Node) -> bool:
-        """Whether a comment stands in `node` that is in none of its entries."""
+        """Return whether `node` contains a comment that is in none of its entries."""
         return any(
             node.start < start < node.end and not any(e.start < start < e.value.end for e in node.entries)
             for start, _ in self._comments
         )
 
-    def _cut(self, entry: Entry, *, at_end: bool) -> list[tuple[int, int, str]]:
-        """One entry, its comma, and the line if there is nothing else on it; else the blanks that set it apart.
+    def _removal(self, entry: Entry, *, at_end: bool) -> list[tuple[int, int, str]]:
+        """Return the edits that remove one entry with its comma.
 
-        `at_end` says that no entry that stays follows: the blanks are then those in front.
+        The line goes too if there is nothing else on it, else the blanks after the entry. With `at_end` no remaining
+        entry follows; then the blanks before it go.
         """
         text, start, end = self._text, entry.start, entry.value.end
-        cuts: list[tuple[int, int, str]] = []
+        edits: list[tuple[int, int, str]] = []
         if entry.comma >= 0:
-            if text[end : entry.comma].strip():  # a comment stands between them
-                cuts.append((entry.comma, entry.comma + 1, ""))
+            if text[end : entry.comma].strip():  # there is a comment between them
+                edits.append((entry.comma, entry.comma + 1, ""))
             else:
                 end = entry.comma + 1
         blanks = _BLANKS.match(text, end)
@@ -197,10 +198,10 @@ class Document:
         else:
             while text[start - 1] in " \t":
                 start -= 1
-        return [(start, end, ""), *cuts]
+        return [(start, end, ""), *edits]
 
     def _begins_line(self, offset: int) -> bool:
-        """Whether only blanks stand before `offset` on its line, which is not the first."""
+        """Return whether there are only blanks before `offset` on its line, which is not the first."""
         line = self._line_start(offset)
         return line > 0 and not self._text[line:offset].strip(" \t")
 
@@ -208,13 +209,13 @@ class Document:
         return max(self._text.rfind("\n", 0, offset), self._text.rfind("\r", 0, offset)) + 1
 
     def _indent_at(self, offset: int) -> str:
-        """Return the blanks that the line of `offset` begins with."""
+        """Return the indentation of the line of `offset`."""
         match = _BLANKS.match(self._text, self._line_start(offset))
         assert match is not None
         return self._text[match.start() : min(match.end(), offset)]
 
     def _indents(self) -> Iterator[str]:
-        """Yield what each entry of the root, and then of the values in it, is indented by."""
+        """Yield the indentation of each entry of the root, and then of the values in it, relative to its parent."""
         nodes = [self._root]
         for node in nodes:
             base = self._indent_at(node.start)
@@ -225,7 +226,7 @@ class Document:
                 nodes.append(entry.value)
 
     def _apply(self, edits: Iterable[tuple[int, int, str]]) -> str:
-        """Return the text after `edits`, which do not overlap; those at the same place keep their order."""
+        """Return the text after `edits`, which do not overlap; those at the same offset keep their order."""
         pieces: list[str] = []
         done = 0
         for start, end, new in sorted(edits, key=lambda edit: edit[:2]):
@@ -235,17 +236,17 @@ class Document:
 
 
 def render(value: object) -> str:
-    """Return a new document that holds `value`, laid out as the edits lay out what they insert, with a line end."""
+    """Return a new document with `value`, formatted as the edits format what they insert, with a line end."""
     return _render(value, "", "  ", "\n") + "\n"
 
 
 def _render(value: object, indent: str, unit: str, newline: str) -> str:
-    """`value` as JSON; `indent` is that of the line on which it begins."""
-    plain = json.dumps(value, ensure_ascii=False)
+    """Return `value` as JSON; `indent` is that of the line on which it begins."""
+    compact = json.dumps(value, ensure_ascii=False)
     items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     nested = any(isinstance(item, dict) or (isinstance(item, list) and isinstance(value, list)) for item in items)
-    if not items or (not nested and len(indent) + len(plain) <= _WIDTH):
-        return plain
+    if not items or (not nested and len(indent) + len(compact) <= _WIDTH):
+        return compact
     inner = indent + unit
     if isinstance(value, dict):
         opening, closing = "{", "}"

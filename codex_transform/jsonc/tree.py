@@ -1,7 +1,7 @@
-"""Where everything stands in a JSONC text.
+"""The offsets of everything in a JSONC text.
 
-The tree holds offsets and nothing else, so that an editor of the text can leave alone what it does not change. It is
-built from tokens without recursion; since the text is known to be valid, nothing is checked here.
+The tree holds only offsets, so that an editor of the text leaves alone what it does not change. It is built from tokens
+without recursion; the text is known to be valid, so nothing is checked here.
 """
 
 import json
@@ -34,7 +34,7 @@ class Node:
 
 @dataclass(slots=True, eq=False)
 class Entry:
-    """A member or an item: `start` is where its key begins, `comma` the offset of the comma behind it, or -1."""
+    """A member or an item: `start` is where its key begins, `comma` the offset of the comma after it, or -1."""
 
     name: Step
     start: int
@@ -43,7 +43,7 @@ class Entry:
 
 
 def tree(text: str) -> tuple[Node, list[tuple[int, int]]]:
-    """Return the root value, and where the comments are, in order. `text` must be JSONC that `jsonc.parse` accepts."""
+    """Return the root value, and the spans of the comments in order. `parser.parse` must accept `text`."""
     comments: list[tuple[int, int]] = []
     root: Node | None = None
     open_nodes: list[Node] = []
@@ -61,16 +61,16 @@ def tree(text: str) -> tuple[Node, list[tuple[int, int]]]:
             continue
         if token == ":":
             continue
-        above = open_nodes[-1] if open_nodes else None
-        if above and above.kind == "{" and key is None:
+        parent = open_nodes[-1] if open_nodes else None
+        if parent and parent.kind == "{" and key is None:
             key = json.loads(token), start
             continue
         node = Node(start, token if token in ("[", "{") else "", end)
-        if above is None:
+        if parent is None:
             root = node
         else:
-            name, begins = key or (len(above.entries), start)
-            above.entries.append(Entry(name, begins, node))
+            name, begins = key or (len(parent.entries), start)
+            parent.entries.append(Entry(name, begins, node))
             key = None
         if node.kind:
             open_nodes.append(node)

@@ -1,1 +1,1 @@
-"""OpenCode's own configuration: where it lies, what it says, and changing it."""
+"""OpenCode's own configuration: its files, its content, and changes to it."""

@@ -1,8 +1,8 @@
-"""What OpenCode's own configuration says about the provider `openai`.
+"""The provider `openai` in OpenCode's own configuration.
 
-Only the few members that matter here are taken out of each file and then merged as OpenCode merges, so whatever
-else the files hold cannot do harm. Where OpenCode would refuse to start, this warns and goes on: a proxy that
-stopped would help nobody.
+Only the few members that matter here are read from each file and then merged as OpenCode merges them, so nothing else
+in the files can do harm. Where OpenCode would refuse to start, this warns and continues: a stopped proxy would help
+nobody.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from codex_transform.jsonc import parser
+from codex_transform.jsonio import describe_type
 from codex_transform.opencode import paths as opencode_paths
 from codex_transform.opencode.paths import paths, signature
 
@@ -21,7 +22,7 @@ _Object = dict[str, Any]
 
 
 class ModelOptions(BaseModel):
-    """What a request takes over where it does not say itself; `include` is what to ask for besides."""
+    """Defaults for what a request leaves out; `include` is added to that of the request."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -35,9 +36,9 @@ class OpenCodeConfig:
     """The merged configuration of the provider `openai`.
 
     `base_url` is `provider.openai.baseURL`, the Codex endpoint, and `base_url_file` the file that it came from.
-    `client_base_url` is `provider.openai.options.baseURL`: where OpenCode itself sends its requests, which is the
-    proxy's own address in reverse mode and so never an endpoint. Empty values are None. `files` are all files
-    that were read or would have been had they existed: `signature(files)` changes when one of them does.
+    `client_base_url` is `provider.openai.options.baseURL`: where OpenCode itself sends its requests. In reverse mode
+    that is the proxy's own address, so it is never an endpoint. Empty values are None. `files` are all files that were
+    read or would be if they existed: `signature(files)` changes when one of them does.
     """
 
     def __init__(
@@ -46,7 +47,7 @@ class OpenCodeConfig:
         base_url_file: str | None = None,
         files: Iterable[Path] = (),
     ) -> None:
-        """Hold members of `provider.openai`, of the types that OpenCode documents."""
+        """Take members of `provider.openai`, of the types that OpenCode documents."""
         provider = provider or {}
         self._options: Mapping[str, Any] = provider.get("options", {})
         self._models: Mapping[str, Any] = provider.get("models", {})
@@ -58,8 +59,8 @@ class OpenCodeConfig:
     def options_for(self, name: str) -> ModelOptions:
         """Return the options for the model that a request names: variant over model over provider.
 
-        `name` is a key of `provider.openai.models`, or the `id` of such an entry, or one of these with a hyphen and
-        the name of one of its variants behind it. Any other name gets the provider's options.
+        `name` is a key of `provider.openai.models`, or the `id` of such an entry, or one of these followed by a hyphen
+        and the name of one of its variants. Any other name gets the provider's options.
         """
         options: _Object = {}
         for layer in (self._options, *self._layers(name)):
@@ -85,37 +86,35 @@ class OpenCodeConfig:
 
 
 def load(environ: Mapping[str, str], cwd: Path, home: Path) -> tuple[OpenCodeConfig, list[str]]:
-    """Return what OpenCode would have as its configuration if started in `cwd`, and warnings for a person.
+    """Return the configuration that OpenCode would have if started in `cwd`, and warnings. This never raises.
 
-    Never raises.
-
-    A file that cannot be used is left out, and so is each value of a wrong type. A `baseURL` of a wrong type counts
-    as none at all, so that a slip in one file does not send a key to what another file names. The base URL of a file
-    that came with the project is not used: a cloned repository must not be able to have the key sent to it.
+    A file that cannot be used is left out, and so is each value of a wrong type. A `baseURL` of a wrong type counts as
+    unset, so that with a typo in one file the key is not sent to an address from another. The base URL of a project's
+    file is not used: a cloned repository must not be able to redirect the key to itself.
     """
-    found = opencode_paths.read(environ, cwd, home)
-    warnings = list(found.warnings)
+    read = opencode_paths.read(environ, cwd, home)
+    warnings = list(read.warnings)
     provider: _Object = {}
     base_url_file: str | None = None
-    for source in found.sources:
+    for source in read.sources:
         try:
             document = parser.parse(source.text)
         except parser.JsonError as error:
             warnings.append(f"{source.name}: {error}. Fix it there; until then nothing in this file is used")
             continue
-        taken = _ProviderReader(source.name, warnings).provider(document)
-        if source.of_project and taken.pop("baseURL", None):
+        members = _ProviderReader(source.name, warnings).provider(document)
+        if source.of_project and members.pop("baseURL", None):
             warnings.append(
                 f"{source.name}: provider.openai.baseURL is not used from a project's file; set CODEX_BASE_URL"
             )
-        elif "baseURL" in taken:
+        elif "baseURL" in members:
             base_url_file = source.name
-        provider = _merge(provider, taken)
-    return OpenCodeConfig(provider, base_url_file, found.files), warnings
+        provider = _merge(provider, members)
+    return OpenCodeConfig(provider, base_url_file, read.files), warnings
 
 
 class _ProviderReader:
-    """Takes the members that matter out of one file, and warns of those that have a wrong type."""
+    """Reads the members that matter from one file, and warns about those of a wrong type."""
 
     def __init__(self, source: str, warnings: list[str]) -> None:
         self._source = source
@@ -123,49 +122,49 @@ class _ProviderReader:
 
     def provider(self, document: object) -> _Object:
         if not isinstance(document, dict):
-            self._warnings.append(f"{self._source}: must hold an object, not {parser.describe_type(document)}")
+            self._warnings.append(f"{self._source}: must hold an object, not {describe_type(document)}")
             return {}
         openai = self._object(self._object(document, "", "provider"), "provider.", "openai")
         where = "provider.openai."
-        taken: _Object = {
+        members: _Object = {
             "options": self._options(self._object(openai, where, "options"), f"{where}options."),
             "models": self._each(openai, where, "models", self._model),
         }
         if "baseURL" in openai:
-            taken["baseURL"] = self._text(openai, where, "baseURL")
-        return taken
+            members["baseURL"] = self._text(openai, where, "baseURL")
+        return members
 
     def _model(self, model: _Object, where: str) -> _Object:
-        taken: _Object = {
+        members: _Object = {
             "options": self._options(self._object(model, where, "options"), f"{where}options."),
             "variants": self._each(model, where, "variants", self._options),
         }
         if name := self._text(model, where, "id"):
-            taken["id"] = name
-        return taken
+            members["id"] = name
+        return members
 
     def _options(self, options: _Object, where: str) -> _Object:
-        taken: _Object = {}
+        members: _Object = {}
         for name in ("reasoningEffort", "reasoningSummary", "textVerbosity", "baseURL"):
-            # A null stays: in OpenCode it takes back what an earlier file said.
+            # A null stays: in OpenCode it resets the value of an earlier file.
             if name in options and (options[name] is None or self._text(options, where, name) is not None):
-                taken[name] = options[name]
+                members[name] = options[name]
         if "include" in options:
             include = options["include"]
             if include is None or (isinstance(include, list) and all(isinstance(i, str) for i in include)):
-                taken["include"] = include
+                members["include"] = include
             else:
                 self._warn(f"{where}include", "a list of texts", include)
-        if "disabled" in options:  # said of a variant; OpenCode asks only whether it is truthy
-            taken["disabled"] = bool(options["disabled"])
-        return taken
+        if "disabled" in options:  # of a variant; OpenCode only tests whether it is truthy
+            members["disabled"] = bool(options["disabled"])
+        return members
 
     def _each(
-        self, parent: _Object, where: str, name: str, take: Callable[[_Object, str], _Object]
+        self, parent: _Object, where: str, name: str, read: Callable[[_Object, str], _Object]
     ) -> dict[str, _Object]:
-        members = self._object(parent, where, name)
+        parsed = self._object(parent, where, name)
         where = f"{where}{name}."
-        return {key: take(self._object(members, where, key), f"{where}{key}.") for key in members}
+        return {key: read(self._object(parsed, where, key), f"{where}{key}.") for key in parsed}
 
     def _object(self, parent: _Object, where: str, name: str) -> _Object:
         value = parent.get(name, {})
@@ -181,12 +180,12 @@ class _ProviderReader:
         self._warn(where + name, "text", value)
         return None
 
-    def _warn(self, where: str, wanted: str, value: object) -> None:
-        self._warnings.append(f"{self._source}: {where} must be {wanted}, not {parser.describe_type(value)}; ignored")
+    def _warn(self, where: str, expected: str, value: object) -> None:
+        self._warnings.append(f"{self._source}: {where} must be {expected}, not {describe_type(value)}; ignored")
 
 
 def _merge(lower: _Object, upper: _Object) -> _Object:
-    """Objects are merged member by member; anything else in `upper` replaces what `lower` has."""
+    """Merge objects member by member; any other value in `upper` replaces that of `lower`."""
     merged = lower | upper
     for key in lower.keys() & upper.keys():
         if isinstance(lower[key], dict) and isinstance(upper[key], dict):

@@ -1,7 +1,7 @@
-"""OpenCode's configuration files: which one to write, and writing it so that nothing is lost.
+"""Write OpenCode's configuration files so that nothing is lost.
 
-A file keeps its mode, a link stays a link, and what stood there before lies beside it under the time of the change.
-The new content is put in place in one step. Nothing here knows what the files are about.
+A file keeps its mode, a link stays a link, and the old content is kept in a backup beside it, named after the time of
+the change. The new content replaces the old in one step. This module knows nothing of the content.
 """
 
 import os
@@ -14,15 +14,15 @@ from pathlib import Path
 from codex_transform.fsutil import retry_while_held
 from codex_transform.opencode import paths as opencode_paths
 
-# What makes a file writable.
+# The command that makes a file writable.
 _WRITABLE = "attrib -r" if os.name == "nt" else "chmod u+w"
 
 
 def target(environ: Mapping[str, str], cwd: Path, home: Path, *, project: bool = False) -> Path:
-    """Return the file to write: the user's own for all projects, or the one of the project that `cwd` lies in.
+    """Return the file to write: the user's own for all projects, or that of the project of `cwd`.
 
-    Of `opencode.json` and `opencode.jsonc` the one that exists; of both the second, which goes before the first in
-    OpenCode. A project is the git worktree around `cwd`, else `cwd` alone, and its innermost file counts.
+    It is the one of `opencode.json` and `opencode.jsonc` that exists; if both do, the second, which has precedence in
+    OpenCode. A project is the git worktree of `cwd`, else `cwd` alone, and its innermost file counts.
     """
     if project:
         top = next((folder for folder in (cwd, *cwd.parents) if opencode_paths.is_worktree(folder)), cwd)
@@ -30,17 +30,17 @@ def target(environ: Mapping[str, str], cwd: Path, home: Path, *, project: bool =
     else:
         folders = [opencode_paths.paths(environ, cwd, home)[0].parent]
     names = ("opencode.jsonc", "opencode.json")
-    there = (folder / name for folder in folders for name in names if os.path.lexists(folder / name))
-    return next(there, folders[-1] / names[1])
+    existing = (folder / name for folder in folders for name in names if os.path.lexists(folder / name))
+    return next(existing, folders[-1] / names[1])
 
 
 def read(path: Path) -> str:
     """Return the text of a file with its byte order mark and line ends, empty if there is no such file.
 
-    Raises ValueError, whose message names the file, if it cannot be read or is no UTF-8 text.
+    Raises ValueError, whose message names the file, if it cannot be read or is not UTF-8 text.
     """
     try:
-        return _real(path).read_bytes().decode()
+        return _resolve(path).read_bytes().decode()
     except FileNotFoundError:
         return ""
     except UnicodeDecodeError:
@@ -50,17 +50,17 @@ def read(path: Path) -> str:
 
 
 def write(path: Path, text: str) -> Path | None:
-    """Put `text` into the file; the path of the backup, or None if there was no file.
+    """Write `text` to the file; return the path of the backup, or None if there was no file.
 
-    Raises ValueError, whose message names the file, if it cannot be written or is marked read-only; it is then what it
+    Raises ValueError, whose message names the file, if it cannot be written or is marked read-only; then it stays as it
     was.
     """
-    real = _real(path)
+    real = _resolve(path)
     try:
         backup = _backup_path(real) if real.exists() else None
         if backup:
             mode = stat.S_IMODE(real.stat().st_mode)
-            # The mode is asked for itself: a file can be replaced in a folder that one may write to, and root may all.
+            # The mode is checked too: a file can be replaced in any writable folder, and root may do anything.
             if not mode & 0o222 or not os.access(real, os.W_OK):
                 raise ValueError(
                     f"{path} is read-only: make it writable first ({_WRITABLE}), or name another with --file"
@@ -76,7 +76,7 @@ def write(path: Path, text: str) -> Path | None:
 
 
 def rename_to_backup(path: Path) -> Path:
-    """Rename a file, or the link if it is one, to the name that a backup of it would have.
+    """Rename a file, or the link if it is one, to the name of a backup of it.
 
     Raises ValueError, whose message names the file.
     """
@@ -86,16 +86,16 @@ def rename_to_backup(path: Path) -> Path:
         raise ValueError(f"{path} cannot be moved aside: {error.strerror or error}") from None
 
 
-def _real(path: Path) -> Path:
-    """Return what a link leads to. Raises ValueError if it leads in a circle."""
+def _resolve(path: Path) -> Path:
+    """Return the target of a link. Raises ValueError if links form a loop."""
     try:
         return path.resolve()
     except (OSError, RuntimeError):  # the latter before Python 3.13
-        raise ValueError(f"{path} is a link that leads in a circle") from None
+        raise ValueError(f"{path} is a link that leads to itself") from None
 
 
 def _backup_path(path: Path) -> Path:
-    """Return a free name beside `path` that holds the time."""
+    """Return an unused path beside `path` whose name contains the time."""
     stamp = datetime.now().astimezone().strftime("%Y%m%d-%H%M%S")
     name, count = f"{path.name}.bak-{stamp}", 1
     while os.path.lexists(path.with_name(name)):
@@ -105,7 +105,7 @@ def _backup_path(path: Path) -> Path:
 
 
 def _replace(path: Path, data: bytes, mode: int | None) -> None:
-    """Put `data` in the place of `path` in one step; without a mode, the one that new files get here."""
+    """Replace `path` by `data` in one step; without a mode, with the default mode of new files."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     try:

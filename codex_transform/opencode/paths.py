@@ -1,8 +1,8 @@
-"""Where OpenCode's configuration lies, and its text with all references filled in.
+"""The files of OpenCode's configuration, and their text with all references substituted.
 
-The order of the files and the meaning of `{env:NAME}` and `{file:path}` are what OpenCode 1.18.33 showed when run on
-files that contradict each other (`opencode debug config`). Releases 1.1 and 1.3 differ in one thing: in a project,
-opencode.json won over opencode.jsonc beside it. Nothing here knows what the files are about.
+The order of the files and the meaning of `{env:NAME}` and `{file:path}` were observed with OpenCode 1.18.33 on files
+that contradict each other (`opencode debug config`). Releases 1.1 and 1.3 differ in one point: in a project,
+opencode.json has precedence over opencode.jsonc beside it. This module knows nothing of the content.
 """
 
 import json
@@ -15,15 +15,14 @@ from typing import NamedTuple
 
 _ENV = re.compile(r"\{env:([^}]+)\}")
 _FILE = re.compile(r"\{file:([^}]+)\}")
-_LARGEST_FILE = 1 << 20  # settings and keys, not disk images
+_MAX_FILE_SIZE = 1 << 20  # settings and keys, not disk images
 _INLINE = "OPENCODE_CONFIG_CONTENT"
 
 
 class Source(NamedTuple):
-    """One text of the configuration: `name` is its path, or the variable that held it.
+    """One text of the configuration: `name` is its path, or the variable that contains it.
 
-    `of_project` is true for a file that came with the folder that OpenCode was started in: somebody else may have
-    written it.
+    `of_project` is true for a file of the folder that OpenCode is started in, which somebody else may have written.
     """
 
     name: str
@@ -32,7 +31,7 @@ class Source(NamedTuple):
 
 
 class Found(NamedTuple):
-    """All texts, later ones win; every path that was looked at, there or not; warnings for a person."""
+    """All texts, of which later ones win; every path that was tried, existing or not; warnings for the user."""
 
     sources: tuple[Source, ...]
     files: tuple[Path, ...]
@@ -45,43 +44,40 @@ def paths(environ: Mapping[str, str], cwd: Path, home: Path) -> list[Path]:
 
 
 def read(environ: Mapping[str, str], cwd: Path, home: Path) -> Found:
-    """Return the texts of those files and of OPENCODE_CONFIG_CONTENT.
-
-    Never raises: what cannot be read is a warning.
-    """
+    """Return the texts of those files and of OPENCODE_CONFIG_CONTENT. What cannot be read is a warning."""
     sources: list[Source] = []
     files: list[Path] = []
     warnings: list[str] = []
 
-    def fill_in(name: str, folder: Path, text: str, of_project: bool = False) -> None:
-        filled, read, missing = _substitute(text, folder, environ, home)
-        sources.append(Source(name, filled, of_project))
+    def add_text(name: str, folder: Path, text: str, of_project: bool = False) -> None:
+        substituted, read, missing = _substitute(text, folder, environ, home)
+        sources.append(Source(name, substituted, of_project))
         files.extend(read)
         warnings.extend(f"{name}: {message}" for message in missing)
 
     def add(path: Path, of_project: bool = False) -> None:
         files.append(path)
         try:
-            text = _content(path)
+            text = _read_file(path)
         except (FileNotFoundError, NotADirectoryError):
             return
         except (OSError, ValueError) as error:
             warnings.append(f"{path}: not used: {_reason(error)}")
             return
-        if text:  # OpenCode takes an empty file for one that says nothing
-            fill_in(str(path), path.parent, text, of_project)
+        if text:  # OpenCode ignores an empty file
+            add_text(str(path), path.parent, text, of_project)
 
     for path, of_project in _user_paths(environ, cwd, home):
         add(path, of_project)
     if inline := environ.get(_INLINE):
-        fill_in(_INLINE, cwd, inline)
+        add_text(_INLINE, cwd, inline)
     for path in _managed_paths(environ):
         add(path)
     return Found(tuple(sources), tuple(dict.fromkeys(files)), tuple(warnings))
 
 
 def signature(files: Iterable[Path]) -> tuple[tuple[int, int] | None, ...]:
-    """Something that differs when one of `files` was written, made or removed: the time and size of each."""
+    """Return the time and size of each of `files`: the result changes when one is written, created or removed."""
 
     def stamp(path: Path) -> tuple[int, int] | None:
         try:
@@ -94,7 +90,7 @@ def signature(files: Iterable[Path]) -> tuple[tuple[int, int] | None, ...]:
 
 
 def _user_paths(environ: Mapping[str, str], cwd: Path, home: Path) -> Iterator[tuple[Path, bool]]:
-    """Each path, and whether it is the project's."""
+    """Yield each path, and whether it belongs to the project."""
     config = Path(environ.get("XDG_CONFIG_HOME") or home / ".config", "opencode")
     for name in ("config.json", "opencode.json", "opencode.jsonc"):
         yield config / name, False
@@ -103,9 +99,9 @@ def _user_paths(environ: Mapping[str, str], cwd: Path, home: Path) -> Iterator[t
     off = environ.get("OPENCODE_DISABLE_PROJECT_CONFIG", "").lower() in ("1", "true")
     project = [] if off else _project(cwd)
     for folder in reversed(project):
-        for path in _pair(folder):
+        for path in _config_names(folder):
             yield path, True
-    # In these the outermost folder wins: OpenCode goes through them from the inside out.
+    # Of these the outermost folder wins: OpenCode reads them from the inside out.
     own = [config, home / ".opencode"]
     folders = [config, *(folder / ".opencode" for folder in project), home / ".opencode"]
     special = environ.get("OPENCODE_CONFIG_DIR")
@@ -114,49 +110,49 @@ def _user_paths(environ: Mapping[str, str], cwd: Path, home: Path) -> Iterator[t
         folders.append(cwd / special)
     for folder in dict.fromkeys(folders):
         if folder.name.endswith(".opencode") or (special and folder == cwd / special):
-            for path in _pair(folder):
+            for path in _config_names(folder):
                 yield path, folder not in own
 
 
 def _managed_paths(environ: Mapping[str, str]) -> Iterator[Path]:
-    """Yield the files of a machine's administrator; the variable, which OpenCode knows too, moves them for tests."""
+    """Yield the files of the machine's administrator; the variable, which OpenCode has too, moves them for tests."""
     if sys.platform == "darwin":
         folder = Path("/Library/Application Support/opencode")
     elif sys.platform == "win32":
         folder = Path(environ.get("ProgramData") or "C:\\ProgramData", "opencode")
     else:
         folder = Path("/etc/opencode")
-    yield from _pair(Path(environ.get("OPENCODE_TEST_MANAGED_CONFIG_DIR") or folder))
+    yield from _config_names(Path(environ.get("OPENCODE_TEST_MANAGED_CONFIG_DIR") or folder))
 
 
-def _pair(folder: Path) -> Iterator[Path]:
+def _config_names(folder: Path) -> Iterator[Path]:
     yield folder / "opencode.json"
     yield folder / "opencode.jsonc"
 
 
 def _project(cwd: Path) -> list[Path]:
-    """`cwd` and the folders above it up to the top of the git worktree, or of the file system if there is none."""
+    """Return `cwd` and its parents up to the top of the git worktree, or of the file system if there is none."""
     folders = [cwd, *cwd.parents]
     top = next((count for count, folder in enumerate(folders, start=1) if is_worktree(folder)), None)
     return folders[:top]
 
 
 def is_worktree(folder: Path) -> bool:
-    """Return True for the top of a git worktree."""
+    """Return whether `folder` is the top of a git worktree."""
     mark = folder / ".git"
     try:
-        # A folder in a clone, a file in a linked worktree; an empty folder of that name means nothing.
+        # It is a folder in a clone and a file in a linked worktree; an empty folder of that name does not count.
         return mark.is_file() or (mark / "HEAD").is_file()
-    except OSError:  # a folder that may not be looked into
+    except OSError:  # a folder without permission
         return False
 
 
 def _substitute(text: str, folder: Path, environ: Mapping[str, str], home: Path) -> tuple[str, list[Path], list[str]]:
-    """`text` with its references filled in, the files that it refers to, and what was missing.
+    """Return `text` with its references substituted, the files that it refers to, and warnings about missing ones.
 
-    As in OpenCode this happens before the text is parsed. A variable goes in as it is, empty if it is not set, and
-    may bring a file reference. A file goes in without the white space around it and with JSON's escapes; its path is
-    relative to `folder`. In a line that begins with // no files are looked for. A missing file counts as empty.
+    As in OpenCode this happens before the text is parsed. A variable is inserted as it is, empty if it is not set, and
+    may contain a file reference. A file is inserted without surrounding white space and with JSON's escapes; its path
+    is relative to `folder`. Lines that begin with // are skipped. A missing file counts as empty.
     """
     text = _ENV.sub(lambda match: environ.get(match[1]) or "", text)
     files: list[Path] = []
@@ -170,7 +166,7 @@ def _substitute(text: str, folder: Path, environ: Mapping[str, str], home: Path)
         path = home / name[2:] if name.startswith("~/") else folder / name
         files.append(path)
         try:
-            return json.dumps(_content(path).strip(), ensure_ascii=False)[1:-1]
+            return json.dumps(_read_file(path).strip(), ensure_ascii=False)[1:-1]
         except (OSError, ValueError) as error:
             missing.append(f"{path}, named by a {{file:…}} reference, is taken as empty: {_reason(error)}")
             return ""
@@ -178,18 +174,15 @@ def _substitute(text: str, folder: Path, environ: Mapping[str, str], home: Path)
     return _FILE.sub(insert, text), files, missing
 
 
-def _content(path: Path) -> str:
-    """Return the text of an ordinary file: a pipe or a device would keep the proxy waiting.
-
-    Raises OSError, ValueError.
-    """
+def _read_file(path: Path) -> str:
+    """Return the text of a regular file: a pipe or a device could block forever. Raises OSError or ValueError."""
     if not S_ISREG(path.stat().st_mode):
-        raise ValueError("not an ordinary file")
+        raise ValueError("not a regular file")
     with path.open("rb") as file:
-        data = file.read(_LARGEST_FILE + 1)
-    if len(data) > _LARGEST_FILE:
+        data = file.read(_MAX_FILE_SIZE + 1)
+    if len(data) > _MAX_FILE_SIZE:
         raise ValueError("larger than 1 MiB")
-    return data.decode("utf-8-sig", errors="replace")  # so does OpenCode
+    return data.decode("utf-8-sig", errors="replace")  # as OpenCode does
 
 
 def _reason(error: Exception) -> str:

@@ -1,12 +1,12 @@
-"""What OpenCode has to know of the models: entries for `provider.openai.models`, made from the catalogue.
+"""Entries for `provider.openai.models` in OpenCode's configuration, made from the catalogue.
 
 The modern form has one entry per model with the efforts as `variants` (OpenCode 1.0.140 and newer), the legacy form one
 entry per model and effort, whose name ends in the effort. The members are those that OpenCode documents for a model.
-Releases up to 1.3 do not start with a member that they do not know, or with half a `limit` or `modalities`, so only
-what 1.1.65, 1.3.2 and 1.18.33 were all seen to accept is written here. `reasoningEffort` is always given: without it
-OpenCode sends `medium`, and what a request says goes before the end of the model's name.
+Releases up to 1.3 do not start with an unknown member, or with half a `limit` or `modalities`, so only what 1.1.65,
+1.3.2 and 1.18.33 all accept is written here. `reasoningEffort` is always set: without it OpenCode sends `medium`, and
+the value in a request has precedence over the suffix of the model's name.
 
-The same entries say what may be taken back: only what is still as it would be written now.
+The same entries determine what may be removed again: only what is unchanged.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,34 +15,32 @@ from typing import Any
 
 from codex_transform import catalog
 from codex_transform.catalog import Model
-from codex_transform.jsonc import parser
 from codex_transform.jsonc.editor import Document, JsonPath
+from codex_transform.jsonio import describe_type
 
 MODELS: tuple[str, ...] = ("provider", "openai", "models")
-"""Where in OpenCode's configuration the entries are."""
+"""The path of the entries in OpenCode's configuration."""
 
-# Members that are taken or left whole: half of somebody's and half of ours would contradict each other.
+# Members that are written or left as a whole: a mixture of two could contradict itself.
 _ATOMIC_MEMBERS = ("limit", "modalities")
-# What models of the GPT-5 family may write at most, as OpenAI's list of models says.
-_MOST_OUTPUT = 128_000
+# The output limit of models of the GPT-5 family, by OpenAI's list of models.
+_MAX_OUTPUT = 128_000
 
 
 def select_models(names: Iterable[str] = ()) -> tuple[Model, ...]:
-    """Return the models of these names, in the order of the catalogue.
+    """Return the models of these names, in the order of the catalogue; without names, all that are no alias.
 
-    Without names, all that have a name of their own.
-
-    Names are understood as `catalog.resolve` does. Raises ValueError for a name of no known model, with those near it.
+    Names are resolved by `catalog.resolve`. Raises ValueError for an unknown model, with similar names.
     """
-    wanted: set[str] = set()
+    slugs: set[str] = set()
     for name in names:
         model = catalog.resolve(name).model
         if model is None:
             near = get_close_matches(name.strip().lower(), _names(), n=3, cutoff=0.5)
             hint = f"did you mean {' or '.join(near)}?" if near else "`codex-transform models` lists all of them"
             raise ValueError(f"there is no model {name!r} in the catalogue: {hint}")
-        wanted.add(model.slug)
-    return tuple(model for model in catalog.models() if model.slug in (wanted or _names()))
+        slugs.add(model.slug)
+    return tuple(model for model in catalog.models() if model.slug in (slugs or _names()))
 
 
 def entries(models: Iterable[Model], *, legacy: bool = False) -> dict[str, Any]:
@@ -53,27 +51,23 @@ def entries(models: Iterable[Model], *, legacy: bool = False) -> dict[str, Any]:
 
 
 def wrap(members: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a configuration that holds these entries and nothing else."""
-    whole: dict[str, Any] = dict(members)
+    """Return a configuration that contains only these entries."""
+    config: dict[str, Any] = dict(members)
     for name in reversed(MODELS):
-        whole = {name: whole}
-    return whole
+        config = {name: config}
+    return config
 
 
 def additions(value: Any, members: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what to fill into the configuration `value`.
+    """Return what to merge into the configuration `value`: these entries, without a limit or modalities that exist.
 
-    These entries, but no limit or modalities where a model has some.
-
-    Raises ValueError if the members on the way to the entries are no objects.
+    Raises ValueError if a member on the way to the entries is not an object.
     """
     for depth, name in enumerate(MODELS):
         value = value.get(name, {})
         if isinstance(value, dict):
             continue
-        raise ValueError(
-            f"{'.'.join(MODELS[: depth + 1])} must be an object in braces, not {parser.describe_type(value)}"
-        )
+        raise ValueError(f"{'.'.join(MODELS[: depth + 1])} must be an object in braces, not {describe_type(value)}")
     result: dict[str, Any] = {}
     for name, ours in members.items():
         theirs = value.get(name)
@@ -83,7 +77,7 @@ def additions(value: Any, members: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def conflicts(theirs: object, ours: object, path: JsonPath = ()) -> Iterator[tuple[JsonPath, Any, Any]]:
-    """Where `theirs` says something else than `ours`: the path, their value and ours. What it lacks does not count."""
+    """Yield where `theirs` differs from `ours`: the path, their value and ours. Missing members do not count."""
     if isinstance(theirs, dict) and isinstance(ours, Mapping):
         for name in ours:
             if name in theirs:
@@ -93,15 +87,15 @@ def conflicts(theirs: object, ours: object, path: JsonPath = ()) -> Iterator[tup
 
 
 def removable(document: Document, ours: Mapping[str, Any]) -> list[JsonPath]:
-    """Return the paths in `document` at which stands exactly what `ours` would put there, none within another.
+    """Return what in `document` equals `ours`: paths for `Document.remove`, none within another.
 
-    An object is among them when all that is in it is, so that no empty one stays behind; but not if somebody has
-    written a comment into it.
+    An object is among them if all of its members are, so that no empty one is left behind; but not if it contains a
+    comment.
     """
-    found: list[JsonPath] = []
+    paths: list[JsonPath] = []
     for name in ours.keys() & document.value.keys():
-        found += _written(document, document.value[name], ours[name], (name,))
-    return found
+        paths += _written(document, document.value[name], ours[name], (name,))
+    return paths
 
 
 def _written(document: Document, theirs: object, ours: object, path: JsonPath) -> list[JsonPath]:
@@ -115,7 +109,7 @@ def _written(document: Document, theirs: object, ours: object, path: JsonPath) -
 
 
 def _names() -> list[str]:
-    """Return the models that go by their own name: an alias of the same name leads elsewhere."""
+    """Return the models whose name is not an alias for another one."""
     return [model.slug for model in catalog.models() if model.slug not in catalog.aliases()]
 
 
@@ -136,11 +130,11 @@ def _facts(model: Model) -> dict[str, Any]:
     return {
         "reasoning": True,
         "attachment": "image" in model.input_modalities,
-        # `input` too, or the larger one that OpenCode knows of the model would hold: it sums up by that.
+        # `input` too: without it OpenCode would compact by its own, larger value.
         "limit": {
             "context": model.context_window,
             "input": model.context_window,
-            "output": min(_MOST_OUTPUT, model.context_window // 2),
+            "output": min(_MAX_OUTPUT, model.context_window // 2),
         },
         "modalities": {"input": list(model.input_modalities), "output": ["text"]},
     }

@@ -1,1 +1,1 @@
-"""Tries an endpoint and its key with one small request, and says step by step what came of it."""
+"""Try an endpoint and its key with one small request, and report step by step."""

@@ -1,9 +1,9 @@
-"""Tries an endpoint and its key with one small real request, and says step by step what came of it.
+"""Try an endpoint and its key with one small real request, and report step by step.
 
-The request is made by the code that the proxy uses, so what the endpoint says to it holds for OpenCode's requests
-too; and like mitmproxy it goes straight to the endpoint, whatever proxy variables say, and trusts what mitmproxy
-trusts. One clock runs for all of it: when it is up the connection is shut down under whoever waits for it, which ends
-a server that sends a byte now and then as well as one that is silent.
+The request is made by the code that the proxy uses, so the result holds for OpenCode's requests too. Like mitmproxy it
+goes straight to the endpoint, whatever the proxy variables, and trusts what mitmproxy trusts. One deadline holds for
+all of it: when it has passed the connection is shut down while another thread reads from it, which works for a server
+that sends a byte now and then as well as for a silent one.
 """
 
 import http.client
@@ -27,7 +27,7 @@ from codex_transform.errors import ApiError
 from codex_transform.instructions.store import InstructionStore
 from codex_transform.jsonio import dumps
 from codex_transform.opencode.config import OpenCodeConfig
-from codex_transform.probe.verdict import CHECK_URL, Step, accepted, answered, classify, nothing_came
+from codex_transform.probe.verdict import CHECK_URL, Step, accepted, classify, completed, no_response
 from codex_transform.redaction import redact_key_text
 from codex_transform.request import Context, transform
 from codex_transform.response.http_error import error_for_client
@@ -37,22 +37,22 @@ from codex_transform.settings.options import Settings
 __all__ = ["MODEL", "ProbeOptions", "Step", "probe"]
 
 MODEL = "gpt-5.3-codex"
-"""The model that is asked unless another is named."""
+"""The model that is used unless another is named."""
 
-_PIECE = 16 * 1024
+_CHUNK = 16 * 1024
 _MAX_ERROR = 64 * 1024
-_LONGEST_ANSWER = 4 * 1024 * 1024
+_MAX_RESPONSE = 4 * 1024 * 1024
 
-# What OpenSSL's verification says (X509_V_ERR_*) of a certificate that somebody else has to fix.
+# OpenSSL's verification results (X509_V_ERR_*) for a certificate that somebody else has to fix.
 _EXPIRED, _NOT_YET = 10, 9
 _WRONG_NAME = (62, 64)
 
 
 class ProbeOptions(NamedTuple):
-    """What is asked besides the endpoint and its key.
+    """The options of a probe.
 
-    `trusted_ca` is mitmproxy's option `ssl_verify_upstream_trusted_ca`: a PEM file that takes the place of the usual
-    authorities. `instructions` is as in `request.Context`; None stands for those that the proxy has kept.
+    `trusted_ca` is mitmproxy's option `ssl_verify_upstream_trusted_ca`: a PEM file that replaces the usual authorities.
+    `instructions` is as in `request.Context`; None stands for those in the proxy's cache.
     """
 
     originator: str
@@ -71,20 +71,20 @@ def probe(
     trusted_ca: Path | None = None,
     instructions: Callable[[Resolved, str | None], str] | None = None,
 ) -> Iterator[Step]:
-    """Try `endpoint` with `key`, both as the settings have them. The last step is the first that failed, if any.
+    """Try `endpoint` with `key`, both from the settings. The last step is the first that failed, if any.
 
-    The steps are `dns`, `tcp`, `tls` (https only), `key`, `stream`; `key` is left out where the answer does not tell
-    whether the key is good: a web page, a fault of the server's. `timeout` is for all of them, in seconds. For the
-    rest see `ProbeOptions`. No step shows the key. Raises nothing for what happens on the network.
+    The steps are `dns`, `tcp`, `tls` (https only), `key`, `stream`; `key` is left out if the response does not show
+    whether the key is valid: a web page, a server error. `timeout` is for all of them, in seconds. For the rest see
+    `ProbeOptions`. No step shows the key. Nothing that happens on the network raises.
     """
-    until = time.monotonic() + timeout
-    for step in _steps(endpoint, key, ProbeOptions(originator, model or MODEL, trusted_ca, instructions), until):
+    deadline = time.monotonic() + timeout
+    for step in _steps(endpoint, key, ProbeOptions(originator, model or MODEL, trusted_ca, instructions), deadline):
         yield step._replace(message=redact_key_text(step.message, key))
 
 
-def _steps(endpoint: Endpoint, key: str, ask: ProbeOptions, until: float) -> Iterator[Step]:
+def _steps(endpoint: Endpoint, key: str, ask: ProbeOptions, deadline: float) -> Iterator[Step]:
     try:
-        addresses = _resolve(endpoint, until)
+        addresses = _resolve(endpoint, deadline)
     except (OSError, UnicodeError, FutureTimeoutError) as error:
         message = f"there is no address for {endpoint.host} ({_reason(error)})"
         yield Step("dns", False, message, f"Check the network's DNS. {CHECK_URL}")
@@ -92,24 +92,24 @@ def _steps(endpoint: Endpoint, key: str, ask: ProbeOptions, until: float) -> Ite
     others = f" and {len(addresses) - 1} more" if len(addresses) > 1 else ""
     yield Step("dns", True, f"{endpoint.host} is {addresses[0]}{others}")
     try:
-        connection = _connect(addresses, endpoint.port, until)
+        connection = _connect(addresses, endpoint.port, deadline)
     except OSError as error:
-        yield _unconnected(endpoint, error)
+        yield _connect_failure(endpoint, error)
         return
     with ExitStack() as stack:
         stack.enter_context(connection)
         yield Step("tcp", True, f"port {endpoint.port} is open")
         if endpoint.scheme == "https":
             try:
-                context = _trust(ask.trusted_ca)
+                context = _tls_context(ask.trusted_ca)
             except OSError as error:
                 message = f"the authorities to trust cannot be read from {ask.trusted_ca} ({_reason(error)})"
                 yield Step("tls", False, message, "Fix ssl_verify_upstream_trusted_ca in ~/.mitmproxy/config.yaml.")
                 return
-            # The handshake waits for the clock that can end it.
+            # The handshake starts below, where the deadline can end it.
             tls = context.wrap_socket(connection, server_hostname=endpoint.host, do_handshake_on_connect=False)
             connection = stack.enter_context(tls)
-        late = stack.enter_context(_deadline(until, connection))
+        late = stack.enter_context(_deadline(deadline, connection))
         if isinstance(connection, ssl.SSLSocket):
             step = _tls_handshake(connection, endpoint, late)
             yield step
@@ -118,24 +118,26 @@ def _steps(endpoint: Endpoint, key: str, ask: ProbeOptions, until: float) -> Ite
         yield from _exchange(connection, endpoint, key, ask, late)
 
 
-def _resolve(endpoint: Endpoint, until: float) -> list[str]:
+def _resolve(endpoint: Endpoint, deadline: float) -> list[str]:
     """Return the endpoint's addresses."""
-    found = concurrency.run_in_thread(lambda: socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM))
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found.result(_left(until))))
+    lookup = concurrency.run_in_thread(
+        lambda: socket.getaddrinfo(endpoint.host, endpoint.port, type=socket.SOCK_STREAM)
+    )
+    return list(dict.fromkeys(str(entry[4][0]) for entry in lookup.result(_left(deadline))))
 
 
-def _connect(addresses: list[str], port: int, until: float) -> socket.socket:
-    """Return a connection to the first address that takes one; each gets its share of the time. Raises OSError."""
+def _connect(addresses: list[str], port: int, deadline: float) -> socket.socket:
+    """Connect to the first address that accepts; each gets its share of the time. Raises OSError."""
     failure: OSError = TimeoutError("timed out")
     for tried, address in enumerate(addresses):
         try:
-            return socket.create_connection((address, port), _left(until) / (len(addresses) - tried))
+            return socket.create_connection((address, port), _left(deadline) / (len(addresses) - tried))
         except OSError as error:
             failure = error
     raise failure
 
 
-def _unconnected(endpoint: Endpoint, error: OSError) -> Step:
+def _connect_failure(endpoint: Endpoint, error: OSError) -> Step:
     if isinstance(error, ConnectionRefusedError):
         message = f"nothing listens at {endpoint.host} port {endpoint.port}"
         return Step("tcp", False, message, f"Is the endpoint running? {CHECK_URL}")
@@ -146,8 +148,8 @@ def _unconnected(endpoint: Endpoint, error: OSError) -> Step:
     return Step("tcp", False, message, f"Check the network. {CHECK_URL}")
 
 
-def _trust(trusted_ca: Path | None) -> ssl.SSLContext:
-    """Return what mitmproxy trusts: certifi's authorities, or only those of the option. Raises OSError."""
+def _tls_context(trusted_ca: Path | None) -> ssl.SSLContext:
+    """Trust what mitmproxy trusts: certifi's authorities, or only those of the option. Raises OSError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.load_verify_locations(trusted_ca or certifi.where())
     return context
@@ -157,75 +159,86 @@ def _tls_handshake(connection: ssl.SSLSocket, endpoint: Endpoint, late: Event) -
     try:
         connection.do_handshake()
     except ssl.SSLCertVerificationError as error:
-        return _untrusted(endpoint, error)
+        return _certificate_failure(endpoint, error)
     except (OSError, ValueError) as error:
         if late.is_set() or isinstance(error, TimeoutError):
             message = f"{endpoint.host} did not answer the TLS handshake in time"
         else:
-            message = f"port {endpoint.port} does not speak TLS as it should ({_reason(error)})"
+            message = f"port {endpoint.port} does not speak TLS properly ({_reason(error)})"
         return Step("tls", False, message, f"Is it https, and the right port? {CHECK_URL}")
     ends = (connection.getpeercert() or {}).get("notAfter", "")
-    return Step("tls", True, f"{connection.version()}, the certificate is good until {ends}")
+    return Step("tls", True, f"{connection.version()}, the certificate is valid deadline {ends}")
 
 
-def _untrusted(endpoint: Endpoint, error: ssl.SSLCertVerificationError) -> Step:
+def _certificate_failure(endpoint: Endpoint, error: ssl.SSLCertVerificationError) -> Step:
     """Return the step for a certificate that was refused."""
     if error.verify_code == _EXPIRED:
-        message, fix = (
+        message, hint = (
             f"the certificate of {endpoint.host} has expired",
             "Its owner must renew it. Is this clock right?",
         )
     elif error.verify_code == _NOT_YET:
-        message, fix = f"the certificate of {endpoint.host} is not valid yet", "Is the clock of this machine right?"
+        message, hint = f"the certificate of {endpoint.host} is not valid yet", "Is the clock of this machine right?"
     elif error.verify_code in _WRONG_NAME:
-        message, fix = f"the certificate is for another name than {endpoint.host}", CHECK_URL
+        message, hint = f"the certificate is for another name than {endpoint.host}", CHECK_URL
     else:
         message = (
-            f"the certificate of {endpoint.host} comes from an authority that is not trusted ({error.verify_message})"
+            f"the certificate of {endpoint.host} is from an authority that is not trusted ({error.verify_message})"
         )
-        fix = (
+        hint = (
             "If that is your company's or your own, tell mitmproxy its file (PEM): "
             "put `ssl_verify_upstream_trusted_ca: FILE` into ~/.mitmproxy/config.yaml."
         )
-    return Step("tls", False, message, fix)
+    return Step("tls", False, message, hint)
+
+
+class _Connected(http.client.HTTPConnection):
+    """A client on a connection that has been made already, step by step."""
+
+    def __init__(self, connection: socket.socket, endpoint: Endpoint) -> None:
+        super().__init__(endpoint.host, endpoint.port)
+        self._connection = connection
+
+    def connect(self) -> None:
+        """Use the connection."""
+        self.sock = self._connection
 
 
 def _exchange(
     connection: socket.socket, endpoint: Endpoint, key: str, ask: ProbeOptions, late: Event
 ) -> Iterator[Step]:
-    """Send the request and reads its answer."""
+    """Send the request and read its response."""
     began = time.monotonic()
-    client = http.client.HTTPConnection(endpoint.host, endpoint.port)
-    client.sock = connection
+    client = _Connected(connection, endpoint)
     beginning = b""
     try:
         _send(client, endpoint, key, ask)
-        # A response that is not closed keeps the connection open.
+        # An unclosed response would keep the connection open.
         with closing(client.getresponse()) as response:
             if not 200 <= response.status < 300:
                 yield from _failed(response, endpoint, ask)
                 return
             answer = ResponseStream(None, response.headers.get("content-encoding"))
-            for came in _rewritten(answer, response):
-                if came and not beginning:
+            for output in _rewritten(answer, response):
+                if output and not beginning:
                     yield accepted()
-                beginning = beginning or came
+                beginning = beginning or output
             error = answer.error
     except ApiError as raised:
         error = raised
-    except (OSError, http.client.HTTPException, ValueError) as fault:
-        yield nothing_came(endpoint, "it took too long" if late.is_set() else _reason(fault))
+    except (OSError, http.client.HTTPException, ValueError) as failure:
+        yield no_response(endpoint, "it took too long" if late.is_set() else _reason(failure))
         return
     if error and late.is_set():
-        yield nothing_came(endpoint, "it took too long")
+        yield no_response(endpoint, "it took too long")
     elif error:
         yield from classify(error, ask.model, started=bool(beginning))
     else:
-        yield answered(time.monotonic() - began, beginning, ask.model)
+        yield completed(time.monotonic() - began, beginning, ask.model)
 
 
 def _failed(response: http.client.HTTPResponse, endpoint: Endpoint, ask: ProbeOptions) -> Iterator[Step]:
-    """Yield the steps for an answer whose status is none of success."""
+    """Return the steps for a response with a status that is not a success."""
     body = response.read(_MAX_ERROR)
     error = error_for_client(response.status, dict(response.getheaders()), body, endpoint=endpoint.url)
     is_page = body.lstrip().startswith(b"<") or "html" in response.headers.get("content-type", "")
@@ -233,10 +246,12 @@ def _failed(response: http.client.HTTPResponse, endpoint: Endpoint, ask: ProbeOp
 
 
 def _send(client: http.client.HTTPConnection, endpoint: Endpoint, key: str, ask: ProbeOptions) -> None:
-    """One request that has a Codex request's whole form and wants next to nothing."""
+    """Send a complete Codex request that costs next to nothing."""
     body = {"model": ask.model, "input": "Reply with: ok", "stream": True}
-    kept = ask.instructions or InstructionStore(paths.cache_folder(paths.home_or_none()), Settings().catalog_url).text
-    done = transform(body, Context(mode=True, options_for=OpenCodeConfig().options_for, instructions=kept))
+    instructions = ask.instructions
+    if instructions is None:
+        instructions = InstructionStore(paths.cache_folder(paths.home_or_none()), Settings().catalog_url).text
+    done = transform(body, Context(mode=True, options_for=OpenCodeConfig().options_for, instructions=instructions))
     content = dumps(done.body)
     client.putrequest("POST", endpoint.path, skip_host=True, skip_accept_encoding=True)
     client.putheader("Host", endpoint.authority)
@@ -248,27 +263,27 @@ def _send(client: http.client.HTTPConnection, endpoint: Endpoint, key: str, ask:
 
 
 def _rewritten(answer: ResponseStream, response: http.client.HTTPResponse) -> Iterator[bytes]:
-    """Yield what a client would get, as it comes, up to a limit."""
-    left = _LONGEST_ANSWER
-    while left > 0 and not answer.status and (piece := response.read1(_PIECE)):
+    """Yield what a client would get, as it arrives, up to a limit."""
+    left = _MAX_RESPONSE
+    while left > 0 and not answer.status and (piece := response.read1(_CHUNK)):
         left -= len(piece)
         yield answer.feed(piece)
     yield answer.finish()
 
 
 @contextmanager
-def _deadline(until: float, connection: socket.socket) -> Iterator[Event]:
-    """Shuts the connection down when time is up; the event says that this has happened."""
+def _deadline(deadline: float, connection: socket.socket) -> Iterator[Event]:
+    """Shut the connection down at the deadline; the event is set when that has happened."""
     late = Event()
 
     def end() -> None:
         late.set()
         with suppress(OSError):
-            # The TCP connection's own: that of TLS would change what the other thread is reading from.
+            # Of the TCP connection: that of TLS would change what the other thread is reading from.
             socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
     connection.settimeout(None)
-    timer = Timer(_left(until), end)
+    timer = Timer(_left(deadline), end)
     timer.daemon = True
     timer.start()
     try:
@@ -277,17 +292,17 @@ def _deadline(until: float, connection: socket.socket) -> Iterator[Event]:
         timer.cancel()
 
 
-def _left(until: float) -> float:
-    return max(0.01, until - time.monotonic())
+def _left(deadline: float) -> float:
+    return max(0.01, deadline - time.monotonic())
 
 
 def _reason(error: BaseException) -> str:
-    """Return what went wrong, in a few words that can be shown."""
+    """Return what went wrong, in a few words for people."""
     if isinstance(error, FutureTimeoutError | TimeoutError):
-        return "no answer in time"
+        return "no response in time"
     if isinstance(error, http.client.RemoteDisconnected | http.client.IncompleteRead):
         return "it closed the connection"
     if isinstance(error, http.client.HTTPException):
-        return "it does not speak HTTP as it should"
+        return "it does not speak HTTP properly"
     words = error.reason if isinstance(error, ssl.SSLError) else getattr(error, "strerror", None)
     return " ".join(str(words or error).split())[:200] or type(error).__name__

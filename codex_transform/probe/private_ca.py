@@ -1,4 +1,4 @@
-"""Which private authority mitmproxy has been told to trust, for endpoints that have their certificate from one."""
+"""The private certificate authority that mitmproxy is configured to trust."""
 
 import re
 from pathlib import Path
@@ -9,10 +9,10 @@ _OPTION = re.compile(r"^ssl_verify_upstream_trusted_ca:[ \t]*(['\"]?)(.+?)\1[ \t
 
 
 def private_ca(home: Path) -> Path | None:
-    """Return the file that mitmproxy's own configuration below `home` names for it; None if it names none."""
+    """Return the file with it from mitmproxy's own configuration below `home`; None if there is none."""
     try:
         text = (paths.mitmproxy_folder(home) / "config.yaml").read_text("utf-8")
     except (OSError, UnicodeDecodeError):
         return None
-    found = _OPTION.search(text)
-    return Path(found[2]).expanduser() if found else None
+    match = _OPTION.search(text)
+    return Path(match[2]).expanduser() if match else None

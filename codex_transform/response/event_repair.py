@@ -104,7 +104,7 @@ class EventRepairer:
             case Action.ITEM_ADDED | Action.ITEM_DONE:
                 repaired |= self._items.complete(event)
             case Action.RESTORE_MODEL:
-                repaired |= self._echo(event.get("response"))
+                repaired |= self._restore_model(event.get("response"))
             case _:
                 repaired |= self._locate(event, rule.needs)
         return Repair([event], repaired)
@@ -125,7 +125,7 @@ class EventRepairer:
             event[name] = 0
         return missing
 
-    def _echo(self, response: Any) -> set[str]:
+    def _restore_model(self, response: Any) -> set[str]:
         if self._model is None or not isinstance(response, dict) or response.get("model") == self._model:
             return set()
         response["model"] = self._model
@@ -163,7 +163,7 @@ class EventRepairer:
         reported = self.ended == "error" and end == "failed"
         if self.ended and not reported:
             return Repair([], {"second end"})
-        repaired |= self._complete(response) | self._echo(response)
+        repaired |= self._complete(response) | self._restore_model(response)
         given = response.get("output")
         if not given or not isinstance(given, list):
             response["output"] = self._items.finished()
@@ -174,7 +174,7 @@ class EventRepairer:
             repaired.add("status")
         self.end(end)
         usage = response.get("usage")
-        if _counts(usage):
+        if _has_token_counts(usage):
             self.usage = usage
         elif end != "failed":
             # OpenCode asks again, without end, when it cannot tell what an answer took.
@@ -185,7 +185,7 @@ class EventRepairer:
         if end != "failed":
             return Repair([event], repaired)
         problem = read_error(response) or server_error("The endpoint reported that the response failed.")
-        repaired |= _say(response.get("error"), problem.message)
+        repaired |= _set_message(response.get("error"), problem.message)
         if reported:
             return Repair([event], repaired)
         # The API sends an `error` event first, and OpenCode 1.1 knows of no other way to fail.
@@ -196,12 +196,12 @@ class EventRepairer:
         return Repair([error, event], repaired | {"error"})
 
 
-def _counts(usage: Any) -> bool:
+def _has_token_counts(usage: Any) -> bool:
     """Return True for token counts that clients can work with."""
     return isinstance(usage, dict) and all(type(usage.get(name)) is int for name in ("input_tokens", "output_tokens"))
 
 
-def _say(error: Any, message: str) -> set[str]:
+def _set_message(error: Any, message: str) -> set[str]:
     """Has a failed response's error say no more than its report does."""
     if not isinstance(error, dict) or error.get("message") in (None, message):
         return set()

@@ -31,7 +31,7 @@ class ResponseStream:
     def __init__(self, asked_model: str | None, content_encoding: str | None) -> None:
         self._decoder = decoder_for(content_encoding)
         self._rewriter = Rewriter(asked_model)
-        self._take: Callable[[bytes], bytes] = self._begin
+        self._take: Callable[[bytes], bytes] = self._sniff
         self._beginning = b""
         self._json = bytearray()
         self._closed = False
@@ -96,7 +96,7 @@ class ResponseStream:
         """Return the connection to the endpoint broke, for this reason."""
         return self._close(connection_lost(reason))
 
-    def _begin(self, data: bytes) -> bytes:
+    def _sniff(self, data: bytes) -> bytes:
         """Nothing is known yet about the answer."""
         self._beginning += data
         if sse.BOM.startswith(self._beginning):
@@ -108,10 +108,10 @@ class ResponseStream:
             return b""
         if text.startswith(b"<"):
             return self._close(body_errors.html_page())
-        self._take = self._collect if text.startswith((b"{", b"[")) else self._rewriter.feed
+        self._take = self._buffer_json if text.startswith((b"{", b"[")) else self._rewriter.feed
         return self._take(beginning)
 
-    def _collect(self, data: bytes) -> bytes:
+    def _buffer_json(self, data: bytes) -> bytes:
         """Return the answer is JSON."""
         self._json += data
         if len(self._json) <= body_errors.MAX_BODY:
@@ -127,12 +127,12 @@ class ResponseStream:
         if self._closed:
             return b""
         self._closed = True
-        self._take = _nothing
+        self._take = _discard
         out = self._unfold(broken) if self._json else self._rewriter.finish()
         if self._rewriter.ended:
             return out
         if not self._rewriter.started:
-            raise broken or self._nothing_came()
+            raise broken or self._empty_error()
         self._broken = broken or body_errors.truncated(_CUT)
         return out + self._rewriter.fail(server_error(self._broken.message))
 
@@ -146,12 +146,12 @@ class ResponseStream:
         self.repaired.add("JSON")
         return self._rewriter.feed(response_to_stream(response))
 
-    def _nothing_came(self) -> ApiError:
+    def _empty_error(self) -> ApiError:
         if self._rewriter.non_event_text:
             return body_errors.plain_text(self._rewriter.non_event_text)
         came = self._beginning.removeprefix(sse.BOM).strip()
         return body_errors.truncated(_CUT) if came else body_errors.empty_body()
 
 
-def _nothing(data: bytes) -> bytes:  # noqa: ARG001
+def _discard(data: bytes) -> bytes:  # noqa: ARG001
     return b""

@@ -12,7 +12,7 @@ from codex_transform.console import make_lenient
 from codex_transform.sandbox.control import ABOUT
 from codex_transform.sandbox.faults.table import FAULTS, UnknownFaultError
 from codex_transform.sandbox.server import Sandbox
-from codex_transform.signals import on_end
+from codex_transform.signals import on_termination
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -50,7 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 async def _serve(sandbox: Sandbox) -> None:
     ended = asyncio.Event()
-    on_end(ended.set)
+    on_termination(ended.set)
     async with sandbox:
         _say(f"sandbox: {sandbox.url} key {sandbox.key}")
         _say(

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 
 from codex_transform.fsutil import write_private
 from codex_transform.jsonc import parser
-from codex_transform.jsonio import dumps
+from codex_transform.jsonio import describe_type, dumps
 from codex_transform.opencode.config import OpenCodeConfig
 from codex_transform.settings.options import OPTIONS, Settings
 
@@ -130,7 +130,7 @@ def _read(config_file: Path) -> dict[str, Any]:
         raise ValueError(f"{config_file} is damaged, {error}: fix it there, or delete the file") from None
     if isinstance(document, dict):
         return document
-    raise ValueError(f"{config_file} must hold an object in braces, not {parser.describe_type(document)}")
+    raise ValueError(f"{config_file} must hold an object in braces, not {describe_type(document)}")
 
 
 def _permission_problems(config_file: Path) -> list[Problem]:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 from pydantic.fields import FieldInfo
 
 from codex_transform.endpoint import url as endpoint_url
-from codex_transform.jsonc import parser
+from codex_transform.jsonio import describe_type
 
 _BOOLS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 _HOST = re.compile(
@@ -29,7 +29,7 @@ _HOST = re.compile(
 def _text(value: object) -> str:
     if isinstance(value, str):
         return value.strip()
-    raise ValueError(f"must be text, not {parser.describe_type(value)}")
+    raise ValueError(f"must be text, not {describe_type(value)}")
 
 
 def _bool(value: object) -> bool:

@@ -1,8 +1,7 @@
 """A call in one line: the comment on its flow, the line in the log, and the flow's marker.
 
-All are made from the `Record` alone. The parts of a line come in the order in which they matter, so that a narrow
-column or terminal cuts off the least of them. What a client or an endpoint wrote is quoted as one line of printable
-text.
+All are made from the `Record` alone. The parts of a line are in the order of their importance, so that a narrow column
+or terminal cuts off the least important. Text of a client or an endpoint is quoted as one line of printable characters.
 """
 
 from codex_transform.response.upstream_error import UpstreamError
@@ -15,14 +14,14 @@ LIMITED = ":warning:"
 LEFT = ":leftwards_arrow_with_hook:"
 INCOMPLETE = ":scissors:"
 
-# A browser without a font of coloured emoji has these, too.
+# Browsers without a font of coloured emoji have these too.
 MARKERS = {REPAIRED: "✏", FAILED: "✖", LIMITED: "⚠", LEFT: "↩", INCOMPLETE: "✂"}
 """mitmproxy's names of the markers, and their glyphs."""
 
-# What every answer of a Codex endpoint needs: not worth a word, let alone a marker.
+# Every response of a Codex endpoint needs these: they are not worth mentioning, let alone a marker.
 _ROUTINE = frozenset({"model", "output"})
 
-# Why the cache missed, as short as a line needs it; other causes are short enough.
+# Why the cache missed, shortened for a line; other causes are short enough.
 _CAUSES = {
     "model": "new model",
     "effort": "new effort",
@@ -31,12 +30,12 @@ _CAUSES = {
     "endpoint": "unexplained",
 }
 
-# So many tokens, or a tenth of what could have been cached, are worth a word.
+# A miss is mentioned from so many tokens, or a tenth of what could have been cached.
 _MIN_MISS = 1024
 
 
 def flow_marker(record: Record) -> str:
-    """Return the marker that sets a flow apart; "" for a call that simply went well."""
+    """Return the marker of a flow; "" for a call that simply succeeded."""
     if record.outcome == "left":
         return LEFT
     if record.outcome in ("failed", "error", "cut"):
@@ -48,19 +47,19 @@ def flow_marker(record: Record) -> str:
 
 
 def flow_comment(record: Record) -> str:
-    """`gpt-5.1-codex high · 12.3k in (91% cached) · 480 out · 0.8 s → 6.1 s`, then what was out of the ordinary.
+    """Return `gpt-5.1-codex high · 12.3k in (91% cached) · 480 out · 0.8 s → 6.1 s`, then what was unusual.
 
-    The marker's glyph stands first: sorted by their comments, flows are sorted by their markers.
+    The marker's glyph comes first: sorted by their comments, flows are sorted by their markers.
     """
     parts = [_model(record), *_tokens(record), _times(record), _outcome(record), _repaired(record)]
     if record.cache and _missed(record):
         parts.append(f"cache: {one_line(record.cache.says)}")
-    said = " · ".join(part for part in parts if part)
-    return f"{MARKERS[mark]} {said}" if (mark := flow_marker(record)) else said
+    text = " · ".join(part for part in parts if part)
+    return f"{MARKERS[mark]} {text}" if (mark := flow_marker(record)) else text
 
 
 def log_line(record: Record) -> str:
-    """Return the same for the log, where a missed cache gets a word instead of a sentence."""
+    """Return the same for the log, with a word about a missed cache instead of a sentence."""
     asked, model = record.asked or "", _model(record)
     if record.model and not asked.rpartition("/")[2].lower().startswith(record.model.lower()):
         model = f"{one_line(asked, 80)} → {model}"
@@ -76,14 +75,14 @@ def _model(record: Record) -> str:
 
 
 def _outcome(record: Record) -> str:
-    how = {
+    outcome = {
         "completed": "",
         "left": "client left",
         "cut": "cut off",
         "error": f"{record.status} {one_line(record.code or '')}".rstrip(),
         "failed": f"failed {one_line(record.code or '')}".rstrip(),
     }.get(record.outcome, record.outcome)
-    return f"{how}: {one_line(record.error)}" if record.error else how
+    return f"{outcome}: {one_line(record.error)}" if record.error else outcome
 
 
 def _tokens(record: Record, why: str = "") -> list[str]:
@@ -95,7 +94,7 @@ def _tokens(record: Record, why: str = "") -> list[str]:
 
 
 def _missed(record: Record) -> str:
-    """Why tokens were not cached that could have been; "" if there are hardly any such."""
+    """Return why tokens were not cached that could have been; "" if there are hardly any."""
     cache = record.cache
     if cache is None or cache.cause in ("first", "append"):
         return ""
@@ -111,6 +110,6 @@ def _repairs(record: Record) -> list[str]:
 
 
 def _repaired(record: Record) -> str:
-    """Of an answer that is one: what was repaired in an error only made it readable."""
+    """Return the repairs of a response; those of an error only made it readable."""
     names = _repairs(record) if record.outcome in ("completed", "incomplete") else []
     return f"repaired: {one_line(', '.join(names))}" if names else ""

@@ -1,4 +1,4 @@
-"""What is remembered of one call: what was asked, what was sent, what came back, and what it cost.
+"""The record of one call: what was requested, what was sent, what came back, and what it cost.
 
 A record holds plain values and nothing of the conversation's content, so it can go anywhere: into a flow's metadata
 (and with it into flow files, which open without this addon), into the usage store, into a line of the log. Flow files
@@ -46,11 +46,11 @@ class InstructionsSource(_Frozen):
 
 
 class CacheVerdict(_Frozen):
-    """Whether the endpoint's prompt cache could serve a request, and why not.
+    """An explanation whether the endpoint's prompt cache could serve a request, and why not.
 
     `cause` is one of `first`, `append`, `idle`, `model`, `effort`, `instructions`, `tools`, `item`, `endpoint`.
     `expected` are the tokens that could have been cached, None for a first request; `missed` are those that were not
-    and would have been, had the request only been appended to. `says` is a sentence for people.
+    and would have been, if the request had only been appended to. `says` is a sentence for people.
     """
 
     cause: str

@@ -1,10 +1,10 @@
-"""What calls have cost, kept across restarts: one row for each call in a small SQLite file, and sums over them.
+"""The costs of calls, across restarts: one row for each call in a small SQLite file, and sums over them.
 
-A row holds counts, names and times, nothing of what was said. Each operation opens the file anew: any thread may use
-it, several proxies may use it at once, and whatever happens to the file in between is noticed.
+A row has counts, names and times, and no content. Each operation opens the file: any thread may use it, several proxies
+may use it at once, and whatever happens to the file in between is noticed.
 
 Counting is a convenience, so no method raises. A file that cannot be used is a warning, once. A file that is damaged
-is set aside, and counting begins anew; nothing else is ever moved or deleted. A file of a newer release is read as far
+is renamed, and counting starts again; nothing else is ever moved or deleted. A file of a newer release is read as far
 as possible and not written. An SQL mistake of this program is logged as the bug that it is.
 """
 
@@ -57,7 +57,7 @@ _ENVIRONMENT = (
 
 
 class Usage(NamedTuple):
-    """The sum of some calls. `name` is what they share: a model, a conversation, a local day (`2026-11-22`).
+    """The sum of some calls. `name` is what they have in common: a model, a conversation, a local day (`2026-11-22`).
 
     `missed` are tokens that the endpoint's cache could have held and did not. `first_token_p50` and `first_token_p95`
     are percentiles of the time to the first token in seconds; None if no call had one. `since` and `until` are the
@@ -231,7 +231,7 @@ class UsageStore:
         except OSError as problem:
             self._warn_once(f"is damaged ({error}) and cannot be renamed ({problem.strerror})", "delete it")
             return False
-        self._warn(f"The usage file {self.path} was damaged ({error}). It is {aside.name} now; counting starts anew.")
+        self._warn(f"The usage file {self.path} was damaged ({error}). It is {aside.name} now; counting starts again.")
         return True
 
     def _warn_once(self, problem: str, fix: str) -> None:
@@ -240,12 +240,12 @@ class UsageStore:
             self._warn(f"The usage file {self.path} {problem}. Calls are not counted. Fix: {fix}.")
 
     def _log_bug(self, error: sqlite3.Error) -> None:
-        """Log a mistake in this program's SQL, or tables of somebody else's. The file stays as it is."""
+        """Log a mistake in this program's SQL, or unknown tables. The file stays as it is."""
         if str(error) not in self._warned:
             self._warned.add(str(error))
             logger.error(
                 "Calls are not counted: codex-transform and the usage file %s do not fit (%s). This is a bug. "
-                "Fix: report it; until then, move the file away to count anew.",
+                "Fix: report it; until then, move the file away to start again.",
                 self.path,
                 error,
                 exc_info=error,
@@ -253,7 +253,7 @@ class UsageStore:
 
 
 class _NewerFileError(Exception):
-    """A newer release wrote the file, and this one cannot do with it what it was asked to."""
+    """A newer release wrote the file, and this one cannot read or write it."""
 
 
 @contextlib.contextmanager

@@ -1,42 +1,38 @@
-"""The numbers of a call: tokens out of an answer's `usage`, and how numbers are written for people.
+"""Read the token counts of a response.
 
-What an endpoint reports is taken as far as it makes sense and never further: a count that is missing, or is no count,
-is 0. Comment, log line, commands and command line write numbers with the same few functions, so that they look alike.
+An endpoint's report is used as far as it makes sense: a count that is missing or invalid is 0.
 """
 
 from collections.abc import Collection, Mapping
 
 from codex_transform.usage.record import Tokens
 
-# No request has more tokens; a larger number is a slip of the endpoint's and would fit in no database.
+# No request has more tokens; a larger number is an error of the endpoint and would not fit into the database.
 _MAX_TOKENS = 10**12
 
 
 def parse_usage(usage: object) -> Tokens | None:
     """Return the counts of a `usage` object (API reference, "The Response object"); None if it has none.
 
-    `usage` may be anything. What is part of a count is never more than the whole.
+    `usage` may be anything. A part of a count is never more than the whole.
     """
     if not isinstance(usage, Mapping):
         return None
-    read, written = _count(usage, "input_tokens"), _count(usage, "output_tokens")
-    if read is None and written is None:
+    input_tokens, output_tokens = _count(usage, "input_tokens"), _count(usage, "output_tokens")
+    if input_tokens is None and output_tokens is None:
         return None
     cached = _count(usage.get("input_tokens_details"), "cached_tokens")
     reasoning = _count(usage.get("output_tokens_details"), "reasoning_tokens")
     return Tokens(
-        input=read or 0,
-        cached=min(cached or 0, read or 0),
-        output=written or 0,
-        reasoning=min(reasoning or 0, written or 0),
+        input=input_tokens or 0,
+        cached=min(cached or 0, input_tokens or 0),
+        output=output_tokens or 0,
+        reasoning=min(reasoning or 0, output_tokens or 0),
     )
 
 
 def percentile(values: Collection[float], percent: int) -> float | None:
-    """Return the smallest value that `percent` in a hundred of them do not exceed (nearest rank).
-
-    None when there are none.
-    """
+    """Return the smallest value that `percent` % of them do not exceed (nearest rank); None if there are none."""
     if not values:
         return None
     rank = -(-len(values) * percent // 100)

@@ -8,7 +8,7 @@ from hypothesis import given
 from request.test_changes import context, notes
 from request.test_properties import anything, contexts, requests
 
-from codex_transform.inspect.changes import OTHER, change_lines, item_marks
+from codex_transform.inspect.changes import CHANGED_ELSEWHERE, change_lines, item_marks
 from codex_transform.inspect.text import WIDTH
 from codex_transform.request import Context
 from codex_transform.request.changes import Change
@@ -70,13 +70,13 @@ def test_without_notes_the_fields_are_compared() -> None:
         line.strip() for line in lines
     )
     assert "~ input: 3 items → 4 items" in lines
-    assert OTHER not in " ".join(lines)
+    assert CHANGED_ELSEWHERE not in " ".join(lines)
 
 
 def test_what_somebody_else_changed_is_said_to_be_theirs() -> None:
     sent = {**copy.deepcopy(SENT), "temperature": 1, "user": "me"}
     lines = list(change_lines(NOTES, {**BODY, "seed": 1}, sent))
-    assert lines[-4:] == ["- seed: 1", f"    {OTHER}", "+ user: me", f"    {OTHER}"]
+    assert lines[-4:] == ["- seed: 1", f"    {CHANGED_ELSEWHERE}", "+ user: me", f"    {CHANGED_ELSEWHERE}"]
 
 
 def test_marks_are_of_single_items_with_another_text() -> None:
@@ -109,7 +109,7 @@ def test_whatever_was_changed_is_explained(body: dict[str, Any], using: Context)
     sent, found = notes(body, using)
     before = copy.deepcopy((body, sent))
     text = "\n".join(change_lines(found, body, sent))
-    assert OTHER not in text
+    assert CHANGED_ELSEWHERE not in text
     assert bool(text) == (body != sent)
     assert list(change_lines(None, sent, copy.deepcopy(sent))) == []
     assert (body, sent) == before

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.raw_host import NEW_PATH, OLD_PATH, Answer, RawHost, catalogue, raw_host
 
 from codex_transform.catalog import models, resolve
-from codex_transform.instructions.store import CHECK_EVERY, FIRST_RETRY, MAX_PINS, InstructionStore
+from codex_transform.instructions.store import FIRST_RETRY, MAX_PINS, REFRESH_INTERVAL, InstructionStore
 
 CURRENT = [model.slug for model in models() if model.current]
 OLDER = [model for model in models() if not model.current]
@@ -136,10 +136,10 @@ def test_main_is_checked_at_most_every_quarter_of_an_hour(host: RawHost, cache: 
     instructions.refresh()
     assert instructions.age() == 0.0
     host.targets()
-    clock.time += CHECK_EVERY - 1
+    clock.time += REFRESH_INTERVAL - 1
     assert instructions.refresh() == []
     assert host.targets() == []
-    assert instructions.age() == CHECK_EVERY - 1
+    assert instructions.age() == REFRESH_INTERVAL - 1
     clock.time += 1
     assert instructions.refresh() == []
     assert host.asked[0].headers["if-none-match"] == '"main-1"'
@@ -153,7 +153,7 @@ def test_a_changed_main_is_taken_over(host: RawHost, cache: Path, clock: Clock) 
     instructions.refresh()
     lay_main(host, "newer")
     assert instructions.text(SOL, None) == "main of gpt-6.1-sol"
-    clock.time += CHECK_EVERY
+    clock.time += REFRESH_INTERVAL
     assert instructions.refresh() == []
     assert instructions.text(SOL, None) == "newer of gpt-6.1-sol"
     assert store(host, cache, clock).text(SOL, None) == "newer of gpt-6.1-sol"
@@ -165,7 +165,7 @@ def test_a_server_without_etags_is_asked_plainly(host: RawHost, cache: Path, clo
     instructions.refresh()
     host.targets()
     lay_main(host, "plainer", etag=None)
-    clock.time += CHECK_EVERY
+    clock.time += REFRESH_INTERVAL
     assert instructions.refresh() == []
     assert "if-none-match" not in host.asked[0].headers
     assert instructions.text(SOL, None) == "plainer of gpt-6.1-sol"
@@ -174,11 +174,11 @@ def test_a_server_without_etags_is_asked_plainly(host: RawHost, cache: Path, clo
 def test_a_restart_asks_for_nothing_that_is_fresh(host: RawHost, cache: Path, clock: Clock) -> None:
     store(host, cache, clock).refresh()
     host.targets()
-    clock.time += CHECK_EVERY - 1
+    clock.time += REFRESH_INTERVAL - 1
     again = store(host, cache, clock)
     assert again.text(SOL, None) == "main of gpt-6.1-sol"
     assert again.text(CODEX, None) == "rust-v0.120.0 of gpt-5.1-codex"
-    assert again.age() == CHECK_EVERY - 1
+    assert again.age() == REFRESH_INTERVAL - 1
     assert again.refresh() == []
     assert host.targets() == []
 
@@ -219,7 +219,7 @@ def test_the_path_that_worked_is_asked_first(host: RawHost, cache: Path, clock: 
         f"main/{NEW_PATH}",
         f"main/{OLD_PATH}",
     ]
-    clock.time += CHECK_EVERY
+    clock.time += REFRESH_INTERVAL
     store(host, cache, clock).refresh()
     assert host.targets() == [f"main/{OLD_PATH}"]
 
@@ -230,7 +230,7 @@ def test_a_file_that_moved_is_found_without_its_old_etag(host: RawHost, cache: P
     del host.answers[f"main/{OLD_PATH}"]
     lay_main(host, "moved", etag='"main-1"')
     host.targets()
-    clock.time += CHECK_EVERY
+    clock.time += REFRESH_INTERVAL
     instructions = store(host, cache, clock)
     assert instructions.refresh() == []
     assert host.targets() == [f"main/{OLD_PATH}", f"main/{NEW_PATH}"]
@@ -282,14 +282,14 @@ def test_a_bad_answer_never_replaces_a_good_text(host: RawHost, cache: Path, clo
     instructions.refresh()
     kept = {file.name: file.read_bytes() for file in cache.iterdir()}
     host.answers[f"main/{NEW_PATH}"] = bad
-    clock.time += CHECK_EVERY
+    clock.time += REFRESH_INTERVAL
     (warning,) = instructions.refresh()
     assert "codex_catalog_url" in warning
     assert "mirror" in warning
     assert host.root in warning
     assert "\n" not in warning
     assert instructions.text(SOL, None) == "main of gpt-6.1-sol"
-    assert instructions.age() == CHECK_EVERY
+    assert instructions.age() == REFRESH_INTERVAL
     assert {file.name: file.read_bytes() for file in cache.iterdir()} == kept
 
 
@@ -335,11 +335,11 @@ def test_failures_are_left_alone_for_longer_and_longer(host: RawHost, cache: Pat
     good = host.answers[f"main/{NEW_PATH}"]
     store(host, cache, clock).refresh()
     host.answers[f"main/{NEW_PATH}"] = BAD["error"]
-    clock.time += CHECK_EVERY
+    clock.time += REFRESH_INTERVAL
     instructions = store(host, cache, clock)
     host.targets()
     assert len(instructions.refresh()) == 1
-    for wait in (FIRST_RETRY, 120.0, 240.0, 480.0, CHECK_EVERY, CHECK_EVERY):
+    for wait in (FIRST_RETRY, 120.0, 240.0, 480.0, REFRESH_INTERVAL, REFRESH_INTERVAL):
         assert len(host.targets()) == 1
         clock.time += wait - 1
         instructions.refresh()
@@ -348,13 +348,13 @@ def test_failures_are_left_alone_for_longer_and_longer(host: RawHost, cache: Pat
         # The same line is not said again.
         assert instructions.refresh() == []
     host.answers[f"main/{NEW_PATH}"] = good
-    clock.time += CHECK_EVERY
+    clock.time += REFRESH_INTERVAL
     host.targets()
     assert instructions.refresh() == []
     assert len(host.targets()) == 1
     # One success, and the patience starts anew.
     host.answers[f"main/{NEW_PATH}"] = BAD["error"]
-    clock.time += CHECK_EVERY
+    clock.time += REFRESH_INTERVAL
     instructions.refresh()
     clock.time += FIRST_RETRY
     host.targets()
@@ -432,7 +432,7 @@ def test_a_cache_that_cannot_be_written_is_told_once(host: RawHost, tmp_path: Pa
     assert all(str(blocker) in warning for warning in warnings)
     assert instructions.text(SOL, None) == "main of gpt-6.1-sol"
     assert instructions.text(CODEX, None) == "rust-v0.120.0 of gpt-5.1-codex"
-    clock.time += CHECK_EVERY
+    clock.time += REFRESH_INTERVAL
     assert instructions.refresh() == []
 
 
@@ -442,7 +442,7 @@ def test_a_cache_that_cannot_be_written_is_told_once(host: RawHost, tmp_path: Pa
 def test_the_users_file_wins_and_nothing_is_fetched(host: RawHost, cache: Path, clock: Clock) -> None:
     store(host, cache, clock).refresh()
     host.targets()
-    clock.time += CHECK_EVERY
+    clock.time += REFRESH_INTERVAL
     instructions = store(host, cache, clock, override="my own words")
     assert instructions.refresh() == []
     assert host.targets() == []
@@ -476,7 +476,7 @@ def test_a_conversation_keeps_its_text(host: RawHost, cache: Path, clock: Clock)
     instructions.refresh()
     assert instructions.text(SOL, "begun") == "main of gpt-6.1-sol"
     lay_main(host, "newer")
-    clock.time += CHECK_EVERY
+    clock.time += REFRESH_INTERVAL
     instructions.refresh()
     assert instructions.text(SOL, "early") == bundled
     assert instructions.text(SOL, "begun") == "main of gpt-6.1-sol"

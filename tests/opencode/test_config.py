@@ -192,11 +192,11 @@ def test_a_base_url_of_a_wrong_type_does_not_uncover_another(place: Place) -> No
         ({"options": {"reasoningSummary": ["auto"]}}, "options.reasoningSummary", "text, not a list"),
         ({"options": {"textVerbosity": True}}, "options.textVerbosity", "text, not true or false"),
         ({"options": {"baseURL": {}}}, "options.baseURL", "text, not an object"),
-        ({"options": {"include": "a"}}, "options.include", "a list of texts, not text"),
+        ({"options": {"include": "a"}}, "options.include", "a list of texts, not a string"),
         ({"options": {"include": ["a", 5]}}, "options.include", "a list of texts, not a list"),
         ({"options": 5}, "options", "an object, not a number"),
         ({"models": []}, "models", "an object, not a list"),
-        ({"models": {"gpt-5.2": "x"}}, "models.gpt-5.2", "an object, not text"),
+        ({"models": {"gpt-5.2": "x"}}, "models.gpt-5.2", "an object, not a string"),
         ({"models": {"gpt-5.2": {"id": 5}}}, "models.gpt-5.2.id", "text, not a number"),
         ({"models": {"gpt-5.2": {"options": None}}}, "models.gpt-5.2.options", "an object, not null"),
         (
@@ -237,7 +237,7 @@ def test_what_is_not_used_may_be_anything(place: Place) -> None:
         ("  ", "line 1, column 3: expecting value. Fix it there"),
         ("[]", "must hold an object, not a list"),
         ('{"provider": []}', "provider must be an object, not a list; ignored"),
-        ('{"provider": {"openai": "x"}}', "provider.openai must be an object, not text; ignored"),
+        ('{"provider": {"openai": "x"}}', "provider.openai must be an object, not a string; ignored"),
     ],
 )
 def test_a_damaged_file_is_a_warning_and_the_others_hold(text: str, warning: str, place: Place) -> None:

@@ -212,7 +212,7 @@ def test_only_ordinary_files_are_read(home: Path) -> None:
     (folder / "opencode.jsonc").symlink_to(os.devnull)
     result, found = filled(home, f'"{{file:{os.devnull}}}"')
     assert result == '""'
-    assert [warning.endswith("not an ordinary file") for warning in found.warnings] == [True, True]
+    assert [warning.endswith("not a regular file") for warning in found.warnings] == [True, True]
 
 
 def test_an_unreadable_configuration_file_is_a_warning(home: Path) -> None:
@@ -220,7 +220,7 @@ def test_an_unreadable_configuration_file_is_a_warning(home: Path) -> None:
     (folder / "config.json").mkdir(parents=True)
     _, found = filled(home, "{}")
     (warning,) = found.warnings
-    assert warning == f"{folder / 'config.json'}: not used: not an ordinary file"
+    assert warning == f"{folder / 'config.json'}: not used: not a regular file"
 
 
 def test_an_empty_file_and_a_missing_one_say_nothing(home: Path) -> None:

@@ -106,7 +106,7 @@ def test_limits_and_modalities_are_taken_or_left_whole() -> None:
     [
         ({"provider": []}, "provider must be an object in braces, not a list"),
         ({"provider": {"openai": None}}, "provider.openai must be an object in braces, not null"),
-        ({"provider": {"openai": {"models": "x"}}}, "provider.openai.models must be an object in braces, not text"),
+        ({"provider": {"openai": {"models": "x"}}}, "provider.openai.models must be an object in braces, not a string"),
     ],
 )
 def test_what_is_no_object_is_named(value: object, named: str) -> None:

@@ -54,8 +54,8 @@ def test_all_is_well(sandbox: Sandbox) -> None:
     ("misbehave", "name", "says", "fix"),
     [
         ("unauthorized", "key", "refused the key in codex_api_key (HTTP 401", "key of this endpoint"),
-        ("usage-limit-404", "stream", "usage limit reached, to be tried again in", "Wait, or change the plan"),
-        ("usage-limit-429", "stream", "usage limit reached, to be tried again in", "Wait, or change the plan"),
+        ("usage-limit-404", "stream", "usage limit reached, try again in", "Wait, or change the plan"),
+        ("usage-limit-429", "stream", "usage limit reached, try again in", "Wait, or change the plan"),
         ("usage-not-included", "stream", "does not include usage: the key works", "Change the plan"),
         ("rate-limit", "stream", "too many requests", "Wait and try again"),
         ("html-200", "stream", "a web page", "Check the base URL"),

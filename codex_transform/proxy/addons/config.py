@@ -154,8 +154,8 @@ class Config:
             401,
             f"{option.option} is not set, so the proxy does not know where to send this request or with which key. "
             "Run `codex-transform login`, which asks for both and keeps them: they hold from the next request on. "
-            f"Or run {shells.at_hand('CODEX_BASE_URL', 'https://your-codex-api.com')} and "
-            f"{shells.at_hand('CODEX_API_KEY', 'sk-...')} before you start it",
+            f"Or run {shells.local_assignment('CODEX_BASE_URL', 'https://your-codex-api.com')} and "
+            f"{shells.local_assignment('CODEX_API_KEY', 'sk-...')} before you start it",
             code=f"{option.option}_missing",
         )
 

@@ -22,7 +22,7 @@ from codex_transform.proxy.addons.connect_timeout import ConnectTimeout
 from codex_transform.proxy.call import forget_call, get_call
 from codex_transform.proxy.layers.idle_timeout import IdleTimeoutMixin
 from codex_transform.response.network_error import STOPPED
-from codex_transform.signals import on_end
+from codex_transform.signals import on_termination
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ class Drain:
         if hasattr(ctx.master, "prompt_for_exit"):
             return
         with suppress(RuntimeError, ValueError):  # a master that runs in another thread gets no signals
-            on_end(self.stop)
+            on_termination(self.stop)
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Refuse a request of ours that comes while mitmproxy is about to end."""
