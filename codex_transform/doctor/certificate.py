@@ -35,7 +35,7 @@ def check_ca(context: DoctorContext) -> Iterator[Result]:
 
 
 def check_trust(context: DoctorContext) -> Iterator[Result]:
-    """Yield a proxy is started, and OpenCode's runtime sends a request through it."""
+    """Start a proxy, and have OpenCode's runtime send a request through it."""
     if _wrong(context.authority):
         yield ok(_TRUST, "not tried: the certificate has to be repaired first")
         return

@@ -1,4 +1,4 @@
-"""What the proxy keeps of a request that is ours, from its headers to the end of its answer.
+"""The state of a request of ours, from its headers to the end of its response.
 
 Kept beside the flow rather than in `flow.metadata`, which mitmproxy copies and writes into flow files: the weak
 mapping lets a call go with its flow. It is also what keeps keys out of flows: see `credentials.py`.

@@ -1,8 +1,8 @@
-"""Many addons that mitmproxy takes for one.
+"""Many addons as one, for mitmproxy.
 
-For every event mitmproxy walks through all addons there are and asks each whether it has a hook for it; a request makes
-a dozen events, so an addon costs every request something even if it has nothing to say. Here each hook is put together
-once, when the addons are made, out of those that have it.
+For every event mitmproxy walks through all addons and looks in each for the hook; a request makes a dozen events, so
+an addon costs every request something even if it has no hook for it. Here each hook is composed once, when the addons
+are made, of those that have it.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ _Hook = Callable[..., Any]
 
 
 class CompositeAddon:
-    """Asks the addons that it is made of, in their order. One that fails does so for itself, as mitmproxy has it."""
+    """Calls the hooks of its addons in their order; an exception in one does not stop the others, as in mitmproxy."""
 
     def __init__(self, *addons: object) -> None:
         for name in all_hooks:
@@ -27,7 +27,7 @@ class CompositeAddon:
 
 
 def _load_all(hooks: Sequence[_Hook]) -> _Hook:
-    """All or none: mitmproxy is told of an error, and takes the script for not loaded."""
+    """Return a hook that loads all or none: mitmproxy gets an exception, and takes the script for not loaded."""
 
     def load(loader: Loader) -> None:
         for hook in hooks:
@@ -61,6 +61,6 @@ def _chain(hooks: Sequence[_Hook]) -> _Hook:
 
 
 def _log_addon_error(fault: Exception) -> None:
-    """Has mitmproxy log what went wrong. Raises it where it is meant for mitmproxy: AddonHalt, OptionsError."""
+    """Have mitmproxy log an exception. Raises what is meant for mitmproxy itself: AddonHalt, OptionsError."""
     with safecall():
         raise fault

@@ -22,7 +22,7 @@ def flows_are_inspected() -> bool:
 
 
 def set_comment(shown: flow.Flow, text: str) -> None:
-    """Comments on a flow, unless its user has."""
+    """Set a flow's comment, unless its user has written one."""
     if shown.metadata.get(_DROPPED):
         text = f"{text} · {_DROPPED_NOTE}"
     if shown.comment in ("", shown.metadata.get(_COMMENT)):
@@ -30,7 +30,7 @@ def set_comment(shown: flow.Flow, text: str) -> None:
 
 
 def mark_bodies_dropped(shown: flow.Flow) -> None:
-    """Has the comment of a flow say, from now on, that bodies of it are not kept."""
+    """Have the comment of a flow say, from now on, that its bodies were dropped."""
     if not shown.metadata.get(_DROPPED):
         shown.metadata[_DROPPED] = True
         set_comment(shown, shown.metadata.get(_COMMENT, ""))

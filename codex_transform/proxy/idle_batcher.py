@@ -1,8 +1,8 @@
-"""Work that nobody waits for, done by a thread, in batches, when nothing else is going on.
+"""Work that nobody waits for, done in a thread, in batches, when the event loop is idle.
 
-Python runs one thread at a time: what a thread does while a request is under way, that request waits for, by
-milliseconds. So work is put aside until nothing has stirred for a moment, and at the most for two seconds. One batch is
-done at a time; should it hang, the program can end all the same.
+Python runs one thread at a time: a request that is under way waits, by milliseconds, for whatever another thread does.
+So work is put off until the event loop has been idle for a moment, at most for two seconds. One batch is done at a
+time; should it hang, the program can end all the same.
 """
 
 import asyncio
@@ -17,13 +17,13 @@ from codex_transform.concurrency import run_in_thread
 T = TypeVar("T")
 R = TypeVar("R")
 
-# For how long nothing must have stirred, and how long work waits at the most, in seconds.
+# How long the event loop must have been idle, and how long work waits at most, in seconds.
 _QUIET_PERIOD = 0.25
 _MAX_DELAY = 2.0
 
 
 class IdleBatcher(Generic[T, R]):
-    """Gives what was put aside to `work`, in a thread, and what it returns to `then`, in mitmproxy's event loop.
+    """Passes items to `work`, in a thread, and its result to `then`, in mitmproxy's event loop.
 
     `then` gets the Future, which has what `work` raised. All methods are for the event loop.
     """
@@ -38,7 +38,7 @@ class IdleBatcher(Generic[T, R]):
         self._deadline = 0.0
 
     def __len__(self) -> int:
-        """How many wait, those of a batch that has been begun not counted."""
+        """How many items wait, without those of a batch that has begun."""
         return len(self._items)
 
     def touch(self) -> None:
@@ -46,7 +46,7 @@ class IdleBatcher(Generic[T, R]):
         self._last_activity = asyncio.get_running_loop().time()
 
     def submit(self, item: T, *, flush: bool = False) -> None:
-        """Put one more aside; `flush` has all of them done as soon as the batch before them is."""
+        """Add an item; `flush` starts a batch as soon as the one before it is done."""
         loop = asyncio.get_running_loop()
         if not self._items:
             self._deadline = loop.time() + _MAX_DELAY
@@ -60,7 +60,7 @@ class IdleBatcher(Generic[T, R]):
             self._poll(loop)
 
     def close(self, timeout: float) -> None:
-        """Do all of it now, and waits for that as many seconds."""
+        """Do all of it now, and wait for that at most `timeout` seconds."""
         if self._timer:
             self._timer.cancel()
             self._timer = None
@@ -71,7 +71,7 @@ class IdleBatcher(Generic[T, R]):
             self._finish(batch)
 
     def _poll(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Begins a batch if it is time, and looks again later if not."""
+        """Start a batch if it is time; otherwise look again later."""
         self._timer = None
         due = min(self._last_activity + _QUIET_PERIOD, self._deadline)
         if due > loop.time():

@@ -17,7 +17,7 @@ MAX_FILES = 1000
 
 _FILENAME = re.compile(r"\d{8}T\d{6}\.\d{6}-[\w-]+\.json")
 
-# After how many files the folder is looked at again.
+# After how many files the folder is scanned again.
 _RESCAN_EVERY = 100
 
 
@@ -33,7 +33,7 @@ class RotatingFolder:
         self._until_recount = 0
 
     def write(self, moment: datetime, name: str, data: bytes) -> None:
-        """Write a file for its owner alone, named by the moment and `name`; removes old ones to make room for it.
+        """Write a private file, named by the moment and `name`; remove old ones to make room for it.
 
         Raises OSError, also when the file alone would be more than the folder may hold.
         """

@@ -1,4 +1,4 @@
-"""Puts an `ResponseStream` where mitmproxy expects a stream function.
+"""A `ResponseStream` as a stream function of mitmproxy.
 
 mitmproxy calls `flow.response.stream` with each piece of a body and once with b"" at its end, and sends what it
 gets back. Two things differ: nothing to send must be an empty list (an empty chunk would end a chunked body), and
@@ -42,11 +42,11 @@ class StreamFunction:
 
     @property
     def retained(self) -> bytes | None:
-        """What has left so far; None unless it was to be kept and is no more than the limit."""
+        """What has left so far; None unless it was to be retained and is within the limit."""
         return None if self._kept is None else b"".join(self._kept)
 
     def prefetch(self, data: bytes) -> bool:
-        """Take a piece (b"" for the end) before the head has left; True when there is something to send.
+        """Take a piece (b"" for the end) before the headers have left; return whether there is something to send.
 
         What there is to send comes from the next call of the stream function, for the same piece. Raises ApiError
         when the answer is over and is none.
@@ -78,7 +78,7 @@ class StreamFunction:
         except ApiError:
             raise
         except Exception:
-            # A fault of ours must not cost the user an answer that is on its way: the rest goes on as it comes.
+            # A bug of ours must not cost the user an answer that is on its way: the rest is forwarded as it comes.
             logger.exception("rewriting an answer failed; passing the rest of it on as it comes")
             self._broken = True
             return data

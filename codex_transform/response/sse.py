@@ -80,7 +80,7 @@ class Splitter:
         return data[start:end], end
 
     def finish(self) -> bytes:
-        """Return the stream has ended: the last block if its blank line is missing, else nothing."""
+        """Take the end of the stream; return the last block if its blank line is missing."""
         block = bytes(self._pending)
         self._pending.clear()
         return block

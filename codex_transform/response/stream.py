@@ -84,7 +84,7 @@ class ResponseStream:
         return self._take(decoded)
 
     def finish(self) -> bytes:
-        """Return the endpoint has sent everything."""
+        """Take the end of what the endpoint sends."""
         try:
             if self._decoder is not None:
                 self._decoder.finish()
@@ -93,7 +93,7 @@ class ResponseStream:
         return self._close(None)
 
     def abort(self, reason: str) -> bytes:
-        """Return the connection to the endpoint broke, for this reason."""
+        """Take the loss of the connection to the endpoint, for this reason."""
         return self._close(connection_lost(reason))
 
     def _sniff(self, data: bytes) -> bytes:
@@ -112,7 +112,7 @@ class ResponseStream:
         return self._take(beginning)
 
     def _buffer_json(self, data: bytes) -> bytes:
-        """Return the answer is JSON."""
+        """Return the stream for an answer that is JSON."""
         self._json += data
         if len(self._json) <= body_errors.MAX_BODY:
             return b""
@@ -120,7 +120,7 @@ class ResponseStream:
         return self._close(body_errors.too_large())
 
     def _close(self, broken: ApiError | None) -> bytes:
-        """Return the answer is over: what closes the client's stream.
+        """Return what closes the client's stream: the answer is over.
 
         `broken` says what cut it off, if anything did.
         """

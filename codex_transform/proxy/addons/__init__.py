@@ -1,4 +1,4 @@
-"""All addons, put together. mitmproxy loads `addon.py` again when that file changes, so each time new ones are made."""
+"""All addons, in their order. mitmproxy loads `addon.py` again when that file changes, so `build` makes new ones."""
 
 from codex_transform import paths
 from codex_transform.proxy import patches
@@ -24,37 +24,59 @@ from codex_transform.proxy.addons.server_replay import ServerReplay
 from codex_transform.proxy.composite import CompositeAddon
 from codex_transform.usage.store import UsageStore
 
+ORDER: tuple[tuple[type, str], ...] = (
+    (LogOutput, "before every addon that logs"),
+    (Reload, "has its guard in place before another addon can fail to load"),
+    (Config, "before every addon that asks for a setting"),
+    (InstructionsRefresh, "makes the instructions that requests need"),
+    (ClientAccess, "refuses a client before anything else is done for it"),
+    (ProxyPasswords, "redacts a password before a flow can be shown"),
+    (Interception, "marks flows as ours for all that follow"),
+    (Drain, "refuses a call before anything else is done for it"),
+    (LoopbackGuard, "refuses a connection before it gets a timer"),
+    (ConnectTimeout, "starts the timer before anything waits for the network"),
+    (HappyEyeballs, "waits for the network"),
+    (RequestTranslation, "the request"),
+    (ServerReplay, "takes a replayed call out before its response is translated"),
+    (ResponseTranslation, "the response"),
+    (CallRecorder, "needs the translated response, and the client's body that the next one drops"),
+    (BodyRetention, "drops what is large and secret"),
+    (RequestLog, "has been given its entries by the translations"),
+    (ContentViews, "shows what the others have recorded"),
+    (Commands, "reports on the others"),
+)
+"""Why each addon has its place: mitmproxy calls a hook in this order."""
+
 
 def build() -> list[object]:
-    """Return the addons for mitmproxy, as one: settings first, the request's way out, the answer's way back."""
+    """Return the addons for mitmproxy, as one, followed by the patches that fit."""
     config = Config()
     refresh = InstructionsRefresh(config)
-    gate = Interception(config)
-    log = RequestLog(config)
-    limits = ConnectTimeout(config)
+    interception = Interception(config)
+    request_log = RequestLog(config)
+    connect_timeout = ConnectTimeout(config)
     store = UsageStore(paths.usage_database(paths.home_or_none()))
-    notes = CallRecorder(config, refresh, store)
-    return [
-        CompositeAddon(
-            LogOutput(),
-            Reload(gate),
-            config,
-            refresh,
-            ClientAccess(config),
-            ProxyPasswords(),
-            gate,
-            Drain(config, limits),
-            LoopbackGuard(config),
-            limits,
-            HappyEyeballs(config),
-            RequestTranslation(config, refresh, log),
-            ServerReplay(),
-            ResponseTranslation(log),
-            notes,
-            BodyRetention(config),
-            log,
-            ContentViews(),
-            Commands(config, refresh, notes, store),
-            *patches.apply(),
-        )
-    ]
+    recorder = CallRecorder(config, refresh, store)
+    addons = (
+        LogOutput(),
+        Reload(interception),
+        config,
+        refresh,
+        ClientAccess(config),
+        ProxyPasswords(),
+        interception,
+        Drain(config, connect_timeout),
+        LoopbackGuard(config),
+        connect_timeout,
+        HappyEyeballs(config),
+        RequestTranslation(config, refresh, request_log),
+        ServerReplay(),
+        ResponseTranslation(request_log),
+        recorder,
+        BodyRetention(config),
+        request_log,
+        ContentViews(),
+        Commands(config, refresh, recorder, store),
+    )
+    made = {type(addon): addon for addon in addons}
+    return [CompositeAddon(*(made[kind] for kind, _ in ORDER), *patches.apply())]

@@ -1,10 +1,10 @@
-"""Addon: keeps what a person who looks at flows wants to see, and forgets the oldest of it in time.
+"""Addon: retains the bodies that a person who looks at flows wants to see, and evicts the oldest.
 
 mitmproxy does not keep bodies that it streams, and a request of ours has been rewritten by the time that it is shown.
-So where somebody may look (mitmweb, the console, a flow file, a HAR file) a flow gets the answer as it went to the
-client, and in its metadata the request as the client sent it. All bodies of finished flows together stay within the
-setting `keep_mb`: beyond it the oldest flows lose theirs. Flows are referred to weakly, so one that the user deletes
-gives its share back. Plain mitmdump shows nothing, so nothing is kept.
+So where somebody may look (mitmweb, the console, a flow file, a HAR file) a flow gets the response as the client got
+it, and in its metadata the request as the client sent it. The bodies of all finished flows together stay within the
+setting `keep_mb`: beyond it the oldest flows lose theirs. Flows are referenced weakly, so a flow that the user deletes
+frees its share. Plain mitmdump shows nothing, so it retains nothing.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ no credentials."""
 
 
 class BodyRetention:
-    """Keeps bodies within their bound."""
+    """Retains bodies within a limit."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -78,9 +78,9 @@ class BodyRetention:
             flow.response.data.content = redact_key(retained, call.key) if retained else retained
             if retained is None and self._limit and flows_are_inspected():
                 mark_bodies_dropped(flow)  # it is more by itself than all together may be
-            # The stream function would go on holding it, in pieces.
+            # The stream function would go on holding it.
             flow.response.stream = False
-        # The call lives as long as its flow: the large and the secret end here.
+        # The call lives as long as its flow: what is large or secret ends here.
         call.original = call.transformed = call.authorization = None
         if flows_are_inspected():
             self._retained.add(flow)
@@ -127,7 +127,7 @@ class _RetainedFlows:
         self._total += size
 
     def discard(self, flow: http.HTTPFlow) -> None:
-        """Count it no more."""
+        """Stop counting a flow."""
         self._drop(flow.id)
 
     def evict_to(self, limit: int) -> list[http.HTTPFlow]:

@@ -1,10 +1,10 @@
-"""Addon: writes down what a call was and what it cost, where a person looks.
+"""Addon: records what a call was and what it cost, where a person looks.
 
-Once a call is over it becomes a `Record`: one line of the log, a row of the usage store, and, where somebody may look
-at its flow, the flow's comment, marker and metadata. What the event loop does for it is next to nothing: making the
-record, hashing a long conversation to see why the cache missed, and the disk are left to a thread that waits for a
-quiet moment. A flow that is looked at gets its record at once, and again when the thread has completed it. Only where
-mitmproxy is about to write the flow into a file does the flow wait, so that the file has it all.
+Once a call is over it becomes a `Record`: a line of the log, a row of the usage database, and, where somebody may look
+at its flow, the flow's comment, marker and metadata. The event loop does next to nothing for it: making the record,
+hashing a long conversation to see why the cache missed, and the disk are left to a thread that waits for an idle
+moment. A flow that is inspected gets its record at once, and again when the thread has completed it. Only where
+mitmproxy is about to write the flow into a file does the flow wait, so that the file has all of it.
 """
 
 import asyncio
@@ -44,11 +44,11 @@ logger = logging.getLogger(__name__)
 RECORD = "codex"
 """Where `flow.metadata` has the call's `Record`, as plain values."""
 
-# How long the end of mitmproxy waits for calls that are still to be written down, in seconds.
+# How long the end of mitmproxy waits for calls that are still to be recorded, in seconds.
 _CLOSE_TIMEOUT = 5.0
 
-# How many calls may wait for the thread, and how many bytes of requests: with so many it waits for no quiet moment, and
-# should the disk hang, so that they become four times as many, conversations are let go of.
+# How many calls may wait for the thread, and how many bytes of requests: beyond that it waits for no idle moment; at
+# four times as many, should the disk hang, conversations are dropped.
 _MAX_QUEUED = 1000
 _MAX_QUEUED_BYTES = 16_000_000
 
@@ -77,7 +77,7 @@ class _FinishedCall:
 
 
 class CallRecorder:
-    """Takes notes of every call. `last_error` is the record of the last one that failed."""
+    """Records every call. `last_error` is the record of the last one that failed."""
 
     def __init__(self, config: Config, refresh: InstructionsRefresh, store: UsageStore) -> None:
         self.config = config
@@ -89,7 +89,7 @@ class CallRecorder:
         self._batcher = IdleBatcher(self._persist_batch, self._publish)
 
     def running(self) -> None:
-        """mitmproxy is up. mitmweb's table shows comments and no paths, unless its user has said how it is to look.
+        """Have mitmweb's table show comments and no paths, unless its user has chosen the columns.
 
         Beside a path, which is nearly always the same, a comment would get a few letters' room.
         """
@@ -119,7 +119,7 @@ class CallRecorder:
             await self._on_finished(flow, call)
 
     def done(self) -> None:
-        """mitmproxy ends: what waits is stored first."""
+        """Store what waits: mitmproxy ends."""
         self._batcher.close(_CLOSE_TIMEOUT)
 
     async def _on_finished(self, flow: http.HTTPFlow, call: Call) -> None:
@@ -148,7 +148,7 @@ class CallRecorder:
             await asyncio.wait([finished.persisted], timeout=_CLOSE_TIMEOUT)
 
     def _persist_batch(self, batch: Sequence[_FinishedCall]) -> Sequence[_FinishedCall]:
-        """Completes the records and stores them. Runs in the thread."""
+        """Complete the records and store them. Runs in the thread."""
         for finished in batch:
             try:
                 self._complete_record(finished)
@@ -187,7 +187,7 @@ class CallRecorder:
 
     def _publish_one(self, finished: _FinishedCall) -> None:
         if finished.error:
-            logger.error("a call could not be written down", exc_info=finished.error)
+            logger.error("a call could not be recorded", exc_info=finished.error)
         if record := finished.record:
             if finished.flow:
                 _annotate_flow(finished.flow, record)
@@ -261,7 +261,7 @@ def _problem(flow: http.HTTPFlow, call: Call) -> ApiError | None:
 
 
 def _annotate_flow(flow: http.HTTPFlow, record: Record) -> None:
-    """Into the flow. A marker of the user's own stays."""
+    """Write the record into its flow; a marker of the user's own stays."""
     flow.metadata[RECORD] = record.model_dump(mode="json")
     set_comment(flow, log_line.flow_comment(record))
     if flow.marked in ("", *log_line.MARKERS):

@@ -28,7 +28,7 @@ OPEN_PROXY_WARNING = (
 
 
 def is_open_proxy(config: Config) -> bool:
-    """Return whether strangers may come without a password; with "any", mitmproxy takes whatever they say."""
+    """Return whether other machines may use the proxy without a password; "any" accepts every password."""
     return config.settings.allow_remote and ctx.options.proxyauth in (None, "", "any")
 
 
@@ -42,13 +42,13 @@ def is_local(client: connection.Client) -> bool:
 
 
 class ClientAccess:
-    """Turns strangers away."""
+    """Refuses clients on other machines."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
 
     def running(self) -> None:
-        """mitmproxy is up: warns of every mode that others can reach."""
+        """Warn of every mode that other machines can reach."""
         if is_open_proxy(self.config):
             logger.warning(OPEN_PROXY_WARNING)
         elif not self.config.settings.allow_remote:
@@ -56,13 +56,13 @@ class ClientAccess:
                 logger.warning(message)
 
     def client_connected(self, client: connection.Client) -> None:
-        """Close a stranger's connection on which no HTTP answer would be understood."""
+        """Close a connection of a client that may not use the proxy and would not understand HTTP."""
         if not _speaks_http(client) and (error := self._refuse(client)):
             _log(client, error)
             client.error = error.message
 
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
-        """Answers a stranger who has begun to speak."""
+        """Answer a client that may not use the proxy, once it has sent something."""
         client = nextlayer.context.client
         if not nextlayer.data_client() or not _speaks_http(client) or not (error := self._refuse(client)):
             return

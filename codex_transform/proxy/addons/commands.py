@@ -135,7 +135,7 @@ class Commands:
         return f"{'not set' if value is None else value} ({self.config.sources.get(field, 'default')})"
 
     def _instructions(self) -> str:
-        """How many models get theirs from where."""
+        """Return how many models have their instructions from where."""
         sources = [self.refresh.instructions.source(resolve(model.slug)) for model in models()]
         return ", ".join(f"{source} ({sources.count(source)} models)" for source in dict.fromkeys(sources))
 

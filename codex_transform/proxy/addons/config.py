@@ -1,4 +1,4 @@
-"""Addon: gathers the settings from all their sources and keeps them current.
+"""Addon: loads the settings from all sources and keeps them current.
 
 The other addons ask it for settings; it reads mitmproxy's options, the environment, the config file and OpenCode's
 own configuration, and notices when one of them changes.

@@ -1,9 +1,9 @@
-"""Addon: how long the endpoint may take, by the settings `connect_timeout` and `idle_timeout`.
+"""Addon: how long connecting to the endpoint may take, and what a call's idle timeout is.
 
-The name's lookup, TCP and TLS together have the time of the first: a watch begins when mitmproxy sets out to connect
-and ends when the connection is ready; if it is not ready in time, the task that makes it is cancelled, which closes
-whatever there is of it. For the second see `patience.py`; here a call only gets its number of seconds, so that a
-changed setting holds from the next request on.
+DNS, TCP and TLS together have the time of the setting `connect_timeout`: a timer starts when mitmproxy begins to
+connect and stops when the connection is ready. When it runs out, the task that connects is cancelled, which closes
+what there is. `idle_timeout` is enforced in `layers/idle_timeout.py`; here a call gets its number of seconds, so that
+a changed setting holds from the next request on.
 """
 
 import asyncio
@@ -17,12 +17,12 @@ from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.call import get_call
 from codex_transform.response.network_error import connect_timeout_reason
 
-# How often to look whether it is a connection's turn, in seconds.
+# How often to check whether it is a connection's turn, in seconds.
 _POLL_INTERVAL = 0.25
 
 
 class ConnectTimeout:
-    """Ends what takes too long."""
+    """Cancels connections that take too long."""
 
     def __init__(self, config: Config) -> None:
         self.config = config

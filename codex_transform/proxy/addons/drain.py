@@ -1,10 +1,8 @@
-"""Addon: the end of the program.
+"""Addon: drains calls when the program ends.
 
-Calls under way may finish for as long as `codex_drain_timeout` says, new ones are refused, and what is cut off then is
-told so.
-
-mitmproxy by itself closes all connections at SIGTERM and Ctrl-C: a client would take half an answer for a lost network,
-and the call would leave no trace. A second signal cuts calls off at once.
+Calls under way may finish for as long as `codex_drain_timeout` says; new ones are refused, and clients whose calls are
+cut off then are told so. mitmproxy by itself closes all connections at SIGTERM and Ctrl-C: a client would take half an
+answer for a lost network, and the call would leave no record. A second signal cuts calls off at once.
 """
 
 import asyncio

@@ -45,18 +45,18 @@ class InstructionsRefresh:
         return self._instructions
 
     def refresh_now(self) -> None:
-        """Asks for everything at once, whether it is due or not, in the background; the log says what came of it."""
+        """Fetch everything now, in the background, whether it is due or not; the log has the outcome."""
         self._forced = True
         self._wake.set()
 
     def running(self) -> None:
-        """mitmproxy is up: begin to fetch."""
+        """Begin to fetch."""
         loop, first = asyncio.get_running_loop(), self.instructions
         self._thread = threading.Thread(target=self._run, args=(loop, first), name="codex-instructions", daemon=True)
         self._thread.start()
 
     def done(self) -> None:
-        """mitmproxy ends, or reloads the script."""
+        """Stop the thread: mitmproxy ends, or reloads the script."""
         self._stopped = True
         self._wake.set()
 

@@ -1,4 +1,4 @@
-"""Addon: decides what the proxy looks at.
+"""Addon: decides what is intercepted.
 
 TLS to a host that is not ours is tunnelled, never opened: the proxy holds no other provider's keys, and hosts with
 pinned or private certificates keep working.
@@ -23,18 +23,18 @@ _VERSIONS = ("HTTP/1.0", "HTTP/1.1", "HTTP/2.0", "HTTP/3")
 
 
 class Interception:
-    """Lets requests of ours in, everything else by."""
+    """Intercepts requests of ours; everything else passes."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
 
     def tls_clienthello(self, data: tls.ClientHelloData) -> None:
-        """Tunnels TLS that does not lead to a host of ours."""
+        """Tunnel TLS that does not lead to an intercepted host."""
         address = data.context.server.address
         if address is None or isinstance(data.context.client.proxy_mode, ReverseMode):
             return  # TLS to the proxy itself
         host, port = address[0], address[1]
-        # A name in the client hello that is not ours wins over a target that is: somebody else will answer.
+        # A name in the client hello that is not intercepted wins over a target that is: somebody else will answer.
         names = [name for name in (None if _is_address(host) else host, data.client_hello.sni) if name]
         if not all(self._intercepts(name, port) for name in names or [host]):
             data.ignore_connection = True

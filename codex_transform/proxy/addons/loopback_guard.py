@@ -1,4 +1,4 @@
-"""Addon: where the proxy connects to.
+"""Addon: keeps clients from reaching this machine through the proxy (SSRF).
 
 Not to this machine, whose services often trust whoever gets to loopback: mitmweb's own API was open to every user of
 the proxy in mitmproxy up to 11.1.1.
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 class LoopbackGuard:
-    """Refuses what leads back to this machine, but for the endpoint and what mitmproxy was started for."""
+    """Refuses what leads back to this machine, except the endpoint and what mitmproxy was started for."""
 
     def __init__(self, config: Config) -> None:
         self.config = config

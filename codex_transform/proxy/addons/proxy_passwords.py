@@ -13,7 +13,7 @@ class ProxyPasswords:
     """Redacts them in every flow, whoever it is for."""
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
-        """mitmproxy has let the client in. What was said by one it did not let in is no password to keep either."""
+        """Redact the password of a client, whether mitmproxy let it in or not."""
         if "proxyauth" in flow.metadata:
             user, _password = flow.metadata["proxyauth"]
             flow.metadata["proxyauth"] = (user, _REDACTED)
@@ -24,9 +24,9 @@ class ProxyPasswords:
             flow.request.headers["proxy-authorization"] = _REDACTED
 
     def error(self, flow: http.HTTPFlow) -> None:
-        """As after a response."""
+        """Do as after a response."""
         self.response(flow)
 
     def websocket_start(self, flow: http.HTTPFlow) -> None:
-        """As after a response."""
+        """Do as after a response."""
         self.response(flow)

@@ -80,12 +80,12 @@ class Reload:
             )
 
     def configure(self, _updated: set[str]) -> None:
-        """All addons have been loaded."""
+        """Stand by: all addons have been loaded."""
         if guard := _guard():
             guard.stand_by()
 
     def done(self) -> None:
-        """mitmproxy removes the script, or ends."""
+        """Take over: mitmproxy removes the script, or ends."""
         if guard := _guard():
             guard.take_over(self.gate)
 

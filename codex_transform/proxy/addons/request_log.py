@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 Stage = Literal["before", "after", "response", "error"]
 
-# How much may wait to be written.
+# How much may wait in the queue.
 MAX_WAITING_BYTES = 64_000_000
 MAX_WAITING_FILES = 1000
 
@@ -46,7 +46,7 @@ class RequestLog:
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def running(self) -> None:
-        """mitmproxy is up."""
+        """Remember the event loop, to which log handlers belong."""
         self._loop = asyncio.get_running_loop()
 
     def log_request(self, flow: http.HTTPFlow, stage: Literal["before", "after"]) -> None:
@@ -68,7 +68,7 @@ class RequestLog:
             self._write(flow, stage, head, response.raw_content)
 
     def done(self) -> None:
-        """mitmproxy ends: what waits is written first."""
+        """Write what waits: mitmproxy ends."""
         self._writer.shutdown(wait=True)
 
     def _write(self, flow: http.HTTPFlow, stage: Stage, head: Mapping[str, Any], body: bytes | None) -> None:
@@ -94,7 +94,7 @@ class RequestLog:
             self._waiting.release(len(body or b""))
 
     def _warn(self, message: str, kind: str = "") -> None:
-        """Says a thing of its kind once."""
+        """Warn once of each kind of problem."""
         if (kind or message) in self._warned:
             return
         self._warned.add(kind or message)

@@ -1,6 +1,6 @@
 """Addon: rewrites each request of ours into a Codex request, or answers it with what is wrong.
 
-Whatever happens here, a request that was not rewritten does not leave.
+Whatever happens here, a request that was not rewritten is not sent.
 """
 
 import logging
@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 class RequestTranslation:
-    """The request's way from OpenAI's format to the endpoint."""
+    """Rewrites requests."""
 
     def __init__(self, config: Config, refresh: InstructionsRefresh, log: RequestLog) -> None:
         self.config = config

@@ -1,7 +1,7 @@
-"""Addon: turns what the endpoint answers into what an OpenAI client expects.
+"""Addon: turns the endpoint's response into what an OpenAI client expects.
 
-A streaming client's answer is rewritten on its way (see `layer.py` for what no hook can do); anything else is whole
-by the time it gets here and becomes one JSON object or an error.
+The response to a streaming client is rewritten as it passes (see `layers/stream.py` for what no hook can do); any other
+is complete when it gets here, and becomes one JSON object or an error.
 """
 
 import logging
@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 
 class ResponseTranslation:
-    """The answer's way back to the client."""
+    """Rewrites responses."""
 
     def __init__(self, log: RequestLog) -> None:
         self.log = log
@@ -50,7 +50,7 @@ class ResponseTranslation:
         if call is None or response is None:
             return
         if isinstance(response.stream, StreamFunction) and response.stream.ended:
-            # It has gone to the client piece by piece.
+            # It has been streamed to the client.
             _take_down(call, response.stream)
         elif call.error is None:
             try:

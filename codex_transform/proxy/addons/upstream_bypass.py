@@ -14,7 +14,7 @@ from codex_transform.endpoint.hosts import is_loopback
 
 
 class UpstreamBypass:
-    """Has each request go through the other proxy, or past it."""
+    """Sends each request through the other proxy, or past it."""
 
     async def request(self, flow: http.HTTPFlow) -> None:
         """Choose the way of a request that is about to leave."""

@@ -1,11 +1,10 @@
-"""Chunked bodies (RFC 9112 section 7.1), all that a read brought of one in one piece.
+"""Chunked bodies (RFC 9112 section 7.1): all that a read brought of one, in one piece.
 
-Endpoints send an event a chunk, and at full speed a read brings dozens of them. The reader that mitmproxy takes, h11's,
-gives out each by itself, and each then goes through all layers and leaves in a write of its own. This one is as strict,
-and stricter than that of h11 0.14, which lets two bytes of anything stand behind a chunk (CVE-2025-43859).
+Endpoints send one event per chunk, and at full speed a read brings dozens. h11's reader, which mitmproxy uses, returns
+each by itself, and each then goes through all layers and leaves in a write of its own. This one is as strict as h11's,
+and stricter than that of h11 0.14, which accepts any two bytes behind a chunk (CVE-2025-43859).
 
-What a client or an endpoint says in trailers nobody here needs: they are read and left out, which section 7.1.2 allows;
-mitmproxy gives up on them.
+Trailers are read and dropped, which section 7.1.2 allows; nobody here needs them, and mitmproxy gives up on them.
 """
 
 import re
@@ -24,7 +23,10 @@ _MAX_QUOTED = 40
 
 
 class ChunkedBody:
-    """Reads one body, as h11's readers do: called with a buffer, it takes what is of the body out of it."""
+    """The reader of one body.
+
+    Like h11's readers it is called with a buffer, and takes what belongs to the body out of it.
+    """
 
     def __init__(self) -> None:
         self._remaining = 0  # of the chunk that has begun
@@ -49,7 +51,7 @@ class ChunkedBody:
         return self._next
 
     def read_eof(self) -> NoReturn:
-        """Return the connection has ended. Raises RemoteProtocolError, for the body has not."""
+        """Raise RemoteProtocolError: the connection has ended, and the body has not."""
         raise h11.RemoteProtocolError(
             "peer closed connection without sending complete message body (incomplete chunked read)"
         )

@@ -1,15 +1,15 @@
-"""HTTP/1 as endpoints and clients write it, where mitmproxy knows only a part of what must be taken.
+"""HTTP/1 as endpoints and clients write it, where mitmproxy takes only a part of what must be taken.
 
-* Interim responses, such as 103, come before the answer and are not it (RFC 9110 section 15.2).
-* Trailer fields may be ignored (RFC 9112 section 7.1.2); mitmproxy gives up on them. See `chunks.py` too.
-* A length beside `Transfer-Encoding` does not count (RFC 9112 section 6.3). mitmproxy refuses it, lest two readers of
-  one message see two; but nobody after us reads the endpoint's head: clients get one of our own.
-* A head that is wrong in another way is an endpoint's fault like any, not a page of mitmproxy's. One that does not end
-  is not kept for ever.
-* An empty line before a request does not count (RFC 9112 section 2.2). mitmproxy takes it away, and what has come
-  with it waits until more comes.
-* A client that says `Connection: close` waits for that (RFC 9112 section 9.6). mitmproxy looks for it in the request
-  as it is in the end, and there a field that is for one connection is gone.
+* Interim responses, such as 103, precede the final response (RFC 9110 section 15.2).
+* Trailer fields may be ignored (RFC 9112 section 7.1.2); mitmproxy gives up on them. See `chunked.py` too.
+* A Content-Length beside Transfer-Encoding does not count (RFC 9112 section 6.3). mitmproxy refuses it, lest two
+  readers of one message see two; but nobody after us reads the endpoint's headers: clients get our own.
+* Headers that are wrong in another way are an error of the endpoint's, not a page of mitmproxy's. Headers that do not
+  end are not buffered for ever.
+* An empty line before a request is ignored (RFC 9112 section 2.2). mitmproxy removes it, but then leaves what came with
+  it until more comes.
+* A client that sends `Connection: close` waits for that (RFC 9112 section 9.6). mitmproxy looks for it in the request
+  as forwarded, from which hop-by-hop fields have been removed.
 """
 
 from h11._readers import ChunkedReader, ContentLengthReader, Http10Reader
@@ -37,7 +37,7 @@ from codex_transform.proxy.layers.chunked import ChunkedBody
 
 BodyReader = ChunkedBody | ContentLengthReader | Http10Reader
 
-# How many bytes a head may have.
+# How many bytes headers may have.
 MAX_HEADERS = 1024 * 1024
 
 
@@ -46,7 +46,7 @@ class _Chunked(Http1Connection):
 
     @property  # type: ignore[override]
     def body_reader(self) -> BodyReader:
-        """What reads the body that is coming."""
+        """The reader of the body that is coming."""
         return self._body_reader
 
     @body_reader.setter
@@ -58,16 +58,16 @@ class LenientHttp1Client(_Chunked, Http1Client):
     """A connection to a server, which may send interim responses."""
 
     def read_headers(self, event: ConnectionEvent) -> CommandGenerator[None]:
-        """Something has come of a head."""
+        """Read what has come of the headers."""
         if self.stream_id is not None and len(self.buf) > MAX_HEADERS:
-            reason = "cannot parse its response: the head does not end"
+            reason = "cannot parse its response: the headers do not end"
             yield commands.CloseConnection(self.conn)
             yield ReceiveHttp(ResponseProtocolError(self.stream_id, reason, ResponseProtocolError.code))
             return
         for command in super().read_headers(event):
             if isinstance(command, ReceiveHttp) and _is_interim(command.event):
                 self.response = None
-                # The head of the answer may have come along.
+                # The headers of the final response may have come along.
                 yield from self.read_headers(event)
                 return
             yield command
@@ -79,10 +79,10 @@ class LenientHttp1Server(_Chunked, Http1Server):
     _close_after = False
 
     def read_headers(self, event: ConnectionEvent) -> CommandGenerator[None]:
-        """Something has come of a head."""
+        """Read what has come of the headers."""
         buffered = len(self.buf) + 1
         idle = True
-        # As long as only empty lines have gone, the head may have come along.
+        # As long as only empty lines have gone, the headers may have come along.
         while idle and len(self.buf) < buffered:
             buffered = len(self.buf)
             for command in super().read_headers(event):
@@ -93,7 +93,7 @@ class LenientHttp1Server(_Chunked, Http1Server):
                 yield command
 
     def mark_done(self, *, request: bool = False, response: bool = False) -> CommandGenerator[None]:
-        """Return a request or a response is over."""
+        """Close the connection after the response, if the client wants that."""
         yield from super().mark_done(request=request, response=response)
         if self._close_after and self.state == self.read_headers:
             yield commands.CloseConnection(self.conn)
@@ -101,7 +101,7 @@ class LenientHttp1Server(_Chunked, Http1Server):
 
 
 class FramingMixin(HttpStream):
-    """A stream that takes the heads of the endpoint's responses for what they are, and no trailers."""
+    """A stream that takes the endpoint's headers as they are, and no trailers."""
 
     def _handle_event(self, event: Event) -> CommandGenerator[None]:
         if isinstance(event, ResponseTrailers) and get_call(self.flow):
@@ -110,13 +110,13 @@ class FramingMixin(HttpStream):
         return handled
 
     def state_wait_for_response_headers(self, event: Event) -> CommandGenerator[None]:
-        """Return the endpoint's head has come."""
+        """Take the headers of the endpoint's response."""
         if isinstance(event, ResponseHeaders) and get_call(self.flow) and "transfer-encoding" in event.response.headers:
             event.response.headers.pop("content-length", None)
         yield from super().state_wait_for_response_headers(event)
 
     def check_invalid(self, request: bool) -> CommandGenerator[bool]:
-        """Return whether a head is refused, and that has been dealt with."""
+        """Return whether the headers are refused, which has been dealt with then."""
         response = self.flow.response
         if request or response is None or get_call(self.flow) is None:
             return (yield from super().check_invalid(request))
@@ -124,7 +124,7 @@ class FramingMixin(HttpStream):
             validate_headers(response)
         except ValueError as error:
             reason = f"cannot parse its response: {error}"
-            # The head must not be passed on, nor more be read.
+            # The headers must not be forwarded, nor more be read.
             self.flow.response = None
             cancel = RequestProtocolError(self.stream_id, reason, RequestProtocolError.code)
             yield SendHttp(cancel, self.context.server)

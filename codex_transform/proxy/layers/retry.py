@@ -1,10 +1,10 @@
-"""Connections to the endpoint that are kept for the next request, and what mitmproxy makes of those that failed.
+"""Retry on a new connection when a reused one was lost, and forget connections that failed.
 
-It remembers for a client's connection that the endpoint could not be reached, and tells every later request the same
-without trying; that suits a proxy which hangs up on its client after an error, as it does itself. And a request that
-crosses the end of a kept connection on its way, because the endpoint has just closed what was idle, gets an error,
-though nothing is wrong. So a stream of ours forgets connections that failed, and sends a request once more, on a new
-connection, if it was sent on one that had been kept and not a byte of an answer came: whoever asked would do the same.
+mitmproxy remembers for a client's connection that the endpoint could not be reached, and fails every later request
+without trying; that suits a proxy that hangs up on its client after an error, as it does itself. And a request that is
+sent on a reused connection just as the endpoint closes it gets an error, though nothing is wrong. So a stream of ours
+forgets connections that failed, and sends a request once more, on a new connection, if it was sent on a reused one and
+not a byte of a response came (RFC 9110 section 9.2.2 allows it: the request was not processed).
 """
 
 from mitmproxy.connection import Server
@@ -23,7 +23,7 @@ from codex_transform.proxy.call import get_call
 
 
 class RetryMixin(HttpStream):
-    """A stream that is not put off by the connection of another."""
+    """A stream that does not suffer from another one's connection."""
 
     _reused = False
     _retried = False
@@ -35,7 +35,7 @@ class RetryMixin(HttpStream):
         return handled
 
     def make_server_connection(self) -> CommandGenerator[bool]:
-        """Connect to the endpoint, or takes a connection that there is. False if there is none to be had."""
+        """Connect to the endpoint, or reuse a connection. Return False if there is none."""
         if get_call(self.flow) is None:
             return (yield from super().make_server_connection())
         request, server = self.flow.request, self.flow.server_conn
@@ -69,14 +69,14 @@ class RetryMixin(HttpStream):
         return [connection for connection in self._http_layer.connections if isinstance(connection, Server)]
 
     def _lost_reused_connection(self) -> bool:
-        """Return whether a request that was sent on a kept connection has lost it before any answer."""
+        """Return whether a reused connection was lost before any response."""
         waiting = self.server_state == self.state_wait_for_response_headers and self.client_state == self.state_done
         return self._reused and not self._retried and waiting and not self.flow.server_conn.connected
 
     def _send_again(self) -> CommandGenerator[None]:
         self._retried = True
         self.request_body_buf += self.flow.request.raw_content or b""
-        # As if the request had just come, but for the hook: it has been rewritten.
+        # As if the request had just come, but without the hook: it has been rewritten already.
         sending = self.state_consume_request_body(RequestEndOfMessage(self.stream_id))
         reply = None
         while True:

@@ -1,4 +1,4 @@
-"""What no hook can do: hold back a response head, and answer when the endpoint cannot be reached or breaks off.
+"""What no hook can do: hold back response headers, and answer when the endpoint cannot be reached or breaks off.
 
 mitmproxy's HTTP layer passes a response head on before the first byte of the body is known, ends a broken stream by
 closing the connection, and answers a failed connect with an HTML page of its own, all without asking an addon. It also
@@ -113,7 +113,7 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin):
             yield from self.state_stream_response_body(event)
 
     def handle_protocol_error(self, event: RequestProtocolError | ResponseProtocolError) -> CommandGenerator[None]:
-        """Return the connection to the client or to the endpoint failed; for the latter there is an answer to give."""
+        """Handle a connection that failed; if it was to the endpoint, there is a response to give."""
         call = get_call(self.flow)
         if call:
             event.message = redact_key_text(event.message, call.key)
@@ -142,7 +142,7 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin):
         yield from self.state_stream_response_body(ResponseEndOfMessage(self.stream_id))
 
     def _time_out(self) -> CommandGenerator[None]:
-        """Return the endpoint is silent, or the proxy is stopped.
+        """End an exchange whose endpoint is silent, or because the proxy is stopped.
 
         A client that is still sending gets its answer now.
         """

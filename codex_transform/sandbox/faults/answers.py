@@ -16,7 +16,7 @@ RESETS_IN = 3600
 
 
 def error(status: int, **error: Any) -> Edit:
-    """Return this status, and an error object."""
+    """Answer with this status and an error object."""
 
     def edit(script: PlannedResponse, _at: int) -> None:
         script.replace(status, "application/json", dumps({"error": error}))
@@ -52,7 +52,7 @@ def usage_limit(status: int, *, told_in: str) -> Edit:
 
 
 def text(status: int, content_type: str, body: str, **headers: str) -> Edit:
-    """Return this status, and a body of this type."""
+    """Answer with this status and a body of this type."""
 
     def edit(script: PlannedResponse, _at: int) -> None:
         script.replace(status, content_type, body.encode(), **headers)
@@ -61,7 +61,7 @@ def text(status: int, content_type: str, body: str, **headers: str) -> Edit:
 
 
 def page(status: int) -> Edit:
-    """Return a page of a gateway or a login wall."""
+    """Answer with the page of a gateway or a login wall."""
     body = (
         "<!DOCTYPE html>\n<html><head><title>Sign in</title></head>\n"
         "<body><h1>Sign in to continue</h1><p>This is a page of the sandbox.</p></body></html>\n"
@@ -80,7 +80,7 @@ def redirect() -> Edit:
 
 
 def json_document(content_type: str) -> Edit:
-    """Return the whole response as one JSON document of this type, its output filled."""
+    """Answer with the whole response as one JSON document of this type, its output filled."""
 
     def edit(script: PlannedResponse, _at: int) -> None:
         items: list[Item] = []
@@ -126,7 +126,7 @@ def headers(**values: str) -> Edit:
 
 
 def known_length() -> Edit:
-    """Return the stream is sent with a content-length, so all of it is made before the first byte leaves."""
+    """Send the stream with a content-length, so that all of it is made before the first byte leaves."""
 
     def edit(script: PlannedResponse, _at: int) -> None:
         body = b"".join(step for step in script.play() if isinstance(step, bytes))

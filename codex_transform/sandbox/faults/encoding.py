@@ -32,7 +32,7 @@ def data_only(event: Event) -> bytes:
 
 
 def type_in_name_only(event: Event) -> bytes:
-    """Return the data has no `type`; the `event:` line alone tells it."""
+    """Leave `type` out of the data; only the `event:` line has it."""
     rest = {name: value for name, value in event.items() if name != "type"}
     return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), dumps(rest))
 
@@ -43,7 +43,7 @@ def no_spaces(event: Event) -> bytes:
 
 
 def many_lines(event: Event) -> bytes:
-    """Return the JSON spread over many `data` lines."""
+    """Spread the JSON over many `data` lines."""
     lines = dumps(event, indent=2).split(b"\n")
     return b"event: %b\n%b\n" % (event["type"].encode(), b"".join(b"data: %b\n" % line for line in lines))
 
@@ -69,7 +69,7 @@ def line_ends(*ends: bytes) -> Edit:
 
 
 def shaped(shape: Callable[[Iterator[Step]], Iterator[Step]]) -> Edit:
-    """Return a shape over the body, and nothing else."""
+    """Return an edit of the body, and of nothing else."""
 
     def edit(script: PlannedResponse, _at: int) -> None:
         script.shapes.append(shape)
@@ -78,22 +78,22 @@ def shaped(shape: Callable[[Iterator[Step]], Iterator[Step]]) -> Edit:
 
 
 def before(prefix: bytes) -> Edit:
-    """Return these bytes come first."""
+    """Send these bytes first."""
     return shaped(lambda steps: itertools.chain([prefix], steps))
 
 
 def after(suffix: bytes) -> Edit:
-    """Return these bytes come last."""
+    """Send these bytes last."""
     return shaped(lambda steps: itertools.chain(steps, [suffix]))
 
 
 def between(filling: bytes) -> Edit:
-    """Return these bytes come before each event."""
+    """Send these bytes before each event."""
     return shaped(lambda steps: (step for each in steps for step in (filling, each)))
 
 
 def no_final_blank(steps: Iterator[Step]) -> Iterator[Step]:
-    """Yield the body ends with the last character of its last event."""
+    """End the body with the last character of its last event."""
     last: Step = b""
     for step in steps:
         if last:
@@ -109,12 +109,12 @@ def byte_by_byte(steps: Iterator[Step]) -> Iterator[Step]:
 
 
 def in_one_piece(steps: Iterator[Step]) -> Iterator[Step]:
-    """Yield the whole body at once, pauses left out."""
+    """Send the whole body at once, without pauses."""
     yield b"".join(step for step in steps if isinstance(step, bytes))
 
 
 def slowly() -> Edit:
-    """Return a pause of `at` milliseconds after each event."""
+    """Pause for `at` milliseconds after each event."""
 
     def edit(script: PlannedResponse, at: int) -> None:
         pause = Wait(at / 1000)
@@ -124,7 +124,7 @@ def slowly() -> Edit:
 
 
 def compressed(coding: str, *, truncated: bool = False) -> Edit:
-    """Return the body is compressed, flushed after each event. If truncated, it lacks its end, and half an event."""
+    """Compress the body, flushed after each event; if truncated, without its end and half an event."""
 
     def edit(script: PlannedResponse, _at: int) -> None:
         script.headers["content-encoding"] = coding.partition("-")[0]
@@ -147,7 +147,7 @@ def compressed(coding: str, *, truncated: bool = False) -> Edit:
 
 
 def labelled(coding: str) -> Edit:
-    """Return the head promises a compression that is not there."""
+    """Promise a compression that is not there."""
 
     def edit(script: PlannedResponse, _at: int) -> None:
         script.headers["content-encoding"] = coding

@@ -16,7 +16,7 @@ _TERMINAL = frozenset({"response.completed", "response.done", "response.incomple
 
 
 def end_as(kind: str) -> Edit:
-    """Return the terminal event is called otherwise."""
+    """Rename the terminal event."""
     return _terminal(lambda event: {**event, "type": kind})
 
 
@@ -40,17 +40,17 @@ def output(change: Callable[[dict[str, Any], list[Any]], object]) -> Edit:
 
 
 def thin_terminal() -> Edit:
-    """Return the terminal event's response has nothing but what a client cannot do without."""
+    """Leave nothing in the terminal event's response but what a client cannot do without."""
     return _terminal(lambda event: {**event, "response": {name: event["response"][name] for name in ("id", "usage")}})
 
 
 def without(*fields: str) -> Edit:
-    """Return these fields are left out of every event."""
+    """Leave these fields out of every event."""
     return _each(lambda event: {name: value for name, value in event.items() if name not in fields})
 
 
 def response_model(model: str) -> Edit:
-    """Return the response names another model than was asked for."""
+    """Name another model than was asked for."""
 
     def change(event: Event) -> Event:
         if "response" not in event:
@@ -118,7 +118,7 @@ def failed(code: str, message: str) -> Edit:
 
 
 def incomplete(reason: str) -> Edit:
-    """Return the answer ends before it is whole, for this reason, in a proper terminal event."""
+    """End the answer before it is complete, for this reason, in a proper terminal event."""
 
     def change(event: Event) -> Event:
         details = {"status": "incomplete", "incomplete_details": {"reason": reason}}

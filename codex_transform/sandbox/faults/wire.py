@@ -65,7 +65,7 @@ def until_close() -> Edit:
 
 
 def too_short() -> Edit:
-    """Return the head promises more bytes than come before the connection closes."""
+    """Promise more bytes than come before the connection closes."""
 
     def edit(script: PlannedResponse, _at: int) -> None:
         body = b"".join(step for step in script.play() if isinstance(step, bytes))
@@ -75,7 +75,7 @@ def too_short() -> Edit:
 
 
 def flood() -> Edit:
-    """Return a line of `at` MiB without an end, then the connection closes."""
+    """Send a line of `at` MiB without an end, then close the connection."""
 
     def edit(script: PlannedResponse, at: int) -> None:
         script.body = endless(at)

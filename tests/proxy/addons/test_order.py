@@ -1,0 +1,58 @@
+"""The order of the addons: each has a place, and those that rely on it are where they must be."""
+
+import inspect
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+from mitmproxy.hooks import all_hooks
+
+from codex_transform.proxy import addons
+from codex_transform.proxy.addons import ORDER
+from codex_transform.proxy.composite import CompositeAddon
+
+KINDS = [kind for kind, _ in ORDER]
+
+# Loaded by itself, and kept by mitmproxy itself.
+OTHERS = {"UpstreamBypass", "ReloadGuard"}
+
+
+def test_every_addon_of_the_folder_has_a_place_and_a_reason() -> None:
+    found = set()
+    for file in Path(addons.__file__).parent.glob("[a-z]*.py"):
+        module = import_module(f"{addons.__name__}.{file.stem}")
+        for name, kind in vars(module).items():
+            own = inspect.isclass(kind) and kind.__module__ == module.__name__ and not name.startswith("_")
+            if own and any(hasattr(kind, hook) for hook in all_hooks):
+                found.add(kind)
+    assert {kind.__name__ for kind in found} - OTHERS == {kind.__name__ for kind in KINDS}
+    assert all(reason for _, reason in ORDER)
+    assert len(set(KINDS)) == len(KINDS)
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later"),
+    [
+        ("Config", "ClientAccess"),
+        ("Interception", "Drain"),
+        ("Interception", "RequestTranslation"),
+        ("LoopbackGuard", "ConnectTimeout"),
+        ("ConnectTimeout", "HappyEyeballs"),
+        ("RequestTranslation", "ServerReplay"),
+        ("ServerReplay", "ResponseTranslation"),
+        ("ResponseTranslation", "CallRecorder"),
+        ("CallRecorder", "BodyRetention"),
+    ],
+)
+def test_who_goes_before_whom(earlier: str, later: str) -> None:
+    names = [kind.__name__ for kind in KINDS]
+    assert names[0] == "LogOutput"
+    assert names.index(earlier) < names.index(later)
+
+
+def test_it_is_built_as_one_addon() -> None:
+    (addon,) = addons.build()
+    assert isinstance(addon, CompositeAddon)
+    assert {"load", "running", "requestheaders", "request", "response", "done"} <= {
+        hook for hook in all_hooks if hasattr(addon, hook)
+    }
