@@ -228,7 +228,7 @@ def test_login_asks(newcomer: Newcomer) -> None:
         child.sendline(newcomer.sandbox.url)
         child.expect("API key")
         child.sendline(newcomer.sandbox.key)
-        child.expect("Kept in")
+        child.expect("Saved to")
     assert newcomer.sandbox.url in newcomer.shell("codex-transform whoami")
 
 

@@ -12,7 +12,7 @@ from codex_transform.paths import MissingFolderError
 
 # Command, the module that holds it, and what `--help` says, so that showing the list imports none of them.
 _COMMANDS = {
-    "login": ("login", "Ask for your endpoint and its key, try them, keep them."),
+    "login": ("login", "Ask for your endpoint and its key, try them, save them."),
     "logout": ("login", "Forget the key."),
     "whoami": ("login", "Show which endpoint and key are in force."),
     "run": ("run", "Run a command, such as opencode, behind the proxy."),

@@ -117,7 +117,7 @@ def _uninstall(path: Path, ours: dict[str, Any], reverse: str | None, *, to_stdo
     if remaining.has(_PROXY_URL):
         left.append(f"{'.'.join(_PROXY_URL)} (to take it out, name it with --reverse)")
     if left:
-        click.echo("Left, because it was changed since, or is yours:")
+        click.echo("Left as it is, because it was changed since or is yours:")
         for name in left:
             click.echo(f"  {name}")
     if after == before:

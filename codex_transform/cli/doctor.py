@@ -33,7 +33,7 @@ Examples:
 @click.option(
     "--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="Where the proxy is meant to listen."
 )
-@click.option("--json", "as_json", is_flag=True, help="Say it in JSON, for programs.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def doctor(offline: bool, model: str | None, port: int, as_json: bool) -> None:
     """Check everything and say what to fix.
 

@@ -24,11 +24,11 @@ Examples:
 )
 @click.option("--base-url", metavar="URL", help="The endpoint's base URL, in place of the question.")
 @click.option("--api-key-stdin", is_flag=True, help="Read the key from standard input, in place of the question.")
-@click.option("--no-check", is_flag=True, help="Keep both without trying them.")
+@click.option("--no-check", is_flag=True, help="Save both without trying them.")
 def login(base_url: str | None, api_key_stdin: bool, no_check: bool) -> None:
-    """Ask for your endpoint and its key, try them, keep them.
+    """Ask for your endpoint and its key, try them, save them.
 
-    The key is kept in ~/.opencode/openai-codex-auth-config.json, readable by you alone. Without a terminal, what no
+    The key is saved in ~/.opencode/openai-codex-auth-config.json, readable by you alone. Without a terminal, what no
     option gives stays as it is, and nothing is kept unless the endpoint takes the key: the exit status tells.
     """
     loaded = load_settings()
@@ -61,7 +61,7 @@ def _keep_given(loaded: LoadedSettings, answers: dict[str, str], no_check: bool)
         option = {"base_url": "--base-url", "api_key": "--api-key-stdin"}[missing[0]]
         raise click.UsageError(f"There is no {option.strip('-').replace('-', ' ')} yet: give {option} as well.")
     if not no_check and prompts.probe_endpoint(loaded, answers):
-        raise click.ClickException("Nothing was kept. With --no-check it would be, untried.")
+        raise click.ClickException("Nothing was saved. Fix: correct the answer, or save it untried with --no-check.")
     prompts.save_answers(paths.config_file(paths.home()), answers)
 
 
@@ -124,5 +124,5 @@ def whoami() -> None:
 def _missing(loaded: LoadedSettings, field: str) -> str:
     """Return what to do about a setting that is not there: `login` helps where nothing stands in its way."""
     if any(problem.setting in (None, field) and not problem.warning for problem in loaded.problems):
-        return "not known before that is repaired"
+        return "unknown until that is fixed"
     return "none: run `codex-transform login`"

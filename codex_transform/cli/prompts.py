@@ -1,7 +1,7 @@
 """Asks for an endpoint and its key, tries both, and keeps them once they work or the user says so.
 
 Each answer is checked as it is typed. A key that the endpoint refuses is asked for again and never kept; what cannot
-be tried (no network, an endpoint that is down) may be kept all the same, if the user wants that.
+be tried (no network, an endpoint that is down) may be saved all the same, if the user wants that.
 """
 
 import sys
@@ -85,13 +85,13 @@ def ask(
                 break
             if failed.name == "key" and "api_key" in fields:
                 wanted = ["api_key"]
-            elif click.confirm("Keep it all the same?", default=False, err=True):
+            elif click.confirm("Save it all the same?", default=False, err=True):
                 break
             else:
                 wanted = list(fields)
     except (click.Abort, KeyboardInterrupt):
         click.echo(err=True)
-        raise click.ClickException("Nothing was kept.") from None
+        raise click.ClickException("Nothing was saved.") from None
     return answers
 
 
@@ -129,7 +129,7 @@ def checked(field: str, answer: str) -> str:
 def save_answers(file: Path, answers: Mapping[str, str]) -> None:
     """Write the answers to the config file and says so. Raises ClickException when that cannot be done."""
     save(file, answers)
-    click.secho(f"Kept in {file}, for you alone.", fg="green", err=True)
+    click.secho(f"Saved to {file} (readable only by you).", fg="green", err=True)
     told = load_settings()
     for field in answers:
         source = told.sources[field]

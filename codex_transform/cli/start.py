@@ -42,7 +42,7 @@ def start(web: bool, port: int, mitmproxy: tuple[str, ...]) -> None:
     from codex_transform.proxy import embed
 
     if {"-p", "--listen-port"} & {*mitmproxy}:
-        raise click.UsageError("The proxy's port is said by --port, in front of the --.")
+        raise click.UsageError("Use --port before the `--` to set the proxy's port.")
     port = ports.require_free_port(port)
     options = set_options(mitmproxy)
     print_destination(prompts.require_settings(options))

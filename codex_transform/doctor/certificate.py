@@ -37,7 +37,7 @@ def check_ca(context: DoctorContext) -> Iterator[Result]:
 def check_trust(context: DoctorContext) -> Iterator[Result]:
     """Start a proxy, and have OpenCode's runtime send a request through it."""
     if _wrong(context.authority):
-        yield ok(_TRUST, "not tried: the certificate has to be repaired first")
+        yield ok(_TRUST, "not tried: the certificate has to be fixed first")
         return
     program = runtime.find(context.environ)
     host = child_env.first_public_host(context.loaded.settings.hosts) or "api.openai.com"

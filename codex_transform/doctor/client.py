@@ -47,7 +47,7 @@ def configuration(context: DoctorContext) -> Iterator[Result]:
             message = (
                 f"provider.openai.baseURL in {context.opencode.base_url_file} keeps OpenCode 1.1 and 1.3 from starting"
             )
-            fix = "Take it out there; `codex-transform login` keeps the base URL."
+            fix = "Take it out there; `codex-transform login` saves the base URL."
             found.append((failure if numbers else warning)("configuration", message, fix))
     names = [source.name for source in opencode_paths.read(context.environ, context.cwd, context.home).sources]
     yield from found or [ok("configuration", ", ".join(dict.fromkeys(names)) or "none, and none is needed")]

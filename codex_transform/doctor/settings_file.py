@@ -69,7 +69,7 @@ def _not_set(context: DoctorContext, name: str, field: str) -> Iterator[Result]:
     """`login` helps where nothing stands in its way."""
     problems = context.loaded.problems
     if any(problem.setting in (None, field) and not problem.warning for problem in problems):
-        yield ok(name, "not known before that is repaired")
+        yield ok(name, "unknown until that is fixed")
     else:
         yield failure(name, "is not set", "Run `codex-transform login`.")
 

@@ -42,7 +42,7 @@ class ProxyLog:
             if self._file.tell() > self._max_bytes:
                 self._file.seek(0)
                 self._file.truncate()
-                self._file.write("(what was here before was left out)\n")
+                self._file.write("(earlier lines were dropped)\n")
             self._file.write(f"{line}\n")
             self._file.flush()
         except (OSError, ValueError):  # full; closed

@@ -34,7 +34,7 @@ def test_a_wrong_key_and_then_the_right_one(person: Person, sandbox: Sandbox) ->
         child.expect("stays hidden")
         child.sendline(sandbox.key)
         child.expect("✓ stream: answered")
-        child.expect("Kept in")
+        child.expect("Saved to")
         child.expect("codex-transform run opencode")
         child.expect(pexpect.EOF)
         child.close()
@@ -49,7 +49,7 @@ def test_nothing_that_is_typed_hidden_is_shown(person: Person, sandbox: Sandbox)
         child.expect("stays hidden")
         child.sendline(sandbox.key)
         said = child.read()
-    assert "Kept in" in said
+    assert "Saved to" in said
     assert sandbox.key not in said
 
 
@@ -61,7 +61,7 @@ def test_an_endpoint_that_cannot_be_reached(answer: str, person: Person, nobody:
         child.expect("stays hidden")
         child.sendline(KEY)
         child.expect("✗ tcp: nothing listens")
-        child.expect("Keep it all the same")
+        child.expect("Save it all the same")
         child.sendline(answer)
         if answer == "n":
             child.expect("Base URL.*: ")
@@ -69,7 +69,7 @@ def test_an_endpoint_that_cannot_be_reached(answer: str, person: Person, nobody:
             child.sendline(sandbox.url)
             child.expect("stays hidden")
             child.sendline(sandbox.key)
-        child.expect("Kept in")
+        child.expect("Saved to")
         child.expect(pexpect.EOF)
     expected = (nobody, KEY) if answer == "y" else (sandbox.url, sandbox.key)
     assert kept(person) == dict(zip(("baseURL", "apiKey"), expected, strict=True))
@@ -82,7 +82,7 @@ def test_enter_keeps_the_url_that_is_there(person: Person, sandbox: Sandbox) -> 
         child.sendline()
         child.expect("stays hidden")
         child.sendline(sandbox.key)
-        child.expect("Kept in")
+        child.expect("Saved to")
         child.expect(pexpect.EOF)
     assert kept(person) == {"baseURL": sandbox.url, "apiKey": sandbox.key}
 
@@ -92,7 +92,7 @@ def test_leaving_at_the_question_for_the_key(keys: str, person: Person) -> None:
     with person.at_terminal("login", "--base-url", "https://h") as child:
         child.expect("stays hidden.*: ")
         child.send(keys)
-        child.expect("Nothing was kept")
+        child.expect("Nothing was saved")
         child.expect(pexpect.EOF)
         child.close()
     assert child.exitstatus == 1
@@ -110,7 +110,7 @@ def test_for_scripts(person: Person, sandbox: Sandbox) -> None:
 def test_a_script_with_a_wrong_key(person: Person, sandbox: Sandbox) -> None:
     done = person.run("login", "--base-url", sandbox.url, "--api-key-stdin", given="sk-wrong-0123456789abcdef")
     assert done.returncode == 1
-    assert "Nothing was kept" in done.stderr
+    assert "Nothing was saved" in done.stderr
     assert not person.config.exists()
 
 

@@ -12,7 +12,7 @@ def test_what_stands_in_the_way_comes_first(text: str, unknown: int, person: Per
     done = person.run("whoami")
     assert done.returncode == 1
     assert str(person.config) in done.stderr
-    assert done.stdout.count("not known before that is repaired") == unknown
+    assert done.stdout.count("unknown until that is fixed") == unknown
     assert done.stdout.count("run `codex-transform login`") == 2 - unknown
 
 

@@ -23,7 +23,7 @@ def test_it_begins_anew_when_it_is_full(tmp_path: Path) -> None:
             log.write(f"line {number}")
             assert log.path.stat().st_size < 1100
         assert log.path.read_text().endswith("line 999\n")
-        assert log.path.read_text().startswith("(what was here before was left out)\n")
+        assert log.path.read_text().startswith("(earlier lines were dropped)\n")
     assert log.last[-1] == "line 999"
     assert len(log.last) < 20
 

@@ -128,7 +128,7 @@ class Config:
 
     def _warnings(self, sources: Mapping[str, str]) -> Iterable[str]:
         if self.home == paths.NO_HOME:
-            yield "there is no home folder (HOME is not set): no config file is read, and nothing is kept"
+            yield "there is no home folder (HOME is not set): no config file is read, and nothing is saved"
         if self.endpoint and self.endpoint.exposes_key:
             origin = self.endpoint.origin
             yield f"{sources['base_url']}: {origin} is plain http: the key travels unencrypted; use https"
@@ -153,7 +153,7 @@ class Config:
         return ApiError(
             401,
             f"{option.option} is not set, so the proxy does not know where to send this request or with which key. "
-            "Run `codex-transform login`, which asks for both and keeps them: they hold from the next request on. "
+            "Run `codex-transform login`, which asks for both and saves them: they hold from the next request on. "
             f"Or run {shells.local_assignment('CODEX_BASE_URL', 'https://your-codex-api.com')} and "
             f"{shells.local_assignment('CODEX_API_KEY', 'sk-...')} before you start it",
             code=f"{option.option}_missing",

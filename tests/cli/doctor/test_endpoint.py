@@ -46,7 +46,7 @@ def test_a_config_file_that_others_can_read(well: Person) -> None:
 def test_a_wrong_base_url(well: Person) -> None:
     report = Report(well, "--offline", CODEX_BASE_URL="ftp://h")
     assert report.of("codex_base_url")["says"].startswith("CODEX_BASE_URL: the scheme is 'ftp'")
-    assert report.of("base URL")["says"] == "not known before that is repaired"  # `login` would not help
+    assert report.of("base URL")["says"] == "unknown until that is fixed"  # `login` would not help
     assert report.faults() == ["codex_base_url"]
 
 

@@ -85,7 +85,7 @@ def test_without_an_endpoint_at_a_terminal_it_is_asked_for(person: Person, sandb
         child.expect("✗")
         child.expect("stays hidden")
         child.sendline(sandbox.key)
-        child.expect("Kept in")
+        child.expect("Saved to")
         child.expect("hello\r\n")
         child.expect(pexpect.EOF)
     assert json.loads(person.config.read_text()) == {"baseURL": sandbox.url, "apiKey": sandbox.key}

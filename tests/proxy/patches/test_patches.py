@@ -95,7 +95,7 @@ class WithoutUnset(ModuleType):
         return super().__getattribute__(name)
 
 
-def test_options_that_were_set_to_their_default_without_the_private_name(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_options_that_were_set_to_their_default_without_the_private_name(monkeypatch: pytest.MonkeyPatch) -> None:
     with taddons.context() as context:
         context.options.add_option("codex_mode", bool, True, "")
         context.options.add_option("codex_base_url", str, "", "")
