@@ -104,13 +104,13 @@ def events(bench: Bench, haste: int) -> list[Result]:
 
 def first(bench: Bench, haste: int) -> list[Result]:
     """Time to the first event of an answer to OpenCode's first request."""
-    result = Result("first", "first event, 28 KB request", "ms", Goal(1.08))
+    result = Result("first", "first event, 28 KB request", "ms", Goal(1.4))
     return [bench.compare(result, 300 // haste, _to_first, "first 0", SMALL)]
 
 
 def whole(bench: Bench, haste: int) -> list[Result]:
     """Time to the end of a small answer."""
-    result = Result("whole", "28 KB request, 5 events", "ms", Goal(1.08))
+    result = Result("whole", "28 KB request, 5 events", "ms", Goal(1.4))
     return [bench.compare(result, 400 // haste, lambda each: 1000 * (each[0].ended - each[0].sent), "small 0", SMALL)]
 
 
