@@ -1,6 +1,6 @@
 """The one error type that crosses module borders: what the client will be told, in OpenAI's shape.
 
-Request steps raise it for a body they cannot accept, answer code raises it for what the endpoint sent; the proxy
+Request steps raise it for a body they cannot accept, response code raises it for what the endpoint sent; the proxy
 turns it into an HTTP response. Its message goes to a person, so it names the field or setting and the fix.
 """
 

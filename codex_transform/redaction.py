@@ -1,7 +1,7 @@
-"""Hides keys in what an endpoint says about an error: some quote the key that they refuse.
+"""Redact keys: the user's own wherever it is quoted, and whatever looks like a key in an endpoint's errors.
 
-What a person reads of an error gets into logs and saved flows, so keys are hidden wherever an error is made of an
-endpoint's words. A key is known by what it looks like, because these words may be about another key than ours.
+What a person reads of an error gets into logs and saved flows. Some endpoints quote the key that they refuse, and it
+may be another key than ours, so keys in their messages are recognised by their shape.
 """
 
 import re

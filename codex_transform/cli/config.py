@@ -1,7 +1,7 @@
-"""`codex-transform config`: OpenCode's configuration, written into what is there already.
+"""`codex-transform config`: write OpenCode's configuration into the files that are there.
 
-Whatever is to change, in one file after another, is shown as a diff and asked about before anything is touched; then
-the file as it was is kept beside it. `--print` and `--uninstall` go the same way.
+Every change is shown as a diff and confirmed before a file is touched; then a backup of the file is kept beside it.
+`--print` and `--uninstall` work the same way.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""A change of a configuration file as a person sees it: the difference, a question, what was written.
+"""Change a configuration file as a person sees it: a diff, a question, the result.
 
-Keys that stand near the changed lines are not shown. Whatever keeps a file from being read or written ends the command
-with a message that names it.
+Keys near the changed lines are redacted. Whatever keeps a file from being read or written ends the command with a
+message that names it.
 """
 
 import difflib

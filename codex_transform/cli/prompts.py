@@ -1,7 +1,7 @@
-"""Asks for an endpoint and its key, tries both, and keeps them once they work or the user says so.
+"""Ask for an endpoint and its key, try both, and save them once they work or the user insists.
 
-Each answer is checked as it is typed. A key that the endpoint refuses is asked for again and never kept; what cannot
-be tried (no network, an endpoint that is down) may be saved all the same, if the user wants that.
+Each answer is checked as it is typed. A key that the endpoint refuses is asked for again and never saved; what cannot
+be tried (no network, an endpoint that is down) may be saved untried, if the user wants that.
 """
 
 import sys

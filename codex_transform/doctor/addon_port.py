@@ -1,6 +1,6 @@
-"""Who listens on a port of this machine: our proxy, something else, nobody.
+"""Identify who listens on a port of this machine: our proxy, something else, nobody.
 
-The proxy is told by a request that the addon answers by itself and that goes nowhere: an upgrade to WebSocket.
+The proxy is recognised by a request that the addon answers by itself and that goes nowhere: an upgrade to WebSocket.
 """
 
 import http.client

@@ -1,6 +1,6 @@
-"""mitmproxy's certificate: whether it is good, and whether OpenCode's runtime trusts it, tried with a proxy of its own.
+"""mitmproxy's certificate: whether it is valid, and whether OpenCode's runtime trusts it, tried with a proxy of its own.
 
-The trial is the whole way that `run` prepares, variables and all, up to an answer of the addon's; it needs no network.
+The trial takes the way that `run` takes, variables included, up to a response of the addon's; it needs no network.
 """
 
 import sys

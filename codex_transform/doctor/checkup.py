@@ -1,6 +1,6 @@
-"""Runs every check, side by side, and gives what they find in one order.
+"""Run every check, side by side, and yield the results in one order.
 
-A check that raises is a finding with its name, and so is one that has not come to an end when time is up: whatever is
+A check that raises becomes a result with its name, and so does one that has not ended when time is up: whatever is
 wrong with a machine, there are no tracebacks and no endless waits.
 """
 

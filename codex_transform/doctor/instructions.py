@@ -1,4 +1,4 @@
-"""Codex instructions: what is kept of them, and whether the place that they come from answers.
+"""Codex instructions: what is cached of them, and whether the place that they come from answers.
 
 Never a fault: there is always a text to send.
 """

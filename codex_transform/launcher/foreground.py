@@ -1,8 +1,8 @@
-"""Runs a command in the place of this program: its terminal, its signals, its exit status.
+"""Run a command in the place of this program: its terminal, its signals, its exit status.
 
 The command stays in this program's process group, so the terminal is its own: window sizes, Ctrl-Z and job control
-work by themselves, and the kernel sends Ctrl-C to both; here it is left to the command to decide. What is sent to this
-program alone is passed on.
+work by themselves. The kernel sends Ctrl-C to both; this program leaves it to the command. Signals that are sent to
+this program alone are forwarded.
 """
 
 import os

@@ -1,8 +1,8 @@
-"""The proxy as a child of `run`: started, waited for, and gone with the end of its owner.
+"""The proxy as a child process of `run`: started, waited for, and stopped with its owner.
 
 It is a session of its own, so no key that is pressed reaches it. Its standard input stays open as long as this program
-lives: when that ends, in whatever way, the proxy ends by itself (see `codex_transform/proxy/embed.py`). What it says
-goes to a log file, since the terminal is the command's.
+lives: when this program ends, in whatever way, the proxy ends by itself (see `codex_transform/proxy/embed.py`). Its
+output goes to a log file, because the terminal is the command's.
 """
 
 import json

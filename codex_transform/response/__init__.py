@@ -1,8 +1,9 @@
-"""A Codex endpoint's answer becomes what an OpenAI client expects; no I/O, no mitmproxy.
+"""A Codex endpoint's response becomes what an OpenAI client expects; no I/O, no mitmproxy.
 
-From the bytes up: `sse` cuts a byte stream into events, `rules` says what is to be done with each type of event, and
-`rewrite` has it done: `skim` recognises what needs nothing, `repair` repairs the rest. `stream` is the whole way for a
-client that streams, content encodings included. `fold` makes one response object of a stream, `unfold` a stream of one
-response object. `report` reads the errors of every endpoint's own shape, `errors` turns an HTTP error into the one the
-client gets, `hiding` keeps keys out of both.
+From the bytes up: `sse` cuts a byte stream into events, `event_rules` is the table of what each type of event needs,
+and `rewriter` applies it: `delta_template` recognises deltas that need nothing, `event_repair` repairs the rest.
+`stream` is the whole way for a client that streams, content encodings included. `events_to_response` makes one response
+object of a stream, `response_to_events` a stream of one object. `upstream_error` reads errors of any shape,
+`http_error`, `network_error` and `body_errors` turn refusals, lost connections and other bodies into the error that the
+client gets.
 """

@@ -1,7 +1,7 @@
-"""Repairs one event after the other of an answer: what it lacks comes from what the answer has said before.
+"""Repair the events of a response one after the other: what one lacks comes from what came before.
 
 Strategy: `EventRepairer` gets each event that had to be parsed, repairs it in place as its rule says, and reports what
-it repaired, so that an event which needed nothing can leave as the bytes it came in. Events that were not parsed are
+it repaired, so that an event that needed nothing can leave as the bytes it came in. Events that were not parsed are
 kept as bytes only, to be read should a later one lack something.
 """
 

@@ -1,8 +1,8 @@
-"""An event stream becomes the one response object of a client that does not stream.
+"""Make an event stream the one response object of a client that does not stream.
 
-Strategy: the endpoint's answer goes through the same rewriting as for a client that streams, so what is folded here
-is a standard stream, whatever the endpoint sent. The final event holds the response; its output is what the
-`output_item.done` events brought, and for an item that was never done, what its deltas add up to.
+Strategy: the endpoint's stream is rewritten as for a client that streams, so what is combined here is a standard
+stream, whatever the endpoint sent. The final event holds the response; its output is what the `output_item.done` events
+brought, and for an item that was never done, what its deltas add up to.
 """
 
 from collections.abc import Iterator

@@ -1,8 +1,8 @@
-"""What an endpoint says with an HTTP error becomes what the client is told: OpenAI's shape, and how to fix it.
+"""Turn an endpoint's HTTP error into what the client is told: OpenAI's shape, and how to fix it.
 
-Strategy: `error_for_client` goes through the cases from the most telling to the least, and the first that fits makes
-the error. Messages are for the person in front of OpenCode: they name the endpoint and the setting to look at, keep
-what the endpoint itself said if it said something, and never show a key.
+Strategy: `error_for_client` goes through the cases from the most specific to the least, and the first that fits makes
+the error. Messages are for the person in front of OpenCode: they name the endpoint and the setting to look at, quote
+what the endpoint said, and never show a key.
 """
 
 import html

@@ -1,8 +1,8 @@
 """Why an endpoint could not be reached, or was lost, and how to fix it.
 
-Strategy: mitmproxy hands on what the system or OpenSSL said, in as many wordings as there are systems; a table of signs
-tells the few cases apart that a person repairs in different ways. The reasons that are our own, the time limits, name
-their setting: that is their sign.
+Strategy: mitmproxy passes on what the system or OpenSSL reported, in as many wordings as there are systems. A table of
+substrings tells apart the few cases that a person fixes in different ways. The reasons of our own, the timeouts, name
+their setting, and are recognised by it.
 """
 
 import re

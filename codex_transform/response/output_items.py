@@ -1,8 +1,8 @@
-"""What a stream has said about its output items, so that what it forgot can be filled in.
+"""What a stream has reported of its output items, to fill in what it leaves out later.
 
-Strategy: well-made streams forget nothing, so items are only put aside here as the bytes of their events; they are
-parsed when something is missing for the first time. What they may take up is bounded; beyond that, the rest of the
-answer goes without repairs that need them.
+Strategy: well-made streams leave nothing out, so items are only kept as the bytes of their events; they are parsed when
+something is missing for the first time. The memory is bounded; beyond that, the rest of the response is forwarded
+without the repairs that need them.
 """
 
 from collections.abc import Mapping

@@ -1,7 +1,7 @@
-"""The Codex backend behind the door: a request in, the script of its answer out. No sockets.
+"""The Codex backend behind the sandbox's door: a request in, the planned response out. No sockets.
 
-Strategy: check (`strict`), answer (`answers`, `events`), count (`cache`), and spoil the answer if that was asked for
-(`plan`, or the request's own `x-sandbox-misbehave` header). A request that is refused takes no turn from the plan.
+Strategy: check (`validation`), answer (`output`, `events`), count (`cache`), and spoil the answer if that was asked for
+(`fault_plan`, or the request's own `x-sandbox-misbehave` header). A request that is refused takes no turn of the plan.
 """
 
 import zlib
