@@ -1,4 +1,4 @@
-"""mitmproxy's certificate: whether it is valid, and whether OpenCode's runtime trusts it, tried with a proxy of its own.
+"""mitmproxy's certificate: whether it is valid, and whether OpenCode's runtime trusts it, tried with a real proxy.
 
 The trial takes the way that `run` takes, variables included, up to a response of the addon's; it needs no network.
 """

@@ -21,6 +21,9 @@ from support.waiting import eventually
 ROOT = Path(__file__).resolve().parents[2]
 CLIENT = [sys.executable, str(ROOT / "tests" / "support" / "asks.py")]
 MITMDUMP = Path(sys.executable).with_name("mitmdump.exe" if os.name == "nt" else "mitmdump")
+# Names that a whole run of tests hides from the addon: see e2e/gate/test_without_patches.py.
+_HIDDEN = {name: os.environ[name] for name in ("PYTHONPATH", "CODEX_TEST_HIDE") if "CODEX_TEST_HIDE" in os.environ}
+
 LISTENING = re.compile(r"proxy(?: to \S+| \(upstream mode\))? listening at (?:\w+://)?127\.0\.0\.1:(\d+)")
 
 
@@ -148,6 +151,7 @@ def mitmdump(
         # A test's endpoint may never answer: its proxy need not wait for that.
         "CODEX_DRAIN_TIMEOUT": "0",
         "PYTHONUNBUFFERED": "1",
+        **_HIDDEN,
         **environ,
     }
     process = subprocess.Popen(

@@ -4,6 +4,7 @@ import json
 
 from hypothesis import given
 from hypothesis import strategies as st
+from support import old_record
 
 from codex_transform.usage.record import CacheVerdict, InstructionsSource, Record, Tokens
 
@@ -19,41 +20,11 @@ RECORDS = st.builds(
 )
 
 
-OLD_RECORD = {
-    "id": "0a1b2c3d",
-    "at": 1799999000.5,
-    "asked": "gpt-5-codex",
-    "model": "gpt-5.1-codex",
-    "effort": "high",
-    "verbosity": None,
-    "conversation": "ses_1",
-    "streaming": True,
-    "items": 12,
-    "tools": 9,
-    "bytes": 48231,
-    "instructions": {"ref": "rust-v0.169.0", "sha256": "00ff", "chars": 7000},
-    "status": 200,
-    "outcome": "completed",
-    "error": None,
-    "code": None,
-    "repaired": ["model"],
-    "events": 231,
-    "tokens": {"input": 12345, "cached": 1024, "output": 480, "reasoning": 320},
-    "first_token": 0.8,
-    "total": 6.1,
-    "cache": {
-        "cause": "effort",
-        "says": "effort high → low by the client: 11.3k not cached",
-        "expected": 1024,
-        "missed": 11264,
-        "by": "client",
-    },
-}
 """A record as release 0.1 writes it into flow files."""
 
 
 def test_a_record_of_an_older_release_is_read() -> None:
-    record = Record.model_validate(OLD_RECORD)
+    record = Record.model_validate(old_record.RECORD)
     assert (record.at, record.model, record.events, record.repaired) == (1799999000.5, "gpt-5.1-codex", 231, ("model",))
     assert record.tokens == Tokens(input=12345, cached=1024, output=480, reasoning=320)
     assert record.cache

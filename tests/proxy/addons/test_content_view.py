@@ -11,6 +11,7 @@ from mitmproxy import contentviews, flow, http, tcp
 from mitmproxy import io as flow_io
 from mitmproxy.test import taddons, tflow, tutils
 from response.streams import answer, message, response, stream
+from support import old_record
 
 from codex_transform.errors import ApiError
 from codex_transform.proxy.addons.content_view import ContentViews
@@ -163,41 +164,9 @@ def test_a_flow_out_of_a_file_shows_the_same(old: bool) -> None:
     assert shown(again, again.response) == shown(ours, ours.response)
 
 
-RECORD_OF_THE_FIRST_RELEASE = {
-    "id": "0a1b2c3d",
-    "at": 1799999000.5,
-    "asked": "gpt-5-codex",
-    "model": "gpt-5.1-codex",
-    "effort": "high",
-    "verbosity": None,
-    "conversation": "ses_1",
-    "streaming": True,
-    "items": 12,
-    "tools": 9,
-    "bytes": 48231,
-    "instructions": {"ref": "rust-v0.169.0", "sha256": "00ff", "chars": 7000},
-    "status": 200,
-    "outcome": "completed",
-    "error": None,
-    "code": None,
-    "repaired": ["model"],
-    "events": 231,
-    "tokens": {"input": 12345, "cached": 1024, "output": 480, "reasoning": 320},
-    "first_token": 0.8,
-    "total": 6.1,
-    "cache": {
-        "cause": "effort",
-        "says": "effort high → low by the client: 11.3k not cached",
-        "expected": 1024,
-        "missed": 11264,
-        "by": "client",
-    },
-}
-
-
 def test_a_flow_file_of_the_first_release_shows_its_view() -> None:
     ours = call(*OURS)
-    ours.metadata["codex"] = RECORD_OF_THE_FIRST_RELEASE
+    ours.metadata["codex"] = old_record.RECORD
     file = io.BytesIO()
     flow_io.FlowWriter(file).add(ours)
     file.seek(0)
