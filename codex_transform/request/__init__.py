@@ -14,6 +14,7 @@ from typing import Any
 from codex_transform.catalog import Resolved, resolve
 from codex_transform.opencode.config import ModelOptions
 from codex_transform.request import fixed_fields, opencode_prompt, tool_bridge, validate
+from codex_transform.request.call_ids import MAX_LENGTH, shorten
 from codex_transform.request.changes import Changes
 from codex_transform.request.input_items import message, normalize_items
 from codex_transform.request.reasoning import resolve_reasoning, resolve_verbosity
@@ -30,6 +31,7 @@ _MOVED = "The client's own instructions."
 _SPELLING = "Codex endpoints spell the model's name like this."
 _ALIAS = "Codex endpoints do not serve the model that the client asked for: this one takes its place."
 _SUFFIX = "An effort in the name counts where reasoning.effort is not set."
+_CACHE_KEY = f"Endpoints reject keys over {MAX_LENGTH} characters."
 _LABEL = "The response has the name that the client used."
 
 
@@ -75,7 +77,10 @@ def transform(body: dict[str, Any], context: Context) -> Transformed:
     streaming = body.get("stream", False) and not context.compact
     resolved = resolve(body["model"])
     options = context.options_for(resolved.asked)
-    conversation = body.get("prompt_cache_key") or context.session
+    cache_key = body.get("prompt_cache_key")
+    conversation = cache_key or context.session
+    if cache_key and len(cache_key) > MAX_LENGTH:
+        changes.set_field(body, "prompt_cache_key", shorten(cache_key), _CACHE_KEY)
     instructions = context.instructions(resolved, conversation)
     original = body.get("instructions")
     already_translated = original == instructions

@@ -2,7 +2,7 @@
 
 Strategy: one pass over the items, because a long conversation has thousands of them. It changes what needs a change,
 leaves the rest alone and keeps the order. It collects every call id on the way, so that tool outputs without a call
-are found without a second pass (see `orphan_outputs`).
+and calls without an output are found without a second pass (see `orphan_outputs` and `interrupted_calls`).
 """
 
 from bisect import bisect
@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 
 from codex_transform.errors import ApiError, bad_request
 from codex_transform.jsonio import describe_type
+from codex_transform.request.call_ids import MAX_LENGTH, shorten
 from codex_transform.request.changes import Changes
+from codex_transform.request.interrupted_calls import find_interrupted, insert_outputs
 from codex_transform.request.orphan_outputs import ORPHAN, find_orphans, orphan_text
 
 _STRING = "A plain string becomes the user message that it stands for."
@@ -19,6 +21,7 @@ _REFERENCE = "The item is in a store that is not used."
 _ID = "Ids belong to a store that is not used."
 _FULL_FORM = "The full form, as the Codex CLI sends it."
 _ROLE = "Codex endpoints have no system messages."
+_CALL_ID = f"Codex endpoints reject call ids over {MAX_LENGTH} characters."
 
 
 class _Altered(NamedTuple):
@@ -28,6 +31,7 @@ class _Altered(NamedTuple):
     roles: list[int]
     contents: list[int]
     ids: list[int]
+    call_ids: list[int]
 
 
 def message(role: str, text: str) -> dict[str, Any]:
@@ -39,13 +43,14 @@ def normalize_items(items: str | list[Any], changes: Changes) -> list[dict[str, 
     """Return the items to send for the client's `input`. A list is changed in place, and so are its items.
 
     Messages get a type and a list of parts, and the role `system` becomes `developer`, because the Codex backend has
-    no system messages. Ids and item references are removed: they belong to a store that is not used. An output without
-    its call becomes a message. Raises ApiError 400, naming the item, for what is no item.
+    no system messages. Ids and item references are removed: they belong to a store that is not used. Call ids that are
+    too long are shortened. An output without its call becomes a message, and a call without its output gets one. Raises
+    ApiError 400, naming the item, for what is no item.
     """
     if isinstance(items, str):
         changes.note("changed", "input", _STRING)
         return [message("user", items)]
-    altered = _Altered([], [], [], [])
+    altered = _Altered([], [], [], [], [])
     call_ids: defaultdict[str, list[str | None]] = defaultdict(list)
     references: list[int] = []
     for index, item in enumerate(items):
@@ -66,6 +71,9 @@ def normalize_items(items: str | list[Any], changes: Changes) -> list[dict[str, 
             call_id = item.get("call_id")
             if call_id is not None and type(call_id) is not str:
                 raise _wrong(index, "call_id", "a string", call_id)
+            if call_id is not None and len(call_id) > MAX_LENGTH:
+                item["call_id"] = call_id = shorten(call_id)
+                altered.call_ids.append(index)
             call_ids[kind].append(call_id)
         if "id" in item:
             del item["id"]
@@ -77,11 +85,14 @@ def normalize_items(items: str | list[Any], changes: Changes) -> list[dict[str, 
     changes.note_items("changed", ".content", _FULL_FORM, altered.contents)
     changes.note_items("changed", ".role", _ROLE, altered.roles)
     changes.note_items("removed", ".id", _ID, altered.ids)
+    changes.note_items("changed", ".call_id", _CALL_ID, altered.call_ids)
     if orphans := find_orphans(call_ids):
         for index, item in enumerate(items):
             if item.get("call_id") in orphans.get(item["type"], ()):
                 items[index] = message("assistant", orphan_text(item))
                 changes.note_items("changed", "", ORPHAN, (index,))
+    if interrupted := find_interrupted(call_ids):
+        insert_outputs(items, interrupted, changes)
     return items
 
 

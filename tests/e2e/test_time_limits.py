@@ -234,3 +234,18 @@ def test_the_clock_jumps(tmp_path: Path, sandbox: Sandbox) -> None:
         assert b"response.completed" in slow.result(20)[2]
         assert silent.result(20)[0] == 504
         assert 2 < time.monotonic() - began < 8
+
+
+@pytest.mark.parametrize("streaming", [True, False])
+def test_an_answer_ends_with_its_terminal_event(quiet_proxy: Proxy, shared_sandbox: Sandbox, streaming: bool) -> None:
+    """Some relays keep the connection open after it; the client need not wait for the limit of 300 seconds."""
+    shared_sandbox.forget()
+    began = time.monotonic()
+    status, _, body = quiet_proxy.send({**HELLO, "stream": streaming}, x_sandbox_misbehave="hang@99")
+    assert time.monotonic() - began < 30
+    assert status == 200
+    assert (b"response.completed" if streaming else b'"completed"') in body
+    assert b'"type":"error"' not in body
+    assert shared_sandbox.wait(lambda requests: bool(requests[0].get("cancelled"))), "the endpoint was not told"
+    quiet_proxy.wait_for(r"gpt-5\.1-codex .* in .* out")
+    whole(quiet_proxy)

@@ -55,7 +55,7 @@ def test_an_empty_list_stays_one(run: Callable[..., Any]) -> None:
 
 OTHERS = [
     {"type": "reasoning", "encrypted_content": "gAAA", "summary": [part("summary_text", "a")]},
-    {"type": "function_call", "call_id": "c", "name": "bash", "arguments": "{}", "status": "completed"},
+    {"type": "shell_call", "call_id": "c", "name": "bash", "arguments": "{}", "status": "completed"},
     {"type": "web_search_call", "status": "completed", "action": {"type": "search", "query": "q"}},
     {"type": "compaction", "encrypted_content": "gAAA"},
     {"type": "tool_search_output", "call_id": None, "tools": []},

@@ -3,7 +3,8 @@
 mitmproxy waits for ever for an answer, and for the rest of one that has begun. A stream of ours asks for a wakeup now
 and then as long as its call lasts. What comes is only noted, so a delta costs nothing more; idle time is the sum of the
 intervals in which nothing came, which run on the event loop's own clock, so a wall clock that jumps changes nothing.
-When it is too long, or the proxy is about to end, the exchange ends like one whose connection broke.
+When it is too long, or the proxy is about to end, the exchange ends like one whose connection broke. Some endpoints
+keep the connection open after the terminal event: then the client's response ends at the next check.
 """
 
 from typing import ClassVar
@@ -16,6 +17,7 @@ from mitmproxy.proxy.layers.http import (
     HttpStream,
     RequestHeaders,
     RequestProtocolError,
+    ResponseEndOfMessage,
     ResponseProtocolError,
     SendHttp,
 )
@@ -71,10 +73,22 @@ class IdleTimeoutMixin(HttpStream):
             return
         quiet = self._is_waiting() and not self._received
         self._idle_seconds = self._idle_seconds + interval if quiet else 0.0
-        if self._stopped or self._idle_seconds >= call.idle_timeout:
+        if quiet and self._has_ended():
+            yield from self._end()
+        elif self._stopped or self._idle_seconds >= call.idle_timeout:
             yield from self._time_out()
         else:
             yield from self._schedule_check()
+
+    def _has_ended(self) -> bool:
+        """Return whether the response is complete, though its body has not ended."""
+        return False
+
+    def _end(self) -> CommandGenerator[None]:
+        """End the exchange as if the body had ended, and close the connection to the endpoint."""
+        reason = "the response was complete"
+        yield SendHttp(RequestProtocolError(self.stream_id, reason, RequestProtocolError.code), self.context.server)
+        yield from self._handle_event(ResponseEndOfMessage(self.stream_id))
 
     def _is_waiting(self) -> bool:
         over = (self.state_done, self.state_errored)

@@ -168,6 +168,11 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin):
         stream = self.flow.response and self.flow.response.stream
         return stream if isinstance(stream, StreamFunction) else None
 
+    def _has_ended(self) -> bool:
+        if self._streamed is not None:
+            return self._streamed.answer.status is not None
+        return self._is_complete()
+
     def _is_complete(self) -> bool:
         """Return whether all of an answer has been collected and only the end of the connection was untidy."""
         response = self.flow.response

@@ -1,0 +1,21 @@
+"""Ids that are longer than the endpoint takes, made shorter: of tool calls, and of the prompt cache.
+
+Both limits are those of OpenAI's API ("string too long … maximum length 64"). Clients exceed the first with sessions
+that another provider began, and with long names of MCP tools. The same id becomes the same shorter one in every
+request, so calls and outputs still pair and the prompt cache still works.
+"""
+
+from hashlib import sha256
+
+MAX_LENGTH = 64
+"""Characters of an id, by OpenAI's API reference."""
+
+_PREFIX = 24
+
+
+def shorten(text: str) -> str:
+    """Return an id of at most 64 characters; one that is longer keeps its beginning, and a hash makes it unique."""
+    if len(text) <= MAX_LENGTH:
+        return text
+    digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return f"{text[:_PREFIX]}-{digest[: MAX_LENGTH - _PREFIX - 1]}"
