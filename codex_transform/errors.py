@@ -4,6 +4,7 @@ Request steps raise it for a body they cannot accept, response code raises it fo
 turns it into an HTTP response. Its message goes to a person, so it names the field or setting and the fix.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 # The `type` that OpenAI's own API gives for each status (API reference, "Error codes").
@@ -22,7 +23,8 @@ class ApiError(Exception):
     """An HTTP error for the client.
 
     `status` is the HTTP status; `message`, `type`, `code` and `param` are the members of OpenAI's error object;
-    `retry_after` is in whole seconds and becomes the header of that name. Without a `type` the status decides it.
+    `retry_after` is in whole seconds and becomes the header of that name. `details` are further members of the error
+    object. Without a `type` the status decides it.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class ApiError(Exception):
         code: str | None = None,
         param: str | None = None,
         retry_after: int | None = None,
+        details: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
@@ -42,10 +45,12 @@ class ApiError(Exception):
         self.code = code
         self.param = param
         self.retry_after = retry_after
+        self.details = details or {}
 
     def payload(self) -> dict[str, Any]:
-        """Return the body as OpenAI documents it: `{"error": {"message", "type", "param", "code"}}`."""
-        return {"error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code}}
+        """Return the body as OpenAI documents it: an object `error` with `message`, `type`, `param` and `code`."""
+        members = {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
+        return {"error": {**self.details, **members}}
 
 
 def bad_request(message: str, param: str | None = None, code: str | None = None) -> ApiError:

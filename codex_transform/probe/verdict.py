@@ -62,6 +62,8 @@ def classify(error: ApiError, model: str, *, not_an_api: bool = False, started: 
     message = error.message.rstrip(".")
     if not_an_api or error.code in ("not_an_answer", "empty_answer") or _NO_ADDRESS.search(message):
         yield Step("stream", False, message, CHECK_URL)
+    elif error.status == 403 and "codex_api_key" not in message:
+        yield Step("stream", False, message, "Ask the operator of the endpoint.")
     elif error.status in (401, 403):
         # The rest of the message is a fix for people who see it in OpenCode.
         yield Step("key", False, message.partition(". Set ")[0], "Use the key of this endpoint.")

@@ -17,6 +17,7 @@ from codex_transform.decoding import DecodingError, decode
 from codex_transform.errors import ApiError
 from codex_transform.redaction import redact_secrets
 from codex_transform.response import sse
+from codex_transform.response.refusals import Refusal, blames_key, find_refusal
 from codex_transform.response.retry_after import seconds_until_reset
 from codex_transform.response.upstream_error import UpstreamError, read_error
 
@@ -57,12 +58,18 @@ def error_for_client(
         return ApiError(502, _redirected(endpoint, status, fields.get("location")))
     if status > 599:
         status = 502  # what lies beyond counts as a server's error (RFC 9110 section 15), and some clients fail on it
+    said = f"{report.code or ''} {report.type or ''} {report.message}" if report else text
+    refusal = None
     if status in _LIMIT_STATUSES and (_is_limit(report, text) or status == 429):
         status = 429
+    elif status == 403 and not is_page and (refusal := find_refusal(said)):
+        status = refusal.status
     retry_after = _retry_after(status, report, fields, now)
     if is_page:
         return ApiError(status, _page(endpoint, status, text), retry_after=retry_after)
-    if status in (401, 403):
+    if refusal:
+        return _not_allowed(endpoint, refusal, report, text, retry_after)
+    if status == 401 or (status == 403 and blames_key(said)):
         return _unauthorized(endpoint, status, report, text)
     told = report.message if report else text
     if status in (404, 405) and told.strip(" .").lower() in _NO_SUCH_PAGE:
@@ -100,8 +107,8 @@ def _retry_after(
     status: int, report: UpstreamError | None, headers: Mapping[str, str], now: float | None
 ) -> int | None:
     """How long to wait; the endpoint's limit headers come with every answer and count only when one is used up."""
-    if status == 429:
-        return seconds_until_reset(report.details if report else {}, headers, now)
+    if status in (402, 429):
+        return seconds_until_reset(report.details if report else {}, headers, now, report.message if report else "")
     if status >= 500 and "retry-after" in headers:
         return seconds_until_reset({}, {"retry-after": headers["retry-after"]}, now)
     return None
@@ -135,6 +142,20 @@ def _unauthorized(endpoint: str, status: int, report: UpstreamError | None, text
         type=report.type if report else None,
         code=(report.code if report else None) or ("invalid_api_key" if status == 401 else None),
         param=report.param if report else None,
+    )
+
+
+def _not_allowed(
+    endpoint: str, refusal: Refusal, report: UpstreamError | None, text: str, retry_after: int | None
+) -> ApiError:
+    said = _quote(redact_secrets(report.message if report else text, aggressive=True))
+    return ApiError(
+        refusal.status,
+        f"{endpoint} refused the request (HTTP 403{said}). {refusal.fix}",
+        type=report.type if report else None,
+        code=(report.code if report else None) or refusal.code,
+        param=report.param if report else None,
+        retry_after=retry_after,
     )
 
 

@@ -42,6 +42,9 @@ _STATUS = {
 # What the limits of a plan are called, for endpoints that answer them with another status than 429.
 _LIMITS = frozenset({"usage_limit_reached", "usage_not_included", "rate_limit_exceeded"})
 
+# Members of a limit that clients read, the Codex CLI among them, to tell when it ends.
+_KEPT = ("plan_type", "resets_at", "resets_in_seconds")
+
 # Where an error may be wrapped; {"detail": {"error": {...}}} exists.
 _WRAPPERS = ("error", "detail")
 
@@ -100,7 +103,8 @@ class UpstreamError(NamedTuple):
             type=self.kind if status is None else self.type,
             code=self.code or (self.type if self.type in _LIMITS else None),
             param=self.param,
-            retry_after=seconds_until_reset(self.details, self.headers, now),
+            retry_after=seconds_until_reset(self.details, self.headers, now, self.message),
+            details={name: self.details[name] for name in _KEPT if name in self.details},
         )
 
     def event(self, sequence_number: int) -> dict[str, Any]:

@@ -29,7 +29,12 @@ def window(name: str, used: object, after: object = "", at: object = "") -> dict
         ({"resets_at": NOW - 90}, {}, 1),
         ({"resets_in_seconds": None, "resets_at": NOW + 90}, {}, 90),
         ({"resets_in_seconds": 5, "resets_at": NOW + 90}, {"retry-after": "7"}, 5),
-        ({"resets_at": (NOW + 90) * 1000}, {"retry-after": "7"}, 7),
+        ({"resets_at": (NOW + 90) * 1000}, {"retry-after": "7"}, 90),
+        ({"resetAt": NOW + 90}, {}, 90),
+        ({"reset_at": "2026-09-21T14:14:50Z"}, {}, 90),
+        ({"resets_at": "2026-09-21T16:14:50.5+02:00"}, {}, 91),
+        ({"resets_at": "soon"}, {"retry-after": "7"}, 7),
+        ({"resets_at": 1e300}, {"retry-after": "7"}, 7),
         ({}, {"retry-after": "7"}, 7),
         ({}, {"retry-after": "0"}, 1),
         ({}, {"retry-after": formatdate(NOW + 61, usegmt=True)}, 61),
@@ -55,3 +60,24 @@ def test_the_most_telling_place_wins(details: dict[str, object], headers: dict[s
 
 def test_now_is_the_present_by_default() -> None:
     assert seconds_until_reset({"resets_at": time.time() + 1000}, {}) in (999, 1000)
+
+
+@pytest.mark.parametrize(
+    ("message", "seconds"),
+    [
+        ("Rate limit reached. Please try again in 20s.", 20),
+        ("try again in 3h 12m", 11_520),
+        ("Try again in 1 hour and 30 minutes", 5400),
+        ("Please retry after 1.5 minutes", 90),
+        ("the limit resets in 2 days", 172_800),
+        ("try again in 350ms", 1),
+        ("try again in a while", None),
+        ("there are 3 m", None),
+    ],
+)
+def test_a_time_in_words(message: str, seconds: int | None) -> None:
+    assert seconds_until_reset({}, {}, NOW, message) == seconds
+
+
+def test_a_member_goes_before_words() -> None:
+    assert seconds_until_reset({"resets_in_seconds": 5}, {}, NOW, "try again in 20s") == 5

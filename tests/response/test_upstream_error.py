@@ -111,7 +111,13 @@ def test_an_http_error_names_the_limit_as_its_code() -> None:
     assert report is not None
     error = report.http_error(now=1000)
     assert error.payload() == {
-        "error": {"message": "m", "type": "usage_limit_reached", "param": None, "code": "usage_limit_reached"}
+        "error": {
+            "resets_at": 1060,
+            "message": "m",
+            "type": "usage_limit_reached",
+            "param": None,
+            "code": "usage_limit_reached",
+        }
     }
     assert (error.status, error.retry_after) == (429, 60)
 
