@@ -22,7 +22,7 @@ from codex_transform.sandbox import Sandbox
 # The gate runs these besides: each starts whole programs.
 pytestmark = pytest.mark.gate
 
-OF_THE_PROJECT = ("scripts", "codex_transform", "addon.py", "pyproject.toml", "README.md", "tests/test_files.py")
+OF_THE_PROJECT = ("scripts", "codex_transform", "addon.py", "pyproject.toml", "README.md", "tests/test_fsutil.py")
 
 
 class Place:
@@ -350,7 +350,7 @@ def test_start_says_what_is_wrong(place: Place) -> None:
 
 
 def test_the_tests_run_and_their_status_counts(place_with_opencode: Place) -> None:
-    done = place_with_opencode.run("test.py", "-q", "tests/test_files.py", "-k", "not nothing")
+    done = place_with_opencode.run("test.py", "-q", "tests/test_fsutil.py", "-k", "not nothing")
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"^\d+ passed", done.stdout, re.MULTILINE)
     (place_with_opencode.root / "tests" / "test_fails.py").write_text("def test_it():\n    assert False\n")

@@ -53,3 +53,22 @@ async def test_a_signal_is_not_lost_among_many_wakeups() -> None:
     signal.raise_signal(signal.SIGTERM)
     async with asyncio.timeout(10):
         await called.wait()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signals from outside")
+async def test_a_signal_that_came_a_moment_before_counts() -> None:
+    """The loop's own handler has been told, and has not been called yet."""
+    loop, calls = asyncio.get_running_loop(), asyncio.Queue[int]()
+    others: list[str] = []
+    loop.add_signal_handler(signal.SIGTERM, others.append, "other")
+    os.kill(os.getpid(), signal.SIGTERM)
+    on_termination(lambda: calls.put_nowait(1))
+    async with asyncio.timeout(10):
+        await calls.get()
+    signal.raise_signal(signal.SIGTERM)
+    async with asyncio.timeout(10):
+        await calls.get()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert calls.empty()
+    assert others == []
