@@ -27,18 +27,18 @@ def _hidden(key: re.Match[str]) -> str:
     return f"{prefix}…{key[0][-4:]}"
 
 
-def redact_key(said: bytes, key: str) -> bytes:
+def redact_key(data: bytes, key: str) -> bytes:
     """Return what was said, in which the key, should it be quoted there, is as it may be shown."""
     if len(key) < _SHORTEST_KEY:
-        return said
+        return data
     # A client's own key may be any bytes: see `codex_headers`.
-    whole, shown = (each.encode("utf-8", "surrogateescape") for each in (key, redact(key)))
-    return said.replace(whole, shown)
+    whole, redacted = (each.encode("utf-8", "surrogateescape") for each in (key, redact(key)))
+    return data.replace(whole, redacted)
 
 
-def redact_key_text(said: str, key: str) -> str:
+def redact_key_text(text: str, key: str) -> str:
     """Return the same for a text; halves of surrogate pairs, which could not be sent on, become question marks."""
-    return redact_key(said.encode(errors="replace"), key).decode(errors="replace")
+    return redact_key(text.encode(errors="replace"), key).decode(errors="replace")
 
 
 def redact(key: str) -> str:

@@ -22,7 +22,7 @@ from codex_transform.text import sanitize
 
 _SCHEMA = "https://opencode.ai/config.json"
 _PROXY_URL = ("provider", "openai", "options", "baseURL")
-_MOST_KEPT = 12  # values of the user's that are told one by one
+_MAX_LISTED = 12  # values of the user's that are told one by one
 
 _EXAMPLES = """\b
 Examples:
@@ -77,14 +77,14 @@ def config(
         _uninstall(path, ours, reverse, to_stdout=to_stdout, yes=yes)
         return
     members = provider_models.entries(chosen, legacy=form == "legacy")
-    found = legacy_plugin.find(os.environ, folder, home)
+    plugins = legacy_plugin.find(os.environ, folder, home)
     before = file_change.read(path)
     after = _filled(path, _without_plugin(path, before) if to_stdout else before, members, reverse)
-    _tell_plugins(found)
+    _warn_of_plugins(plugins)
     if to_stdout:
         click.echo(after.encode(), nl=False)  # bytes: line ends stay
         return
-    if _remove_plugins(found, yes=yes):
+    if _remove_plugins(plugins, yes=yes):
         before = file_change.read(path)
         after = _filled(path, before, members, reverse)
     _tell_kept(path, before, members)
@@ -126,18 +126,18 @@ def _uninstall(path: Path, ours: dict[str, Any], reverse: str | None, *, to_stdo
         _decline()
 
 
-def _tell_plugins(found: Iterable[legacy_plugin.Found]) -> None:
-    for path, entry in found:
+def _warn_of_plugins(plugins: Iterable[legacy_plugin.Found]) -> None:
+    for path, entry in plugins:
         what = f"{path} loads the plugin {entry}" if entry else f"{path} is a plugin of OpenCode's"
         click.secho(
             f"{sanitize(what)}: with it requests are transformed twice, or go past the proxy.", fg="yellow", err=True
         )
 
 
-def _remove_plugins(found: Iterable[legacy_plugin.Found], *, yes: bool) -> bool:
+def _remove_plugins(plugins: Iterable[legacy_plugin.Found], *, yes: bool) -> bool:
     """Take the plugins out of each file where that is agreed to; whether any file was written."""
     any_done = False
-    for path, is_list in dict.fromkeys((each.file, bool(each.entry)) for each in found):
+    for path, is_list in dict.fromkeys((each.file, bool(each.entry)) for each in plugins):
         try:
             if is_list:
                 before = file_change.read(path)
@@ -177,13 +177,13 @@ def _filled(path: Path, text: str, members: dict[str, Any], reverse: str | None)
 def _tell_kept(path: Path, text: str, members: dict[str, Any]) -> None:
     """Says which of the user's values differ from what would be written and stay."""
     value = {} if file_change.is_empty(text) else file_change.document(path, text).value
-    kept = list(provider_models.conflicts(value, provider_models.wrap(members)))
-    if kept:
+    differences = list(provider_models.conflicts(value, provider_models.wrap(members)))
+    if differences:
         click.echo(f"Kept as {path} has it:")
-    for where, theirs, ours in kept[:_MOST_KEPT]:
+    for where, theirs, ours in differences[:_MAX_LISTED]:
         click.echo(f"  {'.'.join(map(str, where))}: {json.dumps(theirs)}, not {json.dumps(ours)}")
-    if len(kept) > _MOST_KEPT:
-        click.echo(f"  and {len(kept) - _MOST_KEPT} more")
+    if len(differences) > _MAX_LISTED:
+        click.echo(f"  and {len(differences) - _MAX_LISTED} more")
 
 
 def _names(models: str) -> list[str]:

@@ -40,12 +40,12 @@ def doctor(offline: bool, model: str | None, port: int, as_json: bool) -> None:
     Each line begins with a mark: well, worth a look (!), or a fault, and then says what to do. The endpoint is asked
     one small question. The exit status is 1 when there is a fault, else 0.
     """
-    found = checkup.run_checks(_patient(offline, model, port))
+    found = checkup.run_checks(_context(offline, model, port))
     faults = _print_json(found) if as_json else _print(found)
     sys.exit(1 if faults else 0)
 
 
-def _patient(offline: bool, model: str | None, port: int) -> DoctorContext:
+def _context(offline: bool, model: str | None, port: int) -> DoctorContext:
     home, folder = paths.home(), paths.cwd()
     loaded = load_settings()
     client, warnings = opencode_config.load(os.environ, folder, home)
@@ -66,12 +66,12 @@ def _print(found: Iterable[tuple[str, Result]]) -> int:
     """Show each finding as it comes; gives the number of faults."""
     marks, arrow = (_MARKS, "→") if _can_show("✓✗→") else (_PLAIN, "->")
     counts: dict[Mark, int] = dict.fromkeys(_MARKS, 0)
-    shown = ""
+    current_title = ""
     for title, result in found:
         counts[result.mark] += 1
-        if title != shown:
-            click.secho(f"{'' if not shown else chr(10)}{title}", bold=True)
-            shown = title
+        if title != current_title:
+            click.secho(f"{'' if not current_title else chr(10)}{title}", bold=True)
+            current_title = title
         mark = click.style(marks[result.mark], fg=_COLOURS[result.mark], bold=True)
         # It may quote a project's files, which may be anybody's.
         click.echo(f"{mark} {sanitize(f'{result.name}: {result.message}')}")

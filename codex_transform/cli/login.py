@@ -100,17 +100,17 @@ def whoami() -> None:
     """
     loaded = load_settings()
     prompts.print_problems(loaded)
-    known, sources = loaded.settings, loaded.sources
+    settings, sources = loaded.settings, loaded.sources
     rows = [("endpoint", _missing(loaded, "base_url"), "")]
-    if known.base_url:
+    if settings.base_url:
         rows = [
-            ("endpoint", endpoint_url.parse(known.base_url).url, ""),
-            ("base URL", known.base_url, sources["base_url"]),
+            ("endpoint", endpoint_url.parse(settings.base_url).url, ""),
+            ("base URL", settings.base_url, sources["base_url"]),
         ]
-    if known.forward_client_key:
+    if settings.forward_client_key:
         rows.append(("API key", "the client's own", sources["forward_client_key"]))
-    elif known.api_key:
-        rows.append(("API key", redact(known.api_key.get_secret_value()), sources["api_key"]))
+    elif settings.api_key:
+        rows.append(("API key", redact(settings.api_key.get_secret_value()), sources["api_key"]))
     else:
         rows.append(("API key", _missing(loaded, "api_key"), ""))
     file = paths.config_file(paths.home())

@@ -68,27 +68,27 @@ def is_interactive() -> bool:
 
 
 def ask(
-    fields: Sequence[str], loaded: LoadedSettings, given: Mapping[str, str] | None = None, *, check: bool = True
+    fields: Sequence[str], loaded: LoadedSettings, initial: Mapping[str, str] | None = None, *, check: bool = True
 ) -> dict[str, str]:
-    """`given`, and answers for these fields; tried together, unless not to be checked.
+    """Return `initial`, and answers for these fields; they are tried together, unless not to be checked.
 
     Raises ClickException when the user leaves.
     """
-    answers = dict(given or {})
-    wanted = list(fields)
+    answers = dict(initial or {})
+    pending = list(fields)
     try:
-        while wanted:
-            for field in wanted:
+        while pending:
+            for field in pending:
                 answers[field] = _answer(field, loaded)
             failed = probe_endpoint(loaded, answers) if check else None
             if failed is None:
                 break
             if failed.name == "key" and "api_key" in fields:
-                wanted = ["api_key"]
+                pending = ["api_key"]
             elif click.confirm("Save it all the same?", default=False, err=True):
                 break
             else:
-                wanted = list(fields)
+                pending = list(fields)
     except (click.Abort, KeyboardInterrupt):
         click.echo(err=True)
         raise click.ClickException("Nothing was saved.") from None
@@ -100,14 +100,14 @@ def probe_endpoint(loaded: LoadedSettings, answers: Mapping[str, str]) -> Step |
 
     Gives the step that failed, None when all is well or the key is the client's own, which is not here to be tried.
     """
-    known = loaded.settings
-    key = answers.get("api_key") or (known.api_key.get_secret_value() if known.api_key else "")
+    settings = loaded.settings
+    key = answers.get("api_key") or (settings.api_key.get_secret_value() if settings.api_key else "")
     if not key:
         return None
-    where = endpoint_url.parse(answers.get("base_url") or str(known.base_url))
+    where = endpoint_url.parse(answers.get("base_url") or str(settings.base_url))
     click.secho(f"Trying {where.origin} …", dim=True, err=True)
     failed = None
-    for step in probe(where, key, originator=known.originator, trusted_ca=private_ca(paths.home())):
+    for step in probe(where, key, originator=settings.originator, trusted_ca=private_ca(paths.home())):
         click.secho(
             f"  {'✓' if step.ok else '✗'} {step.name}: {step.message}", fg="green" if step.ok else "red", err=True
         )
@@ -130,9 +130,9 @@ def save_answers(file: Path, answers: Mapping[str, str]) -> None:
     """Write the answers to the config file and says so. Raises ClickException when that cannot be done."""
     save(file, answers)
     click.secho(f"Saved to {file} (readable only by you).", fg="green", err=True)
-    told = load_settings()
+    reloaded = load_settings()
     for field in answers:
-        source = told.sources[field]
+        source = reloaded.sources[field]
         if not source.endswith(f" in {file}"):
             click.secho(f"But {source} goes before the file: unset it for this to count.", fg="yellow", err=True)
 

@@ -26,8 +26,8 @@ _REVERSE = "Use reverse mode, which needs no certificate: see `codex-transform c
 def check_ca(context: DoctorContext) -> Iterator[Result]:
     """Yield the certificate as it lies there."""
     path = context.authority
-    if found := _wrong(path):
-        yield found
+    if problem := _wrong(path):
+        yield problem
     elif not _is_there(path):
         yield ok(_NAME, "not made yet: the proxy makes it when it first starts")
     else:
@@ -53,9 +53,9 @@ def check_trust(context: DoctorContext) -> Iterator[Result]:
                 return
             yield from _try(context, program, proxy, host, Path(folder))
     except proxy_process.NoProxyError as error:
-        said = [line.strip() for line in error.log.last if "rror" in line] if error.log else []
+        log_lines = [line.strip() for line in error.log.last if "rror" in line] if error.log else []
         fix = f"Fix what that names; all of it is in {error.log.path}." if error.log else "Make that folder your own."
-        yield failure("proxy", " ".join([error.message, *said]), fix)
+        yield failure("proxy", " ".join([error.message, *log_lines]), fix)
 
 
 def _try(context: DoctorContext, program: Path, proxy: ProxyProcess, host: str, folder: Path) -> Iterator[Result]:
@@ -88,16 +88,16 @@ def _wrong(path: Path) -> Result | None:
         return None
     again = f"Delete {path.parent / 'mitmproxy-ca*'}: the proxy makes a new one. Then start OpenCode again."
     try:
-        shown, used = _load(path), _load(path.with_name("mitmproxy-ca.pem"))
+        trusted, signing = _load(path), _load(path.with_name("mitmproxy-ca.pem"))
     except OSError as error:
         fix = f"Make {path.parent} and what is in it your own, and readable for you."
         return failure(_NAME, f"{error.filename} cannot be read ({error.strerror or error})", fix)
     except ValueError:
         return failure(_NAME, f"{path}, or mitmproxy-ca.pem beside it, is damaged", again)
-    if shown != used:
+    if trusted != signing:
         return failure(_NAME, f"{path} is not the one that mitmproxy signs with (mitmproxy-ca.pem)", again)
-    if shown.not_valid_after_utc < datetime.now(UTC):
-        return failure(_NAME, f"{path} expired on {shown.not_valid_after_utc:%Y-%m-%d}", again)
+    if trusted.not_valid_after_utc < datetime.now(UTC):
+        return failure(_NAME, f"{path} expired on {trusted.not_valid_after_utc:%Y-%m-%d}", again)
     return None
 
 

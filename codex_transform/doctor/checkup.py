@@ -56,6 +56,6 @@ def run_checks(
             fix = "Run this again; on a machine that is very busy, or whose network hangs, it may take longer."
             yield title, failure(name, f"was not done after {patience:g} s", fix)
         except Exception as error:
-            said = " ".join(str(error).split())
-            message = f"this check itself failed ({type(error).__name__}{': ' if said else ''}{said})"
+            text = " ".join(str(error).split())
+            message = f"this check itself failed ({type(error).__name__}{': ' if text else ''}{text})"
             yield title, failure(name, message, "Tell the maintainers of codex-transform.")

@@ -39,7 +39,7 @@ def program(context: DoctorContext) -> Iterator[Result]:
 
 def configuration(context: DoctorContext) -> Iterator[Result]:
     """Its configuration files."""
-    found = [_complaint(context, message) for message in context.opencode_warnings]
+    results = [_complaint(context, message) for message in context.opencode_warnings]
     if context.opencode.base_url_file:
         path = runtime.find(context.environ)
         numbers = runtime.numbers(runtime.version(path, context.environ) if path else None)
@@ -48,9 +48,9 @@ def configuration(context: DoctorContext) -> Iterator[Result]:
                 f"provider.openai.baseURL in {context.opencode.base_url_file} keeps OpenCode 1.1 and 1.3 from starting"
             )
             fix = "Take it out there; `codex-transform login` saves the base URL."
-            found.append((failure if numbers else warning)("configuration", message, fix))
+            results.append((failure if numbers else warning)("configuration", message, fix))
     names = [source.name for source in opencode_paths.read(context.environ, context.cwd, context.home).sources]
-    yield from found or [ok("configuration", ", ".join(dict.fromkeys(names)) or "none, and none is needed")]
+    yield from results or [ok("configuration", ", ".join(dict.fromkeys(names)) or "none, and none is needed")]
 
 
 def models(context: DoctorContext) -> Iterator[Result]:
@@ -70,14 +70,14 @@ def models(context: DoctorContext) -> Iterator[Result]:
 
 def plugins(context: DoctorContext) -> Iterator[Result]:
     """Yield the plugin that this replaces, still there."""
-    found = legacy_plugin.find(context.environ, context.cwd, context.home)
-    for each in found:
+    results = legacy_plugin.find(context.environ, context.cwd, context.home)
+    for each in results:
         message = (
             f"{each.entry or each.file.name} is still loaded ({each.file}): both at once transform a request twice"
         )
         fix = "Run `codex-transform config`, which offers to take it out." if each.entry else f"Delete {each.file}."
         yield failure("plugin", message, fix)
-    if not found:
+    if not results:
         yield ok("plugin", "none that does the same")
 
 

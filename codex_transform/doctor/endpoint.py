@@ -18,22 +18,22 @@ _ON_THE_WAY = ("dns", "tcp", "tls")
 
 def endpoint(context: DoctorContext) -> Iterator[Result]:
     """Name, port, TLS, key, and an answer."""
-    known = context.loaded.settings
+    settings = context.loaded.settings
     if context.offline:
         yield ok("endpoint", "not tried (--offline)")
         return
-    if not known.base_url or not known.api_key:
+    if not settings.base_url or not settings.api_key:
         yield ok("endpoint", "not tried: for that the settings above are needed")
         return
-    override = known.instructions_file.read_text("utf-8-sig") if known.instructions_file else None
+    override = settings.instructions_file.read_text("utf-8-sig") if settings.instructions_file else None
     steps = probe(
-        parse(known.base_url),
-        known.api_key.get_secret_value(),
-        originator=known.originator,
+        parse(settings.base_url),
+        settings.api_key.get_secret_value(),
+        originator=settings.originator,
         model=context.model,
         timeout=_TIMEOUT,
         trusted_ca=private_ca(context.home),
-        instructions=InstructionStore(paths.cache_folder(context.home), known.catalog_url, override).text,
+        instructions=InstructionStore(paths.cache_folder(context.home), settings.catalog_url, override).text,
     )
     for step in steps:
         if not step.ok and step.name in _ON_THE_WAY and (beyond := upstream_proxy(context)):

@@ -19,13 +19,13 @@ _MIRROR = "Nothing breaks; if that host is blocked here, set codex_catalog_url t
 
 def cache(context: DoctorContext) -> Iterator[Result]:
     """Yield the instructions on disk."""
-    name, known = "instructions", context.loaded.settings
-    if known.instructions_file:
-        yield ok(name, f"your own: {known.instructions_file}")
+    name, settings = "instructions", context.loaded.settings
+    if settings.instructions_file:
+        yield ok(name, f"your own: {settings.instructions_file}")
         return
     warnings: list[str] = []
     folder = paths.cache_folder(context.home)
-    entry = instructions_cache.load(folder, known.catalog_url, "main", warnings.append)
+    entry = instructions_cache.load(folder, settings.catalog_url, "main", warnings.append)
     for message in warnings:
         yield warning(name, message, "The proxy fetches them again.")
     if entry is None:

@@ -24,12 +24,12 @@ def values(context: DoctorContext) -> Iterator[Result]:
     for problem in context.loaded.problems:
         if problem.setting is not None:
             yield _finding(_name(problem.setting), problem)
-    given = [
+    configured = [
         f"{option.option} from {context.loaded.sources[option.field]}"
         for option in OPTIONS
         if context.loaded.sources[option.field] != "default" and option.field not in ("base_url", "api_key")
     ]
-    yield ok("other settings", ", ".join(given) or "all as they are by default")
+    yield ok("other settings", ", ".join(configured) or "all as they are by default")
     hosts = context.loaded.settings.hosts
     if not {"api.openai.com", "api.openai.com:443"} & set(hosts):
         message = f"codex_hosts is {', '.join(hosts)}: OpenCode's requests to api.openai.com are not rewritten"
@@ -41,11 +41,11 @@ def values(context: DoctorContext) -> Iterator[Result]:
 
 def base_url(context: DoctorContext) -> Iterator[Result]:
     """Yield the base URL and where requests go."""
-    given, source = context.loaded.settings.base_url, context.loaded.sources["base_url"]
-    if not given:
+    configured, source = context.loaded.settings.base_url, context.loaded.sources["base_url"]
+    if not configured:
         yield from _not_set(context, "base URL", "base_url")
         return
-    endpoint = parse(given)
+    endpoint = parse(configured)
     message = f"requests go to {endpoint.url} ({source})"
     if endpoint.exposes_key:
         yield warning("base URL", f"{message}: plain http, so the key travels unencrypted", "Use https.")
@@ -55,12 +55,12 @@ def base_url(context: DoctorContext) -> Iterator[Result]:
 
 def api_key(context: DoctorContext) -> Iterator[Result]:
     """Yield the key."""
-    known = context.loaded.settings
-    if known.forward_client_key:
+    settings = context.loaded.settings
+    if settings.forward_client_key:
         yield ok("API key", f"the client's own ({context.loaded.sources['forward_client_key']})")
-    elif known.api_key:
-        shown = redact(known.api_key.get_secret_value())
-        yield ok("API key", f"{shown} ({context.loaded.sources['api_key']})")
+    elif settings.api_key:
+        hint = redact(settings.api_key.get_secret_value())
+        yield ok("API key", f"{hint} ({context.loaded.sources['api_key']})")
     else:
         yield from _not_set(context, "API key", "api_key")
 
@@ -80,10 +80,10 @@ def _name(field: str) -> str:
 
 def _finding(name: str, problem: Problem) -> Result:
     """Return the result for a problem of the settings, whose message ends with the fix, behind a colon."""
-    said = problem.message.removeprefix(f"{problem.source}: ")
-    message, colon, fix = said.rpartition(": ")
+    text = problem.message.removeprefix(f"{problem.source}: ")
+    message, colon, fix = text.rpartition(": ")
     if not colon:
-        message, fix = said, f"Fix {problem.source}."
-    source = "" if said == problem.message else f"{problem.source}: "
+        message, fix = text, f"Fix {problem.source}."
+    source = "" if text == problem.message else f"{problem.source}: "
     fix = fix[:1].upper() + fix[1:] + ("" if fix.endswith(".") else ".")
     return Result("warning" if problem.warning else "fault", name, source + message, fix)

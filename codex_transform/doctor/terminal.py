@@ -41,12 +41,12 @@ def proxy(context: DoctorContext) -> Iterator[Result]:
     if context.opencode.client_base_url:
         yield _reversed(context.opencode.client_base_url)
         return
-    given = context.https_proxy
-    if not given:
+    value = context.https_proxy
+    if not value:
         message = "is not set in this terminal: OpenCode, started by itself, goes past the proxy"
         yield warning("HTTPS_PROXY", message, f"{_RUN}, which needs none; `codex-transform start` shows what to set.")
         return
-    parts = _split(given)
+    parts = _split(value)
     if parts is None:
         yield failure("HTTPS_PROXY", "is no address of a proxy", f"Set it to http://127.0.0.1:{context.port}.")
         return
@@ -68,8 +68,8 @@ def proxy(context: DoctorContext) -> Iterator[Result]:
 
 def variables(context: DoctorContext) -> Iterator[Result]:
     """Variables that lead requests past the proxy, or OpenCode astray."""
-    found = [*_no_proxy(context), *_base_url(context), *_others(context)]
-    yield from found or [ok("other variables", "none that interferes")]
+    results = [*_no_proxy(context), *_base_url(context), *_others(context)]
+    yield from results or [ok("other variables", "none that interferes")]
 
 
 def authorities(context: DoctorContext) -> Iterator[Result]:
@@ -124,25 +124,25 @@ def _reversed(url: str) -> Result:
 
 def _no_proxy(context: DoctorContext) -> Iterator[Result]:
     hosts = context.loaded.settings.hosts
-    given = context.environ.get("no_proxy") or context.environ.get("NO_PROXY") or ""
-    kept, warnings = child_env.proxy_variables(context.environ, "", hosts)
+    value = context.environ.get("no_proxy") or context.environ.get("NO_PROXY") or ""
+    variables, warnings = child_env.proxy_variables(context.environ, "", hosts)
     if not warnings:
         return
-    entries = [entry for entry in re.split(r"[,\s]+", given) if entry and entry not in kept["NO_PROXY"].split(",")]
+    entries = [entry for entry in re.split(r"[,\s]+", value) if entry and entry not in variables["NO_PROXY"].split(",")]
     message = f"has OpenCode go past the proxy: {', '.join(entries)} covers {hosts[0]}"
     fix = f"Take that out of it. {_RUN}, which does so for that command."
     yield (failure if context.https_proxy else warning)("NO_PROXY", message, fix)
 
 
 def _base_url(context: DoctorContext) -> Iterator[Result]:
-    given = context.environ.get("OPENAI_BASE_URL", "").strip()
-    parts = _split(given)
-    if not given or context.opencode.client_base_url or (parts and parts.hostname in context.loaded.settings.hosts):
+    value = context.environ.get("OPENAI_BASE_URL", "").strip()
+    parts = _split(value)
+    if not value or context.opencode.client_base_url or (parts and parts.hostname in context.loaded.settings.hosts):
         return
     here = parts is not None and is_loopback(parts.hostname or "")
     if here and parts and identify_listener(parts.hostname or "", parts.port or 80, reverse=True) == "addon":
         return
-    yield failure("OPENAI_BASE_URL", f"OpenCode sends its requests to {_shown(given)}, past the proxy", "Unset it.")
+    yield failure("OPENAI_BASE_URL", f"OpenCode sends its requests to {_shown(value)}, past the proxy", "Unset it.")
 
 
 def _others(context: DoctorContext) -> Iterator[Result]:

@@ -31,23 +31,23 @@ def ca_variables(environ: Mapping[str, str], authority: str, folder: Path) -> tu
     OSError when a file cannot be written.
     """
     warnings: list[str] = []
-    found: dict[str, str] = {}
+    variables: dict[str, str] = {}
     for name in (_EXTENDING, *_REPLACING, *_REPLACE_IF_SET):
-        given: list[bytes] = []
+        certificates: list[bytes] = []
         path = environ.get(name, "").strip()
         if path:
             try:
-                given = list(_certificates(Path(path)))
+                certificates = list(_certificates(Path(path)))
             except OSError as error:
                 warnings.append(f"{name}={path} cannot be read ({error.strerror or error}): it is left out")
         elif name in _REPLACE_IF_SET:
             continue
-        if not given and name != _EXTENDING:
-            given = list(_default_cas())
+        if not certificates and name != _EXTENDING:
+            certificates = list(_default_cas())
         bundle = folder / f"{name.lower()}.pem"
-        bundle.write_bytes(b"\n".join([*given, authority.encode()]))
-        found[name] = str(bundle)
-    return found, warnings
+        bundle.write_bytes(b"\n".join([*certificates, authority.encode()]))
+        variables[name] = str(bundle)
+    return variables, warnings
 
 
 def _certificates(path: Path) -> Iterator[bytes]:

@@ -40,16 +40,16 @@ def proxy_variables(environ: Mapping[str, str], url: str, hosts: Iterable[str]) 
     NO_PROXY goes on to hold what it does, and this machine, except for entries that leave out one of `hosts`: their
     requests have to come through.
     """
-    given = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
-    entries = [entry for entry in re.split(r"[,\s]+", given) if entry]
+    value = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+    entries = [entry for entry in re.split(r"[,\s]+", value) if entry]
     in_the_way = [entry for entry in entries if any(_no_proxy_matches(entry, host) for host in hosts)]
-    kept = [entry for entry in entries if entry not in in_the_way]
-    without = ",".join([*kept, *(here for here in _LOCAL_HOSTS if here not in kept)])
+    remaining = [entry for entry in entries if entry not in in_the_way]
+    without = ",".join([*remaining, *(here for here in _LOCAL_HOSTS if here not in remaining)])
     warnings = [f"NO_PROXY leaves out {entry}: not for this command" for entry in in_the_way]
-    found = {"HTTPS_PROXY": url, "NO_PROXY": without}
+    variables = {"HTTPS_PROXY": url, "NO_PROXY": without}
     if os.name == "posix":  # where case matters, some programs read one and some the other
-        found |= {name.lower(): value for name, value in found.items()}
-    return found, warnings
+        variables |= {name.lower(): value for name, value in variables.items()}
+    return variables, warnings
 
 
 def bypassing_variables(environ: Mapping[str, str], hosts: Iterable[str]) -> tuple[list[str], list[str]]:
@@ -71,12 +71,12 @@ def base_url_override(
     host = first_public_host(hosts)
     if not base_url or not host or _host(base_url) == _host(host):
         return {}, []
-    says = f"{'.'.join(_BASE_URL)} in OpenCode's configuration leads past the proxy"
+    message = f"{'.'.join(_BASE_URL)} in OpenCode's configuration leads past the proxy"
     try:
         text = Document(environ.get(_CONFIG) or "{}").set(_BASE_URL, f"https://{host}/v1")
     except ValueError:  # OpenCode itself says what is wrong with that
-        return {}, [says]
-    return {_CONFIG: text}, [f"{says}: not for this command"]
+        return {}, [message]
+    return {_CONFIG: text}, [f"{message}: not for this command"]
 
 
 def first_public_host(hosts: Iterable[str]) -> str | None:
@@ -117,13 +117,13 @@ def upstream(
     Also gives warnings.
     """
     source = "HTTPS_PROXY"
-    given = next(filter(None, map(environ.get, _PROXIES)), None)
-    if not given:
-        source, given = "The system's proxy setting", system().get("https")
-    if not given:
+    value = next(filter(None, map(environ.get, _PROXIES)), None)
+    if not value:
+        source, value = "The system's proxy setting", system().get("https")
+    if not value:
         return Upstream(), []
     try:
-        parts = urlsplit(given if "://" in given else f"http://{given}")
+        parts = urlsplit(value if "://" in value else f"http://{value}")
         address = _address(parts)
     except ValueError:
         return Upstream(), [f"{source} is not an address: requests go without it"]

@@ -49,8 +49,8 @@ class NoProxyError(click.ClickException):
 
 def log_tail(log: ProxyLog) -> str:
     """Return the end of what a proxy said, and what may help."""
-    said = "\n".join(f"  {line}" for line in log.last)
-    return f"{said}\nAll of it is in {log.path}; `codex-transform doctor` looks for the cause."
+    lines = "\n".join(f"  {line}" for line in log.last)
+    return f"{lines}\nAll of it is in {log.path}; `codex-transform doctor` looks for the cause."
 
 
 class ProxyProcess:
@@ -146,10 +146,10 @@ class ProxyProcess:
             line = raw.decode("utf-8", "replace").rstrip()
             self.log.write(line)
             with self._changed:
-                if found := _WEB.search(line):
-                    self.web = found[1]
-                elif found := _LISTENING.search(line):
-                    self.port = self.port or int(found[1])
+                if match := _WEB.search(line):
+                    self.web = match[1]
+                elif match := _LISTENING.search(line):
+                    self.port = self.port or int(match[1])
                 self._changed.notify_all()
         with self._changed:
             self._ended = True

@@ -54,7 +54,7 @@ def behind_shim(shim: Path, environ: Mapping[str, str]) -> list[str] | None:
         return None
     beside = shim.parent / "node.exe"
     node = str(beside) if beside.is_file() else shutil.which("node", path=environ.get("PATH"))
-    flags = found[1].split() if (found := _FLAGS.search(text)) else []
+    flags = match[1].split() if (match := _FLAGS.search(text)) else []
     return [node, *flags, str(target)] if node else None
 
 
@@ -80,5 +80,5 @@ def _quoted(argument: str) -> str:
     A quote is doubled; backslashes in front of one too, as Microsoft's C runtime reads them. A percent sign is followed
     by a variable of no length (`%cd:~,%`), so that no name can begin behind it.
     """
-    text = re.sub(r'(\\*)("|$)', lambda found: found[1] * 2 + found[2] * 2, argument)
+    text = re.sub(r'(\\*)("|$)', lambda match: match[1] * 2 + match[2] * 2, argument)
     return '"' + text.replace("%", "%%cd:~,%") + '"'

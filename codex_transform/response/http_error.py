@@ -58,23 +58,24 @@ def error_for_client(
         return ApiError(502, _redirected(endpoint, status, fields.get("location")))
     if status > 599:
         status = 502  # what lies beyond counts as a server's error (RFC 9110 section 15), and some clients fail on it
-    said = f"{report.code or ''} {report.type or ''} {report.message}" if report else text
+    words = f"{report.code or ''} {report.type or ''} {report.message}" if report else text
     refusal = None
     if status in _LIMIT_STATUSES and (_is_limit(report, text) or status == 429):
         status = 429
-    elif status == 403 and not is_page and (refusal := find_refusal(said)):
+    elif status == 403 and not is_page and (refusal := find_refusal(words)):
         status = refusal.status
     retry_after = _retry_after(status, report, fields, now)
     if is_page:
         return ApiError(status, _page(endpoint, status, text), retry_after=retry_after)
     if refusal:
         return _not_allowed(endpoint, refusal, report, text, retry_after)
-    if status == 401 or (status == 403 and blames_key(said)):
+    if status == 401 or (status == 403 and blames_key(words)):
         return _unauthorized(endpoint, status, report, text)
-    told = report.message if report else text
-    if status in (404, 405) and told.strip(" .").lower() in _NO_SUCH_PAGE:
-        said = _quote(told)
-        return ApiError(status, f"{endpoint} is no address of this server (HTTP {status}{said}). Check codex_base_url.")
+    message = report.message if report else text
+    if status in (404, 405) and message.strip(" .").lower() in _NO_SUCH_PAGE:
+        quoted = _quote(message)
+        no_address = f"{endpoint} is no address of this server (HTTP {status}{quoted})"
+        return ApiError(status, f"{no_address}. Check codex_base_url.")
     if report:
         error = report.http_error(status)
         error.message, error.retry_after = _cut(report.message, _LONGEST), retry_after
@@ -93,8 +94,8 @@ def _text(body: bytes, encoding: str | None) -> str:
 def _report(text: str) -> UpstreamError | None:
     """Return what the endpoint reports, in JSON or in the first event that does."""
     events = (sse.parse(block).data or b"" for block in sse.split(text.encode()))
-    for said in (text.encode(), *events):
-        if report := read_error(jsonio.loads_object(said)):
+    for data in (text.encode(), *events):
+        if report := read_error(jsonio.loads_object(data)):
             return report
     return None
 
@@ -135,10 +136,10 @@ def _page(endpoint: str, status: int, text: str) -> str:
 
 
 def _unauthorized(endpoint: str, status: int, report: UpstreamError | None, text: str) -> ApiError:
-    said = _quote(redact_secrets(report.message if report else text, aggressive=True))
+    quoted = _quote(redact_secrets(report.message if report else text, aggressive=True))
     return ApiError(
         status,
-        f"{endpoint} refused the key in codex_api_key (HTTP {status}{said}). Set the key of this endpoint.",
+        f"{endpoint} refused the key in codex_api_key (HTTP {status}{quoted}). Set the key of this endpoint.",
         type=report.type if report else None,
         code=(report.code if report else None) or ("invalid_api_key" if status == 401 else None),
         param=report.param if report else None,
@@ -148,10 +149,10 @@ def _unauthorized(endpoint: str, status: int, report: UpstreamError | None, text
 def _not_allowed(
     endpoint: str, refusal: Refusal, report: UpstreamError | None, text: str, retry_after: int | None
 ) -> ApiError:
-    said = _quote(redact_secrets(report.message if report else text, aggressive=True))
+    quoted = _quote(redact_secrets(report.message if report else text, aggressive=True))
     return ApiError(
         refusal.status,
-        f"{endpoint} refused the request (HTTP 403{said}). {refusal.fix}",
+        f"{endpoint} refused the request (HTTP 403{quoted}). {refusal.fix}",
         type=report.type if report else None,
         code=(report.code if report else None) or refusal.code,
         param=report.param if report else None,
