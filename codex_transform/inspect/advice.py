@@ -52,10 +52,10 @@ def advice(
     if record and record.outcome == "left":
         return "Nothing, if it was stopped on purpose. A client that gives up by itself may have a short timeout."
     reported = f"{problem.code} {problem.type} {problem.message[:2000]}" if problem else ""
-    known = next((fix for pattern, fix in _PATTERNS if re.search(pattern, reported, re.IGNORECASE)), None)
+    advice_text = next((fix for pattern, fix in _PATTERNS if re.search(pattern, reported, re.IGNORECASE)), None)
     if record and record.model is None:
-        return f"{known or 'Fix it in the client.'} The request was not sent to the endpoint."
-    fix = known or _STATUSES.get(status or 0, _RETRIED)
+        return f"{advice_text or 'Fix it in the client.'} The request was not sent to the endpoint."
+    fix = advice_text or _STATUSES.get(status or 0, _RETRIED)
     return f"{fix}{_when(retry_after or '')}"
 
 

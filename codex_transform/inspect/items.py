@@ -143,8 +143,8 @@ def _attached(what: str, part: Item) -> str:
     data = text_of(part.get("file_data")) or (address if address.startswith("data:") else "")
     named = text_of(part.get("filename")) or text_of(part.get("file_id")) or ("" if data else address)
     kind = data[5:].partition(";")[0] if data.startswith("data:") else ""
-    known = [one_line(each, _MAX_NAME) for each in (named, kind[:_MAX_NAME]) if each]
-    return ", ".join([what, *known, *([f"{format_bytes(len(data))} of base64"] if data else [])])
+    names = [one_line(each, _MAX_NAME) for each in (named, kind[:_MAX_NAME]) if each]
+    return ", ".join([what, *names, *([f"{format_bytes(len(data))} of base64"] if data else [])])
 
 
 def _encrypted(item: Item) -> str:

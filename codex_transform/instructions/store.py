@@ -204,17 +204,17 @@ class InstructionStore:
 
     def _fetch_ref(self, ref: str) -> Entry:
         """Fetch the current file of `ref`. Raises FetchError."""
-        known = self._entries.get(ref)
+        cached = self._entries.get(ref)
         # The path that worked last time goes first, and its ETag is valid for it alone.
-        for path in sorted(PATHS, key=lambda path: known is None or path != known.path):
-            etag = known.etag if known and path == known.path else None
+        for path in sorted(PATHS, key=lambda path: cached is None or path != cached.path):
+            etag = cached.etag if cached and path == cached.path else None
             url = f"{self._root}/{ref}/{path}"
             try:
                 fetched = fetch(url, etag, timeout=self._timeout, deadline=self._deadline)
             except MissingError:
                 continue
-            if fetched is None and known:
-                return known.model_copy(update={"checked": self._now()})
+            if fetched is None and cached:
+                return cached.model_copy(update={"checked": self._now()})
             if fetched:
                 return Entry(
                     root=self._root,

@@ -156,15 +156,15 @@ class Document:
 
     def _removals(self, node: Node, removed: list[Entry]) -> Iterator[tuple[int, int, str]]:
         """Yield the edits that remove the entries `removed` from `node`."""
-        kept = [entry for entry in node.entries if entry not in removed]
-        if removed and not kept and not self._comments_between(node):
+        remaining = [entry for entry in node.entries if entry not in removed]
+        if removed and not remaining and not self._comments_between(node):
             yield node.start + 1, node.end - 1, ""  # only the brackets stay
             return
-        last = kept[-1].start if kept else -1
+        last = remaining[-1].start if remaining else -1
         for entry in removed:
             yield from self._removal(entry, at_end=entry.start > last)
-        if removed and kept and node.entries[-1].comma < 0 and node.entries[-1] in removed:
-            yield kept[-1].comma, kept[-1].comma + 1, ""
+        if removed and remaining and node.entries[-1].comma < 0 and node.entries[-1] in removed:
+            yield remaining[-1].comma, remaining[-1].comma + 1, ""
 
     def _comments_between(self, node: Node) -> bool:
         """Return whether `node` contains a comment that is in none of its entries."""

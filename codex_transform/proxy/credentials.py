@@ -71,8 +71,8 @@ def with_credentials(request: http.Request, call: Call | None, connection: Conne
     or, when the request does not go to the endpoint (a warning says so), no Authorization at all.
     """
     fields = request.headers.fields
-    given = [value for name, value in fields if name.lower() == _AUTHORIZATION]
-    if not any(_HIDDEN_BYTES in value for value in given):
+    values = [value for name, value in fields if name.lower() == _AUTHORIZATION]
+    if not any(_HIDDEN_BYTES in value for value in values):
         return request
     # What differs is copied and nothing else: mitmproxy's own copy takes the whole request apart and checks it.
     sent = copy(request)
@@ -81,7 +81,7 @@ def with_credentials(request: http.Request, call: Call | None, connection: Conne
     if (
         call
         and whole
-        and given == [_encode(redacted_authorization(whole))]
+        and values == [_encode(redacted_authorization(whole))]
         and _targets_endpoint(call, request, connection)
     ):
         fields = tuple(

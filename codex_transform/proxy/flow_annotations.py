@@ -21,16 +21,16 @@ def flows_are_inspected() -> bool:
     return bool(has_interactive_view() or ctx.options.save_stream_file or ctx.options.hardump)
 
 
-def set_comment(shown: flow.Flow, text: str) -> None:
+def set_comment(annotated: flow.Flow, text: str) -> None:
     """Set a flow's comment, unless its user has written one."""
-    if shown.metadata.get(_DROPPED):
+    if annotated.metadata.get(_DROPPED):
         text = f"{text} · {_DROPPED_NOTE}"
-    if shown.comment in ("", shown.metadata.get(_COMMENT)):
-        shown.comment = shown.metadata[_COMMENT] = text
+    if annotated.comment in ("", annotated.metadata.get(_COMMENT)):
+        annotated.comment = annotated.metadata[_COMMENT] = text
 
 
-def mark_bodies_dropped(shown: flow.Flow) -> None:
+def mark_bodies_dropped(annotated: flow.Flow) -> None:
     """Have the comment of a flow say, from now on, that its bodies were dropped."""
-    if not shown.metadata.get(_DROPPED):
-        shown.metadata[_DROPPED] = True
-        set_comment(shown, shown.metadata.get(_COMMENT, ""))
+    if not annotated.metadata.get(_DROPPED):
+        annotated.metadata[_DROPPED] = True
+        set_comment(annotated, annotated.metadata.get(_COMMENT, ""))

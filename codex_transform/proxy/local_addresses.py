@@ -30,10 +30,10 @@ def is_local_host(host: str) -> bool:
         return True
     try:
         # Numeric hosts only, so nothing is looked up; it takes 127.1, 0x7f.1 and 2130706433 as a connection would.
-        known = socket.getaddrinfo(name, 0, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+        addresses = socket.getaddrinfo(name, 0, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except (OSError, UnicodeError):
         return False
-    return any(_is_local(family, address) for family, _, _, _, address in known)
+    return any(_is_local(family, address) for family, _, _, _, address in addresses)
 
 
 def _is_local(family: socket.AddressFamily, address: tuple[Any, ...]) -> bool:

@@ -51,17 +51,17 @@ class RotatingFolder:
         self._sizes[file] = len(data)
 
     def _count(self) -> None:
-        found: dict[str, int] = {}
+        sizes: dict[str, int] = {}
         if self.path.is_dir():
             self.path.chmod(0o700)
             for file in self.path.iterdir():
                 if _FILENAME.fullmatch(file.name):
                     try:
-                        found[file.name] = file.lstat().st_size
+                        sizes[file.name] = file.lstat().st_size
                     except FileNotFoundError:
                         continue  # another proxy has just removed it
-        self._sizes = OrderedDict(sorted(found.items()))
-        self._total = sum(found.values())
+        self._sizes = OrderedDict(sorted(sizes.items()))
+        self._total = sum(sizes.values())
 
     def _remove_oldest(self) -> None:
         name = next(iter(self._sizes))

@@ -67,8 +67,8 @@ def html_page() -> ApiError:
 
 def plain_text(beginning: bytes) -> ApiError:
     """Return the error for a text in place of an answer."""
-    shown = "".join(char if char.isprintable() else " " for char in beginning.decode(errors="replace"))
-    words = redact_secrets(" ".join(shown.split()))
+    printable = "".join(char if char.isprintable() else " " for char in beginning.decode(errors="replace"))
+    words = redact_secrets(" ".join(printable.split()))
     quote = words if len(words) <= _LONGEST_QUOTE else words[:_LONGEST_QUOTE] + "…"
     return not_a_response(f"this text: {quote}")
 

@@ -97,7 +97,7 @@ class OutputItems:
         self._unread.clear()
 
     def _index_of(self, item_id: Any, otherwise: int) -> int:
-        return next((index for index, known in self._ids.items() if known == item_id), otherwise)
+        return next((index for index, each in self._ids.items() if each == item_id), otherwise)
 
 
 def _event(block: bytes) -> dict[str, Any] | None:

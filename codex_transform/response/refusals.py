@@ -56,11 +56,11 @@ REFUSALS = (
 _KEY = _words(r"key|token|auth|credential|bearer|login|log in|sign in|密钥|令牌")
 
 
-def find_refusal(said: str) -> Refusal | None:
+def find_refusal(text: str) -> Refusal | None:
     """Return what an endpoint that said this refuses; None if it is the key, or if nothing tells."""
-    return next((refusal for refusal in REFUSALS if refusal.words.search(said)), None)
+    return next((refusal for refusal in REFUSALS if refusal.words.search(text)), None)
 
 
-def blames_key(said: str) -> bool:
+def blames_key(text: str) -> bool:
     """Return whether an endpoint that said this refuses the key; one that said nothing probably does."""
-    return not said.strip() or bool(_KEY.search(said))
+    return not text.strip() or bool(_KEY.search(text))

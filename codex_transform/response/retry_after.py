@@ -96,8 +96,8 @@ def _moment(value: Any) -> float | None:
 
 def _words(message: str) -> float | None:
     """Return the seconds that a sentence tells to wait."""
-    told = _IN.search(message)
-    return sum(float(number) * _UNITS[unit.lower()] for number, unit in _AMOUNT.findall(told[1])) if told else None
+    match = _IN.search(message)
+    return sum(float(number) * _UNITS[unit.lower()] for number, unit in _AMOUNT.findall(match[1])) if match else None
 
 
 def _date(value: str | None) -> float | None:

@@ -59,13 +59,13 @@ class Backend:
         script.origin = origin
         asked = headers.get("x-sandbox-misbehave")
         if asked is None:
-            received.misbehaviour, found = self.plan.take(has_tools=bool(body.get("tools")))
+            received.misbehaviour, edits = self.plan.take(has_tools=bool(body.get("tools")))
         else:
             try:
-                received.misbehaviour, found = asked, parse_faults(asked)
+                received.misbehaviour, edits = asked, parse_faults(asked)
             except ValueError as error:
                 return whole(400, {"detail": str(error)})
-        apply(found, script)
+        apply(edits, script)
         return script
 
     def _streamed(self, body: Mapping[str, Any]) -> PlannedResponse:
@@ -94,25 +94,25 @@ class Backend:
         )
 
     def _usage(self, body: Mapping[str, Any], items: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
-        given = self._cache.count(body)
+        input_tokens = self._cache.count(body)
         reasoning = sum(tokens(_length(item)) for item in items if item["type"] == "reasoning")
         made = reasoning + sum(tokens(_length(item)) for item in items if item["type"] != "reasoning")
         return {
-            "input_tokens": given.all,
-            "input_tokens_details": {"cached_tokens": given.cached, "cache_write_tokens": given.written},
+            "input_tokens": input_tokens.all,
+            "input_tokens_details": {"cached_tokens": input_tokens.cached, "cache_write_tokens": input_tokens.written},
             "output_tokens": made,
             "output_tokens_details": {"reasoning_tokens": reasoning},
-            "total_tokens": given.all + made,
+            "total_tokens": input_tokens.all + made,
         }
 
 
 def _known(slugs: Iterable[str] | None) -> dict[str, catalog.Model]:
-    known = {model.slug: model for model in catalog.models()}
+    models = {model.slug: model for model in catalog.models()}
     if slugs is None:
-        return {slug: model for slug, model in known.items() if slug not in catalog.aliases()}
+        return {slug: model for slug, model in models.items() if slug not in catalog.aliases()}
     anything = {"efforts": catalog.EFFORTS, "supports_verbosity": True}
-    pattern = next(iter(known.values()))
-    return {slug: known.get(slug) or pattern.model_copy(update={"slug": slug, **anything}) for slug in slugs}
+    pattern = next(iter(models.values()))
+    return {slug: models.get(slug) or pattern.model_copy(update={"slug": slug, **anything}) for slug in slugs}
 
 
 def _length(item: Mapping[str, Any]) -> int:

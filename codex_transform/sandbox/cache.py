@@ -41,20 +41,20 @@ class PromptCache:
     def count(self, request: Mapping[str, Any]) -> Count:
         """Count a request. Its prefixes are cached from now on."""
         name = dumps([request.get("model"), request.get("prompt_cache_key")])
-        total = known = 0
+        total = cached_prefix = 0
         missed = False
         for piece in _pieces(request):
             total += len(piece)
             name = sha256(name + piece).digest()
             missed = missed or name not in self._seen
             if not missed:
-                known = total
+                cached_prefix = total
             # Taken out and put back: a prefix in use is the last to be forgotten.
             self._seen.pop(name, None)
             self._seen[name] = None
         while len(self._seen) > self._size:
             del self._seen[next(iter(self._seen))]
-        cached = _cacheable(known)
+        cached = _cacheable(cached_prefix)
         return Count(tokens(total), cached, _cacheable(total) - cached)
 
 

@@ -57,11 +57,11 @@ def control(request: Request, path: str, journal: Journal, plan: FaultPlan) -> P
 
 def _misbehave(body: bytes, plan: FaultPlan) -> PlannedResponse:
     try:
-        wanted = Wanted.model_validate_json(body or b"{}")
-        if wanted.name is None:
+        settings = Wanted.model_validate_json(body or b"{}")
+        if settings.name is None:
             plan.clear()
         else:
-            plan.set(wanted.name, wanted.times, wanted.at, wanted.with_tools)
+            plan.set(settings.name, settings.times, settings.at, settings.with_tools)
     except ValidationError as error:
         first = error.errors()[0]
         return whole(400, {"detail": f"{'.'.join(map(str, first['loc'])) or 'body'}: {first['msg']}"})

@@ -26,9 +26,9 @@ class FaultPlan:
 
         Raises UnknownMisbehaviourError.
         """
-        found = parse_faults(name, at)
+        edits = parse_faults(name, at)
         with self._lock:
-            self._edits, self.name, self.times, self.with_tools = found, name, times, with_tools
+            self._edits, self.name, self.times, self.with_tools = edits, name, times, with_tools
 
     def clear(self) -> None:
         """Behave."""

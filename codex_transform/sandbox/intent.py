@@ -112,25 +112,25 @@ def _rounds(prompt: str) -> tuple[tuple[Action, ...], ...]:
 def _action(text: str) -> Action | None:
     text = text.strip()
     for name in ("create", "write", "write in"):
-        if said := _SPEECH[name].fullmatch(text):
-            return Write(said["path"], _unquote(said["content"]))
-    if said := _SPEECH["run"].fullmatch(text):
-        return Run(_unquote(said["command"]))
-    if said := _SPEECH["read"].fullmatch(text):
-        return Read(said["path"])
-    if said := _SPEECH["use"].fullmatch(text):
-        return _use(said["tool"], said["with"])
+        if match := _SPEECH[name].fullmatch(text):
+            return Write(match["path"], _unquote(match["content"]))
+    if match := _SPEECH["run"].fullmatch(text):
+        return Run(_unquote(match["command"]))
+    if match := _SPEECH["read"].fullmatch(text):
+        return Read(match["path"])
+    if match := _SPEECH["use"].fullmatch(text):
+        return _use(match["tool"], match["with"])
     return None
 
 
-def _use(tool: str, given: str | None) -> Use:
-    if given is None:
+def _use(tool: str, text: str | None) -> Use:
+    if text is None:
         return Use(tool)
     try:
-        arguments = loads(given)
+        arguments = loads(text)
     except ValueError:
-        return Use(tool, text=_unquote(given))
-    return Use(tool, arguments=arguments) if isinstance(arguments, dict) else Use(tool, text=given)
+        return Use(tool, text=_unquote(text))
+    return Use(tool, arguments=arguments) if isinstance(arguments, dict) else Use(tool, text=text)
 
 
 def _said_by(role: str | None, item: Mapping[str, Any]) -> list[str]:

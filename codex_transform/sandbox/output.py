@@ -29,12 +29,12 @@ _COMPLAINT = re.compile(
 
 def answer(request: Mapping[str, Any]) -> list[Item]:
     """Return the items of the answer to a checked request, finished."""
-    wanted = read_intent(request)
+    intent = read_intent(request)
     tools = [] if request.get("tool_choice") == "none" else list(request.get("tools") or ())
-    actions = wanted.next_round() or _forced(request, wanted)
-    calls = [item for action in actions if (item := call(action, tools, wanted.folder))]
+    actions = intent.next_round() or _forced(request, intent)
+    calls = [item for action in actions if (item := call(action, tools, intent.folder))]
     reasoning = _reasoning(request, "Choosing a tool" if calls else "Finding the words")
-    return reasoning + (calls or [message(_words(wanted, actions, tools))])
+    return reasoning + (calls or [message(_words(intent, actions, tools))])
 
 
 def message(text: str) -> Item:
@@ -67,27 +67,27 @@ def _reasoning(request: Mapping[str, Any], thought: str) -> list[Item]:
     return [item]
 
 
-def _forced(request: Mapping[str, Any], wanted: Intent) -> tuple[Action, ...]:
+def _forced(request: Mapping[str, Any], intent: Intent) -> tuple[Action, ...]:
     choice = request.get("tool_choice")
-    if isinstance(choice, dict) and isinstance(choice.get("name"), str) and not wanted.outputs:
+    if isinstance(choice, dict) and isinstance(choice.get("name"), str) and not intent.outputs:
         return (Use(choice["name"]),)
     return ()
 
 
-def _words(wanted: Intent, actions: tuple[Action, ...], tools: list[Tool]) -> str:
-    if wanted.title:
-        prompt = wanted.prompt[:2000]
-        found = _SUMMARISED.search(prompt)
-        return words(found.group(1) if found else prompt)[:40].strip(" \"'").capitalize() or "Untitled"
+def _words(intent: Intent, actions: tuple[Action, ...], tools: list[Tool]) -> str:
+    if intent.title:
+        prompt = intent.prompt[:2000]
+        match = _SUMMARISED.search(prompt)
+        return words(match.group(1) if match else prompt)[:40].strip(" \"'").capitalize() or "Untitled"
     if actions:
         names = ", ".join(name_of(tool) for tool in tools) or "none"
         return f"I would {_tell(actions[0])}, but no tool of this request can do it. Its tools: {names}."
-    if wanted.outputs:
-        return "\n".join(_report(output) for output in wanted.outputs)
-    if counted := _COUNT.fullmatch(wanted.prompt):
+    if intent.outputs:
+        return "\n".join(_report(output) for output in intent.outputs)
+    if counted := _COUNT.fullmatch(intent.prompt):
         return " ".join(map(str, range(1, int(counted.group(1)) + 1)))
-    quoted = _quote(wanted.prompt, 200)
-    if _GREETING.search(wanted.prompt):
+    quoted = _quote(intent.prompt, 200)
+    if _GREETING.search(intent.prompt):
         return f"Hello! You said {quoted}. I am a local stand-in for a Codex endpoint."
     return (
         f"You said {quoted}. I am a local stand-in for a Codex endpoint and cannot think. "

@@ -140,9 +140,9 @@ class _RetainedFlows:
         evicted: list[http.HTTPFlow] = []
         live: list[http.HTTPFlow] = []
         while self._total > limit:
-            _, (known, size) = self._flows.popitem(last=False)
+            _, (reference, size) = self._flows.popitem(last=False)
             self._total -= size
-            if flow := known():
+            if flow := reference():
                 (live if flow.live else evicted).append(flow)
         for flow in live:
             self.add(flow)

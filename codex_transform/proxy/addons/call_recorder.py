@@ -202,7 +202,7 @@ def _record(finished: _FinishedCall) -> Record:
     if finished.record:
         return finished.record
     call, at = finished.call, finished.began
-    known: dict[str, Any] = {
+    members: dict[str, Any] = {
         "at": at,
         "status": finished.status,
         "outcome": call.outcome or "cut",
@@ -214,10 +214,10 @@ def _record(finished: _FinishedCall) -> Record:
     }
     if problem := finished.problem:
         message = redact_key_text(problem.message, call.key)
-        known |= {"error": one_line(message), "code": problem.code or problem.type}
+        members |= {"error": one_line(message), "code": problem.code or problem.type}
     if sent := call.transformed:
         body = sent.body
-        known |= {
+        members |= {
             "asked": one_line(sent.resolved.asked),
             "model": one_line(body["model"]),
             "effort": sent.effort,
@@ -225,7 +225,7 @@ def _record(finished: _FinishedCall) -> Record:
             "conversation": sent.conversation and one_line(sent.conversation),
             "changes": _changes(finished.flow, sent),
         }
-    finished.record = Record.model_validate(known)
+    finished.record = Record.model_validate(members)
     return finished.record
 
 

@@ -112,9 +112,9 @@ def _priority(data: bytes, flow: object, message: object) -> float:
     if flow.request.method != "POST" or responses_subpath(flow.request.path) is None:
         return _NEVER
     if isinstance(message, http.Request):
-        fits = data.lstrip()[:1] == b"{" and all(member in data for member in _REQUEST_MEMBERS)
+        is_ours = data.lstrip()[:1] == b"{" and all(member in data for member in _REQUEST_MEMBERS)
     else:
         beginning = data[:4096].lstrip()
-        wanted = _ANSWER_MEMBERS if beginning.startswith(b"{") else _EVENTS
-        fits = any(sign in beginning for sign in wanted)
-    return _HIGH if fits else _NEVER
+        signs = _ANSWER_MEMBERS if beginning.startswith(b"{") else _EVENTS
+        is_ours = any(sign in beginning for sign in signs)
+    return _HIGH if is_ours else _NEVER

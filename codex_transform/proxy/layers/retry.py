@@ -40,21 +40,21 @@ class RetryMixin(HttpStream):
             return (yield from super().make_server_connection())
         request, server = self.flow.request, self.flow.server_conn
         address = (request.host, request.port)
-        wanted = GetHttpConnection(address, request.scheme == "https", server.via, server.transport_protocol)
-        known = self._connections()
-        for failed in known:
+        command = GetHttpConnection(address, request.scheme == "https", server.via, server.transport_protocol)
+        connections = self._connections()
+        for failed in connections:
             if failed.error and _is_closed(failed):
                 del self._http_layer.connections[failed]
-        connection, error = yield wanted
+        connection, error = yield command
         if error:
             # TLS that was given up for taking too long ends in "connection closed": the connection knows better.
-            told = [tried.error for tried in self._connections() if wanted.connection_spec_matches(tried)]
-            error = next((each for each in reversed(told) if each), error)
+            errors = [tried.error for tried in self._connections() if command.connection_spec_matches(tried)]
+            error = next((each for each in reversed(errors) if each), error)
             yield from self.handle_protocol_error(
                 ResponseProtocolError(self.stream_id, error, ResponseProtocolError.code)
             )
             return False
-        self._reused = connection in known
+        self._reused = connection in connections
         self.context.server = self.flow.server_conn = connection
         return True
 

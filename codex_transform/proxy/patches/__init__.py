@@ -142,12 +142,12 @@ def exists(path: str) -> bool:
     """Return whether `module:name.name` is there; an attribute of instances counts if its class declares it."""
     module, _, names = path.partition(":")
     try:
-        found: object = import_module(module)
+        owner: object = import_module(module)
     except ImportError:
         return False
     for name in names.split("."):
-        if hasattr(found, name):
-            found = getattr(found, name)
-        elif not (isinstance(found, type) and any(name in get_annotations(base) for base in found.__mro__)):
+        if hasattr(owner, name):
+            owner = getattr(owner, name)
+        elif not (isinstance(owner, type) and any(name in get_annotations(base) for base in owner.__mro__)):
             return False
     return True

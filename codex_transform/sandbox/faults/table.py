@@ -182,14 +182,14 @@ def parse_faults(name: str, at: int | None = None) -> Edits:
 
 
 def _edit(name: str, at: int | None) -> tuple[Edit, int]:
-    name, told, number = name.partition("@")
+    name, at_sign, number = name.partition("@")
     if name not in FAULTS:
         near = [each for each in FAULTS if each.split("-")[0] == name.split("-")[0]] or list(FAULTS)
         raise UnknownFaultError(f"no misbehaviour is called {name!r}: there are {', '.join(near)}")
     fault = FAULTS[name]
-    if told and not number.isdecimal():
+    if at_sign and not number.isdecimal():
         raise UnknownFaultError(f"after the @ of {name!r} comes a whole number, not {number!r}")
-    if told:
+    if at_sign:
         return fault.edit, int(number)
     return fault.edit, (fault.at or 0) if at is None else at
 
