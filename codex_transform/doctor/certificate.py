@@ -55,7 +55,7 @@ def check_trust(context: DoctorContext) -> Iterator[Result]:
     except proxy_process.NoProxyError as error:
         log_lines = [line.strip() for line in error.log.last if "rror" in line] if error.log else []
         fix = f"Fix what that names; all of it is in {error.log.path}." if error.log else "Make that folder your own."
-        yield failure("proxy", " ".join([error.message, *log_lines]), fix)
+        yield failure("proxy", " ".join([error.reason, *log_lines]), fix)
 
 
 def _try(context: DoctorContext, program: Path, proxy: ProxyProcess, host: str, folder: Path) -> Iterator[Result]:

@@ -39,11 +39,14 @@ _CONFIG = "An option in ~/.mitmproxy/config.yaml can be the reason."
 
 
 class NoProxyError(click.ClickException):
-    """The proxy does not run: `says` is why, and `log` has what it said, if it said something."""
+    """The proxy does not run: `reason` is why, in one line, and `log` has its output, if there is any.
 
-    def __init__(self, says: str, log: ProxyLog | None = None) -> None:
-        super().__init__(f"{says}\n{log_tail(log)}" if log else says)
-        self.says = says
+    `message`, which click prints, also quotes the end of the log.
+    """
+
+    def __init__(self, reason: str, log: ProxyLog | None = None) -> None:
+        super().__init__(f"{reason}\n{log_tail(log)}" if log else reason)
+        self.reason = reason
         self.log = log
 
 
@@ -142,15 +145,17 @@ class ProxyProcess:
             self._process.wait()
 
     def _read(self) -> None:
-        for raw in self._process.stdout or ():
-            line = raw.decode("utf-8", "replace").rstrip()
-            self.log.write(line)
-            with self._changed:
-                if match := _WEB.search(line):
-                    self.web = match[1]
-                elif match := _LISTENING.search(line):
-                    self.port = self.port or int(match[1])
-                self._changed.notify_all()
+        assert self._process.stdout is not None
+        with self._process.stdout as output:
+            for raw in output:
+                line = raw.decode("utf-8", "replace").rstrip()
+                self.log.write(line)
+                with self._changed:
+                    if match := _WEB.search(line):
+                        self.web = match[1]
+                    elif match := _LISTENING.search(line):
+                        self.port = self.port or int(match[1])
+                    self._changed.notify_all()
         with self._changed:
             self._ended = True
             self._changed.notify_all()

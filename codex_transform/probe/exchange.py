@@ -167,7 +167,7 @@ def _tls_handshake(connection: ssl.SSLSocket, endpoint: Endpoint, late: Event) -
             message = f"port {endpoint.port} does not speak TLS properly ({_reason(error)})"
         return Step("tls", False, message, f"Is it https, and the right port? {CHECK_URL}")
     ends = (connection.getpeercert() or {}).get("notAfter", "")
-    return Step("tls", True, f"{connection.version()}, the certificate is valid deadline {ends}")
+    return Step("tls", True, f"{connection.version()}, the certificate is valid until {ends}")
 
 
 def _certificate_failure(endpoint: Endpoint, error: ssl.SSLCertVerificationError) -> Step:

@@ -1,6 +1,7 @@
 """The probe against real servers: the sandbox, with TLS and without, and sockets that say nothing."""
 
 import json
+import re
 import socket
 import time
 from collections.abc import Generator, Iterator
@@ -195,6 +196,7 @@ def test_a_private_authority_names_mitmproxys_option_which_helps(tmp_path: Path)
         assert "ssl_verify_upstream_trusted_ca" in step.fix
         found = list(probe(parse(endpoint.url), KEY, trusted_ca=trusted))
     assert [step.name for step in found] == ["dns", "tcp", "tls", "key", "stream"]
+    assert re.fullmatch(r"TLSv1\.\d, the certificate is valid until .+ GMT", found[2].message)
     assert all(step.ok for step in found)
     assert "TLSv1.3" in found[2].message
 

@@ -59,6 +59,9 @@ def test_a_proxy_that_does_not_start(well: Person) -> None:
     (well.home / ".mitmproxy" / "config.yaml").write_text("client_certs: /no/such/folder\n")
     report = Report(well, "--offline")
     report.expect("proxy", "fault", "Client certificate path does not exist: /no/such/folder", "all of it is in")
+    # One line: where the log lies is part of what to do, and `doctor` does not send the user to `doctor`.
+    assert "\n" not in report.of("proxy")["says"]
+    assert "codex-transform doctor" not in report.of("proxy")["says"]
 
 
 @pytest.mark.gate
