@@ -34,7 +34,7 @@ LAYERS = (
     ("catalog", "jsonc", "endpoint"),
     ("opencode", "instructions", "settings"),
     ("request", "response"),
-    ("usage", "inspect", "probe"),
+    ("attempts", "usage", "inspect", "probe"),
     ("proxy", "launcher", "doctor"),
     ("cli",),
     ("__main__",),

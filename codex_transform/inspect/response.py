@@ -33,6 +33,7 @@ _REPAIRS = {
     "codex.*": "codex.* events removed",
     "error": "error converted to OpenAI's form",
     "event name": "events renamed to their type",
+    "final event": "missing final event added",
     "item_id": "item ids added",
     "model": "model name restored",
     "output": "output added to the final event",

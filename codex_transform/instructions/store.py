@@ -27,6 +27,7 @@ FIRST_RETRY = 60.0
 MAX_PINS = 10_000
 
 _MAIN = "main"
+_PREVIOUS = "previous"
 
 
 class _Failure(NamedTuple):
@@ -67,7 +68,7 @@ class InstructionStore:
         self._pending_warnings: list[str] = []
         self._reported: set[str] = set()
         self._entries: Mapping[str, Entry] = {}
-        for ref in {_MAIN, *(model.release for model in models())}:
+        for ref in {_MAIN, _PREVIOUS, *(model.release for model in models())}:
             self._load_cached(ref)
 
     def text(self, resolved: Resolved, conversation: str | None) -> str:
@@ -97,6 +98,18 @@ class InstructionStore:
         with self._pins_lock:
             pinned = self._pins.get((conversation, resolved.slug)) if conversation is not None else None
         return (pinned or self._find(resolved))[1]
+
+    def codex_texts(self, resolved: Resolved) -> list[tuple[str, str]]:
+        """Return all Codex instructions for a model that are cached, each with its source, the newest first.
+
+        `previous` is what `main` held before its last change. A user's own file and the bundled text are left out.
+        """
+        texts: dict[str, str] = {}
+        for ref in (*self._refs_of(resolved), _PREVIOUS):
+            entry = self._entries.get(ref)
+            if entry and (text := entry.texts.get(resolved.slug)):
+                texts.setdefault(text, ref)
+        return list(texts.items())
 
     def age(self) -> float | None:
         """Return the seconds since the server last confirmed `main`; None if it never did."""
@@ -132,18 +145,19 @@ class InstructionStore:
         """
         if self._override is not None:
             return self._override, "file"
-        entries, model = self._entries, resolved.model
-        if model is None:
-            refs: tuple[str, ...] = (_MAIN,)
-        elif model.current:
-            refs = (_MAIN, model.release)
-        else:
-            refs = (model.release, _MAIN)
-        for ref in refs:
+        entries = self._entries
+        for ref in self._refs_of(resolved):
             entry = entries.get(ref)
             if entry and (text := entry.texts.get(resolved.slug)):
                 return text, ref
         return self._fallback, "bundled"
+
+    def _refs_of(self, resolved: Resolved) -> tuple[str, ...]:
+        """Return where the text of a model may be, the best first."""
+        model = resolved.model
+        if model is None:
+            return (_MAIN,)
+        return (_MAIN, model.release) if model.current else (model.release, _MAIN)
 
     def _refresh_due(self, force: bool) -> None:
         if problem := validate_root(self._root):
@@ -162,6 +176,7 @@ class InstructionStore:
                 reasons.setdefault(str(error), []).append(ref)
             else:
                 self._failures.pop(ref, None)
+                self._keep_previous(entry)
                 self._put(entry)
                 instructions_cache.save(self._folder, entry, self._pending_warnings.append)
         self._pending_warnings += (
@@ -231,6 +246,14 @@ class InstructionStore:
         theirs = instructions_cache.load(self._folder, self._root, ref, self._pending_warnings.append)
         if theirs and (ours is None or theirs.checked > ours.checked):
             self._put(theirs)
+
+    def _keep_previous(self, entry: Entry) -> None:
+        """Keep what `main` held before it changes: an endpoint may accept that alone."""
+        before = self._entries.get(_MAIN)
+        if entry.ref == _MAIN and before and before.texts != entry.texts:
+            previous = before.model_copy(update={"ref": _PREVIOUS})
+            self._put(previous)
+            instructions_cache.save(self._folder, previous, self._pending_warnings.append)
 
     def _put(self, entry: Entry) -> None:
         self._entries = {**self._entries, entry.ref: entry}

@@ -12,6 +12,7 @@ from mitmproxy import http
 
 from codex_transform.endpoint.url import Endpoint
 from codex_transform.errors import ApiError
+from codex_transform.proxy.call_attempts import CallAttempts
 from codex_transform.redaction import redact_key_text
 from codex_transform.request import Transformed
 
@@ -24,7 +25,8 @@ class Call:
     request has been rewritten. `original` is the client's body, decoded, as long as the call lasts. `error` is what
     the client is told instead of an answer, if it is. `authorization` is the header value to send, which holds a key:
     until the request has been rewritten the client's own, if that is to be forwarded, then the endpoint's, and None
-    again once the call is over. `idle_timeout` is how many seconds the endpoint may say nothing.
+    again once the call is over. `idle_timeout` is how many seconds the endpoint may say nothing. `attempts` decides
+    what happens when the endpoint refuses the request; None until that has been rewritten.
 
     The rest is known once the answer is over: how many `events` the endpoint sent, the `usage` that it reported, what
     was `repaired` by name, the unix time at which the model's `first_token` passed (None for a client that does not
@@ -38,6 +40,7 @@ class Call:
     error: ApiError | None = None
     authorization: str | None = field(default=None, repr=False)
     idle_timeout: float = float("inf")
+    attempts: CallAttempts | None = None
     events: int = 0
     usage: dict[str, Any] | None = None
     repaired: list[str] = field(default_factory=list)
@@ -53,6 +56,11 @@ class Call:
         error.message = redact_key_text(error.message, self.key)
         error.__context__ = error.__cause__ = None
         self.error = error.with_traceback(None)
+
+    def accepted(self) -> None:
+        """Note that the endpoint has accepted the request: what it took to get there is remembered."""
+        if self.attempts:
+            self.attempts.learn()
 
     @property
     def key(self) -> str:

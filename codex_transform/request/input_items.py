@@ -7,6 +7,7 @@ and calls without an output are found without a second pass (see `orphan_outputs
 
 from bisect import bisect
 from collections import defaultdict
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from codex_transform.errors import ApiError, bad_request
@@ -86,6 +87,21 @@ def normalize_items(items: str | list[Any], changes: Changes) -> list[dict[str, 
     changes.note_items("changed", ".role", _ROLE, altered.roles)
     changes.note_items("removed", ".id", _ID, altered.ids)
     changes.note_items("changed", ".call_id", _CALL_ID, altered.call_ids)
+    return _pair(items, call_ids, changes)
+
+
+def pair_calls(items: list[dict[str, Any]], changes: Changes) -> list[dict[str, Any]]:
+    """Pair the calls and outputs of items that are in full form, in place: see `normalize_items`."""
+    call_ids: defaultdict[str, list[str | None]] = defaultdict(list)
+    for item in items:
+        if item["type"] != "message":
+            call_ids[item["type"]].append(item.get("call_id"))
+    return _pair(items, call_ids, changes)
+
+
+def _pair(
+    items: list[dict[str, Any]], call_ids: Mapping[str, list[str | None]], changes: Changes
+) -> list[dict[str, Any]]:
     if orphans := find_orphans(call_ids):
         for index, item in enumerate(items):
             if item.get("call_id") in orphans.get(item["type"], ()):

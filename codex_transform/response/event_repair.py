@@ -83,6 +83,14 @@ class EventRepairer:
         self._next_number += 1
         return self._next_number - 1
 
+    def missing_end(self) -> Repair | None:
+        """Return the final event of an answer that ended without one, None if some of the answer is missing too."""
+        if self.ended or not self._items.is_whole():
+            return None
+        event = {"type": "response.completed", "sequence_number": self.next_number(), "response": {}}
+        events, repaired = self._end(event, {"final event"})
+        return Repair(events, repaired)
+
     def repair(self, kind: str, event: Event) -> Repair:
         """Repairs `event`, which is of this type."""
         rule = rule_for(kind)

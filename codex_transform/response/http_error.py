@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from http import HTTPStatus
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from codex_transform import jsonio
@@ -34,6 +35,25 @@ _NO_SUCH_PAGE = ("", "not found", "method not allowed", "404 page not found", "4
 _TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
 
 
+class EndpointError(NamedTuple):
+    """What an endpoint said with an HTTP status other than success.
+
+    `text` is its body, decoded. `report` is the error in it, None for a page or a text.
+    """
+
+    text: str
+    is_page: bool
+    report: UpstreamError | None
+
+
+def read_endpoint_error(headers: Mapping[str, str], body: bytes) -> EndpointError:
+    """Read the body of an error; arguments as for `error_for_client`."""
+    fields = {name.lower(): value for name, value in headers.items()}
+    text = _text(body, fields.get("content-encoding"))
+    is_page = text.startswith("<") or "text/html" in fields.get("content-type", "")
+    return EndpointError(text, is_page, None if is_page else _report(text))
+
+
 def error_for_client(
     status: int,
     headers: Mapping[str, str],
@@ -48,9 +68,7 @@ def error_for_client(
     `now` is in unix seconds, by default the present.
     """
     fields = {name.lower(): value for name, value in headers.items()}
-    text = _text(body, fields.get("content-encoding"))
-    is_page = text.startswith("<") or "text/html" in fields.get("content-type", "")
-    report = None if is_page else _report(text)
+    text, is_page, report = read_endpoint_error(headers, body)
 
     if status < 200:
         return ApiError(502, f"{endpoint} answered HTTP {_name(status)}, and nothing after it.")
@@ -82,6 +100,12 @@ def error_for_client(
         return error
     message = _cut(redact_secrets(text), _LONGEST) or f"{endpoint} answered HTTP {_name(status)} and did not say why."
     return ApiError(status, message, retry_after=retry_after)
+
+
+def page_title(page: str) -> str:
+    """Return the title of a web page, "" if it has none."""
+    title = _TITLE.search(page)
+    return html.unescape(title[1]).strip() if title else ""
 
 
 def _text(body: bytes, encoding: str | None) -> str:
@@ -127,8 +151,7 @@ def _redirected(endpoint: str, status: int, location: str | None) -> str:
 
 
 def _page(endpoint: str, status: int, text: str) -> str:
-    title = _TITLE.search(text)
-    words = _quote(html.unescape(title[1]) if title else "")
+    words = _quote(page_title(text))
     fix = "Check codex_base_url." if status < 500 else "The gateway in front of it may be down; try again later."
     if status in (401, 403):
         fix = "Check codex_base_url, and codex_api_key."

@@ -20,6 +20,9 @@ class _Case(NamedTuple):
     status: int = 502
 
 
+# What is said of a connection that the other side ended.
+_LOST = re.compile(r"reset|closed|disconnect|broken pipe|eof|errno (104|54|32)\b|error 10054", re.IGNORECASE)
+
 # The first that fits. Numbers are those of errno on Linux, macOS and Windows.
 _CASES = (
     _Case(
@@ -75,7 +78,7 @@ _CASES = (
         "Check codex_base_url: is it https, and the right port?",
     ),
     _Case(
-        r"reset|closed|disconnect|broken pipe|eof|errno (104|54|32)\b|error 10054",
+        _LOST.pattern,
         "it closed the connection",
         "Try again; if it happens every time, check codex_base_url.",
     ),
@@ -149,6 +152,11 @@ def _upstream_proxy_error(host: str, reason: str, proxy: str) -> ApiError | None
     else:
         return None
     return ApiError(502, message, code="upstream_proxy_unreachable")
+
+
+def is_lost(reason: str) -> bool:
+    """Return whether a connection failed because the other side ended it, and sent nothing that was no HTTP."""
+    return bool(_LOST.search(reason)) and "unexpected server response" not in reason
 
 
 def connection_lost(reason: str) -> ApiError:

@@ -35,14 +35,17 @@ class OutputItems:
         self._finished: list[bytes] = []
         self._ids: dict[int, str] = {}
         self._latest = 0
+        self._open = 0
 
     def begin(self, block: bytes) -> None:
         """Take the event that added an item; `block` is all of it."""
+        self._open += 1
         if self._fits(block):
             self._unread.append(block)
 
     def finish(self, block: bytes) -> None:
         """Take the event that completed an item; `block` is all of it."""
+        self._open -= 1
         if self._fits(block):
             self._unread.append(block)
             self._finished.append(block)
@@ -53,6 +56,11 @@ class OutputItems:
             return []
         events = [event for block in self._finished if (event := _event(block))]
         return [event["item"] for event in sorted(events, key=_index)]
+
+    def is_whole(self) -> bool:
+        """Return whether every item that was begun is complete, and the last one is more than a thought."""
+        items = self.finished() if self._open <= 0 else []
+        return bool(items) and isinstance(items[-1], dict) and items[-1].get("type") != "reasoning"
 
     def complete(self, event: dict[str, Any]) -> set[str]:
         """Fill in what an `output_item` event lacks of `output_index`, `item.id` and `item.status`; their names."""

@@ -54,6 +54,7 @@ class Rewriter:
         self._replaced = 0
         self._previous = ""
         self._last = b""
+        self._broken_off = False
         self._template = DeltaTemplate(match_nothing)
         self._matches = self._template.matches
 
@@ -105,8 +106,20 @@ class Rewriter:
         block = self._splitter.finish()
         fields = sse.parse(block)
         if not _is_whole(fields) and (self.started or any(fields)):
+            self._broken_off = bool(block.strip())
             return b""
         return self._handle_block(block + (b"\n" if block.endswith(b"\n") else b"\n\n"))
+
+    def complete(self) -> bytes:
+        """Return the final event of a stream that ended without one although all of its items are there, else b""."""
+        if self._broken_off:
+            return b""
+        self._sync_sequence_number()
+        end = self._repairer.missing_end()
+        if end is None:
+            return b""
+        self.repaired |= end.repaired
+        return b"".join(sse.render(event["type"], jsonio.dumps(event)) for event in end.events)
 
     def fail(self, problem: UpstreamError) -> bytes:
         """Return the bytes that end a stream which has started and will not be completed."""

@@ -129,6 +129,8 @@ class ResponseStream:
         self._closed = True
         self._take = _discard
         out = self._unfold(broken) if self._json else self._rewriter.finish()
+        if broken is None and self._rewriter.started:
+            out += self._rewriter.complete()
         if self._rewriter.ended:
             return out
         if not self._rewriter.started:

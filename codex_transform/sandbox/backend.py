@@ -56,7 +56,7 @@ class Backend:
         except RefusedError as refusal:
             return whole(refusal.status, refusal.payload)
         script = self._compacted(body) if compact else self._streamed(body)
-        script.origin = origin
+        script.origin, script.request, script.size = origin, body, len(request.body)
         asked = headers.get("x-sandbox-misbehave")
         if asked is None:
             received.misbehaviour, edits = self.plan.take(has_tools=bool(body.get("tools")))

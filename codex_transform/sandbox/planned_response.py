@@ -6,7 +6,7 @@ smallest thing that a connection can do (send bytes, wait, break off), so every 
 memory.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -52,7 +52,8 @@ class PlannedResponse:
     """One HTTP answer. `events` are spelt by `spell` unless there is a `body`; `shapes` edit the steps in order.
 
     Headers have lower-case names. Without a content-length the body is sent chunked. Without `head` no status line
-    is sent at all, and the body must bring its own (as `Raw`). `origin` is the sandbox's own, as in a URL.
+    is sent at all, and the body must bring its own (as `Raw`). `origin` is the sandbox's own, as in a URL. `request` is
+    the body that is being answered, of `size` bytes.
     """
 
     status: int = 200
@@ -64,6 +65,8 @@ class PlannedResponse:
     shapes: list[Shape] = field(default_factory=list)
     head: bool = True
     origin: str = ""
+    request: Mapping[str, Any] = field(default_factory=dict)
+    size: int = 0
 
     def play(self) -> Iterator[Step]:
         """Yield the steps of the body, each to be sent at once when it comes."""

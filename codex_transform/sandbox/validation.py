@@ -46,6 +46,7 @@ _SPOKEN = {
     "custom_tool_call_output": "custom tool call output",
     "local_shell_call_output": "local shell call output",
 }
+_LONGEST_ID = 64
 _CALL_KINDS = _ANSWERED_BY.keys() | _SPOKEN.keys()
 
 
@@ -120,6 +121,8 @@ def _envelope(body: Mapping[str, Any]) -> Iterator[str]:
     for name, kind in _TYPES.items():
         if body.get(name) is not None and not isinstance(body[name], kind):
             yield f"Invalid type for '{name}'"
+    if len(body.get("prompt_cache_key") or "") > _LONGEST_ID:
+        yield f"Invalid 'prompt_cache_key': string too long, over {_LONGEST_ID} characters"
 
 
 def _model(body: Mapping[str, Any], models: Mapping[str, Model]) -> Iterator[str]:
@@ -165,6 +168,8 @@ def _item(where: str, item: Any) -> Iterator[str]:
         yield from _message(where, item)
     elif kind in _CALL_KINDS and not isinstance(item.get("call_id"), str):
         yield f"Missing required parameter: '{where}.call_id'"
+    elif kind in _CALL_KINDS and len(item["call_id"]) > _LONGEST_ID:
+        yield f"Invalid '{where}.call_id': string too long, over {_LONGEST_ID} characters"
     elif kind == "reasoning" and not isinstance(item.get("summary"), list):
         yield f"Missing required parameter: '{where}.summary'"
     elif kind == "function_call" and not isinstance(item.get("arguments"), str):

@@ -195,6 +195,14 @@ class Settings(BaseModel):
     drain_timeout: Annotated[
         int, BeforeValidator(_int_between(0, 3600, "seconds")), _Names("CODEX_DRAIN_TIMEOUT", "drainTimeout")
     ] = Field(default=10, description="Seconds that calls under way may take when the proxy is stopped.")
+    heal: Annotated[_Bool, _Names("CODEX_HEAL", "heal")] = Field(
+        default=True,
+        description="Send a request that the endpoint refuses once more without what it refuses.",
+    )
+    retries: Annotated[int, BeforeValidator(_int_between(0, 3, "retries")), _Names("CODEX_RETRIES", "retries")] = Field(
+        default=1,
+        description="How often a request is sent again if the endpoint is overloaded or lost within two seconds.",
+    )
     debug: Annotated[_Bool, _Names("DEBUG_CODEX_PLUGIN", "debug")] = Field(
         default=False, description="Say more in the log."
     )

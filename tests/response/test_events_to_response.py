@@ -290,9 +290,9 @@ def test_a_failed_response_becomes_the_status_of_its_code(code: str, status: int
         b"text",
         b'{"x":1}',
         stream([CREATED]),
-        stream(answer()[:-1]),
+        stream(answer()[:-2]),
         stream(answer())[:-40],
-        stream(answer()[:-1]) + b"data: [DONE]\n\n",
+        stream(answer()[:-2]) + b"data: [DONE]\n\n",
     ],
 )
 def test_what_is_no_whole_answer_is_a_502(body: bytes) -> None:

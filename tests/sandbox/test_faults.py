@@ -1,5 +1,6 @@
 """Every misbehaviour, by the bytes that it puts on the wire."""
 
+import base64
 import gzip
 import re
 import socket
@@ -22,6 +23,10 @@ GOOD = ["response.created", "response.in_progress", "response.output_item.added"
 HEAD_END = b"\r\n\r\n"
 
 Holds = Callable[[Exchange], bool]
+
+
+def said(part: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "message", "role": "user", "content": [part]}
 
 
 def terminal(answer: Exchange) -> dict[str, Any]:
@@ -77,6 +82,7 @@ SAID: dict[str, Holds] = {
     ),
     "failed-rate-limit": lambda a: terminal(a)["response"]["error"]["code"] == "rate_limit_exceeded",
     "failed-context": lambda a: terminal(a)["response"]["error"]["code"] == "context_length_exceeded",
+    "no-final-event": lambda a: a.complete and a.types[-1] == "response.output_item.done",
     "failed-quota": lambda a: terminal(a)["response"]["error"]["code"] == "insufficient_quota",
     "incomplete": lambda a: (
         a.types[-1] == "response.incomplete"
@@ -143,6 +149,13 @@ ANSWERED: dict[str, tuple[int, str | None, Holds]] = {
     "unauthorized": (401, "application/json", lambda a: a.json["error"]["code"] == "invalid_api_key"),
     "plain-500": (500, "text/plain", lambda a: a.body == b"Internal Server Error"),
     "detail-503": (503, "application/json", lambda a: "detail" in a.json and a.headers["retry-after"] == "7"),
+    "quota-403": (403, "application/json", lambda a: a.json["error"]["code"] == "insufficient_user_quota"),
+    "codex-only-403": (403, "application/json", lambda a: a.json["error"]["code"] == "codex_access_restricted"),
+    "model-403": (403, "application/json", lambda a: "model" in a.json["error"]["message"]),
+    "region-403": (403, "application/json", lambda a: "region" in a.json["error"]["code"]),
+    "limit-in-words": (429, "application/json", lambda a: "in 3h 12m" in a.json["error"]["message"]),
+    "overloaded": (503, "application/json", lambda a: a.json["error"]["code"] == "server_is_overloaded"),
+    "bad-gateway": (502, "text/plain", lambda a: a.body == b"Bad Gateway"),
     "redirect": (302, "text/plain", lambda a: a.headers["location"].startswith("http://localhost:")),
 }
 
@@ -159,13 +172,32 @@ BROKEN: dict[str, Holds] = {
     "flood": lambda a: a.body.startswith(b"data: xxx") and len(a.body) > 1_000_000 and b"\n" not in a.body,
 }
 
-HANGING = ("hang", "hang-before-head", "half-head-hang")
-TIMED = ("slow", "until-close", "false-gzip")
+# What is refused, and with which status, and what is not.
+SVG = {"type": "input_image", "image_url": "data:image/svg+xml;base64,PHN2Zy8+"}
+SEALED = {"type": "reasoning", "summary": [], "encrypted_content": base64.b64encode(b"sandbox:x").decode()}
+REFUSED: dict[str, tuple[int, dict[str, Any], dict[str, Any]]] = {
+    "no-parallel-tool-calls": (400, {"parallel_tool_calls": True}, {}),
+    "no-include": (400, {"include": []}, {}),
+    "no-tool-choice": (422, {"tool_choice": "auto"}, {}),
+    "no-item-summary": (400, {"input": [SEALED]}, {}),
+    "no-encrypted-member": (400, {"input": [SEALED]}, {"input": [{"type": "reasoning", "summary": []}]}),
+    "no-web-search-items": (400, {"input": [{"type": "web_search_call"}]}, {}),
+    "other-account": (400, {"input": [SEALED]}, {"input": [{"type": "reasoning", "summary": []}]}),
+    "invalid-image": (400, {"input": [said(SVG)]}, {}),
+    "invalid-image-somewhere": (400, {"input": [said(SVG)]}, {}),
+    "no-images": (400, {"input": [said(SVG)]}, {}),
+    "codex-instructions": (400, {}, {"instructions": "be good [codex]"}),
+    "too-large@1": (413, {"instructions": "x" * 1000}, {"instructions": "x"}),
+}
+
+HANGING = ("open-end", "hang", "hang-before-head", "half-head-hang")
+TIMED = ("slow", "close-later", "until-close", "false-gzip")
 
 
 def test_all_of_the_table_is_tested() -> None:
+    refused = {name.partition("@")[0] for name in REFUSED}
     codings = {coding + end for coding in DECODE for end in ("", "-truncated")}
-    assert FAULTS.keys() == {*SAID, *WRITTEN, *ANSWERED, *BROKEN, *HANGING, *TIMED, *codings}
+    assert FAULTS.keys() == {*SAID, *WRITTEN, *ANSWERED, *BROKEN, *HANGING, *TIMED, *refused, *codings}
 
 
 @pytest.mark.parametrize("name", SAID)
@@ -215,6 +247,29 @@ def test_other_answers(client: Client, name: str) -> None:
     assert holds(answer)
 
 
+@pytest.mark.parametrize("name", REFUSED)
+def test_requests_are_refused_for_what_they_hold(client: Client, name: str) -> None:
+    status, wrong, right = REFUSED[name]
+    assert client.ask("hello", misbehave=name, **wrong).status == status
+    assert client.ask("hello", misbehave=name, **right).status == 200
+    assert client.ask("hello", **wrong).status == 200
+
+
+def test_another_account_takes_its_own_reasoning(client: Client) -> None:
+    answer = client.ask(
+        "hello", misbehave="other-account", include=["reasoning.encrypted_content"], reasoning={"effort": "low"}
+    )
+    (sealed,) = [item for item in answer.items if item["type"] == "reasoning"]
+    again = {"type": "reasoning", "summary": [], "encrypted_content": sealed["encrypted_content"]}
+    assert client.ask("hello", misbehave="other-account", input=[again]).status == 200
+
+
+def test_close_later_closes_later(client: Client) -> None:
+    begun = time.monotonic()
+    assert client.ask("hello", misbehave="close-later@50").raw == b""
+    assert time.monotonic() - begun >= 0.05
+
+
 @pytest.mark.parametrize("name", BROKEN)
 def test_broken_connections(client: Client, name: str) -> None:
     number = "@1" if name == "flood" else ""
@@ -225,7 +280,13 @@ def test_broken_connections(client: Client, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "begins"), [("hang", b"HTTP/1.1 200"), ("hang-before-head", b""), ("half-head-hang", b"HTTP/1.1 200")]
+    ("name", "begins"),
+    [
+        ("open-end", b"HTTP/1.1 200"),
+        ("hang", b"HTTP/1.1 200"),
+        ("hang-before-head", b""),
+        ("half-head-hang", b"HTTP/1.1 200"),
+    ],
 )
 def test_hangs_until_the_client_leaves(client: Client, sandbox: Sandbox, name: str, begins: bytes) -> None:
     with client.posted(client.body(), x_sandbox_misbehave=name) as connection:

@@ -165,6 +165,8 @@ WRONG: dict[str, object] = {
     "idle_timeout": "0",
     "keep_mb": "-1",
     "drain_timeout": "-1",
+    "heal": "maybe",
+    "retries": "4",
     "debug": "maybe",
 }
 

@@ -32,6 +32,8 @@ def test_the_table_is_the_contract() -> None:
         "idle_timeout": ("codex_idle_timeout", "CODEX_IDLE_TIMEOUT", "idleTimeout", 300),
         "keep_mb": ("codex_keep_mb", "CODEX_KEEP_MB", "keepMB", 200),
         "drain_timeout": ("codex_drain_timeout", "CODEX_DRAIN_TIMEOUT", "drainTimeout", 10),
+        "heal": ("codex_heal", "CODEX_HEAL", "heal", True),
+        "retries": ("codex_retries", "CODEX_RETRIES", "retries", 1),
         "debug": ("codex_debug", "DEBUG_CODEX_PLUGIN", "debug", False),
     }
 

@@ -8,6 +8,10 @@ import logging
 from mitmproxy import http
 from mitmproxy.proxy.mode_specs import ReverseMode
 
+from codex_transform.attempts.edits import ReplaceInstructions, apply_all
+from codex_transform.attempts.memory import Key, Memory
+from codex_transform.attempts.next_attempt import Policy
+from codex_transform.attempts.rules import Instructions
 from codex_transform.decoding import DecodingError, decode
 from codex_transform.endpoint.headers import Field, client_session, codex_headers, forwarded_request_headers
 from codex_transform.endpoint.url import Endpoint
@@ -18,6 +22,7 @@ from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.instructions_refresh import InstructionsRefresh
 from codex_transform.proxy.addons.request_log import RequestLog
 from codex_transform.proxy.call import Call, get_call
+from codex_transform.proxy.call_attempts import CallAttempts
 from codex_transform.request import Context, Transformed, transform
 from codex_transform.request.changes import Action
 
@@ -31,6 +36,7 @@ class RequestTranslation:
         self.config = config
         self.refresh = refresh
         self.log = log
+        self._memory = Memory()
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Redact the credentials of a request: mitmproxy shows and keeps it from here on."""
@@ -63,6 +69,23 @@ class RequestTranslation:
         else:
             self.log.log_request(flow, "after")
 
+    def _attempts(self, endpoint: Endpoint, done: Transformed) -> CallAttempts:
+        """Return the attempts of a call; what was learnt from earlier refusals is applied to its body."""
+        settings, instructions = self.config.settings, self.refresh.instructions
+        key = Key(endpoint.url, done.body["model"], done.conversation)
+        source = instructions.source(done.resolved, done.conversation)
+        if settings.heal:
+            for edit in apply_all(self._memory.edits(key), done.body, done.changes):
+                source = edit.source if isinstance(edit, ReplaceInstructions) else source
+        return CallAttempts(
+            self._memory,
+            key,
+            Policy(settings.heal, settings.retries),
+            done,
+            lambda: [Instructions(*each) for each in instructions.codex_texts(done.resolved)],
+            source,
+        )
+
     def _is_for_endpoint(self, flow: http.HTTPFlow) -> bool:
         endpoint = self.config.endpoint
         return endpoint is not None and endpoint.matches(flow.request.host, flow.request.port)
@@ -84,6 +107,7 @@ class RequestTranslation:
             ),
         )
         call.endpoint, call.transformed = endpoint, done
+        call.attempts = self._attempts(endpoint, done)
         headers = codex_headers(
             authorization=credentials.redacted_authorization(call.authorization),
             originator=self.config.settings.originator,

@@ -22,6 +22,7 @@ from mitmproxy.proxy.layers.http import (
     Http1Client,
     Http1Connection,
     Http1Server,
+    HttpEvent,
     HttpStream,
     ReceiveHttp,
     RequestHeaders,
@@ -56,6 +57,12 @@ class _Chunked(Http1Connection):
 
 class LenientHttp1Client(_Chunked, Http1Client):
     """A connection to a server, which may send interim responses."""
+
+    def send(self, event: HttpEvent) -> CommandGenerator[None]:
+        """Send a part of a request. Once one is cancelled nothing that comes is for it: its stream may go on."""
+        yield from super().send(event)
+        if isinstance(event, RequestProtocolError):
+            self.state = self.done
 
     def read_headers(self, event: ConnectionEvent) -> CommandGenerator[None]:
         """Read what has come of the headers."""

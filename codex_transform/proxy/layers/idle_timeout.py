@@ -34,6 +34,7 @@ class IdleTimeoutMixin(HttpStream):
 
     _streams: ClassVar[WeakSet["IdleTimeoutMixin"]] = WeakSet()
     _stopped = ""
+    _timed_out = False
     _received = False
     _idle_seconds = 0.0
     _check_pending: commands.RequestWakeup | None = None
@@ -100,6 +101,7 @@ class IdleTimeoutMixin(HttpStream):
     def _time_out(self) -> CommandGenerator[None]:
         call = get_call(self.flow)
         assert call is not None
+        self._timed_out = True
         reason = self._stopped or idle_timeout_reason(self.flow.request.pretty_host, call.idle_timeout)
         yield SendHttp(RequestProtocolError(self.stream_id, reason, RequestProtocolError.code), self.context.server)
         yield from self.handle_protocol_error(ResponseProtocolError(self.stream_id, reason, ResponseProtocolError.code))

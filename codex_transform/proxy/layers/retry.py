@@ -1,14 +1,18 @@
-"""Retry on a new connection when a reused one was lost, and forget connections that failed.
+"""Make another attempt at a request that failed, and forget connections that failed.
+
+What is to be done about a failure is decided in `attempts`; this sends the request once more, over a new connection,
+after the pause that was decided on. Nothing of a response has gone to the client by then.
 
 mitmproxy remembers for a client's connection that the endpoint could not be reached, and fails every later request
-without trying; that suits a proxy that hangs up on its client after an error, as it does itself. And a request that is
-sent on a reused connection just as the endpoint closes it gets an error, though nothing is wrong. So a stream of ours
-forgets connections that failed, and sends a request once more, on a new connection, if it was sent on a reused one and
-not a byte of a response came (RFC 9110 section 9.2.2 allows it: the request was not processed).
+without trying; that suits a proxy that hangs up on its client after an error, as it does itself. A stream of ours
+forgets connections that failed.
 """
 
-from mitmproxy.connection import Server
-from mitmproxy.proxy.events import Event
+import time
+
+from mitmproxy.connection import Connection, Server
+from mitmproxy.proxy import commands
+from mitmproxy.proxy.events import Event, Wakeup
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http import (
     GetHttpConnection,
@@ -17,38 +21,74 @@ from mitmproxy.proxy.layers.http import (
     HttpStream,
     RequestEndOfMessage,
     ResponseProtocolError,
+    SendHttp,
 )
 
+from codex_transform.attempts.failure import Failure
+from codex_transform.attempts.next_attempt import Attempt
+from codex_transform.errors import ApiError
 from codex_transform.proxy.call import get_call
 
 
+class GetNewHttpConnection(GetHttpConnection):
+    """Asks for a connection that no request has used.
+
+    A stream has one id, and a connection that speaks HTTP/2 takes each id for one request only.
+    """
+
+    def connection_spec_matches(self, connection: Connection) -> bool:  # noqa: ARG002
+        """Return that no connection will do."""
+        return False
+
+
 class RetryMixin(HttpStream):
-    """A stream that does not suffer from another one's connection."""
+    """A stream that may send its request more than once, and does not suffer from another one's connection."""
 
     _reused = False
-    _retried = False
+    _sent_at: float | None = None
+    _next_attempt: commands.RequestWakeup | None = None
+    _again = False
 
     def _handle_event(self, event: Event) -> CommandGenerator[None]:
-        if isinstance(event, ResponseProtocolError) and self._lost_reused_connection():
+        if isinstance(event, Wakeup) and event.command is self._next_attempt:
             return self._send_again()
         handled: CommandGenerator[None] = super()._handle_event(event)
         return handled
+
+    def state_consume_request_body(self, event: Event) -> CommandGenerator[None]:
+        """Send the request, and note when it was sent."""
+        sending = super().state_consume_request_body(event)
+        answer = None
+        while True:
+            try:
+                command = sending.send(answer)
+            except StopIteration:
+                return
+            if isinstance(command, SendHttp) and isinstance(command.event, RequestEndOfMessage):
+                self._sent_at = time.monotonic()
+            answer = yield command
+
+    def state_pause(self, event: Event) -> CommandGenerator[None]:  # noqa: ARG002
+        """Wait for the next attempt; nothing more is expected of the last one."""
+        yield from ()
 
     def make_server_connection(self) -> CommandGenerator[bool]:
         """Connect to the endpoint, or reuse a connection. Return False if there is none."""
         if get_call(self.flow) is None:
             return (yield from super().make_server_connection())
         request, server = self.flow.request, self.flow.server_conn
-        address = (request.host, request.port)
-        command = GetHttpConnection(address, request.scheme == "https", server.via, server.transport_protocol)
+        kind = GetNewHttpConnection if self._again else GetHttpConnection
+        target = ((request.host, request.port), request.scheme == "https", server.via, server.transport_protocol)
         connections = self._connections()
         for failed in connections:
             if failed.error and _is_closed(failed):
                 del self._http_layer.connections[failed]
-        connection, error = yield command
+        self._sent_at = None
+        connection, error = yield kind(*target)
         if error:
             # TLS that was given up for taking too long ends in "connection closed": the connection knows better.
-            errors = [tried.error for tried in self._connections() if command.connection_spec_matches(tried)]
+            matches = GetHttpConnection(*target).connection_spec_matches
+            errors = [tried.error for tried in self._connections() if matches(tried)]
             error = next((each for each in reversed(errors) if each), error)
             yield from self.handle_protocol_error(
                 ResponseProtocolError(self.stream_id, error, ResponseProtocolError.code)
@@ -57,6 +97,11 @@ class RetryMixin(HttpStream):
         self._reused = connection in connections
         self.context.server = self.flow.server_conn = connection
         return True
+
+    @property
+    def _elapsed(self) -> float:
+        """Seconds since the request was sent."""
+        return 0.0 if self._sent_at is None else time.monotonic() - self._sent_at
 
     @property
     def _http_layer(self) -> HttpLayer:
@@ -68,13 +113,29 @@ class RetryMixin(HttpStream):
     def _connections(self) -> list[Server]:
         return [connection for connection in self._http_layer.connections if isinstance(connection, Server)]
 
-    def _lost_reused_connection(self) -> bool:
-        """Return whether a reused connection was lost before any response."""
-        waiting = self.server_state == self.state_wait_for_response_headers and self.client_state == self.state_done
-        return self._reused and not self._retried and waiting and not self.flow.server_conn.connected
+    def _decide(self, failure: Failure) -> Attempt | ApiError | None:
+        """Return what to do about a failure: see `CallAttempts.next`."""
+        call = get_call(self.flow)
+        if call is None or call.attempts is None or self.client_state != self.state_done:
+            return None
+        return call.attempts.next(self.flow.request, failure)
+
+    def _schedule(self, attempt: Attempt) -> CommandGenerator[None]:
+        """Have the next attempt begin after its pause, and never within the event that ended the last one."""
+        self.flow.response = None
+        self.response_body_buf.clear()
+        self.server_state = self.state_pause
+        self._next_attempt = commands.RequestWakeup(attempt.pause)
+        yield self._next_attempt
 
     def _send_again(self) -> CommandGenerator[None]:
-        self._retried = True
+        self._next_attempt = None
+        if self.server_state != self.state_pause or self.client_state != self.state_done:
+            return  # the client has left
+        if (yield from self.check_killed(True)):
+            return
+        self._again = True
+        self.server_state = self.state_wait_for_response_headers
         self.request_body_buf += self.flow.request.raw_content or b""
         # As if the request had just come, but without the hook: it has been rewritten already.
         sending = self.state_consume_request_body(RequestEndOfMessage(self.stream_id))

@@ -7,6 +7,7 @@ handles, replayed ones included. Flows that are not ours take mitmproxy's own wa
 
 * the head of a stream is held until the first bytes that will follow it, so that an empty answer, a login page or a
   connection lost at once still becomes an HTTP error, which every client knows how to show and to retry;
+* a request that failed before that may be sent again: see `retry.py`;
 * a stream that breaks off gets the closing event that its `StreamFunction` makes for it;
 * a failure before that becomes an error in OpenAI's shape;
 * the key is put in as the request leaves, so that the flow never holds it (see `credentials.py`).
@@ -14,7 +15,7 @@ handles, replayed ones included. Flows that are not ours take mitmproxy's own wa
 
 import time
 
-from mitmproxy import flow
+from mitmproxy import flow, http
 from mitmproxy.connection import Connection
 from mitmproxy.proxy.events import Event
 from mitmproxy.proxy.layer import CommandGenerator
@@ -30,6 +31,7 @@ from mitmproxy.proxy.layers.http import (
 )
 from mitmproxy.utils import human
 
+from codex_transform.attempts.failure import Failure, from_error, from_response
 from codex_transform.errors import ApiError
 from codex_transform.proxy import credentials, responses
 from codex_transform.proxy.call import Call, get_call
@@ -39,8 +41,9 @@ from codex_transform.proxy.layers.idle_timeout import IdleTimeoutMixin
 from codex_transform.proxy.layers.retry import RetryMixin
 from codex_transform.proxy.stream_function import StreamFunction
 from codex_transform.redaction import redact_key, redact_key_text
-from codex_transform.response.network_error import connection_lost, unreachable
+from codex_transform.response.network_error import connection_lost, is_lost, unreachable
 from codex_transform.response.stream import ResponseStream
+from codex_transform.text import one_line
 
 
 class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin):
@@ -80,10 +83,16 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin):
     def state_consume_response_body(self, event: Event) -> CommandGenerator[None]:
         """Collect a body; that of an error without the key that it may quote."""
         call, response = get_call(self.flow), self.flow.response
-        if call and response and response.status_code >= 300 and isinstance(event, ResponseEndOfMessage):
-            body = redact_key(bytes(self.response_body_buf), call.key)
-            self.response_body_buf.clear()
-            self.response_body_buf += body
+        if call and response and isinstance(event, ResponseEndOfMessage):
+            if response.status_code >= 300:
+                body = redact_key(bytes(self.response_body_buf), call.key)
+                self.response_body_buf.clear()
+                self.response_body_buf += body
+            failure = self._collected_failure(call, response)
+            if failure is None:
+                call.accepted()
+            elif (yield from self._try_again(failure)):
+                return
         yield from super().state_consume_response_body(event)
 
     def start_response_stream(self) -> CommandGenerator[None]:
@@ -106,7 +115,8 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin):
                 # mitmproxy 11 and 12; the class has the right one.)
                 cancel = RequestProtocolError(self.stream_id, error.message, RequestProtocolError.code)
                 yield SendHttp(cancel, self.context.server)
-            yield from self._send_error(error)
+            if not (yield from self._try_again(from_error(error, self._elapsed))):
+                yield from self._send_error(error)
             return
         if ready or isinstance(event, ResponseEndOfMessage):
             yield from self._send_headers()
@@ -135,7 +145,8 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin):
         try:
             self._abort(call, event.message)
         except ApiError as error:
-            yield from self._send_error(error)
+            if not (yield from self._try_again(self._connection_failure(event.message))):
+                yield from self._send_error(error)
             return
         if self.server_state == self.state_hold_headers:
             yield from self._send_headers()
@@ -157,9 +168,43 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin):
         sent = credentials.with_credentials(event.request, get_call(self.flow), connection)
         return RequestHeaders(event.stream_id, sent, event.end_stream)
 
+    def _try_again(self, failure: Failure) -> CommandGenerator[bool]:
+        """Make another attempt, or tell the client what it is told in the failure's place; False if there is neither.
+
+        The proxy makes none when it is about to end.
+        """
+        decision = None if self._stopped else self._decide(failure)
+        if isinstance(decision, ApiError):
+            yield from self._send_error(decision)
+        elif decision:
+            yield from self._schedule(decision)
+        return decision is not None
+
+    def _collected_failure(self, call: Call, response: http.Response) -> Failure | None:
+        """Return why a response that has been collected is none, None if it is one."""
+        body = bytes(self.response_body_buf)
+        if response.status_code >= 300 or response.status_code < 200:
+            return from_response(response.status_code, response.headers, body, self._elapsed)
+        if call.subpath:
+            return None
+        answer = ResponseStream(None, response.headers.get("content-encoding"))
+        try:
+            answer.feed(body)
+            answer.finish()
+        except ApiError as error:
+            return from_error(error, self._elapsed)
+        return from_error(answer.error, self._elapsed) if answer.error else None
+
+    def _connection_failure(self, reason: str) -> Failure:
+        """Return the failure of a connection: lost, if it had taken the request and brought nothing."""
+        lost = self._sent_at is not None and not self._timed_out and not self.flow.response and is_lost(reason)
+        return Failure(one_line(reason), lost=lost, reused=lost and self._reused, elapsed=self._elapsed)
+
     def _send_headers(self) -> CommandGenerator[None]:
         """Lets the head go as mitmproxy does, but without a line in its log, which costs more than all of this."""
         assert self.flow.response
+        if call := get_call(self.flow):
+            call.accepted()
         yield SendHttp(ResponseHeaders(self.stream_id, self.flow.response, end_stream=False), self.context.client)
         self.server_state = self.state_stream_response_body
 

@@ -52,6 +52,7 @@ PATCHES = (
             f"{_HTTP}:HttpStream._handle_event",
             f"{_HTTP}:HttpStream.check_body_size",
             f"{_HTTP}:HttpStream.check_invalid",
+            f"{_HTTP}:HttpStream.check_killed",
             f"{_HTTP}:HttpStream.handle_protocol_error",
             f"{_HTTP}:HttpStream.make_server_connection",
             f"{_HTTP}:HttpStream.request_body_buf",
@@ -68,6 +69,8 @@ PATCHES = (
             # The connections, and how the layer keeps them.
             f"{_HTTP}:GetHttpConnection.connection_spec_matches",
             f"{_HTTP}:Http1Client.read_headers",
+            f"{_HTTP}:Http1Client.send",
+            f"{_HTTP}:Http1Connection.done",
             f"{_HTTP}:Http1Connection.body_reader",
             f"{_HTTP}:Http1Connection.buf",
             f"{_HTTP}:Http1Server.mark_done",

@@ -86,6 +86,16 @@ def stop() -> Edit:
     return edit
 
 
+def without_terminal() -> Edit:
+    """Every event comes except the terminal one, and the stream ends as if all were well."""
+
+    def edit(script: PlannedResponse, _at: int) -> None:
+        events = script.events
+        script.events = (event for event in events if event["type"] not in _TERMINAL)
+
+    return edit
+
+
 def error(shape: Event) -> Edit:
     """After `at` events comes this one, numbered, and the stream ends."""
 

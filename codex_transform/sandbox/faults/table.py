@@ -6,7 +6,7 @@ sets the number that a misbehaviour takes: `gzip+cut@2`. Whoever adds one adds a
 
 from dataclasses import dataclass
 
-from codex_transform.sandbox.faults import answers, encoding, events, wire
+from codex_transform.sandbox.faults import answers, encoding, events, refusals, wire
 from codex_transform.sandbox.planned_response import Edit, End, PlannedResponse
 
 
@@ -44,6 +44,7 @@ FAULTS: dict[str, Fault] = {
     ),
     "other-model": Fault("response.model differs", events.response_model("gpt-sandbox-2026-01-01")),
     "no-terminal": Fault(f"{_EVENTS} the stream ends properly, without a terminal event", events.stop(), 4),
+    "no-final-event": Fault("all of it except the terminal event", events.without_terminal()),
     "error-event": Fault(
         f"{_EVENTS} an error event",
         events.error({"type": "error", "code": "server_error", "message": "The sandbox broke.", "param": None}),
@@ -145,7 +146,48 @@ FAULTS: dict[str, Fault] = {
         answers.text(503, "application/json", '{"detail":"No upstream is available"}', retry_after="7"),
     ),
     "redirect": Fault("302 to another host name", answers.redirect()),
+    "quota-403": Fault(
+        "403 insufficient_user_quota",
+        answers.error(403, type="new_api_error", code="insufficient_user_quota", message="The quota is not enough."),
+    ),
+    "codex-only-403": Fault(
+        "403 codex_access_restricted",
+        answers.error(403, code="codex_access_restricted", message="Only official Codex clients may use this."),
+    ),
+    "model-403": Fault("403 for the model", answers.error(403, message="This token may not use this model.")),
+    "region-403": Fault(
+        "403 unsupported_country_region_territory",
+        answers.error(403, code="unsupported_country_region_territory", message="Your region is not supported."),
+    ),
+    "limit-in-words": Fault(
+        "429 that says in words when to try again",
+        answers.error(429, message="The daily limit is reached. Try again in 3h 12m."),
+    ),
+    "overloaded": Fault(
+        "503 server_is_overloaded",
+        answers.error(503, type="server_error", code="server_is_overloaded", message="Too many requests at once."),
+    ),
+    "bad-gateway": Fault("502 in plain text", answers.text(502, "text/plain", "Bad Gateway")),
+    # What a request may not hold.
+    "no-parallel-tool-calls": Fault(
+        "refuses parallel_tool_calls as the Codex backend does", refusals.parameter("parallel_tool_calls", "codex")
+    ),
+    "no-include": Fault("refuses include as OpenAI's API does", refusals.parameter("include", "openai")),
+    "no-tool-choice": Fault("refuses tool_choice as FastAPI does", refusals.parameter("tool_choice", "fastapi")),
+    "no-item-summary": Fault("refuses the member summary of an item", refusals.item_member("summary")),
+    "no-encrypted-member": Fault(
+        "refuses the member encrypted_content of an item", refusals.item_member("encrypted_content")
+    ),
+    "no-web-search-items": Fault("refuses web_search_call items", refusals.item_type("web_search_call")),
+    "other-account": Fault("refuses encrypted reasoning of before: another account", refusals.other_account()),
+    "invalid-image": Fault("refuses what is no image, and names the part", refusals.images(None)),
+    "invalid-image-somewhere": Fault("refuses what is no image, and names only the input", refusals.images("input")),
+    "no-images": Fault("refuses every image", refusals.no_images()),
+    "codex-instructions": Fault("refuses instructions without the mark [codex]", refusals.instructions("[codex]")),
+    "too-large": Fault("413, with a page, for bodies over N kB", refusals.size(), 1000),
     # The connection.
+    "open-end": Fault("the connection stays open after the end", wire.open_end()),
+    "close-later": Fault("after N milliseconds the connection closes without an answer", wire.close_later(), 1500),
     "until-close": Fault("no length and no chunks: ends with the connection", wire.until_close()),
     "cut": Fault(f"{_EVENTS} the connection closes", wire.break_off(End.CUT), 4),
     "cut-mid-event": Fault(f"{_EVENTS} and a half the connection closes", wire.mid_event(End.CUT), 4),

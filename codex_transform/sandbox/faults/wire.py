@@ -4,9 +4,10 @@ Strategy: shapes over the body's steps that end in an `End`, and raw bytes where
 (RFC 9112). `at` counts the events sent before.
 """
 
+import itertools
 from collections.abc import Iterator
 
-from codex_transform.sandbox.planned_response import Edit, End, PlannedResponse, Raw, Step
+from codex_transform.sandbox.planned_response import Edit, End, PlannedResponse, Raw, Step, Wait
 
 _HEAD = (
     b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\nx-codex-sandbox: 1\r\nconnection: close\r\n"
@@ -43,6 +44,25 @@ def no_head(*steps: Step) -> Edit:
 
     def edit(script: PlannedResponse, _at: int) -> None:
         script.head, script.body, script.shapes = False, steps, []
+
+    return edit
+
+
+def open_end() -> Edit:
+    """After the last event the connection stays open, and the body has no end."""
+
+    def edit(script: PlannedResponse, _at: int) -> None:
+        script.headers.pop("content-length", None)
+        script.shapes.append(lambda steps: itertools.chain(steps, [End.HANG]))
+
+    return edit
+
+
+def close_later() -> Edit:
+    """After `at` milliseconds the connection closes without an answer."""
+
+    def edit(script: PlannedResponse, at: int) -> None:
+        no_head(Wait(at / 1000), End.CUT)(script, 0)
 
     return edit
 

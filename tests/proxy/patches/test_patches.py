@@ -20,7 +20,7 @@ LAYERS = (body_limit, http1, idle_timeout, retry, stream)
 KINDS = (http.HttpStream, http.Http1Connection)
 
 # Methods of ours that mitmproxy does not have.
-NEW = {"stop_all", "state_hold_headers"}
+NEW = {"stop_all", "state_hold_headers", "state_pause"}
 
 
 def test_the_installed_mitmproxy_has_every_name() -> None:

@@ -1,0 +1,334 @@
+"""Edits of a request that an endpoint refused, as plain data.
+
+Strategy: an edit says what it leaves out by digests of it, so it can be applied to the same conversation in every later
+turn, with the same bytes as a result, and does nothing to another one. It loses nothing that the user wrote: a message
+keeps its text, a tool output becomes a message, and in the place of an image or a file comes a line that names it.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any, Protocol
+
+from codex_transform.jsonio import dumps
+from codex_transform.request.changes import Changes
+from codex_transform.request.input_items import message, pair_calls
+from codex_transform.request.orphan_outputs import orphan_text
+from codex_transform.text import format_bytes, one_line
+
+Body = dict[str, Any]
+Path = tuple[str | int, ...]
+"""A place in a JSON value: names of members and indexes of a list."""
+
+_TEXTS = ("input_text", "output_text", "text", "refusal", "summary_text", "reasoning_text")
+
+_DATA_URL = re.compile(r"data:([\w.+/-]*)(?:;[\w=.-]+)*,")
+
+
+class Edit(Protocol):
+    """One change of a request; edits that are equal do the same."""
+
+    @property
+    def what(self) -> str:
+        """What is done, as the end of a sentence such as "sent again without …": `without include`."""
+
+    def apply(self, body: Body, changes: Changes) -> bool:
+        """Change the body in place and note it; return False if there was nothing to change."""
+
+
+@dataclass(frozen=True, slots=True)
+class DropParameter:
+    """Leaves out a parameter by its dotted path: `include`, `reasoning.summary`, or `tools[*].strict` of all tools."""
+
+    path: str
+
+    @property
+    def what(self) -> str:
+        """What is done."""
+        return f"without {self.path}"
+
+    def apply(self, body: Body, changes: Changes) -> bool:
+        """Remove it."""
+        member = self.path.removeprefix("tools[*].")
+        if member != self.path:
+            tools = [tool for tool in body.get("tools") or () if isinstance(tool, dict) and member in tool]
+            for tool in tools:
+                del tool[member]
+            found = bool(tools)
+        else:
+            *parents, name = self.path.split(".")
+            holder: Any = body
+            for parent in parents:
+                holder = holder.get(parent) if isinstance(holder, dict) else None
+            found = isinstance(holder, dict) and name in holder
+            if found:
+                del holder[name]
+        if found:
+            changes.note("removed", self.path, "The endpoint refused a request with it.")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class DropTools:
+    """Leaves out the tools of a type that the endpoint does not have, such as `web_search`."""
+
+    type: str
+
+    @property
+    def what(self) -> str:
+        """What is done."""
+        return f"without the tool {self.type}"
+
+    def apply(self, body: Body, changes: Changes) -> bool:
+        """Remove them."""
+        tools = body.get("tools")
+        if not isinstance(tools, list):
+            return False
+        kept = [tool for tool in tools if not (isinstance(tool, dict) and tool.get("type") == self.type)]
+        if len(kept) == len(tools):
+            return False
+        body["tools"] = kept
+        changes.note("removed", f"tools[type={self.type}]", "The endpoint refused a request with it.")
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class DropReasoning:
+    """Leaves out the reasoning items whose encrypted content has one of these digests."""
+
+    digests: frozenset[str]
+
+    @property
+    def what(self) -> str:
+        """What is done."""
+        return "without the encrypted reasoning so far"
+
+    def apply(self, body: Body, changes: Changes) -> bool:
+        """Remove them."""
+        items = body["input"]
+        dropped = {index for index, item in enumerate(items) if self._holds(item)}
+        if not dropped:
+            return False
+        body["input"] = [item for index, item in enumerate(items) if index not in dropped]
+        changes.note(
+            "removed", "input[*].encrypted_content", "The endpoint could not decrypt the reasoning up to this point."
+        )
+        return True
+
+    def _holds(self, item: Body) -> bool:
+        content = encrypted_reasoning(item)
+        return content is not None and digest(content) in self.digests
+
+
+@dataclass(frozen=True, slots=True)
+class DropMember:
+    """Leaves out a member of all items of a type; `path` leads to it within the item, `*` stands for every index."""
+
+    type: str
+    path: Path
+
+    @property
+    def what(self) -> str:
+        """What is done."""
+        return f"without {'.'.join(map(str, self.path))} of {self.type} items"
+
+    def apply(self, body: Body, changes: Changes) -> bool:
+        """Remove it."""
+        holders = [
+            holder
+            for item in body["input"]
+            if item.get("type") == self.type
+            for holder in _find_all(item, self.path[:-1])
+            if isinstance(holder, dict) and self.path[-1] in holder
+        ]
+        for holder in holders:
+            del holder[self.path[-1]]
+        if holders:
+            changes.note("removed", _dotted(("input", "*", *self.path)), "The endpoint refused an item with it.")
+        return bool(holders)
+
+
+@dataclass(frozen=True, slots=True)
+class DropItems:
+    """Leaves out the items of a type in which the value at `path` has the digest `value`.
+
+    A tool output stays as a message, and its call goes with it.
+    """
+
+    type: str
+    path: Path
+    value: str
+
+    @property
+    def what(self) -> str:
+        """What is done."""
+        return f"without {self.type} items"
+
+    def apply(self, body: Body, changes: Changes) -> bool:
+        """Remove them, and pair the calls and outputs that are left."""
+        items: list[Body] = []
+        called: set[object] = set()
+        refused = [item for item in body["input"] if self._matches(item)]
+        for item in body["input"]:
+            if not any(item is each for each in refused):
+                items.append(item)
+            elif self.type.endswith("_output"):
+                items.append(message("assistant", orphan_text(item)))
+                called.add(item.get("call_id"))
+        if refused:
+            kept = [item for item in items if not (_is_call(item) and item.get("call_id") in called)]
+            body["input"] = pair_calls(kept, changes)
+            changes.note("removed", "input[*]", f"The endpoint refused a request with this {self.type} item.")
+        return bool(refused)
+
+    def _matches(self, item: Body) -> bool:
+        return item.get("type") == self.type and digest(find(item, self.path)) == self.value
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceAttachments:
+    """Puts a line of text in the place of images and files with one of these digests; `why` ends the line."""
+
+    digests: frozenset[str]
+    why: str
+
+    @property
+    def what(self) -> str:
+        """What is done."""
+        number = len(self.digests)
+        return f"without {number} {'attachment' if number == 1 else 'attachments'}"
+
+    def apply(self, body: Body, changes: Changes) -> bool:
+        """Replace them."""
+        found = [each for each in attachments(body) if digest(each.part) in self.digests]
+        for attachment in found:
+            text = f"[{attachment.name} was left out: {self.why}]"
+            attachment.parts[attachment.position] = {"type": "input_text", "text": text}
+        if found:
+            changes.note("changed", "input[*].content[*]", f"Left out: {self.why}.")
+        return bool(found)
+
+
+@dataclass(frozen=True, slots=True)
+class ReplaceInstructions:
+    """Puts other instructions in the place of those with the digest `refused`; `source` names them.
+
+    With `kept`, the refused ones are the user's own, and go on as a message.
+    """
+
+    refused: str
+    text: str
+    source: str
+    kept: bool = False
+
+    @property
+    def what(self) -> str:
+        """What is done."""
+        return f"with the Codex instructions of {self.source}"
+
+    def apply(self, body: Body, changes: Changes) -> bool:
+        """Replace them."""
+        before = body.get("instructions")
+        if not isinstance(before, str) or digest(before) != self.refused:
+            return False
+        body["instructions"] = self.text
+        changes.note("changed", "instructions", f"The endpoint refused others: these are Codex's, of {self.source}.")
+        if self.kept:
+            changes.insert_item(body["input"], 0, message("developer", before), "The instructions that were refused.")
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """An image or a file in the input: the list of parts that it is in, and its position there."""
+
+    item: int
+    parts: list[Any]
+    position: int
+
+    @property
+    def part(self) -> Body:
+        """The part itself."""
+        part: Body = self.parts[self.position]
+        return part
+
+    @property
+    def is_image(self) -> bool:
+        """Whether it claims to be an image."""
+        return self.part.get("type") == "input_image"
+
+    @property
+    def url(self) -> str:
+        """Where an image is, or what it is: often a data URL. "" if it has none."""
+        url = self.part.get("image_url")
+        url = url.get("url") if isinstance(url, dict) else url
+        return url if isinstance(url, str) else ""
+
+    @property
+    def name(self) -> str:
+        """What to call it: `image (image/svg+xml, 2 kB)`, `file report.pdf`."""
+        if not self.is_image:
+            filename = self.part.get("filename") or self.part.get("file_url")
+            return f"file {one_line(filename, 100)}" if isinstance(filename, str) and filename else "an attachment"
+        if match := _DATA_URL.match(self.url[:200]):
+            size = (len(self.url) - match.end()) * 3 // 4
+            return f"image ({', '.join(filter(None, (match[1], format_bytes(size))))})"
+        return f"image {one_line(self.url, 100)}" if self.url else "an image"
+
+
+def attachments(body: Body) -> Iterator[Attachment]:
+    """Yield the images and files of the input, in messages and in tool outputs."""
+    for index, item in enumerate(body["input"]):
+        for member in ("content", "output"):
+            parts = item.get(member)
+            for position, part in enumerate(parts if isinstance(parts, list) else ()):
+                if isinstance(part, dict) and part.get("type") not in _TEXTS:
+                    yield Attachment(index, parts, position)
+
+
+def encrypted_reasoning(item: Body) -> str | None:
+    """Return the encrypted content of a reasoning item, None for any other."""
+    content = item.get("encrypted_content")
+    return content if item.get("type") == "reasoning" and isinstance(content, str) and content else None
+
+
+def digest(value: object) -> str:
+    """Return what tells a JSON value from others."""
+    return sha256(dumps(value)).hexdigest()[:32]
+
+
+def find(value: Any, path: Path) -> Any:
+    """Return what is at a path within a JSON value, None if there is nothing."""
+    for step in path:
+        if not isinstance(value, dict | list):
+            return None
+        try:
+            value = value[step]  # type: ignore[index]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value
+
+
+def apply_all(edits: Iterable[Edit], body: Body, changes: Changes) -> list[Edit]:
+    """Apply edits in their order, and return those that changed something."""
+    return [edit for edit in edits if edit.apply(body, changes)]
+
+
+def _find_all(value: Any, path: Path) -> list[Any]:
+    """Return what is at a path, in which `*` stands for every index of a list."""
+    if not path:
+        return [value]
+    values: list[Any] = [find(value, path[:1])]
+    if path[0] == "*":
+        values = value if isinstance(value, list) else []
+    return [found for each in values for found in _find_all(each, path[1:])]
+
+
+def _is_call(item: Body) -> bool:
+    return str(item.get("type")).endswith("_call")
+
+
+def _dotted(path: Path) -> str:
+    steps = (f"[{step}]" if step == "*" or isinstance(step, int) else f".{step}" for step in path)
+    return "".join(steps).lstrip(".")

@@ -1,0 +1,55 @@
+"""Why an attempt brought no answer: what the endpoint said, or how the connection was lost."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from codex_transform.errors import ApiError
+from codex_transform.response.http_error import error_for_client, page_title, read_endpoint_error
+
+_MAX_MESSAGE = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """An attempt that failed before anything of an answer went to the client.
+
+    `message`, `code` (or the type, if there is no code) and `param` are the endpoint's words, "" where it said nothing.
+    `status` is the HTTP status that it sent or that belongs to its words; None if the connection was lost. `lost` is
+    true if a connection that took the request was lost before it brought anything, and `reused` if that had served
+    another request before. `elapsed` is in seconds since the request was sent, `retry_after` as in the header.
+    """
+
+    message: str = ""
+    code: str = ""
+    param: str = ""
+    status: int | None = None
+    lost: bool = False
+    reused: bool = False
+    elapsed: float = 0.0
+    retry_after: int | None = None
+
+
+def from_response(status: int, headers: Mapping[str, str], body: bytes, elapsed: float) -> Failure:
+    """Return the failure that an HTTP response of any status but success stands for; `body` is encoded or not."""
+    text, is_page, report = read_endpoint_error(headers, body)
+    client = error_for_client(status, headers, body, endpoint="")
+    return Failure(
+        message=report.message if report else page_title(text) if is_page else text[:_MAX_MESSAGE],
+        code=(report.code or report.type or "") if report else "",
+        param=(report.param or "") if report else "",
+        status=status,
+        elapsed=elapsed,
+        retry_after=client.retry_after,
+    )
+
+
+def from_error(error: ApiError, elapsed: float) -> Failure:
+    """Return the failure that a stream reports in place of an answer, as the client would be told."""
+    return Failure(
+        message=error.message,
+        code=error.code or error.type,
+        param=error.param or "",
+        status=error.status,
+        elapsed=elapsed,
+        retry_after=error.retry_after,
+    )

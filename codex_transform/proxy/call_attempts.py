@@ -1,0 +1,80 @@
+"""The attempts of one call: asks `attempts` what to do about a failure, and changes the flow's request accordingly.
+
+The layer that sends requests calls `next` (see `layers/retry.py`). The request is read from the flow again, because
+other addons may have edited it since.
+"""
+
+import logging
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from mitmproxy import http
+
+from codex_transform.attempts.failure import Failure
+from codex_transform.attempts.memory import Key, Memory
+from codex_transform.attempts.next_attempt import Attempt, Policy, decide, final_error
+from codex_transform.attempts.rules import Instructions, Sent
+from codex_transform.errors import ApiError
+from codex_transform.jsonio import dumps, loads_object
+from codex_transform.request import Transformed
+from codex_transform.text import one_line
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class CallAttempts:
+    """What another attempt needs to know, and the attempts that have failed: `made`.
+
+    `endpoint` is the URL to name in the log. `codex_instructions` returns what may be sent in place of refused
+    instructions, `source` where those that were sent come from. `usages` are the token counts of failed attempts that
+    report them.
+    """
+
+    memory: Memory
+    key: Key
+    policy: Policy
+    transformed: Transformed
+    codex_instructions: Callable[[], Sequence[Instructions]]
+    source: str
+    made: list[Attempt] = field(default_factory=list)
+    usages: list[dict[str, Any]] = field(default_factory=list)
+
+    def next(
+        self, request: http.Request, failure: Failure, usage: dict[str, Any] | None = None
+    ) -> Attempt | ApiError | None:
+        """Return the next attempt, for which the request has been changed; None if the failure goes to the client.
+
+        An ApiError is what the client is told in the failure's place.
+        """
+        content = request.raw_content or b""
+        body = loads_object(content)
+        if body is None or not isinstance(body.get("input"), list):
+            return None  # another addon has made something else of it
+        sent = Sent(body, self.codex_instructions, own_instructions=self.source == "file")
+        attempt = decide(failure, sent, self.made, self.policy, chance=random.random())
+        if attempt is None:
+            return final_error(failure, len(content), self.source) if self.policy.heal else None
+        if attempt.edit:
+            if not attempt.edit.apply(body, self.transformed.changes):
+                return None
+            self._replace(request, body)
+        self.made.append(attempt)
+        if usage:
+            self.usages.append(usage)
+        logger.warning("%s: %s; %s (%s)", one_line(self.key.endpoint), attempt.refused, attempt.done, attempt.rule)
+        return attempt
+
+    def learn(self) -> None:
+        """Remember what helped: the endpoint has accepted the request."""
+        for attempt in self.made:
+            if attempt.edit and attempt.scope:
+                self.memory.learn(attempt.edit, attempt.scope, self.key)
+
+    def _replace(self, request: http.Request, body: dict[str, Any]) -> None:
+        content = request.data.content = dumps(body)
+        request.headers["content-length"] = str(len(content))
+        self.transformed.body.clear()
+        self.transformed.body.update(body)

@@ -1,0 +1,200 @@
+"""What an endpoint refuses is sent again without it: the real mitmdump, and what the endpoint received."""
+
+import json
+import re
+from base64 import b64encode
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.raw_host import NEW_PATH, Answer, catalogue, raw_host
+from support.running import Proxy, mitmdump
+from support.waiting import eventually
+
+from codex_transform.sandbox import Sandbox
+
+SVG = f"data:image/svg+xml;base64,{b64encode(b'<svg/>').decode()}"
+PNG = f"data:image/png;base64,{b64encode(bytes([0x89]) + b'PNG' + bytes(60_000)).decode()}"
+MINE = {"type": "reasoning", "summary": [], "encrypted_content": b64encode(b"sandbox:before").decode()}
+SEARCH = {"type": "web_search_call", "action": {"type": "other"}}
+
+
+@pytest.fixture
+def sandbox(shared_sandbox: Sandbox) -> Iterator[Sandbox]:
+    """The module's endpoint, which has forgotten the test before."""
+    shared_sandbox.forget()
+    yield shared_sandbox
+    shared_sandbox.behave()
+
+
+def said(*parts: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "message", "role": "user", "content": list(parts)}
+
+
+def text(words: str) -> dict[str, Any]:
+    return {"type": "input_text", "text": words}
+
+
+def picture(url: str) -> dict[str, Any]:
+    return {"type": "input_image", "image_url": url}
+
+
+def ask(proxy: Proxy, conversation: str, *items: dict[str, Any], stream: bool = True, **fields: Any) -> str:
+    """One turn of a conversation; what the model said."""
+    body = {"model": "gpt-5.1", "stream": stream, "prompt_cache_key": conversation, "tool_choice": "auto"}
+    status, _, answer = proxy.send({**body, "parallel_tool_calls": True, "input": list(items), **fields})
+    assert status == 200, answer
+    if not stream:
+        return str(json.loads(answer)["output"][-1]["content"][0]["text"])
+    events = [json.loads(line[6:]) for line in answer.decode().splitlines() if line.startswith("data: {")]
+    assert events[-1]["type"] == "response.completed"
+    return str(events[-1]["response"]["output"][-1]["content"][0]["text"])
+
+
+def statuses(sandbox: Sandbox) -> list[int]:
+    return [entry["status"] for entry in sandbox.requests]
+
+
+FAULTS: dict[str, tuple[dict[str, Any], str]] = {
+    "no-parallel-tool-calls": (text("x"), "without parallel_tool_calls"),
+    "no-include": (text("x"), "without include"),
+    "no-tool-choice": (text("x"), "without tool_choice"),
+    "no-item-summary": (MINE, "without reasoning items"),
+    "no-encrypted-member": (MINE, "without encrypted_content of reasoning items"),
+    "no-web-search-items": (SEARCH, "without web_search_call items"),
+    "other-account": (MINE, "without the encrypted reasoning so far"),
+    "invalid-image": (said(picture(SVG)), "without 1 attachment"),
+    "invalid-image-somewhere": (said(picture(SVG)), "without 1 attachment"),
+    "too-large@40": (said(picture(PNG)), "without 1 attachment"),
+}
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_three_turns_of_which_the_second_is_refused(
+    quiet_proxy: Proxy, sandbox: Sandbox, fault: str, stream: bool
+) -> None:
+    item, done = FAULTS[fault]
+    conversation = f"{fault}-{stream}"
+    history: list[dict[str, Any]] = [said(text("say hello"))]
+    if item != text("x"):
+        history.append(item)
+    since = len(quiet_proxy.lines)
+
+    def turn(words: str) -> None:
+        history.append(said(text(words)))
+        answer = ask(quiet_proxy, conversation, *history, stream=stream)
+        assert words in answer
+        history.append({"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": answer}]})
+
+    turn("hello one")
+    # Another test of this module may have taught the proxy what this endpoint does not take.
+    learnt = fault.startswith("no-") and item == text("x") and not stream
+    sandbox.misbehave(fault)
+    turn("hello two")
+    turn("hello three")
+    wrong = {"type": "text"} if learnt else {}
+    refusals = [status for status in statuses(sandbox) if status != 200]
+    assert len(refusals) == (0 if wrong else 1)
+    second, third = [entry["body"] for entry in sandbox.requests if entry["status"] == 200][-2:]
+    assert third["input"][: len(second["input"])] == second["input"]
+    assert {name: second[name] for name in second if name != "input"} == {
+        name: third[name] for name in third if name != "input"
+    }
+    for words in ("say hello", "hello one", "hello two", "hello three"):
+        assert words in json.dumps(third["input"])
+    if not learnt:
+        assert done in quiet_proxy.wait_for(r"sent again [^(]+", since=since)[0]
+
+
+def test_reasoning_of_the_other_account_is_kept(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
+    sandbox.misbehave("other-account")
+    ask(quiet_proxy, "kept", said(text("hello")), MINE, said(text("hello two")))
+    later = {**MINE, "encrypted_content": b64encode(b"account2:later").decode()}
+    ask(quiet_proxy, "kept", said(text("hello")), MINE, said(text("hello two")), later, said(text("hello three")))
+    assert statuses(sandbox) == [400, 200, 200]
+    kept = [item["encrypted_content"] for item in sandbox.requests[-1]["body"]["input"] if item["type"] == "reasoning"]
+    assert kept == [later["encrypted_content"]]
+
+
+def test_two_things_at_once(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
+    sandbox.misbehave("other-account+invalid-image")
+    ask(quiet_proxy, "two", said(text("hello"), picture(SVG)), MINE, said(text("hello two")))
+    assert statuses(sandbox) == [400, 400, 200]
+
+
+def test_without_heal_the_refusal_goes_to_the_client(tmp_path: Path, sandbox: Sandbox) -> None:
+    sandbox.misbehave("no-include")
+    with mitmdump(tmp_path / "home", sandbox, CODEX_HEAL="0") as proxy:
+        status, _, body = proxy.send({"model": "gpt-5.1", "input": "hello"})
+    assert (status, json.loads(body)["error"]["code"]) == (400, "unknown_parameter")
+    assert statuses(sandbox) == [400]
+
+
+def test_what_stays_too_large_tells_the_client_to_compact(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
+    sandbox.misbehave("too-large@1")
+    status, _, body = quiet_proxy.send({"model": "gpt-5.1", "input": "hello " * 1000})
+    error = json.loads(body)["error"]
+    assert (status, error["code"]) == (400, "context_length_exceeded")
+    assert "Request Entity Too Large" in error["message"]
+    assert re.search(r"\d kB", error["message"])
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("fault", ["overloaded", "bad-gateway", "cut-before-head", "reset-before-head"])
+def test_an_error_that_comes_at_once_is_tried_once_more(
+    quiet_proxy: Proxy, sandbox: Sandbox, fault: str, stream: bool
+) -> None:
+    sandbox.misbehave(fault, times=1)
+    ask(quiet_proxy, "again", said(text("hello")), stream=stream)
+    assert [entry["misbehaviour"] for entry in sandbox.requests] == [fault, None]
+    sandbox.forget()
+    sandbox.misbehave(fault, times=2)
+    status, _, _ = quiet_proxy.send({"model": "gpt-5.1", "input": "hello", "stream": stream})
+    assert status in (502, 503)
+    assert [entry["misbehaviour"] for entry in sandbox.requests] == [fault, fault]
+
+
+def test_without_retries_it_is_not(tmp_path: Path, sandbox: Sandbox) -> None:
+    sandbox.misbehave("overloaded")
+    with mitmdump(tmp_path / "home", sandbox, CODEX_RETRIES="0") as proxy:
+        assert proxy.send({"model": "gpt-5.1", "input": "hello"})[0] == 503
+    assert statuses(sandbox) == [503]
+
+
+def test_a_request_that_was_worked_on_is_not_sent_twice(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
+    sandbox.misbehave("close-later@2100")
+    assert quiet_proxy.send({"model": "gpt-5.1", "input": "hello"})[0] == 502
+    assert len(sandbox.requests) == 1
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("fault", ["open-end", "no-final-event"])
+def test_an_answer_that_is_all_there_is_complete(
+    quiet_proxy: Proxy, sandbox: Sandbox, fault: str, stream: bool
+) -> None:
+    sandbox.misbehave(fault)
+    assert "hello" in ask(quiet_proxy, "whole", said(text("hello")), stream=stream)
+    assert len(sandbox.requests) == 1
+
+
+def test_instructions_that_are_refused(tmp_path: Path, sandbox: Sandbox) -> None:
+    """The user's own file is not accepted: the model's own instructions are, and the file goes on as a message."""
+    sandbox.misbehave("codex-instructions")
+    own = tmp_path / "own.md"
+    own.write_text("Be my guest.")
+    with raw_host() as host:
+        host.answers[f"main/{NEW_PATH}"] = Answer(catalogue("gpt-5.2", text="Write code [codex]"))
+        url, home = host.root, tmp_path / "home"
+        with mitmdump(home, sandbox, CODEX_CATALOG_URL=url):
+            assert eventually(lambda: any("main" in file.name for file in (home / ".opencode/cache").glob("*")), 20)
+        sandbox.forget()
+        with mitmdump(home, sandbox, CODEX_CATALOG_URL=url, CODEX_INSTRUCTIONS_FILE=str(own)) as proxy:
+            for _ in range(2):
+                ask(proxy, "b", said(text("hello")), model="gpt-5.2")
+    assert statuses(sandbox) == [400, 200, 200]
+    for entry in sandbox.requests[1:]:
+        assert entry["body"]["instructions"] == "Write code [codex] of gpt-5.2"
+        assert entry["body"]["input"][0] == {"type": "message", "role": "developer", "content": [text("Be my guest.")]}
+    assert sandbox.requests[1]["body"] == sandbox.requests[2]["body"]

@@ -1,0 +1,115 @@
+"""A real OpenCode as a server, asked over HTTP as its own terminal client asks it."""
+
+import json
+import os
+import re
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support import needed
+from support.running import Proxy
+
+CODEX = "gpt-5.3-codex"
+LISTENING = re.compile(r"listening on http://127\.0\.0\.1:(\d+)")
+
+
+@dataclass
+class Server:
+    """A running OpenCode server, asked over HTTP as its own terminal client asks it."""
+
+    port: int
+    project: Path
+
+    def call(self, path: str, body: object = None) -> Any:
+        client = HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            method = "GET" if body is None else "POST"
+            sent = json.dumps(body) if body else None
+            client.request(method, path, sent, {"content-type": "application/json"})
+            answer = client.getresponse()
+            content = answer.read()
+            assert answer.status < 300, content
+            return json.loads(content) if content else None
+        finally:
+            client.close()
+
+    def session(self) -> str:
+        return str(self.call("/session", {"title": "told"})["id"])
+
+    def ask(self, session: str, prompt: str, *files: dict[str, Any]) -> list[dict[str, Any]]:
+        """All messages of the session once the prompt, with these parts, has been answered."""
+        asked = self._prompt(prompt)
+        self.call(f"/session/{session}/message", {**asked, "parts": [*files, *asked["parts"]]})
+        return list(self.call(f"/session/{session}/message"))
+
+    def begin(self, session: str, prompt: str) -> None:
+        """Asks without waiting for the answer."""
+        self.call(f"/session/{session}/prompt_async", self._prompt(prompt))
+
+    def status(self, session: str, kind: str) -> dict[str, Any]:
+        """The session's status when it is of this kind."""
+        pause = threading.Event()
+        for _ in range(400):
+            status: dict[str, Any] = self.call("/session/status").get(session, {"type": "idle"})
+            if status["type"] == kind:
+                return status
+            pause.wait(0.05)
+        raise AssertionError(f"the session never came to be {kind}, but stayed {status}")
+
+    @staticmethod
+    def _prompt(text: str) -> dict[str, Any]:
+        return {"model": {"providerID": "openai", "modelID": CODEX}, "parts": [{"type": "text", "text": text}]}
+
+
+@contextmanager
+def serving(folder: Path, proxy: Proxy) -> Iterator[Server]:
+    """OpenCode as a server behind the proxy, with a home and a project in `folder`."""
+    program = needed.opencode()
+    home, project = folder / "server-home", folder / "server-project"
+    home.mkdir()
+    project.mkdir()
+    variables = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "PWD": str(project),
+        "OPENAI_API_KEY": "sk-dummy-of-the-client-0000",
+        "OPENCODE_DISABLE_AUTOUPDATE": "1",
+        "OPENCODE_DISABLE_LSP_DOWNLOAD": "1",
+        "HTTPS_PROXY": proxy.url,
+        "NODE_EXTRA_CA_CERTS": str(proxy.ca),
+    }
+    command: list[str | Path] = [program, "serve", "--hostname", "127.0.0.1", "--port", "0"]
+    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with subprocess.Popen(command, cwd=project, env=variables, **pipes) as process:
+        try:
+            assert process.stdout is not None
+            said = ""
+            for line in process.stdout:
+                said += line
+                if listening := LISTENING.search(line):
+                    break
+            else:
+                pytest.fail(f"OpenCode ended: {said}")
+            yield Server(int(listening[1]), project)
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def texts(messages: list[dict[str, Any]]) -> list[str]:
+    """What the model said, as it stays in the session."""
+    answers = [message for message in messages if message["info"]["role"] == "assistant"]
+    parts = [part for message in answers for part in message["parts"]]
+    # Of a text that was begun and dropped, an empty one stays.
+    return [part["text"] for part in parts if part["type"] == "text" and part["text"]]
