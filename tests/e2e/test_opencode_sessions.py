@@ -34,7 +34,7 @@ FAULTS: dict[str, tuple[bytes | None, int]] = {
     "other-account": (None, 1),
     # OpenCode sends no picture on that is broken, so it is the endpoint that takes none.
     "no-images": (PNG, 1),
-    "too-large@150": (PNG, 1),
+    "too-large@100": (PNG, 1),
     "open-end": (None, 0),
     "no-final-event": (None, 0),
     "no-tool-choice": (None, 1),

@@ -1,7 +1,7 @@
 """Make another attempt at a request that failed, and forget connections that failed.
 
-What is to be done about a failure is decided in `attempts`; this sends the request once more, over a new connection,
-after the pause that was decided on. Nothing of a response has gone to the client by then.
+What is to be done about a failure is decided in `attempts`; this sends the request once more, after the pause that was
+decided on. Nothing of a response has gone to the client by then.
 
 mitmproxy remembers for a client's connection that the endpoint could not be reached, and fails every later request
 without trying; that suits a proxy that hangs up on its client after an error, as it does itself. A stream of ours
@@ -10,12 +10,13 @@ forgets connections that failed.
 
 import time
 
-from mitmproxy.connection import Connection, Server
+from mitmproxy.connection import Server
 from mitmproxy.proxy import commands
 from mitmproxy.proxy.events import Event, Wakeup
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http import (
     GetHttpConnection,
+    Http2Client,
     HttpLayer,
     HttpRequestHook,
     HttpStream,
@@ -30,24 +31,12 @@ from codex_transform.errors import ApiError
 from codex_transform.proxy.call import get_call
 
 
-class GetNewHttpConnection(GetHttpConnection):
-    """Asks for a connection that no request has used.
-
-    A stream has one id, and a connection that speaks HTTP/2 takes each id for one request only.
-    """
-
-    def connection_spec_matches(self, connection: Connection) -> bool:  # noqa: ARG002
-        """Return that no connection will do."""
-        return False
-
-
 class RetryMixin(HttpStream):
     """A stream that may send its request more than once, and does not suffer from another one's connection."""
 
     _reused = False
     _sent_at: float | None = None
     _next_attempt: commands.RequestWakeup | None = None
-    _again = False
 
     def _handle_event(self, event: Event) -> CommandGenerator[None]:
         if isinstance(event, Wakeup) and event.command is self._next_attempt:
@@ -77,18 +66,17 @@ class RetryMixin(HttpStream):
         if get_call(self.flow) is None:
             return (yield from super().make_server_connection())
         request, server = self.flow.request, self.flow.server_conn
-        kind = GetNewHttpConnection if self._again else GetHttpConnection
-        target = ((request.host, request.port), request.scheme == "https", server.via, server.transport_protocol)
+        address = (request.host, request.port)
+        command = GetHttpConnection(address, request.scheme == "https", server.via, server.transport_protocol)
         connections = self._connections()
         for failed in connections:
             if failed.error and _is_closed(failed):
                 del self._http_layer.connections[failed]
         self._sent_at = None
-        connection, error = yield kind(*target)
+        connection, error = yield command
         if error:
             # TLS that was given up for taking too long ends in "connection closed": the connection knows better.
-            matches = GetHttpConnection(*target).connection_spec_matches
-            errors = [tried.error for tried in self._connections() if matches(tried)]
+            errors = [tried.error for tried in self._connections() if command.connection_spec_matches(tried)]
             error = next((each for each in reversed(errors) if each), error)
             yield from self.handle_protocol_error(
                 ResponseProtocolError(self.stream_id, error, ResponseProtocolError.code)
@@ -128,13 +116,20 @@ class RetryMixin(HttpStream):
         self._next_attempt = commands.RequestWakeup(attempt.pause)
         yield self._next_attempt
 
+    def _release_stream_id(self) -> None:
+        """Let the connection take this stream's id once more: for HTTP/2 it stands for the stream that has ended."""
+        if handler := self._http_layer.connections.get(self.context.server):
+            connection = handler.context.layers[-1]
+            if isinstance(connection, Http2Client):
+                connection.our_stream_id.pop(self.stream_id, None)
+
     def _send_again(self) -> CommandGenerator[None]:
         self._next_attempt = None
         if self.server_state != self.state_pause or self.client_state != self.state_done:
             return  # the client has left
         if (yield from self.check_killed(True)):
             return
-        self._again = True
+        self._release_stream_id()
         self.server_state = self.state_wait_for_response_headers
         self.request_body_buf += self.flow.request.raw_content or b""
         # As if the request had just come, but without the hook: it has been rewritten already.

@@ -71,6 +71,7 @@ PATCHES = (
             f"{_HTTP}:Http1Client.read_headers",
             f"{_HTTP}:Http1Client.send",
             f"{_HTTP}:Http1Connection.done",
+            f"{_HTTP}:Http2Client.our_stream_id",
             f"{_HTTP}:Http1Connection.body_reader",
             f"{_HTTP}:Http1Connection.buf",
             f"{_HTTP}:Http1Server.mark_done",
