@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from codex_transform.errors import ApiError
 from codex_transform.response.http_error import error_for_client, page_title, read_endpoint_error
@@ -16,7 +17,8 @@ class Failure:
     `message`, `code` (or the type, if there is no code) and `param` are the endpoint's words, "" where it said nothing.
     `status` is the HTTP status that it sent or that belongs to its words; None if the connection was lost. `lost` is
     true if a connection that took the request was lost before it brought anything, and `reused` if that had served
-    another request before. `elapsed` is in seconds since the request was sent, `retry_after` as in the header.
+    another request before. `elapsed` is in seconds since the request was sent, `retry_after` as in the header. `usage`
+    are the token counts that the endpoint reported all the same.
     """
 
     message: str = ""
@@ -27,6 +29,7 @@ class Failure:
     reused: bool = False
     elapsed: float = 0.0
     retry_after: int | None = None
+    usage: Mapping[str, Any] | None = None
 
 
 def from_response(status: int, headers: Mapping[str, str], body: bytes, elapsed: float) -> Failure:
@@ -43,7 +46,7 @@ def from_response(status: int, headers: Mapping[str, str], body: bytes, elapsed:
     )
 
 
-def from_error(error: ApiError, elapsed: float) -> Failure:
+def from_error(error: ApiError, elapsed: float, usage: Mapping[str, Any] | None = None) -> Failure:
     """Return the failure that a stream reports in place of an answer, as the client would be told."""
     return Failure(
         message=error.message,
@@ -52,4 +55,5 @@ def from_error(error: ApiError, elapsed: float) -> Failure:
         status=error.status,
         elapsed=elapsed,
         retry_after=error.retry_after,
+        usage=usage,
     )

@@ -4,8 +4,9 @@ A call has at most four attempts, none with a change that an earlier one had. Wh
 an answer has gone to the client.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from codex_transform.attempts.edits import Edit
 from codex_transform.attempts.failure import Failure
@@ -35,7 +36,7 @@ class Attempt:
 
     `rule` is the name of the rule that decided, `refused` what the endpoint said, in one line, and `done` what the next
     attempt does, such as "sent again without include". `edit` is what it changes, remembered for `scope`; None if it is
-    the same request. `pause` is in seconds.
+    the same request. `pause` is in seconds. `usage` are the token counts that the failed attempt reported.
     """
 
     rule: str
@@ -45,6 +46,7 @@ class Attempt:
     edit: Edit | None = None
     scope: Scope | None = None
     pause: float = 0.0
+    usage: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +112,13 @@ def _healed(failure: Failure, sent: Sent, made: Sequence[Attempt]) -> Attempt | 
 
 
 def _changed(failure: Failure, rule: Rule, edit: Edit) -> Attempt:
-    return Attempt(rule.name, _refused(failure), f"sent again {edit.what}", failure.status, edit, rule.scope)
+    return Attempt(
+        rule.name, _refused(failure), f"sent again {edit.what}", failure.status, edit, rule.scope, usage=failure.usage
+    )
 
 
 def _same(failure: Failure, rule: str, done: str, pause: float) -> Attempt:
-    return Attempt(rule, _refused(failure), done, failure.status, pause=pause)
+    return Attempt(rule, _refused(failure), done, failure.status, pause=pause, usage=failure.usage)
 
 
 def _refused(failure: Failure) -> str:

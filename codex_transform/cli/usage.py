@@ -11,7 +11,7 @@ from codex_transform.text import format_latency, format_percent, format_tokens
 from codex_transform.usage.store import Usage, UsageStore
 
 _BAR = 24
-_HEAD = ["calls", "failed", "in", "cached", "out", "first token"]
+_HEAD = ["calls", "failed", "repaired", "in", "cached", "out", "first token"]
 
 
 @click.command(
@@ -28,7 +28,8 @@ def usage(days: int, as_json: bool) -> None:
     """Show what was used, by day and by model.
 
     All proxies on this machine count together, in ~/.opencode/codex-usage.sqlite. The bar is what was read and written
-    on a day; its dark part came out of the endpoint's cache.
+    on a day; its dark part came out of the endpoint's cache. Repaired calls were answered after the endpoint
+    had refused them: the log says what it refused.
     """
     store = UsageStore(
         paths.usage_database(paths.home()), warn=lambda message: click.secho(message, fg="yellow", err=True)
@@ -71,6 +72,7 @@ def _cells(each: Usage) -> list[str]:
     return [
         str(each.requests),
         str(each.errors or "-"),
+        str(each.repaired or "-"),
         format_tokens(each.tokens.input),
         format_percent(each.tokens.cached_share) if each.tokens.input else "-",
         format_tokens(each.tokens.output),

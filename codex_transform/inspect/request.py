@@ -50,6 +50,7 @@ def render(body: bytes, record: Record | None = None, original: Mapping[str, Any
         (
             *_outcome(record),
             *table(_summary(sent, body, record, client_body)),
+            *_attempts(record),
             *_changes(sent, record, client_body, original),
             *_tools(sent),
             *_conversation(sent, item_marks((record and record.changes) or ())),
@@ -87,6 +88,15 @@ def _outcome(record: Record | None) -> Iterator[str]:
         yield from wrapped(f"FAILED{status}: {record.error[:400]}")
         yield "The Response tab shows what to do."
         yield ""
+
+
+def _attempts(record: Record | None) -> Iterator[str]:
+    """Yield what the endpoint refused before it got this request, and what was done about it."""
+    if record and record.attempts:
+        yield from section(format_count(len(record.attempts) + 1, "attempt"))
+        for attempt in record.attempts:
+            yield from wrapped(f"refused: {sanitize(attempt.refused)}")
+            yield from wrapped(f"then {sanitize(attempt.done)}")
 
 
 def _summary(

@@ -12,6 +12,7 @@ from typing import Any
 
 from mitmproxy import http
 
+from codex_transform.attempts.edits import ReplaceInstructions
 from codex_transform.attempts.failure import Failure
 from codex_transform.attempts.memory import Key, Memory
 from codex_transform.attempts.next_attempt import Attempt, Policy, decide, final_error
@@ -29,8 +30,7 @@ class CallAttempts:
     """What another attempt needs to know, and the attempts that have failed: `made`.
 
     `endpoint` is the URL to name in the log. `codex_instructions` returns what may be sent in place of refused
-    instructions, `source` where those that were sent come from. `usages` are the token counts of failed attempts that
-    report them.
+    instructions, `source` where those that were sent come from.
     """
 
     memory: Memory
@@ -40,11 +40,8 @@ class CallAttempts:
     codex_instructions: Callable[[], Sequence[Instructions]]
     source: str
     made: list[Attempt] = field(default_factory=list)
-    usages: list[dict[str, Any]] = field(default_factory=list)
 
-    def next(
-        self, request: http.Request, failure: Failure, usage: dict[str, Any] | None = None
-    ) -> Attempt | ApiError | None:
+    def next(self, request: http.Request, failure: Failure) -> Attempt | ApiError | None:
         """Return the next attempt, for which the request has been changed; None if the failure goes to the client.
 
         An ApiError is what the client is told in the failure's place.
@@ -61,9 +58,9 @@ class CallAttempts:
             if not attempt.edit.apply(body, self.transformed.changes):
                 return None
             self._replace(request, body)
+            if isinstance(attempt.edit, ReplaceInstructions):
+                self.source = attempt.edit.source
         self.made.append(attempt)
-        if usage:
-            self.usages.append(usage)
         logger.warning("%s: %s; %s (%s)", one_line(self.key.endpoint), attempt.refused, attempt.done, attempt.rule)
         return attempt
 

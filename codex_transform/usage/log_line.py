@@ -43,7 +43,7 @@ def flow_marker(record: Record) -> str:
         return LIMITED if limited else FAILED
     if record.outcome == "incomplete":
         return INCOMPLETE
-    return REPAIRED if _repairs(record) else ""
+    return REPAIRED if _repairs(record) or record.attempts else ""
 
 
 def flow_comment(record: Record) -> str:
@@ -51,7 +51,7 @@ def flow_comment(record: Record) -> str:
 
     The marker's glyph comes first: sorted by their comments, flows are sorted by their markers.
     """
-    parts = [_model(record), *_tokens(record), _times(record), _outcome(record), _repaired(record)]
+    parts = [_model(record), *_tokens(record), _times(record), _outcome(record), *_attempts(record), _repaired(record)]
     if record.cache and _missed(record):
         parts.append(f"cache: {one_line(record.cache.says)}")
     text = " · ".join(part for part in parts if part)
@@ -65,7 +65,7 @@ def log_line(record: Record) -> str:
         model = f"{one_line(asked, 80)} → {model}"
     missed = _missed(record)
     why = f": {_CAUSES.get(missed, missed)}" if missed else ""
-    parts = [model, *_tokens(record, why), _times(record), _outcome(record), _repaired(record)]
+    parts = [model, *_tokens(record, why), _times(record), _outcome(record), *_attempts(record), _repaired(record)]
     return " · ".join(part for part in parts if part)
 
 
@@ -103,6 +103,11 @@ def _missed(record: Record) -> str:
 
 def _times(record: Record) -> str:
     return " → ".join(format_latency(time) for time in (record.first_token, record.total) if time is not None)
+
+
+def _attempts(record: Record) -> list[str]:
+    """Return what was done about each attempt that failed."""
+    return [f"{one_line(attempt.done)} ({one_line(attempt.refused, 120)})" for attempt in record.attempts]
 
 
 def _repairs(record: Record) -> list[str]:

@@ -59,6 +59,20 @@ class CacheVerdict(_Frozen):
     missed: int = 0
 
 
+class FailedAttempt(_Frozen):
+    """An attempt of a call that was followed by another one.
+
+    `rule` is the kind of failure, `refused` what the endpoint said, and `done` what the next attempt did. `edited` is
+    true if the request was changed for it. `tokens` are those of the failed attempt, if it reported them.
+    """
+
+    rule: str
+    refused: str
+    done: str
+    edited: bool = False
+    tokens: Tokens | None = None
+
+
 class Record(_Frozen):
     """One finished call.
 
@@ -66,7 +80,7 @@ class Record(_Frozen):
     sent. `status` is the HTTP status that the client got; `error` and `code` are the message and the code that it got,
     be it in the stream or in place of it. `first_token` and `total` are seconds since `at`. `changes` are
     what the addon changed in the request, None if that is not recorded: the request was not sent, or an older release
-    wrote the record.
+    wrote the record. `attempts` are those before the last, which the rest of the record is about.
     """
 
     at: float
@@ -87,3 +101,9 @@ class Record(_Frozen):
     total: float | None = None
     cache: CacheVerdict | None = None
     changes: tuple[Change, ...] | None = None
+    attempts: tuple[FailedAttempt, ...] = ()
+
+    @property
+    def healed(self) -> bool:
+        """Whether it was answered, though the endpoint had refused an earlier form of the request."""
+        return self.outcome in ("completed", "incomplete") and any(attempt.edited for attempt in self.attempts)

@@ -20,6 +20,10 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         """,
         "CREATE INDEX IF NOT EXISTS calls_at ON calls (at)",
     ),
+    (
+        "ALTER TABLE calls ADD COLUMN attempts INTEGER NOT NULL DEFAULT 1",
+        "ALTER TABLE calls ADD COLUMN repaired INTEGER NOT NULL DEFAULT 0",
+    ),
 )
 """The statements of each migration, the oldest first."""
 

@@ -34,12 +34,13 @@ RETENTION_CALLS = 200_000
 
 _COLUMNS = (
     "at", "model", "conversation", "failed", "input", "cached", "output", "reasoning", "first_token", "total", "cause",
-    "missed",
+    "missed", "attempts", "repaired",
 )  # fmt: skip
 _INSERT = f"INSERT INTO calls ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"
 _SUMS = """
     count(*) AS requests, sum(failed) AS errors, sum(input) AS input, sum(cached) AS cached, sum(output) AS output,
-    sum(reasoning) AS reasoning, sum(missed) AS missed, min(at) AS since, max(at) AS until
+    sum(reasoning) AS reasoning, sum(missed) AS missed, sum(attempts) AS attempts, sum(repaired) AS repaired,
+    min(at) AS since, max(at) AS until
 """
 
 _FAILURES = ("failed", "error", "cut")
@@ -61,7 +62,8 @@ class Usage(NamedTuple):
 
     `missed` are tokens that the endpoint's cache could have held and did not. `first_token_p50` and `first_token_p95`
     are percentiles of the time to the first token in seconds; None if no call had one. `since` and `until` are the
-    times of the first call and the last, in Unix seconds.
+    times of the first call and the last, in Unix seconds. `attempts` are more than `requests` where a request was sent
+    again; `repaired` are calls that were answered after the endpoint had refused them. Tokens are of all attempts.
     """
 
     name: str
@@ -73,6 +75,8 @@ class Usage(NamedTuple):
     first_token_p95: float | None
     since: float
     until: float
+    attempts: int = 0
+    repaired: int = 0
 
 
 class Miss(NamedTuple):
@@ -151,6 +155,8 @@ class UsageStore:
                 percentile(times[row["name"]], 95),
                 row["since"],
                 row["until"],
+                row["attempts"],
+                row["repaired"],
             )
             for row in self._select(f"SELECT {group} AS name, {_SUMS} FROM calls {where} GROUP BY 1", since)
         ]
@@ -273,20 +279,23 @@ def _primary_code(error: sqlite3.Error) -> int:
 
 
 def _row(record: Record) -> dict[str, Any]:
-    tokens, cache = record.tokens or Tokens(), record.cache
+    used = [each for each in (record.tokens, *(attempt.tokens for attempt in record.attempts)) if each]
+    cache = record.cache
     return {
         "at": record.at,
         "model": _clean(record.model or record.asked or "refused"),
         "conversation": None if record.conversation is None else _clean(record.conversation),
         "failed": record.outcome in _FAILURES,
-        "input": tokens.input,
-        "cached": tokens.cached,
-        "output": tokens.output,
-        "reasoning": tokens.reasoning,
+        "input": sum(each.input for each in used),
+        "cached": sum(each.cached for each in used),
+        "output": sum(each.output for each in used),
+        "reasoning": sum(each.reasoning for each in used),
         "first_token": record.first_token,
         "total": record.total,
         "cause": cache.cause if cache else None,
         "missed": cache.missed if cache else 0,
+        "attempts": 1 + len(record.attempts),
+        "repaired": record.healed,
     }
 
 

@@ -4,6 +4,8 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +118,20 @@ def test_reasoning_of_the_other_account_is_kept(quiet_proxy: Proxy, sandbox: San
     assert statuses(sandbox) == [400, 200, 200]
     kept = [item["encrypted_content"] for item in sandbox.requests[-1]["body"]["input"] if item["type"] == "reasoning"]
     assert kept == [later["encrypted_content"]]
+
+
+def test_many_attempts_on_one_connection_of_a_client(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
+    """mitmproxy opens five connections to a server, and lets a sixth wait for ever."""
+    sandbox.misbehave("no-web-search-items")
+    client = HTTPConnection("127.0.0.1", quiet_proxy.port, timeout=20)
+    with closing(client):
+        for turn in range(8):
+            body = {"model": "gpt-5.1", "prompt_cache_key": f"turn {turn}", "input": [SEARCH, said(text("hello"))]}
+            client.request("POST", "http://api.openai.com/v1/responses", json.dumps(body))
+            answer = client.getresponse()
+            assert answer.status == 200, answer.read()
+            answer.read()
+    assert statuses(sandbox) == [400, 200] * 8
 
 
 def test_two_things_at_once(quiet_proxy: Proxy, sandbox: Sandbox) -> None:

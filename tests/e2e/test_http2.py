@@ -184,6 +184,19 @@ def test_an_http2_stream_breaks_off(proxy: Proxy, broken: str) -> None:
         assert is_whole(ask(sdk))
 
 
+def test_a_refused_request_is_sent_again_over_the_same_http2_connection(proxy: Proxy, endpoint: H2Endpoint) -> None:
+    endpoint.forget()
+    with client(proxy, only_http2(proxy), http2=True) as sdk:
+        for _ in range(2):
+            headers = {"x-sandbox-misbehave": "no-web-search-items"}
+            history = [{"type": "web_search_call", "action": {"type": "search"}}, {"role": "user", "content": "hello"}]
+            asked = {**HELLO, "input": history}
+            with sdk.responses.create(**asked, stream=True, extra_headers=headers) as stream:
+                assert is_whole(list(stream))
+    assert [entry["status"] for entry in endpoint.requests] == [400, 200] * 2
+    assert len({entry["connection"] for entry in endpoint.requests}) == 1
+
+
 def test_streams_of_one_http2_connection_do_not_disturb_each_other(proxy: Proxy, endpoint: H2Endpoint) -> None:
     endpoint.forget()
     with closing(Http2Client(proxy)) as raw:

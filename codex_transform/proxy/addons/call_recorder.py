@@ -36,7 +36,7 @@ from codex_transform.text import one_line
 from codex_transform.usage import log_line
 from codex_transform.usage import tokens as usage_tokens
 from codex_transform.usage.cache_miss import PromptCacheTracker
-from codex_transform.usage.record import InstructionsSource, Record
+from codex_transform.usage.record import FailedAttempt, InstructionsSource, Record
 from codex_transform.usage.store import UsageStore
 
 logger = logging.getLogger(__name__)
@@ -165,7 +165,8 @@ class CallRecorder:
         """Make the record, with what takes time."""
         record, sent = _record(finished), finished.call.transformed
         if sent:
-            ref = finished.instructions.source(sent.resolved, sent.conversation)
+            attempts = finished.call.attempts
+            ref = attempts.source if attempts else finished.instructions.source(sent.resolved, sent.conversation)
             cache = self._conversations.explain(
                 record.conversation, record.at, sent.body, finished.call.original, record.tokens
             )
@@ -211,6 +212,7 @@ def _record(finished: _FinishedCall) -> Record:
         "tokens": usage_tokens.parse_usage(call.usage),
         "first_token": call.first_token and max(0.0, call.first_token - at),
         "total": finished.took,
+        "attempts": _attempts(call),
     }
     if problem := finished.problem:
         message = redact_key_text(problem.message, call.key)
@@ -227,6 +229,20 @@ def _record(finished: _FinishedCall) -> Record:
         }
     finished.record = Record.model_validate(members)
     return finished.record
+
+
+def _attempts(call: Call) -> list[FailedAttempt]:
+    """Return the attempts of a call that failed and were followed by another."""
+    return [
+        FailedAttempt(
+            rule=attempt.rule,
+            refused=redact_key_text(attempt.refused, call.key),
+            done=attempt.done,
+            edited=attempt.edit is not None,
+            tokens=usage_tokens.parse_usage(attempt.usage),
+        )
+        for attempt in (call.attempts.made if call.attempts else ())
+    ]
 
 
 def recorded(flow: http.HTTPFlow) -> Record | None:

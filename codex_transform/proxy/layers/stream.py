@@ -115,7 +115,7 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin):
                 # mitmproxy 11 and 12; the class has the right one.)
                 cancel = RequestProtocolError(self.stream_id, error.message, RequestProtocolError.code)
                 yield SendHttp(cancel, self.context.server)
-            if not (yield from self._try_again(from_error(error, self._elapsed))):
+            if not (yield from self._try_again(from_error(error, self._elapsed, streamed.answer.usage))):
                 yield from self._send_error(error)
             return
         if ready or isinstance(event, ResponseEndOfMessage):
@@ -192,8 +192,8 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin):
             answer.feed(body)
             answer.finish()
         except ApiError as error:
-            return from_error(error, self._elapsed)
-        return from_error(answer.error, self._elapsed) if answer.error else None
+            return from_error(error, self._elapsed, answer.usage)
+        return from_error(answer.error, self._elapsed, answer.usage) if answer.error else None
 
     def _connection_failure(self, reason: str) -> Failure:
         """Return the failure of a connection: lost, if it had taken the request and brought nothing."""
