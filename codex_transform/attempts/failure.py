@@ -47,12 +47,15 @@ def from_response(status: int, headers: Mapping[str, str], body: bytes, elapsed:
 
 
 def from_error(error: ApiError, elapsed: float, usage: Mapping[str, Any] | None = None) -> Failure:
-    """Return the failure that a stream reports in place of an answer, as the client would be told."""
+    """Return the failure that a stream reports in place of an answer, as the client would be told.
+
+    A status of 500 and above is our own word for an answer that is none: it says nothing about the endpoint.
+    """
     return Failure(
         message=error.message,
         code=error.code or error.type,
         param=error.param or "",
-        status=error.status,
+        status=error.status if error.status < 500 else None,
         elapsed=elapsed,
         retry_after=error.retry_after,
         usage=usage,

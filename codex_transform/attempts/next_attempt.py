@@ -26,6 +26,9 @@ RETRY_WITHIN = 2.0
 # The shortest pause before a retry, and the most that chance adds to it, in seconds.
 _PAUSE, _JITTER = 0.2, 0.4
 
+# The rules that have sent the same request again; a new connection counts if connections are what fails.
+_REPEATS = {False: ("retry",), True: ("retry", "reconnect")}
+
 _TRANSIENT_STATUSES = frozenset({502, 503, 504, *range(520, 525), 529})
 _TRANSIENT_CODES = frozenset({"server_is_overloaded", "overloaded_error", "slow_down"})
 
@@ -70,7 +73,7 @@ def decide(
         return attempt
     if policy.heal and _crossed(failure) and not _count(made, "reconnect"):
         return _same(failure, "reconnect", "sent again on a new connection", 0.0)
-    if _is_transient(failure) and _count(made, "retry") < policy.retries:
+    if _is_transient(failure) and _count(made, *_REPEATS[failure.lost]) < policy.retries:
         return _same(failure, "retry", "sent again", _PAUSE + _JITTER * chance)
     return None
 
@@ -137,5 +140,5 @@ def _is_transient(failure: Failure) -> bool:
     return failure.lost or failure.status in _TRANSIENT_STATUSES or failure.code in _TRANSIENT_CODES
 
 
-def _count(made: Sequence[Attempt], rule: str) -> int:
-    return sum(attempt.rule == rule for attempt in made)
+def _count(made: Sequence[Attempt], *rules: str) -> int:
+    return sum(attempt.rule in rules for attempt in made)

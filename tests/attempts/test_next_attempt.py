@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_transform.attempts.edits import apply_all
-from codex_transform.attempts.failure import Failure, from_response
+from codex_transform.attempts.failure import Failure, from_error, from_response
 from codex_transform.attempts.next_attempt import MAX_ATTEMPTS, Attempt, Policy, decide, final_error
 from codex_transform.attempts.rules import Instructions, Sent
+from codex_transform.errors import ApiError
 from codex_transform.request.changes import Changes
 from codex_transform.request.input_items import message
 
@@ -297,6 +298,16 @@ def test_a_close_that_crossed_the_request() -> None:
     assert same(Failure("server closed connection", lost=True, reused=True, elapsed=2.5)) is None
     assert same(LOST, policy=Policy(retries=0)) == "reconnect"
     assert same(Failure("server closed connection", lost=True, elapsed=0.5), policy=Policy(retries=0)) is None
+    first = decide(LOST, Sent(a_body()), [], Policy())
+    assert first
+    assert same(Failure("server closed connection", lost=True, elapsed=0.5), [first]) is None
+    assert same(Failure("no", status=503), [first]) == "retry"
+
+
+def test_what_is_no_answer_is_not_asked_for_again() -> None:
+    for error in (ApiError(502, "a web page", code="not_an_answer"), ApiError(500, "no", code="server_error")):
+        assert same(from_error(error, 0.1)) is None
+    assert same(from_error(ApiError(503, "later", code="server_is_overloaded"), 0.1)) == "retry"
 
 
 @pytest.mark.parametrize("status", [502, 503, 504, 520, 524, 529])

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import pytest
 from support.commands import Person
 
-from codex_transform.usage.record import CacheVerdict, Record, Tokens
+from codex_transform.usage.record import CacheVerdict, FailedAttempt, Record, Tokens
 from codex_transform.usage.store import UsageStore
 
 
@@ -20,6 +20,9 @@ def put(person: Person, *records: Record) -> None:
     store = UsageStore(person.home / ".opencode" / "codex-usage.sqlite")
     for record in records:
         store.add(record)
+
+
+REFUSED = FailedAttempt(rule="parameter", refused="HTTP 400: No.", done="sent again without include", edited=True)
 
 
 def call(model: str, read: int, cached: int, *, days_ago: float = 0, missed: int = 0, failed: bool = False) -> Record:
@@ -50,19 +53,19 @@ def test_days_models_and_misses(person: Person, today: str) -> None:
     put(
         person,
         call("gpt-5.1", 1000, 500, days_ago=2),
-        call("gpt-5.1", 10_000, 9_000),
+        call("gpt-5.1", 10_000, 9_000).model_copy(update={"attempts": (REFUSED,)}),
         call("gpt-5.2", 10_000, 0, missed=7000, failed=True),
         call("gpt-5.1", 77_000, 0, days_ago=20),
     )
     done = person.run("usage")
     assert not done.stderr
     before, now = rows(done.stdout, "day ")
-    assert now[:6] == [today, "2", "1", "20.0k", "45%", "2.0k"]
+    assert now[:6] == [today, "2", "1", "1", "20.0k", "45%"]
     assert now[-1] == "█" * 10 + "░" * 14
-    assert before[:6] == [f"{datetime.now().astimezone() - timedelta(2):%Y-%m-%d}", "1", "-", "1.0k", "50%", "100"]
+    assert before[:6] == [f"{datetime.now().astimezone() - timedelta(2):%Y-%m-%d}", "1", "-", "-", "1.0k", "50%"]
     assert before[-1] == "█░"
     assert [row[0] for row in rows(done.stdout, "model ")] == ["gpt-5.1", "gpt-5.2", "all"]
-    assert rows(done.stdout, "model ")[-1][1:5] == ["3", "1", "21.0k", "45%"]
+    assert rows(done.stdout, "model ")[-1][1:5] == ["3", "1", "1", "21.0k"]
     assert rows(done.stdout, "not cached") == [["tools", "1", "7.0k"]]
     assert "98.0k" in person.run("usage", "--days", "30").stdout
 

@@ -67,6 +67,7 @@ FAILS: dict[str, Fails] = {
     "bad-chunk": CUT,
     **{name: CUT for name in FAULTS if name.endswith("-truncated")},
     "cut-before-head": CUT_AT_ONCE,
+    "close-later": CUT_AT_ONCE,
     "reset-before-head": CUT_AT_ONCE,
     "half-head": CUT_AT_ONCE,
     "not-http": CUT_AT_ONCE,
@@ -92,6 +93,13 @@ FAILS: dict[str, Fails] = {
     "rate-limit": Fails(429, "rate_limit_exceeded", "Please try again in 1.5s", retry_after=2),
     "unauthorized": Fails(401, "invalid_api_key", "codex_api_key"),
     "plain-500": Fails(500, None, "Internal Server Error"),
+    "overloaded": Fails(503, "server_is_overloaded", "Too many requests"),
+    "bad-gateway": Fails(502, None, "Bad Gateway"),
+    "quota-403": Fails(429, "insufficient_user_quota", "quota"),
+    "codex-only-403": Fails(403, "codex_access_restricted", "Codex clients"),
+    "model-403": Fails(403, "model_not_allowed", "may not use the model"),
+    "region-403": Fails(403, "unsupported_country_region_territory", "region"),
+    "limit-in-words": Fails(429, None, "3h 12m", retry_after=11_520),
     "detail-503": Fails(503, None, "No upstream is available", retry_after=7),
 }
 
@@ -118,10 +126,14 @@ TOOLS: dict[str, tuple[str, dict[str, Any], str, str]] = {
 }
 
 # Misbehaviours that take long with their own number.
-SMALLER = {"slow": "slow@1", "flood": "flood@1"}
+SMALLER = {"slow": "slow@1", "close-later": "close-later@10", "flood": "flood@1"}
+
+# What is refused for something in the request is looked at in test_attempts; so is an answer without a final event,
+# which has no token counts.
+REFUSING = {name for name, fault in FAULTS.items() if fault.about.startswith("refuses ")} | {"too-large"}
 
 ENDING = [name for name in FAULTS if name not in NEVER_ENDS]
-WHOLE = [name for name in ENDING if name not in {*FAILS, *INCOMPLETE}]
+WHOLE = [name for name in ENDING if name not in {*FAILS, *INCOMPLETE, *REFUSING, "no-final-event"}]
 
 
 def misbehave(name: str) -> dict[str, str]:
