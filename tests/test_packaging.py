@@ -19,6 +19,8 @@ from codex_transform import __version__
 from codex_transform import sandbox as sandboxes
 from codex_transform.sandbox import Sandbox
 
+pytestmark = pytest.mark.gate
+
 
 class Packages(NamedTuple):
     wheel: Path

@@ -12,6 +12,8 @@ from codex_transform.jsonc import parser
 from codex_transform.jsonc.editor import Document
 from codex_transform.opencode import provider_models
 
+pytestmark = pytest.mark.gate
+
 SECRET = "sk-of-another-provider-0123456789"
 COMMENTED = f"""\
 {{

@@ -9,6 +9,8 @@ from support.running import ROOT
 
 from codex_transform import __version__
 
+pytestmark = pytest.mark.gate
+
 COMMANDS = [
     *("login", "logout", "whoami", "run", "start", "doctor", "config", "models", "usage", "addon-path", "completion")
 ]

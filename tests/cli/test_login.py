@@ -9,6 +9,8 @@ from support.commands import Person
 
 from codex_transform.sandbox import Sandbox
 
+pytestmark = pytest.mark.gate
+
 KEY = "sk-of-the-endpoint-0123456789"
 
 

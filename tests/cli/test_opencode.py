@@ -13,6 +13,8 @@ from support.commands import COMMAND, Person
 
 from codex_transform.sandbox import Sandbox
 
+pytestmark = pytest.mark.gate
+
 
 @pytest.fixture
 def coder(person: Person, sandbox: Sandbox) -> Person:
@@ -42,7 +44,6 @@ def test_one_prompt(coder: Person) -> None:
     assert coder.gone()
 
 
-@pytest.mark.gate
 def test_the_whole_screen(coder: Person, sandbox: Sandbox) -> None:
     """It comes up, answers a prompt that is typed, and Ctrl-C leaves nothing behind."""
     sandbox.forget()
@@ -69,7 +70,6 @@ def test_the_whole_screen(coder: Person, sandbox: Sandbox) -> None:
     ).returncode
 
 
-@pytest.mark.gate
 def test_the_terminal_is_sane_after(coder: Person) -> None:
     """As a shell would find it: the same settings, the cursor shown, the usual screen."""
     script = "stty -a > before; codex-transform run opencode; stty -a > after; echo again"

@@ -186,6 +186,33 @@ def test_a_request_that_was_worked_on_is_not_sent_twice(quiet_proxy: Proxy, sand
 
 
 @pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    ("fault", "status", "code"),
+    [
+        ("error-event@0+open-end", 500, "server_error"),
+        ("unauthorized+open-end", 401, "invalid_api_key"),
+        ("rate-limit+open-end", 429, "rate_limit_exceeded"),
+    ],
+)
+def test_an_error_ends_though_the_connection_does_not(
+    quiet_proxy: Proxy, sandbox: Sandbox, fault: str, status: int, code: str, stream: bool
+) -> None:
+    sandbox.misbehave(fault)
+    got, _, body = quiet_proxy.send({"model": "gpt-5.1", "input": "hello", "stream": stream})
+    assert (got, json.loads(body)["error"]["code"]) == (status, code)
+    assert len(sandbox.requests) == 1
+
+
+def test_a_response_that_failed_ends_too(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
+    sandbox.misbehave("failed@7+open-end")
+    status, _, body = quiet_proxy.send({"model": "gpt-5.1", "input": "hello"})
+    assert (status, json.loads(body)["error"]["message"]) == (500, "The sandbox broke.")
+    status, _, body = quiet_proxy.send({"model": "gpt-5.1", "input": "hello", "stream": True})
+    assert status == 200
+    assert b"response.failed" in body
+
+
+@pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("fault", ["open-end", "no-final-event"])
 def test_an_answer_that_is_all_there_is_complete(
     quiet_proxy: Proxy, sandbox: Sandbox, fault: str, stream: bool

@@ -13,6 +13,8 @@ from support.scripted import ANSWER, HEAD, Scripted, scripted
 
 from codex_transform.zstd import zstd
 
+pytestmark = [pytest.mark.gate, pytest.mark.mitmproxy]
+
 MEBIBYTE = 1024 * 1024
 HELLO: dict[str, Any] = {"model": "gpt-5.1-codex", "input": "say hello"}
 

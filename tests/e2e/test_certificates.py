@@ -13,6 +13,8 @@ from support.running import Proxy, mitmdump
 
 from codex_transform.sandbox import Sandbox, running
 
+pytestmark = [pytest.mark.gate, pytest.mark.mitmproxy]
+
 HELLO: dict[str, Any] = {"model": "gpt-5.1-codex", "input": "say hello", "stream": True}
 
 

@@ -15,6 +15,8 @@ from codex_transform.catalog import models
 from codex_transform.redaction import redact
 from codex_transform.sandbox import Sandbox
 
+pytestmark = [pytest.mark.gate, pytest.mark.mitmproxy]
+
 CLIENTS_KEY = "sk-the-clients-own-0000"
 TOOL = {"type": "function", "name": "bash", "parameters": {"type": "object", "properties": {}}}
 
@@ -55,7 +57,6 @@ def message(text: str) -> dict[str, str]:
     return {"role": "user", "content": text}
 
 
-@pytest.mark.gate
 def test_usage_survives_a_restart_and_says_what_misses_cost(tmp_path: Path, sandbox: Sandbox) -> None:
     home = tmp_path / "home"
     with running(home, sandbox) as web:

@@ -8,6 +8,8 @@ from support.running import mitmdump
 
 from codex_transform.sandbox import Sandbox
 
+pytestmark = pytest.mark.gate
+
 HELLO = {"model": "gpt-5-codex", "input": "say hello", "stream": True}
 
 # For how long an answer is held back at the most, by design, for its flow to be written: see proxy/notes.py.

@@ -15,6 +15,8 @@ from support.running import MITMDUMP, Proxy, mitmdump
 
 from codex_transform.sandbox import Sandbox
 
+pytestmark = pytest.mark.gate
+
 HELLO: dict[str, Any] = {"model": "gpt-5.1-codex", "input": "say hello", "stream": True}
 LOGGING = {"ENABLE_PLUGIN_REQUEST_LOGGING": "1"}
 

@@ -14,6 +14,8 @@ import pytest
 from support.running import Proxy, mitmdump
 from support.scripted import HEAD, WHOLE, Scripted, scripted
 
+pytestmark = [pytest.mark.gate, pytest.mark.mitmproxy]
+
 BEGINNING, END = WHOLE[: WHOLE.index(b"\n\n") + 2], WHOLE[WHOLE.index(b"\n\n") + 2 :]
 
 

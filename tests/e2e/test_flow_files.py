@@ -16,6 +16,8 @@ from codex_transform.sandbox import Sandbox
 from codex_transform.usage import log_line
 from codex_transform.usage.record import Record
 
+pytestmark = [pytest.mark.gate, pytest.mark.mitmproxy]
+
 CLIENTS_KEY = "sk-the-clients-own-0123456789"
 HELLO: dict[str, Any] = {"model": "gpt-5-codex", "input": "say hello", "stream": True, "prompt_cache_key": "k"}
 

@@ -17,6 +17,8 @@ from support.waiting import eventually
 
 from codex_transform.sandbox import running
 
+pytestmark = [pytest.mark.gate, pytest.mark.mitmproxy]
+
 HELLO: dict[str, Any] = {"model": "gpt-5.1-codex", "input": "say hello"}
 CHUNKS = b"%x\r\n%s\r\n0\r\n" % (len(WHOLE), WHOLE)
 

@@ -12,6 +12,8 @@ from support.running import Proxy
 
 from codex_transform.sandbox import Sandbox
 
+pytestmark = [pytest.mark.gate, pytest.mark.mitmproxy]
+
 MEBIBYTE = 1024 * 1024
 PIECE = 256 * 1024
 

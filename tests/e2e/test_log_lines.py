@@ -16,6 +16,8 @@ from support.waiting import eventually
 
 from codex_transform.sandbox import Sandbox
 
+pytestmark = [pytest.mark.gate, pytest.mark.mitmproxy]
+
 HELLO: dict[str, Any] = {"model": "gpt-5-codex", "input": "say hello", "stream": True, "prompt_cache_key": "k"}
 
 Start = Callable[..., Proxy]

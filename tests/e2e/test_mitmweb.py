@@ -17,6 +17,8 @@ from support.sdk import client
 
 from codex_transform.sandbox import Sandbox
 
+pytestmark = pytest.mark.gate
+
 PICTURE = ROOT / "tests" / "e2e" / "mitmweb.png"
 """The README's picture of mitmweb; `CODEX_SCREENSHOT=1 pytest tests/e2e/test_mitmweb.py` makes it anew."""
 
@@ -152,7 +154,6 @@ def test_the_picture_is_small() -> None:
     assert 10_000 < PICTURE.stat().st_size < 150_000
 
 
-@pytest.mark.gate
 def test_opencode(web: Proxy, sandbox: Sandbox, page: Page, opencode: Callable[..., OpenCode]) -> None:
     done = opencode().through(web, "run", "-m", "openai/gpt-5.3-codex", "say hello")
     assert "[sandbox]" in done.stdout, done.stdout + done.stderr

@@ -14,6 +14,8 @@ from support.running import OpenCode, Proxy, mitmdump
 
 from codex_transform.sandbox import Sandbox
 
+pytestmark = pytest.mark.gate
+
 Make = Callable[..., OpenCode]
 
 HELLO = "[sandbox] Hello! You said “say hello”. I am a local stand-in for a Codex endpoint."
@@ -38,7 +40,6 @@ def misbehaviours(sandbox: Sandbox) -> list[str | None]:
     return [entry["misbehaviour"] for entry in sandbox.requests if entry["body"].get("tools")]
 
 
-@pytest.mark.gate
 @pytest.mark.parametrize(
     "misbehaviour", ["response-done", "empty-output", "bare-events", "rate-limit-events", "gzip+thin-terminal", "json"]
 )
@@ -54,7 +55,6 @@ def test_as_if_nothing_was_wrong(server: Server, sandbox: Sandbox, misbehaviour:
     assert misbehaviours(sandbox) == [misbehaviour] * 2
 
 
-@pytest.mark.gate
 @pytest.mark.parametrize("misbehaviour", ["cut@6", "no-terminal@20", "failed@7", "rate-limit"])
 def test_it_tries_again_by_itself(server: Server, sandbox: Sandbox, misbehaviour: str) -> None:
     sandbox.misbehave(misbehaviour, times=1, with_tools=True)
@@ -65,7 +65,6 @@ def test_it_tries_again_by_itself(server: Server, sandbox: Sandbox, misbehaviour
     assert misbehaviours(sandbox) == [misbehaviour, None]
 
 
-@pytest.mark.gate
 def test_a_limit_is_waited_for(server: Server, sandbox: Sandbox) -> None:
     """OpenCode says why it waits, and asks again when `retry-after` has passed."""
     sandbox.misbehave("usage-limit-404", with_tools=True)
@@ -79,7 +78,6 @@ def test_a_limit_is_waited_for(server: Server, sandbox: Sandbox) -> None:
     assert misbehaviours(sandbox) == ["usage-limit-404"]
 
 
-@pytest.mark.gate
 def test_an_endpoint_that_is_down_is_named(tmp_path: Path, shared_sandbox: Sandbox) -> None:
     """OpenCode goes on trying, and says meanwhile what is wrong."""
     with (
@@ -96,7 +94,6 @@ def test_an_endpoint_that_is_down_is_named(tmp_path: Path, shared_sandbox: Sandb
         assert texts(server.call(f"/session/{session}/message")) == []
 
 
-@pytest.mark.gate
 def test_a_full_context_is_compacted(server: Server, sandbox: Sandbox) -> None:
     """OpenCode knows by the error's code what to do."""
     sandbox.misbehave("failed-context", times=1, with_tools=True)
@@ -105,7 +102,6 @@ def test_a_full_context_is_compacted(server: Server, sandbox: Sandbox) -> None:
     assert messages[-1]["info"]["finish"] == "stop"
 
 
-@pytest.mark.gate
 def test_a_full_context_that_stays_full_is_shown(server: Server, sandbox: Sandbox) -> None:
     sandbox.misbehave("failed-context")
     messages = server.ask(server.session(), "say hello")

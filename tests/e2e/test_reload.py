@@ -12,6 +12,8 @@ from support.wire import error, post, status, talk
 
 from codex_transform import sandbox as sandboxes
 
+pytestmark = [pytest.mark.gate, pytest.mark.mitmproxy]
+
 FAILS = """
 class Fails:
     def load(self, loader):

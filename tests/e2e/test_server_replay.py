@@ -8,6 +8,8 @@ from support.running import mitmdump
 
 from codex_transform.sandbox import Sandbox
 
+pytestmark = [pytest.mark.gate, pytest.mark.mitmproxy]
+
 STREAMING = {"model": "gpt-5-codex", "input": "say hello", "stream": True}
 WHOLE = {**STREAMING, "stream": False}
 UNKNOWN = {**STREAMING, "input": "say something else"}

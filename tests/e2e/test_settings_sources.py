@@ -4,10 +4,13 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from support.running import Proxy
 from support.waiting import eventually
 
 from codex_transform.sandbox import Sandbox
+
+pytestmark = pytest.mark.gate
 
 Start = Callable[..., Proxy]
 HELLO: dict[str, Any] = {"model": "gpt-5.1-codex", "input": "say hello", "stream": True}

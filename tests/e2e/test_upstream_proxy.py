@@ -10,6 +10,8 @@ from support.ports import reserved
 from support.running import mitmdump
 from support.scripted import Scripted, scripted
 
+pytestmark = [pytest.mark.gate, pytest.mark.mitmproxy]
+
 HELLO = {"model": "gpt-5-codex", "input": "say hello", "stream": True}
 PASSWORD = "of-the-other-proxy"
 

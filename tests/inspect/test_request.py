@@ -17,7 +17,7 @@ from codex_transform.jsonio import dumps, parse_request
 from codex_transform.opencode.config import ModelOptions
 from codex_transform.request import Context, Transformed, transform
 from codex_transform.text import display_width
-from codex_transform.usage.record import InstructionsSource, Record
+from codex_transform.usage.record import FailedAttempt, InstructionsSource, Record
 
 BODY: dict[str, Any] = {
     "model": "gpt-5-codex-high",
@@ -274,3 +274,12 @@ bodies = st.dictionaries(names, anything | st.lists(anything, max_size=4), max_s
 @given(bodies, bodies)
 def test_any_json_makes_a_page(body: dict[str, Any], original: dict[str, Any]) -> None:
     assert render(dumps(body), None, kept(original)).encode()
+
+
+def test_the_attempts_that_were_refused() -> None:
+    refused = FailedAttempt(rule="parameter", refused="HTTP 400: No include.", done="sent again without include")
+    page = render(sent(BODY), RECORD.model_copy(update={"attempts": (refused,)}))
+    assert "2 attempts" in page
+    assert "refused: HTTP 400: No include." in page
+    assert "then sent again without include" in page
+    assert "attempt" not in render(sent(BODY), RECORD)

@@ -525,3 +525,19 @@ def test_the_bundled_text_is_plain_and_of_a_reasonable_length(tmp_path: Path) ->
     assert "AGENTS.md" in text
     assert "{{" not in text
     assert "\r" not in text
+
+
+def test_the_texts_that_an_endpoint_may_accept(host: RawHost, cache: Path, clock: Clock) -> None:
+    """The newest, and what `main` held before its last change, also after a restart."""
+    ours = store(host, cache, clock, override="my own")
+    assert ours.codex_texts(SOL) == []
+    fetched = store(host, cache, clock)
+    fetched.refresh()
+    assert fetched.codex_texts(SOL) == [("main of gpt-6.1-sol", "main")]
+    lay_main(host, "changed")
+    clock.time += REFRESH_INTERVAL
+    fetched.refresh()
+    both = [("changed of gpt-6.1-sol", "main"), ("main of gpt-6.1-sol", "previous")]
+    assert fetched.codex_texts(SOL) == both
+    assert store(host, cache, clock, override="my own").codex_texts(SOL) == both
+    assert [source for _, source in fetched.codex_texts(CODEX)] == [CODEX.model.release if CODEX.model else ""]

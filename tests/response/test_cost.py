@@ -13,6 +13,8 @@ from codex_transform.response import sse
 from codex_transform.response.rewriter import Rewriter
 from codex_transform.response.stream import ResponseStream
 
+pytestmark = pytest.mark.gate
+
 CODE = sse.__file__.rsplit("sse.py", 1)[0]
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from codex_transform.text import one_line
 from codex_transform.usage import log_line
-from codex_transform.usage.record import CacheVerdict, Record, Tokens
+from codex_transform.usage.record import CacheVerdict, FailedAttempt, Record, Tokens
 
 TOKENS = Tokens(input=12_345, cached=11_234, output=480)
 SAYS = "tool `bash` changed by the client: 11.0k not cached"
@@ -129,3 +129,11 @@ def test_nobodys_words_leave_the_line(model: str, message: str, code: str, outco
 def test_what_is_printable_stays() -> None:
     assert one_line("größe → 😀\x1b[31m\n evil\ud800") == "größe → 😀 [31m evil"
     assert one_line("a" * 10, 5) == "aaaa…"
+
+
+def test_attempts_that_were_refused() -> None:
+    refused = FailedAttempt(rule="parameter", refused="HTTP 400: No \ninclude.", done="sent again without include")
+    call = record(attempts=(refused,))
+    assert log_line.flow_marker(call) == log_line.REPAIRED
+    assert log_line.flow_comment(call).endswith("· sent again without include (HTTP 400: No include.)")
+    assert log_line.log_line(call).endswith("· sent again without include (HTTP 400: No include.)")

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_transform import paths
-from codex_transform.usage.record import CacheVerdict, Record, Tokens
+from codex_transform.usage.record import CacheVerdict, FailedAttempt, Record, Tokens
 from codex_transform.usage.store import RETENTION_CALLS, RETENTION_DAYS, Miss, UsageStore
 
 NOW = 1_800_000_000.0
@@ -82,6 +82,20 @@ def test_sums_by_model(store: UsageStore) -> None:
     assert (smaller.first_token_p50, smaller.first_token_p95) == (2.0, 3.0)
     assert (smaller.since, smaller.until) == (NOW, NOW + 5)
     assert (asked.name, asked.errors, asked.first_token_p50) == ("a", 1, None)
+
+
+def test_attempts_count_with_their_tokens(store: UsageStore) -> None:
+    refused = FailedAttempt(rule="item", refused="no", done="again", edited=True, tokens=Tokens(input=5, output=1))
+    again = FailedAttempt(rule="retry", refused="no", done="again")
+    store.add(
+        call(tokens=Tokens(input=100, output=10), attempts=(refused, again)),
+        call(attempts=(again,)),
+        call(outcome="error", attempts=(refused,)),
+    )
+    total = store.total()
+    assert total
+    assert (total.requests, total.attempts, total.repaired) == (3, 7, 1)
+    assert total.tokens == Tokens(input=110, output=12)
 
 
 def test_sums_survive_a_restart(store: UsageStore, file: Path) -> None:

@@ -14,6 +14,7 @@ handles, replayed ones included. Flows that are not ours take mitmproxy's own wa
 """
 
 import time
+from contextlib import suppress
 
 from mitmproxy import flow, http
 from mitmproxy.connection import Connection
@@ -33,6 +34,7 @@ from mitmproxy.utils import human
 
 from codex_transform.attempts.failure import Failure, from_error, from_response
 from codex_transform.errors import ApiError
+from codex_transform.jsonio import loads_object
 from codex_transform.proxy import credentials, responses
 from codex_transform.proxy.call import Call, get_call
 from codex_transform.proxy.layers.body_limit import BodyLimitMixin
@@ -219,16 +221,16 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin):
         return self._is_complete()
 
     def _is_complete(self) -> bool:
-        """Return whether all of an answer has been collected and only the end of the connection was untidy."""
-        response = self.flow.response
-        if self._streamed is not None or response is None or response.status_code != 200:
+        """Return whether all of an answer has been collected, whatever became of the end of its connection."""
+        response, body = self.flow.response, bytes(self.response_body_buf)
+        if self._streamed is not None or response is None or not body:
             return False
+        if response.status_code != 200:
+            return response.status_code >= 300 and loads_object(body) is not None
         answer = ResponseStream(None, response.headers.get("content-encoding"))
-        try:
-            answer.feed(bytes(self.response_body_buf))
-        except ApiError:
-            return False
-        return answer.status in ("completed", "incomplete")
+        with suppress(ApiError):  # an error that came before anything else
+            answer.feed(body)
+        return answer.status in ("completed", "incomplete", "failed", "error")
 
     def _abort(self, call: Call, reason: str) -> None:
         """Has the streamed answer close itself; raises ApiError if the client can still get an error instead."""

@@ -6,6 +6,8 @@ import pytest
 from cli.doctor.report import Report, opencode_json
 from support.commands import Person
 
+pytestmark = pytest.mark.gate
+
 SECRET = "letmein@0123456789"
 
 

@@ -9,6 +9,8 @@ from cli.doctor.report import Report, opencode_json
 from support.commands import Person
 from support.running import ROOT
 
+pytestmark = pytest.mark.gate
+
 
 def test_a_mitmproxy_that_does_not_fit(well: Person, tmp_path: Path) -> None:
     """One that will not do keeps the proxy from starting, too."""
@@ -33,21 +35,18 @@ def program(folder: Path, name: str, script: str) -> Path:
     return folder
 
 
-@pytest.mark.gate
 def test_a_mitmdump_of_another_environment(well: Person, tmp_path: Path) -> None:
     folder = program(tmp_path / "bin", "mitmdump", "exit 1")
     report = Report(well, "--offline", PATH=f"{folder}{os.pathsep}{well.variables['PATH']}")
     report.expect("mitmdump", "warning", "not the one of this Python", "codex-transform start")
 
 
-@pytest.mark.gate
 def test_no_opencode(well: Person) -> None:
     report = Report(well, "--offline", PATH="/usr/bin:/bin")
     report.expect("OpenCode", "fault", "is not on the PATH", "npm i -g opencode-ai")
     assert "there is no OpenCode" in report.of("trust")["says"]
 
 
-@pytest.mark.gate
 @pytest.mark.parametrize(
     ("script", "mark", "says"),
     [("echo 0.15.3", "warning", "older than any"), ("exit 3", "fault", "does not run")],
@@ -60,19 +59,16 @@ def test_another_opencode(script: str, mark: str, says: str, well: Person, tmp_p
     assert "reverse mode" in report.of("trust")["mend"]
 
 
-@pytest.mark.gate
 def test_an_opencode_configuration_that_it_does_not_start_with(well: Person) -> None:
     opencode_json(well, '{"provider": ')
     Report(well, "--offline").expect("configuration", "fault", "line 1", "Fix it there")
 
 
-@pytest.mark.gate
 def test_an_opencode_configuration_with_a_wrong_value(well: Person) -> None:
     opencode_json(well, '{"provider": {"openai": {"options": {"reasoningEffort": 5}}}}')
     Report(well, "--offline").expect("configuration", "warning", "reasoningEffort must be text")
 
 
-@pytest.mark.gate
 def test_a_base_url_that_old_opencode_does_not_start_with(well: Person, tmp_path: Path) -> None:
     opencode_json(well, json.dumps({"provider": {"openai": {"baseURL": "https://h.example"}}}))
     assert Report(well, "--offline").of("configuration")["mark"] == "ok"
@@ -81,7 +77,6 @@ def test_a_base_url_that_old_opencode_does_not_start_with(well: Person, tmp_path
     report.expect("configuration", "fault", "keeps OpenCode 1.1 and 1.3 from starting", "Take it out")
 
 
-@pytest.mark.gate
 def test_models(well: Person) -> None:
     file = opencode_json(well, '{"provider": {"openai": {"models": {"gpt-5.2": {}, "gpt-5.1-codex-high": {}}}}}')
     Report(well, "--offline").expect("models", "ok", "2 configured")
@@ -89,14 +84,12 @@ def test_models(well: Person) -> None:
     Report(well, "--offline").expect("models", "warning", "not in the catalogue, so sent as they are: gpt-9")
 
 
-@pytest.mark.gate
 def test_the_plugin_is_still_there(well: Person) -> None:
     opencode_json(well, '{"plugin": ["opencode-openai-codex-auth@4.0.0"]}')
     report = Report(well, "--offline")
     report.expect("plugin", "fault", "opencode-openai-codex-auth@4.0.0 is still loaded", "codex-transform config")
 
 
-@pytest.mark.gate
 def test_no_key_for_opencode_to_begin_with(well: Person, nobody: str) -> None:
     del well.variables["OPENAI_API_KEY"]
     Report(well, "--offline").expect("login", "ok", "from `codex-transform run opencode`")
@@ -105,7 +98,6 @@ def test_no_key_for_opencode_to_begin_with(well: Person, nobody: str) -> None:
     assert "OPENAI_API_KEY=dummy" in report.of("login")["mend"]
 
 
-@pytest.mark.gate
 def test_a_chatgpt_login(well: Person) -> None:
     """OpenCode goes to ChatGPT then, even if it has a key."""
     folder = well.home / ".local" / "share" / "opencode"

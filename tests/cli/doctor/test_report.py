@@ -1,9 +1,12 @@
 """What `doctor` says when all is well, and how: in lines, in JSON, without the network, without a home."""
 
+import pytest
 from cli.doctor.report import Report
 from support.commands import Person
 
 from codex_transform.sandbox import Sandbox
+
+pytestmark = pytest.mark.gate
 
 
 def test_all_is_well(well: Person) -> None:

@@ -15,6 +15,8 @@ from support.running import CLIENT
 from codex_transform import sandbox as sandboxes
 from codex_transform.sandbox import Sandbox
 
+pytestmark = pytest.mark.gate
+
 FETCHES = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=30).status)"
 
 
@@ -41,7 +43,6 @@ def test_the_companys_authority_and_ours_are_trusted(ready: Person, authority: t
     assert ready.run("run", *quietly, sys.executable, "-c", FETCHES, url).returncode == 1
 
 
-@pytest.mark.gate
 def test_every_variable_of_the_companys_keeps_what_it_says(ready: Person, authority: tuple[str, Path]) -> None:
     _, trusted = authority
     names = ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
@@ -55,14 +56,12 @@ def test_every_variable_of_the_companys_keeps_what_it_says(ready: Person, author
         assert ours in bundle
 
 
-@pytest.mark.gate
 def test_an_authority_that_cannot_be_read(ready: Person) -> None:
     done = ready.run("run", *CLIENT, SSL_CERT_FILE="/no/such/file.pem")
     assert done.returncode == 0, done.stderr
     assert "SSL_CERT_FILE=/no/such/file.pem cannot be read" in done.stderr
 
 
-@pytest.mark.gate
 @pytest.mark.parametrize("base_url", ["https://codex.example", "http://codex.example"])
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
 def test_through_the_companys_proxy(variable: str, base_url: str, person: Person, tmp_path: Path) -> None:
@@ -81,7 +80,6 @@ def test_through_the_companys_proxy(variable: str, base_url: str, person: Person
     assert "p w" not in person.logs
 
 
-@pytest.mark.gate
 def test_past_the_companys_proxy_to_this_machine(ready: Person, sandbox: Sandbox) -> None:
     with company_proxy.running(sandbox.url) as company:
         done = ready.run("run", *CLIENT, HTTPS_PROXY=f"http://{company.authority}")
@@ -89,7 +87,6 @@ def test_past_the_companys_proxy_to_this_machine(ready: Person, sandbox: Sandbox
     assert not company.asked
 
 
-@pytest.mark.gate
 def test_past_the_companys_proxy_to_what_no_proxy_names(person: Person, sandbox: Sandbox) -> None:
     person.variables |= {"CODEX_BASE_URL": "https://codex.invalid", "CODEX_API_KEY": sandbox.key}
     with company_proxy.running(sandbox.url) as company:
@@ -100,7 +97,6 @@ def test_past_the_companys_proxy_to_what_no_proxy_names(person: Person, sandbox:
     assert "codex.invalid" in person.logs
 
 
-@pytest.mark.gate
 @pytest.mark.parametrize(
     ("proxy", "says"),
     [

@@ -11,6 +11,8 @@ import pytest
 from support.commands import Person
 from support.waiting import eventually
 
+pytestmark = pytest.mark.gate
+
 # It takes what comes even before it waits, because nothing else may take it meanwhile.
 SAYS_SIGNALS = """
 import signal, sys
@@ -89,7 +91,6 @@ def test_ctrl_c_at_a_terminal_goes_to_the_command_once(ready: Person) -> None:
     assert ready.gone()
 
 
-@pytest.mark.gate
 def test_the_terminal_is_the_commands(ready: Person) -> None:
     says = "import os; print('ours' if os.tcgetpgrp(0) == os.getpgrp() else 'not ours', os.get_terminal_size())"
     with ready.at_terminal("run", sys.executable, "-c", says) as child:
@@ -108,7 +109,6 @@ while True:
 """
 
 
-@pytest.mark.gate
 def test_a_shell_with_jobs_of_its_own(ready: Person) -> None:
     """The keys are pressed when the job has the terminal: it says something then that has not been typed."""
     (ready.project / "job.py").write_text(JOB)
@@ -130,14 +130,12 @@ def test_a_shell_with_jobs_of_its_own(ready: Person) -> None:
     assert ready.gone()
 
 
-@pytest.mark.gate
 def test_the_port_is_closed_after(ready: Person) -> None:
     port = int(ready.run("run", "sh", "-c", "echo ${HTTPS_PROXY##*:}").stdout)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), 5)
 
 
-@pytest.mark.gate
 def test_a_proxy_that_ends_before_the_command(ready: Person) -> None:
     done = ready.run("run", sys.executable, "-c", ENDS_THE_PROXY)
     assert done.returncode == 0, done.stderr
@@ -145,7 +143,6 @@ def test_a_proxy_that_ends_before_the_command(ready: Person) -> None:
     assert "listening at" in done.stderr
 
 
-@pytest.mark.gate
 def test_mitmweb_beside_it(ready: Person) -> None:
     (ready.home / ".mitmproxy").mkdir()
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -10,6 +10,8 @@ from codex_transform.jsonc import parser
 from codex_transform.launcher import child_env
 from codex_transform.sandbox import Sandbox
 
+pytestmark = pytest.mark.gate
+
 ELSEWHERE = "http://127.0.0.1:9/v1"
 HOSTS = ("api.openai.com",)
 
@@ -24,7 +26,6 @@ def test_opencode_goes_through_the_proxy_all_the_same(ready: Person, sandbox: Sa
     assert sandbox.requests
 
 
-@pytest.mark.gate
 @pytest.mark.parametrize("configured", [None, "https://api.openai.com/v1"])
 def test_what_leads_through_the_proxy_is_let_be(ready: Person, configured: str | None) -> None:
     if configured:
@@ -37,7 +38,6 @@ def test_what_leads_through_the_proxy_is_let_be(ready: Person, configured: str |
     assert "past the proxy" not in done.stderr
 
 
-@pytest.mark.gate
 def test_what_the_variable_holds_stays() -> None:
     given = '{"theme": "dark", /* mine */ "provider": {"openai": {"options": {"baseURL": "x", "timeout": 1}}}}'
     variables, warnings = child_env.base_url_override({"OPENCODE_CONFIG_CONTENT": given}, ELSEWHERE, HOSTS)
@@ -49,14 +49,12 @@ def test_what_the_variable_holds_stays() -> None:
     assert len(warnings) == 1
 
 
-@pytest.mark.gate
 def test_what_cannot_be_overruled_is_only_said() -> None:
     variables, (warning,) = child_env.base_url_override({"OPENCODE_CONFIG_CONTENT": "{"}, ELSEWHERE, HOSTS)
     assert not variables
     assert warning.endswith("leads past the proxy")
 
 
-@pytest.mark.gate
 @pytest.mark.parametrize(
     ("hosts", "found"),
     [
@@ -69,7 +67,6 @@ def test_the_host_that_clients_go_through_a_proxy_to(hosts: tuple[str, ...], fou
     assert child_env.first_public_host(hosts) == found
 
 
-@pytest.mark.gate
 def test_an_address_that_is_none_is_no_traceback(ready: Person) -> None:
     done = ready.run("run", "true", OPENAI_BASE_URL="http://[/v1")
     assert done.returncode == 0

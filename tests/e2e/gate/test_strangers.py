@@ -15,6 +15,8 @@ from support.wire import TUNNEL, error, post, status, talk
 
 from codex_transform.sandbox import Sandbox
 
+pytestmark = pytest.mark.gate
+
 Start = Callable[..., Proxy]
 
 

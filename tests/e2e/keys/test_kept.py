@@ -19,6 +19,8 @@ from codex_transform import sandbox as sandboxes
 from codex_transform.redaction import redact
 from codex_transform.sandbox import Sandbox
 
+pytestmark = pytest.mark.gate
+
 
 def test_the_search_finds_keys(tmp_path: Path) -> None:
     key = "sk-of-an-endpoint-0123456789"
