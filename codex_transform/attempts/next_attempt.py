@@ -54,7 +54,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What the user allows: to change requests (`codex_heal`), and how many retries (`codex_retries`)."""
+    """What the user allows: more than one attempt at all (`codex_heal`), and how many retries (`codex_retries`)."""
 
     heal: bool = True
     retries: int = 1
@@ -67,11 +67,11 @@ def decide(
 
     `made` are the attempts that failed before. `chance`, from 0 to 1, spreads the pauses of many clients.
     """
-    if len(made) + 1 >= MAX_ATTEMPTS:
+    if not policy.heal or len(made) + 1 >= MAX_ATTEMPTS:
         return None
-    if policy.heal and (attempt := _healed(failure, sent, made)):
+    if attempt := _healed(failure, sent, made):
         return attempt
-    if policy.heal and _crossed(failure) and not _count(made, "reconnect"):
+    if _crossed(failure) and not _count(made, "reconnect"):
         return _same(failure, "reconnect", "sent again on a new connection", 0.0)
     if _is_transient(failure) and _count(made, *_REPEATS[failure.lost]) < policy.retries:
         return _same(failure, "retry", "sent again", _PAUSE + _JITTER * chance)

@@ -212,6 +212,7 @@ def _holds(item: Body, path: Path) -> bool:
 _PARAMETER_CODES = ("unsupported_parameter", "unknown_parameter", "extra_forbidden", "unrecognized_parameter")
 
 _NAME = r"[`'\"]?(?:body\.)?(?P<name>[A-Za-z_][\w.\[\]]*)[`'\"]?"
+_QUOTED_NAME = r"(?=[`'\"]|[a-z]+[_.][a-z])" + _NAME
 _UNSUPPORTED = tuple(
     map(
         _words,
@@ -221,7 +222,8 @@ _UNSUPPORTED = tuple(
             rf"\s*:?\s*{_NAME}",
             rf"\b(?:parameter|argument|field|property):? {_NAME} (?:is|was) "
             r"(?:not (?:supported|allowed|permitted|recognized|known)|unsupported|unknown|unexpected)",
-            rf"{_NAME}(?:: | is | are )?(?:not (?:supported|allowed|permitted)|unsupported)\b",
+            # A bare word may be any: `reasoning` stands in many sentences.
+            rf"{_QUOTED_NAME}(?:: | is | are )?(?:not (?:supported|allowed|permitted)|unsupported)\b",
             rf"{_NAME}: extra inputs are not permitted",
             rf"additional properties are not allowed \(['\"]{_NAME}",
             rf"不支持(?:的)?(?:参数|字段)\s*[：:]?\s*{_NAME}",
@@ -311,14 +313,14 @@ def refused_instructions(failure: Failure, sent: Sent) -> Edit | None:
 
 _TOO_LARGE = _words(
     r"\b(request|body|payload|entity|content)\b.{0,40}\btoo (large|big)\b|request_too_large|请求体过大"
-    r"|\b(exceed|larger than|over)\w*\b.{0,60}\b(body|payload|request) (size|limit|length)"
+    r"|\b(exceed|larger than|over)\w*\b.{0,60}\b((body|payload) (size|limit|length)|request size)"
     r"|\b(body|payload|request size)\b.{0,40}\bexceed"
 )
 
 
 def is_too_large(failure: Failure) -> bool:
     """Return whether the body, rather than the model's context, was too large."""
-    if failure.status is None or failure.status < 400 or failure.code in _POLICIES:
+    if failure.status in (None, 401, 403, 429) or failure.code in _POLICIES:
         return False
     return failure.status == 413 or bool(_TOO_LARGE.search(failure.message))
 

@@ -7,6 +7,8 @@ import http.client
 import json
 from typing import Literal
 
+from codex_transform import net
+
 Listener = Literal["addon", "other", "nobody"]
 
 HOST = "api.openai.com"
@@ -26,16 +28,17 @@ def is_ours(status: int, body: str) -> bool:
 
 
 def identify_listener(host: str, port: int, *, reverse: bool = False) -> Listener:
-    """Who listens there; with `reverse` a proxy in reverse mode is looked for. Takes a few seconds at most."""
+    """Who listens there; with `reverse` a proxy in reverse mode is looked for. Takes six seconds at most."""
     client = http.client.HTTPConnection(host, port, timeout=_TIMEOUT)
     try:
         client.connect()
     except OSError:
         return "nobody"
     try:
-        client.request("GET", PATH if reverse else f"http://{HOST}{PATH}", headers=UPGRADE)
-        answer = client.getresponse()
-        return "addon" if is_ours(answer.status, answer.read(65536).decode(errors="replace")) else "other"
+        with net.deadline(client.sock, _TIMEOUT):
+            client.request("GET", PATH if reverse else f"http://{HOST}{PATH}", headers=UPGRADE)
+            answer = client.getresponse()
+            return "addon" if is_ours(answer.status, answer.read(65536).decode(errors="replace")) else "other"
     except (OSError, http.client.HTTPException):
         return "other"
     finally:

@@ -2,8 +2,7 @@
 
 The request is made by the code that the proxy uses, so the result holds for OpenCode's requests too. Like mitmproxy it
 goes straight to the endpoint, whatever the proxy variables, and trusts what mitmproxy trusts. One deadline holds for
-all of it: when it has passed the connection is shut down while another thread reads from it, which works for a server
-that sends a byte now and then as well as for a silent one.
+all of it (`net.py`), also with a server that sends a byte now and then.
 """
 
 import http.client
@@ -12,14 +11,14 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, closing
 from pathlib import Path
-from threading import Event, Timer
+from threading import Event
 from typing import NamedTuple
 
 import certifi
 
-from codex_transform import __version__, concurrency, paths
+from codex_transform import __version__, concurrency, net, paths
 from codex_transform.catalog import Resolved
 from codex_transform.endpoint.headers import codex_headers
 from codex_transform.endpoint.url import Endpoint
@@ -109,7 +108,7 @@ def _steps(endpoint: Endpoint, key: str, ask: ProbeOptions, deadline: float) -> 
             # The handshake starts below, where the deadline can end it.
             tls = context.wrap_socket(connection, server_hostname=endpoint.host, do_handshake_on_connect=False)
             connection = stack.enter_context(tls)
-        late = stack.enter_context(_deadline(deadline, connection))
+        late = stack.enter_context(net.deadline(connection, _left(deadline)))
         if isinstance(connection, ssl.SSLSocket):
             step = _tls_handshake(connection, endpoint, late)
             yield step
@@ -269,27 +268,6 @@ def _rewritten(answer: ResponseStream, response: http.client.HTTPResponse) -> It
         left -= len(piece)
         yield answer.feed(piece)
     yield answer.finish()
-
-
-@contextmanager
-def _deadline(deadline: float, connection: socket.socket) -> Iterator[Event]:
-    """Shut the connection down at the deadline; the event is set when that has happened."""
-    late = Event()
-
-    def end() -> None:
-        late.set()
-        with suppress(OSError):
-            # Of the TCP connection: that of TLS would change what the other thread is reading from.
-            socket.socket.shutdown(connection, socket.SHUT_RDWR)
-
-    connection.settimeout(None)
-    timer = Timer(_left(deadline), end)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield late
-    finally:
-        timer.cancel()
 
 
 def _left(deadline: float) -> float:

@@ -197,7 +197,8 @@ class Settings(BaseModel):
     ] = Field(default=10, description="Seconds that calls under way may take when the proxy is stopped.")
     heal: Annotated[_Bool, _Names("CODEX_HEAL", "heal")] = Field(
         default=True,
-        description="Send a request that the endpoint refuses once more without what it refuses.",
+        description="Send a request that the endpoint refuses once more without what it refuses. "
+        "Off: send no request a second time.",
     )
     retries: Annotated[int, BeforeValidator(_int_between(0, 3, "retries")), _Names("CODEX_RETRIES", "retries")] = Field(
         default=1,

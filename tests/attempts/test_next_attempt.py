@@ -110,6 +110,30 @@ def test_a_parameter_is_left_out(failure: Failure, name: str) -> None:
     assert changed["input"] == body["input"]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Your reasoning is not allowed by the usage policy.",
+        "The 'gpt-5.1' model is not supported when using Codex with a ChatGPT account.",
+        "This text is not supported.",
+    ],
+)
+def test_a_word_in_a_sentence_is_no_parameter(words: str) -> None:
+    assert healed(openai(words), a_body(reasoning={"effort": "high"}, text={"verbosity": "low"})) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "status"),
+    [
+        ("You exceeded the request limit per minute.", 429),
+        ("Request too large for gpt-5.1 on tokens per min (TPM): Limit 30000, Requested 40000.", 429),
+        ("Your plan has exceeded its request limit.", 400),
+    ],
+)
+def test_a_limit_of_requests_is_no_limit_of_size(words: str, status: int) -> None:
+    assert final_error(openai(words, status=status), 1000, "main") is None
+
+
 @pytest.mark.parametrize("name", ["model", "input", "instructions", "stream", "store", "tools"])
 def test_what_makes_the_request_stays(name: str) -> None:
     body = a_body(stream=True, store=False, tools=[])
@@ -328,10 +352,11 @@ def test_other_refusals_go_to_the_client(status: int) -> None:
     assert same(Failure("no", status=status)) is None
 
 
-def test_without_heal_nothing_is_changed() -> None:
+def test_without_heal_there_is_one_attempt() -> None:
     policy = Policy(heal=False)
     assert same(refused(400, {"detail": "Unsupported parameter: include"}), policy=policy) is None
-    assert same(LOST, policy=policy) == "retry"
+    assert same(LOST, policy=policy) is None
+    assert same(Failure("no", status=503), policy=policy) is None
 
 
 def test_a_call_has_four_attempts() -> None:

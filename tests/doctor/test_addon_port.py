@@ -1,12 +1,16 @@
 """Who listens on a port: our addon, something else, nobody."""
 
 import socket
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from support.raw_host import raw_host
 from support.running import Proxy, mitmdump
+from support.threaded_server import ThreadedServer
 
 from codex_transform import sandbox as sandboxes
 from codex_transform.doctor.addon_port import identify_listener, is_ours
@@ -44,6 +48,22 @@ def test_a_web_server() -> None:
 def test_something_that_says_nothing() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         assert identify_listener("127.0.0.1", server.getsockname()[1]) == "other"
+
+
+def test_something_that_never_comes_to_an_end() -> None:
+    """It sends a byte of its head now and then, so that no single wait is long."""
+
+    class Dripping(ThreadedServer):
+        def serve(self, client: socket.socket) -> None:
+            pause = threading.Event()
+            for byte in b"HTTP/1.1 200 OK\r\nX: " + b"x" * 10_000:
+                client.sendall(bytes([byte]))
+                pause.wait(0.05)
+
+    with closing(Dripping()) as server:
+        began = time.monotonic()
+        assert identify_listener("127.0.0.1", server.port) == "other"
+        assert time.monotonic() - began < 10
 
 
 def test_nobody() -> None:

@@ -22,7 +22,6 @@ from mitmproxy.proxy.layers.http import (
     HttpStream,
     RequestEndOfMessage,
     ResponseProtocolError,
-    SendHttp,
 )
 
 from codex_transform.attempts.failure import Failure
@@ -43,19 +42,6 @@ class RetryMixin(HttpStream):
             return self._send_again()
         handled: CommandGenerator[None] = super()._handle_event(event)
         return handled
-
-    def state_consume_request_body(self, event: Event) -> CommandGenerator[None]:
-        """Send the request, and note when it was sent."""
-        sending = super().state_consume_request_body(event)
-        answer = None
-        while True:
-            try:
-                command = sending.send(answer)
-            except StopIteration:
-                return
-            if isinstance(command, SendHttp) and isinstance(command.event, RequestEndOfMessage):
-                self._sent_at = time.monotonic()
-            answer = yield command
 
     def state_pause(self, event: Event) -> CommandGenerator[None]:  # noqa: ARG002
         """Wait for the next attempt; nothing more is expected of the last one."""

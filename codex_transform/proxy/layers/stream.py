@@ -22,6 +22,7 @@ from mitmproxy.proxy.events import Event
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http import (
     HttpResponseHeadersHook,
+    RequestEndOfMessage,
     RequestHeaders,
     RequestProtocolError,
     ResponseData,
@@ -62,7 +63,7 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin):
         return (yield from super().check_body_size(request))
 
     def state_consume_request_body(self, event: Event) -> CommandGenerator[None]:
-        """Send the request, as a copy that has the key: the flow keeps the one that has not."""
+        """Send the request, as a copy that has the key: the flow keeps the one that has not. Note when it was sent."""
         sending = super().state_consume_request_body(event)
         answer = None
         while True:
@@ -72,6 +73,8 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin):
                 return
             if isinstance(command, SendHttp) and isinstance(command.event, RequestHeaders):
                 command.event = self._with_credentials(command.event, command.connection)
+            elif isinstance(command, SendHttp) and isinstance(command.event, RequestEndOfMessage):
+                self._sent_at = time.monotonic()
             answer = yield command
 
     def state_wait_for_response_headers(self, event: Event) -> CommandGenerator[None]:
