@@ -2,6 +2,7 @@
 
 import json
 import re
+import signal
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import closing
@@ -170,6 +171,37 @@ def test_an_error_that_comes_at_once_is_tried_once_more(
     status, _, _ = quiet_proxy.send({"model": "gpt-5.1", "input": "hello", "stream": stream})
     assert status in (502, 503)
     assert [entry["misbehaviour"] for entry in sandbox.requests] == [fault, fault]
+
+
+def test_a_client_that_leaves_before_the_next_attempt(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
+    sandbox.misbehave("overloaded")
+    since = len(quiet_proxy.lines)
+    body = json.dumps({"model": "gpt-5.1", "input": "hello"})
+    with closing(HTTPConnection("127.0.0.1", quiet_proxy.port, timeout=20)) as client:
+        client.request("POST", "http://api.openai.com/v1/responses", body)
+        quiet_proxy.wait_for("sent again", since=since)
+    quiet_proxy.wait_for("client left", since=since)
+    assert not eventually(lambda: len(sandbox.requests) > 1, 1)
+    sandbox.behave()
+    assert "hello" in ask(quiet_proxy, "after", said(text("hello")))
+
+
+def test_a_proxy_that_ends_makes_no_other_attempt(tmp_path: Path, sandbox: Sandbox) -> None:
+    sandbox.misbehave("overloaded")
+    body = json.dumps({"model": "gpt-5.1", "input": "hello"})
+    with (
+        mitmdump(tmp_path / "home", sandbox, CODEX_RETRIES="3") as proxy,
+        closing(HTTPConnection("127.0.0.1", proxy.port, timeout=20)) as client,
+    ):
+        client.request("POST", "http://api.openai.com/v1/responses", body)
+        proxy.wait_for("sent again")
+        proxy.process.send_signal(signal.SIGINT)
+        answer = client.getresponse()
+        assert (answer.status, json.loads(answer.read())["error"]["code"]) in (
+            (503, "proxy_stopped"),
+            (503, "server_is_overloaded"),
+        )
+    assert len(sandbox.requests) <= 2
 
 
 def test_without_retries_it_is_not(tmp_path: Path, sandbox: Sandbox) -> None:
