@@ -204,7 +204,8 @@ class ReplaceAttachments:
         found = [each for each in attachments(body) if digest(each.part) in self.digests]
         for attachment in found:
             text = f"[{attachment.name} was left out: {self.why}]"
-            attachment.parts[attachment.position] = {"type": "input_text", "text": text}
+            written = body["input"][attachment.item].get("role") == "assistant"
+            attachment.parts[attachment.position] = {"type": "output_text" if written else "input_text", "text": text}
         if found:
             changes.note("changed", "input[*].content[*]", f"Left out: {self.why}.")
         return bool(found)

@@ -91,8 +91,8 @@ def encrypted_content(failure: Failure, sent: Sent) -> Edit | None:
 # --- images
 
 _BAD_IMAGE = _words(
-    r"(valid|supported|process|decode|download|fetch|read|parse|corrupt|unsupported|format|mime)\b.*\bimage"
-    r"|image\b.*\b(valid|supported|process|decode|download|fetch|read|parse|corrupt|unsupported|format|mime)"
+    r"(valid|support|supported|process|decode|download|fetch|read|parse|corrupt|unsupported|format|mime)\b.*\bimage"
+    r"|image\b.*\b(valid|support|supported|process|decode|download|fetch|read|parse|corrupt|unsupported|format|mime)"
     r"|unsupported (mime|media|image)|图片"
 )
 _SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"RIFF")
@@ -103,7 +103,7 @@ def invalid_image(failure: Failure, sent: Sent) -> Edit | None:
     about_image = failure.code.startswith(("invalid_image", "image_", "unsupported_image")) or bool(
         _BAD_IMAGE.search(failure.message)
     )
-    if failure.status not in _INVALID or not about_image:
+    if failure.status not in _INVALID or not about_image or failure.code in _PARAMETER_CODES:
         return None
     images = [each for each in attachments(sent.body) if each.is_image]
     path = input_path(failure)
@@ -266,7 +266,16 @@ def _without_parameter(name: str, body: Body) -> Edit | None:
         if isinstance(step, int):
             break  # what a list holds goes with the list
         path.append(step)
-    return DropParameter(".".join(path)) if _holds(body, tuple(path)) else None
+    if _is_wanted(body, path) or not _holds(body, tuple(path)):
+        return None
+    return DropParameter(".".join(path))
+
+
+def _is_wanted(body: Body, path: Sequence[str]) -> bool:
+    """Return whether the client counts on a parameter: the form of its answer, or that a tool is called."""
+    if path[0] == "text":
+        return "format" in path or (len(path) == 1 and find(body, ("text", "format")) is not None)
+    return path[0] == "tool_choice" and body["tool_choice"] not in ("auto", None)
 
 
 def _without_tool(steps: Sequence[str | int], body: Body) -> Edit | None:
@@ -299,14 +308,12 @@ def refused_instructions(failure: Failure, sent: Sent) -> Edit | None:
     refused = sent.body.get("instructions")
     if not is_about_instructions(failure) or not isinstance(refused, str):
         return None
-    others = [each for each in sent.codex_instructions() if each.text != refused]
-    # What stands after the refused ones has not been tried yet.
-    tried = next((n for n, each in enumerate(sent.codex_instructions()) if each.text == refused), -1)
-    if tried >= 0:
-        others = [each for each in sent.codex_instructions()[tried + 1 :] if each.text != refused]
-    if not others:
+    texts = sent.codex_instructions()
+    tried = next((place for place, each in enumerate(texts) if each.text == refused), -1)
+    if tried + 1 >= len(texts):
         return None
-    return ReplaceInstructions(digest(refused), others[0].text, others[0].source, kept=sent.own_instructions)
+    text, source = texts[tried + 1]
+    return ReplaceInstructions(digest(refused), text, source, kept=sent.own_instructions)
 
 
 # --- size

@@ -140,6 +140,47 @@ def test_what_makes_the_request_stays(name: str) -> None:
     assert healed(refused(400, {"detail": f"Unsupported parameter: {name}"}), body) is None
 
 
+@pytest.mark.parametrize(
+    ("name", "members"),
+    [
+        ("text.format", {"text": {"format": {"type": "json_schema"}}}),
+        ("text", {"text": {"format": {"type": "json_schema"}}}),
+        ("tool_choice", {"tool_choice": "required"}),
+    ],
+)
+def test_what_the_client_counts_on_stays(name: str, members: dict[str, Any]) -> None:
+    assert healed(openai("No.", "unsupported_parameter", name), a_body(**members)) is None
+
+
+def test_the_verbosity_and_a_choice_that_is_none_go() -> None:
+    verbose = healed(openai("No.", "unsupported_parameter", "text"), a_body(text={"verbosity": "low"}))
+    assert verbose is not None
+    assert "text" not in verbose
+    assert healed(openai("No.", "unsupported_parameter", "tool_choice"), a_body(tool_choice="auto")) is not None
+
+
+def test_a_member_of_an_image_that_is_not_known_goes_without_the_image() -> None:
+    part = {**image(PNG), "detail": "high"}
+    path = "input[1].content[0].detail"
+    failure = openai(f"Unsupported image parameter: '{path}'.", "unknown_parameter", path)
+    changed = healed(failure, a_body({"type": "message", "role": "user", "content": [part]}))
+    assert changed is not None
+    assert changed["input"][1]["content"] == [image(PNG)]
+
+
+def test_a_part_of_the_assistants_stays_the_assistants() -> None:
+    path = "input[1].content[0].type"
+    odd = {"type": "message", "role": "assistant", "content": [{"type": "mystery"}]}
+    changed = healed(openai("Invalid value: 'mystery'.", "invalid_value", path), a_body(odd))
+    assert changed is not None
+    assert changed["input"][1]["content"][0]["type"] == "output_text"
+
+
+def test_a_model_that_cannot_see() -> None:
+    failure = openai("This model does not support image input.")
+    assert healed(failure, a_body({"type": "message", "role": "user", "content": [image(PNG)]})) is not None
+
+
 def test_the_users_effort_is_not_changed() -> None:
     failure = openai("Unsupported value: 'xhigh'", "unsupported_value", "reasoning.effort")
     assert healed(failure, a_body(reasoning={"effort": "xhigh"})) is None
