@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Protocol
 
+from codex_transform.attempts.failure import Path
 from codex_transform.jsonio import dumps
 from codex_transform.request.changes import Changes
 from codex_transform.request.input_items import message, pair_calls
@@ -18,9 +19,6 @@ from codex_transform.request.orphan_outputs import orphan_text
 from codex_transform.text import format_bytes, one_line
 
 Body = dict[str, Any]
-Path = tuple[str | int, ...]
-"""A place in a JSON value: names of members and indexes of a list."""
-
 _TEXTS = ("input_text", "output_text", "text", "refusal", "summary_text", "reasoning_text")
 
 _DATA_URL = re.compile(r"data:([\w.+/-]*)(?:;[\w=.-]+)*,")
@@ -297,6 +295,12 @@ def encrypted_reasoning(item: Body) -> str | None:
 def digest(value: object) -> str:
     """Return what tells a JSON value from others."""
     return sha256(dumps(value)).hexdigest()[:32]
+
+
+def holds(value: Any, path: Path) -> bool:
+    """Return whether there is a member at the end of a path."""
+    holder = find(value, path[:-1])
+    return isinstance(holder, dict) and path[-1] in holder
 
 
 def find(value: Any, path: Path) -> Any:

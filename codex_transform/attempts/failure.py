@@ -1,13 +1,21 @@
 """Why an attempt brought no answer: what the endpoint said, or how the connection was lost."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from codex_transform.errors import ApiError
 from codex_transform.response.http_error import error_for_client, page_title, read_endpoint_error
+from codex_transform.text import one_line
 
 _MAX_MESSAGE = 2000
+
+Path = tuple[str | int, ...]
+"""A place in a JSON value: names of members and indexes of a list."""
+
+_INPUT_PATH = re.compile(r"\binput((?:\[\d+\]|\.\d+)[\w.\[\]]*)")
+_STEP = re.compile(r"\d+|[A-Za-z_]\w*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,24 @@ class Failure:
     elapsed: float = 0.0
     retry_after: int | None = None
     usage: Mapping[str, Any] | None = None
+
+    @property
+    def input_path(self) -> Path:
+        """The path within `input` that it names, `(7, "foo")` for `input[7].foo`; () if it names none."""
+        for text in (self.param, self.message):
+            if match := _INPUT_PATH.search(text):
+                return parse_path(match[1])
+        return ()
+
+    @property
+    def brief(self) -> str:
+        """The first line of the message, to be quoted."""
+        return one_line(self.message.split("\n", 1)[0].rstrip(" ."), 160)
+
+
+def parse_path(text: str) -> Path:
+    """Return the steps of a path in OpenAI's form or in a dotted one: `[7].foo`, `7.foo`."""
+    return tuple(int(step) if step.isdecimal() else step for step in _STEP.findall(text))
 
 
 def from_response(status: int, headers: Mapping[str, str], body: bytes, elapsed: float) -> Failure:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from codex_transform.attempts.edits import Edit
-from codex_transform.attempts.rules import Scope
+from codex_transform.attempts.rule import Scope
 
 ENDPOINT_TTL = 24 * 3600.0
 MAX_KEYS = 1000

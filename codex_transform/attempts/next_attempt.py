@@ -10,7 +10,10 @@ from typing import Any
 
 from codex_transform.attempts.edits import Edit
 from codex_transform.attempts.failure import Failure
-from codex_transform.attempts.rules import RULES, Rule, Scope, Sent, is_about_instructions, is_too_large
+from codex_transform.attempts.rule import Rule, Scope, Sent
+from codex_transform.attempts.rules import RULES
+from codex_transform.attempts.rules.instructions import is_about_instructions
+from codex_transform.attempts.rules.size import is_too_large
 from codex_transform.errors import ApiError
 from codex_transform.text import format_bytes, one_line
 

@@ -16,7 +16,7 @@ from codex_transform.attempts.edits import ReplaceInstructions
 from codex_transform.attempts.failure import Failure
 from codex_transform.attempts.memory import Key, Memory
 from codex_transform.attempts.next_attempt import Attempt, Policy, decide, final_error
-from codex_transform.attempts.rules import Instructions, Sent
+from codex_transform.attempts.rule import Instructions, Sent
 from codex_transform.errors import ApiError
 from codex_transform.jsonio import dumps, loads_object
 from codex_transform.request import Transformed

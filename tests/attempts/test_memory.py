@@ -10,7 +10,7 @@ from codex_transform.attempts.edits import DropParameter, DropReasoning, apply_a
 from codex_transform.attempts.failure import Failure
 from codex_transform.attempts.memory import ENDPOINT_TTL, MAX_EDITS, MAX_KEYS, Key, Memory
 from codex_transform.attempts.next_attempt import Policy, decide
-from codex_transform.attempts.rules import Scope, Sent
+from codex_transform.attempts.rule import Scope, Sent
 from codex_transform.jsonio import dumps
 from codex_transform.request.changes import Changes
 from codex_transform.request.input_items import message

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from codex_transform.attempts.edits import apply_all
 from codex_transform.attempts.failure import Failure, from_error, from_response
 from codex_transform.attempts.next_attempt import MAX_ATTEMPTS, Attempt, Policy, decide, final_error
-from codex_transform.attempts.rules import Instructions, Sent
+from codex_transform.attempts.rule import Instructions, Sent
 from codex_transform.errors import ApiError
 from codex_transform.request.changes import Changes
 from codex_transform.request.input_items import message

@@ -11,7 +11,7 @@ from mitmproxy.proxy.mode_specs import ReverseMode
 from codex_transform.attempts.edits import ReplaceInstructions, apply_all
 from codex_transform.attempts.memory import Key, Memory
 from codex_transform.attempts.next_attempt import Policy
-from codex_transform.attempts.rules import Instructions
+from codex_transform.attempts.rule import Instructions
 from codex_transform.decoding import DecodingError, decode
 from codex_transform.endpoint.headers import Field, client_session, codex_headers, forwarded_request_headers
 from codex_transform.endpoint.url import Endpoint
