@@ -31,8 +31,9 @@ GENERATIONS = {"6": 18, "7": 20}
 
 HELLO, WRITE = "say hello", "write hello world to test.txt"
 
-# Misbehaviours that never end, or take long with their own number.
-LEFT_OUT = frozenset({"hang", "hang-before-head", "half-head-hang", "flood", "slow", "byte-by-byte"})
+# Misbehaviours that never end, or take long with their own number; without its final event an answer is whole, but has
+# no token counts (see test_attempts).
+LEFT_OUT = frozenset({"hang", "hang-before-head", "half-head-hang", "flood", "slow", "byte-by-byte", "no-final-event"})
 NAMES = [name for name in FAULTS if name not in LEFT_OUT]
 
 # What this parser is picky about: none of it may show.
