@@ -37,33 +37,20 @@ class Edit(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class DropParameter:
-    """Leaves out a parameter by its dotted path: `include`, `reasoning.summary`, or `tools[*].strict` of all tools."""
+    """Leaves out a parameter by its path, in which `*` stands for every index: `("tools", "*", "strict")`."""
 
-    path: str
+    path: Path
 
     @property
     def what(self) -> str:
         """What is done."""
-        return f"without {self.path}"
+        return f"without {_dotted(self.path)}"
 
     def apply(self, body: Body, changes: Changes) -> bool:
         """Remove it."""
-        member = self.path.removeprefix("tools[*].")
-        if member != self.path:
-            tools = [tool for tool in body.get("tools") or () if isinstance(tool, dict) and member in tool]
-            for tool in tools:
-                del tool[member]
-            found = bool(tools)
-        else:
-            *parents, name = self.path.split(".")
-            holder: Any = body
-            for parent in parents:
-                holder = holder.get(parent) if isinstance(holder, dict) else None
-            found = isinstance(holder, dict) and name in holder
-            if found:
-                del holder[name]
+        found = _remove([body], self.path)
         if found:
-            changes.note("removed", self.path, "The endpoint refused a request with it.")
+            changes.note("removed", _dotted(self.path), "The endpoint refused a request with it.")
         return found
 
 
@@ -133,18 +120,10 @@ class DropMember:
 
     def apply(self, body: Body, changes: Changes) -> bool:
         """Remove it."""
-        holders = [
-            holder
-            for item in body["input"]
-            if item.get("type") == self.type
-            for holder in _find_all(item, self.path[:-1])
-            if isinstance(holder, dict) and self.path[-1] in holder
-        ]
-        for holder in holders:
-            del holder[self.path[-1]]
-        if holders:
+        found = _remove([item for item in body["input"] if item.get("type") == self.type], self.path)
+        if found:
             changes.note("removed", _dotted(("input", "*", *self.path)), "The endpoint refused an item with it.")
-        return bool(holders)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,20 +144,22 @@ class DropItems:
 
     def apply(self, body: Body, changes: Changes) -> bool:
         """Remove them, and pair the calls and outputs that are left."""
-        items: list[Body] = []
+        kept: list[Body] = []
         called: set[object] = set()
-        refused = [item for item in body["input"] if self._matches(item)]
+        found = False
         for item in body["input"]:
-            if not any(item is each for each in refused):
-                items.append(item)
-            elif self.type.endswith("_output"):
-                items.append(message("assistant", orphan_text(item)))
+            if not self._matches(item):
+                kept.append(item)
+                continue
+            found = True
+            if self.type.endswith("_output"):
+                kept.append(message("assistant", orphan_text(item)))
                 called.add(item.get("call_id"))
-        if refused:
-            kept = [item for item in items if not (_is_call(item) and item.get("call_id") in called)]
-            body["input"] = pair_calls(kept, changes)
+        if found:
+            items = [item for item in kept if not (_is_call(item) and item.get("call_id") in called)]
+            body["input"] = pair_calls(items, changes)
             changes.note("removed", "input[*]", f"The endpoint refused a request with this {self.type} item.")
-        return bool(refused)
+        return found
 
     def _matches(self, item: Body) -> bool:
         return item.get("type") == self.type and digest(find(item, self.path)) == self.value
@@ -318,6 +299,16 @@ def find(value: Any, path: Path) -> Any:
 def apply_all(edits: Iterable[Edit], body: Body, changes: Changes) -> list[Edit]:
     """Apply edits in their order, and return those that changed something."""
     return [edit for edit in edits if edit.apply(body, changes)]
+
+
+def _remove(roots: Iterable[Any], path: Path) -> bool:
+    """Remove the member at the end of a path from each of these values; return whether any had it."""
+    *parents, name = path
+    holders = [holder for root in roots for holder in _find_all(root, tuple(parents))]
+    having = [holder for holder in holders if isinstance(holder, dict) and name in holder]
+    for holder in having:
+        holder.pop(name, None)
+    return bool(having)
 
 
 def _find_all(value: Any, path: Path) -> list[Any]:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from codex_transform.errors import ApiError
-from codex_transform.response.http_error import error_for_client, page_title, read_endpoint_error
+from codex_transform.redaction import redact_secrets
+from codex_transform.response.http_error import page_title, read_endpoint_error, retry_after_header
 from codex_transform.text import one_line
 
 _MAX_MESSAGE = 2000
@@ -61,14 +62,13 @@ def parse_path(text: str) -> Path:
 def from_response(status: int, headers: Mapping[str, str], body: bytes, elapsed: float) -> Failure:
     """Return the failure that an HTTP response of any status but success stands for; `body` is encoded or not."""
     text, is_page, report = read_endpoint_error(headers, body)
-    client = error_for_client(status, headers, body, endpoint="")
     return Failure(
-        message=report.message if report else page_title(text) if is_page else text[:_MAX_MESSAGE],
+        message=report.message if report else redact_secrets(page_title(text) if is_page else text[:_MAX_MESSAGE]),
         code=(report.code or report.type or "") if report else "",
         param=(report.param or "") if report else "",
         status=status,
         elapsed=elapsed,
-        retry_after=client.retry_after,
+        retry_after=retry_after_header(status, report, {name.lower(): value for name, value in headers.items()}),
     )
 
 

@@ -29,9 +29,6 @@ RETRY_WITHIN = 2.0
 # The shortest pause before a retry, and the most that chance adds to it, in seconds.
 _PAUSE, _JITTER = 0.2, 0.4
 
-# The rules that have sent the same request again; a new connection counts if connections are what fails.
-_REPEATS = {False: ("retry",), True: ("retry", "reconnect")}
-
 _TRANSIENT_STATUSES = frozenset({502, 503, 504, *range(520, 525), 529})
 _TRANSIENT_CODES = frozenset({"server_is_overloaded", "overloaded_error", "slow_down"})
 
@@ -48,7 +45,6 @@ class Attempt:
     rule: str
     refused: str
     done: str
-    status: int | None = None
     edit: Edit | None = None
     scope: Scope | None = None
     pause: float = 0.0
@@ -76,7 +72,9 @@ def decide(
         return attempt
     if _crossed(failure) and not _count(made, "reconnect"):
         return _same(failure, "reconnect", "sent again on a new connection", 0.0)
-    if _is_transient(failure) and _count(made, *_REPEATS[failure.lost]) < policy.retries:
+    # A new connection counts as a retry if connections are what fails.
+    repeats = ("retry", "reconnect") if failure.lost else ("retry",)
+    if _is_transient(failure) and _count(made, *repeats) < policy.retries:
         return _same(failure, "retry", "sent again", _PAUSE + _JITTER * chance)
     return None
 
@@ -101,8 +99,8 @@ def final_error(failure: Failure, size: int, source: str) -> ApiError | None:
     if is_about_instructions(failure):
         return ApiError(
             failure.status or 400,
-            f"{one_line(failure.message).rstrip('.')}. The instructions that were sent are those of {source}: "
-            "see codex_catalog_url and codex_instructions_file.",
+            f"{one_line(failure.message).rstrip('.')}. The instructions that were sent last are those of {source}. "
+            "Set codex_instructions_file to a text that it accepts, or codex_catalog_url to where Codex's own are.",
             code=failure.code or None,
             param="instructions",
         )
@@ -118,13 +116,11 @@ def _healed(failure: Failure, sent: Sent, made: Sequence[Attempt]) -> Attempt | 
 
 
 def _changed(failure: Failure, rule: Rule, edit: Edit) -> Attempt:
-    return Attempt(
-        rule.name, _refused(failure), f"sent again {edit.what}", failure.status, edit, rule.scope, usage=failure.usage
-    )
+    return Attempt(rule.name, _refused(failure), f"sent again {edit.what}", edit, rule.scope, usage=failure.usage)
 
 
 def _same(failure: Failure, rule: str, done: str, pause: float) -> Attempt:
-    return Attempt(rule, _refused(failure), done, failure.status, pause=pause, usage=failure.usage)
+    return Attempt(rule, _refused(failure), done, pause=pause, usage=failure.usage)
 
 
 def _refused(failure: Failure) -> str:

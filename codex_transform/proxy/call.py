@@ -15,6 +15,7 @@ from codex_transform.errors import ApiError
 from codex_transform.proxy.call_attempts import CallAttempts
 from codex_transform.redaction import redact_key_text
 from codex_transform.request import Transformed
+from codex_transform.response.events_to_response import CollectedAnswer
 
 
 @dataclass(slots=True)
@@ -26,7 +27,8 @@ class Call:
     the client is told instead of an answer, if it is. `authorization` is the header value to send, which holds a key:
     until the request has been rewritten the client's own, if that is to be forwarded, then the endpoint's, and None
     again once the call is over. `idle_timeout` is how many seconds the endpoint may say nothing. `attempts` decides
-    what happens when the endpoint refuses the request; None until that has been rewritten.
+    what happens when the endpoint refuses the request; None until that has been rewritten. `collected` is the answer
+    for a client that does not stream, once it has been read.
 
     The rest is known once the answer is over: how many `events` the endpoint sent, the `usage` that it reported, what
     was `repaired` by name, the unix time at which the model's `first_token` passed (None for a client that does not
@@ -41,6 +43,7 @@ class Call:
     authorization: str | None = field(default=None, repr=False)
     idle_timeout: float = float("inf")
     attempts: CallAttempts | None = None
+    collected: CollectedAnswer | None = field(default=None, repr=False)
     events: int = 0
     usage: dict[str, Any] | None = None
     repaired: list[str] = field(default_factory=list)

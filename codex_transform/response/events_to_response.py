@@ -6,7 +6,7 @@ brought, and for an item that was never done, what its deltas add up to.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from codex_transform import jsonio
 from codex_transform.response import body_errors, sse
@@ -38,17 +38,29 @@ _ENDS = ("response.completed", "response.incomplete")
 _MISSING_ITEM = {"content": {"type": "message", "role": "assistant"}, "summary": {"type": "reasoning"}}
 
 
-def events_to_response(body: bytes, answer: ResponseStream) -> dict[str, Any]:
-    """Return the response object that `body` is or streams.
+class CollectedAnswer(NamedTuple):
+    """An answer whose `body` has come as a whole, and the standard `stream` that it was rewritten to."""
 
-    `answer` has seen nothing yet, and knows the facts afterwards.
+    body: bytes
+    answer: ResponseStream
+    stream: bytes
+
+
+def collect(body: bytes, answer: ResponseStream) -> CollectedAnswer:
+    """Read a body. `answer` has seen nothing yet, and knows the facts afterwards.
 
     Raises ApiError, with the status that belongs to it, for an error or a response that failed, and 502 for an answer
     that was cut off or is none.
     """
-    events = list(_events(answer.feed(body) + answer.finish()))
+    stream = answer.feed(body) + answer.finish()
     if answer.error:
         raise answer.error
+    return CollectedAnswer(body, answer, stream)
+
+
+def events_to_response(collected: CollectedAnswer) -> dict[str, Any]:
+    """Return the response object that an answer is or streams. Raises ApiError 502 if it cannot be read."""
+    events = list(_events(collected.stream))
     response = next((event.get("response") for event in events if event.get("type") in _ENDS), None)
     if not isinstance(response, dict) or not isinstance(response.get("output"), list):
         # An event beyond the limit passes a stream as it came; there is no telling what it holds.

@@ -82,7 +82,7 @@ def error_for_client(
         status = 429
     elif status == 403 and not is_page and (refusal := find_refusal(words)):
         status = refusal.status
-    retry_after = _retry_after(status, report, fields, now)
+    retry_after = retry_after_header(status, report, fields, now)
     if is_page:
         return ApiError(status, _page(endpoint, status, text), retry_after=retry_after)
     if refusal:
@@ -128,10 +128,13 @@ def _is_limit(report: UpstreamError | None, text: str) -> bool:
     return report.is_limit if report else "usage limit" in text[:_LONGEST].lower()
 
 
-def _retry_after(
-    status: int, report: UpstreamError | None, headers: Mapping[str, str], now: float | None
+def retry_after_header(
+    status: int, report: UpstreamError | None, headers: Mapping[str, str], now: float | None = None
 ) -> int | None:
-    """How long to wait; the endpoint's limit headers come with every answer and count only when one is used up."""
+    """Return the seconds to wait, None if nothing tells; `headers` have lower-case names.
+
+    The endpoint's limit headers come with every answer and count only when one is used up.
+    """
     if status in (402, 429):
         return seconds_until_reset(report.details if report else {}, headers, now, report.message if report else "")
     if status >= 500 and "retry-after" in headers:

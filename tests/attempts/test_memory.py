@@ -16,7 +16,7 @@ from codex_transform.request.changes import Changes
 from codex_transform.request.input_items import message
 
 KEY = Key("https://h/responses", "gpt-5.1", "conversation")
-INCLUDE, REASONING = DropParameter("include"), DropReasoning(frozenset({"x"}))
+INCLUDE, REASONING = DropParameter(("include",)), DropReasoning(frozenset({"x"}))
 
 
 class Clock:
@@ -65,7 +65,7 @@ def test_an_edit_is_remembered_once_and_not_without_bounds() -> None:
         memory.learn(INCLUDE, Scope.ENDPOINT, KEY)
     assert memory.edits(KEY) == [INCLUDE]
     for number in range(2 * MAX_EDITS):
-        memory.learn(DropParameter(f"p{number}"), Scope.ENDPOINT, KEY)
+        memory.learn(DropParameter((f"p{number}",)), Scope.ENDPOINT, KEY)
     assert len(memory.edits(KEY)) == MAX_EDITS
 
 

@@ -27,7 +27,7 @@ from response.streams import (
 )
 
 from codex_transform.errors import ApiError
-from codex_transform.response.events_to_response import events_to_response
+from codex_transform.response.events_to_response import collect, events_to_response
 from codex_transform.response.stream import ResponseStream
 
 ANSWER = answer()
@@ -330,4 +330,4 @@ def test_members_of_any_kind_give_bytes_or_an_error(parts: list[tuple[dict[str, 
         assert outcome([whole], "m") == outcome(pieces(whole, [900, 1500]), "m")
         outcome([data], "m")
         with suppress(ApiError):
-            events_to_response(whole, ResponseStream("m", None))
+            events_to_response(collect(whole, ResponseStream("m", None)))

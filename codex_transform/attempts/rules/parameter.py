@@ -63,7 +63,7 @@ def _without_parameter(name: str, body: Body) -> Edit | None:
         path.append(step)
     if _is_wanted(body, path) or not holds(body, tuple(path)):
         return None
-    return DropParameter(".".join(path))
+    return DropParameter(tuple(path))
 
 
 def _is_wanted(body: Body, path: Sequence[str]) -> bool:
@@ -81,6 +81,6 @@ def _without_tool(steps: Sequence[str | int], body: Body) -> Edit | None:
     if not isinstance(tool, dict):
         return None
     if len(steps) > 1 and isinstance(steps[1], str) and steps[1] not in _ESSENTIAL_IN_TOOLS:
-        return DropParameter(f"tools[*].{steps[1]}") if steps[1] in tool else None
+        return DropParameter(("tools", "*", steps[1])) if steps[1] in tool else None
     kind = tool.get("type")
     return DropTools(kind) if isinstance(kind, str) and kind not in _CLIENT_TOOLS else None

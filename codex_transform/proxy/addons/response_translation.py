@@ -16,7 +16,7 @@ from codex_transform.proxy.addons.request_log import RequestLog
 from codex_transform.proxy.call import Call, get_call
 from codex_transform.proxy.stream_function import StreamFunction
 from codex_transform.response import body_errors
-from codex_transform.response.events_to_response import events_to_response
+from codex_transform.response.events_to_response import collect, events_to_response
 from codex_transform.response.http_error import error_for_client
 from codex_transform.response.stream import ResponseStream
 
@@ -96,9 +96,13 @@ def _whole(call: Call, response: http.Response) -> http.Response:
         body = body_errors.parse_json(response.raw_content or b"", encoding)
         call.outcome = "completed"
         return responses.json_response(response.status_code, body, response.headers)
-    answer = ResponseStream(call.asked_model, encoding)
+    body, collected = response.raw_content or b"", call.collected
+    # Another addon may have changed it since it was read.
+    if collected and collected.body != body:
+        collected = None
+    answer = collected.answer if collected else ResponseStream(call.asked_model, encoding)
     try:
-        folded = events_to_response(response.raw_content or b"", answer)
+        folded = events_to_response(collected or collect(body, answer))
     finally:
         _note(call, answer)
     return responses.json_response(200, dumps(folded), response.headers)

@@ -9,6 +9,7 @@ forgets connections that failed.
 """
 
 import time
+from dataclasses import replace
 
 from mitmproxy.connection import Server
 from mitmproxy.proxy import commands
@@ -28,6 +29,7 @@ from codex_transform.attempts.failure import Failure
 from codex_transform.attempts.next_attempt import Attempt
 from codex_transform.errors import ApiError
 from codex_transform.proxy.call import get_call
+from codex_transform.redaction import redact_key_text
 
 
 class RetryMixin(HttpStream):
@@ -92,7 +94,9 @@ class RetryMixin(HttpStream):
         call = get_call(self.flow)
         if call is None or call.attempts is None or self.client_state != self.state_done:
             return None
-        return call.attempts.next(self.flow.request, failure)
+        # What an endpoint says may quote the key, and goes into the log.
+        redacted = redact_key_text(failure.message, call.key)
+        return call.attempts.next(self.flow.request, replace(failure, message=redacted))
 
     def _schedule(self, attempt: Attempt) -> CommandGenerator[None]:
         """Have the next attempt begin after its pause, and never within the event that ended the last one."""

@@ -44,6 +44,7 @@ from codex_transform.proxy.layers.idle_timeout import IdleTimeoutMixin
 from codex_transform.proxy.layers.retry import RetryMixin
 from codex_transform.proxy.stream_function import StreamFunction
 from codex_transform.redaction import redact_key, redact_key_text
+from codex_transform.response.events_to_response import collect
 from codex_transform.response.network_error import connection_lost, is_lost, unreachable
 from codex_transform.response.stream import ResponseStream
 from codex_transform.text import one_line
@@ -192,13 +193,12 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin):
             return from_response(response.status_code, response.headers, body, self._elapsed)
         if call.subpath:
             return None
-        answer = ResponseStream(None, response.headers.get("content-encoding"))
+        answer = ResponseStream(call.asked_model, response.headers.get("content-encoding"))
         try:
-            answer.feed(body)
-            answer.finish()
+            call.collected = collect(body, answer)
         except ApiError as error:
             return from_error(error, self._elapsed, answer.usage)
-        return from_error(answer.error, self._elapsed, answer.usage) if answer.error else None
+        return None
 
     def _connection_failure(self, reason: str) -> Failure:
         """Return the failure of a connection: lost, if it had taken the request and brought nothing."""
