@@ -103,9 +103,8 @@ def test_a_truncated_answer_ends_in_an_error(encoding: str) -> None:
 def test_a_missing_end_after_the_answers_own_end_harms_nothing(encoding: str) -> None:
     *flushed, _ = ENCODERS[encoding]([DATA])
     assert run(flushed, encoding=header(encoding)) == DATA
-    assert (
-        events_to_response(collect(b"".join(flushed), ResponseStream(None, header(encoding))))["status"] == "completed"
-    )
+    collected = collect(b"".join(flushed), ResponseStream(None, header(encoding)))
+    assert events_to_response(collected)["status"] == "completed"
 
 
 @encodings

@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import socket
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 from support.raw_host import NEW_PATH, Answer, catalogue, raw_host
 from support.running import Proxy, mitmdump
+from support.scripted import Scripted, scripted
 from support.waiting import eventually
 
 from codex_transform.sandbox import Sandbox
@@ -97,9 +99,8 @@ def test_three_turns_of_which_the_second_is_refused(
     sandbox.misbehave(fault)
     turn("hello two")
     turn("hello three")
-    wrong = {"type": "text"} if learnt else {}
     refusals = [status for status in statuses(sandbox) if status != 200]
-    assert len(refusals) == (0 if wrong else 1)
+    assert len(refusals) == (0 if learnt else 1)
     second, third = [entry["body"] for entry in sandbox.requests if entry["status"] == 200][-2:]
     assert third["input"][: len(second["input"])] == second["input"]
     assert {name: second[name] for name in second if name != "input"} == {
@@ -108,7 +109,7 @@ def test_three_turns_of_which_the_second_is_refused(
     for words in ("say hello", "hello one", "hello two", "hello three"):
         assert words in json.dumps(third["input"])
     if not learnt:
-        assert done in quiet_proxy.wait_for(r"sent again [^(]+", since=since)[0]
+        quiet_proxy.wait_for(re.escape(f"; sent again {done} ("), since=since)
 
 
 def test_reasoning_of_the_other_account_is_kept(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
@@ -139,6 +140,23 @@ def test_two_things_at_once(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
     sandbox.misbehave("other-account+invalid-image")
     ask(quiet_proxy, "two", said(text("hello"), picture(SVG)), MINE, said(text("hello two")))
     assert statuses(sandbox) == [400, 400, 200]
+
+
+def test_a_key_that_a_refusal_quotes_is_not_in_the_log(tmp_path: Path) -> None:
+    """Neither ours, nor one of another shape; mitmdump's helper looks for ours at the end."""
+    key = "correct-horse-battery-staple"
+
+    def play(endpoint: Scripted, client: socket.socket, _number: int) -> None:
+        words = b"Service unavailable for sk-abcdefghijklmnop1234 and correct-horse-battery-staple"
+        while endpoint.read(client):
+            client.sendall(b"HTTP/1.1 503 Busy\r\nContent-Length: %d\r\n\r\n%b" % (len(words), words))
+
+    with scripted(play) as endpoint, mitmdump(tmp_path / "home", endpoint, CODEX_API_KEY=key) as proxy:
+        assert proxy.send({"model": "gpt-5.1", "input": "hello"})[0] == 503
+        said_so = proxy.wait_for("Service unavailable for .*; sent again")[0]
+    assert "sk-…1234" in said_so
+    assert "abcdefghijklmnop" not in proxy.log
+    assert key not in proxy.log
 
 
 def test_without_heal_the_refusal_goes_to_the_client(tmp_path: Path, sandbox: Sandbox) -> None:
