@@ -5,11 +5,14 @@ import random
 import zlib
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
-from support.opencode_server import Server, serving, texts
-from support.running import Proxy, conversation
+from support.opencode_server import CODEX, Server, serving, texts
+from support.raw_host import NEW_PATH, Answer, catalogue, raw_host
+from support.running import Proxy, mitmdump
+from support.waiting import eventually
 
 from codex_transform.sandbox import Sandbox
 
@@ -36,11 +39,17 @@ FAULTS: dict[str, tuple[bytes | None, int]] = {
     "no-images": (PNG, 1),
     "too-large@100": (PNG, 1),
     "open-end": (None, 0),
+    "overloaded": (None, 1),
+    "bad-gateway": (None, 1),
+    "cut-before-head": (None, 1),
     "no-final-event": (None, 0),
     "no-tool-choice": (None, 1),
     # The last: it is remembered for the endpoint, and without `include` there is no reasoning to be refused.
     "no-include": (None, 1),
 }
+
+
+ONCE = ("overloaded", "bad-gateway", "cut-before-head")
 
 
 @pytest.fixture(scope="module")
@@ -53,14 +62,44 @@ def server(tmp_path_factory: pytest.TempPathFactory, quiet_proxy: Proxy) -> Iter
 @pytest.mark.parametrize("fault", FAULTS)
 def test_three_turns(server: Server, shared_sandbox: Sandbox, fault: str) -> None:
     picture, refused = FAULTS[fault]
-    sandbox = shared_sandbox
+    three_turns(server, shared_sandbox, fault, refused, picture, times=1 if fault in ONCE else None)
+
+
+@pytest.mark.gate
+def test_instructions_that_are_refused(tmp_path: Path, shared_sandbox: Sandbox) -> None:
+    """From the second turn on the user's own file is refused: Codex's instructions are sent, and the file as a message."""
+    own = tmp_path / "own.md"
+    own.write_text("Be my guest.")
+    with raw_host() as host:
+        host.answers[f"main/{NEW_PATH}"] = Answer(catalogue(CODEX, text="Write code [codex]"))
+        home, cache = tmp_path / "home", tmp_path / "home/.opencode/cache"
+        with mitmdump(home, shared_sandbox, CODEX_CATALOG_URL=host.root):
+            assert eventually(lambda: any("main" in file.name for file in cache.glob("*")), 20)
+        with (
+            mitmdump(home, shared_sandbox, CODEX_CATALOG_URL=host.root, CODEX_INSTRUCTIONS_FILE=str(own)) as proxy,
+            serving(tmp_path, proxy) as server,
+        ):
+            last = three_turns(server, shared_sandbox, "codex-instructions", 1)
+    assert last["instructions"] == f"Write code [codex] of {CODEX}"
+    assert "Be my guest." in json.dumps(last["input"][0])
+
+
+def three_turns(
+    server: Server,
+    sandbox: Sandbox,
+    fault: str,
+    refused: int,
+    picture: bytes | None = None,
+    times: int | None = None,
+) -> dict[str, Any]:
+    """A conversation whose endpoint misbehaves from the second turn on, and refuses so many requests; the last body."""
     sandbox.forget()
     session = server.session()
     (server.project / "picture.png").write_bytes(picture or b"")
     first = "read picture.png" if picture else "write hello one to one.txt"
     try:
         server.ask(session, first)
-        sandbox.misbehave(fault, with_tools=True)
+        sandbox.misbehave(fault, with_tools=True, times=times)
         server.ask(session, "write hello two to two.txt")
         messages = server.ask(session, "say hello three")
     finally:
@@ -76,14 +115,15 @@ def test_three_turns(server: Server, shared_sandbox: Sandbox, fault: str) -> Non
     assert (server.project / "two.txt").read_text().strip() == "hello two"
     assert "hello three" in texts(messages)[-1]
 
-    statuses = [entry["status"] for entry in sandbox.requests if entry["body"].get("tools")]
-    assert statuses.count(200) == 5
-    assert len(statuses) - 5 == refused, statuses
+    asked = [entry for entry in sandbox.requests if entry["body"].get("tools")]
     accepted: list[dict[str, Any]] = [
-        body for body, status in zip(conversation(sandbox), statuses, strict=True) if status == 200
+        entry["body"] for entry in asked if entry["status"] == 200 and entry["misbehaviour"] != "cut-before-head"
     ]
+    assert (len(accepted), len(asked) - len(accepted)) == (5, refused)
+    # The request that was put right is the first of those that go on from each other.
     for before, after in pairwise(accepted[2:]):
         assert after["input"][: len(before["input"])] == before["input"]
     last = json.dumps(accepted[-1]["input"])
     for words in (first, "hello two to two.txt", "say hello three"):
         assert words in last
+    return accepted[-1]
