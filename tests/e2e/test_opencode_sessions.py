@@ -67,7 +67,7 @@ def test_three_turns(server: Server, shared_sandbox: Sandbox, fault: str) -> Non
 
 @pytest.mark.gate
 def test_instructions_that_are_refused(tmp_path: Path, shared_sandbox: Sandbox) -> None:
-    """From the second turn on the file is refused: Codex's own instructions are sent, and the file goes on as a message."""
+    """From the second turn on the file is refused: Codex's instructions are sent, and the file goes on as a message."""
     own = tmp_path / "own.md"
     own.write_text("Be my guest.")
     with raw_host() as host:
