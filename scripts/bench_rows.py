@@ -173,6 +173,7 @@ def start(bench: Bench, haste: int) -> list[Result]:
 
 def transform(bench: Bench, haste: int) -> list[Result]:
     """The addon's own part of a request, without a proxy: bytes to bytes."""
+    from codex_transform.clients.client import OPENCODE
     from codex_transform.instructions.store import InstructionStore
     from codex_transform.jsonio import dumps, parse_request
     from codex_transform.opencode.config import OpenCodeConfig
@@ -180,7 +181,7 @@ def transform(bench: Bench, haste: int) -> list[Result]:
     from codex_transform.request import transform as rewrite
 
     instructions = InstructionStore(bench.folder / "cache", "http://127.0.0.1:9/none")
-    context = Context(True, OpenCodeConfig().options_for, instructions.text)
+    context = Context(OPENCODE, True, OpenCodeConfig().options_for, instructions.text)
     results = []
     for size, name, goal, turns in ((FIRST, "28 KB", 0.12, 1000), (HOUR, "325 KB", 0.6, 300), (DAY, "3.4 MB", 6, 50)):
         for code in (False, True) if size > FIRST else (False,):

@@ -32,7 +32,7 @@ LAYERS = (
         "codex_transform",
     ),
     ("catalog", "jsonc", "endpoint"),
-    ("opencode", "instructions", "settings"),
+    ("opencode", "instructions", "settings", "clients"),
     ("request", "response"),
     ("attempts", "usage", "inspect", "probe"),
     ("proxy", "launcher", "doctor"),

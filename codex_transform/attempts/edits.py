@@ -15,6 +15,7 @@ from codex_transform.attempts.failure import Path
 from codex_transform.jsonio import dumps
 from codex_transform.request.changes import Changes
 from codex_transform.request.input_items import message, pair_calls
+from codex_transform.request.instructions import bridge_message, keep_instructions, use_codex_instructions
 from codex_transform.request.orphan_outputs import orphan_text
 from codex_transform.text import format_bytes, one_line
 
@@ -216,6 +217,50 @@ class ReplaceInstructions:
         changes.note("changed", "instructions", f"The endpoint refused others: these are Codex's, of {self.source}.")
         if self.kept:
             changes.insert_item(body["input"], 0, message("developer", before), "The instructions that were refused.")
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class UseCodexInstructions:
+    """Sends Codex's instructions in the place of the client's with the digest `refused`, which become a message.
+
+    With `bridged`, a bridge message says which tools the client has. Later requests get the same from the start, as
+    with the setting `codex_instructions`.
+    """
+
+    refused: str
+    text: str
+    source: str
+    bridged: bool = True
+
+    @property
+    def what(self) -> str:
+        """What is done."""
+        return f"with the Codex instructions of {self.source}"
+
+    def apply(self, body: Body, changes: Changes) -> bool:
+        """Replace them."""
+        if digest(body.get("instructions")) != self.refused:
+            return False
+        bridge = bridge_message(body, None, codex_mode=True) if self.bridged else None
+        use_codex_instructions(body, self.text, bridge, changes)
+        return True
+
+
+@dataclass(frozen=True, slots=True)
+class AddInstructions:
+    """Adds instructions to a request that has none."""
+
+    @property
+    def what(self) -> str:
+        """What is done."""
+        return "with instructions"
+
+    def apply(self, body: Body, changes: Changes) -> bool:
+        """Add them."""
+        if body.get("instructions"):
+            return False
+        keep_instructions(body, changes)
         return True
 
 

@@ -99,12 +99,17 @@ def final_error(failure: Failure, size: int, source: str) -> ApiError | None:
     if is_about_instructions(failure):
         return ApiError(
             failure.status or 400,
-            f"{one_line(failure.message).rstrip('.')}. The instructions that were sent last are those of {source}. "
+            f"{one_line(failure.message).rstrip('.')}. The instructions that were sent last are "
+            f"{_whose(source)}. "
             "Set codex_instructions_file to a text that it accepts, or codex_catalog_url to where Codex's own are.",
             code=failure.code or None,
             param="instructions",
         )
     return None
+
+
+def _whose(source: str) -> str:
+    return "the client's own" if source == "client" else f"those of {source}"
 
 
 def _healed(failure: Failure, sent: Sent, made: Sequence[Attempt]) -> Attempt | None:

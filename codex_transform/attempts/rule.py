@@ -35,12 +35,14 @@ class Instructions(NamedTuple):
 class Sent(NamedTuple):
     """What was sent: the body, and how to get the model's own Codex instructions, the newest first.
 
-    `own_instructions` is true if those that were sent are the user's.
+    `source` is where the instructions that were sent come from: `client`, or as in `InstructionStore.source`.
+    `is_codex` is true for a request of the Codex CLI.
     """
 
     body: Body
     codex_instructions: Callable[[], Sequence[Instructions]] = tuple
-    own_instructions: bool = False
+    source: str = "main"
+    is_codex: bool = False
 
 
 class Rule(NamedTuple):

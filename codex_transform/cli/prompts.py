@@ -13,6 +13,7 @@ import click
 from codex_transform import paths
 from codex_transform.cli.current_settings import load_settings
 from codex_transform.endpoint import url as endpoint_url
+from codex_transform.endpoint.headers import DEFAULT_ORIGINATOR
 from codex_transform.probe.exchange import Step, probe
 from codex_transform.probe.private_ca import private_ca
 from codex_transform.settings import loader
@@ -107,7 +108,9 @@ def probe_endpoint(loaded: LoadedSettings, answers: Mapping[str, str]) -> Step |
     where = endpoint_url.parse(answers.get("base_url") or str(settings.base_url))
     click.secho(f"Trying {where.origin} …", dim=True, err=True)
     failed = None
-    for step in probe(where, key, originator=settings.originator, trusted_ca=private_ca(paths.home())):
+    for step in probe(
+        where, key, originator=settings.originator or DEFAULT_ORIGINATOR, trusted_ca=private_ca(paths.home())
+    ):
         click.secho(
             f"  {'✓' if step.ok else '✗'} {step.name}: {step.message}", fg="green" if step.ok else "red", err=True
         )

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from codex_transform import paths
 from codex_transform.doctor.result import DoctorContext, Mark, Result, ok, warning
 from codex_transform.doctor.terminal import upstream_proxy
+from codex_transform.endpoint.headers import DEFAULT_ORIGINATOR
 from codex_transform.endpoint.url import parse
 from codex_transform.instructions.store import InstructionStore
 from codex_transform.probe.exchange import probe
@@ -29,7 +30,7 @@ def endpoint(context: DoctorContext) -> Iterator[Result]:
     steps = probe(
         parse(settings.base_url),
         settings.api_key.get_secret_value(),
-        originator=settings.originator,
+        originator=settings.originator or DEFAULT_ORIGINATOR,
         model=context.model,
         timeout=_TIMEOUT,
         trusted_ca=private_ca(context.home),

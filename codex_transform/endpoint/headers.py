@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from urllib.parse import quote
 
 # What is not forwarded: the client's credentials, hop-by-hop fields (RFC 9110 section 7.6.1), those of intermediaries,
-# those that describe the body before it was rewritten, and those that a Codex request sets itself.
+# and those that describe the body before it was rewritten.
 _DROPPED = frozenset(
     {
         b"accept",
@@ -20,12 +20,8 @@ _DROPPED = frozenset(
         b"forwarded",
         b"host",
         b"keep-alive",
-        b"openai-beta",
         b"openai-organization",
         b"openai-project",
-        b"originator",
-        b"session-id",
-        b"session_id",
         b"te",
         b"trailer",
         b"transfer-encoding",
@@ -44,6 +40,10 @@ _SESSION_HEADERS = (b"session_id", b"session-id", b"x-session-id")
 Field = tuple[bytes, bytes]
 
 
+DEFAULT_ORIGINATOR = "opencode"
+"""The originator for a client that names none: Codex endpoints require one."""
+
+
 def client_session(fields: Iterable[Field]) -> str | None:
     """Return the session id that the client sent in a header, None if it sent none."""
     values = {name.lower(): value for name, value in fields}
@@ -51,10 +51,13 @@ def client_session(fields: Iterable[Field]) -> str | None:
     return None if value is None else value.decode("utf-8", "surrogateescape")
 
 
-def forwarded_request_headers(fields: Iterable[Field]) -> list[Field]:
-    """Return the header fields of a client's request that are forwarded to the endpoint."""
+def forwarded_request_headers(fields: Iterable[Field], replaced: Iterable[Field] = ()) -> list[Field]:
+    """Return the header fields of a client's request that are forwarded to the endpoint.
+
+    Those that have a name of `replaced`, in any case, are left out: they are sent in another form.
+    """
     named = [(name.lower(), name, value) for name, value in fields]
-    dropped = _DROPPED
+    dropped = _DROPPED.union(name.lower() for name, _ in replaced)
     for lower, _, value in named:
         if lower == b"connection":
             dropped |= {each.strip().lower() for each in value.split(b",")}
@@ -65,22 +68,30 @@ def forwarded_request_headers(fields: Iterable[Field]) -> list[Field]:
     ]
 
 
-def codex_headers(*, authorization: str, originator: str, session: str | None, streaming: bool = True) -> list[Field]:
+def codex_headers(
+    *, authorization: str, originator: str | None, session: str | None, streaming: bool = True
+) -> list[Field]:
     """Return the header fields that a Codex request has, except Host and Content-Length.
 
-    `authorization` is the whole header value. The names are those that the Codex CLI sends to its backend (releases
-    0.111 to 0.169).
+    `authorization` is the whole header value. Without `originator` and `session` the client's own fields stand. The
+    names are those that the Codex CLI sends to its backend (releases 0.111 to 0.171).
     """
     headers = [
         (b"Authorization", authorization.encode("utf-8", "surrogateescape")),
         (b"Content-Type", b"application/json"),
         (b"Accept", b"text/event-stream" if streaming else b"application/json"),
         (b"Accept-Encoding", b"identity"),
-        (b"OpenAI-Beta", b"responses=experimental"),
-        (b"originator", originator.encode("utf-8", "surrogateescape")),
     ]
+    if originator:
+        headers.append((b"originator", originator.encode("utf-8", "surrogateescape")))
     if session:
         # A prompt_cache_key may hold any characters, even half of a surrogate pair; a header value may not.
         value = quote(session, safe="!#$&'()*+,/:;=?@[]~ ", errors="replace").strip().encode()
         headers += (b"session_id", value), (b"session-id", value)
     return headers
+
+
+def header(fields: Iterable[Field], name: bytes) -> str | None:
+    """Return the value of the first field of this name, in lower case; None if there is none or it is empty."""
+    value = next((value for each, value in fields if each.lower() == name and value), None)
+    return None if value is None else value.decode("utf-8", "surrogateescape")

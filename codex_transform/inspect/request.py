@@ -23,6 +23,7 @@ _MAX_LAST_ITEM = 2 * (WIDTH - 14)  # characters of the last item in the summary
 _MAX_TOOLS = 200
 
 _SOURCES = {
+    "client": "the client's own",
     "bundled": "codex-transform's own text, because the Codex CLI's is not available",
     "file": "your own text, codex_instructions_file",
     "main": "Codex CLI, branch main",

@@ -20,6 +20,7 @@ import certifi
 
 from codex_transform import __version__, concurrency, net, paths
 from codex_transform.catalog import Resolved
+from codex_transform.clients.client import OPENCODE
 from codex_transform.endpoint.headers import codex_headers
 from codex_transform.endpoint.url import Endpoint
 from codex_transform.errors import ApiError
@@ -250,7 +251,9 @@ def _send(client: http.client.HTTPConnection, endpoint: Endpoint, key: str, ask:
     instructions = ask.instructions
     if instructions is None:
         instructions = InstructionStore(paths.cache_folder(paths.home_or_none()), Settings().catalog_url).text
-    done = transform(body, Context(mode=True, options_for=OpenCodeConfig().options_for, instructions=instructions))
+    done = transform(
+        body, Context(OPENCODE, mode=True, options_for=OpenCodeConfig().options_for, instructions=instructions)
+    )
     content = dumps(done.body)
     client.putrequest("POST", endpoint.path, skip_host=True, skip_accept_encoding=True)
     client.putheader("Host", endpoint.authority)

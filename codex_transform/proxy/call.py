@@ -80,6 +80,11 @@ class Call:
         """The model name as the client wrote it: what its answer will be labelled with."""
         return self.transformed.resolved.asked if self.transformed else None
 
+    @property
+    def from_codex_cli(self) -> bool:
+        """True for a request of the Codex CLI, which knows what a Codex endpoint sends."""
+        return self.transformed is not None and self.transformed.client.is_codex
+
 
 _calls: WeakKeyDictionary[http.HTTPFlow, Call] = WeakKeyDictionary()
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from mitmproxy import http
 
-from codex_transform.attempts.edits import ReplaceInstructions
+from codex_transform.attempts.edits import ReplaceInstructions, UseCodexInstructions
 from codex_transform.attempts.failure import Failure
 from codex_transform.attempts.memory import Key, Memory
 from codex_transform.attempts.next_attempt import Attempt, Policy, decide, final_error
@@ -50,7 +50,7 @@ class CallAttempts:
         body = loads_object(content)
         if body is None or not isinstance(body.get("input"), list):
             return None  # another addon has made something else of it
-        sent = Sent(body, self.codex_instructions, own_instructions=self.source == "file")
+        sent = Sent(body, self.codex_instructions, self.source, is_codex=self.transformed.client.is_codex)
         attempt = decide(failure, sent, self.made, self.policy, chance=random.random())
         if attempt is None:
             return final_error(failure, len(content), self.source) if self.policy.heal else None
@@ -58,7 +58,7 @@ class CallAttempts:
             if not attempt.edit.apply(body, self.transformed.changes):
                 return None
             self._replace(request, body)
-            if isinstance(attempt.edit, ReplaceInstructions):
+            if isinstance(attempt.edit, ReplaceInstructions | UseCodexInstructions):
                 self.source = attempt.edit.source
         self.made.append(attempt)
         logger.warning("%s: %s; %s (%s)", one_line(self.key.endpoint), attempt.refused, attempt.done, attempt.rule)

@@ -4,7 +4,8 @@ Strategy: `transform` below shows all steps in their order. Each step is a small
 idea; none of them does I/O, and each notes what it changes and why. The order matters in four places: the model is
 known before anything that depends on it; items are in full form before OpenCode's prompt and the bridge message are
 looked for; the client's own `instructions` become a message before OpenCode's prompt is removed, because it may be
-there; and the bridge message comes first of all. A request that has been transformed once comes out unchanged.
+there; and the bridge message comes first of all. A request that has been transformed once comes out unchanged. What
+the Codex CLI sends is a Codex request already.
 """
 
 from collections.abc import Callable
@@ -12,22 +13,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from codex_transform.catalog import Resolved, resolve
+from codex_transform.clients.client import Client
 from codex_transform.opencode.config import ModelOptions
-from codex_transform.request import fixed_fields, opencode_prompt, tool_bridge, validate
+from codex_transform.request import fixed_fields, opencode_prompt, validate
 from codex_transform.request.call_ids import MAX_LENGTH, shorten
 from codex_transform.request.changes import Changes
-from codex_transform.request.input_items import message, normalize_items
+from codex_transform.request.input_items import normalize_items
+from codex_transform.request.instructions import bridge_message, keep_instructions, use_codex_instructions
 from codex_transform.request.reasoning import resolve_reasoning, resolve_verbosity
 
 __all__ = ["Context", "Transformed", "transform"]
 
-_BRIDGE = "Tells the model which tools it has here, from the request's own list of tools."
-_INSTRUCTIONS = "Each model has its own Codex instructions."
-_INSTRUCTIONS_MOVED = (
-    "The model's Codex instructions take the place of the client's, which become an item of the input."
-)
-_INSTRUCTIONS_REMOVED = "The model's Codex instructions take the place of OpenCode's own system prompt."
-_MOVED = "The client's own instructions."
+_REMOVED = "The model's Codex instructions take the place of OpenCode's own system prompt."
 _SPELLING = "Codex endpoints spell the model's name like this."
 _ALIAS = "Codex endpoints do not serve the model that the client asked for: this one takes its place."
 _SUFFIX = "An effort in the name counts where reasoning.effort is not set."
@@ -39,16 +36,26 @@ _LABEL = "The response has the name that the client used."
 class Context:
     """What a request's form depends on besides its body.
 
-    `mode` is CODEX_MODE. `options_for` returns OpenCode's options for the model name that the client asked for, and
-    `instructions` the Codex instructions for a model in a conversation. `session` is the client's session header.
-    `compact` is true below `/responses/compact`.
+    `client` is who sent it. `mode` is CODEX_MODE. `options_for` returns OpenCode's options for the model name that the
+    client asked for, and `instructions` the Codex instructions for a model in a conversation. `session` is the
+    client's session header. `compact` is true below `/responses/compact`. `codex_instructions` says whether Codex's
+    instructions take the place of the client's, None if the client decides.
     """
 
+    client: Client
     mode: bool
     options_for: Callable[[str], ModelOptions]
     instructions: Callable[[Resolved, str | None], str]
     session: str | None = None
     compact: bool = False
+    codex_instructions: bool | None = None
+
+    @property
+    def uses_codex_instructions(self) -> bool:
+        """Whether Codex's instructions are sent."""
+        if self.codex_instructions is None:
+            return self.client.instructions == "codex"
+        return self.codex_instructions
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,7 @@ class Transformed:
 
     `streaming` is whether the client asked for a stream. `conversation` names the conversation, None if nothing
     does. `effort` is the reasoning effort that is sent, if any. `changes` are the differences from the client's body.
+    With `own_instructions`, the instructions are the client's, not Codex's for the model.
     """
 
     body: dict[str, Any]
@@ -65,6 +73,8 @@ class Transformed:
     conversation: str | None
     effort: str | None
     changes: Changes
+    client: Client
+    own_instructions: bool
 
 
 def transform(body: dict[str, Any], context: Context) -> Transformed:
@@ -72,50 +82,64 @@ def transform(body: dict[str, Any], context: Context) -> Transformed:
 
     Raises ApiError 400, naming the field, for a body that cannot become one.
     """
-    changes = Changes()
+    if context.client.is_codex:
+        return _codex_request(body, context)
+    changes, client = Changes(), context.client
     validate.validate(body, changes)
     streaming = body.get("stream", False) and not context.compact
     resolved = resolve(body["model"])
-    options = context.options_for(resolved.asked)
+    options = context.options_for(resolved.asked) if client.configured else None
     cache_key = body.get("prompt_cache_key")
     conversation = cache_key or context.session
     if cache_key and len(cache_key) > MAX_LENGTH:
         changes.set_field(body, "prompt_cache_key", shorten(cache_key), _CACHE_KEY)
-    instructions = context.instructions(resolved, conversation)
-    original = body.get("instructions")
-    already_translated = original == instructions
+    codex_text = context.instructions(resolved, conversation) if context.uses_codex_instructions else None
 
     if resolved.slug != resolved.asked:
         changes.set_field(body, "model", resolved.slug, _model_reason(resolved))
-    fixed_fields.set_fixed_fields(body, options.include, changes, compact=context.compact)
-    effort = resolve_reasoning(body, resolved, options, changes, already_translated=already_translated)
+    fixed_fields.set_fixed_fields(body, options.include if options else (), changes, compact=context.compact)
+    complete = codex_text is not None and body.get("instructions") == codex_text
+    effort = resolve_reasoning(body, resolved, options, changes, complete=complete)
     resolve_verbosity(body, resolved.model, options, changes)
 
     body["input"] = items = normalize_items(body["input"], changes)
-    start = _insert_bridge(items, tool_bridge.bridge_message(body.get("tools", ()), context.mode), changes)
-    moved = None
-    if original and not original.isspace() and not already_translated:
-        moved = message("developer", original)
-        changes.insert_item(items, start, moved, _MOVED)
-    if context.mode:
-        opencode_prompt.strip_system_prompt(items, changes)
-    reason = _INSTRUCTIONS
-    if moved:
-        reason = _INSTRUCTIONS_MOVED if len(items) > start and items[start] is moved else _INSTRUCTIONS_REMOVED
-    changes.set_field(body, "instructions", instructions, reason)
+    if codex_text is None:
+        keep_instructions(body, changes)
+    else:
+        bridge = bridge_message(body, client.program, context.mode)
+        moved = use_codex_instructions(body, codex_text, bridge, changes)
+        if context.mode and client.configured:
+            opencode_prompt.strip_system_prompt(items, changes)
+            if moved and all(item is not moved for item in items):
+                changes.note("changed", "instructions", _REMOVED)
 
     fixed_fields.drop_unsupported(body, resolved.model, changes)
-    return Transformed(body, resolved, streaming, conversation, effort, changes)
+    return Transformed(body, resolved, streaming, conversation, effort, changes, client, codex_text is None)
 
 
-def _insert_bridge(items: list[dict[str, Any]], text: str | None, changes: Changes) -> int:
-    """Make `text` the first item, unless it is already, and return the index behind it."""
-    if text is None:
-        return 0
-    bridge = message("developer", text)
-    if not items or items[0] != bridge:
-        changes.insert_item(items, 0, bridge, _BRIDGE)
-    return 1
+def _codex_request(body: dict[str, Any], context: Context) -> Transformed:
+    """Return what is known of a request that is a Codex request already; it stays as it is."""
+    validate.require_fields(body)
+    changes = Changes()
+    asked = body["model"]
+    resolved = Resolved(asked, asked, resolve(asked).model, None)
+    cache_key, reasoning = body.get("prompt_cache_key"), body.get("reasoning")
+    conversation = cache_key if isinstance(cache_key, str) and cache_key else context.session
+    effort = reasoning.get("effort") if isinstance(reasoning, dict) else None
+    streaming = body.get("stream") is True and not context.compact
+    codex = context.uses_codex_instructions and isinstance(body["input"], list)
+    if codex:
+        use_codex_instructions(body, context.instructions(resolved, conversation), None, changes)
+    return Transformed(
+        body,
+        resolved,
+        streaming,
+        conversation,
+        effort if isinstance(effort, str) else None,
+        changes,
+        context.client,
+        not codex,
+    )
 
 
 def _model_reason(resolved: Resolved) -> str:

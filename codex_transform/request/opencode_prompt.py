@@ -10,15 +10,10 @@ coding agent running in the opencode".
 import re
 from typing import Any
 
+from codex_transform.clients.client import OPENCODE
 from codex_transform.request.changes import Changes
 
-_PROMPT_PREFIXES = (
-    "you are opencode,",
-    "you are a coding agent running in the opencode",
-    "you are a coding agent running in opencode",
-    "you are an ai agent powered by opencode",
-)
-_MAX_PREFIX = max(map(len, _PROMPT_PREFIXES))
+_MAX_PREFIX = max(map(len, OPENCODE.prompts))
 
 _CONTEXT_MARKERS = (
     "You are powered by the model named",
@@ -85,7 +80,7 @@ def _is_developer(item: dict[str, Any]) -> bool:
 
 
 def _is_opencode_prompt(text: str) -> bool:
-    return text[: 2 * _MAX_PREFIX].lstrip().lower().startswith(_PROMPT_PREFIXES)
+    return text[: 2 * _MAX_PREFIX].lstrip().lower().startswith(OPENCODE.prompts)
 
 
 def _find_marker(text: str) -> int | None:

@@ -1,8 +1,9 @@
 """How hard the model thinks, how it summarizes that, and how much it writes.
 
 Strategy: the nearest source wins: the request, then a suffix of the model's name, then OpenCode's options (in which
-the model's win over the provider's), then the catalog. What a known model does not support becomes the nearest
-thing that it does. For a model that is not in the catalog nothing is invented and nothing corrected.
+the model's win over the provider's), then the catalog. The last two count for OpenCode alone. What a known model does
+not support becomes the nearest thing that it does. For a model that is not in the catalog nothing is invented and
+nothing corrected.
 """
 
 from typing import Any
@@ -29,17 +30,17 @@ _SUMMARY_DEFAULT = "Without it the response has no summary of the reasoning."
 
 
 def resolve_reasoning(
-    body: dict[str, Any], resolved: Resolved, options: ModelOptions, changes: Changes, *, already_translated: bool
+    body: dict[str, Any], resolved: Resolved, options: ModelOptions | None, changes: Changes, *, complete: bool
 ) -> str | None:
     """Set `reasoning.effort` and `reasoning.summary`, and return the effort.
 
-    With `already_translated` the body is a Codex request, in which a missing summary is on purpose.
+    `options` are OpenCode's; without them no default counts. With `complete`, a missing summary is on purpose.
     Raises ApiError 400 for an effort or a summary that does not exist, if the model is known.
     """
     reasoning: dict[str, Any] = body.get("reasoning", {})
     effort, effort_reason = _effort(reasoning.get("effort"), resolved, options)
     summary, summary_reason = reasoning.get("summary"), _SUMMARY_SPELLING
-    if summary is None and not already_translated:
+    if summary is None and options and not complete:
         if options.summary:
             summary, summary_reason = options.summary, FROM_CONFIGURATION
         elif resolved.model:
@@ -54,25 +55,32 @@ def resolve_reasoning(
     return effort
 
 
-def resolve_verbosity(body: dict[str, Any], model: Model | None, options: ModelOptions, changes: Changes) -> None:
-    """Set `text.verbosity`, or remove it for a model that has none. Other members of `text` stay."""
+def resolve_verbosity(
+    body: dict[str, Any], model: Model | None, options: ModelOptions | None, changes: Changes
+) -> None:
+    """Set `text.verbosity`, or remove it for a model that has none. Other members of `text` stay.
+
+    `options` are OpenCode's; without them no default counts.
+    """
     text: dict[str, Any] = body.get("text", {})
-    verbosity, reason = text.get("verbosity") or options.verbosity, FROM_CONFIGURATION if options.verbosity else EMPTY
+    verbosity, reason = text.get("verbosity"), EMPTY
+    if not verbosity and options and options.verbosity:
+        verbosity, reason = options.verbosity, FROM_CONFIGURATION
     if model:
         if not model.supports_verbosity:
             verbosity, reason = None, f"{model.slug} has no verbosity."
-        elif not verbosity:
+        elif not verbosity and options:
             verbosity, reason = model.default_verbosity, _default_of(model)
     changes.set_field(text, "text.verbosity", verbosity, reason)
     _set_object(body, "text", text, changes)
 
 
-def _effort(requested: str | None, resolved: Resolved, options: ModelOptions) -> tuple[str | None, str]:
+def _effort(requested: str | None, resolved: Resolved, options: ModelOptions | None) -> tuple[str | None, str]:
     """Return the effort to send, and the reason if that is not what the request asked for."""
     model = resolved.model
-    effort = requested or resolved.effort or options.effort
+    effort = requested or resolved.effort or (options.effort if options else None)
     if effort is None:
-        return (model.default_effort, _default_of(model)) if model else (None, EMPTY)
+        return (model.default_effort, _default_of(model)) if model and options else (None, EMPTY)
     reason = _FROM_NAME if resolved.effort else FROM_CONFIGURATION
     if model is None:
         return effort, reason

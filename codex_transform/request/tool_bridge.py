@@ -1,8 +1,9 @@
 """The bridge message, which tells a Codex model what tools it has here.
 
-A Codex model's instructions speak of the Codex CLI's tools, sandbox and approvals. OpenCode has others, and which
-ones depends on its version, the agent and the user's MCP servers. So the message is written from the request's own
-`tools` and from nothing else: the same tools give the same bytes, which keeps the endpoint's prompt cache warm.
+A Codex model's instructions speak of the Codex CLI's tools, sandbox and approvals. Other programs have others: with
+OpenCode, which ones depends on its version, the agent and the user's MCP servers. So the message is written from the
+request's own `tools` and from nothing else: the same tools give the same bytes, which keeps the endpoint's prompt cache
+warm.
 
 Strategy: extract from `tools` what the wording depends on (`_ToolSet`), then write the message from that alone.
 Tool names are untrusted: they are shown in backquotes, without characters that could break out of them, and limited
@@ -38,8 +39,8 @@ class _ToolSet(NamedTuple):
     command_is_text: bool
 
 
-def bridge_message(tools: Sequence[Mapping[str, Any]], codex_mode: bool) -> str | None:
-    """Return the text for these `tools`, or None if there are none.
+def bridge_message(tools: Sequence[Mapping[str, Any]], program: str | None, codex_mode: bool) -> str | None:
+    """Return the text for these `tools` of `program`, or None if there are no tools; None is a program without a name.
 
     With `codex_mode` it replaces the part on tools of OpenCode's own prompt, which is removed. Without, it is a short
     correction beside that prompt. Raises nothing: what a tool leaves open is left out.
@@ -47,7 +48,7 @@ def bridge_message(tools: Sequence[Mapping[str, Any]], codex_mode: bool) -> str 
     tool_set = _read(tools)
     if not tool_set.names:
         return None
-    return _full_note(tool_set) if codex_mode else _short_note(tool_set)
+    return _full_note(tool_set, program) if codex_mode else _short_note(tool_set, program)
 
 
 def _read(tools: Sequence[Mapping[str, Any]]) -> _ToolSet:
@@ -107,12 +108,12 @@ def _kind(schema: object) -> object:
 
 
 @lru_cache(maxsize=64)
-def _full_note(tool_set: _ToolSet) -> str:
+def _full_note(tool_set: _ToolSet, program: str | None) -> str:
     has = frozenset(tool_set.names).__contains__
     lines = [
         "# Tools in this session",
         "",
-        "You are running inside OpenCode, not inside the Codex CLI. Your instructions were written for the Codex CLI:"
+        f"{_place(program)} Your instructions were written for the Codex CLI:"
         " keep to their way of working, but wherever they name a tool, a sandbox or an approval, this note is what"
         " holds.",
         "",
@@ -124,26 +125,37 @@ def _full_note(tool_set: _ToolSet) -> str:
     absent = [name for name in _CODEX_ONLY if not has(name)]
     if absent:
         lines.append(f"Tools of the Codex CLI that do not exist here: {_quoted(absent)}.")
-    lines.append(
-        "OpenCode looks after permissions: it asks the user by itself when a call needs it. There is no sandbox mode to"
-        " set and no escalation to ask for, and no tool takes an argument for either. If a call is refused, do not"
-        " repeat it: find another way or tell the user."
-    )
+    lines.append(_permissions(program))
     return "\n".join(lines)
 
 
 @lru_cache(maxsize=64)
-def _short_note(tool_set: _ToolSet) -> str:
+def _short_note(tool_set: _ToolSet, program: str | None) -> str:
     lines = [
-        "You are running inside OpenCode, not inside the Codex CLI. Where your instructions name tools of the Codex"
-        " CLI, this note is what holds.",
+        f"{_place(program)} Where your instructions name tools of the Codex CLI, this note is what holds.",
         *_listing(tool_set),
         *_commands(tool_set),
         *_editing(tool_set),
         *_planning(tool_set),
-        "OpenCode looks after permissions itself; there is no sandbox mode or escalation.",
+        f"{program} looks after permissions itself; there is no sandbox mode or escalation."
+        if program
+        else "There is no sandbox mode or escalation.",
     ]
     return "\n".join(lines)
+
+
+def _place(program: str | None) -> str:
+    return f"You are running {f'inside {program}' if program else 'in another program'}, not inside the Codex CLI."
+
+
+def _permissions(program: str | None) -> str:
+    absent = "no sandbox mode to set and no escalation to ask for, and no tool takes an argument for either."
+    if program is None:
+        return f"There is {absent}"
+    return (
+        f"{program} looks after permissions: it asks the user by itself when a call needs it. There is {absent}"
+        " If a call is refused, do not repeat it: find another way or tell the user."
+    )
 
 
 def _listing(tool_set: _ToolSet) -> Iterator[str]:
@@ -186,7 +198,7 @@ def _commands(tool_set: _ToolSet) -> Iterator[str]:
 def _editing(tool_set: _ToolSet) -> Iterator[str]:
     editors = [f"`{name}` {does}" for name, does in _EDITORS if name in tool_set.names]
     if "apply_patch" not in tool_set.names:
-        instead = f"{', '.join(editors)}." if editors else "Nor is there another tool of OpenCode's that edits files."
+        instead = f"{', '.join(editors)}." if editors else "Nor is there another tool that edits files."
         yield f"Editing files: there is no `apply_patch` here, neither as a tool nor as a command. {instead}"
         return
     if tool_set.freeform_patch:

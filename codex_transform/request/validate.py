@@ -29,8 +29,8 @@ _NULL = "null means the same as leaving the field out."
 _ELEMENTS: tuple[tuple[str, type], ...] = (("include", str), ("tools", dict))
 
 
-def validate(body: dict[str, Any], changes: Changes) -> None:
-    """Raise ApiError 400, naming the field, for a body that no step could work on. Remove nulls."""
+def require_fields(body: dict[str, Any]) -> None:
+    """Raise ApiError 400, naming the field, for a body without a model or an input."""
     model = body.get("model")
     if model is None:
         raise bad_request("`model` is missing: name the model to use", "model")
@@ -42,6 +42,11 @@ def validate(body: dict[str, Any], changes: Changes) -> None:
         raise bad_request("`input` is missing: it must be a string or a list of items", "input")
     if type(items) is not str and type(items) is not list:
         raise bad_request(f"`input` must be a string or a list of items, not {describe_type(items)}", "input")
+
+
+def validate(body: dict[str, Any], changes: Changes) -> None:
+    """Raise ApiError 400, naming the field, for a body that no step could work on. Remove nulls."""
+    require_fields(body)
     for name, kind in _OPTIONAL:
         _check_optional(body, name, kind, name, changes)
     for name, member, kind in _MEMBERS:

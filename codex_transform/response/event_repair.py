@@ -42,15 +42,18 @@ class Repair(NamedTuple):
 class EventRepairer:
     """What one answer has said so far.
 
+    With `codex_events`, the client knows the events of a Codex endpoint that are not OpenAI's.
+
     `ended` says how it ended: `completed`, `incomplete`, `failed`, `error`, or None as long as it has not. `problem` is
     what the endpoint reported if it failed, `usage` what the final event said about tokens.
     """
 
-    def __init__(self, asked_model: str | None, limit: int = sse.LIMIT) -> None:
+    def __init__(self, asked_model: str | None, limit: int = sse.LIMIT, *, codex_events: bool = False) -> None:
         self.ended: str | None = None
         self.problem: UpstreamError | None = None
         self.usage: Event | None = None
         self._model = asked_model
+        self._codex_events = codex_events
         self._items = OutputItems(limit)
         self._created = b""
         self._unread = b""
@@ -96,6 +99,8 @@ class EventRepairer:
         rule = rule_for(kind)
         repaired: set[str] = set()
         if rule.action is Action.DROP:
+            if self._codex_events:
+                return Repair([event], set())
             self._take_number(event)
             return Repair([], {"codex.*"})
         if event.get("type") != kind and kind:

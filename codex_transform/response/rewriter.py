@@ -38,10 +38,10 @@ class Rewriter:
     `events` counts the events that came in, `parsed` those that had to be parsed, `repaired` names what was repaired.
     `started` is True once an event or a comment has been passed on, `has_output` once one has that the model is behind:
     an output item or a delta. `non_event_text` is how the text began that came instead of events, as long as nothing
-    else has come.
+    else has come. With `codex_events`, the client knows the events that only Codex endpoints send.
     """
 
-    def __init__(self, asked_model: str | None, limit: int = sse.LIMIT) -> None:
+    def __init__(self, asked_model: str | None, limit: int = sse.LIMIT, *, codex_events: bool = False) -> None:
         self.events = 0
         self.parsed = 0
         self.repaired: set[str] = set()
@@ -50,7 +50,7 @@ class Rewriter:
         self.non_event_text = b""
         self._limit = limit
         self._splitter = sse.Splitter(limit)
-        self._repairer = EventRepairer(asked_model, limit)
+        self._repairer = EventRepairer(asked_model, limit, codex_events=codex_events)
         self._replaced = 0
         self._previous = ""
         self._last = b""

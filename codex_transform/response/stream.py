@@ -28,9 +28,9 @@ class ResponseStream:
     none: an error, a web page, text, an unknown encoding, no event at all.
     """
 
-    def __init__(self, asked_model: str | None, content_encoding: str | None) -> None:
+    def __init__(self, asked_model: str | None, content_encoding: str | None, *, codex_events: bool = False) -> None:
         self._decoder = decoder_for(content_encoding)
-        self._rewriter = Rewriter(asked_model)
+        self._rewriter = Rewriter(asked_model, codex_events=codex_events)
         self._take: Callable[[bytes], bytes] = self._sniff
         self._beginning = b""
         self._json = bytearray()

@@ -4,7 +4,7 @@ Strategy: one list of checks in a fixed order, each a generator of complaints; t
 errs on the strict side: what the Codex CLI never sends (short-form messages, system messages, a call without its
 output) is refused, so that a transformer that forgets a step is found out here and not by a paying user.
 
-Sources: the Codex CLI's own requests (releases 0.111.0 and 0.169.0) and the answers known of its backend; for tool
+Sources: the Codex CLI's own requests (releases 0.111.0 to 0.171.0) and the answers known of its backend; for tool
 calls and efforts the errors of the OpenAI API, Responses.
 """
 
@@ -27,6 +27,7 @@ UNSUPPORTED = (
     "safety_identifier",
     "prompt_cache_retention",
     "background",
+    "conversation",
 )
 
 _TYPES: dict[str, type] = {"reasoning": dict, "text": dict, "include": list, "prompt_cache_key": str, "tools": list}
@@ -113,7 +114,7 @@ def _fixed(body: Mapping[str, Any]) -> Iterator[str]:
 
 def _envelope(body: Mapping[str, Any]) -> Iterator[str]:
     instructions = body.get("instructions")
-    if not isinstance(instructions, str) or not instructions.strip():
+    if not (isinstance(instructions, str) and instructions.strip()) and not _begins_with_instructions(body):
         yield "Instructions are required"
     for name in UNSUPPORTED:
         if name in body:
@@ -123,6 +124,13 @@ def _envelope(body: Mapping[str, Any]) -> Iterator[str]:
             yield f"Invalid type for '{name}'"
     if len(body.get("prompt_cache_key") or "") > _LONGEST_ID:
         yield f"Invalid 'prompt_cache_key': string too long, over {_LONGEST_ID} characters"
+
+
+def _begins_with_instructions(body: Mapping[str, Any]) -> bool:
+    """Return whether the first item holds what else is in `instructions`, as the Codex CLI 0.171 sends it."""
+    items = body.get("input")
+    first = items[0] if isinstance(items, list) and items else None
+    return isinstance(first, dict) and first.get("role") == "developer"
 
 
 def _model(body: Mapping[str, Any], models: Mapping[str, Model]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
-from typing import Annotated, Any, NamedTuple, cast
+from typing import Annotated, Any, Literal, NamedTuple, cast
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
@@ -49,6 +49,18 @@ def _int_between(least: int, most: int, unit: str) -> Callable[[object], int]:
         if re.fullmatch(r"[0-9]{1,9}", word) and least <= int(word) <= most:
             return int(word)
         raise ValueError(f"must be a whole number of {unit} from {least} to {most}")
+
+    return read
+
+
+def _one_of(*words: str) -> Callable[[object], str]:
+    """Return a validator of words."""
+
+    def read(value: object) -> str:
+        word = _text(value).lower()
+        if word in words:
+            return word
+        raise ValueError(f"must be one of {', '.join(words)}")
 
     return read
 
@@ -164,8 +176,18 @@ class Settings(BaseModel):
     forward_client_key: Annotated[_Bool, _Names("CODEX_FORWARD_CLIENT_KEY", "forwardClientKey")] = Field(
         default=False, description="Send the key that the client sent instead of the endpoint's own."
     )
-    originator: Annotated[str, BeforeValidator(_originator), _Names("CODEX_ORIGINATOR", "originator")] = Field(
-        default="opencode", description="Value of the originator header."
+    originator: Annotated[str | None, BeforeValidator(_originator), _Names("CODEX_ORIGINATOR", "originator")] = Field(
+        default=None,
+        description="Value of the originator header. Unset: the client's own, opencode for one that sends none.",
+    )
+    instructions: Annotated[
+        Literal["auto", "codex", "client"],
+        BeforeValidator(_one_of("auto", "codex", "client")),
+        _Names("CODEX_INSTRUCTIONS", "instructions"),
+    ] = Field(
+        default="auto",
+        description="Whose instructions are sent. auto: Codex's for OpenCode, every other client's own. "
+        "codex: Codex's for all, the client's own as a message. client: the client's own for all.",
     )
     instructions_file: Annotated[
         Path | None, BeforeValidator(_instructions_file), _Names("CODEX_INSTRUCTIONS_FILE", "instructionsFile")

@@ -38,7 +38,10 @@ class Tokens(_Frozen):
 
 
 class InstructionsSource(_Frozen):
-    """Which instructions were sent: `ref` is `main`, a release tag, `bundled` or `file`; `chars` is their length."""
+    """Which instructions were sent, and their length in characters.
+
+    `ref` is `client`, `main`, a release tag, `bundled` or `file`.
+    """
 
     ref: str
     sha256: str

@@ -45,10 +45,19 @@ def picture(url: str) -> dict[str, Any]:
     return {"type": "input_image", "image_url": url}
 
 
-def ask(proxy: Proxy, conversation: str, *items: dict[str, Any], stream: bool = True, **fields: Any) -> str:
+def ask(
+    proxy: Proxy,
+    conversation: str,
+    *items: dict[str, Any],
+    stream: bool = True,
+    agent: str = "opencode/1.18.33",
+    **fields: Any,
+) -> str:
     """One turn of a conversation; what the model said."""
     body = {"model": "gpt-5.1", "stream": stream, "prompt_cache_key": conversation, "tool_choice": "auto"}
-    status, _, answer = proxy.send({**body, "parallel_tool_calls": True, "input": list(items), **fields})
+    status, _, answer = proxy.send(
+        {**body, "parallel_tool_calls": True, "input": list(items), **fields}, user_agent=agent
+    )
     assert status == 200, answer
     if not stream:
         return str(json.loads(answer)["output"][-1]["content"][0]["text"])
@@ -270,6 +279,33 @@ def test_an_answer_that_is_all_there_is_complete(
     sandbox.misbehave(fault)
     assert "hello" in ask(quiet_proxy, "whole", said(text("hello")), stream=stream)
     assert len(sandbox.requests) == 1
+
+
+def test_an_endpoint_that_takes_codex_instructions_alone(tmp_path: Path, sandbox: Sandbox) -> None:
+    """A client with instructions of its own: they are refused once, and go on as a message from then on."""
+    sandbox.misbehave("codex-instructions")
+    tools = [{"type": "function", "name": "look_up", "parameters": {}}]
+    with raw_host() as host:
+        host.answers[f"main/{NEW_PATH}"] = Answer(catalogue("gpt-5.2", text="Write code [codex]"))
+        url, home = host.root, tmp_path / "home"
+        with mitmdump(home, sandbox, CODEX_CATALOG_URL=url):
+            assert eventually(lambda: any("main" in file.name for file in (home / ".opencode/cache").glob("*")), 20)
+        sandbox.forget()
+        with mitmdump(home, sandbox, CODEX_CATALOG_URL=url) as proxy:
+            for own in ("Rhyme.", "Rhyme.", "Be brief."):
+                more: dict[str, Any] = {"model": "gpt-5.2", "instructions": own, "tools": tools}
+                ask(proxy, "b", said(text("hello")), agent="OpenAI/Python 2.8", **more)
+    assert statuses(sandbox) == [400, 200, 200, 200]
+    first, healed, second, third = (entry["body"] for entry in sandbox.requests)
+    assert (first["instructions"], len(first["input"])) == ("Rhyme.", 1)
+    assert healed == second
+    assert {entry["instructions"] for entry in (healed, third)} == {"Write code [codex] of gpt-5.2"}
+    bridge, moved, user = healed["input"]
+    assert "`look_up`" in bridge["content"][0]["text"]
+    assert "OpenCode" not in bridge["content"][0]["text"]
+    assert moved == {"type": "message", "role": "developer", "content": [text("Rhyme.")]}
+    assert user == said(text("hello"))
+    assert third["input"][1]["content"] == [text("Be brief.")]
 
 
 def test_instructions_that_are_refused(tmp_path: Path, sandbox: Sandbox) -> None:

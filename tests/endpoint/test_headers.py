@@ -21,16 +21,16 @@ def test_headers_become_those_of_a_codex_request() -> None:
             (b"content-encoding", b"gzip"),
             (b"user-agent", b"opencode/1"),
             (b"x-custom", b"kept"),
+            (b"Session-Id", b"another"),
         ]
     )
     made = codex_headers(authorization="Bearer key", originator="opencode", session="ses_1")
-    fields = [*forwarded_request_headers(headers.fields), *made]
+    fields = [*forwarded_request_headers(headers.fields, made), *made]
     assert {name.lower(): value for name, value in Headers(fields).items()} == {
         "authorization": "Bearer key",
         "content-type": "application/json",
         "accept": "text/event-stream",
         "accept-encoding": "identity",
-        "openai-beta": "responses=experimental",
         "originator": "opencode",
         "session_id": "ses_1",
         "session-id": "ses_1",
@@ -51,3 +51,11 @@ def test_the_client_session_is_found_under_each_name() -> None:
         assert client_session([(b"x", b"y"), (name, b"ses")]) == "ses"
     assert client_session([(b"session_id", b""), (b"session-id", b"ses")]) == "ses"
     assert client_session([(b"x-other", b"ses")]) is None
+
+
+def test_what_is_not_replaced_is_the_clients_own() -> None:
+    """The Codex CLI's originator, session and beta header go as it sent them."""
+    own = [(b"originator", b"codex_exec"), (b"session-id", b"s"), (b"openai-beta", b"x=1"), (b"Accept", b"*/*")]
+    made = codex_headers(authorization="Bearer key", originator=None, session=None)
+    assert not {b"originator", b"session-id", b"session_id", b"OpenAI-Beta"} & {name for name, _ in made}
+    assert forwarded_request_headers(own, made) == own[:3]

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from request.test_properties import anything, contexts, requests
 
+from codex_transform.clients.client import OPENCODE
 from codex_transform.inspect.request import render
 from codex_transform.inspect.text import WIDTH
 from codex_transform.jsonio import dumps, parse_request
@@ -43,7 +44,7 @@ RECORD = Record(at=0, asked="gpt-5-codex-high", model="gpt-5.1-codex", instructi
 
 def transformed(body: dict[str, Any], using: Context | None = None) -> Transformed:
     using = using or Context(
-        mode=True, options_for=lambda _: ModelOptions(), instructions=lambda _, __: "Text for Codex."
+        OPENCODE, mode=True, options_for=lambda _: ModelOptions(), instructions=lambda _, __: "Text for Codex."
     )
     return transform(parse_request(dumps(body)), using)
 

@@ -244,7 +244,7 @@ def test_the_request_is_the_proxys(server: Listener, monkeypatch: pytest.MonkeyP
     assert (request.method, request.target) == (b"POST", b"/backend-api/codex/responses")
     assert headers[b"authorization"] == f"Bearer {KEY}".encode()
     assert headers[b"originator"] == b"a_client"
-    assert headers[b"openai-beta"] == b"responses=experimental"
+    assert b"openai-beta" not in headers
     assert headers[b"host"] == f"127.0.0.1:{server.port}".encode()
     body = json.loads(b"".join(server.received).split(b"\r\n\r\n", 1)[1])
     assert (body["model"], body["stream"]) == ("gpt-5.2", True)

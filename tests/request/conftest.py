@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from codex_transform.clients.client import OPENCODE, Client
 from codex_transform.jsonio import dumps, parse_request
 from codex_transform.opencode.config import ModelOptions
 from codex_transform.request import Context, Transformed, transform
@@ -21,9 +22,11 @@ def instructions() -> str:
 def context() -> Callable[..., Context]:
     """Makes a context; options may be given as the members of ModelOptions."""
 
-    def make(options: dict[str, Any] | None = None, mode: bool = True, **more: Any) -> Context:
+    def make(
+        options: dict[str, Any] | None = None, mode: bool = True, client: Client = OPENCODE, **more: Any
+    ) -> Context:
         found = ModelOptions(**(options or {}))
-        return Context(mode=mode, options_for=lambda _: found, instructions=lambda _, __: INSTRUCTIONS, **more)
+        return Context(client, mode=mode, options_for=lambda _: found, instructions=lambda _, __: INSTRUCTIONS, **more)
 
     return make
 

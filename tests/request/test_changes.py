@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from request.test_properties import CONTEXT, PROMPT, contexts, requests
 
+from codex_transform.clients.client import OPENCODE
 from codex_transform.jsonio import dumps, parse_request
 from codex_transform.opencode.config import ModelOptions
 from codex_transform.request import Context, transform
@@ -24,7 +25,9 @@ def notes(body: dict[str, Any], using: Context) -> tuple[dict[str, Any], tuple[C
 
 def context(mode: bool = True, compact: bool = False, **options: Any) -> Context:
     found = ModelOptions(**options)
-    return Context(mode=mode, compact=compact, options_for=lambda _: found, instructions=lambda _, __: "Codex text.")
+    return Context(
+        OPENCODE, mode=mode, compact=compact, options_for=lambda _: found, instructions=lambda _, __: "Codex text."
+    )
 
 
 def changed(using: Context | None = None, /, **fields: Any) -> dict[str, Change]:

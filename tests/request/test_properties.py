@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codex_transform.catalog import EFFORTS, aliases, models
+from codex_transform.clients.client import OPENCODE
 from codex_transform.errors import ApiError
 from codex_transform.jsonio import dumps, parse_request
 from codex_transform.opencode.config import ModelOptions
@@ -83,7 +84,7 @@ requests = st.fixed_dictionaries(
 )
 contexts = st.builds(
     lambda mode, compact, options: Context(
-        mode=mode, compact=compact, options_for=lambda _: options, instructions=lambda _, __: INSTRUCTIONS
+        OPENCODE, mode=mode, compact=compact, options_for=lambda _: options, instructions=lambda _, __: INSTRUCTIONS
     ),
     st.booleans(),
     st.booleans(),
@@ -198,7 +199,9 @@ fields = st.sampled_from(
 
 @given(st.dictionaries(fields, anything, max_size=8), st.booleans())
 def test_any_body_is_transformed_or_refused_by_its_field(body: dict[str, Any], whole: bool) -> None:
-    context = Context(mode=True, options_for=lambda _: ModelOptions(), instructions=lambda _, __: INSTRUCTIONS)
+    context = Context(
+        OPENCODE, mode=True, options_for=lambda _: ModelOptions(), instructions=lambda _, __: INSTRUCTIONS
+    )
     if whole:
         body = {"model": "gpt-5.2", "input": "hi", **body}
     try:

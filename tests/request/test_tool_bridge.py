@@ -39,7 +39,7 @@ def functions(names: list[str]) -> list[dict[str, Any]]:
 
 
 def note(tools: list[dict[str, Any]], mode: bool = True) -> str:
-    text = bridge_message(tools, mode)
+    text = bridge_message(tools, "OpenCode", mode)
     assert text is not None
     return text
 
@@ -67,9 +67,9 @@ def test_the_note_is_short(names: list[str]) -> None:
 
 @pytest.mark.parametrize("mode", [True, False])
 def test_no_tools_no_note(mode: bool) -> None:
-    assert bridge_message([], mode) is None
-    assert bridge_message([{}], mode) is None
-    assert bridge_message([{"type": "function"}, {"type": "custom", "name": 5}, {"name": ""}], mode) is None
+    assert bridge_message([], None, mode) is None
+    assert bridge_message([{}], None, mode) is None
+    assert bridge_message([{"type": "function"}, {"type": "custom", "name": 5}, {"name": ""}], None, mode) is None
 
 
 @pytest.mark.parametrize("mode", [True, False])
@@ -234,6 +234,6 @@ any_tools = st.lists(
 
 @given(any_tools, st.booleans())
 def test_any_tools_get_a_note_or_none_and_always_the_same(tools: list[dict[str, Any]], mode: bool) -> None:
-    text = bridge_message(tools, mode)
-    assert text == bridge_message([dict(tool) for tool in tools], mode)
+    text = bridge_message(tools, "OpenCode", mode)
+    assert text == bridge_message([dict(tool) for tool in tools], "OpenCode", mode)
     assert text is None or len(text) < 5_000

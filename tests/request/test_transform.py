@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from codex_transform.catalog import Resolved
+from codex_transform.clients.client import OPENCODE
 from codex_transform.jsonio import dumps, parse_request
 from codex_transform.opencode.config import ModelOptions
 from codex_transform.request import Context, transform
@@ -120,7 +121,7 @@ def test_what_options_and_instructions_are_asked_for(
         asked.append((resolved.slug, conversation))
         return "text"
 
-    context = Context(mode=True, options_for=options_for, instructions=instructions, session=session)
+    context = Context(OPENCODE, mode=True, options_for=options_for, instructions=instructions, session=session)
     body = {"model": "openai/gpt-5-mini-high", "input": "hi", "prompt_cache_key": key}
     done = transform(body, context)
     assert asked == ["openai/gpt-5-mini-high", ("gpt-5.1", conversation)]

@@ -45,6 +45,8 @@ def said_by(knob: Option, folder: Path) -> Said:
         return flag(knob.default)
     if isinstance(knob.default, int):
         return number(knob.default)
+    if knob.field == "instructions":
+        return {"option": ("codex", "codex"), "environ": ("Client", "client"), "file": ("codex", "codex")}
     if knob.field == "hosts":
         return {
             "option": (["o", "P:1"], ("o", "p:1")),
@@ -157,6 +159,7 @@ WRONG: dict[str, object] = {
     "hosts": "https://h/v1",
     "forward_client_key": "maybe",
     "originator": "a\nb",
+    "instructions": "mine",
     "instructions_file": "/nowhere/at/all",
     "catalog_url": "ftp://h",
     "allow_remote": "maybe",

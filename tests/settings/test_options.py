@@ -18,7 +18,8 @@ def test_the_table_is_the_contract() -> None:
         "mode": ("codex_mode", "CODEX_MODE", "codexMode", True),
         "hosts": ("codex_hosts", "CODEX_HOSTS", "hosts", ("api.openai.com",)),
         "forward_client_key": ("codex_forward_client_key", "CODEX_FORWARD_CLIENT_KEY", "forwardClientKey", False),
-        "originator": ("codex_originator", "CODEX_ORIGINATOR", "originator", "opencode"),
+        "originator": ("codex_originator", "CODEX_ORIGINATOR", "originator", None),
+        "instructions": ("codex_instructions", "CODEX_INSTRUCTIONS", "instructions", "auto"),
         "instructions_file": ("codex_instructions_file", "CODEX_INSTRUCTIONS_FILE", "instructionsFile", None),
         "catalog_url": (
             "codex_catalog_url",

@@ -170,7 +170,7 @@ class CallRecorder:
             cache = self._conversations.explain(
                 record.conversation, record.at, sent.body, finished.call.original, record.tokens
             )
-            source = _source(ref, sent.body["instructions"])
+            source = _source(ref, sent.body.get("instructions") or "")
             finished.record = record.model_copy(update={"instructions": source, "cache": cache})
 
     def _publish(self, batch: Future[Sequence[_FinishedCall]]) -> None:

@@ -4,16 +4,27 @@ Whatever happens here, a request that was not rewritten is not sent.
 """
 
 import logging
+from collections.abc import Iterable
 
 from mitmproxy import http
 from mitmproxy.proxy.mode_specs import ReverseMode
 
-from codex_transform.attempts.edits import ReplaceInstructions, apply_all
+from codex_transform.attempts.edits import ReplaceInstructions, UseCodexInstructions, apply_all
 from codex_transform.attempts.memory import Key, Memory
 from codex_transform.attempts.next_attempt import Policy
 from codex_transform.attempts.rule import Instructions
+from codex_transform.catalog import resolve
+from codex_transform.clients.client import Client
+from codex_transform.clients.identify import identify
 from codex_transform.decoding import DecodingError, decode
-from codex_transform.endpoint.headers import Field, client_session, codex_headers, forwarded_request_headers
+from codex_transform.endpoint.headers import (
+    DEFAULT_ORIGINATOR,
+    Field,
+    client_session,
+    codex_headers,
+    forwarded_request_headers,
+    header,
+)
 from codex_transform.endpoint.url import Endpoint
 from codex_transform.errors import ApiError, bad_request
 from codex_transform.jsonio import dumps, parse_request
@@ -73,7 +84,7 @@ class RequestTranslation:
         """Return the attempts of a call; what was learnt from earlier refusals is applied to its body."""
         settings, instructions = self.config.settings, self.refresh.instructions
         key = Key(endpoint.url, done.body["model"], done.conversation)
-        source = instructions.source(done.resolved, done.conversation)
+        source = "client" if done.own_instructions else instructions.source(done.resolved, done.conversation)
         if settings.heal:
             for edit in apply_all(self._memory.edits(key), done.body, done.changes):
                 source = edit.source if isinstance(edit, ReplaceInstructions) else source
@@ -86,6 +97,22 @@ class RequestTranslation:
             source,
         )
 
+    def _originator(self, client: Client, fields: Iterable[Field]) -> str | None:
+        """Return the originator to send in the place of the client's own; None leaves that as it is."""
+        if client.is_codex:
+            return None
+        own = header(fields, b"originator")
+        return self.config.settings.originator or (None if own else DEFAULT_ORIGINATOR)
+
+    def _codex_instructions(self, endpoint: Endpoint, model: object) -> bool | None:
+        """Return whether Codex's instructions are sent, None if the client decides."""
+        settings = self.config.settings
+        if settings.heal and isinstance(model, str):
+            key = Key(endpoint.url, resolve(model).slug, None)
+            if any(isinstance(edit, UseCodexInstructions) for edit in self._memory.edits(key)):
+                return True
+        return None if settings.instructions == "auto" else settings.instructions == "codex"
+
     def _is_for_endpoint(self, flow: http.HTTPFlow) -> bool:
         endpoint = self.config.endpoint
         return endpoint is not None and endpoint.matches(flow.request.host, flow.request.port)
@@ -93,35 +120,40 @@ class RequestTranslation:
     def _rewrite(self, flow: http.HTTPFlow, call: Call) -> None:
         endpoint = self.config.require_endpoint()
         call.authorization = call.authorization or f"Bearer {self.config.require_key()}"
-        session = client_session(flow.request.headers.fields)
+        fields = flow.request.headers.fields
+        session = client_session(fields)
         call.original = _decoded(flow.request)
         body = parse_request(call.original)
+        client = identify(fields, body)
         done = transform(
             body,
             Context(
+                client,
                 mode=self.config.settings.mode,
                 options_for=self.config.opencode.options_for,
                 instructions=self.refresh.instructions.text,
                 session=session,
                 compact=bool(call.subpath),
+                codex_instructions=self._codex_instructions(endpoint, body.get("model")),
             ),
         )
         call.endpoint, call.transformed = endpoint, done
         call.attempts = self._attempts(endpoint, done)
         headers = codex_headers(
             authorization=credentials.redacted_authorization(call.authorization),
-            originator=self.config.settings.originator,
-            session=session or done.conversation,
+            originator=self._originator(client, fields),
+            session=None if client.is_codex else session or done.conversation,
             streaming=not call.subpath,
         )
         _replace(flow.request, endpoint, call.subpath, headers, dumps(done.body))
         if self.config.settings.debug:
             logger.info(
-                "%s bytes · %s items · %s tools · instructions from %s · dropped: %s · added: %s · conversation %r",
+                "%s: %s bytes · %s items · %s tools · instructions from %s · dropped: %s · added: %s · conversation %r",
+                client.name,
                 len(flow.request.raw_content or b""),
                 len(done.body["input"]),
                 len(done.body.get("tools", ())),
-                self.refresh.instructions.source(done.resolved),
+                call.attempts.source,
                 _paths(done, "removed"),
                 _paths(done, "added"),
                 done.conversation,
@@ -134,7 +166,11 @@ def _replace(request: http.Request, endpoint: Endpoint, below: str, headers: lis
     data.scheme, data.host, data.port = endpoint.scheme.encode(), endpoint.host, endpoint.port
     data.path = (endpoint.path + below).encode()
     data.content, data.trailers = content, None
-    fields = [*forwarded_request_headers(data.headers.fields), *headers, (b"Content-Length", b"%d" % len(content))]
+    fields = [
+        *forwarded_request_headers(data.headers.fields, headers),
+        *headers,
+        (b"Content-Length", b"%d" % len(content)),
+    ]
     by_field = not (request.is_http2 or request.is_http3)
     if by_field:
         fields.insert(0, (b"Host", endpoint.authority.encode()))

@@ -36,7 +36,8 @@ class ResponseTranslation:
         if call is None or call.error or response is None:
             return
         if call.streaming and _succeeded(response):
-            answer = ResponseStream(call.asked_model, response.headers.get("content-encoding"))
+            encoding = response.headers.get("content-encoding")
+            answer = ResponseStream(call.asked_model, encoding, codex_events=call.from_codex_cli)
             flow.response = responses.event_stream_response(flow)
             flow.response.stream = StreamFunction(answer, call.key)
         else:

@@ -14,7 +14,7 @@ def test_it_holds_calls_and_what_went_wrong_and_no_connections(ready: Person, sa
     sandbox.misbehave("plain-500", times=1)
     done = ready.run("run", "sh", "-c", f"{ASKS}; {ASKS}")
     assert done.returncode == 0, done.stderr
-    assert "] gpt-5.1 medium · " in ready.logs
+    assert "] gpt-5.1 · " in ready.logs
     assert "500 server_error: Internal Server Error" in ready.logs
     for noise in ("client connect", "server connect", "<<"):
         assert noise not in ready.logs

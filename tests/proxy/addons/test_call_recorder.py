@@ -18,6 +18,7 @@ from mitmproxy.addons.savehar import SaveHar
 from mitmproxy.addons.view import View
 from mitmproxy.test import taddons, tflow, tutils
 
+from codex_transform.clients.client import OPENCODE
 from codex_transform.errors import ApiError
 from codex_transform.proxy.addons.call_recorder import RECORD, CallRecorder
 from codex_transform.proxy.addons.config import Config
@@ -62,7 +63,7 @@ class Bench:
         call.original = json.dumps(body).encode()
         call.transformed = transform(
             body,
-            Context(True, self.config.opencode.options_for, self.refresh.instructions.text),
+            Context(OPENCODE, True, self.config.opencode.options_for, self.refresh.instructions.text),
         )
         return flow
 

@@ -1,0 +1,84 @@
+"""Who is asking, by header fields and by how the prompt begins."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codex_transform.clients.client import CODEX_CLI, OPENCODE, OPENCODE_2, OTHER, Client
+from codex_transform.clients.identify import identify
+
+OPENCODE_PROMPT = "You are OpenCode, the best coding agent on the planet."
+
+
+def who(body: Any = None, **fields: str) -> Client:
+    named = [(name.replace("_", "-").encode(), value.encode()) for name, value in fields.items()]
+    return identify(named, body or {})
+
+
+@pytest.mark.parametrize(
+    ("fields", "client"),
+    [
+        (
+            {"originator": "opencode", "user_agent": "opencode/1.18.33 ai-sdk/provider-utils/4"},
+            OPENCODE,
+        ),
+        ({"user_agent": "opencode/1.0.185"}, OPENCODE),
+        ({"User_Agent": "OpenCode/1.3.2"}, OPENCODE),
+        ({"user_agent": "opencode/2.0.4"}, OPENCODE_2),
+        ({"user_agent": "lildax/1.18.18"}, OPENCODE_2),
+        ({"originator": "codex_cli_rs", "user_agent": "codex_cli_rs/0.111.0 (Debian; x86_64)"}, CODEX_CLI),
+        ({"originator": "codex_exec"}, CODEX_CLI),
+        ({"originator": "codex_vscode"}, CODEX_CLI),
+        ({"originator": "codex-tui"}, CODEX_CLI),
+        ({"originator": "Codex Desktop"}, CODEX_CLI),
+        ({"user_agent": "codex_exec/0.171.0 (Ubuntu)"}, CODEX_CLI),
+        ({"originator": "opencode"}, OTHER),
+        ({"originator": "pi", "user_agent": "pi/0.9"}, OTHER),
+        ({"user_agent": "OpenAI/Python 2.8.1"}, OTHER),
+        ({"user_agent": "codexia/1.0"}, OTHER),
+        ({}, OTHER),
+    ],
+)
+def test_by_header_fields(fields: dict[str, str], client: Client) -> None:
+    assert who(**fields) is client
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"instructions": OPENCODE_PROMPT},
+        {"input": [{"role": "developer", "content": OPENCODE_PROMPT}]},
+        {"input": [{"role": "system", "content": [{"type": "input_text", "text": f"\n{OPENCODE_PROMPT}"}]}]},
+    ],
+)
+def test_by_the_prompt_where_the_fields_say_little(body: dict[str, Any]) -> None:
+    assert who(body) is OPENCODE
+    assert who(body, user_agent="ai-sdk/openai/2.0 runtime/bun/1.3") is OPENCODE
+    assert who(body, user_agent="litellm/1.80") is OPENCODE
+
+
+def test_a_program_that_names_itself_is_believed() -> None:
+    body = {"instructions": OPENCODE_PROMPT}
+    assert who(body, user_agent="Kilo-Code/4.9") is OTHER
+    assert who(body, originator="codex_cli_rs") is CODEX_CLI
+
+
+def test_a_user_who_writes_like_a_prompt_is_not_a_client() -> None:
+    assert who({"input": [{"role": "user", "content": OPENCODE_PROMPT}]}) is OTHER
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["role", "content", "text"]), inner),
+    max_leaves=10,
+)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([b"originator", b"user-agent", b"x"]), st.binary(max_size=30)), max_size=3),
+    st.dictionaries(st.sampled_from(["instructions", "input", "tools"]), values),
+)
+def test_anything_is_somebody(fields: list[tuple[bytes, bytes]], body: dict[str, Any]) -> None:
+    assert identify(fields, body) in (OPENCODE, OPENCODE_2, CODEX_CLI, OTHER)
