@@ -1,43 +1,68 @@
 """The models that Codex endpoints serve, and what the name of a model means.
 
-Strategy: one data file (`data/models.json`) holds every fact and is validated once, at import. A name is looked up
-whole before an effort suffix is removed from it, so the longest match wins: `gpt-5.1-codex-max` is a model, not
-`gpt-5.1-codex` with effort max. Names are compared in a normal form (lower case, dashes for spaces and underscores, no
-provider prefix), but a name that is not in the catalogue is never changed: an error from the endpoint is better than
+Strategy: one data file (`data/models.json`) is the floor: it is validated once, at import. What a newer list of the
+Codex CLI says is laid over it (`learn`), so that a model released tomorrow has its efforts without a release of this
+program. A `Catalogue` never changes: learning makes another one, which takes the place of the current one as a whole.
+
+A name is looked up whole before a suffix is removed from it, so the longest match wins: `gpt-5.1-codex-max` is a model,
+not `gpt-5.1-codex` with effort max. Names are compared in a normal form (lower case, dashes for spaces and underscores,
+no provider prefix), but a name that is not in the catalogue is never changed: an error from the endpoint is better than
 a response from another model.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from codex_transform.jsonio import loads
 
 EFFORTS: tuple[str, ...] = ("none", "minimal", "low", "medium", "high", "xhigh", "max", "ultra")
 """Every reasoning effort there is, from least to most."""
 
+MAIN = "main"
+"""The release of a model that no release lists yet: the branch that the next one is made from."""
+
+PRIORITY = "priority"
+"""The service tier that the suffix `-fast` of a name asks for."""
+
 _CLAMPED_UP = frozenset({"none", "minimal"})
 _CLAMPED_DOWN = frozenset({"xhigh", "max", "ultra"})
-_MAX_CACHED_NAME = 100
+_MAX_NAME = 100
+
+# What names have behind that of a model: an effort, a kind of the same model, the date of a snapshot.
+_SUFFIX = re.compile(
+    rf"(.+)-(?:(?P<effort>{'|'.join(EFFORTS)})|(?P<fast>fast)|(?P<pro>pro)|(?P<chat>chat-latest)"
+    r"|(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2}))"
+)
+
+
+def _ordered(efforts: Iterable[str]) -> tuple[str, ...]:
+    """Return the efforts from least to most, each once. Raises ValueError for a word that is none."""
+    return tuple(sorted(set(efforts), key=EFFORTS.index))
+
+
+# As names are looked up: another slug could never be found.
+_Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.:+-]*$", max_length=_MAX_NAME)]
+_Efforts = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_ordered)]
 
 
 class Model(BaseModel):
     """The facts about one model.
 
-    `efforts` are ordered from least to most. `release` is the newest Codex CLI release that lists the model, and
-    `current` whether that is the newest release of all, whose catalogue the repository's `main` branch continues.
+    `efforts` are ordered from least to most. `release` is the newest Codex CLI release that lists the model, or `main`;
+    `current` is whether the repository's `main` branch lists it, as far as is known.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    slug: str
+    slug: _Slug
     display_name: str
-    efforts: tuple[str, ...] = Field(min_length=1)
+    efforts: _Efforts
     default_effort: str
     supports_verbosity: bool
     default_verbosity: str | None
@@ -48,59 +73,122 @@ class Model(BaseModel):
     current: bool
 
 
+class Facts(BaseModel):
+    """What a newer list says about one model; None where it says nothing.
+
+    `default_verbosity` belongs to `supports_verbosity`: where that is said, None means that there is no default.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    slug: _Slug
+    display_name: str | None = None
+    efforts: _Efforts | None = None
+    default_effort: str | None = None
+    supports_verbosity: bool | None = None
+    default_verbosity: str | None = None
+    context_window: Annotated[int, Field(gt=0)] | None = None
+    input_modalities: tuple[str, ...] | None = None
+    service_tiers: tuple[str, ...] | None = None
+
+
 class Resolved(NamedTuple):
     """The meaning of a name: `asked` as the client wrote it, the `slug` to send, and its entry in the catalogue.
 
-    `effort` is the level that a suffix named, not yet clamped. For an unknown model `slug` equals
-    `asked`, and `model` and `effort` are None.
+    `effort` is the level that a suffix named, not yet clamped, and `service_tier` the tier that one asked for, if the
+    model has it. For an unknown model `slug` equals `asked`, and all the others are None.
     """
 
     asked: str
     slug: str
     model: Model | None
     effort: str | None
+    service_tier: str | None = None
 
 
-class _Catalogue(BaseModel):
-    """The data file. Its releases are ordered from the oldest."""
+class Catalogue:
+    """A list of models and aliases, which never changes. An alias takes precedence over a model of the same name.
 
-    model_config = ConfigDict(extra="forbid")
+    `extra_efforts` are efforts that a model has whatever a list says.
+    """
 
-    about: list[str]
-    releases: list[str] = Field(min_length=1)
-    aliases: dict[str, str]
-    models: list[dict[str, Any]]
+    def __init__(
+        self, models: Iterable[Model], aliases: Mapping[str, str], extra_efforts: Mapping[str, Iterable[str]]
+    ) -> None:
+        self._models = {model.slug: model for model in models}
+        self._extra_efforts = extra_efforts
+        self.models = tuple(self._models.values())
+        self.aliases: Mapping[str, str] = MappingProxyType(dict(aliases))
+        self._resolve = lru_cache(maxsize=1024)(self._read)
 
+    def resolve(self, name: str) -> Resolved:
+        """Return what `name` means; see `catalog.resolve`."""
+        # A client may send megabytes as a name, which must not stay in the cache.
+        return Resolved(name, name, None, None) if len(name) > _MAX_NAME else self._resolve(name)
 
-_data = _Catalogue.model_validate(loads(files(__package__).joinpath("data/models.json").read_bytes()))
-_models: Mapping[str, Model] = MappingProxyType(
-    {row["slug"]: Model(**row, current=row.get("release") == _data.releases[-1]) for row in _data.models}
-)
-_aliases: Mapping[str, str] = MappingProxyType(_data.aliases)
+    def learn(self, rows: Iterable[Facts]) -> "Catalogue":
+        """Return this catalogue with what `rows` say laid over it, and without the aliases that they list as models.
+
+        What a row does not say stays, or for a new model is what most models have; one without efforts is left out.
+        """
+        learnt = {facts.slug: model for facts in rows if (model := self._learnt(facts))}
+        aliases = {name: slug for name, slug in self.aliases.items() if name not in learnt}
+        return Catalogue((self._models | learnt).values(), aliases, self._extra_efforts)
+
+    def _learnt(self, facts: Facts) -> Model | None:
+        known = self._models.get(facts.slug)
+        if known is None and facts.efforts is None:
+            return None
+        members: dict[str, Any] = known.model_dump() if known else _unlisted(facts.slug)
+        members |= facts.model_dump(exclude_none=True) | {"current": True}
+        if facts.supports_verbosity is not None:
+            members["default_verbosity"] = facts.default_verbosity
+        members["efforts"] = _ordered((*members["efforts"], *self._extra_efforts.get(facts.slug, ())))
+        members["default_effort"] = _nearest(members["default_effort"], members["efforts"]) or members["efforts"][0]
+        return Model(**members)
+
+    def _read(self, name: str) -> Resolved:
+        stem = re.sub(r"[\s_-]+", "-", name.rpartition("/")[2].strip().lower())
+        suffixes: dict[str, str] = {}
+        while not (model := self._find(stem)):
+            match = _SUFFIX.fullmatch(stem)
+            kind = match.lastgroup if match else None
+            if match is None or kind is None or kind in suffixes:
+                return Resolved(name, name, None, None)
+            stem, suffixes[kind] = match[1], match[kind]
+        tier = PRIORITY if "fast" in suffixes and PRIORITY in model.service_tiers else None
+        return Resolved(name, model.slug, model, suffixes.get("effort"), tier)
+
+    def _find(self, name: str) -> Model | None:
+        return self._models.get(self.aliases.get(name, name))
 
 
 def models() -> tuple[Model, ...]:
-    """Return every model of the catalogue, in the order of the data file."""
-    return tuple(_models.values())
+    """Return every model of the catalogue: those of the data file in its order, then what was learnt."""
+    return _current.models
 
 
 def aliases() -> Mapping[str, str]:
     """Return the aliases with their slugs. An alias takes precedence over a model of the same name."""
-    return _aliases
+    return _current.aliases
 
 
 def resolve(name: str) -> Resolved:
-    """Return what `name` means: provider prefix, alias, effort suffix, case and spaces are all understood.
+    """Return what `name` means: provider prefix, alias, suffixes, case and spaces are all understood.
 
     >>> resolve("openai/GPT 5.1 Codex High")[1::2]
     ('gpt-5.1-codex', 'high')
 
-    The name of an unknown model is returned unchanged, with its prefix. This never raises.
+    Behind the name of a model there may be, each once, an effort, the date of a snapshot, `chat-latest`, `pro` and
+    `fast`. The name of an unknown model is returned unchanged, with its prefix. This never raises.
     """
-    # A client may send megabytes as a name, which must not stay in the cache.
-    if len(name) > _MAX_CACHED_NAME:
-        return Resolved(name, name, None, None)
-    return _resolve(name)
+    return _current.resolve(name)
+
+
+def learn(rows: Iterable[Facts]) -> None:
+    """Lay what `rows` say over the data file, in place of what was learnt before. Any thread may call this."""
+    global _current
+    _current = _bundled.learn(rows)
 
 
 def clamp(effort: str, model: Model) -> str:
@@ -109,12 +197,17 @@ def clamp(effort: str, model: Model) -> str:
     Where they are not supported, `none` and `minimal` go up, and `xhigh`, `max` and `ultra` go down. For a word that
     is no effort the result is the model's default. This never raises.
     """
-    if effort in model.efforts:
+    return _nearest(effort, model.efforts) or model.default_effort
+
+
+def _nearest(effort: str, efforts: tuple[str, ...]) -> str | None:
+    """Return which of `efforts` is nearest to `effort`, None for a word that is no effort."""
+    if effort in efforts:
         return effort
     if effort not in EFFORTS:
-        return model.default_effort
+        return None
     requested = EFFORTS.index(effort)
-    ranks = [EFFORTS.index(each) for each in model.efforts]
+    ranks = [EFFORTS.index(each) for each in efforts]
     if effort in _CLAMPED_UP:
         ranks = [rank for rank in ranks if rank > requested] or ranks
     elif effort in _CLAMPED_DOWN:
@@ -122,16 +215,38 @@ def clamp(effort: str, model: Model) -> str:
     return EFFORTS[min(ranks, key=lambda rank: abs(rank - requested))]
 
 
-@lru_cache(maxsize=1024)
-def _resolve(name: str) -> Resolved:
-    normal = re.sub(r"[\s_-]+", "-", name.rpartition("/")[2].strip().lower())
-    if model := _find(normal):
-        return Resolved(name, model.slug, model, None)
-    stem, _, suffix = normal.rpartition("-")
-    if suffix in EFFORTS and (model := _find(stem)):
-        return Resolved(name, model.slug, model, suffix)
-    return Resolved(name, name, None, None)
+def _unlisted(slug: str) -> dict[str, Any]:
+    """Return what is assumed of a model that the data file does not have, but for its efforts."""
+    return {
+        "slug": slug,
+        "display_name": slug,
+        "default_effort": "medium",
+        "supports_verbosity": False,
+        "default_verbosity": None,
+        "context_window": 272_000,
+        "input_modalities": ("text", "image"),
+        "release": MAIN,
+    }
 
 
-def _find(name: str) -> Model | None:
-    return _models.get(_aliases.get(name, name))
+class _Data(BaseModel):
+    """The data file. Its releases are ordered from the oldest."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    about: list[str]
+    releases: list[str] = Field(min_length=1)
+    extra_efforts: dict[str, list[str]]
+    aliases: dict[str, str]
+    models: list[dict[str, Any]]
+
+    def catalogue(self) -> Catalogue:
+        """Return what the file says. Raises ValidationError for a row that is not complete."""
+        extra = self.extra_efforts
+        rows = [{**row, "efforts": (*row["efforts"], *extra.get(row["slug"], ()))} for row in self.models]
+        models = [Model(**row, current=row["release"] == self.releases[-1]) for row in rows]
+        return Catalogue(models, self.aliases, extra)
+
+
+_bundled = _Data.model_validate(loads(files(__package__).joinpath("data/models.json").read_bytes())).catalogue()
+_current = _bundled

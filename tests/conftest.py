@@ -1,9 +1,14 @@
 """What holds for every test: hypothesis may take its time on a busy machine, but not in how much it tries; and signals
-are not ignored, as they are for what `nohup` or a script's `&` starts: programs of the tests would inherit that."""
+are not ignored, as they are for what `nohup` or a script's `&` starts: programs of the tests would inherit that. What
+one test teaches the catalogue the next one does not know."""
 
 import signal
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
+
+from codex_transform import catalog
 
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
@@ -12,3 +17,9 @@ for name, handler in (("SIGINT", signal.default_int_handler), ("SIGQUIT", signal
     number = getattr(signal, name, None)
     if number is not None and signal.getsignal(number) == signal.SIG_IGN:
         signal.signal(number, handler)
+
+
+@pytest.fixture(autouse=True)
+def _nothing_learnt() -> Iterator[None]:
+    yield
+    catalog.learn(())

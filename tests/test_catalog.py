@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from codex_transform.catalog import EFFORTS, Model, aliases, clamp, models, resolve
+from codex_transform.catalog import EFFORTS, MAIN, Facts, Model, Resolved, aliases, clamp, learn, models, resolve
 
 BY_SLUG = {model.slug: model for model in models()}
 KNOWN = sorted(set(BY_SLUG) | set(aliases()))
@@ -17,7 +17,10 @@ ALIASES = {
     "gpt-5-mini": "gpt-5.1",
     "gpt-5-nano": "gpt-5.1",
     "gpt-5.1-chat-latest": "gpt-5.1",
+    "gpt-5.3-chat-latest": "gpt-5.3-codex",
     "gpt-5.4-nano": "gpt-5.4-mini",
+    "gpt-5.6": "gpt-5.6-sol",
+    "gpt-6.2": "gpt-6.2-sol",
 }
 
 # What each effort becomes, in the order of EFFORTS: none, minimal, low, medium, high, xhigh, max, ultra.
@@ -47,6 +50,8 @@ CLAMPED = {
     "gpt-6-luna": TO_MAX,
     "gpt-6.1-sol": TO_ULTRA,
     "gpt-6.1-terra": TO_ULTRA,
+    "gpt-6.2-sol": TO_ULTRA,
+    "gpt-6.2-astra": TO_ULTRA,
     "gpt-daybreak-blue-latest": TO_ULTRA,
     "gpt-daybreak-red-latest": TO_ULTRA,
     "codex-auto-review": TO_MAX,
@@ -59,15 +64,24 @@ UNKNOWN = [
     "/",
     " ",
     "gpt-4.1",
-    "gpt-5.6",
-    "openai/gpt-5.6",
-    "gpt-5.6-high",
-    "openai/gpt-5.6-high",
-    "GPT 5.6 High",
-    "gpt-5-pro",
-    "gpt-5.4-pro",
+    "gpt-6.9",
+    "openai/gpt-6.9",
+    "gpt-6.9-high",
+    "openai/gpt-6.9-high",
+    "GPT 6.9 High",
+    "gpt-4.1-pro",
+    "gpt-4.1-2025-04-14",
+    "gpt-5.3",
     "gpt-5.3-codex-spark",
-    "gpt-5.1-codex-2025-11-13",
+    "gpt-5.2-2025-12",
+    "gpt-5.2-2025-12-11-2025-12-11",
+    "gpt-5.2-20251211",
+    "gpt-5.2-pro-pro",
+    "gpt-5.2-fast-fast",
+    "gpt-5.2-latest",
+    "gpt-5.2-chat",
+    "2025-12-11",
+    "pro",
     "gpt-5.1-codex-high-low",
     "gpt-5.1-codex-turbo",
     "gpt-5.1-codexhigh",
@@ -97,11 +111,11 @@ def test_each_entry_agrees_with_itself(model: Model) -> None:
     assert model.default_effort in model.efforts
     assert model.default_verbosity in {None, "low", "medium", "high"}
     assert model.supports_verbosity or model.default_verbosity is None
-    assert model.current == (model.release == "rust-v0.169.0")
+    assert model.current == (model.release == "rust-v0.171.0")
 
 
 def test_the_facts_that_other_modules_act_on() -> None:
-    # Read off the catalogue of the Codex CLI: 0.120.0 for the first two, 0.169.0 for the third.
+    # Read off the catalogue of the Codex CLI: 0.120.0 for the first two, 0.171.0 for the third.
     max_, mini, sol = (BY_SLUG[slug] for slug in ("gpt-5.1-codex-max", "gpt-5.1-codex-mini", "gpt-6.1-sol"))
     assert (max_.supports_verbosity, max_.release) == (False, "rust-v0.120.0")
     assert mini.default_effort == "medium"
@@ -121,6 +135,8 @@ def test_the_facts_that_other_modules_act_on() -> None:
         "gpt-6-sol",
         "gpt-6.1-sol",
         "gpt-6.1-terra",
+        "gpt-6.2-astra",
+        "gpt-6.2-sol",
     }
 
 
@@ -145,15 +161,28 @@ def test_the_facts_that_other_modules_act_on() -> None:
         ("codex-mini-latest-medium", "gpt-5.1-codex-mini", "medium"),
         ("gpt-5.4-nano", "gpt-5.4-mini", None),
         ("gpt-5-codex-max", "gpt-5.1-codex", "max"),
+        ("gpt-5.2-2025-12-11", "gpt-5.2", None),
+        ("openai/gpt-5.1-codex-2025-11-13-high", "gpt-5.1-codex", "high"),
+        ("gpt-5-codex-2025-09-15", "gpt-5.1-codex", None),
+        ("gpt-5.2-chat-latest", "gpt-5.2", None),
+        ("gpt-5.3-chat-latest", "gpt-5.3-codex", None),
+        ("gpt-5.4-chat-latest-low", "gpt-5.4", "low"),
+        ("gpt-5.6", "gpt-5.6-sol", None),
+        ("GPT 5.6 High", "gpt-5.6-sol", "high"),
+        ("openai/gpt-6.2-ultra", "gpt-6.2-sol", "ultra"),
+        ("gpt-5-pro", "gpt-5.1", None),
+        ("gpt-5.4-pro", "gpt-5.4", None),
+        ("gpt-5.2-pro-2025-12-11-xhigh", "gpt-5.2", "xhigh"),
+        ("gpt-5.3-codex-fast", "gpt-5.3-codex", None),
     ],
 )
 def test_names_are_understood(name: str, slug: str, effort: str | None) -> None:
-    assert resolve(name) == (name, slug, BY_SLUG[slug], effort)
+    assert resolve(name) == Resolved(name, slug, BY_SLUG[slug], effort)
 
 
 @pytest.mark.parametrize("name", UNKNOWN)
 def test_an_unknown_name_is_left_alone(name: str) -> None:
-    assert resolve(name) == (name, name, None, None)
+    assert resolve(name) == Resolved(name, name, None, None)
 
 
 @pytest.mark.parametrize("name", KNOWN)
@@ -161,9 +190,9 @@ def test_an_unknown_name_is_left_alone(name: str) -> None:
 def test_every_known_name_takes_every_suffix(name: str, effort: str) -> None:
     plain, suffixed = resolve(name), resolve(f"{name}-{effort}")
     if (longer := f"{name}-{effort}") in BY_SLUG:
-        assert suffixed == (longer, longer, BY_SLUG[longer], None)
+        assert suffixed == Resolved(longer, longer, BY_SLUG[longer], None)
     else:
-        assert suffixed == (longer, ALIASES.get(name, name), plain.model, effort)
+        assert suffixed == Resolved(longer, ALIASES.get(name, name), plain.model, effort)
 
 
 @given(st.sampled_from(KNOWN), st.sampled_from([None, *EFFORTS]), st.data())
@@ -191,7 +220,7 @@ def test_resolving_again_changes_nothing(name: str) -> None:
 def test_a_name_either_is_known_or_stays_byte_for_byte(name: str) -> None:
     resolved = resolve(name)
     assert resolved.asked == name
-    assert resolved == (name, name, None, None) or BY_SLUG[resolved.slug] is resolved.model
+    assert resolved == Resolved(name, name, None, None) or BY_SLUG[resolved.slug] is resolved.model
 
 
 @given(st.sampled_from(models()), st.sampled_from(EFFORTS) | st.text())
@@ -214,3 +243,118 @@ def test_direction_wins_over_distance() -> None:
     assert clamp("xhigh", gap) == "low"
     only_top = sparse.model_copy(update={"efforts": ("ultra",)})
     assert clamp("xhigh", only_top) == "ultra"
+
+
+@pytest.mark.parametrize(
+    ("name", "slug", "effort", "tier"),
+    [
+        ("gpt-5.4-fast", "gpt-5.4", None, "priority"),
+        ("openai/GPT 5.4 Fast High", "gpt-5.4", "high", "priority"),
+        ("gpt-5.6-high-fast", "gpt-5.6-sol", "high", "priority"),
+        ("gpt-5.2-fast", "gpt-5.2", None, None),  # it has no such tier
+        ("gpt-5.4", "gpt-5.4", None, None),
+    ],
+)
+def test_fast_asks_for_a_service_tier_that_the_model_has(
+    name: str, slug: str, effort: str | None, tier: str | None
+) -> None:
+    assert resolve(name) == Resolved(name, slug, BY_SLUG[slug], effort, tier)
+
+
+# What is learnt
+
+NOVA = Facts(slug="gpt-7-nova", efforts=("high", "low"))
+
+
+def learnt(*rows: Facts) -> dict[str, Model]:
+    learn(rows)
+    return {model.slug: model for model in models()}
+
+
+def test_a_new_model_has_what_its_list_says_and_else_what_most_have() -> None:
+    assert resolve("gpt-7-nova").model is None
+    nova = learnt(NOVA)["gpt-7-nova"]
+    assert nova == Model(
+        slug="gpt-7-nova",
+        display_name="gpt-7-nova",
+        efforts=("low", "high"),
+        default_effort="low",
+        supports_verbosity=False,
+        default_verbosity=None,
+        context_window=272_000,
+        input_modalities=("text", "image"),
+        release=MAIN,
+        current=True,
+    )
+    assert models()[-1] == nova
+    assert resolve("openai/GPT 7 Nova Max") == Resolved("openai/GPT 7 Nova Max", "gpt-7-nova", nova, "max")
+    assert clamp("max", nova) == "high"
+
+
+def test_a_new_model_without_efforts_is_not_known() -> None:
+    assert learnt(Facts(slug="gpt-7-nova", context_window=1)) == BY_SLUG
+    assert resolve("gpt-7-nova") == Resolved("gpt-7-nova", "gpt-7-nova", None, None)
+
+
+def test_what_a_list_does_not_say_stays() -> None:
+    before = BY_SLUG["gpt-5.1-codex"]
+    now = learnt(Facts(slug="gpt-5.1-codex", context_window=1000))["gpt-5.1-codex"]
+    assert now == before.model_copy(update={"context_window": 1000, "current": True})
+    assert learnt()["gpt-5.1-codex"] == before
+
+
+def test_a_default_effort_is_always_one_of_the_models() -> None:
+    assert learnt(Facts(slug="gpt-5.5", efforts=("low", "max")))["gpt-5.5"].default_effort == "low"
+    assert learnt(Facts(slug="gpt-5.5", efforts=("max",), default_effort="high"))["gpt-5.5"].default_effort == "max"
+    assert learnt(Facts(slug="gpt-5.5", efforts=("max",), default_effort="odd"))["gpt-5.5"].default_effort == "max"
+
+
+def test_the_default_verbosity_goes_with_the_verbosity() -> None:
+    now = learnt(Facts(slug="gpt-5.5", supports_verbosity=False), Facts(slug="gpt-5.4", supports_verbosity=True))
+    assert (now["gpt-5.5"].supports_verbosity, now["gpt-5.5"].default_verbosity) == (False, None)
+    assert (now["gpt-5.4"].supports_verbosity, now["gpt-5.4"].default_verbosity) == (True, None)
+
+
+def test_what_the_reference_adds_stays() -> None:
+    now = learnt(*(Facts(slug=slug, efforts=("medium", "max")) for slug in ("gpt-5.1", "gpt-5.2", "gpt-5.4")))
+    assert now["gpt-5.1"].efforts == now["gpt-5.2"].efforts == ("none", "medium", "max")
+    assert now["gpt-5.4"].efforts == ("medium", "max")
+
+
+def test_a_model_that_is_listed_wins_over_an_alias_and_a_suffix() -> None:
+    names = ["gpt-5.6", "gpt-5.4-pro", "gpt-5.2-2025-12-11", "gpt-5.4-fast", "gpt-5-codex"]
+    now = learnt(*(Facts(slug=name, efforts=("low",)) for name in names))
+    for name in names:
+        assert resolve(name) == Resolved(name, name, now[name], None)
+    assert "gpt-5.6" not in aliases()
+    assert resolve("gpt-6.2").slug == "gpt-6.2-sol"
+    learn(())
+    assert resolve("gpt-5.6").slug == "gpt-5.6-sol"
+    assert dict(aliases()) == ALIASES
+
+
+rows = st.builds(
+    Facts,
+    slug=st.sampled_from([*KNOWN, "gpt-7", "gpt-7-high", "a-2025-01-01", "high"]),
+    display_name=st.none() | st.text(),
+    efforts=st.none() | st.lists(st.sampled_from(EFFORTS), min_size=1).map(tuple),
+    default_effort=st.none() | st.sampled_from(EFFORTS) | st.text(max_size=3),
+    supports_verbosity=st.none() | st.booleans(),
+    default_verbosity=st.none() | st.sampled_from(["low", "high"]),
+    context_window=st.none() | st.integers(1),
+    service_tiers=st.none() | st.just(("priority",)) | st.just(()),
+)
+suffixes = st.lists(st.sampled_from(["high", "fast", "pro", "2025-01-01", "chat-latest", "odd"]), max_size=4)
+
+
+@given(st.lists(rows, max_size=5), st.text() | st.sampled_from([*KNOWN, "gpt-7", "high"]), suffixes)
+def test_learning_loses_no_model_and_every_name_means_something(rows: list[Facts], stem: str, more: list[str]) -> None:
+    now = learnt(*rows)
+    assert set(now) >= set(BY_SLUG)
+    for model in now.values():
+        assert model.default_effort in model.efforts
+    name = "-".join([stem, *more])
+    resolved = resolve(name)
+    assert resolved.asked == name
+    assert resolved == Resolved(name, name, None, None) or now[resolved.slug] is resolved.model
+    assert resolve(resolved.slug).slug == resolved.slug

@@ -15,6 +15,7 @@ import click
 
 from codex_transform import paths
 from codex_transform.cli import file_change
+from codex_transform.cli.models_from_cache import learn_models
 from codex_transform.jsonc.editor import Document, render
 from codex_transform.opencode import editor as opencode_editor
 from codex_transform.opencode import legacy_plugin, provider_models
@@ -66,6 +67,7 @@ def config(
     path = file or opencode_editor.target(os.environ, folder, home, project=project)
     if reverse is not None:
         reverse = _proxy_url(reverse)
+    learn_models()
     try:
         chosen = provider_models.select_models(() if models is None else _names(models))
     except ValueError as error:

@@ -9,6 +9,7 @@ import click
 
 from codex_transform import __version__, paths
 from codex_transform.cli.current_settings import load_settings
+from codex_transform.cli.models_from_cache import learn_models
 from codex_transform.doctor import checkup
 from codex_transform.doctor.result import DoctorContext, Mark, Result
 from codex_transform.opencode import config as opencode_config
@@ -47,6 +48,7 @@ def doctor(offline: bool, model: str | None, port: int, as_json: bool) -> None:
 
 def _context(offline: bool, model: str | None, port: int) -> DoctorContext:
     home, folder = paths.home(), paths.cwd()
+    learn_models()
     loaded = load_settings()
     client, warnings = opencode_config.load(os.environ, folder, home)
     return DoctorContext(

@@ -5,6 +5,7 @@ import json
 import click
 
 from codex_transform import catalog
+from codex_transform.cli.models_from_cache import learn_models
 from codex_transform.cli.tables import print_table
 
 
@@ -22,8 +23,9 @@ def models(name: str | None, as_json: bool) -> None:
     """List the models with their efforts, or say what the model NAME means.
 
     An effort can be part of a model's name, as in gpt-5.2-codex-high. The default effort is in brackets. A model that
-    is not listed is sent as it was asked for.
+    is not listed is sent as it was asked for. What the proxy last fetched about the models is part of the list.
     """
+    learn_models()
     if name is not None:
         _explain(name, as_json)
     elif as_json:
@@ -41,12 +43,14 @@ def models(name: str | None, as_json: bool) -> None:
 def _explain(name: str, as_json: bool) -> None:
     found = catalog.resolve(name)
     if as_json:
-        click.echo(json.dumps({"asked": name, "sent": found.slug, "effort": found.effort, "known": bool(found.model)}))
+        said = {"asked": name, "sent": found.slug, "effort": found.effort, "service_tier": found.service_tier}
+        click.echo(json.dumps(said | {"known": bool(found.model)}))
     elif found.model is None:
         click.echo(f"{name}: not in the catalogue; sent as it is")
     else:
         effort = catalog.clamp(found.effort, found.model) if found.effort else found.model.default_effort
-        click.echo(f"{name}: sent as {found.slug} with effort {effort}; it has {' '.join(found.model.efforts)}")
+        tier = f" and service tier {found.service_tier}" if found.service_tier else ""
+        click.echo(f"{name}: sent as {found.slug} with effort {effort}{tier}; it has {' '.join(found.model.efforts)}")
 
 
 def _aliases(model: catalog.Model) -> list[str]:

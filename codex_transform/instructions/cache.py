@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from codex_transform.catalog import Facts
 from codex_transform.fsutil import write_private
 from codex_transform.instructions.fetch import ETAG_PATTERN
 
@@ -21,9 +22,10 @@ Warn = Callable[[str], None]
 
 
 class Entry(BaseModel):
-    """The texts of one catalogue file, by slug, fetched from `{root}/{ref}/{path}`.
+    """The texts of one catalogue file, by slug, and its facts, fetched from `{root}/{ref}/{path}`.
 
-    `checked` is the Unix time when the server last confirmed that they are current.
+    `checked` is the Unix time when the server last confirmed that they are current. An entry of a release that kept no
+    facts has None for them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -35,6 +37,7 @@ class Entry(BaseModel):
     etag: Annotated[str, Field(pattern=ETAG_PATTERN)] | None
     checked: Annotated[float, Field(allow_inf_nan=False)]
     texts: Annotated[dict[str, Annotated[str, Field(min_length=1)]], Field(min_length=1)]
+    facts: tuple[Facts, ...] | None = None
 
 
 def load(folder: Path, root: str, ref: str, warn: Warn) -> Entry | None:
@@ -55,6 +58,15 @@ def load(folder: Path, root: str, ref: str, warn: Warn) -> Entry | None:
     with contextlib.suppress(OSError):
         file.unlink()
     return None
+
+
+def peek(folder: Path, root: str, ref: str) -> Entry | None:
+    """Return the entry for `ref` under `root`, or None. A damaged file stays, for `load` to tell of."""
+    try:
+        entry = Entry.model_validate_json(_file(folder, root, ref).read_bytes())
+    except (OSError, ValidationError):
+        return None
+    return entry if (entry.root, entry.ref) == (root, ref) else None
 
 
 def save(folder: Path, entry: Entry, warn: Warn) -> None:

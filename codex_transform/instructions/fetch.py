@@ -1,9 +1,9 @@
-"""Fetch one file of the Codex repository and extract the instructions of its models.
+"""Fetch one file of the Codex repository and extract what it says about its models.
 
 Strategy: two functions that know nothing of caches or schedules. `fetch` is one conditional GET, with limits against a
 misbehaving server and exactly three outcomes: a body, None for "not modified", or a FetchError whose reason fits on a
-line. `extract_instructions` extracts the few texts that matter from a file of half a megabyte and refuses whatever is
-not such a file, so a login page with status 200 is never mistaken for one.
+line. `extract` extracts the few texts and facts that matter from a file of half a megabyte and refuses whatever is not
+such a file, so a login page with status 200 is never mistaken for one.
 """
 
 import http.client
@@ -19,6 +19,8 @@ from urllib.parse import urlsplit
 import certifi
 
 from codex_transform import __version__
+from codex_transform.catalog import Facts
+from codex_transform.instructions.facts import read_facts
 from codex_transform.jsonio import loads_strict
 
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -42,6 +44,13 @@ class Fetched(NamedTuple):
 
     body: bytes
     etag: str | None
+
+
+class Extracted(NamedTuple):
+    """What a models.json holds: the instructions by slug, and the facts, one entry for each model."""
+
+    texts: dict[str, str]
+    facts: tuple[Facts, ...]
 
 
 def validate_root(root: str) -> str | None:
@@ -95,8 +104,8 @@ def fetch(url: str, etag: str | None, *, timeout: float, deadline: float) -> Fet
         raise FetchError(_line(error)) from None
 
 
-def extract_instructions(body: bytes) -> dict[str, str]:
-    """Return the instructions in a models.json of the Codex CLI, by slug.
+def extract(body: bytes) -> Extracted:
+    """Return the instructions and the facts in a models.json of the Codex CLI.
 
     The text of a model is its `base_instructions`, or else its `model_messages.instructions_template` with the default
     personality filled in; a model with neither is left out. Raises FetchError if the body is not such a file or has no
@@ -107,14 +116,11 @@ def extract_instructions(body: bytes) -> dict[str, str]:
     except ValueError:
         raise FetchError("the response is not JSON") from None
     rows = catalogue.get("models") if isinstance(catalogue, dict) else None
-    texts = {
-        model["slug"]: text
-        for model in (rows if isinstance(rows, list) else [])
-        if isinstance(model, dict) and _text(model.get("slug")) and (text := _instructions(model))
-    }
+    models = [row for row in (rows if isinstance(rows, list) else ()) if isinstance(row, dict)]
+    texts = {model["slug"]: text for model in models if _text(model.get("slug")) and (text := _instructions(model))}
     if not texts:
         raise FetchError("the response is not a Codex model catalogue")
-    return texts
+    return Extracted(texts, tuple(facts for model in models if (facts := read_facts(model))))
 
 
 def _instructions(model: Mapping[str, Any]) -> str | None:

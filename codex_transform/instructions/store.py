@@ -3,7 +3,7 @@
 Strategy: two sides share one immutable mapping. `text` only reads it, so a request neither waits nor fails; `refresh`
 runs in a background thread, fetches what is due and swaps in a new mapping. Models of the newest Codex release are read
 from the branch `main`, older ones from the release tag that last listed them. A tag never changes, so it is fetched
-once. A bad response never replaces a good text.
+once. A bad response never replaces a good text. What `main` says about the models besides goes to the catalogue.
 """
 
 import threading
@@ -14,10 +14,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import NamedTuple
 
-from codex_transform.catalog import Resolved, models
+from codex_transform import catalog
+from codex_transform.catalog import MAIN, Resolved, models
 from codex_transform.instructions import cache as instructions_cache
 from codex_transform.instructions.cache import Entry
-from codex_transform.instructions.fetch import FetchError, MissingError, extract_instructions, fetch, validate_root
+from codex_transform.instructions.fetch import FetchError, MissingError, extract, fetch, validate_root
 
 PATHS = ("codex-rs/models-manager/models.json", "codex-rs/core/models.json")
 """The path of the catalogue in the repository of the Codex CLI: since April 2026, and before."""
@@ -26,8 +27,14 @@ REFRESH_INTERVAL = 15 * 60.0
 FIRST_RETRY = 60.0
 MAX_PINS = 10_000
 
-_MAIN = "main"
 _PREVIOUS = "previous"
+
+
+def learn_cached(folder: Path, catalog_url: str) -> None:
+    """Teach the catalogue what a proxy has cached of `main`, for a command that runs without one."""
+    entry = instructions_cache.peek(folder, _root(catalog_url), MAIN)
+    if entry and entry.facts is not None:
+        catalog.learn(entry.facts)
 
 
 class _Failure(NamedTuple):
@@ -55,7 +62,7 @@ class InstructionStore:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._folder = cache_dir
-        self._root = catalog_url.rstrip("/")
+        self._root = _root(catalog_url)
         self._override = override if override and override.strip() else None
         self._timeout = timeout
         self._deadline = deadline
@@ -68,7 +75,7 @@ class InstructionStore:
         self._pending_warnings: list[str] = []
         self._reported: set[str] = set()
         self._entries: Mapping[str, Entry] = {}
-        for ref in {_MAIN, _PREVIOUS, *(model.release for model in models())}:
+        for ref in {MAIN, _PREVIOUS, *(model.release for model in models())}:
             self._load_cached(ref)
 
     def text(self, resolved: Resolved, conversation: str | None) -> str:
@@ -113,7 +120,7 @@ class InstructionStore:
 
     def age(self) -> float | None:
         """Return the seconds since the server last confirmed `main`; None if it never did."""
-        entry = self._entries.get(_MAIN)
+        entry = self._entries.get(MAIN)
         return max(0.0, self._now() - entry.checked) if entry else None
 
     def refresh(self, force: bool = False) -> list[str]:
@@ -156,8 +163,9 @@ class InstructionStore:
         """Return where the text of a model may be, the best first."""
         model = resolved.model
         if model is None:
-            return (_MAIN,)
-        return (_MAIN, model.release) if model.current else (model.release, _MAIN)
+            return (MAIN,)
+        refs = (MAIN, model.release) if model.current else (model.release, MAIN)
+        return tuple(dict.fromkeys(refs))
 
     def _refresh_due(self, force: bool) -> None:
         if problem := validate_root(self._root):
@@ -192,13 +200,14 @@ class InstructionStore:
         What comes after `main` depends on its content: a current model that it lacks is looked up under its last known
         tag.
         """
-        yield _MAIN
-        main = self._entries.get(_MAIN)
+        yield MAIN
+        main = self._entries.get(MAIN)
         listed: Mapping[str, str] = main.texts if main else {}
-        yield from sorted({model.release for model in models() if not model.current or model.slug not in listed})
+        older = {model.release for model in models() if not model.current or model.slug not in listed}
+        yield from sorted(older - {MAIN})
 
     def _due(self, ref: str, force: bool) -> bool:
-        if ref != _MAIN and ref in self._entries:
+        if ref != MAIN and ref in self._entries:
             return False
         if force:
             return True
@@ -211,7 +220,7 @@ class InstructionStore:
 
     def _fresh(self, ref: str) -> bool:
         entry = self._entries.get(ref)
-        return entry is not None and (ref != _MAIN or self._within(entry.checked, REFRESH_INTERVAL))
+        return entry is not None and (ref != MAIN or self._within(entry.checked, REFRESH_INTERVAL))
 
     def _within(self, since: float, period: float) -> bool:
         # A time in the future was written before the clock was set back, and means nothing.
@@ -222,7 +231,8 @@ class InstructionStore:
         cached = self._entries.get(ref)
         # The path that worked last time goes first, and its ETag is valid for it alone.
         for path in sorted(PATHS, key=lambda path: cached is None or path != cached.path):
-            etag = cached.etag if cached and path == cached.path else None
+            # Without facts the file is wanted even if it has not changed: the release that cached it kept none.
+            etag = cached.etag if cached and path == cached.path and cached.facts is not None else None
             url = f"{self._root}/{ref}/{path}"
             try:
                 fetched = fetch(url, etag, timeout=self._timeout, deadline=self._deadline)
@@ -231,13 +241,15 @@ class InstructionStore:
             if fetched is None and cached:
                 return cached.model_copy(update={"checked": self._now()})
             if fetched:
+                extracted = extract(fetched.body)
                 return Entry(
                     root=self._root,
                     ref=ref,
                     path=path,
                     etag=fetched.etag,
                     checked=self._now(),
-                    texts=extract_instructions(fetched.body),
+                    texts=extracted.texts,
+                    facts=extracted.facts,
                 )
         raise FetchError("there is no such file (HTTP 404)")
 
@@ -249,11 +261,17 @@ class InstructionStore:
 
     def _keep_previous(self, entry: Entry) -> None:
         """Keep what `main` held before it changes: an endpoint may accept that alone."""
-        before = self._entries.get(_MAIN)
-        if entry.ref == _MAIN and before and before.texts != entry.texts:
+        before = self._entries.get(MAIN)
+        if entry.ref == MAIN and before and before.texts != entry.texts:
             previous = before.model_copy(update={"ref": _PREVIOUS})
             self._put(previous)
             instructions_cache.save(self._folder, previous, self._pending_warnings.append)
 
     def _put(self, entry: Entry) -> None:
         self._entries = {**self._entries, entry.ref: entry}
+        if entry.ref == MAIN and entry.facts is not None:
+            catalog.learn(entry.facts)
+
+
+def _root(catalog_url: str) -> str:
+    return catalog_url.rstrip("/")

@@ -28,6 +28,7 @@ _REMOVED = "The model's Codex instructions take the place of OpenCode's own syst
 _SPELLING = "Codex endpoints spell the model's name like this."
 _ALIAS = "Codex endpoints do not serve the model that the client asked for: this one takes its place."
 _SUFFIX = "An effort in the name counts where reasoning.effort is not set."
+_TIER = "The model's name asks for a faster answer."
 _CACHE_KEY = f"Endpoints reject keys over {MAX_LENGTH} characters."
 _LABEL = "The response has the name that the client used."
 
@@ -97,6 +98,8 @@ def transform(body: dict[str, Any], context: Context) -> Transformed:
 
     if resolved.slug != resolved.asked:
         changes.set_field(body, "model", resolved.slug, _model_reason(resolved))
+    if resolved.service_tier and not body.get("service_tier"):
+        changes.set_field(body, "service_tier", resolved.service_tier, _TIER)
     fixed_fields.set_fixed_fields(body, options.include if options else (), changes, compact=context.compact)
     complete = codex_text is not None and body.get("instructions") == codex_text
     effort = resolve_reasoning(body, resolved, options, changes, complete=complete)

@@ -4,8 +4,10 @@ import json
 
 import pytest
 from support.commands import Person
+from support.raw_host import NEW_PATH, Answer, catalogue, levels, raw_host
 
-from codex_transform import catalog
+from codex_transform import catalog, paths
+from codex_transform.instructions.store import InstructionStore
 
 
 def test_every_model_is_listed_with_its_efforts(person: Person) -> None:
@@ -34,6 +36,8 @@ def test_json(person: Person) -> None:
         ("gpt-5-codex-high", "sent as gpt-5.1-codex with effort high; it has low medium high"),
         ("GPT 5.1 Codex xhigh", "sent as gpt-5.1-codex with effort high"),
         ("openai/gpt-5.2", "sent as gpt-5.2 with effort medium"),
+        ("gpt-5.4-fast", "sent as gpt-5.4 with effort medium and service tier priority; it has low"),
+        ("gpt-5.2-2025-12-11-high", "sent as gpt-5.2 with effort high"),
         ("another-model-high", "not in the catalogue; sent as it is"),
     ],
 )
@@ -43,4 +47,46 @@ def test_what_a_name_means(name: str, says: str, person: Person) -> None:
 
 def test_what_a_name_means_as_json(person: Person) -> None:
     said = json.loads(person.run("models", "gpt-5-codex-high", "--json").stdout)
-    assert said == {"asked": "gpt-5-codex-high", "sent": "gpt-5.1-codex", "effort": "high", "known": True}
+    assert said == {
+        "asked": "gpt-5-codex-high",
+        "sent": "gpt-5.1-codex",
+        "effort": "high",
+        "service_tier": None,
+        "known": True,
+    }
+
+
+@pytest.fixture
+def taught(person: Person, monkeypatch: pytest.MonkeyPatch) -> Person:
+    """A person whose proxy has fetched a list with a new model."""
+    monkeypatch.setenv("no_proxy", "*")
+    facts = {"gpt-7-nova": {"display_name": "GPT-7-Nova", **levels("low", "max"), "default_reasoning_level": "low"}}
+    with raw_host() as host:
+        host.answers[f"main/{NEW_PATH}"] = Answer(catalogue(facts=facts))
+        InstructionStore(paths.cache_folder(person.home), host.root).refresh()
+        person.variables["CODEX_CATALOG_URL"] = host.root
+    return person
+
+
+def test_what_a_proxy_has_learnt_is_listed(taught: Person) -> None:
+    last = taught.run("models").stdout.splitlines()[-1]
+    assert last.split() == ["gpt-7-nova", "[low]", "max", "272k"]
+    assert json.loads(taught.run("models", "--json").stdout)[-1]["release"] == "main"
+    assert "with effort max; it has low max" in taught.run("models", "GPT 7 Nova Max").stdout
+    elsewhere = taught.run("models", CODEX_CATALOG_URL="http://127.0.0.1:9/none").stdout
+    assert "gpt-7-nova" not in elsewhere
+
+
+def test_a_damaged_cache_is_no_obstacle_and_stays(taught: Person) -> None:
+    (file,) = paths.cache_folder(taught.home).glob("codex-transform-main-*.json")
+    file.write_bytes(b"{")
+    done = taught.run("models")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "gpt-7-nova" not in done.stdout
+    assert file.read_bytes() == b"{"
+
+
+def test_config_writes_what_a_proxy_has_learnt(taught: Person) -> None:
+    done = taught.run("config", "--print", "--models", "gpt-7-nova")
+    entry = json.loads(done.stdout)["provider"]["openai"]["models"]["gpt-7-nova"]
+    assert (entry["name"], list(entry["variants"])) == ("GPT-7-Nova", ["low", "max"])

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from codex_transform.instructions.cache import Entry, load, save
+from codex_transform.catalog import Facts
+from codex_transform.instructions.cache import Entry, load, peek, save
 
 ROOT = "https://raw.example/openai/codex"
 ENTRY = Entry(root=ROOT, ref="main", path="p", etag='"e"', checked=1000.5, texts={"m": "text — ünïcode\n"})
@@ -34,6 +35,27 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     (name,) = files(tmp_path)
     assert name.startswith("codex-transform-main-")
     assert warnings == []
+
+
+def test_facts_are_kept_and_a_file_without_them_is_read(tmp_path: Path) -> None:
+    entry = ENTRY.model_copy(update={"facts": (Facts(slug="m", efforts=("low", "max"), context_window=7),)})
+    save(tmp_path, entry, pytest.fail)
+    assert load(tmp_path, ROOT, "main", pytest.fail) == entry
+    (file,) = tmp_path.iterdir()
+    file.write_text(json.dumps({name: value for name, value in ENTRY.model_dump().items() if name != "facts"}))
+    assert load(tmp_path, ROOT, "main", pytest.fail) == ENTRY
+    assert ENTRY.facts is None
+
+
+def test_to_peek_throws_nothing_away(tmp_path: Path) -> None:
+    assert peek(tmp_path, ROOT, "main") is None
+    save(tmp_path, ENTRY, pytest.fail)
+    assert peek(tmp_path, ROOT, "main") == ENTRY
+    (file,) = tmp_path.iterdir()
+    for content in (b"{", ENTRY.model_copy(update={"ref": "other"}).model_dump_json().encode()):
+        file.write_bytes(content)
+        assert peek(tmp_path, ROOT, "main") is None
+        assert file.read_bytes() == content
 
 
 def test_nothing_there_is_no_damage(tmp_path: Path) -> None:
@@ -75,6 +97,8 @@ GOOD = ENTRY.model_dump()
         json.dumps({**GOOD, "texts": {}}).encode(),
         json.dumps({**GOOD, "texts": {"m": ""}}).encode(),
         json.dumps({**GOOD, "texts": {"m": 1}}).encode(),
+        json.dumps({**GOOD, "facts": {"m": 1}}).encode(),
+        json.dumps({**GOOD, "facts": [{"slug": "m", "efforts": ["hard"]}]}).encode(),
         json.dumps({key: value for key, value in GOOD.items() if key != "path"}).encode(),
     ],
 )

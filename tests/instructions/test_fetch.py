@@ -19,7 +19,7 @@ from codex_transform.instructions.fetch import (
     Fetched,
     FetchError,
     MissingError,
-    extract_instructions,
+    extract,
     fetch,
     validate_root,
 )
@@ -253,7 +253,7 @@ def test_bad_roots_are_named_but_not_repeated(root: str, problem: str) -> None:
 
 
 def distilled(*models: Any) -> dict[str, str]:
-    return extract_instructions(json.dumps({"models": models}).encode())
+    return extract(json.dumps({"models": models}).encode()).texts
 
 
 def test_base_instructions_come_first() -> None:
@@ -323,7 +323,7 @@ def test_what_is_no_model_is_left_out() -> None:
 )
 def test_garbage_is_refused(body: bytes) -> None:
     with pytest.raises(FetchError, match="the response is not"):
-        extract_instructions(body)
+        extract(body)
 
 
 json_values = st.recursive(
@@ -346,7 +346,7 @@ json_values = st.recursive(
 @given(st.binary() | json_values.map(lambda value: json.dumps({"models": [value]}).encode()))
 def test_whatever_comes_gives_texts_or_a_fetch_error(body: bytes) -> None:
     try:
-        texts = extract_instructions(body)
+        texts = extract(body).texts
     except FetchError:
         return
     assert texts

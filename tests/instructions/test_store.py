@@ -1,16 +1,25 @@
 """The store: what is fetched and when, what survives a bad answer, and that a conversation keeps its text."""
 
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.raw_host import NEW_PATH, OLD_PATH, Answer, RawHost, catalogue, raw_host
+from support.raw_host import NEW_PATH, OLD_PATH, Answer, RawHost, catalogue, levels, raw_host
 
-from codex_transform.catalog import models, resolve
-from codex_transform.instructions.store import FIRST_RETRY, MAX_PINS, REFRESH_INTERVAL, InstructionStore
+from codex_transform import catalog
+from codex_transform.catalog import MAIN, Model, models, resolve
+from codex_transform.instructions.store import (
+    FIRST_RETRY,
+    MAX_PINS,
+    REFRESH_INTERVAL,
+    InstructionStore,
+    learn_cached,
+)
 
 CURRENT = [model.slug for model in models() if model.current]
 OLDER = [model for model in models() if not model.current]
@@ -99,7 +108,7 @@ def test_an_unknown_model_gets_what_main_says_of_it(host: RawHost, cache: Path, 
     instructions.refresh()
     assert instructions.text(resolve("gpt-7-new"), None) == "main of gpt-7-new"
     assert instructions.source(resolve("gpt-7-new")) == "main"
-    assert instructions.source(resolve("gpt-5.6")) == "bundled"
+    assert instructions.source(resolve("gpt-99")) == "bundled"
 
 
 def test_a_trailing_slash_does_not_matter(host: RawHost, cache: Path, clock: Clock) -> None:
@@ -519,7 +528,7 @@ def test_there_is_always_a_text(tmp_path_factory: pytest.TempPathFactory, name: 
 
 
 def test_the_bundled_text_is_plain_and_of_a_reasonable_length(tmp_path: Path) -> None:
-    text = InstructionStore(tmp_path, "http://127.0.0.1:1").text(resolve("gpt-5.6"), None)
+    text = InstructionStore(tmp_path, "http://127.0.0.1:1").text(resolve("gpt-99"), None)
     assert 500 < len(text.split()) < 1000
     assert "OpenCode" in text
     assert "AGENTS.md" in text
@@ -541,3 +550,110 @@ def test_the_texts_that_an_endpoint_may_accept(host: RawHost, cache: Path, clock
     assert fetched.codex_texts(SOL) == both
     assert store(host, cache, clock, override="my own").codex_texts(SOL) == both
     assert [source for _, source in fetched.codex_texts(CODEX)] == [CODEX.model.release if CODEX.model else ""]
+
+
+# What the catalogue learns
+
+NOVA = {"display_name": "GPT-7-Nova", **levels("low", "high", "hyper"), "default_reasoning_level": "high"}
+
+
+def lay_facts(host: RawHost, facts: dict[str, dict[str, Any]], etag: str = '"facts"') -> None:
+    host.answers[f"main/{NEW_PATH}"] = Answer(catalogue(*CURRENT, text="main", facts=facts), etag=etag)
+
+
+def learnt(name: str) -> Model:
+    model = resolve(name).model
+    assert model
+    return model
+
+
+def test_a_model_that_main_lists_is_known_from_then_on(host: RawHost, cache: Path, clock: Clock) -> None:
+    lay_facts(host, {"gpt-7-nova": NOVA})
+    instructions = store(host, cache, clock)
+    assert resolve("gpt-7-nova").model is None
+    assert instructions.refresh() == []
+    nova = learnt("openai/GPT 7 Nova High")
+    assert (nova.efforts, nova.default_effort, nova.display_name) == (("low", "high"), "high", "GPT-7-Nova")
+    assert (nova.release, nova.current) == (MAIN, True)
+    assert instructions.text(resolve("gpt-7-nova-high"), None) == "main of gpt-7-nova"
+    assert instructions.codex_texts(resolve("gpt-7-nova")) == [("main of gpt-7-nova", "main")]
+    # There is no tag of that name to ask for.
+    assert [target for target in host.targets() if target.startswith("main/")] == [f"main/{NEW_PATH}"]
+
+
+def test_a_model_without_a_text_in_main_is_not_looked_for_again(host: RawHost, cache: Path, clock: Clock) -> None:
+    lay_facts(host, {"gpt-7-nova": {**NOVA, "base_instructions": ""}})
+    instructions = store(host, cache, clock)
+    assert instructions.refresh() == []
+    assert learnt("gpt-7-nova").default_effort == "high"
+    assert instructions.source(resolve("gpt-7-nova")) == "bundled"
+    host.targets()
+    instructions.refresh()
+    assert host.targets() == []
+
+
+def test_the_newest_list_takes_the_place_of_the_one_before(host: RawHost, cache: Path, clock: Clock) -> None:
+    lay_facts(host, {"gpt-7-nova": NOVA})
+    instructions = store(host, cache, clock)
+    instructions.refresh()
+    lay_facts(host, {"gpt-8": levels("max")}, '"newer"')
+    clock.time += REFRESH_INTERVAL
+    instructions.refresh()
+    assert resolve("gpt-7-nova").model is None
+    assert learnt("gpt-8").default_effort == "max"
+
+
+def test_what_was_learnt_is_known_after_a_restart(host: RawHost, cache: Path, clock: Clock) -> None:
+    lay_facts(host, {"gpt-7-nova": NOVA})
+    store(host, cache, clock).refresh()
+    nova = learnt("gpt-7-nova")
+    catalog.learn(())
+    store(host, cache, clock)
+    assert learnt("gpt-7-nova") == nova
+    catalog.learn(())
+    learn_cached(cache, f"{host.root}/")
+    assert learnt("gpt-7-nova") == nova
+    catalog.learn(())
+    learn_cached(cache, "https://mirror.example")
+    assert resolve("gpt-7-nova").model is None
+
+
+def test_a_tag_teaches_nothing(host: RawHost, cache: Path, clock: Clock) -> None:
+    facts = {"gpt-5.1-codex": levels("max")}
+    host.answers[f"rust-v0.120.0/{OLD_PATH}"] = Answer(catalogue(text="tag", facts=facts))
+    before = learnt("gpt-5.1-codex")
+    assert store(host, cache, clock).refresh() == []
+    assert learnt("gpt-5.1-codex") == before
+
+
+def test_an_older_model_that_main_lists_again_has_its_text_from_there(host: RawHost, cache: Path, clock: Clock) -> None:
+    lay_facts(host, {"gpt-5.1-codex": levels("low", "max")})
+    instructions = store(host, cache, clock)
+    instructions.refresh()
+    assert learnt("gpt-5.1-codex").efforts == ("low", "max")
+    assert instructions.source(resolve("gpt-5.1-codex")) == "main"
+
+
+def test_a_cache_from_before_there_were_facts_is_used_and_fetched_anew(
+    host: RawHost, cache: Path, clock: Clock
+) -> None:
+    lay_facts(host, {"gpt-7-nova": NOVA})
+    store(host, cache, clock).refresh()
+    catalog.learn(())
+    (file,) = cache.glob("codex-transform-main-*.json")
+    old = json.loads(file.read_bytes())
+    del old["facts"]
+    file.write_text(json.dumps(old))
+    instructions = store(host, cache, clock)
+    assert instructions.text(SOL, None) == "main of gpt-6.1-sol"
+    assert resolve("gpt-7-nova").model is None
+    clock.time += REFRESH_INTERVAL
+    host.asked.clear()
+    assert instructions.refresh() == []
+    assert "if-none-match" not in host.asked[0].headers
+    assert learnt("gpt-7-nova")
+    clock.time += REFRESH_INTERVAL
+    host.asked.clear()
+    instructions.refresh()
+    assert host.asked[0].headers["if-none-match"] == '"facts"'
+    assert learnt("gpt-7-nova")

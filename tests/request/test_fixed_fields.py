@@ -21,6 +21,24 @@ REFUSED = {
 }
 
 
+@pytest.mark.parametrize(
+    ("model", "sent", "tier"),
+    [
+        ("gpt-5.4-fast", {}, "priority"),
+        ("gpt-5.4-fast", {"service_tier": None}, "priority"),
+        ("gpt-5.4-fast", {"service_tier": "default"}, None),
+        ("gpt-5.2-fast", {}, None),
+        ("gpt-5.4", {}, None),
+    ],
+)
+def test_a_name_can_ask_for_a_service_tier(
+    model: str, sent: dict[str, Any], tier: str | None, run: Callable[..., Any]
+) -> None:
+    done = run(model=model, **sent)
+    assert done.body.get("service_tier") == tier
+    assert done.body["model"] == model.removesuffix("-fast")
+
+
 @pytest.mark.parametrize("model", ["gpt-5.2", "gpt-5.1-codex", "somebody-elses-model"])
 def test_what_codex_endpoints_refuse_is_dropped(model: str, run: Callable[..., Any]) -> None:
     assert run(model=model, **REFUSED).body == run(model=model).body

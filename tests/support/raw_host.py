@@ -3,7 +3,7 @@
 import json
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,9 +13,19 @@ NEW_PATH = "codex-rs/models-manager/models.json"
 OLD_PATH = "codex-rs/core/models.json"
 
 
-def catalogue(*slugs: str, text: str = "instructions") -> bytes:
-    """A models.json as the Codex CLI ships it, cut down to what is read; each model's text names its slug."""
-    return json.dumps({"models": [{"slug": slug, "base_instructions": f"{text} of {slug}"} for slug in slugs]}).encode()
+def catalogue(*slugs: str, text: str = "instructions", facts: Mapping[str, Mapping[str, Any]] | None = None) -> bytes:
+    """A models.json as the Codex CLI ships it, cut down to what is read; each model's text names its slug.
+
+    `facts` are more members, by slug; what has some is listed too.
+    """
+    more = facts or {}
+    rows = [{"slug": slug, "base_instructions": f"{text} of {slug}", **more.get(slug, {})} for slug in (*slugs, *more)]
+    return json.dumps({"models": rows}).encode()
+
+
+def levels(*efforts: str) -> dict[str, Any]:
+    """The member of a row that lists the efforts of a model."""
+    return {"supported_reasoning_levels": [{"effort": effort, "description": "words"} for effort in efforts]}
 
 
 @dataclass(frozen=True)
