@@ -13,6 +13,7 @@ from response.streams import answer, block, events_of, outcome, pieces, run, str
 
 from codex_transform.decoding import MAX_DECODED, DecodingError, decode, decoder_for
 from codex_transform.errors import ApiError
+from codex_transform.response.client_view import ClientView
 from codex_transform.response.events_to_response import collect, events_to_response
 from codex_transform.response.stream import ResponseStream
 from codex_transform.zstd import zstd
@@ -74,7 +75,7 @@ def test_any_chunking_decodes(encoding: str, at: list[int]) -> None:
 
 @encodings
 def test_what_was_flushed_leaves_at_once(encoding: str) -> None:
-    live = ResponseStream(None, header(encoding))
+    live = ResponseStream(ClientView(), header(encoding))
     *flushed, last = ENCODERS[encoding]([block(event) for event in ANSWER])
     for event, piece in zip(ANSWER, flushed, strict=True):
         assert live.feed(piece) == block(event)
@@ -103,7 +104,7 @@ def test_a_truncated_answer_ends_in_an_error(encoding: str) -> None:
 def test_a_missing_end_after_the_answers_own_end_harms_nothing(encoding: str) -> None:
     *flushed, _ = ENCODERS[encoding]([DATA])
     assert run(flushed, encoding=header(encoding)) == DATA
-    collected = collect(b"".join(flushed), ResponseStream(None, header(encoding)))
+    collected = collect(b"".join(flushed), ResponseStream(ClientView(), header(encoding)))
     assert events_to_response(collected)["status"] == "completed"
 
 
@@ -138,7 +139,7 @@ def test_no_encoding_needs_no_decoder(nothing: str | None) -> None:
 def test_an_unknown_encoding_is_an_error(encoding: str) -> None:
     for act in (
         lambda: run([DATA], encoding=encoding),
-        lambda: events_to_response(collect(DATA, ResponseStream(None, encoding))),
+        lambda: events_to_response(collect(DATA, ResponseStream(ClientView(), encoding))),
     ):
         with pytest.raises(ApiError, match="unknown content encoding") as caught:
             act()

@@ -8,6 +8,7 @@ from response.streams import Event, block, dumps, outcome, response, stream
 
 from codex_transform.errors import ApiError
 from codex_transform.redaction import redact, redact_secrets
+from codex_transform.response.client_view import ClientView
 from codex_transform.response.events_to_response import collect, events_to_response
 from codex_transform.response.stream import ResponseStream
 
@@ -63,7 +64,7 @@ def test_an_error_within_a_successful_answer(body: bytes) -> None:
     got = outcome([body], "gpt-5.1")
     streamed = got.decode() if isinstance(got, bytes) else json.dumps(got, ensure_ascii=False)
     with pytest.raises(ApiError) as raised:
-        events_to_response(collect(body, ResponseStream("gpt-5.1", None)))
+        events_to_response(collect(body, ResponseStream(ClientView("gpt-5.1"), None)))
     for told in (streamed, raised.value.message):
         assert KEY not in told
         assert HIDDEN in told

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from codex_transform import jsonio
 from codex_transform.response import sse, upstream_error
+from codex_transform.response.client_view import ClientView
 from codex_transform.response.events_to_response import collect, events_to_response
 from codex_transform.response.stream import ResponseStream
 from codex_transform.response.upstream_error import UpstreamError
@@ -106,7 +107,7 @@ def _stream(body: bytes) -> ParsedBody:
 def _unfinished(stream: bytes) -> list[Any]:
     """Return the items that a stream without its end amounts to."""
     try:
-        output: list[Any] = events_to_response(collect(stream + _END, ResponseStream(None, None)))["output"]
+        output: list[Any] = events_to_response(collect(stream + _END, ResponseStream(ClientView(), None)))["output"]
     except Exception:
         # An event of an unforeseen form must not keep the rest of the page from being shown.
         return []

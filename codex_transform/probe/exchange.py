@@ -30,6 +30,7 @@ from codex_transform.opencode.config import OpenCodeConfig
 from codex_transform.probe.verdict import CHECK_URL, Step, accepted, classify, completed, no_response
 from codex_transform.redaction import redact_key_text
 from codex_transform.request import Context, transform
+from codex_transform.response.client_view import ClientView
 from codex_transform.response.http_error import error_for_client
 from codex_transform.response.stream import ResponseStream
 from codex_transform.settings.options import Settings
@@ -218,7 +219,7 @@ def _exchange(
             if not 200 <= response.status < 300:
                 yield from _failed(response, endpoint, ask)
                 return
-            answer = ResponseStream(None, response.headers.get("content-encoding"))
+            answer = ResponseStream(ClientView(), response.headers.get("content-encoding"))
             for output in _rewritten(answer, response):
                 if output and not beginning:
                     yield accepted()

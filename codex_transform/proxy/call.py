@@ -15,6 +15,7 @@ from codex_transform.errors import ApiError
 from codex_transform.proxy.call_attempts import CallAttempts
 from codex_transform.redaction import redact_key_text
 from codex_transform.request import Transformed
+from codex_transform.response.client_view import ClientView
 from codex_transform.response.events_to_response import CollectedAnswer
 
 
@@ -76,14 +77,10 @@ class Call:
         return self.transformed is not None and self.transformed.streaming
 
     @property
-    def asked_model(self) -> str | None:
-        """The model name as the client wrote it: what its answer will be labelled with."""
-        return self.transformed.resolved.asked if self.transformed else None
-
-    @property
-    def from_codex_cli(self) -> bool:
-        """True for a request of the Codex CLI, which knows what a Codex endpoint sends."""
-        return self.transformed is not None and self.transformed.client.is_codex
+    def view(self) -> ClientView:
+        """How the client sees its answer."""
+        sent = self.transformed
+        return ClientView(sent.resolved.asked, codex_events=sent.client.is_codex) if sent else ClientView()
 
 
 _calls: WeakKeyDictionary[http.HTTPFlow, Call] = WeakKeyDictionary()

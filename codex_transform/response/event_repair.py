@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from codex_transform import jsonio
 from codex_transform.response import sse
+from codex_transform.response.client_view import ClientView
 from codex_transform.response.event_rules import Action, rule_for
 from codex_transform.response.output_items import OutputItems
 from codex_transform.response.upstream_error import UpstreamError, read_error, server_error
@@ -42,18 +43,16 @@ class Repair(NamedTuple):
 class EventRepairer:
     """What one answer has said so far.
 
-    With `codex_events`, the client knows the events of a Codex endpoint that are not OpenAI's.
-
     `ended` says how it ended: `completed`, `incomplete`, `failed`, `error`, or None as long as it has not. `problem` is
     what the endpoint reported if it failed, `usage` what the final event said about tokens.
     """
 
-    def __init__(self, asked_model: str | None, limit: int = sse.LIMIT, *, codex_events: bool = False) -> None:
+    def __init__(self, view: ClientView, limit: int = sse.LIMIT) -> None:
         self.ended: str | None = None
         self.problem: UpstreamError | None = None
         self.usage: Event | None = None
-        self._model = asked_model
-        self._codex_events = codex_events
+        self.response: Event | None = None
+        self._view = view
         self._items = OutputItems(limit)
         self._created = b""
         self._unread = b""
@@ -99,7 +98,7 @@ class EventRepairer:
         rule = rule_for(kind)
         repaired: set[str] = set()
         if rule.action is Action.DROP:
-            if self._codex_events:
+            if self._view.codex_events:
                 return Repair([event], set())
             self._take_number(event)
             return Repair([], {"codex.*"})
@@ -117,7 +116,7 @@ class EventRepairer:
             case Action.ITEM_ADDED | Action.ITEM_DONE:
                 repaired |= self._items.complete(event)
             case Action.RESTORE_MODEL:
-                repaired |= self._restore_model(event.get("response"))
+                repaired |= self._restore(event.get("response"))
             case _:
                 repaired |= self._locate(event, rule.needs)
         return Repair([event], repaired)
@@ -138,11 +137,18 @@ class EventRepairer:
             event[name] = 0
         return missing
 
-    def _restore_model(self, response: Any) -> set[str]:
-        if self._model is None or not isinstance(response, dict) or response.get("model") == self._model:
+    def _restore(self, response: Any) -> set[str]:
+        if not isinstance(response, dict):
             return set()
-        response["model"] = self._model
-        return {"model"}
+        restored: set[str] = set()
+        if self._view.model is not None and response.get("model") != self._view.model:
+            response["model"] = self._view.model
+            restored.add("model")
+        for name, value in self._view.members.items():
+            if name not in response or response[name] != value:
+                response[name] = value
+                restored.add("request")
+        return restored
 
     def _complete(self, response: Event) -> set[str]:
         """Return the final response what every response has: from the one that `response.created` brought."""
@@ -176,7 +182,7 @@ class EventRepairer:
         reported = self.ended == "error" and end == "failed"
         if self.ended and not reported:
             return Repair([], {"second end"})
-        repaired |= self._complete(response) | self._restore_model(response)
+        repaired |= self._complete(response) | self._restore(response)
         given = response.get("output")
         if not given or not isinstance(given, list):
             response["output"] = self._items.finished()
@@ -186,6 +192,8 @@ class EventRepairer:
             response["status"] = end
             repaired.add("status")
         self.end(end)
+        if self._view.keep:
+            self.response = response
         usage = response.get("usage")
         if _has_token_counts(usage):
             self.usage = usage

@@ -10,6 +10,7 @@ from typing import Any
 
 from codex_transform import jsonio
 from codex_transform.response import sse
+from codex_transform.response.client_view import ClientView
 from codex_transform.response.delta_template import DeltaTemplate, build, match_nothing
 from codex_transform.response.event_repair import ENDS, EventRepairer
 from codex_transform.response.event_rules import RULES, Action
@@ -38,10 +39,10 @@ class Rewriter:
     `events` counts the events that came in, `parsed` those that had to be parsed, `repaired` names what was repaired.
     `started` is True once an event or a comment has been passed on, `has_output` once one has that the model is behind:
     an output item or a delta. `non_event_text` is how the text began that came instead of events, as long as nothing
-    else has come. With `codex_events`, the client knows the events that only Codex endpoints send.
+    else has come.
     """
 
-    def __init__(self, asked_model: str | None, limit: int = sse.LIMIT, *, codex_events: bool = False) -> None:
+    def __init__(self, view: ClientView, limit: int = sse.LIMIT) -> None:
         self.events = 0
         self.parsed = 0
         self.repaired: set[str] = set()
@@ -50,7 +51,7 @@ class Rewriter:
         self.non_event_text = b""
         self._limit = limit
         self._splitter = sse.Splitter(limit)
-        self._repairer = EventRepairer(asked_model, limit, codex_events=codex_events)
+        self._repairer = EventRepairer(view, limit)
         self._replaced = 0
         self._previous = ""
         self._last = b""
@@ -62,6 +63,11 @@ class Rewriter:
     def ended(self) -> str | None:
         """How the answer ended: `completed`, `incomplete`, `failed`, `error`; None as long as it has not."""
         return self._repairer.ended
+
+    @property
+    def response(self) -> dict[str, Any] | None:
+        """The final response object, if the view keeps it."""
+        return self._repairer.response
 
     @property
     def problem(self) -> UpstreamError | None:

@@ -12,6 +12,7 @@ from typing import Any
 from codex_transform.decoding import DecodingError, decoder_for
 from codex_transform.errors import ApiError
 from codex_transform.response import body_errors, sse
+from codex_transform.response.client_view import ClientView
 from codex_transform.response.network_error import connection_lost
 from codex_transform.response.response_to_events import response_to_stream
 from codex_transform.response.rewriter import Rewriter
@@ -28,9 +29,9 @@ class ResponseStream:
     none: an error, a web page, text, an unknown encoding, no event at all.
     """
 
-    def __init__(self, asked_model: str | None, content_encoding: str | None, *, codex_events: bool = False) -> None:
+    def __init__(self, view: ClientView, content_encoding: str | None) -> None:
         self._decoder = decoder_for(content_encoding)
-        self._rewriter = Rewriter(asked_model, codex_events=codex_events)
+        self._rewriter = Rewriter(view)
         self._take: Callable[[bytes], bytes] = self._sniff
         self._beginning = b""
         self._json = bytearray()
@@ -61,6 +62,11 @@ class ResponseStream:
     def usage(self) -> dict[str, Any] | None:
         """The token counts of the final event."""
         return self._rewriter.usage
+
+    @property
+    def response(self) -> dict[str, Any] | None:
+        """The final response object, if the view keeps it."""
+        return self._rewriter.response
 
     @property
     def status(self) -> str | None:

@@ -21,6 +21,7 @@ from codex_transform.proxy.addons.interception import Interception
 from codex_transform.proxy.addons.request_log import RequestLog
 from codex_transform.proxy.addons.request_translation import RequestTranslation
 from codex_transform.proxy.call import start_call
+from codex_transform.response.client_view import ClientView
 from codex_transform.response.stream import ResponseStream
 
 TOOL = {"type": "function", "name": "bash", "parameters": {"type": "object", "properties": {}}}
@@ -144,7 +145,7 @@ def delta(number: int) -> bytes:
 
 
 def test_deltas_pass_unparsed_once_their_template_is_known() -> None:
-    stream = ResponseStream("gpt-5.1-codex", None)
+    stream = ResponseStream(ClientView("gpt-5.1-codex"), None)
     deltas = [delta(number) for number in range(2000)]
     out: list[bytes] = []
     counts = called(lambda: out.extend(stream.feed(piece) for piece in deltas))
@@ -156,7 +157,7 @@ def test_deltas_pass_unparsed_once_their_template_is_known() -> None:
 
 
 def test_a_chunk_of_deltas_leaves_in_one_piece() -> None:
-    stream = ResponseStream("gpt-5.1-codex", None)
+    stream = ResponseStream(ClientView("gpt-5.1-codex"), None)
     stream.feed(delta(0))
     chunk = b"".join(delta(number) for number in range(1, 100))
     out: list[bytes] = []

@@ -26,6 +26,7 @@ from response.streams import answer, stream
 from codex_transform.proxy.call import start_call
 from codex_transform.proxy.patches.http_layers import InstallHttpLayers
 from codex_transform.proxy.stream_function import StreamFunction
+from codex_transform.response.client_view import ClientView
 from codex_transform.response.stream import ResponseStream
 
 REQUEST = b"POST http://api.openai.com/v1/responses HTTP/1.1\r\nhost: api.openai.com\r\ncontent-length: 2\r\n\r\n{}"
@@ -78,7 +79,7 @@ class Proxy:
             start_call(hook.flow, "").idle_timeout = 300
         elif isinstance(hook, HttpResponseHeadersHook):
             assert hook.flow.response
-            hook.flow.response.stream = StreamFunction(ResponseStream(None, None))
+            hook.flow.response.stream = StreamFunction(ResponseStream(ClientView(), None))
 
 
 @pytest.fixture

@@ -6,11 +6,12 @@ import pytest
 from response.streams import answer, block, stream
 
 from codex_transform.proxy.stream_function import StreamFunction
+from codex_transform.response.client_view import ClientView
 from codex_transform.response.stream import ResponseStream
 
 
 def streamed() -> StreamFunction:
-    return StreamFunction(ResponseStream(None, None))
+    return StreamFunction(ResponseStream(ClientView(), None))
 
 
 def test_the_first_token_is_what_the_model_is_behind() -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from response.streams import answer, events_of, stream
 
+from codex_transform.response.client_view import ClientView
 from codex_transform.response.rewriter import Rewriter
 
 ANSWER = answer()
@@ -11,7 +12,7 @@ CREATED = ANSWER[0]
 
 
 def rewrite(data: bytes, model: str | None = None) -> tuple[bytes, Rewriter]:
-    rewriter = Rewriter(model)
+    rewriter = Rewriter(ClientView(model))
     return rewriter.feed(data) + rewriter.finish(), rewriter
 
 

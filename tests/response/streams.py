@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from codex_transform.errors import ApiError
+from codex_transform.response.client_view import ClientView
 from codex_transform.response.stream import ResponseStream
 
 Event = dict[str, Any]
@@ -126,7 +127,7 @@ def cuts() -> st.SearchStrategy[list[int]]:
 
 def run(chunks: Iterable[bytes], model: str | None = None, encoding: str | None = None) -> bytes:
     """All that the client gets."""
-    answer_stream = ResponseStream(model, encoding)
+    answer_stream = ResponseStream(ClientView(model), encoding)
     out = [answer_stream.feed(chunk) for chunk in chunks]
     return b"".join([*out, answer_stream.finish()])
 

@@ -10,6 +10,7 @@ import pytest
 from response.streams import answer, block, message, numbered, pieces, stream
 
 from codex_transform.response import sse
+from codex_transform.response.client_view import ClientView
 from codex_transform.response.rewriter import Rewriter
 from codex_transform.response.stream import ResponseStream
 
@@ -19,7 +20,7 @@ CODE = sse.__file__.rsplit("sse.py", 1)[0]
 
 
 def feed(chunks: Iterable[bytes]) -> ResponseStream:
-    live = ResponseStream("gpt-5.3-codex", None)
+    live = ResponseStream(ClientView("gpt-5.3-codex"), None)
     for chunk in chunks:
         live.feed(chunk)
     live.finish()
@@ -127,24 +128,27 @@ def test_work_grows_with_the_length_and_no_faster(data: dict[int, bytes]) -> Non
 
 
 def test_a_long_answer_is_not_held() -> None:
-    assert held(ResponseStream(None, None).feed, stream(answer("word " * 4000, cuts=4000)), 4096) < 300_000
+    assert held(ResponseStream(ClientView(), None).feed, stream(answer("word " * 4000, cuts=4000)), 4096) < 300_000
 
 
 def test_a_huge_event_is_held_only_as_long_as_it_takes() -> None:
     size = 4_000_000
     huge = {**answer()[4], "delta": "x" * size, "sequence_number": 5}
-    assert held(ResponseStream(None, None).feed, stream([*answer()[:5], huge, *answer()[5:]]), 65536) < 4.5 * size
+    live = ResponseStream(ClientView(), None)
+    assert held(live.feed, stream([*answer()[:5], huge, *answer()[5:]]), 65536) < 4.5 * size
+        held(ResponseStream(ClientView(), None).feed, stream([*answer()[:5], huge, *answer()[5:]]), 65536) < 4.5 * size
+    )
 
 
 def test_an_event_beyond_the_limit_is_not_held() -> None:
     data = stream(answer()[:5]) + b"data: " + b"x" * 3_000_000 + b"\n\n" + stream(answer()[5:])
-    assert held(Rewriter(None, limit=100_000).feed, data, 4096) < 500_000
+    assert held(Rewriter(ClientView(), limit=100_000).feed, data, 4096) < 500_000
 
 
 def test_items_beyond_the_limit_are_not_held() -> None:
     done = {"type": "response.output_item.done", "output_index": 0, "item": message("x" * 5000)}
     data = stream([answer()[0], *numbered([done] * 200, 1)])
-    assert held(Rewriter(None, limit=50_000).feed, data, 4096) < 300_000
+    assert held(Rewriter(ClientView(), limit=50_000).feed, data, 4096) < 300_000
 
 
 def held(feed: Callable[[bytes], bytes], data: bytes, size: int) -> int:

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from response.streams import USAGE, answer, call, dumps, message, numbered, reasoning, response, stream
 
 from codex_transform.errors import ApiError
+from codex_transform.response.client_view import ClientView
 from codex_transform.response.events_to_response import collect, events_to_response
 from codex_transform.response.response_to_events import response_to_events, response_to_stream
 from codex_transform.response.stream import ResponseStream
@@ -19,7 +20,7 @@ CREATED = {"type": "response.created", "response": response(status="in_progress"
 
 
 def folded(*events: Any, model: str | None = None) -> dict[str, Any]:
-    return events_to_response(collect(stream(numbered([CREATED, *events])), ResponseStream(model, None)))
+    return events_to_response(collect(stream(numbered([CREATED, *events])), ResponseStream(ClientView(model), None)))
 
 
 def ended(output: Any = (), **more: Any) -> dict[str, Any]:
@@ -84,8 +85,8 @@ def test_unfold_streams_what_the_api_would(item: dict[str, Any]) -> None:
     for event in response_to_events(whole):
         if item["type"] != "brand_new_call":
             EVENTS.validate_python(event)
-    assert events_to_response(collect(response_to_stream(whole), ResponseStream(None, None))) == whole
-    assert events_to_response(collect(dumps(whole), ResponseStream(None, None))) == whole
+    assert events_to_response(collect(response_to_stream(whole), ResponseStream(ClientView(), None))) == whole
+    assert events_to_response(collect(dumps(whole), ResponseStream(ClientView(), None))) == whole
 
 
 def test_unfold_grows_an_item_in_the_order_of_the_api() -> None:
@@ -150,8 +151,8 @@ def test_fold_undoes_unfold(items: list[Any], end: tuple[str, Any], more: dict[s
     status, details = end
     whole = response([{**item, "id": f"{at}_{item['id']}"} for at, item in enumerate(items)], status, **more)
     whole["incomplete_details"] = details
-    assert events_to_response(collect(response_to_stream(whole), ResponseStream(None, None))) == whole
-    assert events_to_response(collect(dumps(whole), ResponseStream(None, None))) == whole
+    assert events_to_response(collect(response_to_stream(whole), ResponseStream(ClientView(), None))) == whole
+    assert events_to_response(collect(dumps(whole), ResponseStream(ClientView(), None))) == whole
 
 
 # --- what is folded ----------------------------------------------------------------------------------------------
@@ -243,9 +244,12 @@ def test_an_item_that_was_never_done_is_added_up_beside_those_that_were() -> Non
 def test_what_the_relay_calls_the_end_and_the_model_do_not_matter() -> None:
     events = answer()
     events[-1] = {**events[-1], "type": "response.done"}
-    found = events_to_response(collect(stream(events), ResponseStream("gpt-5-nano", None)))
+    found = events_to_response(collect(stream(events), ResponseStream(ClientView("gpt-5-nano"), None)))
     assert found == {**response([message()]), "model": "gpt-5-nano"}
-    assert events_to_response(collect(dumps(response([message()])), ResponseStream("gpt-5-nano", None))) == found
+    assert (
+        events_to_response(collect(dumps(response([message()])), ResponseStream(ClientView("gpt-5-nano"), None)))
+        == found
+    )
 
 
 @pytest.mark.parametrize(
@@ -278,7 +282,7 @@ def test_a_failed_response_becomes_the_status_of_its_code(code: str, status: int
     ]
     for body in ways:
         with pytest.raises(ApiError) as caught:
-            events_to_response(collect(body, ResponseStream("m", None)))
+            events_to_response(collect(body, ResponseStream(ClientView("m"), None)))
         assert (caught.value.status, caught.value.code, caught.value.message) == (status, code, "It failed.")
 
 
@@ -297,7 +301,7 @@ def test_a_failed_response_becomes_the_status_of_its_code(code: str, status: int
 )
 def test_what_is_no_whole_answer_is_a_502(body: bytes) -> None:
     with pytest.raises(ApiError) as caught:
-        events_to_response(collect(body, ResponseStream(None, None)))
+        events_to_response(collect(body, ResponseStream(ClientView(), None)))
     assert caught.value.status == 502
 
 
@@ -305,7 +309,7 @@ def test_retry_after_of_a_limit() -> None:
     limit = {"type": "error", "error": {"type": "usage_limit_reached", "message": "x", "resets_in_seconds": 30}}
     for events in ([limit], [CREATED, limit]):
         with pytest.raises(ApiError) as caught:
-            events_to_response(collect(stream(events), ResponseStream(None, None)))
+            events_to_response(collect(stream(events), ResponseStream(ClientView(), None)))
         assert caught.value.retry_after == 30
 
 
@@ -313,7 +317,9 @@ def test_retry_after_of_a_limit() -> None:
 def test_usage_always_counts(usage: Any) -> None:
     """Without both numbers OpenCode takes an answer for none and asks again, without end."""
     event = {"type": "response.completed", "response": {"id": "r", "status": "completed", "output": [], "usage": usage}}
-    counted = events_to_response(collect(b"data: " + dumps(event) + b"\n\n", ResponseStream(None, None)))["usage"]
+    counted = events_to_response(collect(b"data: " + dumps(event) + b"\n\n", ResponseStream(ClientView(), None)))[
+        "usage"
+    ]
     assert type(counted["input_tokens"]) is int
     assert type(counted["output_tokens"]) is int
     assert counted["input_tokens_details"]["cached_tokens"] == 0
@@ -325,7 +331,7 @@ def test_a_response_that_says_it_failed_has_failed() -> None:
         events_to_response(
             collect(
                 b"data: " + dumps({"type": "response.completed", "response": response}) + b"\n\n",
-                ResponseStream(None, None),
+                ResponseStream(ClientView(), None),
             )
         )
 
@@ -333,4 +339,4 @@ def test_a_response_that_says_it_failed_has_failed() -> None:
 def test_an_end_too_large_to_read_is_an_error() -> None:
     event = b'data: {"type":"response.failed","response":{"status":"failed","x":"' + b"y" * (33 << 20) + b'"}}\n\n'
     with pytest.raises(ApiError):
-        events_to_response(collect(event, ResponseStream(None, None)))
+        events_to_response(collect(event, ResponseStream(ClientView(), None)))

@@ -7,6 +7,7 @@ import pytest
 from response.rewriting import ANSWER, CREATED, repaired, rewrite
 from response.streams import USAGE, block, dumps, events_of, message, response, stream
 
+from codex_transform.response.client_view import ClientView
 from codex_transform.response.rewriter import Rewriter
 
 
@@ -99,7 +100,7 @@ def test_events_that_only_codex_knows_are_dropped(end: bytes) -> None:
 def test_a_comment_after_a_dropped_event_stays_whole(end: bytes) -> None:
     limits = block({"type": "codex.rate_limits"}, end=end)
     comment = b": ping" + end + end
-    rewriter = Rewriter(None)
+    rewriter = Rewriter(ClientView())
     data = stream([CREATED], end=end) + limits + comment + stream(ANSWER[1:3], end=end)
     out = b"".join(rewriter.feed(data[at : at + 1]) for at in range(len(data)))
     assert out == data.replace(limits, b"")
@@ -110,7 +111,7 @@ def test_items_too_big_to_keep_are_not_put_in() -> None:
     final = {"type": "response.completed", "sequence_number": 3, "response": response()}
     data = stream([CREATED, done, {**done, "sequence_number": 2, "output_index": 1}, final])
     for limit, count in ((1000, 2), (700, 0)):
-        rewriter = Rewriter(None, limit)
+        rewriter = Rewriter(ClientView(), limit)
         (*_, event) = events_of(rewriter.feed(data))
         assert len(event["response"]["output"]) == count
 
@@ -182,14 +183,14 @@ def test_events_too_long_pass_unread() -> None:
     final = {"type": "response.completed", "sequence_number": 9, "response": response([message("x" * 900)])}
     data = stream([CREATED, big, limits, {"type": "codex.other"}, final])
     for size in (len(data), 100, 7):
-        rewriter = Rewriter("other", limit=400)
+        rewriter = Rewriter(ClientView("other"), limit=400)
         out = b"".join(rewriter.feed(data[at : at + size]) for at in range(0, len(data), size)) + rewriter.finish()
         assert out.endswith(stream([big, limits, final]))
         assert rewriter.ended == "completed"
 
 
 def test_an_event_too_long_that_is_cut_ends_in_an_error() -> None:
-    rewriter = Rewriter(None, limit=400)
+    rewriter = Rewriter(ClientView(), limit=400)
     data = stream(ANSWER[3:5]) + block({**ANSWER[-1], "padding": "x" * 900})
     out = b"".join(rewriter.feed(data[at : at + 50]) for at in range(0, len(data) - 60, 50)) + rewriter.finish()
     assert out.endswith(b"x\n\n")

@@ -27,6 +27,7 @@ from response.streams import (
 )
 
 from codex_transform.errors import ApiError
+from codex_transform.response.client_view import ClientView
 from codex_transform.response.events_to_response import collect, events_to_response
 from codex_transform.response.stream import ResponseStream
 
@@ -113,7 +114,7 @@ def test_a_good_answer_leaves_as_it_came(text: str, deltas: int, at: list[int]) 
 
 def test_every_event_leaves_with_its_last_byte() -> None:
     for end in (b"\n", b"\r", b"\r\n"):
-        live = ResponseStream("gpt-5.3-codex", None)
+        live = ResponseStream(ClientView("gpt-5.3-codex"), None)
         for event in ANSWER:
             written = block(event, end=end)
             # What tells CR from CRLF comes too late to wait for.
@@ -125,7 +126,7 @@ def test_every_event_leaves_with_its_last_byte() -> None:
 
 
 def test_keep_alives_leave_at_once() -> None:
-    live = ResponseStream(None, None)
+    live = ResponseStream(ClientView(), None)
     assert live.feed(b": ping\n\n") == b": ping\n\n"
     assert live.feed(block(ANSWER[0])) == block(ANSWER[0])
     assert live.feed(b":\n\n") == b":\n\n"
@@ -133,7 +134,7 @@ def test_keep_alives_leave_at_once() -> None:
 
 
 def test_a_chunk_of_deltas_leaves_as_the_chunk_it_is() -> None:
-    live = ResponseStream("gpt-5.3-codex", None)
+    live = ResponseStream(ClientView("gpt-5.3-codex"), None)
     deltas = stream(
         {**ANSWER[4], "delta": word, "sequence_number": 9 + at} for at, word in enumerate(["many", "words"])
     )
@@ -142,7 +143,7 @@ def test_a_chunk_of_deltas_leaves_as_the_chunk_it_is() -> None:
 
 
 def test_a_chunk_that_looks_whole_may_be_the_rest_of_an_event() -> None:
-    live = ResponseStream(None, None)
+    live = ResponseStream(ClientView(), None)
     live.feed(stream(ANSWER[:6]))
     assert live.feed(b"id: 5\n") == b""
     assert live.feed(block(ANSWER[6])) == b"id: 5\n" + block(ANSWER[6])
@@ -164,7 +165,7 @@ def test_a_byte_order_mark_and_blank_lines_before_the_answer_go(before: bytes) -
 def test_json_becomes_the_events_it_would_have_been(before: bytes, size: int, wrapped: bool) -> None:
     whole = response([reasoning(), message(), call()])
     data = before + dumps({"type": "response.done", "response": whole} if wrapped else whole)
-    live = ResponseStream("gpt-5-nano", None)
+    live = ResponseStream(ClientView("gpt-5-nano"), None)
     assert b"".join(live.feed(data[at : at + size]) for at in range(0, len(data), size)) == b""
     events = events_of(live.finish())
     assert [event["type"] for event in events][:3] == [
@@ -226,7 +227,7 @@ def test_text_before_the_events_is_no_answer_but_harms_none() -> None:
 def test_an_answer_cut_off_after_any_event_ends_in_an_error() -> None:
     for count in range(1, len(ANSWER)):
         for how in ("finish", "abort"):
-            live = ResponseStream(None, None)
+            live = ResponseStream(ClientView(), None)
             out = live.feed(stream(ANSWER[:count]) + b"event: resp")
             assert out == stream(ANSWER[:count])
             *_, error = events_of(live.finish() if how == "finish" else live.abort("peer closed"))
@@ -240,7 +241,7 @@ def test_an_answer_cut_off_after_any_event_ends_in_an_error() -> None:
 
 def test_an_answer_is_closed_once() -> None:
     for data in (b"", b"text", b"{", b"data: {", b"<html>", DATA[:400]):
-        live = ResponseStream(None, None)
+        live = ResponseStream(ClientView(), None)
         with suppress(ApiError):
             live.feed(data)
             live.finish()
@@ -249,7 +250,7 @@ def test_an_answer_is_closed_once() -> None:
 
 def test_a_connection_that_breaks_before_anything_is_raised() -> None:
     for data in (b"", b"event: resp", b'{"output":[', b"text", b"\n"):
-        live = ResponseStream(None, None)
+        live = ResponseStream(ClientView(), None)
         assert live.feed(data) == b""
         with pytest.raises(ApiError, match="peer closed") as caught:
             live.abort("peer closed")
@@ -258,9 +259,9 @@ def test_a_connection_that_breaks_before_anything_is_raised() -> None:
 
 @pytest.mark.parametrize("ended", [DATA, DATA[:-1], DATA[:-2]])
 def test_a_connection_that_breaks_after_the_end_harms_nothing(ended: bytes) -> None:
-    live = ResponseStream(None, None)
+    live = ResponseStream(ClientView(), None)
     assert events_of(live.feed(ended) + live.abort("peer closed")) == ANSWER
-    whole = ResponseStream(None, None)
+    whole = ResponseStream(ClientView(), None)
     whole.feed(dumps(response([message()])))
     assert events_of(whole.abort("peer closed"))[-1]["type"] == "response.completed"
 
@@ -330,4 +331,4 @@ def test_members_of_any_kind_give_bytes_or_an_error(parts: list[tuple[dict[str, 
         assert outcome([whole], "m") == outcome(pieces(whole, [900, 1500]), "m")
         outcome([data], "m")
         with suppress(ApiError):
-            events_to_response(collect(whole, ResponseStream("m", None)))
+            events_to_response(collect(whole, ResponseStream(ClientView("m"), None)))

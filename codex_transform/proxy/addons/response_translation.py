@@ -37,7 +37,7 @@ class ResponseTranslation:
             return
         if call.streaming and _succeeded(response):
             encoding = response.headers.get("content-encoding")
-            answer = ResponseStream(call.asked_model, encoding, codex_events=call.from_codex_cli)
+            answer = ResponseStream(call.view, encoding)
             flow.response = responses.event_stream_response(flow)
             flow.response.stream = StreamFunction(answer, call.key)
         else:
@@ -101,7 +101,7 @@ def _whole(call: Call, response: http.Response) -> http.Response:
     # Another addon may have changed it since it was read.
     if collected and collected.body != body:
         collected = None
-    answer = collected.answer if collected else ResponseStream(call.asked_model, encoding)
+    answer = collected.answer if collected else ResponseStream(call.view, encoding)
     try:
         folded = events_to_response(collected or collect(body, answer))
     finally:

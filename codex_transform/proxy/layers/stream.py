@@ -44,6 +44,7 @@ from codex_transform.proxy.layers.idle_timeout import IdleTimeoutMixin
 from codex_transform.proxy.layers.retry import RetryMixin
 from codex_transform.proxy.stream_function import StreamFunction
 from codex_transform.redaction import redact_key, redact_key_text
+from codex_transform.response.client_view import ClientView
 from codex_transform.response.events_to_response import collect
 from codex_transform.response.network_error import connection_lost, is_lost, unreachable
 from codex_transform.response.stream import ResponseStream
@@ -193,7 +194,7 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin):
             return from_response(response.status_code, response.headers, body, self._elapsed)
         if call.subpath:
             return None
-        answer = ResponseStream(call.asked_model, response.headers.get("content-encoding"))
+        answer = ResponseStream(call.view, response.headers.get("content-encoding"))
         try:
             call.collected = collect(body, answer)
         except ApiError as error:
@@ -230,7 +231,7 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin):
             return False
         if response.status_code != 200:
             return response.status_code >= 300 and loads_object(body) is not None
-        answer = ResponseStream(None, response.headers.get("content-encoding"))
+        answer = ResponseStream(ClientView(), response.headers.get("content-encoding"))
         with suppress(ApiError):  # an error that came before anything else
             answer.feed(body)
         return answer.status in ("completed", "incomplete", "failed", "error")

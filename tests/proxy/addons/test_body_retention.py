@@ -21,6 +21,7 @@ from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.call import get_call, start_call
 from codex_transform.proxy.flow_annotations import set_comment
 from codex_transform.proxy.stream_function import StreamFunction
+from codex_transform.response.client_view import ClientView
 from codex_transform.response.stream import ResponseStream
 
 EVENTS = [
@@ -55,7 +56,7 @@ class Bench:
         flow.request.content = b"sent: " + body
         self.keeping.request(flow)
         flow.response = tutils.tresp(content=None, headers=http.Headers())
-        flow.response.stream = StreamFunction(ResponseStream(None, None))
+        flow.response.stream = StreamFunction(ResponseStream(ClientView(), None))
         self.keeping.responseheaders(flow)
         return flow
 

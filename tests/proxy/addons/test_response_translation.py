@@ -17,6 +17,7 @@ from codex_transform.proxy.addons.request_log import RequestLog
 from codex_transform.proxy.addons.response_translation import ResponseTranslation
 from codex_transform.proxy.call import Call, start_call
 from codex_transform.proxy.stream_function import StreamFunction
+from codex_transform.response.client_view import ClientView
 from codex_transform.response.stream import ResponseStream
 
 
@@ -36,7 +37,7 @@ def answered(body: bytes, status: int = 200) -> tuple[http.HTTPFlow, Call]:
 def pass_on(flow: http.HTTPFlow, body: bytes, *, whole: bool) -> None:
     """Gives the answer to a streaming client."""
     assert flow.response
-    flow.response.stream = streamed = StreamFunction(ResponseStream(None, None))
+    flow.response.stream = streamed = StreamFunction(ResponseStream(ClientView(), None))
     streamed(body)
     if whole:
         streamed(b"")
@@ -136,7 +137,7 @@ def test_a_key_that_looks_like_none_is_not_told() -> None:
     call.set_error(ApiError(502, f"answered: {key}"))
     assert call.error
     assert call.error.message == "answered: …"
-    live = StreamFunction(ResponseStream(None, None), key)
+    live = StreamFunction(ResponseStream(ClientView(), None), key)
     live(stream(answer()[:4]))
     (said,) = live(block({"type": "error", "code": "x", "message": f"not {key}"}))
     assert b'"message":"not \xe2\x80\xa6"' in said
@@ -146,7 +147,7 @@ def test_what_the_model_writes_is_the_clients() -> None:
     """A file that a model writes may hold the key, and must be written as it is."""
     key = "sk-0123456789abcdef"
     text = stream(answer(f"KEY={key}"))
-    live = StreamFunction(ResponseStream(None, None), key)
+    live = StreamFunction(ResponseStream(ClientView(), None), key)
     assert b"".join([*live(text), *live(b"")]).count(key.encode()) == text.count(key.encode()) > 0
 
 
