@@ -27,8 +27,8 @@ _REVERSE = (
 
 UNUSED = (
     "no request came through the proxy, which is right for a command that sends none.\n"
-    "  One that does goes past it: use Node 22.21 or newer, or a proxy agent in the program; end a server of OpenCode "
-    f"that ran before; or take {_REVERSE}."
+    "  If it sent some, they went past the proxy: use Node 22.21 or newer, or a proxy agent in the program; end a "
+    f"server of OpenCode that ran before; or take {_REVERSE}."
 )
 """What a command is told that did not use the proxy."""
 
@@ -47,7 +47,7 @@ def node_warning(command: Sequence[str], environ: Mapping[str, str]) -> str | No
 
 
 def may_have_asked(status: int) -> bool:
-    """Return whether a command with this exit status ran to an end of its own: no signal, and no shell lacked it."""
+    """Return whether a command with this exit status ended by itself: not by a signal, nor before it began."""
     return status not in (126, 127) and not 128 < status <= 192
 
 

@@ -4,8 +4,8 @@ Some variables add to what a program trusts, others replace it: a file for one o
 as well, as only api.openai.com gets its certificate from the proxy. A variable that the user has set keeps what it
 says, since a company's network may depend on it: the file holds both.
 
-SSL_CERT_DIR is not for the command. OpenSSL and Go look there and into SSL_CERT_FILE, but older releases of curl, httpx
-and uv at one of both; what lies in its folders is in the file for SSL_CERT_FILE, which all of them read.
+SSL_CERT_DIR is not for the command. OpenSSL and Go look there and into SSL_CERT_FILE, others at one of both, such as
+httpx and older releases of curl. What lies in its folders is in the file for SSL_CERT_FILE, which all of them read.
 """
 
 import os
