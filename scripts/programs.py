@@ -1,7 +1,8 @@
-"""Finds the real OpenCode, or gets a version of it through npm into `.cache/`."""
+"""Finds the real OpenCode, and a Node, or gets a version of them through npm into `.cache/`."""
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,9 @@ CACHE = Path(__file__).resolve().parent.parent / ".cache"
 # The versions that the end-to-end tests drive: today's, and one whose tools and headers differ.
 OPENCODE = "1.18.33"
 OLD_OPENCODE = "1.1.65"
+
+# For machines whose own Node cannot be sent through a proxy.
+NODE = "24.21.0"
 
 _LONGEST_INSTALL = 600  # seconds
 
@@ -49,7 +53,7 @@ def install_opencode(version: str) -> Path | None:
         print(f"Getting {package} {version} through npm (once) ", end="", flush=True)
         # What an interrupted npm left behind would count as installed.
         shutil.rmtree(_folder(version, package), ignore_errors=True)
-        failure = _install(npm, version, package)
+        failure = _install(npm, _prefix(version), f"{package}@{version}")
         print(f"\n  {failure}\n" if failure else "\n", flush=True)
         if failure:
             return None
@@ -61,9 +65,41 @@ def install_command(version: str) -> str:
     return f"npm install --prefix {_prefix(version).relative_to(CACHE.parent)} {_packages()[0]}@{version}"
 
 
+def node() -> Path | None:
+    """A Node that can be sent through a proxy: the machine's own, or the one in the cache."""
+    own = shutil.which("node")
+    cached = _node_prefix() / "node_modules" / _node_package() / "bin" / ("node.exe" if os.name == "nt" else "node")
+    for path in (*([Path(own)] if own else []), cached):
+        if path.is_file() and (match := re.match(r"v(\d+)\.(\d+)", version_of(path) or "")):
+            numbers = int(match[1]), int(match[2])
+            if (22, 21) <= numbers < (23, 0) or numbers >= (24, 0):
+                return path
+    return None
+
+
+def install_node() -> Path | None:
+    """Gets such a Node through npm, unless there is one; None where that cannot be done."""
+    npm = shutil.which("npm")
+    if (found := node()) or npm is None:
+        return found
+    print(f"Getting Node {NODE} through npm (once) ", end="", flush=True)
+    shutil.rmtree(_node_prefix(), ignore_errors=True)
+    failure = _install(npm, _node_prefix(), f"{_node_package()}@{NODE}")
+    print(f"\n  {failure}\n" if failure else "\n", flush=True)
+    return node()
+
+
+def node_install_command() -> str:
+    """What a person types to get a Node where `node()` finds it."""
+    return f"npm install --prefix {_node_prefix().relative_to(CACHE.parent)} {_node_package()}@{NODE}"
+
+
 @cache
 def version_of(path: Path) -> str | None:
-    """What an OpenCode says its version is; None when it does not run, as on a processor that lacks an instruction."""
+    """What an OpenCode or a Node says its version is.
+
+    None when it does not run, as on a processor that lacks an instruction.
+    """
     # It writes to its home even to say that, and leaves a library among the temporary files.
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         homes = dict.fromkeys(("HOME", "USERPROFILE", "TMPDIR", "TEMP", "TMP"), folder)
@@ -76,14 +112,13 @@ def version_of(path: Path) -> str | None:
     return done.stdout.strip() or None if done.returncode == 0 else None
 
 
-def _install(npm: str, version: str, package: str) -> str:
+def _install(npm: str, prefix: Path, package: str) -> str:
     """Runs npm, with a dot for every two seconds; the last line of its complaint, or "" if all went well."""
-    prefix = _prefix(version)
     prefix.mkdir(parents=True, exist_ok=True)
     # npm installs where it finds this. Its --prefix would do the same, but hide the machine's own npmrc from it.
     (prefix / "package.json").write_text('{"private": true}')
     command = [npm, "install", "--no-audit", "--no-fund", "--no-save", "--ignore-scripts", "--loglevel=error"]
-    command += ["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000", f"{package}@{version}"]
+    command += ["--fetch-retry-mintimeout=1000", "--fetch-retry-maxtimeout=5000", package]
     with (
         tempfile.TemporaryFile("w+", errors="replace") as says,
         subprocess.Popen(command, cwd=prefix, stdout=says, stderr=says, stdin=subprocess.DEVNULL) as run,
@@ -113,7 +148,19 @@ def _folder(version: str, package: str) -> Path:
 def _packages() -> list[str]:
     """The names of the package for this machine: the usual one, and the one for processors without AVX2."""
     system = {"win32": "windows"}.get(sys.platform, sys.platform)
-    arch = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64"}.get(platform.machine().lower(), "arm64")
+    arch = _arch()
     musl = "-musl" if system == "linux" and platform.libc_ver()[0] != "glibc" else ""
     usual = f"opencode-{system}-{arch}"
     return [usual + musl, f"{usual}-baseline{musl}"]
+
+
+def _node_prefix() -> Path:
+    return CACHE / f"node-{NODE}"
+
+
+def _node_package() -> str:
+    return f"node-{'win' if sys.platform == 'win32' else sys.platform}-{_arch()}"
+
+
+def _arch() -> str:
+    return {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64"}.get(platform.machine().lower(), "arm64")

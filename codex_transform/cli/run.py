@@ -9,12 +9,13 @@ import click
 
 from codex_transform import paths
 from codex_transform.cli import prompts
-from codex_transform.launcher import ca_bundle, child_env, foreground, proxy_process
+from codex_transform.launcher import bypass, ca_bundle, child_env, foreground, proxy_process
 from codex_transform.launcher.proxy_process import ProxyProcess
 from codex_transform.opencode import config as opencode_config
 from codex_transform.settings.options import Settings
 
-_UPSTREAM = Path(__file__).resolve().parent.parent / "proxy" / "addons" / "upstream_bypass.py"
+_ADDONS = Path(__file__).resolve().parent.parent / "proxy" / "addons"
+_CLIENT_COUNT, _UPSTREAM = _ADDONS / "client_count.py", _ADDONS / "upstream_bypass.py"
 
 
 @click.command(
@@ -34,12 +35,15 @@ def run(web: bool, command: tuple[str, ...]) -> None:
 
     The proxy listens on a free port of this machine, and the command finds it through variables that are set for it
     alone: HTTPS_PROXY, and those that name the proxy's certificate. The terminal, signals and the exit status are the
-    command's. The proxy ends with it; what it said is in ~/.opencode/logs.
+    command's. The proxy ends with it; what it said is in ~/.opencode/logs. A command that sent no request through the
+    proxy is told so.
     """
     settings = prompts.require_settings().settings
     beyond, notes = child_env.upstream(os.environ)
     unfit, warnings = child_env.bypassing_variables(os.environ, settings.hosts)
-    arguments = [*beyond.arguments, "-s", str(_UPSTREAM)] if beyond.arguments else []
+    arguments = ["-s", str(_CLIENT_COUNT)]
+    if beyond.arguments:
+        arguments += [*beyond.arguments, "-s", str(_UPSTREAM)]
     certificate = paths.ca_certificate(paths.home())
     name, _, port = (child_env.first_public_host(settings.hosts) or "").partition(":")
     host = (name, int(port or 443)) if name else None
@@ -52,12 +56,17 @@ def run(web: bool, command: tuple[str, ...]) -> None:
             click.secho(f"codex-transform: {note}", fg="yellow", err=True)
         if web:
             click.echo(f"codex-transform: look inside at {proxy.web}", err=True)
-        environ = {name: value for name, value in os.environ.items() if name not in unfit}
-        status = foreground.run(command, environ | variables)
+        left_out = {*unfit, *ca_bundle.REPLACED}
+        environ = {name: value for name, value in os.environ.items() if name not in left_out} | variables
+        if past := bypass.node_warning(command, environ):
+            click.secho(f"codex-transform: {past}", fg="yellow", err=True)
+        status = foreground.run(command, environ)
         ended = proxy.has_ended()
     if ended:
         click.secho("codex-transform: the proxy ended before the command did.", fg="red", err=True)
         click.echo(proxy_process.log_tail(proxy.log), err=True)
+    elif bypass.may_have_asked(status) and proxy.stayed_unused():
+        click.echo(f"codex-transform: {bypass.UNUSED}", err=True)
     sys.exit(status)
 
 

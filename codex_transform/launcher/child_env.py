@@ -14,11 +14,14 @@ from codex_transform.endpoint.hosts import is_loopback
 from codex_transform.jsonc.editor import Document
 
 DUMMY_KEY = "dummy"
-"""What OpenCode takes for its OpenAI key; the proxy puts the endpoint's in its place."""
+"""What a client takes for its OpenAI key; the proxy puts the endpoint's in its place."""
 
 # Read after the user's files, so that it goes before them.
 _CONFIG = "OPENCODE_CONFIG_CONTENT"
 _BASE_URL = ("provider", "openai", "options", "baseURL")
+
+# OpenCode, the SDKs and most programs read the first one; LiteLLM, aider and older LangChain the second one.
+_BASE_URL_VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_BASE")
 
 _LOCAL_HOSTS = ("localhost", "127.0.0.1", "::1")
 _PATIENCE = 2.0
@@ -38,7 +41,7 @@ def proxy_variables(environ: Mapping[str, str], url: str, hosts: Iterable[str]) 
     """Variables that send a command's HTTPS through the proxy at `url`; also gives warnings.
 
     NO_PROXY goes on to hold what it does, and this machine, except for entries that leave out one of `hosts`: their
-    requests have to come through.
+    requests have to come through. Node reads these variables only if it is told to.
     """
     value = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
     entries = [entry for entry in re.split(r"[,\s]+", value) if entry]
@@ -49,15 +52,20 @@ def proxy_variables(environ: Mapping[str, str], url: str, hosts: Iterable[str]) 
     variables = {"HTTPS_PROXY": url, "NO_PROXY": without}
     if os.name == "posix":  # where case matters, some programs read one and some the other
         variables |= {name.lower(): value for name, value in variables.items()}
+    if not environ.get("NODE_USE_ENV_PROXY"):
+        variables["NODE_USE_ENV_PROXY"] = "1"
     return variables, warnings
 
 
 def bypassing_variables(environ: Mapping[str, str], hosts: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Which variables would have OpenCode send its requests elsewhere than to one of `hosts`; also gives warnings."""
-    url = environ.get("OPENAI_BASE_URL")
-    if not url or any(_no_proxy_matches(host.partition(":")[0], _host(url)) for host in hosts):
-        return [], []
-    return ["OPENAI_BASE_URL"], ["OPENAI_BASE_URL leads past the proxy: not for this command"]
+    """Which variables would have a command send its requests elsewhere than to one of `hosts`; also gives warnings."""
+    names = [name.partition(":")[0] for name in hosts]
+    found = [
+        variable
+        for variable in _BASE_URL_VARIABLES
+        if (url := environ.get(variable)) and not any(_no_proxy_matches(name, _host(url)) for name in names)
+    ]
+    return found, [f"{variable} leads past the proxy: not for this command" for variable in found]
 
 
 def base_url_override(

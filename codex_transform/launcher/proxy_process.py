@@ -27,10 +27,14 @@ from codex_transform.launcher.proxy_log import ProxyLog
 _PROGRAM = Path(__file__).resolve().parent.parent / "proxy" / "embed.py"
 _LISTENING = re.compile(r" listening at (?:\w+://)?127\.0\.0\.1:(\d+)")
 _WEB = re.compile(r"Web server listening at (\S+)")
+_CLIENTS = re.compile(r" connections of clients: (\d+)$")  # see `codex_transform/proxy/addons/client_count.py`
 
 # In seconds: until it listens, on a busy machine with a cold disk; until its certificate is whole; until it has ended,
 # which is more than it gives itself: see `embed.py`.
 _START_TIMEOUT, _TRUST_TIMEOUT, _STOP_TIMEOUT = 60, 10, 10
+
+# Until the last line of a proxy that has ended is read.
+_LAST_LINE_TIMEOUT = 2
 
 # So many certificates that do not fit the file in a row, and they never will.
 _MAX_CA_MISMATCHES = 10
@@ -72,6 +76,8 @@ class ProxyProcess:
         self._drain_timeout = drain_timeout
         self._changed = Condition()
         self._ended = False
+        self._own_connections = 0
+        self._connections: int | None = None
         Thread(target=self._read, daemon=True).start()
 
     @property
@@ -82,6 +88,12 @@ class ProxyProcess:
     def has_ended(self) -> bool:
         """Return whether it is no longer there."""
         return self._process.poll() is not None
+
+    def stayed_unused(self) -> bool:
+        """Return whether no client but this program has connected to a proxy that was stopped; False if in doubt."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._ended, _LAST_LINE_TIMEOUT)
+        return self._connections is not None and self._connections <= self._own_connections
 
     def wait_until_listening(self, web: bool) -> None:
         """Raise NoProxyError when it ends instead or takes too long."""
@@ -123,6 +135,7 @@ class ProxyProcess:
                 return authority
             name, target = host[0], f"{host[0]}:{host[1]}"
             with socket.create_connection(("127.0.0.1", self.port), _TRUST_TIMEOUT) as connection:
+                self._own_connections += 1
                 connection.sendall(f"CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n".encode())
                 if not connection.recv(4096).startswith(b"HTTP/1.1 200"):
                     return None
@@ -155,6 +168,8 @@ class ProxyProcess:
                         self.web = match[1]
                     elif match := _LISTENING.search(line):
                         self.port = self.port or int(match[1])
+                    elif match := _CLIENTS.search(line):
+                        self._connections = int(match[1])
                     self._changed.notify_all()
         with self._changed:
             self._ended = True

@@ -19,3 +19,8 @@ def opencode(version: str = programs.OPENCODE) -> Path:
     """The real OpenCode."""
     program = programs.opencode(version)
     return program or lacking(f"OpenCode {version} is not there: {programs.install_command(version)}")
+
+
+def node() -> Path:
+    """A Node that can be sent through a proxy, which npm gets once where the machine's own is too old."""
+    return programs.install_node() or lacking(f"no Node is new enough: {programs.node_install_command()}")

@@ -45,15 +45,38 @@ def test_the_companys_authority_and_ours_are_trusted(ready: Person, authority: t
 
 def test_every_variable_of_the_companys_keeps_what_it_says(ready: Person, authority: tuple[str, Path]) -> None:
     _, trusted = authority
-    names = ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+    names = (
+        "NODE_EXTRA_CA_CERTS",
+        "DENO_CERT",
+        "SSL_CERT_FILE",
+        "REQUESTS_CA_BUNDLE",
+        "CURL_CA_BUNDLE",
+        "CODEX_CA_CERTIFICATE",
+        "NIX_SSL_CERT_FILE",
+    )
     shows = "".join(f'cat "${name}"; echo =====;' for name in names)
     done = ready.run("run", "sh", "-c", shows, **dict.fromkeys(names, str(trusted)))
     ours = (ready.home / ".mitmproxy" / "mitmproxy-ca-cert.pem").read_text()
     bundles = done.stdout.split("=====")[:-1]
-    assert len(bundles) == 4
+    assert len(bundles) == len(names)
     for bundle in bundles:
         assert trusted.read_text() in bundle
         assert ours in bundle
+
+
+def test_a_folder_of_authorities_stays_trusted(ready: Person, authority: tuple[str, Path]) -> None:
+    """The variable itself is gone: some programs look at nothing else, and would not trust the proxy."""
+    url, trusted = authority
+    folder = ready.home / "certificates"
+    folder.mkdir()
+    trusted.rename(folder / "company.pem")
+    both = f"{FETCHES}\nimport os; print('SSL_CERT_DIR' in os.environ)\nexec(open({CLIENT[1]!r}).read())"
+    done = ready.run("run", sys.executable, "-c", both, url, SSL_CERT_DIR=f"{folder}:/no/such/folder")
+    assert done.returncode == 0, done.stderr + ready.logs
+    assert done.stdout.startswith("200\nFalse\n")
+    assert "[sandbox]" in done.stdout
+    assert done.stderr.count("SSL_CERT_DIR") == 1
+    assert "SSL_CERT_DIR=/no/such/folder cannot be read" in done.stderr
 
 
 def test_an_authority_that_cannot_be_read(ready: Person) -> None:

@@ -59,7 +59,7 @@ def test_a_signal_goes_to_the_command(name: str, ready: Person) -> None:
     process = ready.begun("run", sys.executable, "-c", SAYS_SIGNALS)
     process.send_signal(getattr(signal, name))
     said, _ = process.communicate(timeout=30)
-    assert said == f"{name}\n"
+    assert said.splitlines()[0] == name
     assert process.returncode == 5
     assert ready.gone()
 

@@ -14,10 +14,17 @@ def test_variables_are_for_the_command_alone(ready: Person) -> None:
     assert said["NO_PROXY"] == said["no_proxy"] == "localhost,127.0.0.1,::1"
     assert said["NODE_EXTRA_CA_CERTS"].startswith(str(ready.temporary))
     assert said["OPENAI_API_KEY"] == "dummy"
+    assert said["NODE_USE_ENV_PROXY"] == "1"
     assert "HTTP_PROXY" not in said
 
 
 @pytest.mark.gate
+def test_what_node_is_told_by_the_user_stays(ready: Person) -> None:
+    assert ready.run("run", "sh", "-c", "echo $NODE_USE_ENV_PROXY", NODE_USE_ENV_PROXY="0").stdout == "0\n"
+
+
+@pytest.mark.gate
+@pytest.mark.parametrize("variable", ["OPENAI_BASE_URL", "OPENAI_API_BASE"])
 @pytest.mark.parametrize(
     ("url", "seen"),
     [
@@ -26,10 +33,12 @@ def test_variables_are_for_the_command_alone(ready: Person) -> None:
         ("", ""),
     ],
 )
-def test_a_base_url_that_leads_past_the_proxy_is_not_for_the_command(ready: Person, url: str, seen: str) -> None:
-    done = ready.run("run", "sh", "-c", "echo ${OPENAI_BASE_URL-none}", OPENAI_BASE_URL=url)
+def test_a_base_url_that_leads_past_the_proxy_is_not_for_the_command(
+    ready: Person, url: str, seen: str, variable: str
+) -> None:
+    done = ready.run("run", "sh", "-c", f"echo ${{{variable}-none}}", **{variable: url})
     assert done.stdout.strip() == seen
-    assert ("OPENAI_BASE_URL leads past the proxy" in done.stderr) == (seen == "none")
+    assert (f"{variable} leads past the proxy" in done.stderr) == (seen == "none")
 
 
 @pytest.mark.gate
