@@ -72,6 +72,11 @@ def usage_database(home: Path) -> Path:
     return data_folder(home) / "codex-usage.sqlite"
 
 
+def state_database(home: Path) -> Path:
+    """Return the file of stored responses."""
+    return data_folder(home) / "codex-state.sqlite"
+
+
 def mitmproxy_folder(home: Path) -> Path:
     """Return the folder of mitmproxy's own files."""
     return home / ".mitmproxy"

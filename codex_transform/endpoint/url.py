@@ -11,8 +11,10 @@ from codex_transform.endpoint.hosts import is_loopback
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
-# Intercepted request paths end in /responses, or continue after it in plain segments.
-_RESPONSES_PATH = re.compile(r"(?:/[^/?#]+)*/responses(?P<subpath>(?:/[A-Za-z0-9_-]+)*)/?(?:\?.*)?")
+# What clients put before a path of the API, such as /v1 or /backend-api/codex, is of no importance.
+_API_PATH = re.compile(
+    r"(?:/(?!\.)[^/?#%]+)*?(?P<path>/(?:responses|conversations|models)(?:/(?!\.)[\w.-]+)*)/?(?:\?.*)?", re.ASCII
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,10 @@ def _complete_path(path: str) -> str:
     return path + "/backend-api/codex/responses"
 
 
-def responses_subpath(path: str) -> str | None:
-    """Return what follows /responses in a request path, such as "" or "/compact"; None for any other path."""
-    match = _RESPONSES_PATH.fullmatch(path)
-    return match["subpath"] if match else None
+def api_path(path: str) -> str | None:
+    """Return the path of the API that a request path is for, such as "/responses/compact", without query.
+
+    None for a path that has nothing to do with responses, conversations or models.
+    """
+    match = _API_PATH.fullmatch(path)
+    return match["path"] if match else None

@@ -4,6 +4,7 @@ Kept beside the flow rather than in `flow.metadata`, which mitmproxy copies and 
 mapping lets a call go with its flow. It is also what keeps keys out of flows: see `credentials.py`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -29,7 +30,8 @@ class Call:
     until the request has been rewritten the client's own, if that is to be forwarded, then the endpoint's, and None
     again once the call is over. `idle_timeout` is how many seconds the endpoint may say nothing. `attempts` decides
     what happens when the endpoint refuses the request; None until that has been rewritten. `collected` is the answer
-    for a client that does not stream, once it has been read.
+    for a client that does not stream, once it has been read. `owner` is who may refer to what is stored of it,
+    `members` are set in its response, and `on_response` is called with that.
 
     The rest is known once the answer is over: how many `events` the endpoint sent, the `usage` that it reported, what
     was `repaired` by name, the unix time at which the model's `first_token` passed (None for a client that does not
@@ -45,6 +47,9 @@ class Call:
     idle_timeout: float = float("inf")
     attempts: CallAttempts | None = None
     collected: CollectedAnswer | None = field(default=None, repr=False)
+    owner: str = ""
+    members: dict[str, Any] = field(default_factory=dict)
+    on_response: Callable[[dict[str, Any]], None] | None = field(default=None, repr=False)
     events: int = 0
     usage: dict[str, Any] | None = None
     repaired: list[str] = field(default_factory=list)
@@ -80,15 +85,19 @@ class Call:
     def view(self) -> ClientView:
         """How the client sees its answer."""
         sent = self.transformed
-        return ClientView(sent.resolved.asked, codex_events=sent.client.is_codex) if sent else ClientView()
+        if sent is None:
+            return ClientView()
+        # One that does not stream is told only what its events add up to.
+        on_response = self.on_response if self.streaming else None
+        return ClientView(sent.resolved.asked, self.members, sent.client.is_codex, on_response)
 
 
 _calls: WeakKeyDictionary[http.HTTPFlow, Call] = WeakKeyDictionary()
 
 
-def start_call(flow: http.HTTPFlow, subpath: str) -> Call:
+def start_call(flow: http.HTTPFlow, subpath: str, owner: str = "") -> Call:
     """Mark a flow as ours."""
-    call = _calls[flow] = Call(subpath)
+    call = _calls[flow] = Call(subpath, owner=owner)
     return call
 
 

@@ -51,7 +51,6 @@ class EventRepairer:
         self.ended: str | None = None
         self.problem: UpstreamError | None = None
         self.usage: Event | None = None
-        self.response: Event | None = None
         self._view = view
         self._items = OutputItems(limit)
         self._created = b""
@@ -192,8 +191,6 @@ class EventRepairer:
             response["status"] = end
             repaired.add("status")
         self.end(end)
-        if self._view.keep:
-            self.response = response
         usage = response.get("usage")
         if _has_token_counts(usage):
             self.usage = usage
@@ -203,6 +200,8 @@ class EventRepairer:
             right = {name: value for name, value in known if type(value) is type(_NO_USAGE.get(name, value))}
             response["usage"] = _NO_USAGE | right
             repaired.add("usage")
+        if self._view.on_response:
+            self._view.on_response(response)
         if end != "failed":
             return Repair([event], repaired)
         problem = read_error(response) or server_error("The endpoint reported that the response failed.")

@@ -65,11 +65,6 @@ class Rewriter:
         return self._repairer.ended
 
     @property
-    def response(self) -> dict[str, Any] | None:
-        """The final response object, if the view keeps it."""
-        return self._repairer.response
-
-    @property
     def problem(self) -> UpstreamError | None:
         """What the endpoint reported, if the answer ended in failure."""
         return self._repairer.problem

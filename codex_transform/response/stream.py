@@ -64,11 +64,6 @@ class ResponseStream:
         return self._rewriter.usage
 
     @property
-    def response(self) -> dict[str, Any] | None:
-        """The final response object, if the view keeps it."""
-        return self._rewriter.response
-
-    @property
     def status(self) -> str | None:
         """How the answer ended: `completed`, `incomplete`, `failed`, `error`, `cut`; None as long as it has not."""
         return "cut" if self._broken else self._rewriter.ended

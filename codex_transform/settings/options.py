@@ -226,6 +226,15 @@ class Settings(BaseModel):
         default=1,
         description="How often a request is sent again if the endpoint is overloaded or lost within two seconds.",
     )
+    state: Annotated[
+        Literal["memory", "disk", "off"],
+        BeforeValidator(_one_of("memory", "disk", "off")),
+        _Names("CODEX_STATE", "state"),
+    ] = Field(
+        default="memory",
+        description="Where responses are stored that clients want stored: memory, until the proxy ends; disk, for 30 "
+        "days; off, nowhere, and requests that refer to stored ones are refused.",
+    )
     debug: Annotated[_Bool, _Names("DEBUG_CODEX_PLUGIN", "debug")] = Field(
         default=False, description="Say more in the log."
     )

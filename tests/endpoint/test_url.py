@@ -96,22 +96,25 @@ def test_a_key_in_the_clear_is_noticed(url: str, exposed: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "below"),
+    ("path", "found"),
     [
-        ("/v1/responses", ""),
-        ("/v1/responses/", ""),
-        ("/responses", ""),
-        ("/v1/responses?stream=true", ""),
-        ("/backend-api/codex/responses/compact", "/compact"),
-        ("/v1/responses/resp_1/cancel", "/resp_1/cancel"),
+        ("/v1/responses", "/responses"),
+        ("/v1/responses/", "/responses"),
+        ("/responses", "/responses"),
+        ("/v1/responses?stream=true", "/responses"),
+        ("/backend-api/codex/responses/compact", "/responses/compact"),
+        ("/v1/responses/resp_1/cancel", "/responses/resp_1/cancel"),
+        ("/v1/conversations/conv_1/items?limit=2", "/conversations/conv_1/items"),
+        ("/v1/models/gpt-5.2", "/models/gpt-5.2"),
+        ("/backend-api/codex/models?client_version=0.171.0", "/models"),
         ("/v1/chat/completions", None),
         ("/v1/myresponses", None),
         ("/v1/responsesX", None),
         ("/v1/responses/../models", None),
         ("/v1/responses/%2e%2e/models", None),
-        ("/v1/models?x=/responses", None),
+        ("/v1/files?x=/responses", None),
         ("v1/responses", None),
     ],
 )
-def test_paths_that_are_ours(path: str, below: str | None) -> None:
-    assert endpoint_url.responses_subpath(path) == below
+def test_paths_that_are_ours(path: str, found: str | None) -> None:
+    assert endpoint_url.api_path(path) == found

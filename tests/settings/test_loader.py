@@ -47,6 +47,8 @@ def said_by(knob: Option, folder: Path) -> Said:
         return number(knob.default)
     if knob.field == "instructions":
         return {"option": ("codex", "codex"), "environ": ("Client", "client"), "file": ("codex", "codex")}
+    if knob.field == "state":
+        return {"option": ("disk", "disk"), "environ": ("Off", "off"), "file": ("disk", "disk")}
     if knob.field == "hosts":
         return {
             "option": (["o", "P:1"], ("o", "p:1")),
@@ -160,6 +162,7 @@ WRONG: dict[str, object] = {
     "forward_client_key": "maybe",
     "originator": "a\nb",
     "instructions": "mine",
+    "state": "cloud",
     "instructions_file": "/nowhere/at/all",
     "catalog_url": "ftp://h",
     "allow_remote": "maybe",

@@ -20,6 +20,7 @@ def test_the_table_is_the_contract() -> None:
         "forward_client_key": ("codex_forward_client_key", "CODEX_FORWARD_CLIENT_KEY", "forwardClientKey", False),
         "originator": ("codex_originator", "CODEX_ORIGINATOR", "originator", None),
         "instructions": ("codex_instructions", "CODEX_INSTRUCTIONS", "instructions", "auto"),
+        "state": ("codex_state", "CODEX_STATE", "state", "memory"),
         "instructions_file": ("codex_instructions_file", "CODEX_INSTRUCTIONS_FILE", "instructionsFile", None),
         "catalog_url": (
             "codex_catalog_url",

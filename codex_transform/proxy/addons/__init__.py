@@ -21,6 +21,7 @@ from codex_transform.proxy.addons.request_log import RequestLog
 from codex_transform.proxy.addons.request_translation import RequestTranslation
 from codex_transform.proxy.addons.response_translation import ResponseTranslation
 from codex_transform.proxy.addons.server_replay import ServerReplay
+from codex_transform.proxy.addons.stored_responses import StoredResponses
 from codex_transform.proxy.composite import CompositeAddon
 from codex_transform.usage.store import UsageStore
 
@@ -37,6 +38,7 @@ ORDER: tuple[tuple[type, str], ...] = (
     (ConnectTimeout, "starts the timer before anything waits for the network"),
     (HappyEyeballs, "waits for the network"),
     (RequestTranslation, "the request"),
+    (StoredResponses, "answers what is stored, which needs its credentials redacted"),
     (ServerReplay, "takes a replayed call out before its response is translated"),
     (ResponseTranslation, "the response"),
     (CallRecorder, "needs the translated response, and the client's body that the next one drops"),
@@ -55,6 +57,7 @@ def build() -> list[object]:
     interception = Interception(config)
     request_log = RequestLog(config)
     connect_timeout = ConnectTimeout(config)
+    stored = StoredResponses(config)
     store = UsageStore(paths.usage_database(paths.home_or_none()))
     recorder = CallRecorder(config, refresh, store)
     addons = (
@@ -69,7 +72,8 @@ def build() -> list[object]:
         LoopbackGuard(config),
         connect_timeout,
         HappyEyeballs(config),
-        RequestTranslation(config, refresh, request_log),
+        RequestTranslation(config, refresh, stored, request_log),
+        stored,
         ServerReplay(),
         ResponseTranslation(request_log),
         recorder,

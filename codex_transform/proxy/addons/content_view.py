@@ -13,7 +13,7 @@ from typing import Any
 
 from mitmproxy import http
 
-from codex_transform.endpoint.url import responses_subpath
+from codex_transform.endpoint.url import api_path
 from codex_transform.proxy.addons.body_retention import ORIGINAL_REQUEST
 from codex_transform.proxy.addons.call_recorder import RECORD, recorded
 
@@ -109,7 +109,7 @@ def _priority(data: bytes, flow: object, message: object) -> float:
         return _NEVER
     if RECORD in flow.metadata or ORIGINAL_REQUEST in flow.metadata:
         return _HIGH
-    if flow.request.method != "POST" or responses_subpath(flow.request.path) is None:
+    if flow.request.method != "POST" or not (api_path(flow.request.path) or "").startswith("/responses"):
         return _NEVER
     if isinstance(message, http.Request):
         is_ours = data.lstrip()[:1] == b"{" and all(member in data for member in _REQUEST_MEMBERS)

@@ -10,16 +10,24 @@ from mitmproxy import http, tls
 from mitmproxy.proxy.mode_specs import ReverseMode, UpstreamMode
 
 from codex_transform.endpoint.hosts import is_intercepted_host
-from codex_transform.endpoint.url import responses_subpath
+from codex_transform.endpoint.url import api_path
 from codex_transform.errors import ApiError, bad_request
 from codex_transform.proxy import responses
 from codex_transform.proxy.addons.client_access import OPEN_PROXY_WARNING, is_open_proxy
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.call import start_call
+from codex_transform.proxy.local_request import LocalRequest, start_local_request
+from codex_transform.state.api import route
+from codex_transform.state.responses import owner_of
 
 # mitmproxy passes these on, in whatever way the next server reads them (RFC 9110 section 5.5, RFC 9112 section 5.2).
 _CONTROL_CHARS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _VERSIONS = ("HTTP/1.0", "HTTP/1.1", "HTTP/2.0", "HTTP/3")
+
+CALLS = ("/responses", "/responses/compact", "/responses/input_tokens")
+"""The paths that go to the endpoint."""
+
+_MODELS = "/models"
 
 
 class Interception:
@@ -40,31 +48,42 @@ class Interception:
             data.ignore_connection = True
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
-        """Mark requests of ours; answers WebSocket upgrades, which a Codex endpoint with a key does not serve."""
+        """Mark requests of ours: calls, and those that are answered here."""
         if flow.response or not flow.live:
             return  # mitmproxy wants a password first, or shows what it reads from a file
         request = flow.request
-        subpath = responses_subpath(request.path)
-        if subpath is None or not self._intercepts(_target_host(flow), request.port):
+        path = api_path(request.path)
+        if path is None or path.startswith(_MODELS) or not self._intercepts(_target_host(flow), request.port):
             return
+        try:
+            self._accept(flow, path)
+        except ApiError as error:
+            flow.response = responses.error_response(error)
+            if error.status == 426:
+                flow.response.headers["upgrade"] = "HTTP/1.1"
+
+    def _accept(self, flow: http.HTTPFlow, path: str) -> None:
+        """Mark a request for this path of the API. Raises ApiError for one that is none."""
+        request = flow.request
         if "websocket" in re.split(r"\s*,\s*", request.headers.get("upgrade", "").strip().lower()):
             # 426 is what makes the Codex CLI, too, go on over HTTP at once (RFC 9110 section 15.5.22).
-            flow.response = responses.error_response(
-                ApiError(426, "this proxy speaks HTTP only: send the request as POST, without an upgrade")
-            )
-            flow.response.headers["upgrade"] = "HTTP/1.1"
-        elif request.method == "POST":
-            if error := self._reject(request):
-                flow.response = responses.error_response(error)
-                return
-            start_call(flow, subpath)
-            # With mitmproxy's option `stream_large_bodies` the body would leave before it is rewritten.
-            request.stream = False
-            # It reads `post` as POST, and passes on what it read.
-            request.method = "POST"
-            if not request.is_http2 and not isinstance(flow.client_conn.proxy_mode, UpstreamMode):
-                # A target in absolute form is for proxies: an endpoint may not know it (RFC 9112 section 3.2.2).
-                request.authority = ""
+            raise ApiError(426, "this proxy speaks HTTP only: send the request as POST, without an upgrade")
+        if error := self._reject(request):
+            raise error
+        owner = owner_of(request.headers.get("authorization", ""))
+        # It reads `post` as POST, and passes on what it read.
+        request.method = method = request.method.upper()
+        if method == "POST" and path in CALLS:
+            start_call(flow, path.removeprefix("/responses"), owner)
+        elif found := route(method, path):
+            start_local_request(flow, LocalRequest(*found, owner))
+        else:
+            raise ApiError(404, f"{method} {path}: the API has no such path")
+        # With mitmproxy's option `stream_large_bodies` the body would leave before it is rewritten.
+        request.stream = False
+        if not request.is_http2 and not isinstance(flow.client_conn.proxy_mode, UpstreamMode):
+            # A target in absolute form is for proxies: an endpoint may not know it (RFC 9112 section 3.2.2).
+            request.authority = ""
 
     def is_for_us(self, flow: http.HTTPFlow) -> bool:
         """Return whether a request, whatever its path, is for a host of ours."""

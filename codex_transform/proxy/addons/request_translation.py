@@ -16,7 +16,6 @@ from codex_transform.attempts.rule import Instructions
 from codex_transform.catalog import resolve
 from codex_transform.clients.client import Client
 from codex_transform.clients.identify import identify
-from codex_transform.decoding import DecodingError, decode
 from codex_transform.endpoint.headers import (
     DEFAULT_ORIGINATOR,
     Field,
@@ -26,14 +25,17 @@ from codex_transform.endpoint.headers import (
     header,
 )
 from codex_transform.endpoint.url import Endpoint
-from codex_transform.errors import ApiError, bad_request
+from codex_transform.errors import ApiError
 from codex_transform.jsonio import dumps, parse_request
 from codex_transform.proxy import credentials, responses
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.instructions_refresh import InstructionsRefresh
 from codex_transform.proxy.addons.request_log import RequestLog
+from codex_transform.proxy.addons.stored_responses import StoredResponses
+from codex_transform.proxy.bodies import decoded_body
 from codex_transform.proxy.call import Call, get_call
 from codex_transform.proxy.call_attempts import CallAttempts
+from codex_transform.proxy.local_request import get_local_request
 from codex_transform.request import Context, Transformed, transform
 from codex_transform.request.changes import Action
 
@@ -43,8 +45,9 @@ logger = logging.getLogger(__name__)
 class RequestTranslation:
     """Rewrites requests."""
 
-    def __init__(self, config: Config, refresh: InstructionsRefresh, log: RequestLog) -> None:
+    def __init__(self, config: Config, refresh: InstructionsRefresh, stored: StoredResponses, log: RequestLog) -> None:
         self.config = config
+        self.stored = stored
         self.refresh = refresh
         self.log = log
         self._memory = Memory()
@@ -54,7 +57,7 @@ class RequestTranslation:
         if not flow.live:
             return  # mitmproxy shows what it reads from a file
         call, forward = get_call(flow), self.config.settings.forward_client_key
-        if call or flow.response:
+        if call or flow.response or get_local_request(flow):
             authorization = credentials.hide_credentials(flow.request.headers)
             if call and forward:
                 call.authorization = authorization
@@ -122,9 +125,10 @@ class RequestTranslation:
         call.authorization = call.authorization or f"Bearer {self.config.require_key()}"
         fields = flow.request.headers.fields
         session = client_session(fields)
-        call.original = _decoded(flow.request)
+        call.original = decoded_body(flow.request)
         body = parse_request(call.original)
         client = identify(fields, body)
+        root = self.stored.prepare(call, body)
         done = transform(
             body,
             Context(
@@ -132,7 +136,7 @@ class RequestTranslation:
                 mode=self.config.settings.mode,
                 options_for=self.config.opencode.options_for,
                 instructions=self.refresh.instructions.text,
-                session=session,
+                session=session or root,
                 compact=bool(call.subpath),
                 codex_instructions=self._codex_instructions(endpoint, body.get("model")),
             ),
@@ -182,10 +186,3 @@ def _replace(request: http.Request, endpoint: Endpoint, below: str, headers: lis
 def _paths(done: Transformed, action: Action) -> str:
     """Return the paths that were added or removed, for the log."""
     return ", ".join(change.path for change in done.changes.collect() if change.action == action) or "nothing"
-
-
-def _decoded(request: http.Request) -> bytes:
-    try:
-        return decode(request.headers.get("content-encoding"), request.raw_content or b"")
-    except DecodingError as error:
-        raise bad_request(f"the body is not what content-encoding says: {error}", "content-encoding") from None

@@ -104,6 +104,8 @@ def _whole(call: Call, response: http.Response) -> http.Response:
     answer = collected.answer if collected else ResponseStream(call.view, encoding)
     try:
         folded = events_to_response(collected or collect(body, answer))
+        if call.on_response:
+            call.on_response(folded)
     finally:
         _note(call, answer)
     return responses.json_response(200, dumps(folded), response.headers)

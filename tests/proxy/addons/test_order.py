@@ -14,7 +14,7 @@ from codex_transform.proxy.composite import CompositeAddon
 KINDS = [kind for kind, _ in ORDER]
 
 # Loaded by itself, and kept by mitmproxy itself.
-OTHERS = {"UpstreamBypass", "ReloadGuard"}
+OTHERS = {"UpstreamBypass", "ReloadGuard", "ClientCount"}
 
 
 def test_every_addon_of_the_folder_has_a_place_and_a_reason() -> None:

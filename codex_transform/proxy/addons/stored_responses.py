@@ -1,0 +1,124 @@
+"""Addon: stores responses, and answers requests for what is stored.
+
+An endpoint of Codex stores nothing, so a request that refers to an earlier response gets its history here, before it is
+rewritten, and the response is stored before the client has its last event. See `codex_transform/state`.
+"""
+
+import logging
+from typing import Any
+
+from mitmproxy import http
+
+from codex_transform import paths
+from codex_transform.errors import ApiError, bad_request
+from codex_transform.jsonio import dumps, parse_request
+from codex_transform.proxy import responses
+from codex_transform.proxy.addons.config import Config
+from codex_transform.proxy.bodies import decoded_body
+from codex_transform.proxy.call import Call
+from codex_transform.proxy.local_request import LocalRequest, get_local_request
+from codex_transform.state import history
+from codex_transform.state.api import Query
+from codex_transform.state.conversations import Conversations
+from codex_transform.state.history import References
+from codex_transform.state.ids import new_id
+from codex_transform.state.responses import Responses, StoredResponse
+from codex_transform.state.sqlite_store import SqliteStore
+from codex_transform.state.store import MemoryStore, Store
+
+logger = logging.getLogger(__name__)
+
+FAILED = ApiError(500, "codex-transform failed on this request; its log says why")
+
+
+class StoredResponses:
+    """Stores responses where `codex_state` says."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._stores: dict[str, Store] = {}
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        """Answer a request for something stored."""
+        local = get_local_request(flow)
+        if local is None or flow.response:
+            return
+        try:
+            flow.response = responses.json_response(200, dumps(self._answer(flow, local)))
+        except ApiError as error:
+            flow.response = responses.error_response(error)
+        except Exception:
+            logger.exception("answering from what is stored failed")
+            flow.response = responses.error_response(FAILED)
+
+    def done(self) -> None:
+        """Write what is still to be written."""
+        for store in self._stores.values():
+            store.close()
+
+    def prepare(self, call: Call, body: dict[str, Any]) -> str | None:
+        """Put the history in front of a request, and arrange for its response to be stored.
+
+        Return what stands for the conversation, None if the request refers to none. Raises ApiError for a request that
+        refers to what is not stored.
+        """
+        field, stored = history.refers(body), body.get("store") is not False and not call.subpath
+        store = self._store()
+        if store is None:
+            if field:
+                raise bad_request(
+                    f"`{field}` refers to something stored, and codex_state is off: send the whole conversation as"
+                    " `input`, or set codex_state to memory or disk",
+                    field,
+                )
+            return None
+        known, conversations = Responses(store, call.owner), Conversations(store, call.owner)
+        references = history.resolve(body, known, conversations) if field else References()
+        call.members = _members(references, new_id("resp") if stored else None)
+        original = call.original or b""
+
+        def store_response(response: dict[str, Any]) -> None:
+            answered = StoredResponse(response, original, references.previous, references.conversation)
+            if stored:
+                known.put(answered)
+            if references.conversation:
+                conversations.append(references.conversation, (*answered.input, *answered.output))
+
+        if stored or references.conversation:
+            call.on_response = store_response
+        return references.root
+
+    def _answer(self, flow: http.HTTPFlow, local: LocalRequest) -> dict[str, Any]:
+        store = self._store()
+        if store is None:
+            raise bad_request("codex_state is off: nothing is stored. Set it to memory or disk")
+        content = decoded_body(flow.request)
+        body = parse_request(content) if content.strip() else {}
+        query = Query(
+            Responses(store, local.owner),
+            Conversations(store, local.owner),
+            local.ids,
+            dict(flow.request.query.items()),
+            body,
+        )
+        return local.answer(query)
+
+    def _store(self) -> Store | None:
+        """Return the store that is set; None for none."""
+        kind = self.config.settings.state
+        if kind == "off":
+            return None
+        if kind not in self._stores:
+            disk = kind == "disk"
+            self._stores[kind] = SqliteStore(paths.state_database(self.config.home)) if disk else MemoryStore()
+        return self._stores[kind]
+
+
+def _members(references: References, response_id: str | None) -> dict[str, Any]:
+    """Return what the endpoint does not know of the response. Some endpoints give the same id to all."""
+    members: dict[str, Any] = {"id": response_id, "store": True} if response_id else {}
+    if response_id or references.previous:
+        members["previous_response_id"] = references.previous
+    if references.conversation:
+        members["conversation"] = {"id": references.conversation}
+    return members

@@ -1,0 +1,76 @@
+"""Where responses and conversations are stored: a map from keys to bytes, bounded in size and age."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Protocol
+
+TTL = 30 * 24 * 3600.0
+"""Seconds that a value is kept after its last use: as long as the API keeps a response."""
+
+MAX_BYTES = 256_000_000
+"""Bytes of keys and values that are kept in memory; the oldest go first."""
+
+
+class Store(Protocol):
+    """A map from keys to values. None of its methods raises or waits for long."""
+
+    def get(self, key: str) -> bytes | None:
+        """Return a value, None if there is none (any more)."""
+
+    def put(self, key: str, value: bytes) -> None:
+        """Set a value."""
+
+    def delete(self, key: str) -> bool:
+        """Delete a value; return whether there was one."""
+
+    def close(self) -> None:
+        """Write what is still to be written."""
+
+
+class MemoryStore:
+    """A store that is gone with the program. `now` is a clock in seconds."""
+
+    def __init__(self, max_bytes: int = MAX_BYTES, ttl: float = TTL, *, now: Callable[[], float] = time.time) -> None:
+        self._max_bytes, self._ttl, self._now = max_bytes, ttl, now
+        self._values: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
+        self._size = 0
+
+    def get(self, key: str) -> bytes | None:
+        """Return a value, which is then the youngest."""
+        self._expire()
+        found = self._values.get(key)
+        if found is None:
+            return None
+        self._values[key] = self._now(), found[1]
+        self._values.move_to_end(key)
+        return found[1]
+
+    def put(self, key: str, value: bytes) -> None:
+        """Set a value; the oldest make room for it. One that is larger than all the room is not kept."""
+        self.delete(key)
+        self._values[key] = self._now(), value
+        self._size += _size(key, value)
+        while self._size > self._max_bytes:
+            self.delete(next(iter(self._values)))
+        self._expire()
+
+    def delete(self, key: str) -> bool:
+        """Delete a value."""
+        found = self._values.pop(key, None)
+        if found is None:
+            return False
+        self._size -= _size(key, found[1])
+        return True
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to write."""
+
+    def _expire(self) -> None:
+        since = self._now() - self._ttl
+        while self._values and next(iter(self._values.values()))[0] < since:
+            self.delete(next(iter(self._values)))
+
+
+def _size(key: str, value: bytes) -> int:
+    return len(key) + len(value)

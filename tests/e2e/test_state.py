@@ -1,0 +1,171 @@
+"""Stored responses on an endpoint that stores nothing: the real mitmdump, and what the endpoint received."""
+
+import json
+import stat
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.running import Proxy, mitmdump
+
+from codex_transform.sandbox import Sandbox
+
+
+@pytest.fixture
+def sandbox(shared_sandbox: Sandbox) -> Sandbox:
+    """The module's endpoint, which has forgotten the test before."""
+    shared_sandbox.forget()
+    shared_sandbox.behave()
+    return shared_sandbox
+
+
+@pytest.fixture(scope="module")
+def proxy(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox) -> Iterator[Proxy]:
+    with mitmdump(tmp_path_factory.mktemp("home"), shared_sandbox) as running:
+        yield running
+
+
+def ask(proxy: Proxy, method: str, path: str, body: Any = None, key: str = "sk-one") -> tuple[int, Any]:
+    content = b"" if body is None else json.dumps(body).encode()
+    status, _, answer = proxy.send(content, f"/v1{path}", method, authorization=f"Bearer {key}")
+    return status, json.loads(answer)
+
+
+def create(proxy: Proxy, text: str, *, key: str = "sk-one", stream: bool = False, **fields: Any) -> dict[str, Any]:
+    """A response, as the client gets it."""
+    body = {"model": "gpt-5.1", "input": text, "stream": stream, **fields}
+    status, _, answer = proxy.send(body, authorization=f"Bearer {key}")
+    assert status == 200, answer
+    if not stream:
+        return dict(json.loads(answer))
+    events = [json.loads(line[6:]) for line in answer.decode().splitlines() if line.startswith("data: {")]
+    assert {event["response"]["id"] for event in events if "response" in event} == {events[-1]["response"]["id"]}
+    return dict(events[-1]["response"])
+
+
+def said(entry: dict[str, Any]) -> list[str]:
+    """The texts of the input that the endpoint received."""
+    return [part["text"] for item in entry["body"]["input"] for part in item.get("content", ())]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_conversation_by_previous_response_id(proxy: Proxy, sandbox: Sandbox, stream: bool) -> None:
+    last, expected = None, list[str]()
+    for turn in ("one", "two", "three", "four", "five"):
+        response = create(proxy, turn, stream=stream, previous_response_id=last)
+        assert (response["previous_response_id"], response["store"]) == (last, True)
+        expected.append(turn)
+        received = sandbox.requests[-1]
+        assert said(received) == expected
+        assert not {"previous_response_id", "conversation"} & received["body"].keys()
+        assert received["body"]["store"] is False
+        expected.append(response["output"][-1]["content"][0]["text"])
+        last = response["id"]
+    bodies = [entry["body"]["input"] for entry in sandbox.requests]
+    assert all(later[: len(earlier)] == earlier for earlier, later in pairwise(bodies))
+
+
+def test_a_tool_output_whose_call_is_stored(proxy: Proxy, sandbox: Sandbox) -> None:
+    tools = [{"type": "function", "name": "bash", "parameters": {"properties": {"command": {"type": "string"}}}}]
+    first = create(proxy, "run ls", tools=tools)
+    call = next(item for item in first["output"] if item["type"] == "function_call")
+    output = {"type": "function_call_output", "call_id": call["call_id"], "output": "a.txt"}
+    create(proxy, "", input=[output], previous_response_id=first["id"], tools=tools)
+    kinds = [item["type"] for item in sandbox.requests[-1]["body"]["input"]]
+    assert kinds[-2:] == ["function_call", "function_call_output"]
+
+
+def test_items_by_reference(proxy: Proxy, sandbox: Sandbox) -> None:
+    first = create(proxy, "one")
+    answer = first["output"][-1]
+    reference = {"type": "item_reference", "id": answer["id"]}
+    create(proxy, "", input=[{"role": "user", "content": "one"}, reference, {"role": "user", "content": "two"}])
+    assert said(sandbox.requests[-1]) == ["one", answer["content"][0]["text"], "two"]
+
+
+def test_a_conversation_object(proxy: Proxy, sandbox: Sandbox) -> None:
+    _, made = ask(proxy, "POST", "/conversations", {"items": [{"role": "user", "content": "zero"}]})
+    for turn in ("one", "two"):
+        response = create(proxy, turn, conversation=made["id"])
+        assert response["conversation"] == {"id": made["id"]}
+    answers = said(sandbox.requests[-1])
+    assert answers[:2] == ["zero", "one"]
+    assert answers[-1] == "two"
+    _, listed = ask(proxy, "GET", f"/conversations/{made['id']}/items?order=asc")
+    assert [item["role"] for item in listed["data"]] == ["user", "user", "assistant", "user", "assistant"]
+
+
+def test_a_stored_response_is_read_listed_and_deleted(proxy: Proxy, sandbox: Sandbox) -> None:
+    made = create(proxy, "hello")
+    path = f"/responses/{made['id']}"
+    assert ask(proxy, "GET", path) == (200, made)
+    _, items = ask(proxy, "GET", f"{path}/input_items")
+    assert items["data"][0]["content"] == [{"type": "input_text", "text": "hello"}]
+    assert ask(proxy, "GET", path, key="sk-two")[0] == 404
+    assert ask(proxy, "POST", f"{path}/cancel")[0] == 400
+    assert ask(proxy, "DELETE", path) == (200, {"id": made["id"], "object": "response", "deleted": True})
+    assert ask(proxy, "GET", path)[0] == 404
+    assert len(sandbox.requests) == 1
+
+
+def test_what_is_not_to_be_stored_is_not(proxy: Proxy) -> None:
+    made = create(proxy, "hello", store=False)
+    assert made["store"] is False
+    status, error = ask(proxy, "GET", f"/responses/{made['id']}")
+    assert (status, error["error"]["type"]) == (404, "invalid_request_error")
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "code"),
+    [
+        ({"previous_response_id": "resp_x"}, 404, "previous_response_not_found"),
+        ({"conversation": "conv_x"}, 404, None),
+        ({"input": [{"type": "item_reference", "id": "msg_x"}]}, 404, None),
+        ({"conversation": "conv_x", "previous_response_id": "resp_x"}, 400, None),
+    ],
+)
+def test_no_answer_without_its_history(
+    proxy: Proxy, sandbox: Sandbox, fields: dict[str, Any], status: int, code: str | None
+) -> None:
+    got, error = ask(proxy, "POST", "/responses", {"model": "gpt-5.1", "input": "hi", **fields})
+    assert (got, error["error"]["code"]) == (status, code)
+    assert not sandbox.requests
+
+
+def test_another_key_reads_nothing(proxy: Proxy) -> None:
+    made = create(proxy, "secret")
+    body = {"model": "gpt-5.1", "input": "hi", "previous_response_id": made["id"]}
+    status, error = ask(proxy, "POST", "/responses", body, key="sk-two")
+    assert (status, error["error"]["code"]) == (404, "previous_response_not_found")
+
+
+def test_paths_that_the_api_does_not_have(proxy: Proxy, sandbox: Sandbox) -> None:
+    assert ask(proxy, "PUT", "/responses/resp_1")[0] == 405
+    status, error = ask(proxy, "GET", "/responses/resp_1/other")
+    assert status == 404
+    assert "/responses/resp_1/other" in error["error"]["message"]
+    assert not sandbox.requests
+
+
+def test_the_disk_keeps_responses_over_a_restart(tmp_path: Path, sandbox: Sandbox) -> None:
+    with mitmdump(tmp_path, sandbox, CODEX_STATE="disk") as proxy:
+        made = create(proxy, "one", stream=True)
+    file = tmp_path / ".opencode" / "codex-state.sqlite"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert b"sk-one" not in file.read_bytes()
+    with mitmdump(tmp_path, sandbox, CODEX_STATE="disk") as proxy:
+        create(proxy, "two", previous_response_id=made["id"])
+    assert said(sandbox.requests[-1])[::2] == ["one", "two"]
+
+
+def test_without_state_a_reference_is_refused(tmp_path: Path, sandbox: Sandbox) -> None:
+    with mitmdump(tmp_path, sandbox, CODEX_STATE="off") as proxy:
+        made = create(proxy, "one")
+        body = {"model": "gpt-5.1", "input": "hi", "previous_response_id": made["id"]}
+        status, error = ask(proxy, "POST", "/responses", body)
+        assert status == 400
+        assert "codex_state" in error["error"]["message"]
+        assert ask(proxy, "GET", f"/responses/{made['id']}")[0] == 400
+    assert len(sandbox.requests) == 1
