@@ -24,14 +24,16 @@ from codex_transform.response.events_to_response import CollectedAnswer
 class Call:
     """One request that is ours.
 
-    `subpath` is the path below /responses ("" or e.g. "/compact"). `endpoint` and `transformed` are set once the
-    request has been rewritten. `original` is the client's body, decoded, as long as the call lasts. `error` is what
-    the client is told instead of an answer, if it is. `authorization` is the header value to send, which holds a key:
-    until the request has been rewritten the client's own, if that is to be forwarded, then the endpoint's, and None
-    again once the call is over. `idle_timeout` is how many seconds the endpoint may say nothing. `attempts` decides
-    what happens when the endpoint refuses the request; None until that has been rewritten. `collected` is the answer
-    for a client that does not stream, once it has been read. `owner` is who may refer to what is stored of it,
-    `members` are set in its response, and `on_response` is called with that.
+    `subpath` is the path below /responses ("" or e.g. "/compact"), `path` all of it, as the client sent it.
+    `endpoint` and `transformed` are set once the request has been rewritten. `original` is the client's body,
+    decoded, as long as the call lasts. `error` is what the client is told instead of an answer, if it is.
+    `authorization` is the header value to send, which holds a key: until the request has been rewritten the
+    client's own, if that is to be forwarded, then the endpoint's, and None again once the call is over.
+    `idle_timeout` is how many seconds the endpoint may say nothing. `attempts` decides what happens when the
+    endpoint refuses the request; None until that has been rewritten. `collected` is the answer for a client that
+    does not stream, once it has been read. `owner` is who may refer to what is stored of it, `members` are set in
+    its response, and `on_response` is called with that. `response_id` is set for a call that runs in the
+    background, of which `tap` gets each piece of the stream.
 
     The rest is known once the answer is over: how many `events` the endpoint sent, the `usage` that it reported, what
     was `repaired` by name, the unix time at which the model's `first_token` passed (None for a client that does not
@@ -39,6 +41,7 @@ class Call:
     """
 
     subpath: str
+    path: str = ""
     endpoint: Endpoint | None = None
     transformed: Transformed | None = None
     original: bytes | None = field(default=None, repr=False)
@@ -49,6 +52,8 @@ class Call:
     collected: CollectedAnswer | None = field(default=None, repr=False)
     owner: str = ""
     members: dict[str, Any] = field(default_factory=dict)
+    response_id: str | None = None
+    tap: Callable[[bytes], None] | None = field(default=None, repr=False)
     on_response: Callable[[dict[str, Any]], None] | None = field(default=None, repr=False)
     events: int = 0
     usage: dict[str, Any] | None = None
@@ -76,6 +81,10 @@ class Call:
         """The key that the request is sent with; "" when there is none (yet, or any more)."""
         return (self.authorization or "").rpartition(" ")[2]
 
+    def is_for(self, path: str) -> bool:
+        """Return whether a path of the endpoint is the one that the call is for."""
+        return self.endpoint is not None and path == self.endpoint.path + self.subpath
+
     @property
     def streaming(self) -> bool:
         """True when the client waits for server-sent events."""
@@ -97,7 +106,7 @@ _calls: WeakKeyDictionary[http.HTTPFlow, Call] = WeakKeyDictionary()
 
 def start_call(flow: http.HTTPFlow, subpath: str, owner: str = "") -> Call:
     """Mark a flow as ours."""
-    call = _calls[flow] = Call(subpath, owner=owner)
+    call = _calls[flow] = Call(subpath, flow.request.path, owner=owner)
     return call
 
 

@@ -14,9 +14,13 @@ from mitmproxy.connection import Connection, Server
 
 from codex_transform.endpoint.headers import Field
 from codex_transform.proxy.call import Call
+from codex_transform.proxy.passing import Passing
 from codex_transform.redaction import redact
 
 logger = logging.getLogger(__name__)
+
+Sender = Call | Passing
+"""What knows the key of a request, and where that belongs."""
 
 # Headers by which clients say who they are.
 CREDENTIAL_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "api-key", "x-api-key"})
@@ -64,7 +68,7 @@ def drop_credentials(headers: http.Headers) -> None:
         headers.pop(name, None)
 
 
-def with_credentials(request: http.Request, call: Call | None, connection: Connection) -> http.Request:
+def with_credentials(request: http.Request, call: Sender | None, connection: Connection) -> http.Request:
     """Return what the connection is to send for the request of a flow.
 
     That is the request itself, unless its Authorization is one that was hidden: then it is a copy that has the key,
@@ -103,13 +107,13 @@ def _encode(value: str) -> bytes:
     return value.encode("utf-8", "surrogateescape")
 
 
-def _targets_endpoint(call: Call, request: http.Request, connection: Connection) -> bool:
+def _targets_endpoint(call: Sender, request: http.Request, connection: Connection) -> bool:
     """Return whether both the request and the connection that was opened for it lead to the call's endpoint."""
     endpoint = call.endpoint
     return (
         endpoint is not None
         and (request.scheme, request.host, request.port) == (endpoint.scheme, endpoint.host, endpoint.port)
-        and request.path == endpoint.path + call.subpath
+        and call.is_for(request.path)
         and request.host_header == endpoint.authority
         and isinstance(connection, Server)
         and connection.address == (endpoint.host, endpoint.port)

@@ -31,3 +31,22 @@ def start_local_request(flow: http.HTTPFlow, request: LocalRequest) -> None:
 def get_local_request(flow: http.HTTPFlow) -> LocalRequest | None:
     """Return what a flow asks for, None if it is not answered here."""
     return _requests.get(flow)
+
+
+class ModelsRequest(NamedTuple):
+    """A request for the list of models, or for one of them."""
+
+    model: str | None
+
+
+_models: WeakKeyDictionary[http.HTTPFlow, ModelsRequest] = WeakKeyDictionary()
+
+
+def start_models_request(flow: http.HTTPFlow, request: ModelsRequest) -> None:
+    """Mark a flow as one for models."""
+    _models[flow] = request
+
+
+def get_models_request(flow: http.HTTPFlow) -> ModelsRequest | None:
+    """Return what a flow asks for, None if it is not for models."""
+    return _models.get(flow)

@@ -57,6 +57,16 @@ def json_response(status: int, body: bytes, upstream: http.Headers | None = None
     return http.Response.make(status, body, headers)
 
 
+def live_stream_response(flow: http.HTTPFlow) -> http.Response:
+    """Return the head of a stream of server-sent events that does not come from an endpoint."""
+    headers = http.Headers(content_type="text/event-stream; charset=utf-8", cache_control="no-cache")
+    if flow.request.is_http11:
+        headers["transfer-encoding"] = "chunked"
+    response = http.Response.make(200, b"", headers)
+    response.headers.pop("content-length", None)
+    return response
+
+
 def event_stream_response(flow: http.HTTPFlow) -> http.Response:
     """Return the head of a stream of server-sent events, in place of the head that the endpoint sent.
 

@@ -7,7 +7,7 @@ before the response head has left, an answer may still turn out to be an error.
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from codex_transform.errors import ApiError
 from codex_transform.redaction import redact_key
@@ -20,7 +20,7 @@ class StreamFunction:
     """The stream function of one response; `answer` does the work, and an error does not quote the `key`.
 
     `ended` is True once the body is over. `first_token` is the unix time at which the first event passed that the
-    model is behind, None as long as none has.
+    model is behind, None as long as none has. `tap`, if set, gets each piece that leaves.
     """
 
     def __init__(self, answer: ResponseStream, key: str = "") -> None:
@@ -30,6 +30,7 @@ class StreamFunction:
         self.first_token: float | None = None
         self._prefetched: bytes | None = None
         self._broken = False
+        self.tap: Callable[[bytes], None] | None = None
         self._kept: list[bytes] | None = None
         self._room = 0
 
@@ -67,6 +68,8 @@ class StreamFunction:
         out, self._prefetched = (self._feed(data) if self._prefetched is None else self._prefetched), None
         if self._kept is not None:
             self._keep(out)
+        if self.tap and out:
+            self.tap(out)
         return [out] if out else []
 
     def _feed(self, data: bytes) -> bytes:

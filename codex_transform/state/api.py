@@ -68,7 +68,8 @@ def page(items: list[Item], parameters: Mapping[str, str]) -> dict[str, Any]:
     }
 
 
-def _get_response(query: Query) -> dict[str, Any]:
+def get_response(query: Query) -> dict[str, Any]:
+    """Return a stored response. Raises ApiError 404."""
     return query.responses.get(*query.ids).response
 
 
@@ -77,7 +78,8 @@ def _delete_response(query: Query) -> dict[str, Any]:
     return {"id": query.ids[0], "object": "response", "deleted": True}
 
 
-def _cancel_response(query: Query) -> dict[str, Any]:
+def cancel_response(query: Query) -> dict[str, Any]:
+    """Return a response of the background, which by now has been cancelled or is over. Raises ApiError 404 or 400."""
     response = query.responses.get(*query.ids).response
     if not response.get("background"):
         raise bad_request("only a response that was created with `background: true` can be cancelled", "background")
@@ -139,9 +141,9 @@ def _path(text: str) -> re.Pattern[str]:
 
 
 _ROUTES: tuple[tuple[str, re.Pattern[str], Callable[[Query], dict[str, Any]]], ...] = (
-    ("GET", _path(f"/responses/{_RESERVED}{{id}}"), _get_response),
+    ("GET", _path(f"/responses/{_RESERVED}{{id}}"), get_response),
     ("DELETE", _path(f"/responses/{_RESERVED}{{id}}"), _delete_response),
-    ("POST", _path("/responses/{id}/cancel"), _cancel_response),
+    ("POST", _path("/responses/{id}/cancel"), cancel_response),
     ("GET", _path("/responses/{id}/input_items"), _input_items),
     ("POST", _path("/conversations"), _create_conversation),
     ("GET", _path("/conversations/{id}"), _get_conversation),

@@ -3,12 +3,15 @@
 import json
 import stat
 from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.running import Proxy, mitmdump
+from support.waiting import eventually
 
 from codex_transform.sandbox import Sandbox
 
@@ -169,3 +172,99 @@ def test_without_state_a_reference_is_refused(tmp_path: Path, sandbox: Sandbox) 
         assert "codex_state" in error["error"]["message"]
         assert ask(proxy, "GET", f"/responses/{made['id']}")[0] == 400
     assert len(sandbox.requests) == 1
+
+
+def poll(proxy: Proxy, response_id: str) -> dict[str, Any]:
+    """The response once it is over."""
+    found: list[dict[str, Any]] = []
+
+    def over() -> bool:
+        found.append(ask(proxy, "GET", f"/responses/{response_id}")[1])
+        return found[-1]["status"] not in ("queued", "in_progress")
+
+    assert eventually(over, 20), found[-1]
+    return found[-1]
+
+
+def read(proxy: Proxy, response_id: str, after: int | None = None) -> list[dict[str, Any]]:
+    """The events of a response."""
+    query = "" if after is None else f"&starting_after={after}"
+    path = f"/v1/responses/{response_id}?stream=true{query}"
+    status, _, answer = proxy.send(b"", path, "GET", authorization="Bearer sk-one")
+    assert status == 200, answer
+    return [json.loads(line[6:]) for line in answer.decode().splitlines() if line.startswith("data: {")]
+
+
+def test_a_response_in_the_background(proxy: Proxy, sandbox: Sandbox) -> None:
+    made = create(proxy, "hello", background=True)
+    assert (made["status"], made["background"], made["output"]) == ("queued", True, [])
+    done = poll(proxy, made["id"])
+    assert (done["id"], done["status"], done["background"]) == (made["id"], "completed", True)
+    assert done["output"][-1]["content"][0]["text"]
+    events = read(proxy, made["id"])
+    assert events[-1]["response"] == done
+    middle = events[len(events) // 2]["sequence_number"]
+    assert read(proxy, made["id"], middle) == events[len(events) // 2 + 1 :]
+    assert "background" not in sandbox.requests[-1]["body"]
+    create(proxy, "and then", previous_response_id=made["id"])
+    assert said(sandbox.requests[-1])[0] == "hello"
+    assert len(sandbox.requests) == 2
+
+
+def test_a_stream_from_the_background(proxy: Proxy, sandbox: Sandbox) -> None:
+    made = create(proxy, "hello", background=True, stream=True)
+    assert made["status"] == "completed"
+    assert ask(proxy, "GET", f"/responses/{made['id']}") == (200, made)
+    assert len(sandbox.requests) == 1
+
+
+def test_a_client_that_leaves_does_not_end_it(proxy: Proxy, sandbox: Sandbox) -> None:
+    sandbox.misbehave("slow", times=1)
+    body = json.dumps({"model": "gpt-5.1", "input": "hello", "background": True, "stream": True})
+    with closing(HTTPConnection("127.0.0.1", proxy.port, timeout=60)) as client:
+        client.request("POST", "http://api.openai.com/v1/responses", body, {"authorization": "Bearer sk-one"})
+        first = client.getresponse().fp.readline
+        line = next(line for line in iter(first, b"") if line.startswith(b"data: {"))
+    response_id = json.loads(line[6:])["response"]["id"]
+    assert not sandbox.requests[-1]["finished"]
+    assert poll(proxy, response_id)["status"] == "completed"
+    assert not sandbox.requests[-1]["cancelled"]
+
+
+def test_one_that_is_cancelled(proxy: Proxy, sandbox: Sandbox) -> None:
+    sandbox.misbehave("hang", times=1)
+    made = create(proxy, "hello", background=True)
+    assert sandbox.wait(lambda requests: len(requests) == 1)
+    status, cancelled = ask(proxy, "POST", f"/responses/{made['id']}/cancel")
+    assert (status, cancelled["status"]) == (200, "cancelled")
+    assert sandbox.wait(lambda requests: requests[0]["cancelled"])
+    assert poll(proxy, made["id"])["status"] == "cancelled"
+    assert ask(proxy, "POST", f"/responses/{made['id']}/cancel") == (200, cancelled)
+
+
+def test_one_that_the_endpoint_refuses(proxy: Proxy) -> None:
+    made = create(proxy, "hello", background=True, model="no-such-model")
+    failed = poll(proxy, made["id"])
+    assert failed["status"] == "failed"
+    assert "no-such-model" in failed["error"]["message"]
+    assert read(proxy, made["id"])[-1]["type"] == "response.failed"
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "param"),
+    [
+        ({"store": False}, 400, "background"),
+        ({"previous_response_id": "resp_x"}, 404, "previous_response_id"),
+    ],
+)
+def test_one_that_cannot_begin(proxy: Proxy, sandbox: Sandbox, fields: dict[str, Any], status: int, param: str) -> None:
+    body = {"model": "gpt-5.1", "input": "hi", "background": True, **fields}
+    got, error = ask(proxy, "POST", "/responses", body)
+    assert (got, error["error"]["param"]) == (status, param)
+    assert not sandbox.requests
+
+
+def test_a_bad_place_to_read_from(proxy: Proxy) -> None:
+    made = create(proxy, "hello")
+    assert ask(proxy, "GET", f"/responses/{made['id']}?stream=true&starting_after=x")[0] == 400
+    assert read(proxy, made["id"])[-1]["response"] == made

@@ -2,6 +2,7 @@
 
 from codex_transform import paths
 from codex_transform.proxy import patches
+from codex_transform.proxy.addons.background_responses import BackgroundResponses
 from codex_transform.proxy.addons.body_retention import BodyRetention
 from codex_transform.proxy.addons.call_recorder import CallRecorder
 from codex_transform.proxy.addons.client_access import ClientAccess
@@ -15,6 +16,8 @@ from codex_transform.proxy.addons.instructions_refresh import InstructionsRefres
 from codex_transform.proxy.addons.interception import Interception
 from codex_transform.proxy.addons.log_output import LogOutput
 from codex_transform.proxy.addons.loopback_guard import LoopbackGuard
+from codex_transform.proxy.addons.missing_paths import MissingPaths
+from codex_transform.proxy.addons.model_list import ModelList
 from codex_transform.proxy.addons.proxy_passwords import ProxyPasswords
 from codex_transform.proxy.addons.reload_guard import Reload
 from codex_transform.proxy.addons.request_log import RequestLog
@@ -37,8 +40,11 @@ ORDER: tuple[tuple[type, str], ...] = (
     (LoopbackGuard, "refuses a connection before it gets a timer"),
     (ConnectTimeout, "starts the timer before anything waits for the network"),
     (HappyEyeballs, "waits for the network"),
+    (BackgroundResponses, "takes a call out before its request is rewritten, and answers before what is stored does"),
     (RequestTranslation, "the request"),
+    (ModelList, "asks the endpoint with its key, which the client's has made room for"),
     (StoredResponses, "answers what is stored, which needs its credentials redacted"),
+    (MissingPaths, "answers for the endpoint before its response is translated"),
     (ServerReplay, "takes a replayed call out before its response is translated"),
     (ResponseTranslation, "the response"),
     (CallRecorder, "needs the translated response, and the client's body that the next one drops"),
@@ -72,8 +78,11 @@ def build() -> list[object]:
         LoopbackGuard(config),
         connect_timeout,
         HappyEyeballs(config),
+        BackgroundResponses(config, stored),
         RequestTranslation(config, refresh, stored, request_log),
+        ModelList(config),
         stored,
+        MissingPaths(),
         ServerReplay(),
         ResponseTranslation(request_log),
         recorder,

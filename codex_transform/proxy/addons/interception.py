@@ -16,7 +16,8 @@ from codex_transform.proxy import responses
 from codex_transform.proxy.addons.client_access import OPEN_PROXY_WARNING, is_open_proxy
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.call import start_call
-from codex_transform.proxy.local_request import LocalRequest, start_local_request
+from codex_transform.proxy.local_request import LocalRequest, ModelsRequest, start_local_request, start_models_request
+from codex_transform.proxy.passing import Passing, get_passing, start_passing
 from codex_transform.state.api import route
 from codex_transform.state.responses import owner_of
 
@@ -51,9 +52,11 @@ class Interception:
         """Mark requests of ours: calls, and those that are answered here."""
         if flow.response or not flow.live:
             return  # mitmproxy wants a password first, or shows what it reads from a file
-        request = flow.request
-        path = api_path(request.path)
-        if path is None or path.startswith(_MODELS) or not self._intercepts(_target_host(flow), request.port):
+        if get_passing(flow) or not self.is_for_us(flow):
+            return
+        path = api_path(flow.request.path)
+        if path is None:
+            start_passing(flow, Passing())
             return
         try:
             self._accept(flow, path)
@@ -75,6 +78,8 @@ class Interception:
         request.method = method = request.method.upper()
         if method == "POST" and path in CALLS:
             start_call(flow, path.removeprefix("/responses"), owner)
+        elif method == "GET" and path.startswith(_MODELS):
+            start_models_request(flow, ModelsRequest(path.removeprefix(_MODELS).strip("/") or None))
         elif found := route(method, path):
             start_local_request(flow, LocalRequest(*found, owner))
         else:

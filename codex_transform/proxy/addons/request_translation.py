@@ -28,6 +28,7 @@ from codex_transform.endpoint.url import Endpoint
 from codex_transform.errors import ApiError
 from codex_transform.jsonio import dumps, parse_request
 from codex_transform.proxy import credentials, responses
+from codex_transform.proxy.addons.client_access import is_open_proxy
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.instructions_refresh import InstructionsRefresh
 from codex_transform.proxy.addons.request_log import RequestLog
@@ -35,7 +36,8 @@ from codex_transform.proxy.addons.stored_responses import StoredResponses
 from codex_transform.proxy.bodies import decoded_body
 from codex_transform.proxy.call import Call, get_call
 from codex_transform.proxy.call_attempts import CallAttempts
-from codex_transform.proxy.local_request import get_local_request
+from codex_transform.proxy.local_request import get_local_request, get_models_request
+from codex_transform.proxy.passing import Passing, start_passing
 from codex_transform.request import Context, Transformed, transform
 from codex_transform.request.changes import Action
 
@@ -57,13 +59,23 @@ class RequestTranslation:
         if not flow.live:
             return  # mitmproxy shows what it reads from a file
         call, forward = get_call(flow), self.config.settings.forward_client_key
-        if call or flow.response or get_local_request(flow):
+        if call or flow.response or get_local_request(flow) or get_models_request(flow):
             authorization = credentials.hide_credentials(flow.request.headers)
             if call and forward:
                 call.authorization = authorization
         elif isinstance(flow.client_conn.proxy_mode, ReverseMode) and self._is_for_endpoint(flow) and not forward:
-            # It passes as it is, but the client takes the endpoint for OpenAI: its key is none for the endpoint.
+            # The client takes the endpoint for OpenAI: its key is none for the endpoint, which is who this is for.
             credentials.drop_credentials(flow.request.headers)
+            self._pass_with_key(flow)
+
+    def _pass_with_key(self, flow: http.HTTPFlow) -> None:
+        """Give a request that passes to the endpoint its key, unless strangers may use the proxy."""
+        key = self.config.settings.api_key
+        if key is None or self.config.endpoint is None or is_open_proxy(self.config):
+            return
+        authorization = f"Bearer {key.get_secret_value()}"
+        flow.request.headers["authorization"] = credentials.redacted_authorization(authorization)
+        start_passing(flow, Passing(self.config.endpoint, authorization))
 
     def request(self, flow: http.HTTPFlow) -> None:
         """Rewrite a request that has come as a whole."""

@@ -40,6 +40,7 @@ class ResponseTranslation:
             answer = ResponseStream(call.view, encoding)
             flow.response = responses.event_stream_response(flow)
             flow.response.stream = StreamFunction(answer, call.key)
+            flow.response.stream.tap = call.tap
         else:
             # mitmproxy's option `stream_large_bodies` may have said otherwise.
             response.stream = False

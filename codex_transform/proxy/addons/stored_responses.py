@@ -63,7 +63,7 @@ class StoredResponses:
         refers to what is not stored.
         """
         field, stored = history.refers(body), body.get("store") is not False and not call.subpath
-        store = self._store()
+        store = self.store()
         if store is None:
             if field:
                 raise bad_request(
@@ -74,7 +74,9 @@ class StoredResponses:
             return None
         known, conversations = Responses(store, call.owner), Conversations(store, call.owner)
         references = history.resolve(body, known, conversations) if field else References()
-        call.members = _members(references, new_id("resp") if stored else None)
+        call.members = _members(references, (call.response_id or new_id("resp")) if stored else None)
+        if call.response_id:
+            call.members["background"] = True
         original = call.original or b""
 
         def store_response(response: dict[str, Any]) -> None:
@@ -89,7 +91,7 @@ class StoredResponses:
         return references.root
 
     def _answer(self, flow: http.HTTPFlow, local: LocalRequest) -> dict[str, Any]:
-        store = self._store()
+        store = self.store()
         if store is None:
             raise bad_request("codex_state is off: nothing is stored. Set it to memory or disk")
         content = decoded_body(flow.request)
@@ -103,7 +105,7 @@ class StoredResponses:
         )
         return local.answer(query)
 
-    def _store(self) -> Store | None:
+    def store(self) -> Store | None:
         """Return the store that is set; None for none."""
         kind = self.config.settings.state
         if kind == "off":

@@ -22,6 +22,7 @@ from mitmproxy.proxy.events import Event
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http import (
     HttpResponseHeadersHook,
+    HttpResponseHook,
     RequestEndOfMessage,
     RequestHeaders,
     RequestProtocolError,
@@ -34,6 +35,7 @@ from mitmproxy.proxy.layers.http import (
 from mitmproxy.utils import human
 
 from codex_transform.attempts.failure import Failure, from_error, from_response
+from codex_transform.clients.advice import responses_api_advice
 from codex_transform.errors import ApiError
 from codex_transform.jsonio import loads_object
 from codex_transform.proxy import credentials, responses
@@ -42,6 +44,8 @@ from codex_transform.proxy.layers.body_limit import BodyLimitMixin
 from codex_transform.proxy.layers.http1 import FramingMixin
 from codex_transform.proxy.layers.idle_timeout import IdleTimeoutMixin
 from codex_transform.proxy.layers.retry import RetryMixin
+from codex_transform.proxy.live_body import LiveBodyHook, get_live_body
+from codex_transform.proxy.passing import get_passing
 from codex_transform.proxy.stream_function import StreamFunction
 from codex_transform.redaction import redact_key, redact_key_text
 from codex_transform.response.client_view import ClientView
@@ -138,6 +142,14 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin):
         if call and over and isinstance(event, ResponseProtocolError):
             return  # mitmproxy reports a damaged body twice: when it reads it, and when it has closed the connection
         if (
+            isinstance(event, ResponseProtocolError)
+            and get_passing(self.flow)
+            and self.flow.response is None
+            and self.client_state == self.state_done
+        ):
+            yield from self._send_error(_unserved(self.flow.request, event.message))
+            return
+        if (
             call is None
             or isinstance(event, RequestProtocolError)
             or over
@@ -159,6 +171,27 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin):
             yield from self._send_headers()
         yield from self.state_stream_response_body(ResponseEndOfMessage(self.stream_id))
 
+    def send_response(self, already_streamed: bool = False) -> CommandGenerator[None]:
+        """Send a response; one with a live body piece by piece, as they are made."""
+        body = get_live_body(self.flow)
+        if body is None or already_streamed:
+            yield from super().send_response(already_streamed)
+            return
+        assert self.flow.response
+        yield HttpResponseHook(self.flow)
+        self.server_state = self.state_done
+        if (yield from self.check_killed(False)):
+            return
+        yield SendHttp(ResponseHeaders(self.stream_id, self.flow.response, end_stream=False), self.context.client)
+        while True:
+            yield LiveBodyHook(self.flow)
+            piece = body.take()
+            if not piece:
+                break
+            yield SendHttp(ResponseData(self.stream_id, piece), self.context.client)
+        if self.client_state == self.state_done:
+            yield from self.flow_done()
+
     def _time_out(self) -> CommandGenerator[None]:
         """End an exchange whose endpoint is silent, or because the proxy is stopped.
 
@@ -172,7 +205,7 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin):
         self.flow.live = False  # mitmproxy does that at the end of a request, which is not going to come
 
     def _with_credentials(self, event: RequestHeaders, connection: Connection) -> RequestHeaders:
-        sent = credentials.with_credentials(event.request, get_call(self.flow), connection)
+        sent = credentials.with_credentials(event.request, get_call(self.flow) or get_passing(self.flow), connection)
         return RequestHeaders(event.stream_id, sent, event.end_stream)
 
     def _try_again(self, failure: Failure) -> CommandGenerator[bool]:
@@ -248,12 +281,24 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin):
             raise unreachable(call.endpoint.origin if call.endpoint else self.flow.request.host, reason, upstream_proxy)
 
     def _send_error(self, error: ApiError) -> CommandGenerator[None]:
-        call = get_call(self.flow)
-        assert call is not None
-        call.set_error(error)
+        if call := get_call(self.flow):
+            call.set_error(error)
         self.flow.response = responses.error_response(error, self.flow.response.headers if self.flow.response else None)
         self.flow.response.timestamp_start = time.time()
         yield HttpResponseHeadersHook(self.flow)
         yield from self.send_response()
         # What mitmproxy has held back while the hooks ran has nowhere to go.
         self.server_state = self.state_errored
+
+
+def _unserved(request: http.Request, reason: str) -> ApiError:
+    """Return the error for a request that is none of ours, and whose host cannot be reached."""
+    advice = responses_api_advice(request.headers.get("user-agent", ""))
+    return ApiError(
+        502,
+        f"{request.host} cannot be reached ({one_line(reason, 160)}), so nothing was sent. This proxy serves OpenAI's"
+        f" Responses API (POST /v1/responses), and {request.method} {one_line(request.path.partition('?')[0], 100)} is"
+        f" another. Fix: {advice}",
+        type="invalid_request_error",
+        code="unsupported_path",
+    )

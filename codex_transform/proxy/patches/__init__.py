@@ -53,6 +53,7 @@ PATCHES = (
             f"{_HTTP}:HttpStream.check_body_size",
             f"{_HTTP}:HttpStream.check_invalid",
             f"{_HTTP}:HttpStream.check_killed",
+            f"{_HTTP}:HttpStream.flow_done",
             f"{_HTTP}:HttpStream.handle_protocol_error",
             f"{_HTTP}:HttpStream.make_server_connection",
             f"{_HTTP}:HttpStream.request_body_buf",

@@ -1,0 +1,241 @@
+"""Addon: runs responses in the background (API reference, "Background mode").
+
+The client gets the response object at once, or the stream; the request goes to the endpoint as a call of its own, which
+goes on when the client has left. Until it is over, its object says `queued` or `in_progress`; a client polls it, reads
+its events from any point on, or cancels it.
+"""
+
+import asyncio
+import logging
+import time
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from mitmproxy import http
+
+from codex_transform.errors import ApiError, bad_request
+from codex_transform.jsonio import dumps, loads_object, parse_request
+from codex_transform.proxy import responses
+from codex_transform.proxy.addons.config import Config
+from codex_transform.proxy.addons.stored_responses import StoredResponses
+from codex_transform.proxy.bodies import decoded_body
+from codex_transform.proxy.call import Call, forget_call, get_call
+from codex_transform.proxy.live_body import LiveBody, get_live_body, set_live_body
+from codex_transform.proxy.local_request import LocalRequest, get_local_request
+from codex_transform.proxy.replay import Replay, copy_request
+from codex_transform.response.response_to_events import response_to_stream
+from codex_transform.state import api, history
+from codex_transform.state.conversations import Conversations
+from codex_transform.state.event_log import EventLog, offset_after
+from codex_transform.state.ids import new_id
+from codex_transform.state.responses import Responses, StoredResponse
+from codex_transform.state.store import Store
+
+logger = logging.getLogger(__name__)
+
+MAX_JOBS = 500
+"""Responses that may run in the background at the same time."""
+
+_RUNNING = ("queued", "in_progress")
+
+
+class _Job:
+    """A response that runs. `authorization` is the client's own, if that is to be forwarded."""
+
+    def __init__(self, stored: StoredResponse, known: Responses, call: Call, flow: http.HTTPFlow) -> None:
+        self.stored, self.known, self.flow = stored, known, flow
+        self.owner, self.authorization = call.owner, call.authorization
+        self.events = EventLog()
+        self.replay = Replay(flow)
+        self.cancelled = False
+        self.task: asyncio.Task[None] | None = None
+
+    def began(self, piece: bytes) -> None:
+        """Take a piece of the stream."""
+        found = None if self.events.data else self.known.find(self.stored.id)
+        # A short answer is stored before its first piece leaves.
+        if found and found.response.get("status") == "queued":
+            self._set(status="in_progress")
+        self.events.append(piece)
+
+    def end(self) -> None:
+        """Store how it ended, unless the final response has been stored already."""
+        found = self.known.find(self.stored.id)
+        if found and found.response.get("status") in _RUNNING:
+            if self.cancelled:
+                self._set(status="cancelled")
+            else:
+                self._set(status="failed", error=_failure(self.flow))
+        elif found and self.cancelled:
+            self.stored = found
+            self._set(status="cancelled")
+        final = self.known.find(self.stored.id)
+        if final and not self.events.data:
+            self.events.append(response_to_stream(final.response))
+        if final:
+            self.known.put_events(self.stored.id, self.events.data)
+        self.events.close()
+
+    def _set(self, **members: Any) -> None:
+        self.known.put(
+            StoredResponse(
+                {**self.stored.response, **members}, self.stored.request, self.stored.previous, self.stored.conversation
+            )
+        )
+
+
+class BackgroundResponses:
+    """Runs responses in the background."""
+
+    def __init__(self, config: Config, stored: StoredResponses) -> None:
+        self.config = config
+        self.stored = stored
+        self._jobs: dict[tuple[str, str], _Job] = {}
+        self._by_flow: WeakKeyDictionary[http.HTTPFlow, _Job] = WeakKeyDictionary()
+
+    async def request(self, flow: http.HTTPFlow) -> None:
+        """Begin a response that is to run in the background, read one that runs, or cancel it."""
+        if flow.response:
+            return
+        if job := self._by_flow.get(flow):
+            self._adopt(flow, job)
+            return
+        call, local = get_call(flow), get_local_request(flow)
+        try:
+            if call and not call.subpath:
+                self._begin(flow, call)
+            elif local and local.answer is api.cancel_response:
+                await self._cancel(local)
+            elif local and local.answer is api.get_response and flow.request.query.get("stream") == "true":
+                self._read(flow, local)
+        except ApiError as error:
+            if call:
+                call.set_error(error)
+            flow.response = responses.error_response(error)
+
+    async def live_body(self, flow: http.HTTPFlow) -> None:
+        """Wait for the next piece of a stream that a client reads."""
+        if body := get_live_body(flow):
+            await body.advance()
+
+    def done(self) -> None:
+        """Cancel what runs: mitmproxy ends."""
+        for job in list(self._jobs.values()):
+            job.replay.cancel()
+
+    def _adopt(self, flow: http.HTTPFlow, job: _Job) -> None:
+        """Make the call of a job's own flow one of its client's."""
+        if call := get_call(flow):
+            call.owner, call.authorization, call.response_id = job.owner, job.authorization, job.stored.id
+            call.tap = job.began
+
+    def _begin(self, flow: http.HTTPFlow, call: Call) -> None:
+        content = decoded_body(flow.request)
+        if b'"background"' not in content:
+            return
+        body = parse_request(content)
+        if body.get("background") is not True:
+            return
+        store = self.stored.store()
+        if store is None:
+            raise bad_request(
+                "`background` needs stored responses, and codex_state is off: set it to memory or disk", "background"
+            )
+        if body.get("store") is False:
+            raise bad_request("`background` needs `store`: leave that out, or set it to true", "background")
+        if len(self._jobs) >= MAX_JOBS:
+            raise ApiError(429, f"{MAX_JOBS} responses run in the background already", retry_after=10)
+        known = Responses(store, call.owner)
+        references = history.References()
+        if history.refers(body):
+            # A client is told at once of what is not stored.
+            references = history.resolve(dict(body), known, Conversations(store, call.owner))
+        stored = StoredResponse(_queued(body), content, references.previous, references.conversation)
+        known.put(stored)
+        sent = {name: value for name, value in body.items() if name != "background"} | {"stream": True}
+        job = _Job(stored, known, call, copy_request(flow, flow.request.path, dumps(sent)))
+        self._by_flow[job.flow] = job
+        self._jobs[call.owner, stored.id] = job
+        job.task = asyncio.create_task(self._run(job))
+        forget_call(flow)
+        if body.get("stream") is True:
+            self._stream(flow, job.events, None)
+        else:
+            flow.response = responses.json_response(200, dumps(stored.response))
+
+    async def _run(self, job: _Job) -> None:
+        try:
+            await job.replay.run()
+        except Exception:
+            logger.exception("a response in the background failed")
+        finally:
+            job.end()
+            self._jobs.pop((job.owner, job.stored.id), None)
+
+    async def _cancel(self, local: LocalRequest) -> None:
+        if job := self._jobs.get((local.owner, local.ids[0])):
+            job.cancelled = True
+            job.replay.cancel()
+            await job.events.wait_closed()
+
+    def _read(self, flow: http.HTTPFlow, local: LocalRequest) -> None:
+        """Answer with the events of a response, those of one that runs as they come."""
+        after = _sequence_number(flow.request.query.get("starting_after"))
+        if job := self._jobs.get((local.owner, local.ids[0])):
+            self._stream(flow, job.events, after)
+            return
+        known = Responses(self._require_store(), local.owner)
+        stored = known.get(local.ids[0])
+        events = known.events(local.ids[0]) or response_to_stream(stored.response)
+        flow.response = responses.live_stream_response(flow)
+        flow.response.content = events[offset_after(events, after) :]
+
+    def _require_store(self) -> Store:
+        store = self.stored.store()
+        if store is None:
+            raise bad_request("codex_state is off: nothing is stored. Set it to memory or disk")
+        return store
+
+    def _stream(self, flow: http.HTTPFlow, events: EventLog, after: int | None) -> None:
+        flow.response = responses.live_stream_response(flow)
+        set_live_body(flow, LiveBody(events.read(after)))
+
+
+def _queued(body: dict[str, Any]) -> dict[str, Any]:
+    """Return the response object of a request that has not been sent yet."""
+    return {
+        "id": new_id("resp"),
+        "object": "response",
+        "created_at": int(time.time()),
+        "status": "queued",
+        "background": True,
+        "model": body.get("model"),
+        "output": [],
+        "error": None,
+        "incomplete_details": None,
+        "instructions": body.get("instructions"),
+        "metadata": body.get("metadata") or {},
+        "parallel_tool_calls": body.get("parallel_tool_calls", True),
+        "previous_response_id": body.get("previous_response_id"),
+        "store": True,
+        "tool_choice": body.get("tool_choice", "auto"),
+        "tools": body.get("tools") or [],
+        "usage": None,
+    }
+
+
+def _failure(flow: http.HTTPFlow) -> dict[str, Any]:
+    """Return the error of a response whose request brought none."""
+    answer = loads_object(flow.response.content or b"") if flow.response else None
+    error = (answer or {}).get("error")
+    if isinstance(error, dict):
+        return {"code": error.get("code") or error.get("type"), "message": error.get("message")}
+    return {"code": "server_error", "message": "The connection to the endpoint was lost."}
+
+
+def _sequence_number(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not text.isdecimal() or len(text) > 9:
+        raise bad_request(f"`starting_after` is {text!r}: it must be the sequence number of an event", "starting_after")
+    return int(text)
