@@ -14,7 +14,7 @@ from codex_transform.proxy.composite import CompositeAddon
 KINDS = [kind for kind, _ in ORDER]
 
 # Loaded by itself, and kept by mitmproxy itself.
-OTHERS = {"UpstreamBypass", "ReloadGuard"}
+OTHERS = {"UpstreamBypass", "ReloadGuard", "ClientCount"}
 
 
 def test_every_addon_of_the_folder_has_a_place_and_a_reason() -> None:
@@ -42,6 +42,8 @@ def test_every_addon_of_the_folder_has_a_place_and_a_reason() -> None:
         ("ServerReplay", "ResponseTranslation"),
         ("ResponseTranslation", "CallRecorder"),
         ("CallRecorder", "BodyRetention"),
+        ("Config", "Admin"),
+        ("CallRecorder", "Admin"),
     ],
 )
 def test_who_goes_before_whom(earlier: str, later: str) -> None:
