@@ -35,7 +35,7 @@ class CallMetrics:
         self._models = BoundedNames(lambda name: name in {model.slug for model in catalog.models()})
         self._endpoints = BoundedNames(lambda _: False)
         self._calls = self._counter("calls", "Finished calls by how they ended.", "outcome")
-        self._attempts = self._counter("attempts", "Requests that were sent for calls, or would have been.")
+        self._attempts = self._counter("attempts", "Requests that were made to the endpoint for calls.")
         self._input = self._counter("input_tokens", "Tokens that were read, those out of the cache among them.")
         self._cached = self._counter("cached_tokens", "Tokens that were read out of the endpoint's cache.")
         self._output = self._counter("output_tokens", "Tokens that were written, those of reasoning among them.")
@@ -53,7 +53,7 @@ class CallMetrics:
         named = answered and _is_model_name(record.model or "")
         labels = self._models.label(record.model, new=named), self._endpoints.label(endpoint, new=True)
         self._calls.labels(*labels, record.outcome).inc()
-        self._attempts.labels(*labels).inc(1 + len(record.attempts))
+        self._attempts.labels(*labels).inc(len(record.attempts) + (endpoint is not None))
         tokens = record.all_tokens
         for counter, number in (
             (self._input, tokens.input),

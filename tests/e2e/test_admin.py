@@ -178,6 +178,17 @@ def test_an_address_in_use_is_said_and_calls_are_served(proxy: Start) -> None:
         assert running.send(HELLO)[0] == 200
 
 
+def test_without_the_packages_that_mitmproxy_does_not_bring(proxy: Start, tmp_path: Path) -> None:
+    """As in a checkout beside a mitmproxy of its own."""
+    for name in ("prometheus_client", "pythonjsonlogger"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError('it is not there')")
+    running = proxy(CODEX_ADMIN_LISTEN="0", CODEX_LOG_FORMAT="json", PYTHONPATH=str(tmp_path))
+    running.wait_for(r"codex_admin_listen: there is no admin listener .*Fix: .*prometheus-client")
+    running.wait_for(r"codex_log_format: lines stay text.*Fix: .*python-json-logger")
+    assert running.send(HELLO)[0] == 200
+    running.wait_for(r"\] gpt-5\.1-codex · ")
+
+
 def test_a_change_of_the_address_is_followed(proxy: Start) -> None:
     running = proxy()
     assert running.send(HELLO)[0] == 200

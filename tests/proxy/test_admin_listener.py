@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -10,18 +11,19 @@ import pytest
 from codex_transform.proxy.admin_listener import MAX_CONNECTIONS, AdminListener, Page, is_own_host, json_page
 
 
+async def _alive() -> Page:
+    return json_page(200, {"alive": True})
+
+
 @asynccontextmanager
 async def listening(time_limit: float = 5.0) -> AsyncIterator[tuple[AdminListener, int]]:
-    async def page() -> Page:
-        return json_page(200, {"alive": True})
-
     async def broken() -> Page:
         raise RuntimeError("a bug")
 
     async def long() -> Page:
         return Page(200, "text/plain", b"x" * 20_000_000)
 
-    listener = AdminListener("127.0.0.1", 0, {"/page": page, "/broken": broken, "/long": long}, time_limit)
+    listener = AdminListener("127.0.0.1", 0, {"/page": _alive, "/broken": broken, "/long": long}, time_limit)
     address = await listener.start()
     assert address
     try:
@@ -99,6 +101,16 @@ async def test_what_is_refused(request_: bytes, expected: int) -> None:
         assert status(answer) == expected
         assert b"alive" not in answer
         assert status(await exchange(port, get())) == 200
+
+
+async def test_beyond_loopback_it_has_the_names_of_this_machine() -> None:
+    listener = AdminListener("0.0.0.0", 0, {"/page": _alive})
+    address = await listener.start()
+    assert address
+    port = int(address.rpartition(":")[2])
+    for host, expected in {"127.0.0.1": 200, f"{socket.gethostname()}:{port}": 200, "evil.example": 421}.items():
+        assert status(await exchange(port, get(host=host))) == expected
+    listener.close()
 
 
 async def test_a_client_that_leaves_is_no_trouble() -> None:

@@ -47,6 +47,7 @@ def test_the_figures_of_calls() -> None:
     assert figure("calls_total", outcome="completed") == figure("calls_total", outcome="left") == 1
     assert figure("calls_total", "none", "none", outcome="error") == 1
     assert figure("attempts_total") == 3
+    assert figure("attempts_total", "none", "none") == 0
     expected = {"input": 210, "cached": 120, "output": 40, "reasoning": 10}
     assert {name: figure(f"{name}_tokens_total") for name in expected} == expected
     assert figure("first_token_seconds_count") == 1
