@@ -26,7 +26,7 @@ class LogOutput:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self._formatters: list[tuple[logging.Handler, _Formatter]] = []
+        self._formatters: list[_Formatter] = []
         self._format = "text"
         self._hides_flows = False
 
@@ -35,8 +35,10 @@ class LogOutput:
         make_lenient()
         for handler in logging.getLogger().handlers:
             if isinstance(handler, TermLogHandler):
-                formatter = _Formatter(handler.formatter or logging.Formatter(), self.config)
-                self._formatters.append((handler, formatter))
+                # One of before a reload is replaced. None is taken out at the end, when others still have lines.
+                text = handler.formatter.text if isinstance(handler.formatter, _Formatter) else handler.formatter
+                formatter = _Formatter(text or logging.Formatter(), self.config)
+                self._formatters.append(formatter)
                 handler.setFormatter(formatter)
 
     def running(self) -> None:
@@ -47,18 +49,12 @@ class LogOutput:
         """Follow a change of the setting."""
         self._follow()
 
-    def done(self) -> None:
-        """Leave the handlers as they were: mitmproxy ends, or reloads the script."""
-        for handler, formatter in self._formatters:
-            if handler.formatter is formatter:
-                handler.setFormatter(formatter.text)
-
     def _follow(self) -> None:
         chosen = self.config.settings.log_format
         if chosen == self._format:
             return
         self._format = chosen
-        if any(formatter.problem for _, formatter in self._formatters):
+        if any(formatter.problem for formatter in self._formatters):
             fix = requirements.install_command("python-json-logger>=3.1")
             logger.warning("codex_log_format: lines stay text, because python-json-logger is missing. Fix: %s", fix)
         elif "flow_detail" not in ctx.options:
