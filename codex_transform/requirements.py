@@ -45,7 +45,7 @@ def unmet(versions: Mapping[str, str | None], python: tuple[int, ...] = sys.vers
         lowest, too_new = BOUNDS[name]
         if version is None or not _numbers(lowest) <= _numbers(version) < _numbers(too_new):
             actual = f"this Python has {version}" if version else "this Python has none"
-            fix = _command(f"{name}>={lowest},<{too_new}")
+            fix = install_command(f"{name}>={lowest},<{too_new}")
             return f"codex-transform needs {name} {lowest} or newer, below {too_new}; {actual}. Fix: {fix}"
     return None
 
@@ -61,7 +61,7 @@ def untested(versions: Mapping[str, str | None]) -> str | None:
 _REINSTALL = "install mitmproxy and pydantic with a newer Python, such as `pipx install --python python3.13 mitmproxy`"
 
 
-def _command(requirement: str) -> str:
+def install_command(requirement: str) -> str:
     """Return the command that installs a package for the Python that this runs in."""
     if getattr(sys, "frozen", False):
         return f"this mitmproxy is a standalone program, so install another: pipx install mitmproxy && {_INJECT}"

@@ -26,8 +26,8 @@ from codex_transform.launcher.proxy_log import ProxyLog
 
 _PROGRAM = Path(__file__).resolve().parent.parent / "proxy" / "embed.py"
 _LISTENING = re.compile(r" listening at (?:\w+://)?127\.0\.0\.1:(\d+)")
-_WEB = re.compile(r"Web server listening at (\S+)")
-_CLIENTS = re.compile(r" connections of clients: (\d+)$")  # see `codex_transform/proxy/addons/client_count.py`
+_WEB = re.compile(r"Web server listening at ([^\s\"]+)")
+_CLIENTS = re.compile(r"\bconnections of clients: (\d+)\b")  # see `codex_transform/proxy/addons/client_count.py`
 
 # In seconds: until it listens, on a busy machine with a cold disk; until its certificate is whole; until it has ended,
 # which is more than it gives itself: see `embed.py`.

@@ -107,6 +107,10 @@ STOPPED = "the proxy was stopped (codex_drain_timeout)"
 _LIMIT = re.compile(r"codex_(?:connect|idle)_timeout")
 
 
+NO_ANSWER = frozenset({"endpoint_timeout", "endpoint_unreachable", "upstream_proxy_unreachable"})
+"""The codes of errors that say that nothing answered, however it may be with the next request."""
+
+
 def connect_timeout_reason(host: str, seconds: float) -> str:
     """Return the reason when connecting took longer than the setting `connect_timeout` allows."""
     return f"connecting to {host} took more than {seconds:g} seconds (codex_connect_timeout)"

@@ -100,6 +100,18 @@ def _host(entry: str) -> str:
     raise ValueError(f"{entry!r} is not a host: write a name such as api.openai.com, or name:port")
 
 
+def _listen_address(value: object) -> str:
+    """Return `host:port`, an IPv6 address in brackets; a port alone is one of loopback."""
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else _text(value).lower()
+    match = _HOST.fullmatch(f"127.0.0.1:{text}" if text.isdecimal() else text)
+    if not match or match["port"] is None or int(match["port"]) > 65535:
+        raise ValueError("must be a port, or host:port with an IPv6 address in brackets; port 0 is any free one")
+    # That name may stand for two addresses, and then port 0 would be two ports.
+    name = "127.0.0.1" if match["name"] == "localhost" else match["name"]
+    host = f"[{match['ipv6']}]" if match["ipv6"] else name
+    return f"{host}:{int(match['port'])}"
+
+
 def _originator(value: object) -> str:
     text = _text(value)
     # RFC 9110 section 5.5, visible ASCII only: what every server takes.
@@ -234,6 +246,18 @@ class Settings(BaseModel):
         default="memory",
         description="Where responses are stored that clients want stored: memory, until the proxy ends; disk, for 30 "
         "days; off, nowhere, and requests that refer to stored ones are refused.",
+    )
+    admin_listen: Annotated[
+        str | None, BeforeValidator(_listen_address), _Names("CODEX_ADMIN_LISTEN", "adminListen")
+    ] = Field(
+        default=None,
+        description="Where /healthz, /readyz and /metrics are served: a port of this machine, or host:port.",
+    )
+    log_format: Annotated[
+        Literal["text", "json"], BeforeValidator(_one_of("text", "json")), _Names("CODEX_LOG_FORMAT", "logFormat")
+    ] = Field(
+        default="text",
+        description="How the log is written. text: lines to be read. json: one object a line, for log collectors.",
     )
     debug: Annotated[_Bool, _Names("DEBUG_CODEX_PLUGIN", "debug")] = Field(
         default=False, description="Say more in the log."

@@ -107,6 +107,17 @@ class Record(_Frozen):
     attempts: tuple[FailedAttempt, ...] = ()
 
     @property
+    def all_tokens(self) -> Tokens:
+        """The tokens of all attempts together, as far as the endpoint reported them."""
+        used = [each for each in (self.tokens, *(attempt.tokens for attempt in self.attempts)) if each]
+        return Tokens(
+            input=sum(each.input for each in used),
+            cached=sum(each.cached for each in used),
+            output=sum(each.output for each in used),
+            reasoning=sum(each.reasoning for each in used),
+        )
+
+    @property
     def healed(self) -> bool:
         """Whether it was answered, though the endpoint had refused an earlier form of the request."""
         return self.outcome in ("completed", "incomplete") and any(attempt.edited for attempt in self.attempts)

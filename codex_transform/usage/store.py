@@ -16,10 +16,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 from codex_transform.fsutil import retry_while_held
 from codex_transform.usage.record import Record, Tokens
+from codex_transform.usage.row import usage_row
 from codex_transform.usage.schema import MIGRATIONS, file_version, migrate
 from codex_transform.usage.tokens import percentile
 
@@ -43,8 +44,6 @@ _SUMS = """
     min(at) AS since, max(at) AS until
 """
 
-_FAILURES = ("failed", "error", "cut")
-_MAX_NAME = 200  # characters of a client's word
 _PRUNE_EVERY = 1000  # calls
 
 # Primary result codes of SQLite. A damaged file is one that is no database, or a broken one.
@@ -104,7 +103,7 @@ class UsageStore:
 
     def add(self, *records: Record) -> None:
         """Add calls. This blocks on the disk, and is for one thread at a time."""
-        rows = [_row(record) for record in records]
+        rows = [usage_row(record) for record in records]
 
         def insert(db: sqlite3.Connection) -> None:
             db.executemany(_INSERT, rows)
@@ -276,29 +275,3 @@ def _newer_tables() -> Iterator[None]:
 def _primary_code(error: sqlite3.Error) -> int:
     """Return SQLite's primary result code; 0 for a mistake that the module `sqlite3` itself found."""
     return int(getattr(error, "sqlite_errorcode", 0)) & 0xFF
-
-
-def _row(record: Record) -> dict[str, Any]:
-    used = [each for each in (record.tokens, *(attempt.tokens for attempt in record.attempts)) if each]
-    cache = record.cache
-    return {
-        "at": record.at,
-        "model": _clean(record.model or record.asked or "refused"),
-        "conversation": None if record.conversation is None else _clean(record.conversation),
-        "failed": record.outcome in _FAILURES,
-        "input": sum(each.input for each in used),
-        "cached": sum(each.cached for each in used),
-        "output": sum(each.output for each in used),
-        "reasoning": sum(each.reasoning for each in used),
-        "first_token": record.first_token,
-        "total": record.total,
-        "cause": cache.cause if cache else None,
-        "missed": cache.missed if cache else 0,
-        "attempts": 1 + len(record.attempts),
-        "repaired": record.healed,
-    }
-
-
-def _clean(text: str) -> str:
-    """Return a client's word as SQLite takes it: of bounded length, without halves of surrogate pairs."""
-    return text[:_MAX_NAME].encode("utf-8", "replace").decode()

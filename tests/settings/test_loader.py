@@ -49,6 +49,14 @@ def said_by(knob: Option, folder: Path) -> Said:
         return {"option": ("codex", "codex"), "environ": ("Client", "client"), "file": ("codex", "codex")}
     if knob.field == "state":
         return {"option": ("disk", "disk"), "environ": ("Off", "off"), "file": ("disk", "disk")}
+    if knob.field == "log_format":
+        return {"option": ("json", "json"), "environ": ("JSON", "json"), "file": ("json", "json")}
+    if knob.field == "admin_listen":
+        return {
+            "option": ("[::1]:0", "[::1]:0"),
+            "environ": ("9101", "127.0.0.1:9101"),
+            "file": (9102, "127.0.0.1:9102"),
+        }
     if knob.field == "hosts":
         return {
             "option": (["o", "P:1"], ("o", "p:1")),
@@ -173,6 +181,8 @@ WRONG: dict[str, object] = {
     "drain_timeout": "-1",
     "heal": "maybe",
     "retries": "4",
+    "admin_listen": "host",
+    "log_format": "xml",
     "debug": "maybe",
 }
 

@@ -36,6 +36,8 @@ def test_the_table_is_the_contract() -> None:
         "drain_timeout": ("codex_drain_timeout", "CODEX_DRAIN_TIMEOUT", "drainTimeout", 10),
         "heal": ("codex_heal", "CODEX_HEAL", "heal", True),
         "retries": ("codex_retries", "CODEX_RETRIES", "retries", 1),
+        "admin_listen": ("codex_admin_listen", "CODEX_ADMIN_LISTEN", "adminListen", None),
+        "log_format": ("codex_log_format", "CODEX_LOG_FORMAT", "logFormat", "text"),
         "debug": ("codex_debug", "DEBUG_CODEX_PLUGIN", "debug", False),
     }
 
@@ -153,6 +155,31 @@ def test_what_is_no_host(value: object, fix: str) -> None:
     with pytest.raises(ValueError, match=fix.replace("*", r"\*")) as caught:
         READ["hosts"](value)
     assert "pass" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("value", "address"),
+    [
+        (9100, "127.0.0.1:9100"),
+        ("0", "127.0.0.1:0"),
+        (" 9100\n", "127.0.0.1:9100"),
+        ("localhost:9100", "127.0.0.1:9100"),
+        ("0.0.0.0:80", "0.0.0.0:80"),
+        ("[::1]:9100", "[::1]:9100"),
+        ("Worker-1.lan:0080", "worker-1.lan:80"),
+    ],
+)
+def test_addresses_to_listen_on(value: object, address: str) -> None:
+    assert READ["admin_listen"](value) == address
+
+
+@pytest.mark.parametrize(
+    "value", ["host", "host:", ":", ":9100", "::1", "[::1]", "::1:9100", "a:65536", "65536", -1, 1.5, True,
+              "http://h:1", "h:1/", "\u0663", "9" * 5000, []],
+)  # fmt: skip
+def test_what_is_no_address_to_listen_on(value: object) -> None:
+    with pytest.raises(ValueError, match=r"must be a port, or host:port|must be text"):
+        READ["admin_listen"](value)
 
 
 @pytest.mark.parametrize("value", ["opencode", " codex_cli_rs\n", "Codex Desktop", "a/1.2 (x; y)"])

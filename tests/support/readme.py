@@ -98,6 +98,7 @@ _PAGES = (
     "inspecting",
     "troubleshooting",
     "security",
+    "operating",
     "migrating",
 )
 
@@ -115,6 +116,8 @@ ALL = (*BOTH, ARCHITECTURE, CHANGELOG)
 SERVERS = [
     "codex-transform start",
     "codex-transform start --web",
+    "CODEX_ADMIN_LISTEN=9100 codex-transform start",
+    "CODEX_LOG_FORMAT=json codex-transform start",
     "codex-transform start -- --mode reverse:https://your-codex-api.com",
     'mitmdump -s "$(codex-transform addon-path)" --listen-host 127.0.0.1',
     "python3 scripts/start.py",

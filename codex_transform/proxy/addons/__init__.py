@@ -2,6 +2,7 @@
 
 from codex_transform import paths
 from codex_transform.proxy import patches
+from codex_transform.proxy.addons.admin import Admin
 from codex_transform.proxy.addons.background_responses import BackgroundResponses
 from codex_transform.proxy.addons.body_retention import BodyRetention
 from codex_transform.proxy.addons.call_recorder import CallRecorder
@@ -52,6 +53,7 @@ ORDER: tuple[tuple[type, str], ...] = (
     (RequestLog, "has been given its entries by the translations"),
     (ContentViews, "shows what the others have recorded"),
     (Commands, "reports on the others"),
+    (Admin, "reports on the others, and is told of calls until the recorder has ended"),
 )
 """Why each addon has its place: mitmproxy calls a hook in this order."""
 
@@ -64,17 +66,18 @@ def build() -> list[object]:
     request_log = RequestLog(config)
     connect_timeout = ConnectTimeout(config)
     stored = StoredResponses(config)
+    drain = Drain(config, connect_timeout)
     store = UsageStore(paths.usage_database(paths.home_or_none()))
     recorder = CallRecorder(config, refresh, store)
     addons = (
-        LogOutput(),
+        LogOutput(config),
         Reload(interception),
         config,
         refresh,
         ClientAccess(config),
         ProxyPasswords(),
         interception,
-        Drain(config, connect_timeout),
+        drain,
         LoopbackGuard(config),
         connect_timeout,
         HappyEyeballs(config),
@@ -90,6 +93,7 @@ def build() -> list[object]:
         request_log,
         ContentViews(),
         Commands(config, refresh, recorder, store),
+        Admin(config, drain, recorder),
     )
     made = {type(addon): addon for addon in addons}
     return [CompositeAddon(*(made[kind] for kind, _ in ORDER), *patches.apply())]

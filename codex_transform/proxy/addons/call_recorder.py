@@ -10,7 +10,7 @@ mitmproxy is about to write the flow into a file does the flow wait, so that the
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -21,6 +21,7 @@ from mitmproxy import ctx, http
 from mitmproxy.hooks import UpdateHook
 from pydantic import ValidationError
 
+from codex_transform.endpoint.url import Endpoint
 from codex_transform.errors import ApiError
 from codex_transform.instructions.store import InstructionStore
 from codex_transform.proxy.addons.config import Config
@@ -37,6 +38,7 @@ from codex_transform.usage import log_line
 from codex_transform.usage import tokens as usage_tokens
 from codex_transform.usage.cache_miss import PromptCacheTracker
 from codex_transform.usage.record import FailedAttempt, InstructionsSource, Record
+from codex_transform.usage.row import CALL_FIELDS, log_fields
 from codex_transform.usage.store import UsageStore
 
 logger = logging.getLogger(__name__)
@@ -53,6 +55,10 @@ _MAX_QUEUED = 1000
 _MAX_QUEUED_BYTES = 16_000_000
 
 _COLUMNS = ["status", "comment"]
+
+
+# Gets the record of a call that is over, and where it went, if it got so far.
+Subscriber = Callable[[Record, Endpoint | None], None]
 
 
 @dataclass(slots=True)
@@ -86,7 +92,12 @@ class CallRecorder:
         self.last_error: Record | None = None
         self._conversations = PromptCacheTracker()
         self._waiting_bytes = 0
+        self._subscribers: list[Subscriber] = []
         self._batcher = IdleBatcher(self._persist_batch, self._publish)
+
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Have a function called, in the event loop, with the record and the endpoint of each call that is over."""
+        self._subscribers.append(subscriber)
 
     def running(self) -> None:
         """Have mitmweb's table show comments and no paths, unless its user has chosen the columns.
@@ -195,7 +206,10 @@ class CallRecorder:
                 ctx.master.addons.trigger(UpdateHook([finished.flow]))
             if record.error:
                 self.last_error = record
-            logger.log(logging.WARNING if record.error else logging.INFO, log_line.log_line(record))
+            level = logging.WARNING if record.error else logging.INFO
+            logger.log(level, log_line.log_line(record), extra={CALL_FIELDS: log_fields(record)})
+            for subscriber in self._subscribers:
+                subscriber(record, finished.call.endpoint)
 
 
 def _record(finished: _FinishedCall) -> Record:

@@ -79,11 +79,20 @@ class Config:
 
     def requestheaders(self, _flow: object) -> None:
         """Load the settings again if a file has changed since the last request."""
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Load the settings again if a file has changed, which is looked at once in a while."""
         now = time.monotonic()
         if now - self._checked_at >= _CHECK_INTERVAL:
             self._checked_at = now
             if opencode_config.signature(self._files) != self._signature:
                 self._reload()
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """What is wrong with the settings."""
+        return self._problems
 
     def require_endpoint(self) -> Endpoint:
         """Return the endpoint; raises ApiError 401, with what to do, when none is set."""

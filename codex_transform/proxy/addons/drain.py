@@ -61,6 +61,15 @@ class Drain:
         else:
             self._flows.add(flow)
 
+    @property
+    def draining(self) -> bool:
+        """Whether mitmproxy is about to end."""
+        return self._draining
+
+    def live_calls(self) -> list[http.HTTPFlow]:
+        """Return the flows of calls that are under way."""
+        return [flow for flow in self._flows if flow.live]
+
     def stop(self) -> None:
         """End mitmproxy once all calls have ended; called again, cut them off now, and then wait for nothing."""
         loop = asyncio.get_running_loop()
@@ -72,7 +81,7 @@ class Drain:
         self._draining = True
         timeout = self.config.settings.drain_timeout
         _timeouts.append(timeout)
-        if timeout and (under_way := len(self._live())):
+        if timeout and (under_way := len(self.live_calls())):
             logger.warning(
                 "stopping: %s under way may take %s more seconds (codex_drain_timeout); a second Ctrl-C cuts them off",
                 "one call" if under_way == 1 else f"{under_way} calls",
@@ -83,7 +92,7 @@ class Drain:
 
     def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
         """Look again until no call is left or time is up."""
-        if not self._live():
+        if not self.live_calls():
             ctx.master.shutdown()
         elif loop.time() < self._deadline:
             loop.call_later(_POLL_INTERVAL, self._wait, loop)
@@ -94,16 +103,13 @@ class Drain:
 
     def _close(self, loop: asyncio.AbstractEventLoop) -> None:
         """Look again until the calls that were cut off have told their clients."""
-        if self._live() and loop.time() < self._deadline:
+        if self.live_calls() and loop.time() < self._deadline:
             # Each time again: one that was connecting may have come further.
             self.limits.stop_all(STOPPED)
             IdleTimeoutMixin.stop_all(STOPPED)
             loop.call_later(_POLL_INTERVAL, self._close, loop)
         else:
             ctx.master.shutdown()
-
-    def _live(self) -> list[http.HTTPFlow]:
-        return [flow for flow in self._flows if flow.live]
 
 
 # What the setting was when the end began.

@@ -1,5 +1,6 @@
 """The log of `run`'s proxy, where people look when OpenCode waits and says nothing."""
 
+import json
 import sys
 
 from support.commands import Person
@@ -24,3 +25,12 @@ def test_a_client_that_does_not_trust_the_proxy_is_in_it(ready: Person) -> None:
     without = f"SSL_CERT_FILE=/dev/null {ASKS}"
     assert ready.run("run", "sh", "-c", without).returncode != 0
     assert "does not trust the proxy's certificate" in ready.logs
+
+
+def test_a_log_for_programs_is_read_by_run_as_well(ready: Person) -> None:
+    ready.variables["CODEX_LOG_FORMAT"] = "json"
+    done = ready.run("run", "sh", "-c", ASKS)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = [json.loads(line) for line in ready.logs.splitlines() if line.startswith("{")]
+    assert [line["model"] for line in lines if "outcome" in line] == ["gpt-5.1"]
+    assert "no request came through the proxy" in ready.run("run", "true").stderr

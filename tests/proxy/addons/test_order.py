@@ -42,6 +42,8 @@ def test_every_addon_of_the_folder_has_a_place_and_a_reason() -> None:
         ("ServerReplay", "ResponseTranslation"),
         ("ResponseTranslation", "CallRecorder"),
         ("CallRecorder", "BodyRetention"),
+        ("Config", "Admin"),
+        ("CallRecorder", "Admin"),
     ],
 )
 def test_who_goes_before_whom(earlier: str, later: str) -> None:

@@ -1,0 +1,272 @@
+"""The admin listener and the JSON log of the real mitmdump, with calls through the sandbox."""
+
+import json
+import signal
+import socket
+from collections.abc import Callable
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from support.ports import reserved
+from support.running import Proxy, mitmdump
+from support.scripted import HEAD, WHOLE, Scripted, scripted
+from support.waiting import eventually
+
+from codex_transform.sandbox import Sandbox
+
+pytestmark = [pytest.mark.gate, pytest.mark.mitmproxy]
+
+HELLO: dict[str, Any] = {"model": "gpt-5.1-codex", "input": "say hello", "stream": True, "prompt_cache_key": "k"}
+LONG = "word " * 5000
+KEY_OF_CLIENT = "sk-of-the-client-0123456789abcdef"
+
+Start = Callable[..., Proxy]
+
+
+class Watcher:
+    """Somebody who asks the admin listener of a proxy."""
+
+    def __init__(self, proxy: Proxy) -> None:
+        self.port = int(proxy.wait_for(r"admin listener at http://127\.0\.0\.1:(\d+)")[1])
+
+    def get(self, path: str, method: str = "GET", **headers: str) -> tuple[int, bytes]:
+        client = HTTPConnection("127.0.0.1", self.port, timeout=20)
+        try:
+            client.request(method, path, headers=headers)
+            answer = client.getresponse()
+            return answer.status, answer.read()
+        finally:
+            client.close()
+
+    def ready(self) -> tuple[int, list[str]]:
+        status, body = self.get("/readyz")
+        answer = json.loads(body)
+        assert answer["ready"] == (status == 200)
+        return status, [reason["code"] for reason in answer["reasons"]]
+
+    def figure(self, name: str, **labels: str) -> float:
+        """The sum of a figure over all labels but these."""
+        status, body = self.get("/metrics")
+        assert status == 200
+        return sum(
+            sample.value
+            for family in text_string_to_metric_families(body.decode())
+            for sample in family.samples
+            if sample.name == f"codex_{name}" and labels.items() <= sample.labels.items()
+        )
+
+
+def test_figures_of_real_calls(proxy: Start, sandbox: Sandbox) -> None:
+    running = proxy(CODEX_ADMIN_LISTEN="0")
+    watcher = Watcher(running)
+    assert watcher.get("/healthz") == (200, b'{"alive":true}\n')
+    assert watcher.ready() == (200, [])
+    assert watcher.figure("calls_total") == 0
+    for stream in (True, True, False):
+        assert (
+            running.send({**HELLO, "input": LONG, "stream": stream}, authorization=f"Bearer {KEY_OF_CLIENT}")[0] == 200
+        )
+    sandbox.misbehave("rate-limit", times=1)
+    assert running.send(HELLO)[0] == 429
+    assert running.send({**HELLO, "model": "my secret model"})[0] >= 200
+    assert running.send(b"[]")[0] == 400
+    assert eventually(lambda: watcher.figure("calls_total") == 6, 20)
+    host = sandbox.url.split("/")[2]
+    labels = {"model": "gpt-5.1-codex", "endpoint": host}
+    assert watcher.figure("calls_total", **labels, outcome="completed") == 3
+    assert watcher.figure("calls_total", **labels, outcome="error") == 1
+    assert watcher.figure("calls_total", model="none", endpoint="none", outcome="error") == 1
+    assert watcher.figure("attempts_total", **labels) == 4
+    assert watcher.figure("first_token_seconds_count", **labels) == 2
+    assert watcher.figure("call_seconds_count") == 6
+    assert watcher.figure("input_tokens_total", **labels) >= watcher.figure("cached_tokens_total", **labels) > 0
+    assert watcher.figure("output_tokens_total", **labels) > 0
+    assert [watcher.figure(name) for name in ("streams_open", "calls_open", "draining", "ready")] == [0, 0, 0, 1]
+    everything = watcher.get("/metrics")[1].decode() + running.log
+    for secret in (sandbox.key, KEY_OF_CLIENT):
+        assert secret not in everything
+    assert "secret" not in watcher.get("/metrics")[1].decode()
+
+
+def test_what_the_listener_refuses(proxy: Start) -> None:
+    running = proxy(CODEX_ADMIN_LISTEN="localhost:0")
+    watcher = Watcher(running)
+    assert watcher.get("/metrics", Host="rebound.example")[0] == 421
+    assert watcher.get("/metrics", "POST")[0] == 405
+    assert watcher.get("/else")[0] == 404
+    for garbage in (b"\x16\x03\x01" + b"\x00" * 50, b"\r\n" * 5000, b"A" * 100_000):
+        with socket.create_connection(("127.0.0.1", watcher.port), 10) as client:
+            client.sendall(garbage)
+            client.shutdown(socket.SHUT_WR)
+            client.settimeout(10)
+            answer = client.recv(4096)
+            assert not answer or b" 4" in answer[:12]
+    # Who holds a connection keeps neither the listener nor the proxy from answering others.
+    with socket.create_connection(("127.0.0.1", watcher.port), 10) as slow:
+        slow.sendall(b"GET /metrics HTTP/1.1\r\n")
+        assert watcher.get("/healthz")[0] == 200
+        assert running.send(HELLO)[0] == 200
+        slow.settimeout(20)
+        assert slow.recv(1) == b""
+    # Nor does the proxy lead its clients to the listener.
+    through = HTTPConnection("127.0.0.1", running.port, timeout=20)
+    through.request("GET", f"http://127.0.0.1:{watcher.port}/metrics")
+    assert through.getresponse().status == 403
+    through.close()
+
+
+def test_it_is_not_ready_while_a_stream_finishes(tmp_path: Path) -> None:
+    at = WHOLE.index(b"\n\n") + 2
+
+    def play(endpoint: Scripted, client: socket.socket, _: int) -> None:
+        endpoint.read(client)
+        client.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(WHOLE) + WHOLE[:at])
+        while not endpoint.material[0] and not endpoint.closing.is_set():
+            endpoint.closing.wait(0.05)
+        client.sendall(WHOLE[at:])
+
+    with (
+        scripted(play) as endpoint,
+        mitmdump(tmp_path, endpoint, CODEX_DRAIN_TIMEOUT="50", CODEX_ADMIN_LISTEN="0") as proxy,
+    ):
+        watcher = Watcher(proxy)
+        client = HTTPConnection("127.0.0.1", proxy.port, timeout=60)
+        client.request("POST", "http://api.openai.com/v1/responses", json.dumps(HELLO))
+        response = client.getresponse()
+        assert watcher.ready() == (200, [])
+        assert watcher.figure("streams_open") == watcher.figure("calls_open") == 1
+        proxy.process.send_signal(signal.SIGTERM)
+        proxy.wait_for("stopping: one call under way")
+        assert watcher.ready() == (503, ["draining"])
+        assert watcher.get("/healthz")[0] == 200
+        assert (watcher.figure("draining"), watcher.figure("ready")) == (1, 0)
+        endpoint.material = (b"go on", b"")
+        assert b"response.completed" in response.read()
+        client.close()
+        assert proxy.process.wait(20) == 0
+
+
+def test_readiness_follows_settings_and_calls(tmp_path: Path, sandbox: Sandbox) -> None:
+    with mitmdump(
+        tmp_path / "home", sandbox, CODEX_ADMIN_LISTEN="0", CODEX_BASE_URL=None, CODEX_API_KEY=None, CODEX_RETRIES="0"
+    ) as proxy:
+        watcher = Watcher(proxy)
+        assert watcher.ready() == (503, ["endpoint_missing", "key_missing"])
+        file = proxy.home / ".opencode" / "openai-codex-auth-config.json"
+        file.parent.mkdir(exist_ok=True)
+        # No call has to come for it to be seen.
+        file.write_text(json.dumps({"baseURL": "http://127.0.0.1:9", "apiKey": sandbox.key}))
+        file.chmod(0o600)
+        assert eventually(lambda: watcher.ready() == (200, []), 10)
+        for _ in range(3):
+            assert proxy.send(HELLO)[0] == 502
+        assert eventually(lambda: watcher.ready() == (503, ["endpoint_down"]), 10)
+        file.write_text(json.dumps({"baseURL": sandbox.url, "apiKey": sandbox.key}))
+        assert eventually(lambda: watcher.ready() == (200, []), 10)
+        file.write_text("{")
+        assert eventually(lambda: watcher.ready() == (503, ["settings_invalid", "endpoint_missing", "key_missing"]), 10)
+        assert str(tmp_path) not in watcher.get("/readyz")[1].decode()
+
+
+def test_an_address_in_use_is_said_and_calls_are_served(proxy: Start) -> None:
+    with reserved() as port, socket.create_server(("127.0.0.1", port)):
+        running = proxy(CODEX_ADMIN_LISTEN=str(port))
+        running.wait_for(rf"codex_admin_listen: there is no admin listener, because 127\.0\.0\.1:{port} cannot be used")
+        assert running.send(HELLO)[0] == 200
+
+
+def test_without_the_packages_that_mitmproxy_does_not_bring(proxy: Start, tmp_path: Path) -> None:
+    """As in a checkout beside a mitmproxy of its own."""
+    for name in ("prometheus_client", "pythonjsonlogger"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError('it is not there')")
+    running = proxy(CODEX_ADMIN_LISTEN="0", CODEX_LOG_FORMAT="json", PYTHONPATH=str(tmp_path))
+    running.wait_for(r"codex_admin_listen: there is no admin listener .*Fix: .*prometheus-client")
+    running.wait_for(r"codex_log_format: lines stay text.*Fix: .*python-json-logger")
+    assert running.send(HELLO)[0] == 200
+    running.wait_for(r"\] gpt-5\.1-codex · ")
+
+
+def test_a_change_of_the_address_is_followed(proxy: Start) -> None:
+    running = proxy()
+    assert running.send(HELLO)[0] == 200
+    assert "admin listener" not in running.log
+    file = running.home / ".opencode" / "openai-codex-auth-config.json"
+    file.parent.mkdir(exist_ok=True)
+    file.write_text('{"adminListen": 0}')
+    file.chmod(0o600)
+    assert eventually(lambda: running.send(HELLO)[0] == 200 and "admin listener at" in running.log, 20)
+    watcher = Watcher(running)
+    assert eventually(lambda: watcher.figure("calls_total") >= 1, 10)
+    file.write_text("{}")
+
+    def closed() -> bool:
+        assert running.send(HELLO)[0] == 200
+        try:
+            watcher.get("/healthz")
+        except OSError:
+            return True
+        return False
+
+    assert eventually(closed, 20)
+
+
+def objects(proxy: Proxy) -> list[dict[str, Any]]:
+    """The lines of the log from the first that the addon can have a say in: mitmproxy announces the script itself."""
+    first, *others = proxy.lines
+    assert "Loading script" in first
+    return [json.loads(line) for line in others]
+
+
+def test_the_log_is_one_object_a_line(proxy: Start, sandbox: Sandbox) -> None:
+    running = proxy(CODEX_LOG_FORMAT="json", CODEX_DEBUG="1", DEBUG_CODEX_PLUGIN="1")
+    assert running.send(HELLO, authorization=f"Bearer {KEY_OF_CLIENT}")[0] == 200
+    running.wait_for('"outcome": "completed"')
+    sandbox.misbehave("rate-limit", times=1)
+    assert running.send(HELLO)[0] == 429
+    running.wait_for('"status": 429')
+    assert running.send({**HELLO, "model": 'a"b\r\n{"forged": 1}\ud800'})[0] == 400
+    running.wait_for('"status": 400')
+    lines = objects(running)
+    assert all({"time", "level", "logger", "message"} <= line.keys() for line in lines)
+    assert any("proxy listening at 127.0.0.1:" in line["message"] for line in lines)
+    assert not any("forged" in line for line in lines)
+    good, bad, strange = (line for line in lines if "outcome" in line)
+    assert good["level"] == "info"
+    assert good["message"].startswith("gpt-5.1-codex · ")
+    assert (good["model"], good["asked"], good["effort"]) == ("gpt-5.1-codex", "gpt-5.1-codex", None)
+    assert (good["status"], good["outcome"], good["attempts"], good["repaired"]) == (200, "completed", 1, False)
+    assert good["input"] >= good["cached"] >= 0
+    assert good["output"] > 0
+    assert 0 <= good["first_token"] <= good["total"]
+    assert (good["error"], good["code"], good["conversation"]) == (None, None, "k")
+    assert (bad["level"], bad["status"], bad["code"]) == ("warning", 429, "rate_limit_exceeded")
+    assert "Rate limit" in bad["error"]
+    assert strange["asked"] == 'a"b {"forged": 1}'
+    assert not [secret for secret in (sandbox.key, KEY_OF_CLIENT) if secret in running.log]
+    # mitmdump's own account of each flow would stand between them.
+    assert "<< " not in running.log
+
+
+def test_flows_stay_where_the_user_has_asked_for_them(proxy: Start) -> None:
+    running = proxy("--set", "flow_detail=1", "--set", "codex_log_format=json")
+    assert running.send(HELLO)[0] == 200
+    running.wait_for(r"<< 200 OK")
+
+
+def test_an_unhandled_error_is_one_object_too(proxy: Start, tmp_path: Path) -> None:
+    script = tmp_path / "broken.py"
+    script.write_text("def request(flow):\n    raise ValueError('of somebody else')\n")
+    running = proxy("-s", str(script), CODEX_LOG_FORMAT="json")
+    running.send(HELLO)
+    running.wait_for("of somebody else")
+    (line,) = (line for line in objects_but_scripts(running) if "exc_info" in line)
+    assert line["level"] == "error"
+    assert "ValueError: of somebody else" in line["exc_info"]
+    running.lines.clear()  # it is meant to be there
+
+
+def objects_but_scripts(proxy: Proxy) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in proxy.lines if line.startswith("{")]

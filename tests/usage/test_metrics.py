@@ -1,0 +1,87 @@
+"""What is counted of calls: the numbers are right, and labels are bounded and of no client's making."""
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from codex_transform.usage.metrics import MAX_UNKNOWN, CallMetrics
+from codex_transform.usage.record import FailedAttempt, Record, Tokens
+
+HOST = "endpoint.example"
+
+
+def samples(metrics: CallMetrics) -> dict[tuple[str, ...], float]:
+    """Each figure by its name and the values of its labels."""
+    return {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in text_string_to_metric_families(metrics.render().decode())
+        for sample in family.samples
+    }
+
+
+def models(metrics: CallMetrics) -> set[str]:
+    families = text_string_to_metric_families(metrics.render().decode())
+    return {sample.labels["model"] for family in families for sample in family.samples if "model" in sample.labels}
+
+
+def call(model: str | None = "gpt-5.1-codex", **members: object) -> Record:
+    return Record.model_validate({"at": 1.0, "model": model, **members})
+
+
+def test_the_figures_of_calls() -> None:
+    metrics = CallMetrics()
+    failed = FailedAttempt(rule="items", refused="no", done="left out", edited=True, tokens=Tokens(input=10))
+    tokens = Tokens(input=100, cached=60, output=20, reasoning=5)
+    metrics.observe(call(tokens=tokens, first_token=0.7, total=3.0, attempts=[failed]), HOST)
+    metrics.observe(call(tokens=tokens, outcome="left", total=0.1), HOST)
+    metrics.observe(call(None, outcome="error", status=400), None)
+    families = text_string_to_metric_families(metrics.render().decode())
+    found = {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+    def figure(name: str, model: str = "gpt-5.1-codex", endpoint: str = HOST, **more: str) -> float:
+        return found[f"codex_{name}", frozenset({"model": model, "endpoint": endpoint, **more}.items())]
+
+    assert figure("calls_total", outcome="completed") == figure("calls_total", outcome="left") == 1
+    assert figure("calls_total", "none", "none", outcome="error") == 1
+    assert figure("attempts_total") == 3
+    assert figure("attempts_total", "none", "none") == 0
+    expected = {"input": 210, "cached": 120, "output": 40, "reasoning": 10}
+    assert {name: figure(f"{name}_tokens_total") for name in expected} == expected
+    assert figure("first_token_seconds_count") == 1
+    assert figure("first_token_seconds_bucket", le="0.5") == 0
+    assert figure("first_token_seconds_bucket", le="1.0") == 1
+    assert figure("call_seconds_sum") == pytest.approx(3.1)
+
+
+def test_the_state_of_the_moment() -> None:
+    metrics = CallMetrics()
+    metrics.set_state(streams=2, calls=3, draining=True, ready=False)
+    found = samples(metrics)
+    assert [found[f"codex_{name}",] for name in ("streams_open", "calls_open", "draining", "ready")] == [2, 3, 1, 0]
+
+
+def test_unknown_models_are_named_once_they_have_answered_and_only_so_many() -> None:
+    metrics = CallMetrics()
+    for number in range(3 * MAX_UNKNOWN):
+        metrics.observe(call(f"refused-{number}", outcome="error", status=400), HOST)
+    assert models(metrics) == {"other"}
+    for number in range(3 * MAX_UNKNOWN):
+        metrics.observe(call(f"answered-{number}"), HOST)
+    assert models(metrics) == {"other", *(f"answered-{number}" for number in range(MAX_UNKNOWN))}
+    metrics.observe(call("answered-1", outcome="cut"), HOST)
+    assert 'codex_calls_total{endpoint="endpoint.example",model="answered-1",outcome="cut"} 1.0' in (
+        metrics.render().decode()
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["sk-proj-0123456789abcdef", "my dear model", "a\nb", "x" * 49, "Model", "möodel", "", "abcdefghij0123456789"],
+)
+def test_what_is_no_name_of_a_model_is_no_label(text: str) -> None:
+    metrics = CallMetrics()
+    metrics.observe(call(text), HOST)
+    assert models(metrics) == {"other"}
