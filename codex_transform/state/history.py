@@ -36,6 +36,17 @@ def refers(body: dict[str, Any]) -> str | None:
     return None
 
 
+def input_ids(body: dict[str, Any]) -> list[str]:
+    """Return the ids of the items that a body itself holds."""
+    items = body.get("input")
+    own = (
+        [item for item in items if isinstance(item, dict) and not _is_reference(item)]
+        if isinstance(items, list)
+        else []
+    )
+    return [item["id"] for item in own if isinstance(item.get("id"), str)]
+
+
 def resolve(body: dict[str, Any], responses: Responses, conversations: Conversations) -> References:
     """Put the history in front of the input of `body`, in place, and remove what referred to it.
 

@@ -5,7 +5,7 @@ of a long conversation is copied from turn to turn, because each response names 
 an owner, who is known by the key that the client sent: nobody else can read it.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -78,16 +78,15 @@ class Responses:
     def __init__(self, store: Store, owner: str) -> None:
         self._store, self._owner = store, owner
 
-    def put(self, stored: StoredResponse) -> None:
-        """Store a response; its items can be referred to from then on."""
+    def put(self, stored: StoredResponse, input_ids: Iterable[str] = ()) -> None:
+        """Store a response; from then on its items can be referred to, and those of its request with these ids."""
         self._store.put(self._key("response", stored.id), stored.encode())
         for item in stored.output:
             if isinstance(item.get("id"), str):
-                self._index(item["id"], stored.id, item)
-        for item in _items((loads_object(stored.request) or {}).get("input")):
-            item_id = item.get("id")
-            if isinstance(item_id, str) and len(item) > 2 and self._store.get(self._key("item", item_id)) is None:
-                self._index(item_id, stored.id, item)
+                self._index(item["id"], stored.id, sha256(dumps(item)).hexdigest()[:16])
+        for item_id in input_ids:
+            if self._store.get(self._key("item", item_id)) is None:
+                self._index(item_id, stored.id, "")
 
     def find(self, response_id: str) -> StoredResponse | None:
         """Return a response, None if it is not stored (any more)."""
@@ -130,10 +129,10 @@ class Responses:
         """Return the event stream of a response, None if it was not stored."""
         return self._store.get(self._key("events", response_id))
 
-    def _index(self, item_id: str, response_id: str, item: Item) -> None:
+    def _index(self, item_id: str, response_id: str, digest: str) -> None:
         """Note where an item is. Some relays give the same id to many: such an id stands for none of them."""
         key = self._key("item", item_id)
-        before, digest = self._store.get(key), sha256(dumps(item)).hexdigest()[:16]
+        before = self._store.get(key)
         if before is not None and (before == _AMBIGUOUS or before.decode().partition(" ")[2] != digest):
             self._store.put(key, _AMBIGUOUS)
         else:

@@ -103,12 +103,14 @@ def test_mitmproxys_streaming_option_lets_nothing_by(proxy: Start, sandbox: Sand
 
 
 def test_compaction_goes_below_the_endpoint(quiet_proxy: Proxy, shared_sandbox: Sandbox) -> None:
+    since = len(quiet_proxy.lines)
     status, _, answer = quiet_proxy.send({**HELLO, "stream": False}, path="/v1/responses/compact")
     assert status == 200, answer
     entry = shared_sandbox.requests[-1]
     assert entry["path"] == "/backend-api/codex/responses/compact"
     assert not {"store", "stream", "include"} & set(entry["body"])
-    json.loads(answer)
+    tokens = json.loads(answer)["usage"]["input_tokens"]
+    assert quiet_proxy.wait_for(rf"· {tokens} in \(0% cached\)", since=since)
 
 
 def test_a_changed_config_file_holds_for_the_next_request(proxy: Start, sandbox: Sandbox) -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from codex_transform.errors import ApiError
 from codex_transform.jsonio import dumps
 from codex_transform.state.conversations import Conversations
-from codex_transform.state.history import MAX_CHAIN, References, refers, resolve
+from codex_transform.state.history import MAX_CHAIN, References, input_ids, refers, resolve
 from codex_transform.state.ids import new_id
 from codex_transform.state.responses import Responses, StoredResponse, owner_of
 from codex_transform.state.store import MemoryStore
@@ -34,7 +34,7 @@ class World:
     def answered(self, body: Item, *output: Item, previous: str | None = None, conversation: str | None = None) -> str:
         """Stores the response to a request; its id."""
         response = {"id": new_id("resp"), "status": "completed", "output": list(output)}
-        self.responses.put(StoredResponse(response, dumps(body), previous, conversation))
+        self.responses.put(StoredResponse(response, dumps(body), previous, conversation), input_ids(body))
         return str(response["id"])
 
     def resolved(self, **body: Any) -> tuple[Any, References]:

@@ -43,6 +43,8 @@ from codex_transform.request.changes import Action
 
 logger = logging.getLogger(__name__)
 
+_HISTORY = "What the request refers to is stored here, and stands in front of its own items."
+
 
 class RequestTranslation:
     """Rewrites requests."""
@@ -154,6 +156,8 @@ class RequestTranslation:
             ),
         )
         call.endpoint, call.transformed = endpoint, done
+        if root:
+            done.changes.note("changed", "input", _HISTORY)
         call.attempts = self._attempts(endpoint, done)
         headers = codex_headers(
             authorization=credentials.redacted_authorization(call.authorization),

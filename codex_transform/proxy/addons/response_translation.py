@@ -10,7 +10,7 @@ from typing import Any
 from mitmproxy import http
 
 from codex_transform.errors import ApiError
-from codex_transform.jsonio import dumps
+from codex_transform.jsonio import dumps, loads_object
 from codex_transform.proxy import responses
 from codex_transform.proxy.addons.request_log import RequestLog
 from codex_transform.proxy.call import Call, get_call
@@ -97,6 +97,8 @@ def _whole(call: Call, response: http.Response) -> http.Response:
     if call.subpath:
         body = body_errors.parse_json(response.raw_content or b"", encoding)
         call.outcome = "completed"
+        usage = (loads_object(body) or {}).get("usage")
+        call.usage = usage if isinstance(usage, dict) else None
         return responses.json_response(response.status_code, body, response.headers)
     body, collected = response.raw_content or b"", call.collected
     # Another addon may have changed it since it was read.

@@ -73,6 +73,7 @@ class StoredResponses:
                 )
             return None
         known, conversations = Responses(store, call.owner), Conversations(store, call.owner)
+        named = history.input_ids(body) if stored else []
         references = history.resolve(body, known, conversations) if field else References()
         call.members = _members(references, (call.response_id or new_id("resp")) if stored else None)
         if call.response_id:
@@ -82,7 +83,7 @@ class StoredResponses:
         def store_response(response: dict[str, Any]) -> None:
             answered = StoredResponse(response, original, references.previous, references.conversation)
             if stored:
-                known.put(answered)
+                known.put(answered, named)
             if references.conversation:
                 conversations.append(references.conversation, (*answered.input, *answered.output))
 
