@@ -102,7 +102,9 @@ class Http2Client:
         pseudo = {":method": "POST", ":scheme": "https", ":authority": "api.openai.com", ":path": "/v1/responses"}
         headers = {**pseudo, **({"x-sandbox-misbehave": misbehaviour} if misbehaviour else {})}
         self._http.send_headers(stream, list(headers.items()))
-        self._http.send_data(stream, json.dumps({**HELLO, "input": prompt, "stream": True}).encode(), end_stream=True)
+        self._http.send_data(
+            stream, json.dumps({**HELLO, "input": prompt, "stream": True, "store": False}).encode(), end_stream=True
+        )
         self._flush()
         self._got[stream] = bytearray()
         return stream
