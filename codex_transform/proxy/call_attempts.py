@@ -12,13 +12,20 @@ from typing import Any
 
 from mitmproxy import http
 
-from codex_transform.attempts.edits import ReplaceInstructions, UseCodexInstructions
+from codex_transform.attempts.edits import (
+    DropReasoning,
+    ReplaceInstructions,
+    UseCodexInstructions,
+    digest,
+    encrypted_reasoning,
+)
 from codex_transform.attempts.failure import Failure
 from codex_transform.attempts.memory import Key, Memory
-from codex_transform.attempts.next_attempt import Attempt, Policy, decide, final_error
-from codex_transform.attempts.rule import Instructions, Sent
+from codex_transform.attempts.next_attempt import MAX_ATTEMPTS, Attempt, Policy, decide, final_error, refused_text
+from codex_transform.attempts.rule import Instructions, Scope, Sent
 from codex_transform.errors import ApiError
 from codex_transform.jsonio import dumps, loads_object
+from codex_transform.proxy.failover import Failover
 from codex_transform.request import Transformed
 from codex_transform.text import one_line
 
@@ -39,6 +46,7 @@ class CallAttempts:
     transformed: Transformed
     codex_instructions: Callable[[], Sequence[Instructions]]
     source: str
+    failover: Failover
     made: list[Attempt] = field(default_factory=list)
 
     def next(self, request: http.Request, failure: Failure) -> Attempt | ApiError | None:
@@ -53,6 +61,8 @@ class CallAttempts:
         sent = Sent(body, self.codex_instructions, self.source, is_codex=self.transformed.client.is_codex)
         attempt = decide(failure, sent, self.made, self.policy, chance=random.random())
         if attempt is None:
+            attempt = self._elsewhere(request, body, failure)
+        if attempt is None:
             return final_error(failure, len(content), self.source) if self.policy.heal else None
         if attempt.edit:
             if not attempt.edit.apply(body, self.transformed.changes):
@@ -66,9 +76,26 @@ class CallAttempts:
 
     def learn(self) -> None:
         """Remember what helped: the endpoint has accepted the request."""
+        self.failover.accepted()
         for attempt in self.made:
             if attempt.edit and attempt.scope:
                 self.memory.learn(attempt.edit, attempt.scope, self.key)
+
+    def _elsewhere(self, request: http.Request, body: dict[str, Any], failure: Failure) -> Attempt | None:
+        """Return an attempt at another endpoint, None if there is none.
+
+        The encrypted reasoning of the one before stays behind: no other can read it.
+        """
+        may = self.policy.heal and len(self.made) + 1 < MAX_ATTEMPTS
+        target = self.failover.next(failure, request if may else None)
+        if target is None:
+            return None
+        self.key = self.key._replace(endpoint=target.endpoint.url)
+        contents = (encrypted_reasoning(item) for item in body["input"])
+        digests = frozenset(digest(content) for content in contents if content)
+        edit = DropReasoning(digests) if digests else None
+        done = f"sent to {target.name}{' ' + edit.what if edit else ''}"
+        return Attempt("endpoint", refused_text(failure), done, edit, Scope.CONVERSATION, usage=failure.usage)
 
     def _replace(self, request: http.Request, body: dict[str, Any]) -> None:
         content = request.data.content = dumps(body)

@@ -35,6 +35,8 @@ class ResponseTranslation:
         response = flow.response
         if call is None or call.error or response is None:
             return
+        if call.attempts:
+            call.attempts.failover.report(response.headers.items())
         if call.streaming and _succeeded(response):
             encoding = response.headers.get("content-encoding")
             answer = ResponseStream(call.view, encoding)
