@@ -48,6 +48,7 @@ class CallAttempts:
     source: str
     failover: Failover
     made: list[Attempt] = field(default_factory=list)
+    _keys: list[Key] = field(default_factory=list)
 
     def next(self, request: http.Request, failure: Failure) -> Attempt | ApiError | None:
         """Return the next attempt, for which the request has been changed; None if the failure goes to the client.
@@ -59,6 +60,7 @@ class CallAttempts:
         if body is None or not isinstance(body.get("input"), list):
             return None  # another addon has made something else of it
         sent = Sent(body, self.codex_instructions, self.source, is_codex=self.transformed.client.is_codex)
+        refusing = self.key.endpoint
         attempt = decide(failure, sent, self.made, self.policy, chance=random.random())
         if attempt is None:
             attempt = self._elsewhere(request, body, failure)
@@ -71,15 +73,16 @@ class CallAttempts:
             if isinstance(attempt.edit, ReplaceInstructions | UseCodexInstructions):
                 self.source = attempt.edit.source
         self.made.append(attempt)
-        logger.warning("%s: %s; %s (%s)", one_line(self.key.endpoint), attempt.refused, attempt.done, attempt.rule)
+        self._keys.append(self.key)
+        logger.warning("%s: %s; %s (%s)", one_line(refusing), attempt.refused, attempt.done, attempt.rule)
         return attempt
 
     def learn(self) -> None:
         """Remember what helped: the endpoint has accepted the request."""
         self.failover.accepted()
-        for attempt in self.made:
+        for attempt, key in zip(self.made, self._keys, strict=True):
             if attempt.edit and attempt.scope:
-                self.memory.learn(attempt.edit, attempt.scope, self.key)
+                self.memory.learn(attempt.edit, attempt.scope, key)
 
     def _elsewhere(self, request: http.Request, body: dict[str, Any], failure: Failure) -> Attempt | None:
         """Return an attempt at another endpoint, None if there is none.

@@ -46,7 +46,7 @@ class Failover:
         name, reason = self.target.name, failure.brief or failure.code or f"HTTP {failure.status}"
         if failure.code in LIMIT_CODES or failure.status in _LIMIT_STATUSES:
             self.pool.limited(name, failure.retry_after, reason)
-        elif failure.lost or (failure.status or 0) >= 500 or failure.code in _FAULT_CODES:
+        elif failure.lost or failure.unreachable or (failure.status or 0) >= 500 or failure.code in _FAULT_CODES:
             self.pool.failed(name, reason)
         else:
             self.pool.succeeded(name)  # what it refuses is the request

@@ -109,7 +109,10 @@ def load(
 
 
 def save_endpoint(config_file: Path, endpoint: EndpointSettings) -> None:
-    """Add an endpoint to the config file's list, or replace the one of its name. Raises as `save` does."""
+    """Add an endpoint to the config file's list, or replace the one of its name. Raises as `save` does.
+
+    An endpoint that the file has outside of a list becomes the first of it, with the name `default`.
+    """
 
     def put(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
         entry = to_json(endpoint)
@@ -143,6 +146,9 @@ def _change_endpoints(config_file: Path, change: Callable[[list[dict[str, Any]]]
     entries = document.get(KEY, [])
     if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
         raise ValueError(f"nothing was saved: {KEY} in {config_file} must be a list of objects")
+    first = {name: document[name] for name in ("baseURL", "apiKey") if document.get(name)}
+    if KEY not in document and len(first) == 2:
+        entries = [{"name": "default", **first}]
     changed = change(entries)
     if changed:
         read_endpoints(changed)

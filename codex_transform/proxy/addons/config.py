@@ -14,7 +14,7 @@ from mitmproxy import ctx, exceptions
 from mitmproxy.addonmanager import Loader
 
 from codex_transform import paths, shells
-from codex_transform.endpoint.pool import Target
+from codex_transform.endpoint.pool import Pool, Target
 from codex_transform.endpoint.url import Endpoint, parse
 from codex_transform.errors import ApiError
 from codex_transform.opencode import config as opencode_config
@@ -38,7 +38,8 @@ _keys_by_hint: dict[str, str] = {}
 class Config:
     """The settings in force, the endpoint that they lead to, and OpenCode's own configuration.
 
-    `endpoint` is the first one; `targets` are those of the list `endpoints`, if there is one.
+    `endpoint` is the first one; `targets` are those of the list `endpoints`, if there is one, and
+    `pool` knows the state of each.
     `override` is the text of `codex_instructions_file`, `sources` says where each setting comes from.
     """
 
@@ -47,6 +48,7 @@ class Config:
         self.sources: Mapping[str, str] = {}
         self.endpoint: Endpoint | None = None
         self.targets: tuple[Target, ...] = ()
+        self.pool = Pool()
         self.override: str | None = None
         self.opencode = OpenCodeConfig()
         self.home = paths.home_or_none()

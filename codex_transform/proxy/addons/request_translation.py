@@ -25,7 +25,7 @@ from codex_transform.endpoint.headers import (
     forwarded_request_headers,
     header,
 )
-from codex_transform.endpoint.pool import Pool, Target
+from codex_transform.endpoint.pool import Target
 from codex_transform.endpoint.url import Endpoint
 from codex_transform.errors import ApiError
 from codex_transform.jsonio import dumps, parse_request
@@ -57,7 +57,6 @@ class RequestTranslation:
         self.stored = stored
         self.refresh = refresh
         self.log = log
-        self.pool = Pool()
         self._memory = Memory()
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
@@ -119,7 +118,7 @@ class RequestTranslation:
             failover,
         )
 
-    def _failover(self, flow: http.HTTPFlow, call: Call, body: dict[str, Any], session: str | None) -> Failover:
+    def _failover(self, call: Call, body: dict[str, Any], session: str | None) -> Failover:
         """Return where a call goes. Raises ApiError 401 when no endpoint or no key is set."""
         targets = (
             (Target("", self.config.require_endpoint(), ""),) if call.authorization else self.config.require_targets()
@@ -127,14 +126,14 @@ class RequestTranslation:
         key, model = body.get("prompt_cache_key"), body.get("model")
         conversation = key if isinstance(key, str) and key else session
         slug = resolve(model).slug if isinstance(model, str) else ""
-        target = self.pool.choose(targets, conversation, slug) or targets[0]
+        target = self.config.pool.choose(targets, conversation, slug) or targets[0]
 
         def retarget(request: http.Request, other: Target) -> None:
             call.endpoint, call.authorization = other.endpoint, f"Bearer {other.key}"
             shown = credentials.redacted_authorization(call.authorization)
             _redirect(request, other.endpoint, call.subpath, shown)
 
-        return Failover(self.pool, targets, target, conversation, slug, retarget)
+        return Failover(self.config.pool, targets, target, conversation, slug, retarget)
 
     def _originator(self, client: Client, fields: Iterable[Field]) -> str | None:
         """Return the originator to send in the place of the client's own; None leaves that as it is."""
@@ -162,7 +161,7 @@ class RequestTranslation:
         body = parse_request(call.original)
         client = identify(fields, body)
         root = self.stored.prepare(call, body)
-        failover = self._failover(flow, call, body, session or root)
+        failover = self._failover(call, body, session or root)
         endpoint = failover.target.endpoint
         call.authorization = call.authorization or f"Bearer {failover.target.key}"
         done = transform(
