@@ -174,7 +174,7 @@ def loaded_by_opencode(text: str, home: Path) -> opencode_config.OpenCodeConfig:
 
 
 def test_the_examples_of_configuration(tmp_path: Path) -> None:
-    reverse, own, model = ENGLISH.blocks("json")
+    reverse, several, own, model = ENGLISH.blocks("json")
     assert loaded_by_opencode(reverse, tmp_path / "1").client_base_url == "http://127.0.0.1:8080/v1"
     (name,) = json.loads(model)["provider"]["openai"]["models"]
     assert catalog.resolve(name).model
@@ -184,6 +184,11 @@ def test_the_examples_of_configuration(tmp_path: Path) -> None:
     file.chmod(0o600)
     loaded = loader.load({}, {}, file, opencode_config.OpenCodeConfig())
     assert not loaded.problems
+    file.write_text(several)
+    assert [each.name for each in loader.load({}, {}, file, opencode_config.OpenCodeConfig()).endpoints] == [
+        "main",
+        "backup",
+    ]
     assert {option.key for option in OPTIONS if str(file) in loaded.sources[option.field]} == json.loads(own).keys()
 
 

@@ -26,8 +26,8 @@ class Failure:
     `message`, `code` (or the type, if there is no code) and `param` are the endpoint's words, "" where it said nothing.
     `status` is the HTTP status that it sent or that belongs to its words; None if the connection was lost. `lost` is
     true if a connection that took the request was lost before it brought anything, and `reused` if that had served
-    another request before. `elapsed` is in seconds since the request was sent, `retry_after` as in the header. `usage`
-    are the token counts that the endpoint reported all the same.
+    another request before; `unreachable` is true if there was no connection at all. `elapsed` is in seconds since the
+    request was sent, `retry_after` as in the header. `usage` are the token counts that the endpoint reported all the same.
     """
 
     message: str = ""
@@ -36,6 +36,7 @@ class Failure:
     status: int | None = None
     lost: bool = False
     reused: bool = False
+    unreachable: bool = False
     elapsed: float = 0.0
     retry_after: int | None = None
     usage: Mapping[str, Any] | None = None

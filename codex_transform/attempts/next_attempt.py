@@ -121,14 +121,15 @@ def _healed(failure: Failure, sent: Sent, made: Sequence[Attempt]) -> Attempt | 
 
 
 def _changed(failure: Failure, rule: Rule, edit: Edit) -> Attempt:
-    return Attempt(rule.name, _refused(failure), f"sent again {edit.what}", edit, rule.scope, usage=failure.usage)
+    return Attempt(rule.name, refused_text(failure), f"sent again {edit.what}", edit, rule.scope, usage=failure.usage)
 
 
 def _same(failure: Failure, rule: str, done: str, pause: float) -> Attempt:
-    return Attempt(rule, _refused(failure), done, pause=pause, usage=failure.usage)
+    return Attempt(rule, refused_text(failure), done, pause=pause, usage=failure.usage)
 
 
-def _refused(failure: Failure) -> str:
+def refused_text(failure: Failure) -> str:
+    """Return what the endpoint said, in one line."""
     said = one_line(failure.message, 200) or failure.code
     return f"HTTP {failure.status}{said and ': ' + said}" if failure.status else said
 

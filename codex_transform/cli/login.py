@@ -1,6 +1,7 @@
 """`login`, `logout` and `whoami`: the endpoint and its key in the config file."""
 
 import sys
+from typing import Any
 
 import click
 
@@ -10,7 +11,8 @@ from codex_transform.cli.current_settings import load_settings
 from codex_transform.endpoint import url as endpoint_url
 from codex_transform.fsutil import is_missing
 from codex_transform.redaction import redact
-from codex_transform.settings.loader import LoadedSettings
+from codex_transform.settings.endpoints import read_endpoints
+from codex_transform.settings.loader import LoadedSettings, remove_endpoint, save_endpoint
 from codex_transform.settings.options import OPTIONS
 
 
@@ -20,12 +22,25 @@ Examples:
   codex-transform login
   codex-transform login --base-url https://your-codex-api.com
   codex-transform login --base-url https://your-codex-api.com --api-key-stdin < key.txt
+  codex-transform login --name backup --priority 1
 """
 )
 @click.option("--base-url", metavar="URL", help="The endpoint's base URL, in place of the question.")
 @click.option("--api-key-stdin", is_flag=True, help="Read the key from standard input, in place of the question.")
 @click.option("--no-check", is_flag=True, help="Save both without trying them.")
-def login(base_url: str | None, api_key_stdin: bool, no_check: bool) -> None:
+@click.option("--name", metavar="NAME", help="Add an endpoint of this name to those that there are, or change it.")
+@click.option("--model", "models", multiple=True, metavar="MODEL", help="With --name: a model that it serves.")
+@click.option("--weight", type=click.IntRange(1, 1000), help="With --name: its share of the calls.")
+@click.option("--priority", type=click.IntRange(0, 1000), help="With --name: the lowest gets the calls.")
+def login(
+    base_url: str | None,
+    api_key_stdin: bool,
+    no_check: bool,
+    name: str | None,
+    models: tuple[str, ...],
+    weight: int | None,
+    priority: int | None,
+) -> None:
     """Ask for your endpoint and its key, try them, save them.
 
     The key is saved in ~/.opencode/openai-codex-auth-config.json, readable by you alone. Without a terminal, what no
@@ -41,7 +56,11 @@ def login(base_url: str | None, api_key_stdin: bool, no_check: bool) -> None:
         click.echo(f"Requests will go to {endpoint_url.parse(answers['base_url']).url}", err=True)
     if api_key_stdin:
         answers["api_key"] = prompts.checked("api_key", sys.stdin.readline())
-    if not api_key_stdin and prompts.is_interactive():
+    if name is not None:
+        _keep_named(name, loaded, answers, no_check, models=models, weight=weight, priority=priority)
+    elif models or weight or priority is not None:
+        raise click.UsageError("--model, --weight and --priority belong to a named endpoint: give --name as well.")
+    elif not api_key_stdin and prompts.is_interactive():
         _ask(loaded, answers, no_check)
     else:
         _keep_given(loaded, answers, no_check)
@@ -51,6 +70,28 @@ def login(base_url: str | None, api_key_stdin: bool, no_check: bool) -> None:
 def _ask(loaded: LoadedSettings, answers: dict[str, str], no_check: bool) -> None:
     fields = [field for field in prompts.REQUIRED if field not in answers]
     prompts.save_answers(paths.config_file(paths.home()), prompts.ask(fields, loaded, answers, check=not no_check))
+
+
+def _keep_named(name: str, loaded: LoadedSettings, answers: dict[str, str], no_check: bool, **members: Any) -> None:
+    """Save an endpoint of a name: what no option gives is asked for, where there is a terminal."""
+    missing = [field for field in prompts.REQUIRED if field not in answers]
+    if missing and not prompts.is_interactive():
+        raise click.UsageError("An endpoint with a name needs --base-url and --api-key-stdin.")
+    if missing:
+        answers = prompts.ask(missing, loaded, answers, check=not no_check)
+    elif not no_check and prompts.probe_endpoint(loaded, answers):
+        raise click.ClickException("Nothing was saved. Fix: correct the answer, or save it untried with --no-check.")
+    file = paths.config_file(paths.home())
+    entry = {"name": name, "baseURL": answers["base_url"], "apiKey": answers["api_key"]}
+    entry |= {member: value for member, value in members.items() if value not in (None, ())}
+    try:
+        (endpoint,) = read_endpoints([entry])
+        save_endpoint(file, endpoint)
+    except ValueError as error:
+        raise click.ClickException(f"{error}.") from None
+    except OSError as error:
+        raise click.ClickException(f"{file} cannot be written ({error.strerror or error}).") from None
+    click.secho(f"Saved {name} to {file} (readable only by you).", fg="green", err=True)
 
 
 def _keep_given(loaded: LoadedSettings, answers: dict[str, str], no_check: bool) -> None:
@@ -71,12 +112,22 @@ Example:
   codex-transform logout
 """
 )
-def logout() -> None:
+@click.option("--name", metavar="NAME", help="Remove the endpoint of this name, with its key.")
+def logout(name: str | None) -> None:
     """Forget the key.
 
     It is taken out of the config file; the base URL and all other settings stay.
     """
     file = paths.config_file(paths.home())
+    if name is not None:
+        try:
+            removed = remove_endpoint(file, name)
+        except ValueError as error:
+            raise click.ClickException(f"{error}.") from None
+        if not removed:
+            raise click.ClickException(f"There is no endpoint {name!r} in {file}.")
+        click.echo(f"The endpoint {name} is no longer in {file}.")
+        return
     option = next(option for option in OPTIONS if option.field == "api_key")
     had = load_settings().sources["api_key"] == f"{option.key} in {file}"
     if not is_missing(file):
@@ -113,6 +164,10 @@ def whoami() -> None:
         rows.append(("API key", redact(settings.api_key.get_secret_value()), sources["api_key"]))
     else:
         rows.append(("API key", _missing(loaded, "api_key"), ""))
+    for endpoint in loaded.endpoints:
+        parts = [endpoint.endpoint.url, redact(endpoint.api_key.get_secret_value())]
+        parts += [f"weight {endpoint.weight}", f"priority {endpoint.priority}", *endpoint.models]
+        rows.append((f"· {endpoint.name}", " · ".join(parts), ""))
     file = paths.config_file(paths.home())
     rows.append(("config file", str(file), "not there yet" if is_missing(file) else ""))
     for name, value, source in rows:

@@ -6,7 +6,7 @@ from codex_transform import paths
 from codex_transform.doctor.result import DoctorContext, Mark, Result, ok, warning
 from codex_transform.doctor.terminal import upstream_proxy
 from codex_transform.endpoint.headers import DEFAULT_ORIGINATOR
-from codex_transform.endpoint.url import parse
+from codex_transform.endpoint.url import Endpoint, parse
 from codex_transform.instructions.store import InstructionStore
 from codex_transform.probe.exchange import probe
 from codex_transform.probe.private_ca import private_ca
@@ -26,10 +26,21 @@ def endpoint(context: DoctorContext) -> Iterator[Result]:
     if not settings.base_url or not settings.api_key:
         yield ok("endpoint", "not tried: for that the settings above are needed")
         return
+    several = context.loaded.endpoints
+    for each in several[1:]:
+        yield from _tried(context, each.name, each.endpoint, each.api_key.get_secret_value())
+    first = several[0].name if several else ""
+    yield from _tried(context, first, parse(settings.base_url), settings.api_key.get_secret_value())
+
+
+def _tried(context: DoctorContext, name: str, where: Endpoint, key: str) -> Iterator[Result]:
+    """Yield what comes of trying one endpoint; `name` is "" if there is but one."""
+    settings = context.loaded.settings
+    prefix = f"{name}: " if name else ""
     override = settings.instructions_file.read_text("utf-8-sig") if settings.instructions_file else None
     steps = probe(
-        parse(settings.base_url),
-        settings.api_key.get_secret_value(),
+        where,
+        key,
         originator=settings.originator or DEFAULT_ORIGINATOR,
         model=context.model,
         timeout=_TIMEOUT,
@@ -39,7 +50,7 @@ def endpoint(context: DoctorContext) -> Iterator[Result]:
     for step in steps:
         if not step.ok and step.name in _ON_THE_WAY and (beyond := upstream_proxy(context)):
             fix = f"`codex-transform run` goes through {beyond}, which may know the way: try it."
-            yield warning(step.name, f"{step.message}, tried without the proxy of this network", fix)
+            yield warning(f"{prefix}{step.name}", f"{step.message}, tried without the proxy of this network", fix)
             return
         fix = step.fix
         if step.name == "key" and fix:
@@ -47,7 +58,7 @@ def endpoint(context: DoctorContext) -> Iterator[Result]:
         elif CHECK_URL in fix:
             fix += _where(context, "base_url")
         mark: Mark = "fault" if not step.ok else "warning" if fix else "ok"
-        yield Result(mark, step.name, step.message, fix)
+        yield Result(mark, f"{prefix}{step.name}", step.message, fix)
 
 
 def _where(context: DoctorContext, field: str) -> str:

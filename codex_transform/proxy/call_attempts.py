@@ -12,13 +12,20 @@ from typing import Any
 
 from mitmproxy import http
 
-from codex_transform.attempts.edits import ReplaceInstructions, UseCodexInstructions
+from codex_transform.attempts.edits import (
+    DropReasoning,
+    ReplaceInstructions,
+    UseCodexInstructions,
+    digest,
+    encrypted_reasoning,
+)
 from codex_transform.attempts.failure import Failure
 from codex_transform.attempts.memory import Key, Memory
-from codex_transform.attempts.next_attempt import Attempt, Policy, decide, final_error
-from codex_transform.attempts.rule import Instructions, Sent
+from codex_transform.attempts.next_attempt import MAX_ATTEMPTS, Attempt, Policy, decide, final_error, refused_text
+from codex_transform.attempts.rule import Instructions, Scope, Sent
 from codex_transform.errors import ApiError
 from codex_transform.jsonio import dumps, loads_object
+from codex_transform.proxy.failover import Failover
 from codex_transform.request import Transformed
 from codex_transform.text import one_line
 
@@ -39,7 +46,9 @@ class CallAttempts:
     transformed: Transformed
     codex_instructions: Callable[[], Sequence[Instructions]]
     source: str
+    failover: Failover
     made: list[Attempt] = field(default_factory=list)
+    _keys: list[Key] = field(default_factory=list)
 
     def next(self, request: http.Request, failure: Failure) -> Attempt | ApiError | None:
         """Return the next attempt, for which the request has been changed; None if the failure goes to the client.
@@ -51,7 +60,10 @@ class CallAttempts:
         if body is None or not isinstance(body.get("input"), list):
             return None  # another addon has made something else of it
         sent = Sent(body, self.codex_instructions, self.source, is_codex=self.transformed.client.is_codex)
+        refusing = self.key.endpoint
         attempt = decide(failure, sent, self.made, self.policy, chance=random.random())
+        if attempt is None:
+            attempt = self._elsewhere(request, body, failure)
         if attempt is None:
             return final_error(failure, len(content), self.source) if self.policy.heal else None
         if attempt.edit:
@@ -61,14 +73,32 @@ class CallAttempts:
             if isinstance(attempt.edit, ReplaceInstructions | UseCodexInstructions):
                 self.source = attempt.edit.source
         self.made.append(attempt)
-        logger.warning("%s: %s; %s (%s)", one_line(self.key.endpoint), attempt.refused, attempt.done, attempt.rule)
+        self._keys.append(self.key)
+        logger.warning("%s: %s; %s (%s)", one_line(refusing), attempt.refused, attempt.done, attempt.rule)
         return attempt
 
     def learn(self) -> None:
         """Remember what helped: the endpoint has accepted the request."""
-        for attempt in self.made:
+        self.failover.accepted()
+        for attempt, key in zip(self.made, self._keys, strict=True):
             if attempt.edit and attempt.scope:
-                self.memory.learn(attempt.edit, attempt.scope, self.key)
+                self.memory.learn(attempt.edit, attempt.scope, key)
+
+    def _elsewhere(self, request: http.Request, body: dict[str, Any], failure: Failure) -> Attempt | None:
+        """Return an attempt at another endpoint, None if there is none.
+
+        The encrypted reasoning of the one before stays behind: no other can read it.
+        """
+        may = self.policy.heal and len(self.made) + 1 < MAX_ATTEMPTS
+        target = self.failover.next(failure, request if may else None)
+        if target is None:
+            return None
+        self.key = self.key._replace(endpoint=target.endpoint.url)
+        contents = (encrypted_reasoning(item) for item in body["input"])
+        digests = frozenset(digest(content) for content in contents if content)
+        edit = DropReasoning(digests) if digests else None
+        done = f"sent to {target.name}{' ' + edit.what if edit else ''}"
+        return Attempt("endpoint", refused_text(failure), done, edit, Scope.CONVERSATION, usage=failure.usage)
 
     def _replace(self, request: http.Request, body: dict[str, Any]) -> None:
         content = request.data.content = dumps(body)

@@ -8,7 +8,7 @@ and a `Problem` explains why. In every source an empty value counts as not set.
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,6 +19,7 @@ from codex_transform.fsutil import write_private
 from codex_transform.jsonc import parser
 from codex_transform.jsonio import describe_type, dumps
 from codex_transform.opencode.config import OpenCodeConfig
+from codex_transform.settings.endpoints import KEY, EndpointSettings, read_endpoints, to_json
 from codex_transform.settings.options import OPTIONS, Settings
 
 
@@ -38,11 +39,15 @@ class Problem(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LoadedSettings:
-    """The settings in force, where each comes from ("default", or a name that users know), and what is wrong."""
+    """The settings in force, where each comes from ("default", or a name that users know), and what is wrong.
+
+    `endpoints` are those of the config file's list, empty if there is none or something that goes before it.
+    """
 
     settings: Settings
     sources: Mapping[str, str]
     problems: tuple[Problem, ...]
+    endpoints: tuple[EndpointSettings, ...] = ()
 
 
 def load(
@@ -84,8 +89,73 @@ def load(
             except ValueError as error:
                 problems.append(Problem(option.field, source, f"{source}: {error}"))
             break
+    endpoints: tuple[EndpointSettings, ...] = ()
+    if not _is_unset(document.get(KEY)):
+        source = f"{KEY} in {config_file}"
+        try:
+            endpoints = read_endpoints(document[KEY])
+        except ValueError as error:
+            problems.append(Problem("base_url", source, f"{source}: {error}"))
+            values.pop("base_url", None)
+        nearer = [sources[name] for name in ("base_url", "api_key") if not _is_in_file(sources[name], config_file)]
+        if endpoints and nearer:
+            problems.append(Problem(None, source, f"{source}: not used, because {nearer[0]} is set", warning=True))
+            endpoints = ()
+        elif endpoints:
+            values["base_url"], values["api_key"] = endpoints[0].base_url, endpoints[0].api_key
+            sources["base_url"] = sources["api_key"] = f"{endpoints[0].name} of {source}"
     # Each value has been through its validator.
-    return LoadedSettings(Settings.model_construct(**values), sources, tuple(problems))
+    return LoadedSettings(Settings.model_construct(**values), sources, tuple(problems), endpoints)
+
+
+def save_endpoint(config_file: Path, endpoint: EndpointSettings) -> None:
+    """Add an endpoint to the config file's list, or replace the one of its name. Raises as `save` does.
+
+    An endpoint that the file has outside of a list becomes the first of it, with the name `default`.
+    """
+
+    def put(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        entry = to_json(endpoint)
+        names = [each.get("name") for each in entries]
+        if endpoint.name not in names:
+            return [*entries, entry]
+        return [{**each, **entry} if each.get("name") == endpoint.name else each for each in entries]
+
+    _change_endpoints(config_file, put)
+
+
+def remove_endpoint(config_file: Path, name: str) -> bool:
+    """Remove an endpoint from the config file's list; return whether it was there. Raises as `save` does."""
+    removed = False
+
+    def drop(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        nonlocal removed
+        left = [each for each in entries if each.get("name") != name]
+        removed = len(left) < len(entries)
+        return left
+
+    _change_endpoints(config_file, drop)
+    return removed
+
+
+def _change_endpoints(config_file: Path, change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> None:
+    try:
+        document = _read(config_file)
+    except ValueError as error:
+        raise ValueError(f"nothing was saved: {error}") from None
+    entries = document.get(KEY, [])
+    if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
+        raise ValueError(f"nothing was saved: {KEY} in {config_file} must be a list of objects")
+    first = {name: document[name] for name in ("baseURL", "apiKey") if document.get(name)}
+    if KEY not in document and len(first) == 2:
+        entries = [{"name": "default", **first}]
+    changed = change(entries)
+    if changed:
+        read_endpoints(changed)
+        document[KEY] = changed
+    else:
+        document.pop(KEY, None)
+    write_private(config_file, dumps(document, indent=2) + b"\n")
 
 
 def save(config_file: Path, updates: Mapping[str, object]) -> None:
@@ -143,6 +213,11 @@ def _permission_problems(config_file: Path) -> list[Problem]:
         return []
     fix = f"chmod 600 {shlex.quote(str(config_file))}"
     return [Problem(None, str(config_file), f"{config_file} can be read by other users: run `{fix}`", warning=True)]
+
+
+def _is_in_file(source: str, config_file: Path) -> bool:
+    """Return whether a value comes from the config file, or from what it goes before."""
+    return source == "default" or source.endswith(f" in {config_file}") or source.startswith("provider.openai.")
 
 
 def _is_unset(value: object) -> bool:

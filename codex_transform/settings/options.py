@@ -153,6 +153,9 @@ def _catalog_url(value: object) -> str:
     return text.rstrip("/")
 
 
+READ_BASE_URL, READ_API_KEY = _base_url, _api_key
+"""The validators of an endpoint's address and key."""
+
 _Bool = Annotated[bool, BeforeValidator(_bool)]
 
 

@@ -3,6 +3,8 @@
 import pytest
 from support.commands import Person
 
+from codex_transform.sandbox import Sandbox
+
 
 @pytest.mark.parametrize(("text", "unknown"), [("[]", 2), ("{,}", 2), ('{"baseURL": "htp://h", "apiKey": ""}', 1)])
 def test_what_stands_in_the_way_comes_first(text: str, unknown: int, person: Person) -> None:
@@ -18,3 +20,18 @@ def test_what_stands_in_the_way_comes_first(text: str, unknown: int, person: Per
 
 def test_without_settings_it_names_login(person: Person) -> None:
     assert person.run("whoami").stdout.count("none: run `codex-transform login`") == 2
+
+
+def test_endpoints_with_names(person: Person, sandbox: Sandbox) -> None:
+    given = ("--base-url", sandbox.url, "--api-key-stdin")
+    assert person.run("login", *given, given=sandbox.key).returncode == 0
+    named = person.run("login", "--name", "backup", *given, "--priority", "1", "--model", "gpt-5.2", given=sandbox.key)
+    assert named.returncode == 0, named.stderr
+    shown = person.run("whoami").stdout
+    assert "· default" in shown
+    assert "priority 1 · gpt-5.2" in shown
+    assert sandbox.key not in shown
+    assert person.run("login", "--priority", "1", *given, given=sandbox.key).returncode == 2
+    assert person.run("logout", "--name", "nobody").returncode == 1
+    assert person.run("logout", "--name", "backup").returncode == 0
+    assert "backup" not in person.run("whoami").stdout

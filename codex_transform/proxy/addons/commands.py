@@ -15,6 +15,7 @@ from mitmproxy.types import Data
 from pydantic import SecretStr
 
 from codex_transform.catalog import models, resolve
+from codex_transform.endpoint.pool import Target
 from codex_transform.proxy.addons.body_retention import ORIGINAL_REQUEST
 from codex_transform.proxy.addons.call_recorder import CallRecorder
 from codex_transform.proxy.addons.config import Config
@@ -93,6 +94,7 @@ class Commands:
             ("",),
             [
                 ["endpoint", config.endpoint.url if config.endpoint else "none: codex_base_url is not set"],
+                *([f"endpoint {target.name}", self._target(target)] for target in config.targets),
                 ["instructions", self._instructions()],
                 ["catalogue", self._catalogue()],
                 ["last error", self._last_error()],
@@ -123,6 +125,11 @@ class Commands:
             [(name.encode(), value.encode()) for name, value in original["headers"]],
         )
         ctx.master.commands.call("replay.client", [again])
+
+    def _target(self, target: Target) -> str:
+        """Return the state of an endpoint, and the limits that it last reported."""
+        limits = (f"{name} {value}" for name, value in sorted(self.config.pool.limits(target.name).items()))
+        return " · ".join((target.endpoint.url, self.config.pool.state(target.name), *limits))
 
     def _setting(self, field: str) -> str:
         value: Any = getattr(self.config.settings, field)

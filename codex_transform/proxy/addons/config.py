@@ -14,6 +14,7 @@ from mitmproxy import ctx, exceptions
 from mitmproxy.addonmanager import Loader
 
 from codex_transform import paths, shells
+from codex_transform.endpoint.pool import Pool, Target
 from codex_transform.endpoint.url import Endpoint, parse
 from codex_transform.errors import ApiError
 from codex_transform.opencode import config as opencode_config
@@ -37,6 +38,8 @@ _keys_by_hint: dict[str, str] = {}
 class Config:
     """The settings in force, the endpoint that they lead to, and OpenCode's own configuration.
 
+    `endpoint` is the first one; `targets` are those of the list `endpoints`, if there is one, and
+    `pool` knows the state of each.
     `override` is the text of `codex_instructions_file`, `sources` says where each setting comes from.
     """
 
@@ -44,6 +47,8 @@ class Config:
         self.settings = Settings()
         self.sources: Mapping[str, str] = {}
         self.endpoint: Endpoint | None = None
+        self.targets: tuple[Target, ...] = ()
+        self.pool = Pool()
         self.override: str | None = None
         self.opencode = OpenCodeConfig()
         self.home = paths.home_or_none()
@@ -94,6 +99,19 @@ class Config:
         """What is wrong with the settings."""
         return self._problems
 
+    def matches(self, host: str, port: int) -> bool:
+        """Return whether `host` and `port` are those of an endpoint."""
+        return any(endpoint.matches(host, port) for endpoint in self.endpoints)
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """All endpoints, the first one first."""
+        return tuple(target.endpoint for target in self.targets) or ((self.endpoint,) if self.endpoint else ())
+
+    def require_targets(self) -> tuple[Target, ...]:
+        """Return where calls may go; raises ApiError 401, with what to do, when no endpoint or no key is set."""
+        return self.targets or (Target("", self.require_endpoint(), self.require_key()),)
+
     def require_endpoint(self) -> Endpoint:
         """Return the endpoint; raises ApiError 401, with what to do, when none is set."""
         if self.endpoint is None:
@@ -127,6 +145,10 @@ class Config:
         loaded = loader.load(by_options, self._environ, self.config_file, self.opencode)
         self.settings, self.sources, self._problems = loaded.settings, loaded.sources, loaded.problems
         self.endpoint = parse(self.settings.base_url) if self.settings.base_url else None
+        self.targets = tuple(
+            Target(each.name, each.endpoint, each.api_key.get_secret_value(), each.models, each.weight, each.priority)
+            for each in loaded.endpoints
+        )
         instructions = self.settings.instructions_file
         self.override = _text(instructions) if instructions else None
         self._files = (self.config_file, *([instructions] if instructions else []), *self.opencode.files)

@@ -37,8 +37,8 @@ class ConnectTimeout:
 
     def server_connect(self, data: ServerConnectionHookData) -> None:
         """Start the timer of a connection, which the current task is about to make."""
-        server, endpoint, connecting = data.server, self.config.endpoint, asyncio.current_task()
-        if connecting and server.address and endpoint and endpoint.matches(*server.address[:2]):
+        server, connecting = data.server, asyncio.current_task()
+        if connecting and server.address and self.config.matches(*server.address[:2]):
             self._connecting[server] = connecting
             self._timers[server] = asyncio.create_task(self._cancel_when_due(server))
             connecting.add_done_callback(lambda _: self._stop(server))

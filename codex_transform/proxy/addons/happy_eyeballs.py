@@ -44,12 +44,12 @@ class HappyEyeballs:
 
     async def server_connect(self, data: ServerConnectionHookData) -> None:
         """Choose the address to connect from, unless it is set already."""
-        server, endpoint = data.server, self.config.endpoint
+        server = data.server
         chosen = server.sockname or ctx.options.connect_addr
-        if server.error or chosen or server.via or server.address is None or endpoint is None:
+        if server.error or chosen or server.via or server.address is None:
             return
         address = (server.address[0], server.address[1])
-        if not endpoint.matches(*address):
+        if not self.config.matches(*address):
             return
         local, expires = self._cache.get(address, (None, 0.0))
         if time.monotonic() > expires:

@@ -107,7 +107,7 @@ class Interception:
         return None
 
     def _intercepts(self, host: str, port: int) -> bool:
-        return is_intercepted_host(host, port, self.config.settings.hosts, self.config.endpoint)
+        return is_intercepted_host(host, port, self.config.settings.hosts, self.config)
 
 
 def _is_address(host: str) -> bool:

@@ -80,7 +80,7 @@ class LoopbackGuard:
 
     def _client_may_request(self, client: Client, address: Address) -> bool:
         """Return True for the places on this machine that a client may ask for."""
-        if self.config.endpoint is not None and self.config.endpoint.matches(address[0], address[1]):
+        if self.config.matches(address[0], address[1]):
             return True
         mode = client.proxy_mode
         if isinstance(mode, ReverseMode) and address == mode.address:

@@ -5,6 +5,7 @@ Whatever happens here, a request that was not rewritten is not sent.
 
 import logging
 from collections.abc import Iterable
+from typing import Any
 
 from mitmproxy import http
 from mitmproxy.proxy.mode_specs import ReverseMode
@@ -24,6 +25,7 @@ from codex_transform.endpoint.headers import (
     forwarded_request_headers,
     header,
 )
+from codex_transform.endpoint.pool import Target
 from codex_transform.endpoint.url import Endpoint
 from codex_transform.errors import ApiError
 from codex_transform.jsonio import dumps, parse_request
@@ -36,6 +38,7 @@ from codex_transform.proxy.addons.stored_responses import StoredResponses
 from codex_transform.proxy.bodies import decoded_body
 from codex_transform.proxy.call import Call, get_call
 from codex_transform.proxy.call_attempts import CallAttempts
+from codex_transform.proxy.failover import Failover
 from codex_transform.proxy.local_request import get_local_request, get_models_request
 from codex_transform.proxy.passing import Passing, start_passing
 from codex_transform.request import Context, Transformed, transform
@@ -97,10 +100,10 @@ class RequestTranslation:
         else:
             self.log.log_request(flow, "after")
 
-    def _attempts(self, endpoint: Endpoint, done: Transformed) -> CallAttempts:
+    def _attempts(self, failover: Failover, done: Transformed) -> CallAttempts:
         """Return the attempts of a call; what was learnt from earlier refusals is applied to its body."""
         settings, instructions = self.config.settings, self.refresh.instructions
-        key = Key(endpoint.url, done.body["model"], done.conversation)
+        key = Key(failover.target.endpoint.url, done.body["model"], done.conversation)
         source = "client" if done.own_instructions else instructions.source(done.resolved, done.conversation)
         if settings.heal:
             for edit in apply_all(self._memory.edits(key), done.body, done.changes):
@@ -112,7 +115,25 @@ class RequestTranslation:
             done,
             lambda: [Instructions(*each) for each in instructions.codex_texts(done.resolved)],
             source,
+            failover,
         )
+
+    def _failover(self, call: Call, body: dict[str, Any], session: str | None) -> Failover:
+        """Return where a call goes. Raises ApiError 401 when no endpoint or no key is set."""
+        targets = (
+            (Target("", self.config.require_endpoint(), ""),) if call.authorization else self.config.require_targets()
+        )
+        key, model = body.get("prompt_cache_key"), body.get("model")
+        conversation = key if isinstance(key, str) and key else session
+        slug = resolve(model).slug if isinstance(model, str) else ""
+        target = self.config.pool.choose(targets, conversation, slug) or targets[0]
+
+        def retarget(request: http.Request, other: Target) -> None:
+            call.endpoint, call.authorization = other.endpoint, f"Bearer {other.key}"
+            shown = credentials.redacted_authorization(call.authorization)
+            _redirect(request, other.endpoint, call.subpath, shown)
+
+        return Failover(self.config.pool, targets, target, conversation, slug, retarget)
 
     def _originator(self, client: Client, fields: Iterable[Field]) -> str | None:
         """Return the originator to send in the place of the client's own; None leaves that as it is."""
@@ -131,18 +152,18 @@ class RequestTranslation:
         return None if settings.instructions == "auto" else settings.instructions == "codex"
 
     def _is_for_endpoint(self, flow: http.HTTPFlow) -> bool:
-        endpoint = self.config.endpoint
-        return endpoint is not None and endpoint.matches(flow.request.host, flow.request.port)
+        return self.config.matches(flow.request.host, flow.request.port)
 
     def _rewrite(self, flow: http.HTTPFlow, call: Call) -> None:
-        endpoint = self.config.require_endpoint()
-        call.authorization = call.authorization or f"Bearer {self.config.require_key()}"
         fields = flow.request.headers.fields
         session = client_session(fields)
         call.original = decoded_body(flow.request)
         body = parse_request(call.original)
         client = identify(fields, body)
         root = self.stored.prepare(call, body)
+        failover = self._failover(call, body, session or root)
+        endpoint = failover.target.endpoint
+        call.authorization = call.authorization or f"Bearer {failover.target.key}"
         done = transform(
             body,
             Context(
@@ -158,7 +179,7 @@ class RequestTranslation:
         call.endpoint, call.transformed = endpoint, done
         if root:
             done.changes.note("changed", "input", _HISTORY)
-        call.attempts = self._attempts(endpoint, done)
+        call.attempts = self._attempts(failover, done)
         headers = codex_headers(
             authorization=credentials.redacted_authorization(call.authorization),
             originator=self._originator(client, fields),
@@ -197,6 +218,17 @@ def _replace(request: http.Request, endpoint: Endpoint, below: str, headers: lis
     if data.authority or not by_field:
         request.authority = endpoint.authority
     data.headers = http.Headers(fields)
+
+
+def _redirect(request: http.Request, endpoint: Endpoint, below: str, authorization: str) -> None:
+    """Have a request that has been rewritten go to another endpoint."""
+    request.scheme, request.host, request.port = endpoint.scheme, endpoint.host, endpoint.port
+    request.path = endpoint.path + below
+    request.headers["authorization"] = authorization
+    if request.is_http2 or request.is_http3:
+        request.authority = endpoint.authority
+    else:
+        request.headers["host"] = endpoint.authority
 
 
 def _paths(done: Transformed, action: Action) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from mitmproxy import http
 
+from codex_transform.attempts.failure import from_error
 from codex_transform.errors import ApiError
 from codex_transform.jsonio import dumps, loads_object
 from codex_transform.proxy import responses
@@ -35,6 +36,8 @@ class ResponseTranslation:
         response = flow.response
         if call is None or call.error or response is None:
             return
+        if call.attempts:
+            call.attempts.failover.report(response.headers.items())
         if call.streaming and _succeeded(response):
             encoding = response.headers.get("content-encoding")
             answer = ResponseStream(call.view, encoding)
@@ -54,6 +57,8 @@ class ResponseTranslation:
         if isinstance(response.stream, StreamFunction) and response.stream.ended:
             # It has been streamed to the client.
             _take_down(call, response.stream)
+            if call.attempts and (problem := response.stream.answer.error):
+                call.attempts.failover.next(from_error(problem, 0.0), None)
         elif call.error is None:
             try:
                 flow.response = _whole(call, response)

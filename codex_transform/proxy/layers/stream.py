@@ -237,7 +237,13 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin):
     def _connection_failure(self, reason: str) -> Failure:
         """Return the failure of a connection: lost, if it had taken the request and brought nothing."""
         lost = self._sent_at is not None and not self._timed_out and not self.flow.response and is_lost(reason)
-        return Failure(one_line(reason), lost=lost, reused=lost and self._reused, elapsed=self._elapsed)
+        return Failure(
+            one_line(reason),
+            lost=lost,
+            reused=lost and self._reused,
+            unreachable=self._sent_at is None,
+            elapsed=self._elapsed,
+        )
 
     def _send_headers(self) -> CommandGenerator[None]:
         """Lets the head go as mitmproxy does, but without a line in its log, which costs more than all of this."""

@@ -1,0 +1,66 @@
+"""Where a call goes, and where it goes next if that endpoint is used up or down."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from mitmproxy import http
+
+from codex_transform.attempts.failure import Failure
+from codex_transform.endpoint.pool import Pool, Target
+
+LIMIT_CODES = frozenset(
+    {"usage_limit_reached", "usage_not_included", "rate_limit_exceeded", "rate_limit_error", "insufficient_quota"}
+)
+"""Codes of an endpoint that has no more to give."""
+
+_LIMIT_STATUSES = frozenset({401, 402, 429})
+_FAULT_CODES = frozenset({"server_error", "server_is_overloaded", "overloaded_error", "slow_down"})
+
+_LIMIT_FIELDS = "x-codex-"
+
+
+@dataclass(slots=True)
+class Failover:
+    """The endpoints that a call may go to. `target` is the one that has it.
+
+    `retarget` changes a request so that it goes to another one, with that one's key.
+    """
+
+    pool: Pool
+    targets: Sequence[Target]
+    target: Target
+    conversation: str | None
+    model: str
+    retarget: Callable[[http.Request, Target], None]
+    tried: list[str] = field(default_factory=list)
+
+    def accepted(self) -> None:
+        """Note that the endpoint has accepted the call."""
+        self.pool.succeeded(self.target.name)
+
+    def next(self, failure: Failure, request: http.Request | None) -> Target | None:
+        """Note why a call failed, and return where it goes next, with the request changed; None if nowhere.
+
+        Without a `request` it goes nowhere.
+        """
+        name, reason = self.target.name, failure.brief or failure.code or f"HTTP {failure.status}"
+        if failure.code in LIMIT_CODES or failure.status in _LIMIT_STATUSES:
+            self.pool.limited(name, failure.retry_after, reason)
+        elif failure.lost or failure.unreachable or (failure.status or 0) >= 500 or failure.code in _FAULT_CODES:
+            self.pool.failed(name, reason)
+        else:
+            self.pool.succeeded(name)  # what it refuses is the request
+            return None
+        self.tried.append(name)
+        if request is None:
+            return None
+        other = self.pool.choose(self.targets, self.conversation, self.model, self.tried)
+        if other is not None:
+            self.target = other
+            self.retarget(request, other)
+        return other
+
+    def report(self, fields: Iterable[tuple[str, str]]) -> None:
+        """Note the limits that the endpoint reports in its header fields."""
+        limits = {name.lower(): value for name, value in fields if name.lower().startswith(_LIMIT_FIELDS)}
+        self.pool.report(self.target.name, limits)

@@ -1,0 +1,136 @@
+"""Which of several endpoints a call goes to."""
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codex_transform.endpoint.pool import DEFAULT_LIMIT, FIRST_BREAK, LONGEST_BREAK, MAX_FAULTS, PROBE, Pool, Target
+from codex_transform.endpoint.url import parse
+
+
+class Clock:
+    time = 1000.0
+
+    def __call__(self) -> float:
+        return self.time
+
+
+def target(name: str, **more: object) -> Target:
+    return Target(name, parse(f"https://{name}.example"), f"sk-{name}", **more)  # type: ignore[arg-type]
+
+
+A, B, BACKUP = target("a"), target("b"), target("backup", priority=1)
+ALL = (A, B, BACKUP)
+
+
+def test_a_conversation_stays_and_new_ones_are_spread_by_weight() -> None:
+    heavy, light = target("heavy", weight=3), target("light")
+    pool = Pool()
+    chosen = {f"c{number}": pool.choose((heavy, light), f"c{number}", "m") for number in range(4000)}
+    share = Counter(each.name for each in chosen.values() if each)
+    assert 2.5 < share["heavy"] / share["light"] < 3.6
+    again = Pool()
+    assert all(again.choose((light, heavy), name, "m") == where for name, where in chosen.items())
+
+
+def test_the_lowest_priority_first() -> None:
+    pool = Pool()
+    assert {pool.choose(ALL, f"c{number}", "m") for number in range(50)} == {A, B}
+
+
+def test_a_limit_cools_an_endpoint_down_until_its_reset() -> None:
+    clock = Clock()
+    pool = Pool(clock)
+    home = pool.choose(ALL, "c", "m")
+    assert home
+    pool.limited(home.name, 120, "usage limit")
+    other = pool.choose(ALL, "c", "m")
+    assert other
+    assert {home, other} == {A, B}
+    assert pool.state(home.name) == "limited for 120 s: usage limit"
+    clock.time += 121
+    assert pool.choose(ALL, "c", "m") == other, "its cache is there by now"
+    assert pool.state(home.name) == "up"
+    pool.limited("a", None, "x")
+    clock.time += DEFAULT_LIMIT + 1
+    assert pool.state("a") == "up"
+
+
+def test_the_next_priority_takes_over_when_all_are_used_up() -> None:
+    pool = Pool(Clock())
+    for name in "ab":
+        pool.limited(name, 60, "limit")
+    assert pool.choose(ALL, "c", "m") == BACKUP
+    pool.limited("backup", 10, "limit")
+    assert pool.choose(ALL, "c", "m") == BACKUP, "the one that is up first says what is the matter"
+    assert pool.choose(ALL, "c", "m", tried=["backup"]) is None
+
+
+def test_faults_open_the_circuit_and_one_call_tries_it() -> None:
+    clock = Clock()
+    pool = Pool(clock)
+    for _ in range(MAX_FAULTS):
+        assert pool.state("a") == "up"
+        pool.failed("a", "HTTP 500")
+    assert pool.state("a") == f"down for {FIRST_BREAK:.0f} s: HTTP 500"
+    assert {pool.choose((A, BACKUP), f"c{number}", "m") for number in range(9)} == {BACKUP}
+    clock.time += FIRST_BREAK
+    assert pool.choose((A, BACKUP), "new", "m") == A
+    assert pool.state("a") == "being tried"
+    assert pool.choose((A, BACKUP), "another", "m") == BACKUP
+    pool.failed("a", "HTTP 500")
+    assert pool.state("a") == f"down for {2 * FIRST_BREAK:.0f} s: HTTP 500"
+    clock.time += 2 * FIRST_BREAK
+    assert pool.choose((A, BACKUP), "newer", "m") == A
+    pool.succeeded("a")
+    assert {pool.choose((A, BACKUP), f"d{number}", "m") for number in range(9)} == {A}
+
+
+def test_a_try_without_an_end_counts_for_nothing() -> None:
+    clock = Clock()
+    pool = Pool(clock)
+    for _ in range(MAX_FAULTS):
+        pool.failed("a", "x")
+    clock.time += FIRST_BREAK
+    assert pool.choose((A, BACKUP), "one", "m") == A
+    clock.time += PROBE
+    assert pool.choose((A, BACKUP), "two", "m") == A
+
+
+def test_a_break_has_a_longest() -> None:
+    clock = Clock()
+    pool = Pool(clock)
+    for _ in range(50):
+        pool.failed("a", "x")
+    assert pool.state("a") == f"down for {LONGEST_BREAK:.0f} s: x"
+
+
+def test_models() -> None:
+    only = target("only", models=("gpt-5.2",), priority=5)
+    pool = Pool()
+    assert {pool.choose((A, only), f"c{number}", "gpt-5.2") for number in range(5)} == {A}
+    small = target("small", models=("gpt-5.1",))
+    assert pool.choose((small, only), "c", "gpt-5.2") == only
+    assert pool.choose((small,), "d", "gpt-5.2") == small, "no endpoint claims it: the answer says so"
+
+
+names = st.sampled_from(["a", "b", "backup"])
+events = st.tuples(st.sampled_from(["limited", "failed", "succeeded", "wait"]), names, st.integers(0, 400))
+
+
+@given(st.lists(events, max_size=30))
+def test_a_call_always_goes_somewhere(history: list[tuple[str, str, int]]) -> None:
+    clock = Clock()
+    pool = Pool(clock)
+    for kind, name, seconds in history:
+        if kind == "limited":
+            pool.limited(name, seconds, "x")
+        elif kind == "failed":
+            pool.failed(name, "x")
+        elif kind == "succeeded":
+            pool.succeeded(name)
+        else:
+            clock.time += seconds
+        assert pool.choose(ALL, "c", "m") in ALL
+    assert "sk-" not in repr(ALL)
