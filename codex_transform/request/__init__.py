@@ -112,7 +112,7 @@ def transform(body: dict[str, Any], context: Context) -> Transformed:
         bridge = bridge_message(body, client.program, context.mode)
         moved = use_codex_instructions(body, codex_text, bridge, changes)
         if context.mode and client.configured:
-            opencode_prompt.strip_system_prompt(items, changes)
+            opencode_prompt.strip_system_prompt(items, client.prompts, changes)
             if moved and all(item is not moved for item in items):
                 changes.note("changed", "instructions", _REMOVED)
 
