@@ -9,7 +9,7 @@ from codex_transform.doctor.result import DoctorContext, Result, failure, ok, wa
 from codex_transform.doctor.terminal import uses_our_proxy
 from codex_transform.jsonc import parser
 from codex_transform.launcher import child_env
-from codex_transform.opencode import legacy_plugin
+from codex_transform.opencode import forms, legacy_plugin
 from codex_transform.opencode import paths as opencode_paths
 
 _OLDEST = (1, 1)
@@ -119,7 +119,7 @@ def _models(context: DoctorContext) -> list[str]:
             value: Any = parser.parse(source.text)
         except parser.JsonError:
             continue
-        for member in ("provider", "openai", "models"):
+        for member in forms.form_of(value).models:
             value = value.get(member) if isinstance(value, dict) else None
         names += value if isinstance(value, dict) else ()
     return list(dict.fromkeys(names))

@@ -376,7 +376,7 @@ def test_the_names_of_header_fields_are_known_wherever_they_stand(tmp_path: Path
     ("model", "message"),
     [
         ({"variants": {"high": {}}}, "providers.openai.models.m.variants must be a list, not an object"),
-        ({"variants": ["high"]}, "providers.openai.models.m.variants.0 must be an object, not text"),
+        ({"variants": ["high"]}, "providers.openai.models.m.variants.0 must be an object, not a string"),
         ({"variants": [{"id": 5}]}, "providers.openai.models.m.variants.0.id must be text, not a number"),
         ({"settings": []}, "providers.openai.models.m.settings must be an object, not a list"),
     ],
