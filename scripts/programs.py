@@ -18,6 +18,9 @@ CACHE = Path(__file__).resolve().parent.parent / ".cache"
 OPENCODE = "1.18.33"
 OLD_OPENCODE = "1.1.65"
 
+# The preview of OpenCode 2, a program named `lildax`: the release is not to be had from npm's usual registry.
+OPENCODE_2 = "1.18.18"
+
 # For machines whose own Node cannot be sent through a proxy.
 NODE = "24.21.0"
 
@@ -63,6 +66,32 @@ def install_opencode(version: str) -> Path | None:
 def install_command(version: str) -> str:
     """What a person types to get this version where `opencode()` finds it."""
     return f"npm install --prefix {_prefix(version).relative_to(CACHE.parent)} {_packages()[0]}@{version}"
+
+
+def opencode_2() -> Path | None:
+    """The preview of OpenCode 2, if it is in the cache."""
+    for name in ("lildax.exe", "lildax"):
+        path = _preview_prefix() / "node_modules" / _preview_package() / "bin" / name
+        if path.is_file() and version_of(path):
+            return path
+    return None
+
+
+def install_opencode_2() -> Path | None:
+    """Gets the preview through npm, unless it is there; None where that cannot be done."""
+    npm = shutil.which("npm")
+    if (found := opencode_2()) or npm is None:
+        return found
+    print(f"Getting {_preview_package()} {OPENCODE_2} through npm (once) ", end="", flush=True)
+    shutil.rmtree(_preview_prefix(), ignore_errors=True)
+    failure = _install(npm, _preview_prefix(), f"{_preview_package()}@{OPENCODE_2}")
+    print(f"\n  {failure}\n" if failure else "\n", flush=True)
+    return opencode_2()
+
+
+def opencode_2_install_command() -> str:
+    """What a person types to get the preview where `opencode_2()` finds it."""
+    return f"npm install --prefix {_preview_prefix().relative_to(CACHE.parent)} {_preview_package()}@{OPENCODE_2}"
 
 
 def node() -> Path | None:
@@ -152,6 +181,15 @@ def _packages() -> list[str]:
     musl = "-musl" if system == "linux" and platform.libc_ver()[0] != "glibc" else ""
     usual = f"opencode-{system}-{arch}"
     return [usual + musl, f"{usual}-baseline{musl}"]
+
+
+def _preview_prefix() -> Path:
+    return CACHE / "opencode-2-preview"
+
+
+def _preview_package() -> str:
+    """The name of the preview's package for this machine, which is named as OpenCode's own."""
+    return f"@opencode-ai/cli-{_packages()[0].removeprefix('opencode-')}"
 
 
 def _node_prefix() -> Path:

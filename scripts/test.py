@@ -58,6 +58,8 @@ def get_programs() -> None:
     for version in (programs.OPENCODE, programs.OLD_OPENCODE):
         if programs.install_opencode(version) is None:
             print(f"There is no OpenCode {version}: tests that need it are skipped, or fail where CI=true")
+    if programs.install_opencode_2() is None:
+        print("There is no preview of OpenCode 2: tests that need it are skipped, or fail where CI=true")
 
 
 if __name__ == "__main__":

@@ -27,7 +27,8 @@ class Failure:
     `status` is the HTTP status that it sent or that belongs to its words; None if the connection was lost. `lost` is
     true if a connection that took the request was lost before it brought anything, and `reused` if that had served
     another request before; `unreachable` is true if there was no connection at all. `elapsed` is in seconds since the
-    request was sent, `retry_after` as in the header. `usage` are the token counts that the endpoint reported all the same.
+    request was sent, `retry_after` as in the header. `usage` are the token counts that the endpoint reported all the
+    same.
     """
 
     message: str = ""

@@ -4,6 +4,7 @@ Every change is shown as a diff and confirmed before a file is touched; then a b
 `--print` and `--uninstall` work the same way.
 """
 
+import itertools
 import json
 import os
 from collections.abc import Iterable
@@ -19,10 +20,10 @@ from codex_transform.cli.models_from_cache import learn_models
 from codex_transform.jsonc.editor import Document, render
 from codex_transform.opencode import editor as opencode_editor
 from codex_transform.opencode import legacy_plugin, provider_models
+from codex_transform.opencode.forms import FORMS, NEW, Form, form_of
 from codex_transform.text import sanitize
 
 _SCHEMA = "https://opencode.ai/config.json"
-_PROXY_URL = ("provider", "openai", "options", "baseURL")
 _MAX_LISTED = 12  # values of the user's that are told one by one
 
 _EXAMPLES = """\b
@@ -58,8 +59,9 @@ def config(
 ) -> None:
     """Write OpenCode's configuration: every model with its efforts.
 
-    The models go into OpenCode's own opencode.json or opencode.jsonc. What stands there stays, comments and all; the
-    changes are shown, and the file is backed up before they are made. No key is written.
+    The models go into OpenCode's own opencode.json or opencode.jsonc, in the form that the file has: OpenCode 2 reads
+    that of OpenCode 1 too. What stands there stays, comments and all; the changes are shown, and the file is backed up
+    before they are made. No key is written.
     """
     if file and project:
         raise click.UsageError("--file and --project name two files: give one of them")
@@ -73,51 +75,61 @@ def config(
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--models") from None
     if uninstall:
-        ours: dict[str, Any] = {}
-        for each in [form] if form else ["modern", "legacy"]:
-            ours |= provider_models.entries(chosen, legacy=each == "legacy")
+        kinds = [form] if form else ["modern", "legacy"]
+        ours: dict[Form, dict[str, Any]] = {each: {} for each in FORMS}
+        for each, kind in itertools.product(FORMS, kinds):
+            ours[each] |= provider_models.entries(chosen, legacy=kind == "legacy", form=each)
         _uninstall(path, ours, reverse, to_stdout=to_stdout, yes=yes)
         return
-    members = provider_models.entries(chosen, legacy=form == "legacy")
     plugins = legacy_plugin.find(os.environ, folder, home)
     before = file_change.read(path)
-    after = _filled(path, _without_plugin(path, before) if to_stdout else before, members, reverse)
+    of_file = form_of({} if file_change.is_empty(before) else file_change.document(path, before).value)
+    members = provider_models.entries(chosen, legacy=form == "legacy", form=of_file)
+    after = _filled(path, _without_plugin(path, before) if to_stdout else before, members, reverse, of_file)
     _warn_of_plugins(plugins)
     if to_stdout:
         click.echo(after.encode(), nl=False)  # bytes: line ends stay
         return
     if _remove_plugins(plugins, yes=yes):
         before = file_change.read(path)
-        after = _filled(path, before, members, reverse)
-    _tell_kept(path, before, members)
+        after = _filled(path, before, members, reverse, of_file)
+    _tell_kept(path, before, members, of_file)
     if after == before:
         click.echo(f"{path} holds all of it already: nothing to do.")
         return
     if not file_change.confirm_and_write(path, before, after, yes=yes):
         _decline()
-    variant = "" if form == "legacy" else " --variant high"
+    program, variant = ("opencode2", "#high") if of_file is NEW else ("opencode", " --variant high")
     proxy = "" if reverse else "codex-transform run "
-    click.echo(f'Try: {proxy}opencode run -m openai/{next(iter(members))}{variant} "say hello"')
+    model = f"openai/{next(iter(members))}{'' if form == 'legacy' else variant}"
+    click.echo(f'Try: {proxy}{program} run -m {model} "say hello"')
 
 
-def _uninstall(path: Path, ours: dict[str, Any], reverse: str | None, *, to_stdout: bool, yes: bool) -> None:
+def _uninstall(
+    path: Path, ours: dict[Form, dict[str, Any]], reverse: str | None, *, to_stdout: bool, yes: bool
+) -> None:
     """Take out of the file what is still as this command would write it, and says what is not."""
     before = file_change.read(path)
     if file_change.is_empty(before):
         file_change.fail(f"{path} does not exist, or is empty: there is nothing to take out.")
-    names = provider_models.wrap(ours)
-    if reverse is not None:
-        names["provider"]["openai"]["options"] = {"baseURL": reverse}
+    names: dict[str, Any] = {}
+    for form, members in ours.items():
+        names |= provider_models.wrap(members, form)
+        if reverse is not None:
+            group, provider, options, name = form.base_url
+            names[group][provider][options] = {name: reverse}
     document = file_change.document(path, before)
     after = document.remove(provider_models.removable(document, names))
     if to_stdout:
         click.echo(after.encode(), nl=False)  # bytes: line ends stay
         return
     remaining = Document(after)
-    paths = [(*provider_models.MODELS, name) for name in ours]
-    left = [".".join(each) for each in paths if remaining.has(each)]
-    if remaining.has(_PROXY_URL):
-        left.append(f"{'.'.join(_PROXY_URL)} (to take it out, name it with --reverse)")
+    left: list[str] = []
+    for form, members in ours.items():
+        paths = [(*form.models, name) for name in members]
+        left += [".".join(each) for each in paths if remaining.has(each)]
+        if remaining.has(form.base_url):
+            left.append(f"{'.'.join(form.base_url)} (to take it out, name it with --reverse)")
     if left:
         click.echo("Left as it is, because it was changed since or is yours:")
         for name in left:
@@ -163,23 +175,30 @@ def _without_plugin(path: Path, text: str) -> str:
     return document.remove(legacy_plugin.removal(document))
 
 
-def _filled(path: Path, text: str, members: dict[str, Any], reverse: str | None) -> str:
+def _filled(path: Path, text: str, members: dict[str, Any], reverse: str | None, form: Form) -> str:
     """Return the file's text with all that it lacks of the entries `members`."""
     try:
         if file_change.is_empty(text):
-            text = render({"$schema": _SCHEMA, **provider_models.wrap(members)})
+            text = render({"$schema": _SCHEMA, **provider_models.wrap(members, form)})
         else:
             document = file_change.document(path, text)
-            text = document.merge_missing(provider_models.additions(document.value, members))
-        return text if reverse is None else Document(text).set(_PROXY_URL, reverse)
+            text = document.merge_missing(provider_models.additions(document.value, members, form))
+            if form is NEW:
+                for where, variants in provider_models.missing_variants(document.value, members).items():
+                    text = Document(text).append(where, variants)
+        return text if reverse is None else Document(text).set(form.base_url, reverse)
     except ValueError as error:
         file_change.fail(f"{path}: {error}: fix it there first. Nothing was written.")
 
 
-def _tell_kept(path: Path, text: str, members: dict[str, Any]) -> None:
+def _tell_kept(path: Path, text: str, members: dict[str, Any], form: Form) -> None:
     """Says which of the user's values differ from what would be written and stay."""
     value = {} if file_change.is_empty(text) else file_change.document(path, text).value
-    differences = list(provider_models.conflicts(value, provider_models.wrap(members)))
+    others = provider_models.in_another_form(value, members, form)
+    if others:
+        click.echo(f"Left as {path} has them, since OpenCode drops an entry that mixes two forms: {', '.join(others)}")
+    written = {name: entry for name, entry in members.items() if name not in others}
+    differences = list(provider_models.conflicts(value, provider_models.wrap(written, form)))
     if differences:
         click.echo(f"Kept as {path} has it:")
     for where, theirs, ours in differences[:_MAX_LISTED]:

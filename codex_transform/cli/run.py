@@ -3,15 +3,18 @@
 import os
 import sys
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
 from codex_transform import paths
-from codex_transform.cli import prompts
-from codex_transform.launcher import bypass, ca_bundle, child_env, foreground, proxy_process
+from codex_transform.cli import prompts, server_restart
+from codex_transform.doctor.opencode_server import our_proxy
+from codex_transform.launcher import bypass, ca_bundle, child_env, foreground, opencode_server, proxy_process
 from codex_transform.launcher.proxy_process import ProxyProcess
 from codex_transform.opencode import config as opencode_config
+from codex_transform.opencode.server import Server
 from codex_transform.settings.options import Settings
 
 _ADDONS = Path(__file__).resolve().parent.parent / "proxy" / "addons"
@@ -25,20 +28,31 @@ Examples:
   codex-transform run opencode
   codex-transform run opencode run -m openai/gpt-5.3-codex "say hello"
   codex-transform run --web opencode
+  codex-transform run --restart-server opencode2
   codex-transform run -- sh -c 'echo $HTTPS_PROXY'
 """,
 )
 @click.option("--web", is_flag=True, help="Look at requests and answers in the browser, with mitmweb.")
+@click.option("--restart-server", is_flag=True, help="Restart a server of OpenCode 2 that would go past the proxy.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
-def run(web: bool, command: tuple[str, ...]) -> None:
+def run(web: bool, restart_server: bool, command: tuple[str, ...]) -> None:
     """Run a command, such as opencode, behind the proxy.
 
     The proxy listens on a free port of this machine, and the command finds it through variables that are set for it
     alone: HTTPS_PROXY, and those that name the proxy's certificate. The terminal, signals and the exit status are the
     command's. The proxy ends with it; what it said is in ~/.opencode/logs. A command that sent no request through the
-    proxy is told so.
+    proxy is told so. OpenCode 2 has a server in the background, which keeps the proxy that it was started with: one
+    that runs already is restarted for the command, if you agree.
     """
     settings = prompts.require_settings().settings
+    service = opencode_server.service_of(command, os.environ)
+    server = service.running() if service else None
+    if service and server:
+        if not web and (ours := _leads_to_ours(server)):
+            # The command is only its terminal: a proxy more would have nothing to do.
+            click.echo(f"codex-transform: OpenCode's server already goes through the proxy at {ours}.", err=True)
+            sys.exit(foreground.run(command, os.environ))
+        server_restart.require_consent(service, server, agreed=restart_server)
     beyond, notes = child_env.upstream(os.environ)
     unfit, warnings = child_env.bypassing_variables(os.environ, settings.hosts)
     arguments = ["-s", str(_CLIENT_COUNT)]
@@ -60,7 +74,10 @@ def run(web: bool, command: tuple[str, ...]) -> None:
         environ = {name: value for name, value in os.environ.items() if name not in left_out} | variables
         if past := bypass.node_warning(command, environ):
             click.secho(f"codex-transform: {past}", fg="yellow", err=True)
-        status = foreground.run(command, environ)
+        with ExitStack() as stack:
+            if service:
+                stack.enter_context(server_restart.behind_proxy(service, server, environ))
+            status = foreground.run(command, environ)
         ended = proxy.has_ended()
     if ended:
         click.secho("codex-transform: the proxy ended before the command did.", fg="red", err=True)
@@ -68,6 +85,11 @@ def run(web: bool, command: tuple[str, ...]) -> None:
     elif bypass.may_have_asked(status) and proxy.stayed_unused():
         click.echo(f"codex-transform: {bypass.UNUSED}", err=True)
     sys.exit(status)
+
+
+def _leads_to_ours(server: Server) -> str:
+    client, _ = opencode_config.load(os.environ, paths.cwd(), paths.home())
+    return our_proxy(server, client.client_base_url)
 
 
 def _variables(settings: Settings, proxy: ProxyProcess, folder: Path) -> tuple[dict[str, str], list[str]]:

@@ -29,7 +29,8 @@ _PROMPTS = (
 )
 
 OPENCODE = Client("OpenCode", program="OpenCode", instructions="codex", configured=True, prompts=_PROMPTS)
-OPENCODE_2 = OPENCODE._replace(name="OpenCode 2")
+# The preview of OpenCode 2 begins so. Any agent may: it says nothing of who asks, and counts once that is known.
+OPENCODE_2 = OPENCODE._replace(name="OpenCode 2", prompts=(*_PROMPTS, "you are an ai coding agent."))
 CODEX_CLI = Client(
     "Codex CLI", is_codex=True, prompts=("you are codex", "you are a coding agent running in the codex cli")
 )

@@ -10,7 +10,16 @@ from concurrent.futures import TimeoutError as FutureTimeoutError
 from typing import NamedTuple
 
 from codex_transform import concurrency
-from codex_transform.doctor import certificate, client, endpoint, instructions, programs, settings_file, terminal
+from codex_transform.doctor import (
+    certificate,
+    client,
+    endpoint,
+    instructions,
+    opencode_server,
+    programs,
+    settings_file,
+    terminal,
+)
 from codex_transform.doctor.result import Check, DoctorContext, Result, failure
 
 _TIMEOUT = 20.0
@@ -27,7 +36,17 @@ GROUPS = (
     Group("Programs", (programs.python, programs.mitmproxy, programs.patches, programs.mitmdump)),
     Group("Settings", (settings_file.file, settings_file.values, settings_file.base_url, settings_file.api_key)),
     Group("Endpoint", (endpoint.endpoint,)),
-    Group("OpenCode", (client.program, client.configuration, client.models, client.plugins, client.login)),
+    Group(
+        "OpenCode",
+        (
+            client.program,
+            client.configuration,
+            client.models,
+            client.plugins,
+            client.login,
+            opencode_server.check_server,
+        ),
+    ),
     Group("Certificate", (certificate.check_ca, certificate.check_trust)),
     Group("This terminal", (terminal.proxy, terminal.variables, terminal.authorities, terminal.port)),
     Group("Codex instructions", (instructions.cache, instructions.host)),

@@ -9,32 +9,38 @@ from codex_transform.doctor.result import DoctorContext, Result, failure, ok, wa
 from codex_transform.doctor.terminal import uses_our_proxy
 from codex_transform.jsonc import parser
 from codex_transform.launcher import child_env
-from codex_transform.opencode import legacy_plugin
+from codex_transform.launcher.opencode_server import is_version_2
+from codex_transform.opencode import forms, legacy_plugin
 from codex_transform.opencode import paths as opencode_paths
 
 _OLDEST = (1, 1)
 # Where `provider.openai.baseURL` was first seen not to matter; 1.1.65 and 1.3.2 do not start with it.
 _TAKES_BASE_URL = (1, 18)
 _UPGRADE = "Run `opencode upgrade`."
+_TWO_FORMS = (
+    "OpenCode 1 takes `provider`, OpenCode 2 `providers`: unless you mean that, take one out; 2 reads the old form too."
+)
 
 
 def program(context: DoctorContext) -> Iterator[Result]:
-    """Yield the program and its version."""
-    path = runtime.find(context.environ)
-    if path is None:
+    """Yield the programs, of OpenCode 1 and of 2, and their versions."""
+    found = runtime.find_all(context.environ)
+    if not found:
         yield failure(
             "OpenCode", "is not on the PATH", "Install it: see https://opencode.ai, or `npm i -g opencode-ai`."
         )
-        return
-    version = runtime.version(path, context.environ)
-    numbers = runtime.numbers(version)
-    if not numbers:
-        fix = "`opencode --version` says why; if it does not, install it again: see https://opencode.ai."
-        yield failure("OpenCode", f"{path} does not run", fix)
-    elif numbers < _OLDEST:
-        yield warning("OpenCode", f"{version} ({path}) is older than any that this was tried with", _UPGRADE)
-    else:
-        yield ok("OpenCode", f"{version} ({path})")
+    for path in found:
+        version = runtime.version(path, context.environ)
+        numbers = runtime.numbers(version)
+        if version and is_version_2(version):
+            yield ok("OpenCode", f"{version} ({path}), which is OpenCode 2")
+        elif not numbers:
+            fix = f"`{path.name} --version` says why; if it does not, install it again: see https://opencode.ai."
+            yield failure("OpenCode", f"{path} does not run", fix)
+        elif numbers < _OLDEST:
+            yield warning("OpenCode", f"{version} ({path}) is older than any that this was tried with", _UPGRADE)
+        else:
+            yield ok("OpenCode", f"{version} ({path})")
 
 
 def configuration(context: DoctorContext) -> Iterator[Result]:
@@ -49,8 +55,15 @@ def configuration(context: DoctorContext) -> Iterator[Result]:
             )
             fix = "Take it out there; `codex-transform login` saves the base URL."
             results.append((failure if numbers else warning)("configuration", message, fix))
-    names = [source.name for source in opencode_paths.read(context.environ, context.cwd, context.home).sources]
-    yield from results or [ok("configuration", ", ".join(dict.fromkeys(names)) or "none, and none is needed")]
+    sources = opencode_paths.read(context.environ, context.cwd, context.home).sources
+    names = list(dict.fromkeys(source.name for source in sources))
+    results += [
+        warning("configuration", f"{source.name} has the provider openai in two forms", _TWO_FORMS)
+        for source in sources
+        if _has_two_forms(source.text)
+    ]
+    said = ", ".join(names) or "none, and none is needed"
+    yield from results or [ok("configuration", f"{said}; of two values the last one counts" if names[1:] else said)]
 
 
 def models(context: DoctorContext) -> Iterator[Result]:
@@ -108,6 +121,15 @@ def _complaint(context: DoctorContext, message: str) -> Result:
     return (failure if stops else warning)("configuration", message.partition(". Fix it there")[0], fix)
 
 
+def _has_two_forms(text: str) -> bool:
+    try:
+        value: Any = parser.parse(text)
+    except parser.JsonError:
+        return False
+    groups = [value.get(form.models[0]) for form in forms.FORMS] if isinstance(value, dict) else []
+    return bool(groups) and all(isinstance(group, dict) and "openai" in group for group in groups)
+
+
 def _files(context: DoctorContext) -> list[Any]:
     return list(dict.fromkeys(opencode_paths.paths(context.environ, context.cwd, context.home)))
 
@@ -119,7 +141,7 @@ def _models(context: DoctorContext) -> list[str]:
             value: Any = parser.parse(source.text)
         except parser.JsonError:
             continue
-        for member in ("provider", "openai", "models"):
+        for member in forms.form_of(value).models:
             value = value.get(member) if isinstance(value, dict) else None
         names += value if isinstance(value, dict) else ()
     return list(dict.fromkeys(names))

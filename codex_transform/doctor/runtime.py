@@ -23,10 +23,19 @@ class NoRuntimeError(Exception):
     """OpenCode did not run as Bun."""
 
 
+# As OpenCode 1, OpenCode 2 and its preview are called.
+_PROGRAMS = ("opencode", "opencode2", "lildax")
+
+
+def find_all(environ: Mapping[str, str]) -> list[Path]:
+    """Return the programs of OpenCode 1 and 2 that the terminal finds: they live side by side."""
+    found = (shutil.which(name, path=environ.get("PATH", "")) for name in _PROGRAMS)
+    return [Path(each) for each in found if each]
+
+
 def find(environ: Mapping[str, str]) -> Path | None:
-    """Return the `opencode` that the terminal finds."""
-    found = shutil.which("opencode", path=environ.get("PATH", ""))
-    return Path(found) if found else None
+    """Return the first of them, None if there is none."""
+    return next(iter(find_all(environ)), None)
 
 
 def version(program: Path, environ: Mapping[str, str]) -> str | None:

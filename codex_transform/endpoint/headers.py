@@ -1,10 +1,17 @@
-"""The header fields of a request that go to the endpoint."""
+"""The header fields of a request that go to the endpoint.
 
-from collections.abc import Iterable
+Strategy: what a request has that is not known to mean something to an endpoint stays here, since it may tell of the
+user's machine or company, such as where traces are collected. Known are the fields of Codex requests, those that begin
+with `x-` or as gateways name theirs, and those that the user's own configuration of OpenCode has. A relay without a
+field that it needs refuses the request, so in doubt a field is kept. What the Codex CLI sends is all meant for a Codex
+endpoint.
+"""
+
+from collections.abc import Collection, Iterable
 from urllib.parse import quote
 
-# What is not forwarded: the client's credentials, hop-by-hop fields (RFC 9110 section 7.6.1), those of intermediaries,
-# and those that describe the body before it was rewritten.
+# What no endpoint gets from any client: the client's credentials, hop-by-hop fields (RFC 9110 section 7.6.1), those of
+# intermediaries, and those that describe the body before it was rewritten.
 _DROPPED = frozenset(
     {
         b"accept",
@@ -33,6 +40,48 @@ _DROPPED = frozenset(
 )
 _DROPPED_PREFIXES = (b"proxy-", b"x-forwarded-")
 
+# Where the client's traces are collected is no concern of an endpoint: W3C, Zipkin, Sentry, Jaeger, and the clouds'.
+_TRACING = frozenset(
+    {
+        b"b3",
+        b"baggage",
+        b"correlation-context",
+        b"elastic-apm-traceparent",
+        b"grpc-trace-bin",
+        b"newrelic",
+        b"request-id",
+        b"sentry-trace",
+        b"traceparent",
+        b"tracestate",
+        b"uber-trace-id",
+        b"x-amzn-trace-id",
+        b"x-cloud-trace-context",
+    }
+)
+_TRACING_PREFIXES = (b"uberctx-", b"x-b3-", b"x-datadog-", b"x-newrelic-", b"x-ot-", b"x-sentry-")
+
+_KEPT = frozenset(
+    {
+        b"chatgpt-account-id",
+        b"conversation-id",
+        b"conversation_id",
+        b"http-referer",
+        b"idempotency-key",
+        b"openai-beta",
+        b"originator",
+        b"session-id",
+        b"session_id",
+        b"thread-id",
+        b"user-agent",
+        b"version",
+    }
+)
+# The last five are how gateways name their fields: Cloudflare's (two), Helicone's, Azure's and Tencent's.
+_KEPT_PREFIXES = (b"x-", b"cf-access-", b"cf-aig-", b"helicone-", b"ocp-apim-", b"oe-")
+# What OpenAI's SDKs tell of the machine that they run on, and browsers of a page.
+_USELESS = frozenset({b"x-requested-with"})
+_USELESS_PREFIXES = (b"x-stainless-",)
+
 # The names under which OpenCode (1.1 to 1.18) and the Codex CLI send their session id.
 _SESSION_HEADERS = (b"session_id", b"session-id", b"x-session-id")
 
@@ -51,21 +100,36 @@ def client_session(fields: Iterable[Field]) -> str | None:
     return None if value is None else value.decode("utf-8", "surrogateescape")
 
 
-def forwarded_request_headers(fields: Iterable[Field], replaced: Iterable[Field] = ()) -> list[Field]:
+def forwarded_request_headers(
+    fields: Iterable[Field], replaced: Iterable[Field] = (), *, configured: Collection[str] = (), is_codex: bool = False
+) -> list[Field]:
     """Return the header fields of a client's request that are forwarded to the endpoint.
 
-    Those that have a name of `replaced`, in any case, are left out: they are sent in another form.
+    Those that have a name of `replaced`, in any case, are left out: they are sent in another form. `configured` are the
+    names, in lower case, that the user has set in the client. With `is_codex` the request is a Codex request already.
     """
     named = [(name.lower(), name, value) for name, value in fields]
     dropped = _DROPPED.union(name.lower() for name, _ in replaced)
     for lower, _, value in named:
         if lower == b"connection":
             dropped |= {each.strip().lower() for each in value.split(b",")}
+    wanted = {name.encode("utf-8", "surrogateescape") for name in configured}
     return [
         (name, value)
         for lower, name, value in named
-        if lower not in dropped and not lower.startswith(_DROPPED_PREFIXES)
+        if lower not in dropped
+        and not lower.startswith(_DROPPED_PREFIXES)
+        and (lower in wanted or _is_for_endpoint(lower, is_codex))
     ]
+
+
+def _is_for_endpoint(lower: bytes, is_codex: bool) -> bool:
+    """Return whether a field of this name, in lower case, may mean something to an endpoint."""
+    if lower in _TRACING or lower.startswith(_TRACING_PREFIXES):
+        return False
+    if is_codex or lower in _KEPT:
+        return True
+    return lower.startswith(_KEPT_PREFIXES) and lower not in _USELESS and not lower.startswith(_USELESS_PREFIXES)
 
 
 def codex_headers(

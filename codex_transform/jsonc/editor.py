@@ -8,7 +8,7 @@ one that is changed, but all of them are removed.
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from codex_transform.jsonc import parser
@@ -43,6 +43,16 @@ class Document:
         edits: list[tuple[int, int, str]] = []
         self._fill(self._root, members, edits)
         return self._apply(edits)
+
+    def append(self, path: JsonPath, items: Sequence[Any]) -> str:
+        """Return the text with `items` added at the end of the list at `path`.
+
+        Raises ValueError if there is no list.
+        """
+        node = self._find(path)
+        if node is None or node.kind != "[":
+            raise ValueError(f"{'.'.join(map(str, path))} is no list")
+        return self._apply(self._insertions(node, items) if items else ())
 
     def set(self, path: tuple[str, ...], value: object) -> str:
         """Return the text with `value` at `path`, replacing what was there. Missing objects on the way are created.
@@ -110,8 +120,8 @@ class Document:
         if missing:
             edits += self._insertions(node, missing)
 
-    def _insertions(self, node: Node, members: Mapping[str, Any]) -> list[tuple[int, int, str]]:
-        """Return the edits that insert `members` after the last entry of `node`."""
+    def _insertions(self, node: Node, added: Mapping[str, Any] | Sequence[Any]) -> list[tuple[int, int, str]]:
+        """Return the edits that insert the members or items `added` after the last entry of `node`."""
         text, last = self._text, node.entries[-1] if node.entries else None
         edits: list[tuple[int, int, str]] = []
         trailing = last is not None and last.comma >= 0
@@ -122,10 +132,12 @@ class Document:
         own_line = last is not None and self._begins_line(last.start)
         base = self._indent_at(node.start)
         indent = self._indent_at(last.start) if own_line and last is not None else base + self._indent_unit
-        rendered = [
-            f"{json.dumps(name, ensure_ascii=False)}: {_render(value, indent, self._indent_unit, self._newline)}"
-            for name, value in members.items()
-        ]
+        named = (
+            [(f"{json.dumps(name, ensure_ascii=False)}: ", value) for name, value in added.items()]
+            if isinstance(added, Mapping)
+            else [("", value) for value in added]
+        )
+        rendered = [name + _render(value, indent, self._indent_unit, self._newline) for name, value in named]
         fits = not any(_LINE_END.search(each) for each in rendered) and sum(map(len, rendered)) <= _WIDTH
         if not own_line and fits and node is not self._root and not _LINE_END.search(text, node.start, node.end):
             inserted = ("" if last is None else " ") + ", ".join(rendered)

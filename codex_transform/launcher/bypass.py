@@ -15,7 +15,7 @@ _NODE = frozenset({"node", "nodejs"})
 _NODE_RUNNERS = frozenset({"npm", "npx", "pnpm", "pnpx", "yarn", "tsx", "bunx"})
 
 # npm brings these as scripts for Node that only start another program, which reads HTTPS_PROXY by itself.
-_NATIVE = re.compile(r"(?:.*[/\\])?(?:opencode(?:-ai)?|codex)(?:@[\w.-]+|\.cmd)?")
+_NATIVE = re.compile(r"(?:.*[/\\])?(?:opencode(?:-ai|2)?|lildax|codex)(?:@[\w.-]+|\.cmd)?")
 
 _VERSION = re.compile(r"v(\d+)\.(\d+)\.\d+")
 _VERSION_TIMEOUT = 2.0

@@ -12,13 +12,13 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from codex_transform.endpoint.hosts import is_loopback
 from codex_transform.jsonc.editor import Document
+from codex_transform.opencode.forms import form_of
 
 DUMMY_KEY = "dummy"
 """What a client takes for its OpenAI key; the proxy puts the endpoint's in its place."""
 
 # Read after the user's files, so that it goes before them.
 _CONFIG = "OPENCODE_CONFIG_CONTENT"
-_BASE_URL = ("provider", "openai", "options", "baseURL")
 
 # OpenCode, the SDKs and most programs read the first one; LiteLLM, aider and older LangChain the second one.
 _BASE_URL_VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_BASE")
@@ -79,9 +79,10 @@ def base_url_override(
     host = first_public_host(hosts)
     if not base_url or not host or _host(base_url) == _host(host):
         return {}, []
-    message = f"{'.'.join(_BASE_URL)} in OpenCode's configuration leads past the proxy"
+    message = "the provider's baseURL in OpenCode's configuration leads past the proxy"
     try:
-        text = Document(environ.get(_CONFIG) or "{}").set(_BASE_URL, f"https://{host}/v1")
+        document = Document(environ.get(_CONFIG) or "{}")
+        text = document.set(form_of(document.value).base_url, f"https://{host}/v1")
     except ValueError:  # OpenCode itself says what is wrong with that
         return {}, [message]
     return {_CONFIG: text}, [f"{message}: not for this command"]

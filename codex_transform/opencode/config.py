@@ -2,12 +2,13 @@
 
 Only the few members that matter here are read from each file and then merged as OpenCode merges them, so nothing else
 in the files can do harm. Where OpenCode would refuse to start, this warns and continues: a stopped proxy would help
-nobody.
+nobody. What OpenCode 2 has in a new form (`providers`, `settings`, variants as a list) is read into the old one. Where
+a file has the provider in both, the new one counts, as in OpenCode 2.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -37,8 +38,9 @@ class OpenCodeConfig:
 
     `base_url` is `provider.openai.baseURL`, the Codex endpoint, and `base_url_file` the file that it came from.
     `client_base_url` is `provider.openai.options.baseURL`: where OpenCode itself sends its requests. In reverse mode
-    that is the proxy's own address, so it is never an endpoint. Empty values are None. `files` are all files that were
-    read or would be if they existed: `signature(files)` changes when one of them does.
+    that is the proxy's own address, so it is never an endpoint. Empty values are None. `header_names` are the names, in
+    lower case, of the header fields that the user has OpenCode send. `files` are all files that were read or would be
+    if they existed: `signature(files)` changes when one of them does.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class OpenCodeConfig:
         self.base_url: str | None = provider.get("baseURL") or None
         self.base_url_file = base_url_file if self.base_url else None
         self.client_base_url: str | None = self._options.get("baseURL") or None
+        self.header_names: frozenset[str] = frozenset(name.lower() for name in provider.get("headers", {}))
         self.files = tuple(files)
 
     def options_for(self, name: str) -> ModelOptions:
@@ -113,38 +116,84 @@ def load(environ: Mapping[str, str], cwd: Path, home: Path) -> tuple[OpenCodeCon
     return OpenCodeConfig(provider, base_url_file, read.files), warnings
 
 
+class _Names(NamedTuple):
+    """What the members that matter are called in a form."""
+
+    provider: str
+    options: str
+    id: str
+
+
+_OLD = _Names("provider", "options", "id")
+_NEW = _Names("providers", "settings", "modelID")
+_ABSENT = object()
+
+
 class _ProviderReader:
     """Reads the members that matter from one file, and warns about those of a wrong type."""
 
     def __init__(self, source: str, warnings: list[str]) -> None:
         self._source = source
         self._warnings = warnings
+        self._headers: _Object = {}
 
     def provider(self, document: object) -> _Object:
         if not isinstance(document, dict):
             self._warnings.append(f"{self._source}: must hold an object, not {describe_type(document)}")
             return {}
         openai = self._object(self._object(document, "", "provider"), "provider.", "openai")
-        where = "provider.openai."
+        new = self._object(self._object(document, "", "providers"), "providers.", "openai")
+        names = _NEW if new else _OLD
+        where = f"{names.provider}.openai."
+        base_url = self._text(openai, "provider.openai.", "baseURL") if "baseURL" in openai else _ABSENT
+        openai = new or openai
+        self._headers = {}
         members: _Object = {
-            "options": self._options(self._object(openai, where, "options"), f"{where}options."),
-            "models": self._each(openai, where, "models", self._model),
+            "options": self._options(self._object(openai, where, names.options), f"{where}{names.options}."),
+            "models": self._each(openai, where, "models", lambda model, at: self._model(model, at, names)),
         }
-        if "baseURL" in openai:
-            members["baseURL"] = self._text(openai, where, "baseURL")
+        self._add_headers(openai)
+        if self._headers:
+            members["headers"] = self._headers
+        if base_url is not _ABSENT:
+            members["baseURL"] = base_url
         return members
 
-    def _model(self, model: _Object, where: str) -> _Object:
+    def _model(self, model: _Object, where: str, names: "_Names") -> _Object:
         members: _Object = {
-            "options": self._options(self._object(model, where, "options"), f"{where}options."),
-            "variants": self._each(model, where, "variants", self._options),
+            "options": self._options(self._object(model, where, names.options), f"{where}{names.options}."),
+            "variants": self._each(model, where, "variants", self._options)
+            if names is _OLD
+            else self._listed(model, where),
         }
-        if name := self._text(model, where, "id"):
+        self._add_headers(model)
+        if name := self._text(model, where, names.id):
             members["id"] = name
         return members
 
+    def _listed(self, model: _Object, where: str) -> dict[str, _Object]:
+        """Return variants that are a list by their names."""
+        variants = model.get("variants", [])
+        if not isinstance(variants, list):
+            self._warn(f"{where}variants", "a list", variants)
+            return {}
+        found: dict[str, _Object] = {}
+        for index, each in enumerate(variants):
+            at = f"{where}variants.{index}"
+            if not isinstance(each, dict):
+                self._warn(at, "an object", each)
+            elif name := self._text(each, f"{at}.", "id"):
+                found[name] = self._options(self._object(each, f"{at}.", "settings"), f"{at}.settings.")
+                self._add_headers(each)
+        return found
+
+    def _add_headers(self, entry: _Object) -> None:
+        headers = entry.get("headers")
+        self._headers |= dict.fromkeys(headers, True) if isinstance(headers, dict) else {}
+
     def _options(self, options: _Object, where: str) -> _Object:
         members: _Object = {}
+        self._add_headers(options)
         for name in ("reasoningEffort", "reasoningSummary", "textVerbosity", "baseURL"):
             # A null stays: in OpenCode it resets the value of an earlier file.
             if name in options and (options[name] is None or self._text(options, where, name) is not None):

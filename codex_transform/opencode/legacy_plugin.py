@@ -2,8 +2,9 @@
 
 With such a plugin a request is transformed twice, or bypasses the proxy. OpenCode loads the entries of the list
 `plugin` in each of its configuration files (npm packages, git URLs, paths; since 1.18 also a pair of a name and its
-options) and every .ts and .js file in the folders `plugin` and `plugins` beside them. An entry is recognised by a name
-in it: the name of a package is also that of its repository and of the folder that it is installed in.
+options) and every .ts and .js file in the folders `plugin` and `plugins` beside them. OpenCode 2 also has a list
+`plugins`, with a name or an object that has it as its `package`. An entry is recognised by a name in it: the name of a
+package is also that of its repository and of the folder that it is installed in.
 """
 
 import re
@@ -42,6 +43,7 @@ _TEMPLATE: Mapping[str, Any] = {
     "store": False,
 }
 _OPTIONS = ("provider", "openai", "options")
+_LISTS = ("plugin", "plugins")
 
 
 class Found(NamedTuple):
@@ -54,7 +56,7 @@ class Found(NamedTuple):
 def find(environ: Mapping[str, str], cwd: Path, home: Path) -> list[Found]:
     """Return the plugins that OpenCode would load if started in `cwd`. Files that cannot be parsed are skipped."""
     files = opencode_paths.paths(environ, cwd, home)
-    plugins = [Found(file, entry) for file in dict.fromkeys(files) for _, entry in _entries(_document(file))]
+    plugins = [Found(file, entry) for file in dict.fromkeys(files) for _, _, entry in _entries(_document(file))]
     own = {files[0].parent}
     if special := environ.get("OPENCODE_CONFIG_DIR"):
         own.add(cwd / special)
@@ -71,12 +73,15 @@ def removal(document: editor.Document) -> list[editor.JsonPath]:
     where they are unchanged. Options do not show where they come from, so they go only together with an entry.
     """
     value = document.value
-    entries = [("plugin", index) for index, _ in _entries(value)]
-    if not entries:
+    paths: list[editor.JsonPath] = []
+    for name in _LISTS:
+        entries = [(name, index) for each, index, _ in _entries(value) if each == name]
+        if entries and len(entries) == len(value[name]) and not document.has_comment((name,)):
+            paths.append((name,))
+        else:
+            paths += entries
+    if not paths:
         return []
-    paths: list[editor.JsonPath] = [*entries]
-    if len(entries) == len(value["plugin"]) and not document.has_comment(("plugin",)):
-        paths = [("plugin",)]
     options: Any = value
     for name in _OPTIONS:
         options = options.get(name) if isinstance(options, dict) else None
@@ -89,12 +94,15 @@ def removal(document: editor.Document) -> list[editor.JsonPath]:
     return paths
 
 
-def _entries(document: object) -> Iterator[tuple[int, str]]:
-    plugins = document.get("plugin") if isinstance(document, dict) else None
-    for index, item in enumerate(plugins if isinstance(plugins, list) else []):
-        entry = item[0] if isinstance(item, list) and item else item
-        if isinstance(entry, str) and _NAMES.search(entry):
-            yield index, entry
+def _entries(document: object) -> Iterator[tuple[str, int, str]]:
+    """Yield the list, the index and the name of each entry."""
+    for name in _LISTS:
+        plugins = document.get(name) if isinstance(document, dict) else None
+        for index, item in enumerate(plugins if isinstance(plugins, list) else []):
+            entry = item[0] if isinstance(item, list) and item else item
+            entry = entry.get("package") if isinstance(entry, dict) else entry
+            if isinstance(entry, str) and _NAMES.search(entry):
+                yield name, index, entry
 
 
 def _document(file: Path) -> object:

@@ -20,6 +20,7 @@ from codex_transform.request.call_ids import MAX_LENGTH, shorten
 from codex_transform.request.changes import Changes
 from codex_transform.request.input_items import normalize_items
 from codex_transform.request.instructions import bridge_message, keep_instructions, use_codex_instructions
+from codex_transform.request.raw_options import move_options
 from codex_transform.request.reasoning import resolve_reasoning, resolve_verbosity
 
 __all__ = ["Context", "Transformed", "transform"]
@@ -87,6 +88,8 @@ def transform(body: dict[str, Any], context: Context) -> Transformed:
         return _codex_request(body, context)
     changes, client = Changes(), context.client
     validate.validate(body, changes)
+    if client.configured:
+        move_options(body, changes)
     streaming = body.get("stream", False) and not context.compact
     resolved = resolve(body["model"])
     options = context.options_for(resolved.asked) if client.configured else None
@@ -112,7 +115,7 @@ def transform(body: dict[str, Any], context: Context) -> Transformed:
         bridge = bridge_message(body, client.program, context.mode)
         moved = use_codex_instructions(body, codex_text, bridge, changes)
         if context.mode and client.configured:
-            opencode_prompt.strip_system_prompt(items, changes)
+            opencode_prompt.strip_system_prompt(items, client.prompts, changes)
             if moved and all(item is not moved for item in items):
                 changes.note("changed", "instructions", _REMOVED)
 

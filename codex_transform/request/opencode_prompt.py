@@ -3,17 +3,14 @@
 Strategy: the prompt is recognized by its first words, and ends where the context begins that OpenCode appends: the
 model line, the environment, project rules, skills, MCP instructions. Only what lies between a known prefix and a
 known marker is removed. Whatever may not be OpenCode's stays, because an extra prompt does less harm than the loss of
-a user's words. Taken from the wire with OpenCode 1.1.65, 1.3.2 and 1.18.33; older releases began with "You are a
-coding agent running in the opencode".
+a user's words. Taken from the wire with OpenCode 1.0.185, 1.1.11, 1.1.65, 1.3.2 and 1.18.33, and the preview of 2, for
+every kind of model that they have a prompt of their own for: no line of a prompt begins like a marker.
 """
 
 import re
 from typing import Any
 
-from codex_transform.clients.client import OPENCODE
 from codex_transform.request.changes import Changes
-
-_MAX_PREFIX = max(map(len, OPENCODE.prompts))
 
 _CONTEXT_MARKERS = (
     "You are powered by the model named",
@@ -34,7 +31,9 @@ _CONTEXT_MARKERS = (
     "Skills provide specialized",
     "<available_skills>",
 )
-_MARKER_LINE = re.compile("\n(?:" + "|".join(map(re.escape, _CONTEXT_MARKERS)) + ")")
+# The prompt of OpenCode 1.0 and 1.1 for Codex models has a chapter on such files, whose heading is not a file's.
+_NO_MARKER = "# AGENTS.md spec"
+_MARKER_LINE = re.compile(f"\n(?!{re.escape(_NO_MARKER)})(?:{'|'.join(map(re.escape, _CONTEXT_MARKERS))})")
 
 # No prompt of OpenCode's is half as long. The limit keeps the search short in a message of megabytes.
 _MAX_PROMPT = 32_768
@@ -42,8 +41,10 @@ _MAX_PROMPT = 32_768
 _REASON = "OpenCode's own system prompt is removed (CODEX_MODE); the context behind it stays."
 
 
-def strip_system_prompt(items: list[dict[str, Any]], changes: Changes) -> None:
+def strip_system_prompt(items: list[dict[str, Any]], prefixes: tuple[str, ...], changes: Changes) -> None:
     """Remove OpenCode's prompt from the leading developer messages, which must be in full form.
+
+    `prefixes` is how the client's prompts begin, in lower case.
 
     A prompt without a marker in the same text is removed only if the next text begins with one. The messages are
     taken from the last to the first, so that a second time changes nothing.
@@ -60,7 +61,7 @@ def strip_system_prompt(items: list[dict[str, Any]], changes: Changes) -> None:
             continue
         first = texts[0]
         text: str = parts[first]["text"]
-        if _is_opencode_prompt(text):
+        if _begins_with(text, prefixes):
             marker = _find_marker(text)
             after = parts[texts[1]]["text"] if len(texts) > 1 else following
             if marker:
@@ -79,8 +80,8 @@ def _is_developer(item: dict[str, Any]) -> bool:
     return bool(item["type"] == "message" and item["role"] == "developer")
 
 
-def _is_opencode_prompt(text: str) -> bool:
-    return text[: 2 * _MAX_PREFIX].lstrip().lower().startswith(OPENCODE.prompts)
+def _begins_with(text: str, prefixes: tuple[str, ...]) -> bool:
+    return text[: 2 * max(map(len, prefixes))].lstrip().lower().startswith(prefixes)
 
 
 def _find_marker(text: str) -> int | None:

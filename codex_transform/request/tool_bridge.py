@@ -23,7 +23,9 @@ _EDITORS = (
 _SEARCH_TOOLS = ("read", "grep", "glob", "list")
 _WEB_TOOLS = ("webfetch", "websearch")
 _OTHER_TOOLS = ("apply_patch", "bash", "question", "skill", "task", "todoread", "todowrite")
-_OPENCODE = frozenset((*_SEARCH_TOOLS, *_WEB_TOOLS, *_OTHER_TOOLS, *(name for name, _ in _EDITORS)))
+_COMMON = frozenset((*_SEARCH_TOOLS, *_WEB_TOOLS, *_OTHER_TOOLS, *(name for name, _ in _EDITORS)))
+# Names of OpenCode 2's that mean something else in other programs: the Codex CLI has had a `shell` too.
+_OPENCODE_2 = frozenset(("shell", "subagent", "execute"))
 _CODEX_ONLY = ("shell", "exec_command", "write_stdin", "update_plan", "view_image")
 
 _MAX_NAME = 64
@@ -31,9 +33,15 @@ _MAX_NAMES = 48
 
 
 class _ToolSet(NamedTuple):
-    """What the wording depends on: the names as shown, and how `apply_patch` and `bash` take their argument."""
+    """What the wording depends on.
+
+    That is the names as shown, which of them are known, which run commands, and how `apply_patch` and these take their
+    argument.
+    """
 
     names: tuple[str, ...]
+    known: frozenset[str]
+    shells: tuple[str, ...]
     freeform_patch: bool
     patch_argument: str | None
     command_is_text: bool
@@ -45,13 +53,13 @@ def bridge_message(tools: Sequence[Mapping[str, Any]], program: str | None, code
     With `codex_mode` it replaces the part on tools of OpenCode's own prompt, which is removed. Without, it is a short
     correction beside that prompt. Raises nothing: what a tool leaves open is left out.
     """
-    tool_set = _read(tools)
+    tool_set = _read(tools, _COMMON | _OPENCODE_2 if program else _COMMON)
     if not tool_set.names:
         return None
     return _full_note(tool_set, program) if codex_mode else _short_note(tool_set, program)
 
 
-def _read(tools: Sequence[Mapping[str, Any]]) -> _ToolSet:
+def _read(tools: Sequence[Mapping[str, Any]], known: frozenset[str]) -> _ToolSet:
     by_name = {name: tool for tool in tools if type(name := tool.get("name")) is str}
     names: dict[str, None] = {}
     for tool in tools:
@@ -60,13 +68,16 @@ def _read(tools: Sequence[Mapping[str, Any]]) -> _ToolSet:
             names[name] = None  # as nearly all are
         else:
             names.update(dict.fromkeys(_names(tool)))
-    patch, bash = by_name.get("apply_patch", {}), by_name.get("bash", {})
+    patch = by_name.get("apply_patch", {})
+    shells = tuple(name for name in ("bash", "shell") if name in by_name and name in known)
     arguments = _properties(patch)
     return _ToolSet(
         tuple(names),
+        known.intersection(names),
+        shells,
         freeform_patch=patch.get("type") == "custom",
         patch_argument=_shown(next(iter(arguments))) if len(arguments) == 1 else None,
-        command_is_text=_kind(_properties(bash).get("command")) == "string",
+        command_is_text=all(_kind(_properties(by_name[name]).get("command")) == "string" for name in shells),
     )
 
 
@@ -159,8 +170,8 @@ def _permissions(program: str | None) -> str:
 
 
 def _listing(tool_set: _ToolSet) -> Iterator[str]:
-    own = [name for name in tool_set.names if name in _OPENCODE]
-    others = [name for name in tool_set.names if name not in _OPENCODE]
+    own = [name for name in tool_set.names if name in tool_set.known]
+    others = [name for name in tool_set.names if name not in tool_set.known]
     if own:
         yield f"Call tools by exactly these names: {_quoted(own)}."
     if others:
@@ -181,8 +192,10 @@ def _usage_lines(tool_set: _ToolSet) -> Iterator[str]:
     yield from _planning(tool_set)
     if has("question"):
         yield "Asking the user: `question`, when you cannot decide without them."
-    if has("task"):
-        yield "Handing work to a subagent: `task`."
+    if agents := [name for name in ("task", "subagent") if name in tool_set.known]:
+        yield f"Handing work to a subagent: {_quoted(agents)}."
+    if "execute" in tool_set.known:
+        yield "Calls that depend on each other: `execute` runs JavaScript, which may call further tools."
     if has("skill"):
         yield "Skills: `skill` loads one by name; use it when a listed skill fits the work."
     if web := [name for name in _WEB_TOOLS if has(name)]:
@@ -190,9 +203,9 @@ def _usage_lines(tool_set: _ToolSet) -> Iterator[str]:
 
 
 def _commands(tool_set: _ToolSet) -> Iterator[str]:
-    if "bash" in tool_set.names:
+    if tool_set.shells:
         form = " Its `command` is one string, not a list of words." if tool_set.command_is_text else ""
-        yield f"Running commands: `bash`, wherever a shell or terminal is meant.{form}"
+        yield f"Running commands: {_quoted(tool_set.shells)}, wherever a shell or terminal is meant.{form}"
 
 
 def _editing(tool_set: _ToolSet) -> Iterator[str]:

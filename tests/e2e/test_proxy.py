@@ -93,6 +93,19 @@ def test_a_websocket_upgrade_is_refused_at_once(quiet_proxy: Proxy) -> None:
     assert "HTTP" in error(answer)["message"]
 
 
+def test_what_the_user_has_opencode_send_reaches_a_relay_and_traces_do_not(
+    tmp_path: Path, proxy: Start, sandbox: Sandbox
+) -> None:
+    folder = tmp_path / "proxy-home" / ".config" / "opencode"
+    folder.mkdir(parents=True)
+    (folder / "opencode.json").write_text('{"provider": {"openai": {"options": {"headers": {"Made-Up": "1"}}}}}')
+    fields = {"made_up": "1", "x_relay": "2", "unheard_of": "3", "traceparent": "00-1-2-01", "b3": "0"}
+    assert proxy().send({"model": "gpt-5.1", "input": "hi"}, **fields)[0] == 200
+    received = sandbox.requests[0]["headers"]
+    assert (received["made-up"], received["x-relay"]) == ("1", "2")
+    assert not {"unheard-of", "traceparent", "b3"} & received.keys()
+
+
 def test_mitmproxys_streaming_option_lets_nothing_by(proxy: Start, sandbox: Sandbox) -> None:
     running = proxy("--set", "stream_large_bodies=10")
     status, _, answer = running.send(HELLO)

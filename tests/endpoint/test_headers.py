@@ -1,3 +1,6 @@
+from typing import Any
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mitmproxy.http import Headers
@@ -59,3 +62,78 @@ def test_what_is_not_replaced_is_the_clients_own() -> None:
     made = codex_headers(authorization="Bearer key", originator=None, session=None)
     assert not {b"originator", b"session-id", b"session_id", b"OpenAI-Beta"} & {name for name, _ in made}
     assert forwarded_request_headers(own, made) == own[:3]
+
+
+TRACING = [
+    b"traceparent",
+    b"tracestate",
+    b"B3",
+    b"X-B3-TraceId",
+    b"baggage",
+    b"sentry-trace",
+    b"X-Datadog-Trace-Id",
+    b"X-Amzn-Trace-Id",
+    b"uber-trace-id",
+]
+MEANINGLESS = [
+    b"Accept-Language",
+    b"Sec-Fetch-Mode",
+    b"Priority",
+    b"Referer",
+    b"Origin",
+    b"X-Requested-With",
+    b"X-Stainless-OS",
+    b"Made-Up",
+]
+MEANT = [
+    b"User-Agent",
+    b"originator",
+    b"Version",
+    b"OpenAI-Beta",
+    b"session_id",
+    b"Session-Id",
+    b"X-Session-Id",
+    b"x-session-affinity",
+    b"x-parent-session-id",
+    b"X-Client-Request-Id",
+    b"thread-id",
+    b"ChatGPT-Account-Id",
+    b"Idempotency-Key",
+    b"x-codex-turn-state",
+    b"x-openai-subagent",
+    # What relays ask for.
+    b"X-Portkey-Config",
+    b"Helicone-Auth",
+    b"cf-aig-authorization",
+    b"CF-Access-Client-Id",
+    b"HTTP-Referer",
+    b"X-Title",
+    b"Ocp-Apim-Subscription-Key",
+    b"X-My-Relay",
+]
+
+
+def names(fields: list[bytes], **more: Any) -> list[bytes]:
+    return [name for name, _ in forwarded_request_headers([(name, b"1") for name in fields], **more)]
+
+
+def test_only_what_may_mean_something_to_an_endpoint_leaves() -> None:
+    assert names([*TRACING, *MEANT, *MEANINGLESS]) == MEANT
+
+
+def test_what_the_user_has_set_in_opencode_leaves_by_any_name_but_a_credentials() -> None:
+    configured = ("made-up", "traceparent", "authorization", "connection")
+    wanted = [b"Made-Up", b"Traceparent"]
+    assert names([*wanted, b"Authorization", b"Connection", b"baggage"], configured=configured) == wanted
+
+
+def test_all_that_the_codex_cli_sends_leaves_but_its_traces_and_credentials() -> None:
+    fields = [*TRACING, *MEANT, *MEANINGLESS, b"Authorization", b"Cookie", b"X-Forwarded-For"]
+    assert names(fields, is_codex=True) == [*MEANT, *MEANINGLESS]
+
+
+@pytest.mark.parametrize("is_codex", [True, False])
+def test_a_field_that_the_connection_names_stays_here(is_codex: bool) -> None:
+    assert names([b"X-Mine"], is_codex=is_codex) == [b"X-Mine"]
+    fields = [(b"Connection", b"X-Mine"), (b"X-Mine", b"1")]
+    assert forwarded_request_headers(fields, is_codex=is_codex, configured=("x-mine",)) == []

@@ -241,3 +241,23 @@ def test_only_objects_can_be_filled(text: str) -> None:
 )
 def test_blanks_go_with_what_they_set_apart(before: str, gone: str, after: str) -> None:
     assert Document(before).remove((name,) for name in gone) == after
+
+
+@pytest.mark.parametrize(
+    ("text", "after"),
+    [
+        ('{"a": []}', '{"a": [1, {"b": 2}]}'),
+        ('{"a": [0]}', '{"a": [0, 1, {"b": 2}]}'),
+        ('{\n  "a": [\n    0, // zero\n  ],\n}\n', '{\n  "a": [\n    0, // zero\n    1,\n    {"b": 2},\n  ],\n}\n'),
+        ('{\n  "a": [\n    0\n  ]\n}\n', '{\n  "a": [\n    0,\n    1,\n    {"b": 2}\n  ]\n}\n'),
+    ],
+)
+def test_items_go_behind_those_that_are_there(text: str, after: str) -> None:
+    assert Document(text).append(("a",), [1, {"b": 2}]) == after
+    assert Document(text).append(("a",), []) == text
+
+
+@pytest.mark.parametrize("path", [("b",), ("a", 0), ()])
+def test_only_a_list_gets_items(path: tuple[str | int, ...]) -> None:
+    with pytest.raises(ValueError, match="is no list"):
+        Document('{"a": [0]}').append(path, [1])

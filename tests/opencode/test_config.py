@@ -310,3 +310,89 @@ def test_no_configuration_makes_it_fail(documents: list[Any]) -> None:
         assert config.base_url is None or isinstance(config.base_url, str)
         for name in ("gpt-5.2", "gpt-5.2-high", "m", "x"):
             assert isinstance(config.options_for(name), ModelOptions)
+
+
+NEW: dict[str, Any] = {
+    "settings": {"reasoningEffort": "low", "textVerbosity": "low", "baseURL": "http://127.0.0.1:8080/v1"},
+    "headers": {"X-Relay": "1"},
+    "models": {
+        "gpt-5.2": {
+            "settings": {"reasoningEffort": "medium", "reasoningSummary": "auto"},
+            "variants": [
+                {
+                    "id": "high",
+                    "settings": {"reasoningEffort": "high", "include": ["b"]},
+                    "headers": {"Of-Variant": "1"},
+                },
+                {"id": "bare"},
+            ],
+        },
+        "mine": {"modelID": "gpt-6", "settings": {"textVerbosity": "high"}, "headers": {"Of-Model": "1"}},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "effort", "verbosity", "include"),
+    [
+        ("gpt-5.2", "medium", "low", ()),
+        ("gpt-5.2-high", "high", "low", ("b",)),
+        ("gpt-5.2-bare", "medium", "low", ()),
+        ("mine", "low", "high", ()),
+        ("gpt-6", "low", "high", ()),
+        ("other", "low", "low", ()),
+    ],
+)
+def test_the_form_of_opencode_2_counts_as_the_old_one_does(
+    name: str, effort: str, verbosity: str, include: tuple[str, ...], tmp_path: Path
+) -> None:
+    config = of_text(tmp_path, {"providers": {"openai": NEW}})
+    found = config.options_for(name)
+    assert (found.effort, found.verbosity, found.include) == (effort, verbosity, include)
+    assert config.client_base_url == "http://127.0.0.1:8080/v1"
+
+
+def test_of_a_provider_in_both_forms_the_new_one_counts(tmp_path: Path) -> None:
+    old = {"options": {"reasoningEffort": "xhigh"}, "baseURL": "https://codex.example", "models": {"mine": {"id": "a"}}}
+    config = of_text(tmp_path, {"provider": {"openai": old}, "providers": {"openai": NEW}})
+    assert config.options_for("a").effort == "low"
+    assert config.base_url == "https://codex.example"
+    config = of_text(tmp_path, {"provider": {"openai": old}, "providers": {"other": {}}})
+    assert config.options_for("a").effort == "xhigh"
+
+
+def test_the_names_of_header_fields_are_known_wherever_they_stand(tmp_path: Path) -> None:
+    assert of_text(tmp_path, {"providers": {"openai": NEW}}).header_names == {"x-relay", "of-model", "of-variant"}
+    old = {
+        "options": {"headers": {"X-Relay": "1"}},
+        "models": {"a": {"headers": {"Of-Model": "1"}, "options": {"headers": {"Of-Options": "1"}}}},
+    }
+    found = of_text(tmp_path, {"provider": {"openai": old}})
+    assert found.header_names == {"x-relay", "of-model", "of-options"}
+    assert of_text(tmp_path, {"provider": {"openai": {"options": {"headers": "none"}}}}).header_names == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        ({"variants": {"high": {}}}, "providers.openai.models.m.variants must be a list, not an object"),
+        ({"variants": ["high"]}, "providers.openai.models.m.variants.0 must be an object, not a string"),
+        ({"variants": [{"id": 5}]}, "providers.openai.models.m.variants.0.id must be text, not a number"),
+        ({"settings": []}, "providers.openai.models.m.settings must be an object, not a list"),
+    ],
+)
+def test_wrong_types_of_the_new_form_are_told(model: dict[str, Any], message: str, tmp_path: Path) -> None:
+    folder = tmp_path / ".config" / "opencode"
+    folder.mkdir(parents=True)
+    (folder / "opencode.json").write_text(json.dumps({"providers": {"openai": {"models": {"m": model}}}}))
+    _, warnings = load({}, tmp_path, tmp_path)
+    assert any(message in warning for warning in warnings)
+
+
+def of_text(home: Path, value: object) -> OpenCodeConfig:
+    folder = home / ".config" / "opencode"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "opencode.json").write_text(json.dumps(value))
+    config, warnings = load({}, home, home)
+    assert not warnings
+    return config

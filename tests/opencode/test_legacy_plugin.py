@@ -209,3 +209,18 @@ def test_a_comment_in_the_list_keeps_the_list() -> None:
     text = '{\n  "plugin": [\n    // what I load\n    "opencode-openai-codex-key"\n  ]\n}\n'
     document = Document(text)
     assert document.remove(legacy_plugin.removal(document)) == '{\n  "plugin": [\n    // what I load\n  ]\n}\n'
+
+
+def test_the_list_of_opencode_2_is_looked_at_too(tmp_path: Path) -> None:
+    folder = tmp_path / ".config" / "opencode"
+    folder.mkdir(parents=True)
+    file = folder / "opencode.json"
+    file.write_text(
+        '{"plugins": ["opencode-openai-codex-auth@4", {"package": "opencode-openai-codex-key", "options": {}}, "mine"],'
+        ' "plugin": ["opencode-openai-codex-auth"]}'
+    )
+    found = legacy_plugin.find({}, tmp_path, tmp_path)
+    names = ["opencode-openai-codex-auth", "opencode-openai-codex-auth@4", "opencode-openai-codex-key"]
+    assert found == [legacy_plugin.Found(file, name) for name in names]
+    document = Document(file.read_text())
+    assert parser.parse(document.remove(legacy_plugin.removal(document))) == {"plugins": ["mine"]}

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from codex_transform.clients.client import OPENCODE_2
 from codex_transform.request import Context
 
 OPENINGS = [
@@ -144,3 +145,21 @@ def test_with_codex_mode_off_the_prompt_stays(run: Callable[..., Any], context: 
 def test_a_mark_far_behind_what_opencode_writes_is_not_its_own(run: Callable[..., Any]) -> None:
     text = f"{OPENINGS[0]}\n" + "my own words, a lot of them\n" * 100_000 + CONTEXT
     assert texts(run(input=[{"role": "developer", "content": text}]).body) == [text]
+
+
+def test_a_chapter_of_the_prompt_on_rules_files_is_no_mark(run: Callable[..., Any]) -> None:
+    """OpenCode 1.0.185 and 1.1.11 have one in their prompt for Codex models; a file's own heading is a mark."""
+    prompt = f"{OPENINGS[4]}\n{RULES}# AGENTS.md spec\n- Where such files lie.\n\n# Tools\n"
+    for context in (CONTEXT, "# AGENTS.md\nBe kind."):
+        assert texts(run(input=[{"role": "developer", "content": prompt + context}]).body) == [context]
+    assert texts(run(input=[{"role": "developer", "content": prompt}]).body) == [prompt]
+
+
+@pytest.mark.parametrize("opening", ["You are an AI coding agent. Says the preview.", "You are opencode, the release."])
+def test_the_prompts_of_opencode_2_are_its_own_alone(
+    opening: str, run: Callable[..., Any], context: Callable[..., Context]
+) -> None:
+    items = [{"role": "system", "content": f"{opening}\n{RULES}\n{CONTEXT}"}, {"role": "user", "content": "hi"}]
+    assert texts(run(context(client=OPENCODE_2), input=items).body) == [CONTEXT, "hi"]
+    if "opencode" not in opening:
+        assert texts(run(input=items).body) == [items[0]["content"], "hi"]

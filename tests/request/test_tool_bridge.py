@@ -232,6 +232,34 @@ any_tools = st.lists(
 )
 
 
+TWO = ["shell", "subagent", "read", "glob", "grep", "skill", "question", "webfetch", "websearch", "execute"]
+
+
+def test_the_tools_of_opencode_2() -> None:
+    shell = function("shell", command="string", workdir="string", background="boolean")
+    tools = [shell, *functions(TWO[1:]), {"type": "custom", "name": "apply_patch"}]
+    text = note(tools)
+    own = next(line for line in text.splitlines() if line.startswith("Call tools by exactly these names"))
+    assert quoted(own) == {*TWO, "apply_patch"}
+    assert "Also offered" not in text
+    assert "Running commands: `shell`, wherever a shell or terminal is meant. Its `command` is one string" in text
+    assert "Handing work to a subagent: `subagent`." in text
+    assert "`execute` runs JavaScript" in text
+    assert "its input is the patch itself" in text
+    absent = next(line for line in text.splitlines() if line.startswith("Tools of the Codex CLI"))
+    assert "`shell`" not in absent
+    assert "Running commands: `shell`" in note(tools, mode=False)
+
+
+@pytest.mark.parametrize("mode", [True, False])
+def test_a_shell_of_another_program_is_not_opencodes(mode: bool) -> None:
+    text = bridge_message(functions(["shell", "subagent", "execute", "read"]), None, mode)
+    assert text is not None
+    assert "Also offered: `shell`, `subagent`, `execute`." in text
+    for words in ("Running commands", "subagent:", "JavaScript"):
+        assert words not in text
+
+
 @given(any_tools, st.booleans())
 def test_any_tools_get_a_note_or_none_and_always_the_same(tools: list[dict[str, Any]], mode: bool) -> None:
     text = bridge_message(tools, "OpenCode", mode)

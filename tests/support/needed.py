@@ -21,6 +21,12 @@ def opencode(version: str = programs.OPENCODE) -> Path:
     return program or lacking(f"OpenCode {version} is not there: {programs.install_command(version)}")
 
 
+def opencode_2() -> Path:
+    """The preview of OpenCode 2."""
+    program = programs.opencode_2()
+    return program or lacking(f"OpenCode 2 is not there: {programs.opencode_2_install_command()}")
+
+
 def node() -> Path:
     """A Node that can be sent through a proxy, which npm gets once where the machine's own is too old."""
     return programs.install_node() or lacking(f"no Node is new enough: {programs.node_install_command()}")

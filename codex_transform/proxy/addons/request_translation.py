@@ -186,7 +186,10 @@ class RequestTranslation:
             session=None if client.is_codex else session or done.conversation,
             streaming=not call.subpath,
         )
-        _replace(flow.request, endpoint, call.subpath, headers, dumps(done.body))
+        kept = forwarded_request_headers(
+            fields, headers, configured=self.config.opencode.header_names, is_codex=client.is_codex
+        )
+        _replace(flow.request, endpoint, call.subpath, [*kept, *headers], dumps(done.body))
         if self.config.settings.debug:
             logger.info(
                 "%s: %s bytes · %s items · %s tools · instructions from %s · dropped: %s · added: %s · conversation %r",
@@ -208,7 +211,6 @@ def _replace(request: http.Request, endpoint: Endpoint, below: str, headers: lis
     data.path = (endpoint.path + below).encode()
     data.content, data.trailers = content, None
     fields = [
-        *forwarded_request_headers(data.headers.fields, headers),
         *headers,
         (b"Content-Length", b"%d" % len(content)),
     ]

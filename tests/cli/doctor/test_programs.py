@@ -2,6 +2,8 @@
 
 import json
 import os
+import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,42 @@ def test_another_opencode(script: str, mark: str, says: str, well: Person, tmp_p
     report.expect("OpenCode", mark, says)
     assert "does not run as Bun" in report.of("trust")["says"]
     assert "reverse mode" in report.of("trust")["mend"]
+
+
+@pytest.mark.parametrize(("name", "says"), [("opencode2", "opencode2 v2.0.4"), ("lildax", "lildax vlocal")])
+def test_opencode_2_beside_the_first(name: str, says: str, well: Person, tmp_path: Path) -> None:
+    folder = program(tmp_path / "bin", name, f"echo {says}")
+    report = Report(well, "--offline", PATH=f"{folder}{os.pathsep}{well.variables['PATH']}")
+    found = [each["says"] for each in report.document["checks"] if each["name"] == "OpenCode"]
+    assert len(found) == 2
+    assert f"{says} ({folder / name}), which is OpenCode 2" in found
+    assert report.of("server")["says"] == "none of OpenCode 2 runs"
+
+
+def test_a_configuration_in_two_forms(well: Person) -> None:
+    opencode_json(well, '{"provider": {"openai": {}}, "providers": {"openai": {}}}')
+    Report(well, "--offline").expect("configuration", "warning", "in two forms", "take one out")
+
+
+def test_a_server_of_opencode_2(well: Person) -> None:
+    """Whatever answers there: the state file tells its process, whose environment tells the proxy."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        subprocess.Popen(
+            ["sleep", "600"], env={"PATH": os.environ["PATH"], "HTTPS_PROXY": "http://me:secret@10.9.8.7:3128"}
+        ) as process,
+    ):
+        try:
+            state = well.home / ".local" / "state" / "opencode" / "service.json"
+            state.parent.mkdir(parents=True)
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+            state.write_text(json.dumps({"pid": process.pid, "url": url, "password": "hush-hush"}))
+            report = Report(well, "--offline")
+            report.expect("server", "warning", "go to 10.9.8.7:3128, not to this proxy", "--restart-server")
+            assert "secret" not in report.of("server")["says"]
+            assert "hush-hush" not in json.dumps(report.document["checks"])
+        finally:
+            process.kill()
 
 
 def test_an_opencode_configuration_that_it_does_not_start_with(well: Person) -> None:

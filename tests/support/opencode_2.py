@@ -1,0 +1,174 @@
+"""The preview of OpenCode 2: a server in the foreground or the background, asked over HTTP as its terminal does."""
+
+import base64
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from support import needed
+from support.running import Proxy
+from support.waiting import eventually
+
+CODEX = "gpt-5.3-codex"
+_LISTENING = re.compile(r"http://127\.0\.0\.1:(\d+)")
+
+
+@dataclass
+class Preview:
+    """OpenCode 2 with a home and a project of its own."""
+
+    program: Path
+    home: Path
+    project: Path
+
+    @property
+    def state(self) -> Path:
+        """The file in which a background server says where it is."""
+        return self.home / ".local" / "state" / "opencode" / "server.json"
+
+    def environ(self, **variables: str) -> dict[str, str]:
+        base = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "PWD": str(self.project),
+            "OPENAI_API_KEY": "sk-dummy-of-the-client-0000",
+            "OPENCODE_DISABLE_AUTOUPDATE": "1",
+        }
+        return base | variables
+
+    def configure(self, value: object) -> None:
+        folder = self.home / ".config" / "opencode"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "opencode.json").write_text(json.dumps(value))
+
+    def service(self, command: str, **variables: str) -> str:
+        """What a command for the background server says."""
+        done = subprocess.run(
+            [self.program, "service", command],
+            cwd=self.project,
+            env=self.environ(**variables),
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+            stdin=subprocess.DEVNULL,
+        )
+        return done.stdout.strip()
+
+    def background(self) -> "Server2":
+        """The background server, which must run."""
+        state = json.loads(self.state.read_text())
+        port = _LISTENING.search(state["url"])
+        assert port
+        return Server2(int(port[1]), self)
+
+    @contextmanager
+    def serving(self, **variables: str) -> Iterator["Server2"]:
+        """A server in the foreground with these variables."""
+        process = subprocess.Popen(
+            [self.program, "serve", "--port", "0"],
+            cwd=self.project,
+            env=self.environ(**variables),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        with process:
+            try:
+                assert process.stdout is not None
+                said = ""
+                for line in process.stdout:
+                    said += line
+                    if found := _LISTENING.search(line):
+                        break
+                else:
+                    pytest.fail(f"OpenCode 2 ended: {said}")
+                yield Server2(int(found[1]), self)
+            finally:
+                process.terminate()
+                try:
+                    process.wait(10)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+
+
+def preview(folder: Path) -> Preview:
+    """The preview, whose home and project are made in `folder`."""
+    found = Preview(needed.opencode_2(), folder / "home-of-2", folder / "project-of-2")
+    found.home.mkdir()
+    found.project.mkdir()
+    if git := shutil.which("git"):
+        subprocess.run([git, "init", "--quiet", found.project], check=True)
+    return found
+
+
+def through(proxy: Proxy) -> dict[str, str]:
+    """The variables of a server behind a proxy."""
+    return {"HTTPS_PROXY": proxy.url, "NODE_EXTRA_CA_CERTS": str(proxy.ca)}
+
+
+@dataclass
+class Server2:
+    """A running server of OpenCode 2."""
+
+    port: int
+    of: Preview
+
+    def call(self, path: str, body: object = None, method: str = "") -> Any:
+        password = (self.of.state.parent / "password").read_text().strip()
+        login = base64.b64encode(f"opencode:{password}".encode()).decode()
+        headers = {"content-type": "application/json", "authorization": f"Basic {login}"}
+        client = HTTPConnection("127.0.0.1", self.port, timeout=60)
+        try:
+            sent = None if body is None else json.dumps(body)
+            client.request(method or ("GET" if body is None else "POST"), path, sent, headers)
+            answer = client.getresponse()
+            content = answer.read()
+            assert answer.status < 300, content
+            return json.loads(content) if content else None
+        finally:
+            client.close()
+
+    def session(self, model: str = CODEX, variant: str | None = None) -> str:
+        named = {"id": model, "providerID": "openai", **({"variant": variant} if variant else {})}
+        body = {"model": named, "location": {"directory": str(self.of.project)}}
+        return str(self.call("/api/session", body)["data"]["id"])
+
+    def begin(self, session: str, prompt: str) -> None:
+        """Asks without waiting for the answer."""
+        self.call(f"/api/session/{session}/prompt", {"prompt": {"text": prompt}})
+
+    def ask(self, session: str, prompt: str) -> list[dict[str, Any]]:
+        """All messages of the session, oldest first, once the prompt has been answered."""
+        known = len(self.messages(session))
+        self.begin(session, prompt)
+        found: list[dict[str, Any]] = []
+
+        def is_answered() -> bool:
+            found[:] = self.messages(session)
+            new = [each for each in found[known:] if each["type"] == "assistant"]
+            return bool(new) and "completed" in new[-1]["time"] and new[-1].get("finish") != "tool-calls"
+
+        assert eventually(is_answered, 60), found
+        return found
+
+    def messages(self, session: str) -> list[dict[str, Any]]:
+        messages: list[dict[str, Any]] = self.call(f"/api/session/{session}/message")["data"]
+        return messages[::-1]
+
+
+def texts(messages: list[dict[str, Any]]) -> list[str]:
+    """What the model said."""
+    parts = [part for each in messages if each["type"] == "assistant" for part in each["content"]]
+    return [part["text"] for part in parts if part["type"] == "text"]
