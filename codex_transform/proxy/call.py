@@ -29,7 +29,8 @@ class Call:
     until the request has been rewritten the client's own, if that is to be forwarded, then the endpoint's, and None
     again once the call is over. `idle_timeout` is how many seconds the endpoint may say nothing. `attempts` decides
     what happens when the endpoint refuses the request; None until that has been rewritten. `collected` is the answer
-    for a client that does not stream, once it has been read.
+    for a client that does not stream, once it has been read. `said` is what the client's request said, as the answer
+    repeats it.
 
     The rest is known once the answer is over: how many `events` the endpoint sent, the `usage` that it reported, what
     was `repaired` by name, the unix time at which the model's `first_token` passed (None for a client that does not
@@ -40,6 +41,7 @@ class Call:
     endpoint: Endpoint | None = None
     transformed: Transformed | None = None
     original: bytes | None = field(default=None, repr=False)
+    said: dict[str, Any] = field(default_factory=dict, repr=False)
     error: ApiError | None = None
     authorization: str | None = field(default=None, repr=False)
     idle_timeout: float = float("inf")
@@ -80,7 +82,9 @@ class Call:
     def view(self) -> ClientView:
         """How the client sees its answer."""
         sent = self.transformed
-        return ClientView(sent.resolved.asked, codex_events=sent.client.is_codex) if sent else ClientView()
+        if sent is None:
+            return ClientView()
+        return ClientView(sent.resolved.asked, self.said, codex_events=sent.client.is_codex)
 
 
 _calls: WeakKeyDictionary[http.HTTPFlow, Call] = WeakKeyDictionary()

@@ -36,6 +36,7 @@ from codex_transform.proxy.call import Call, get_call
 from codex_transform.proxy.call_attempts import CallAttempts
 from codex_transform.request import Context, Transformed, transform
 from codex_transform.request.changes import Action
+from codex_transform.response.request_members import request_members
 
 logger = logging.getLogger(__name__)
 
@@ -125,6 +126,8 @@ class RequestTranslation:
         call.original = _decoded(flow.request)
         body = parse_request(call.original)
         client = identify(fields, body)
+        if not client.is_codex:
+            call.said = request_members(body)
         done = transform(
             body,
             Context(
