@@ -82,9 +82,9 @@ class EventRepairer:
         if kind == "response.created":
             self._created = block
 
-    def follow(self, text: Text | None, events: list[bytes], last: bytes) -> None:
-        """Take `events`, which were not parsed, all of them deltas of `text`; `last` is the last of them."""
-        self._unread = last
+    def follow(self, text: Text | None, events: list[bytes]) -> None:
+        """Take `events`, which were not parsed, all of them deltas of `text`, one or more in each piece."""
+        self._unread = events[-1]
         if text and not self.ended:
             self._items.follow(text, b"".join(events))
 
@@ -166,7 +166,8 @@ class EventRepairer:
     def _read_number(self) -> None:
         """Read the number of the last event that was not parsed."""
         if self._unread:
-            number = _read(self._unread).get("sequence_number")
+            (*_, last) = sse.split(self._unread)
+            number = _read(last).get("sequence_number")
             self._unread = b""
             if type(number) is int:
                 self._next_number = number + 1

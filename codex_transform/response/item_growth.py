@@ -84,6 +84,7 @@ class Text:
     """What has passed of one text: the opening of its part, deltas, the whole text, the end of its part.
 
     `part` is the part as the last event told it, `notes` are the annotations. `size` is how much is kept of the deltas.
+    With `lost`, the text is too long to be kept, and nobody has told it since.
     """
 
     def __init__(self, kind: TextKind) -> None:
@@ -92,6 +93,7 @@ class Text:
         self.part: Event = {}
         self.notes: list[Any] = []
         self.size = 0
+        self.lost = False
         self._whole: str | None = None
         self._pieces: list[str | bytes] = []
         self._unread: list[bytes] = []
@@ -114,7 +116,12 @@ class Text:
         """Take the whole text, if it is one: the deltas are needed no more."""
         if isinstance(whole, str):
             self.forget()
-            self._whole = whole
+            self._whole, self.lost = whole, False
+
+    def lose(self) -> None:
+        """Forget the text: there is no room for it."""
+        self.forget()
+        self.lost = True
 
     def forget(self) -> None:
         """Forget what the text is."""
@@ -133,7 +140,7 @@ class Text:
 
     def _read(self) -> None:
         if self._unread:
-            written = joined_deltas(b"".join(self._unread))
+            written = b"".join(map(joined_deltas, self._unread))
             self._pieces.append(written)
             self.size += len(written)
             self._unread.clear()
@@ -164,6 +171,11 @@ class ItemGrowth:
         """True once the item has been added, or one of its texts has begun."""
         return self.begun or bool(self._texts)
 
+    @property
+    def lost(self) -> bool:
+        """True if a text was too long to be kept, and is needed."""
+        return any(text.lost for text in self._texts.values())
+
     def text(self, kind: TextKind, event: Event) -> Text:
         """Return the text that an event is about."""
         number = event.get(kind.counter) if kind.counter else 0
@@ -173,6 +185,9 @@ class ItemGrowth:
         """Take the finished item, which holds all texts."""
         self.item = item
         self.begun = self.done = True
+        for kind, number, part in _texts_of(item):
+            if part.get(kind.member):
+                self._text(kind, number).lost = False
         self.forget()
 
     def forget(self) -> None:
@@ -258,6 +273,8 @@ class ItemGrowth:
     def fill(self, item: Event) -> bool:
         """Put the texts that have passed into a finished item that lacks them; True if there were any."""
         filled = False
+        if self.lost:
+            return False
         known = self.result("completed") or {}
         for kind in TEXTS.get(str(item.get("type")), ()):
             place = kind.parts or kind.member

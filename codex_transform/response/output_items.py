@@ -37,6 +37,7 @@ class OutputItems:
         # The last id that the endpoint gave an item, by the one that it has, if that is another.
         self.given_ids: dict[str, str] = {}
         self._room = limit
+        self._text_room = limit // 16
         self._observing = observing
         self._items: list[ItemGrowth] = []
         # By the index that the endpoint gives them: it may use one for several items, one after the other.
@@ -65,7 +66,7 @@ class OutputItems:
 
     def output(self, status: str) -> list[Any]:
         """Return the items in their order, unfinished ones with this status; empty when they were too big to keep."""
-        if self._room < 0:
+        if self._room < 0 or any(growth.lost for growth in self._items):
             return []
         found = [growth.result(status) for growth in sorted(self._items, key=lambda growth: growth.index)]
         return [item for item in found if item]
@@ -90,7 +91,7 @@ class OutputItems:
             if growth.done or (status != "completed" and growth.type in _ACTED_UPON):
                 continue
             if item is None:
-                item = growth.result(status) or _nothing_more(growth)
+                item = None if growth.lost else growth.result(status) or _nothing_more(growth)
             if item is not None:
                 events += growth.closing(item)
                 growth.finish(item)
@@ -295,9 +296,11 @@ class OutputItems:
         return sorted(pairs, key=lambda pair: pair[0].index), iter(rest.items())
 
     def _keep(self, text: Text, size: int) -> None:
-        self._room -= size
-        if self._room < 0:
-            text.forget()
+        """Count what is kept of a text, or no more of it."""
+        self._text_room -= size
+        if self._text_room < 0:
+            self._text_room += text.size
+            text.lose()
 
 
 def _nothing_more(growth: ItemGrowth) -> Event | None:

@@ -29,8 +29,9 @@ _MEMBERS = {
     if rule.action is Action.PASS and kind.endswith(".delta")
 }
 
-# Bytes of deltas that are held here before they are handed over.
-_MOST_DELTAS = 1 << 15
+# How many deltas, or runs of them, are held here before they are handed over; and how many bytes of runs.
+_MOST_DELTAS = 128
+_MOST_BYTES = 1 << 15
 
 _DONE = b"[DONE]"
 _STRAY = 4096
@@ -60,7 +61,6 @@ class Rewriter:
         self._repairer = EventRepairer(view, limit, now)
         self._replaced = 0
         self._previous = ""
-        self._last = b""
         self._deltas: list[bytes] = []
         self._deltas_size = 0
         self._text: Text | None = None
@@ -100,10 +100,8 @@ class Rewriter:
         """
         if self._matches(data):
             self.events += 1
-            self._last = data
             self._deltas.append(data)
-            self._deltas_size += len(data)
-            if self._deltas_size > _MOST_DELTAS:
+            if len(self._deltas) > _MOST_DELTAS:
                 self._hand_over_deltas()
             return data
         out = []
@@ -159,7 +157,6 @@ class Rewriter:
         block, end = self._splitter.take(data, start, stop)
         if self._template.matches(block):
             self.events += 1
-            self._last = block
             self._deltas.append(block)
         elif block:
             block = self._handle_block(block)
@@ -169,13 +166,12 @@ class Rewriter:
         """Where the whole events that need nothing end, from `start` on; `start` when there are none."""
         if not self._splitter.idle:
             return start
-        end, count, last = self._template.match_run(data, start)
+        end, count, _ = self._template.match_run(data, start)
         if count:
             self.events += count
-            self._last = last
             self._deltas.append(data[start:end])
             self._deltas_size += end - start
-            if self._deltas_size > _MOST_DELTAS:
+            if self._deltas_size > _MOST_BYTES:
                 self._hand_over_deltas()
         return end
 
@@ -262,13 +258,12 @@ class Rewriter:
 
     def _hand_over_deltas(self) -> None:
         """Give the deltas that left unparsed to the repairer."""
-        self._repairer.follow(self._text, self._deltas, self._last)
-        self._last = b""
+        self._repairer.follow(self._text, self._deltas)
         self._deltas.clear()
         self._deltas_size = 0
 
     def _sync_sequence_number(self) -> None:
-        if self._last:
+        if self._deltas:
             self._hand_over_deltas()
 
 
