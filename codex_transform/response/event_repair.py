@@ -276,6 +276,10 @@ class EventRepairer:
             repaired |= found
         if counted:
             self.usage = response["usage"]
+        problem = None
+        if end == "failed":
+            problem = read_error(response) or server_error("The endpoint reported that the response failed.")
+            repaired |= _set_error(response, problem)
         if not self._view.codex_events and self._fill(response, end):
             repaired.add("defaults")
         if end != "failed":
@@ -284,11 +288,7 @@ class EventRepairer:
         self.end(end)
         if self._view.keep:
             self.response = response
-        if end != "failed":
-            return Repair(numbered, repaired)
-        problem = read_error(response) or server_error("The endpoint reported that the response failed.")
-        repaired |= _set_message(response.get("error"), problem.message)
-        if reported:
+        if problem is None or reported:
             return Repair(numbered, repaired)
         # The API sends an `error` event first, and OpenCode 1.1 knows of no other way to fail.
         self.problem = problem
@@ -316,11 +316,15 @@ class EventRepairer:
         return before
 
 
-def _set_message(error: Any, message: str) -> set[str]:
-    """Has a failed response's error say no more than its report does."""
-    if not isinstance(error, dict) or error.get("message") in (None, message):
+def _set_error(response: Event, problem: UpstreamError) -> set[str]:
+    """Has a failed response's error say what its report does: a code, and no more than that message."""
+    error = response.get("error")
+    if not isinstance(error, dict):
         return set()
-    error["message"] = message
+    right = {**error, "code": error.get("code") or problem.code or "server_error", "message": problem.message}
+    if right == error:
+        return set()
+    response["error"] = right
     return {"error"}
 
 

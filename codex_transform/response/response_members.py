@@ -51,6 +51,9 @@ _WITHIN: Members = {
     "text": {"format": {"type": "text"}},
 }
 
+# What is no object of its kind without these members: then there is none.
+_ALL_OR_NULL = {"error": ("code", "message"), "incomplete_details": ("reason",)}
+
 # The AI SDK takes a final event without the two numbers for none at all.
 _NO_USAGE: Members = {
     "input_tokens": 0,
@@ -89,6 +92,17 @@ def complete_response(response: Members, status: str, now: float) -> bool:
         given = response[name]
         if isinstance(given, dict) and not given.keys() >= at_least.keys():
             response[name] = {**at_least, **given}
+            changed = True
+    for name, needs in _ALL_OR_NULL.items():
+        given = response[name]
+        if given is not None and not (isinstance(given, dict) and all(given.get(need) is not None for need in needs)):
+            response[name] = None
+            changed = True
+    if status not in ("completed", "incomplete") and (usage := response["usage"]) is not None:
+        if has_token_counts(usage):
+            changed |= bool(complete_usage(response))
+        else:
+            response["usage"] = None
             changed = True
     if type(response.get("created_at")) not in (int, float):
         response["created_at"] = int(now)

@@ -83,11 +83,11 @@ def test_a_final_event_gets_what_clients_cannot_do_without() -> None:
 
 
 def test_a_thin_final_event_gets_the_rest_from_the_first() -> None:
-    thin = {"id": "resp_1", "usage": USAGE, "error": {"code": "x"}}
+    thin = {"id": "resp_1", "usage": USAGE, "error": {"code": "x", "message": "y"}}
     for first in ([], [{**CREATED, "response": None}]):
         out = events_of(rewrite(stream([*first, {"type": "response.completed", "response": thin}]))[0])
         told = out[-1]["response"]
-        assert told["error"] == {"code": "x"}
+        assert told["error"] == {"code": "x", "message": "y"}
         assert {name for name in told if told[name] != {**response(), **thin}.get(name)} <= {
             "completed_at",
             "created_at",
