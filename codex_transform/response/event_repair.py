@@ -88,6 +88,11 @@ class EventRepairer:
         if text and not self.ended:
             self._items.follow(text, b"".join(events))
 
+    def miss_event(self) -> None:
+        """Take note of an event that nobody has read: from now on, nothing can be said to be missing."""
+        self._items.stop_inserting()
+        self._opened = True
+
     def next_number(self) -> int:
         """Return the number of an event that has none."""
         self._read_number()
@@ -271,15 +276,18 @@ class EventRepairer:
         before = self._finish_items(response, end, repaired)
         counted = has_token_counts(response.get("usage"))
         if end != "failed":
-            found = complete_usage(response)
-            counted = "usage" not in found
-            repaired |= found
+            if not (counted and self._view.codex_events):
+                found = complete_usage(response)
+                counted = "usage" not in found
+                repaired |= found
         if counted:
             self.usage = response["usage"]
         problem = None
         if end == "failed":
             problem = read_error(response) or server_error("The endpoint reported that the response failed.")
-            repaired |= _set_error(response, problem)
+            repaired |= _set_error(
+                response, problem, None if self._view.codex_events else problem.code or "server_error"
+            )
         if not self._view.codex_events and self._fill(response, end):
             repaired.add("defaults")
         if end != "failed":
@@ -316,12 +324,16 @@ class EventRepairer:
         return before
 
 
-def _set_error(response: Event, problem: UpstreamError) -> set[str]:
-    """Has a failed response's error say what its report does: a code, and no more than that message."""
+def _set_error(response: Event, problem: UpstreamError, code: str | None) -> set[str]:
+    """Has a failed response's error say no more than its report does, and with this code, if it has none."""
     error = response.get("error")
     if not isinstance(error, dict):
         return set()
-    right = {**error, "code": error.get("code") or problem.code or "server_error", "message": problem.message}
+    right = dict(error)
+    if error.get("message") is not None or code:
+        right["message"] = problem.message
+    if code and not error.get("code"):
+        right["code"] = code
     if right == error:
         return set()
     response["error"] = right

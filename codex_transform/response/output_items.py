@@ -50,6 +50,10 @@ class OutputItems:
         """The text that the last event was a delta of, None if it was none."""
         return self._text
 
+    def stop_inserting(self) -> None:
+        """From now on, give events no more than the members that they lack."""
+        self._observing = True
+
     def follow(self, text: Text, events: bytes) -> None:
         """Take events, unparsed, that are deltas of this text."""
         before = text.size

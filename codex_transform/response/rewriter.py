@@ -181,6 +181,7 @@ class Rewriter:
             head = _HEAD.match(block)
             kind = head[2].decode() if head and head[1] in (None, head[2]) else ""
             self.events += 1
+            self._repairer.miss_event()
             self._mark_forwarded(kind)
             self._repairer.ended = self.ended or ENDS.get(kind)
             return block

@@ -266,6 +266,7 @@ def test_a_request_that_says_nothing_gets_the_defaults() -> None:
 def test_a_client_that_knows_codex_events_gets_what_comes() -> None:
     events = [event for event in grown(response([reasoning(), message()])) if "_part." not in event["type"]]
     del events[0]["response"]["truncation"]
+    events[-1]["response"]["usage"] = {"input_tokens": 1, "output_tokens": 2}
     data = stream(events)
     live = ResponseStream(ClientView("gpt-5.3-codex", codex_events=True), None)
     assert live.feed(data) + live.finish() == data
