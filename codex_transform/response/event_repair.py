@@ -274,20 +274,11 @@ class EventRepairer:
             response["status"] = end
             repaired.add("status")
         before = self._finish_items(response, end, repaired)
-        counted = has_token_counts(response.get("usage"))
-        if end != "failed":
-            if not (counted and self._view.codex_events):
-                found = complete_usage(response)
-                counted = "usage" not in found
-                repaired |= found
-        if counted:
-            self.usage = response["usage"]
+        repaired |= self._count(response, end)
         problem = None
         if end == "failed":
             problem = read_error(response) or server_error("The endpoint reported that the response failed.")
-            repaired |= _set_error(
-                response, problem, None if self._view.codex_events else problem.code or "server_error"
-            )
+            repaired |= _set_error(response, problem, standard=not self._view.codex_events)
         if not self._view.codex_events and self._fill(response, end):
             repaired.add("defaults")
         if end != "failed":
@@ -304,6 +295,16 @@ class EventRepairer:
         event["sequence_number"] = self._next_number
         self._next_number += 1
         return Repair([error, *numbered], repaired | {"error"})
+
+    def _count(self, response: Event, end: str) -> set[str]:
+        """Take the token counts of the final response, and put in those that it lacks."""
+        counted, found = has_token_counts(response.get("usage")), set[str]()
+        if end != "failed" and not (counted and self._view.codex_events):
+            found = complete_usage(response)
+            counted = "usage" not in found
+        if counted:
+            self.usage = response["usage"]
+        return found
 
     def _finish_items(self, response: Event, end: str, repaired: set[str]) -> list[Event]:
         """Give the final response its items; return the events about them that have not passed."""
@@ -324,16 +325,16 @@ class EventRepairer:
         return before
 
 
-def _set_error(response: Event, problem: UpstreamError, code: str | None) -> set[str]:
-    """Has a failed response's error say no more than its report does, and with this code, if it has none."""
+def _set_error(response: Event, problem: UpstreamError, *, standard: bool) -> set[str]:
+    """Has a failed response's error say no more than its report does; if it is to be standard, with a code."""
     error = response.get("error")
     if not isinstance(error, dict):
         return set()
     right = dict(error)
-    if error.get("message") is not None or code:
+    if standard or error.get("message") is not None:
         right["message"] = problem.message
-    if code and not error.get("code"):
-        right["code"] = code
+    if standard and not error.get("code"):
+        right["code"] = problem.code or "server_error"
     if right == error:
         return set()
     response["error"] = right

@@ -12,6 +12,7 @@ from codex_transform.response.client_view import ClientView
 from codex_transform.response.events_to_response import collect, events_to_response
 from codex_transform.response.request_members import request_members
 from codex_transform.response.response_to_events import response_to_events
+from codex_transform.response.rewriter import Rewriter
 from codex_transform.response.stream import ResponseStream
 
 Event = dict[str, Any]
@@ -197,6 +198,42 @@ def test_a_call_is_withheld_until_its_name_is_known() -> None:
         "completed",
     ]
     assert seen[1]["delta"] == call()["arguments"]
+
+
+@pytest.mark.parametrize("item", [message(LONG_TEXT), call(), THOUGHT], ids=lambda item: item["type"])
+def test_a_finished_item_without_its_texts_gets_them(item: Event) -> None:
+    empty = {"content": [], "arguments": "", "summary": []}
+    bare = {**item, **{name: value for name, value in empty.items() if name in item}}
+    events = grown(response([item]))
+    events[-2:] = [{**events[-2], "item": bare}, {**events[-1], "response": response()}]
+    seen, folded = rewritten(events)
+    check_events(seen)
+    assert folded["output"] == added_up(seen) == [item]
+
+
+def test_items_that_share_an_index_get_one_each() -> None:
+    items = [reasoning(), message(), call()]
+    events = [{**event, "output_index": 0} if "output_index" in event else event for event in grown(response(items))]
+    events[-1] = {**events[-1], "response": response()}
+    seen, folded = rewritten(events)
+    check_events(seen)
+    assert folded["output"] == added_up(seen) == items
+
+
+def test_an_item_is_opened_once() -> None:
+    events = grown(response([message()]))
+    twice = numbered([each for event in events for each in [event] * (1 + event["type"].endswith(".added"))])
+    seen, _ = rewritten(twice)
+    check_events(seen)
+    assert [event["type"] for event in seen] == [event["type"] for event in events]
+
+
+def test_a_text_too_long_to_be_kept_is_not_made_up() -> None:
+    events = [event for event in grown(response([message("word " * 20_000)])) if not event["type"].endswith("done")]
+    events[-1] = {**events[-1], "response": response()}
+    for limit, count in ((4_000_000, 1), (100_000, 0)):
+        out = events_of(Rewriter(ClientView(), limit).feed(stream(events)))
+        assert len(out[-1]["response"]["output"]) == len(added_up(out)) == count
 
 
 def test_token_counts_of_the_other_api() -> None:
