@@ -60,6 +60,7 @@ class Events:
 
     def __init__(self) -> None:
         self.number = 0
+        self.text = ""
         self.dice = random.Random(1)
 
     def event(self, kind: str, **members: Any) -> bytes:
@@ -70,6 +71,7 @@ class Events:
 
     def delta(self, text: str) -> bytes:
         """One event with a piece of text."""
+        self.text += text
         return self.event(
             "response.output_text.delta",
             item_id="msg_0123456789abcdef0123456789abcdef0123456789abcdef",
@@ -92,24 +94,27 @@ class Events:
             self.event("response.created", response={**response, "output": []}),
             self.event("response.in_progress", response={**response, "output": []}),
             self.event("response.output_item.added", output_index=0, item={**_ITEM, "status": "in_progress"}),
-            self.event("response.content_part.added", **part, part={"type": "output_text", "text": ""}),
+            self.event("response.content_part.added", **part, part=_part("")),
         ]
 
     def closing(self) -> list[bytes]:
         """What comes after the text; the list of output items is empty, as Codex endpoints send it."""
         usage = {"input_tokens": 9000, "output_tokens": 5000, "total_tokens": 14000}
         response = {"id": "resp_0123456789abcdef", "object": "response", "model": MODEL, "status": "completed"}
+        about = {"item_id": _ITEM["id"], "output_index": 0, "content_index": 0}
+        item = {**_ITEM, "status": "completed", "content": [_part(self.text)]}
         return [
-            self.event("response.output_item.done", output_index=0, item={**_ITEM, "status": "completed"}),
+            self.event("response.output_text.done", **about, text=self.text, logprobs=[]),
+            self.event("response.content_part.done", **about, part=_part(self.text)),
+            self.event("response.output_item.done", output_index=0, item=item),
             self.event("response.completed", response={**response, "output": [], "usage": usage}),
         ]
 
 
 def small() -> list[bytes]:
-    """An answer of five events."""
+    """An answer of nine events."""
     events = Events()
-    opening = events.opening()
-    return [opening[0], opening[2], events.delta(" hello"), *events.closing()]
+    return [*events.opening(), events.delta(" hello"), *events.closing()]
 
 
 def deltas(count: int) -> list[bytes]:
@@ -126,6 +131,10 @@ def megabytes(count: int) -> Iterator[bytes]:
     for _ in range(round(count * 1e6 / len(part))):
         yield part
     yield b"".join(map(chunk, events.closing()))
+
+
+def _part(text: str) -> dict[str, Any]:
+    return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
 
 
 def chunk(data: bytes) -> bytes:

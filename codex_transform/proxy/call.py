@@ -33,7 +33,8 @@ class Call:
     endpoint refuses the request; None until that has been rewritten. `collected` is the answer for a client that
     does not stream, once it has been read. `owner` is who may refer to what is stored of it, `members` are set in
     its response, and `on_response` is called with that. `response_id` is set for a call that runs in the
-    background, of which `tap` gets each piece of the stream.
+    background, of which `tap` gets each piece of the stream. `said` is what the client's request said, as the answer
+    repeats it.
 
     The rest is known once the answer is over: how many `events` the endpoint sent, the `usage` that it reported, what
     was `repaired` by name, the unix time at which the model's `first_token` passed (None for a client that does not
@@ -45,6 +46,7 @@ class Call:
     endpoint: Endpoint | None = None
     transformed: Transformed | None = None
     original: bytes | None = field(default=None, repr=False)
+    said: dict[str, Any] = field(default_factory=dict, repr=False)
     error: ApiError | None = None
     authorization: str | None = field(default=None, repr=False)
     idle_timeout: float = float("inf")
@@ -98,7 +100,7 @@ class Call:
             return ClientView()
         # One that does not stream is told only what its events add up to.
         on_response = self.on_response if self.streaming else None
-        return ClientView(sent.resolved.asked, self.members, sent.client.is_codex, on_response)
+        return ClientView(sent.resolved.asked, {**self.said, **self.members}, sent.client.is_codex, on_response)
 
 
 _calls: WeakKeyDictionary[http.HTTPFlow, Call] = WeakKeyDictionary()

@@ -1,7 +1,7 @@
 """Recognises deltas that need nothing, by their bytes alone.
 
 Strategy: nearly all of an answer is deltas, and one delta differs from the next in a few values only: its text, its
-padding (`obfuscation`), its number, its item. `build` is shown a delta that is as it must be and keeps the pieces
+padding (`obfuscation`), its number. `build` is shown a delta that is as it must be and keeps the pieces
 between those values: how it begins and ends, and each piece with a member that a client relies on. An event made of
 the same pieces is as it must be too. What its strings say cannot look like a piece, because a quotation mark within a
 JSON string is escaped.
@@ -14,11 +14,14 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-# The values that differ, with the piece that leads to each; of an id, the kind of item (`msg_`) stays the same.
-_VARYING = re.compile(
-    rb'("(?:delta|obfuscation)"\s*:\s*")[^"\\]*+(?:\\.[^"\\]*+)*+'
-    rb'|("sequence_number"\s*:\s*)\d++|("item_id"\s*:\s*"[^"\\]{2})[^"\\]*+'
-)
+from codex_transform import jsonio
+
+# The values that differ, with the piece that leads to each.
+_VARYING = re.compile(rb'("(?:delta|obfuscation)"\s*:\s*")[^"\\]*+(?:\\.[^"\\]*+)*+|("sequence_number"\s*:\s*)\d++')
+
+# The second finds what the first does a third faster, where members are written as nearly everybody writes them.
+_DELTA = re.compile(rb'"delta"\s*:\s*"([^"\\]*+(?:\\.[^"\\]*+)*+)"')
+_PLAIN_DELTA = re.compile(rb'"delta":"([^"\\]*+(?:\\.[^"\\]*+)*+)"')
 
 _LF, _CR = b"\n\r"
 
@@ -58,6 +61,19 @@ class DeltaTemplate(NamedTuple):
 def match_nothing(event: bytes) -> bool:  # noqa: ARG001
     """Recognise no event."""
     return False
+
+
+def joined_deltas(events: bytes) -> bytes:
+    """Return the text that these events bring, each of which a template has matched; it is written as in JSON."""
+    return b"".join((_PLAIN_DELTA if _PLAIN_DELTA.search(events) else _DELTA).findall(events))
+
+
+def read_deltas(written: bytes) -> str:
+    """Return the text that `joined_deltas` returned."""
+    try:
+        return str(jsonio.loads(b'"%b"' % written))
+    except ValueError:
+        return ""
 
 
 def build(block: bytes, members: Iterable[bytes]) -> DeltaTemplate | None:

@@ -13,10 +13,9 @@ class Action(Enum):
     """What an event needs besides its required members."""
 
     PASS = auto()  # nothing
-    RESTORE_MODEL = auto()  # its response names the model that the client asked for
-    ITEM_ADDED = auto()  # it begins an output item: remember its id
-    ITEM_DONE = auto()  # it brings a finished output item: remember it
-    TERMINAL = auto()  # it ends the answer: echo the model, put in missing output, once only
+    RESPONSE = auto()  # its response is what the client asked for, and complete
+    ITEM = auto()  # it begins or finishes an output item
+    TERMINAL = auto()  # it ends the answer: the response, missing output and what has not passed of it, once only
     ERROR = auto()  # it ends the answer with an error: put it in the shape that clients know
     DROP = auto()  # no OpenAI client knows it
 
@@ -34,11 +33,11 @@ _PART = (*_ITEM, "content_index")
 _SUMMARY = (*_ITEM, "summary_index")
 
 RULES: dict[str, Rule] = {
-    "response.created": Rule(Action.RESTORE_MODEL, _NUMBERED),
-    "response.in_progress": Rule(Action.RESTORE_MODEL, _NUMBERED),
-    "response.queued": Rule(Action.RESTORE_MODEL, _NUMBERED),
-    "response.output_item.added": Rule(Action.ITEM_ADDED, ("sequence_number", "output_index")),
-    "response.output_item.done": Rule(Action.ITEM_DONE, ("sequence_number", "output_index")),
+    "response.created": Rule(Action.RESPONSE, _NUMBERED),
+    "response.in_progress": Rule(Action.RESPONSE, _NUMBERED),
+    "response.queued": Rule(Action.RESPONSE, _NUMBERED),
+    "response.output_item.added": Rule(Action.ITEM, ("sequence_number", "output_index")),
+    "response.output_item.done": Rule(Action.ITEM, ("sequence_number", "output_index")),
     "response.completed": Rule(Action.TERMINAL, _NUMBERED),
     "response.incomplete": Rule(Action.TERMINAL, _NUMBERED),
     "response.failed": Rule(Action.TERMINAL, _NUMBERED),

@@ -1,122 +1,345 @@
-"""What a stream has reported of its output items, to fill in what it leaves out later.
+"""What a stream has reported of its output items, to put in what it leaves out.
 
-Strategy: well-made streams leave nothing out, so items are only kept as the bytes of their events; they are parsed when
-something is missing for the first time. The memory is bounded; beyond that, the rest of the response is forwarded
-without the repairs that need them.
+Strategy: each item has its `ItemGrowth`, which knows what has passed of it. An event about an item first gets the one
+id and index of that item; whatever has to pass before it and has not is returned to be put in. Events of a well-made
+stream need nothing. The memory is bounded; beyond that, items are not put into the final event.
 """
 
-from collections.abc import Mapping
-from typing import Any
+import copy
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
-from codex_transform import jsonio
 from codex_transform.response import sse
+from codex_transform.response.item_growth import OF_PART, OF_TEXT, PART_EVENTS, TEXTS, ItemGrowth, Text, TextKind
+from codex_transform.response.item_members import complete_item, complete_part, made_up_id, needs_status
 
-# How the OpenAI API's own ids begin, by item type.
-_ID_PREFIXES = {
-    "message": "msg",
-    "reasoning": "rs",
-    "function_call": "fc",
-    "custom_tool_call": "ctc",
-    "local_shell_call": "lsh",
-    "web_search_call": "ws",
-    "image_generation_call": "ig",
-}
+Event = dict[str, Any]
 
-# Items that the API reference gives a `status`; clients take a tool call for finished by it.
-_WITH_STATUS = frozenset({"message", "function_call", "custom_tool_call", "local_shell_call", "web_search_call"})
+_ADDED, _DONE = "response.output_item.added", "response.output_item.done"
+_ANNOTATION = "response.output_text.annotation.added"
+
+# What a client acts upon once it is done: it is not to take half a call for a whole one.
+_ACTED_UPON = frozenset({"function_call", "custom_tool_call", "mcp_call", "local_shell_call"})
+
+
+class Step(NamedTuple):
+    """What an event needs: the events that go before it, whether it may pass itself, and what was repaired in it."""
+
+    before: list[Event]
+    passes: bool
+    repaired: set[str]
 
 
 class OutputItems:
-    """Remembers the `output_item` events of one answer."""
+    """The items of one answer. With `observing`, events get no more than the members that they lack."""
 
-    def __init__(self, limit: int = sse.LIMIT) -> None:
+    def __init__(self, limit: int = sse.LIMIT, *, observing: bool = False) -> None:
+        # The last id that the endpoint gave an item, by the one that it has, if that is another.
+        self.given_ids: dict[str, str] = {}
         self._room = limit
-        self._unread: list[bytes] = []
-        self._finished: list[bytes] = []
-        self._ids: dict[int, str] = {}
-        self._latest = 0
-        self._open = 0
+        self._text_room = limit // 16
+        self._observing = observing
+        self._items: list[ItemGrowth] = []
+        # By the index that the endpoint gives them: it may use one for several items, one after the other.
+        self._by_index: dict[int, ItemGrowth] = {}
+        self._latest: ItemGrowth | None = None
+        self._text: Text | None = None
 
-    def begin(self, block: bytes) -> None:
-        """Take the event that added an item; `block` is all of it."""
-        self._open += 1
-        if self._fits(block):
-            self._unread.append(block)
+    @property
+    def current_text(self) -> Text | None:
+        """The text that the last event was a delta of, None if it was none."""
+        return self._text
 
-    def finish(self, block: bytes) -> None:
-        """Take the event that completed an item; `block` is all of it."""
-        self._open -= 1
-        if self._fits(block):
-            self._unread.append(block)
-            self._finished.append(block)
+    def stop_inserting(self) -> None:
+        """From now on, give events no more than the members that they lack."""
+        self._observing = True
 
-    def finished(self) -> list[Any]:
-        """Return the complete items, in the order of their `output_index`; empty when they were too big to keep."""
-        if self._room < 0:
+    def follow(self, text: Text, events: bytes) -> None:
+        """Take events, unparsed, that are deltas of this text."""
+        before = text.size
+        text.grow_unread(events)
+        self._keep(text, text.size - before)
+
+    def repair(self, event: Event, size: int) -> Step:
+        """Repair an event about an item, in place; it came as so many bytes."""
+        if not self._observing:
+            return self._step(event, size)
+        seen = copy.deepcopy(event)
+        self._step(seen, size)
+        return Step([], True, _copy_missing(seen, event))
+
+    def output(self, status: str) -> list[Any]:
+        """Return the items in their order, unfinished ones with this status; empty when they were too big to keep."""
+        if self._room < 0 or any(growth.lost for growth in self._items):
             return []
-        events = [event for block in self._finished if (event := _event(block))]
-        return [event["item"] for event in sorted(events, key=_index)]
+        found = [growth.result(status) for growth in sorted(self._items, key=lambda growth: growth.index)]
+        return [item for item in found if item]
 
     def is_whole(self) -> bool:
         """Return whether every item that was begun is complete, and the last one is more than a thought."""
-        items = self.finished() if self._open <= 0 else []
-        return bool(items) and isinstance(items[-1], dict) and items[-1].get("type") != "reasoning"
+        items = [growth for growth in self._items if growth.known]
+        if not items or self._room < 0 or not all(growth.done for growth in items):
+            return False
+        return max(items, key=lambda growth: growth.index).type != "reasoning"
 
-    def complete(self, event: dict[str, Any]) -> set[str]:
-        """Fill in what an `output_item` event lacks of `output_index`, `item.id` and `item.status`; their names."""
-        self._read()
-        missing: set[str] = set()
-        item = event.get("item")
-        if not isinstance(item, dict):
-            return missing
-        if type(event.get("output_index")) is not int:
-            begun = event["type"] == "response.output_item.added"
-            event["output_index"] = len(self._ids) if begun else self._index_of(item.get("id"), len(self._finished))
-            missing.add("output_index")
-        if not _is_text(item.get("id")):
-            index = event["output_index"]
-            prefix = _ID_PREFIXES.get(str(item.get("type")), "item")
-            item["id"] = self._ids.get(index, f"{prefix}_{index}")
+    def close(self, output: Any, status: str) -> list[Event]:
+        """Return what has not passed of the answer's items, now that it ends. `output` are its items, if it says."""
+        if self._observing:
+            return []
+        events: list[Event] = []
+        given = [item for item in output if isinstance(item, dict)] if isinstance(output, list) else []
+        pairs, new = self._match(given)
+        for growth, item in pairs:
+            if item is not None:
+                self._identify(item, growth)
+            if growth.done or (status != "completed" and growth.type in _ACTED_UPON):
+                continue
+            if item is None:
+                item = None if growth.lost else growth.result(status) or _nothing_more(growth)
+            if item is not None:
+                events += growth.closing(item)
+                growth.finish(item)
+        for place, item in new:
+            growth = self._new(place)
+            self._identify(item, growth)
+            complete_item(item, status)
+            events += growth.closing(item)
+            growth.finish(item)
+        return events
+
+    def _step(self, event: Event, size: int) -> Step:
+        self._text = None
+        kind = event["type"]
+        if kind in (_ADDED, _DONE):
+            return self._item_event(event, size) if isinstance(event.get("item"), dict) else Step([], True, set())
+        growth = self._locate(event)
+        repaired = self._set_place(event, growth)
+        kinds = self._kind_of(event, growth)
+        if kinds is None or growth.done:
+            return Step([], True, repaired)
+        return self._text_event(event, growth, *kinds, repaired)
+
+    def _item_event(self, event: Event, size: int) -> Step:
+        item, finished = event["item"], event["type"] == _DONE
+        given, identity = event.get("output_index"), _text(item.get("id"))
+        growth = self._find(given, identity)
+        if growth is None and type(given) is not int and finished:
+            growth = next((growth for growth in self._items if not growth.done), None)
+        repaired: set[str] = set()
+        if growth and growth.done:
+            if finished and identity and identity == growth.id:
+                return Step([], True, repaired)  # told twice
+            growth = None
+        elif growth and growth.begun and not finished:
+            if not identity or identity == growth.id:
+                return Step([], False, {"second opening"})
+            growth = None
+        if growth is None:
+            growth = self._new(given)
+        self._latest = growth
+        if event.get("output_index") != growth.index:
+            event["output_index"] = growth.index
+            repaired.add("output_index")
+        if self._identify(item, growth):
+            repaired.add("item_id")
+        self._room -= size
+        if not finished:
+            growth.begun = True
+            repaired |= {"defaults"} if complete_item(item, "in_progress") else set()
+            growth.item = item if self._room >= 0 else {"type": item.get("type")}
+            return Step([], True, repaired)
+        repaired |= {"status"} if needs_status(item) else set()
+        if growth.fill(item):
+            repaired.add("events")
+        repaired |= {"defaults"} if complete_item(item, "completed") and "status" not in repaired else set()
+        before = [each for each in growth.closing(item) if each["type"] != _DONE]
+        growth.finish(item if self._room >= 0 else {"type": item.get("type")})
+        return Step(before, True, repaired)
+
+    def _identify(self, item: Event, growth: ItemGrowth) -> bool:
+        """Give an item its one id; True if it has another."""
+        identity = _text(item.get("id"))
+        if growth.id is None:
+            growth.id = identity or made_up_id(item.get("type"), growth.index)
+            if any(other.id == growth.id for other in self._items if other is not growth):
+                growth.id = f"{growth.id}_{growth.index}"
+        if identity == growth.id:
+            return False
+        if identity:
+            self.given_ids[growth.id] = identity
+        item["id"] = growth.id
+        return True
+
+    def _text_event(self, event: Event, growth: ItemGrowth, item_type: str, kind: TextKind, repaired: set[str]) -> Step:
+        name, text = event["type"], growth.text(kind, event)
+        number = event.get(kind.counter, 0) if kind.counter else 0
+        opening = growth.opening(item_type)
+        before = opening or []
+        if name == f"{kind.event}.delta":
+            delta = event.get("delta")
+            if isinstance(delta, str) and not text.ended:
+                text.grow(delta)
+                self._keep(text, len(delta))
+            if opening is None:
+                return Step([], False, {"events"})
+            self._text = text
+            before += growth.part_opening(kind, number)
+            text.grown = True
+        elif name == f"{kind.event}.done":
+            if not isinstance(event.get(kind.member), str):
+                event[kind.member] = text.value
+                repaired.add("defaults")
+            self._keep(text, -text.size)
+            if opening is None:
+                text.end(event[kind.member])
+                return Step([], False, {"events"})
+            if text.ended:
+                return Step(before, True, repaired)
+            part = {kind.member: event[kind.member]}
+            before += growth.text_closing(kind, number, part, growth.item, up_to=name)
+            text.ended = True
+            text.end(event[kind.member])
+        elif name == _ANNOTATION:
+            before += growth.part_opening(kind, number)
+            text.notes.append(event.get("annotation"))
+        else:
+            return self._part_event(event, growth, kind, Step(before, True, repaired))
+        return Step(before, True, repaired)
+
+    def _part_event(self, event: Event, growth: ItemGrowth, kind: TextKind, step: Step) -> Step:
+        """Go on with an event that opens or closes a part."""
+        text, number = growth.text(kind, event), event.get(kind.counter, 0)
+        part = event.get("part")
+        if not isinstance(part, dict):
+            part = event["part"] = {"type": kind.part} if event["type"].endswith(".added") else growth.part(text)
+            step.repaired.add("defaults")
+        if event["type"].endswith(".added"):
+            if text.opened:
+                return Step(step.before, False, {"second opening"})
+            text.opened = True
+        else:
+            if not part.get(kind.member) and text.value:
+                part[kind.member] = text.value
+                step.repaired.add("defaults")
+            before = growth.text_closing(kind, number, part, growth.item, up_to=event["type"])
+            step.before.extend(before)
+            text.closed = True
+            text.end(part.get(kind.member))
+        if complete_part(part):
+            step.repaired.add("defaults")
+        text.part = part
+        return step
+
+    def _kind_of(self, event: Event, growth: ItemGrowth) -> tuple[str, TextKind] | None:
+        """Return what kind of text an event is about, and the type of item, None if neither is known."""
+        name = event["type"]
+        found = OF_TEXT.get(name)
+        if name in PART_EVENTS:
+            part = event.get("part")
+            part_type = part.get("type") if isinstance(part, dict) else None
+            if part_type is None:
+                about = growth.type or ("reasoning" if "summary" in name else "message")
+                kinds = [kind for kind in TEXTS.get(about, ()) if name.startswith(f"{kind.part_event}.")]
+                found = (about, kinds[0]) if kinds else None
+                if found and isinstance(part, dict):
+                    part["type"] = kinds[0].part
+            else:
+                found = OF_PART.get((name, str(part_type)))
+        if found and growth.type and growth.type != found[0]:
+            return None
+        return found
+
+    def _locate(self, event: Event) -> ItemGrowth:
+        """Return the item that an event is about: by its index, its id, or because it is the latest."""
+        given, identity = event.get("output_index"), _text(event.get("item_id"))
+        growth = self._find(given, identity)
+        if growth is None and type(given) is not int:
+            growth = self._latest
+        if growth is None:
+            growth = self._new(given)
+        if growth.id is None:
+            about = OF_TEXT.get(event["type"])
+            item_type = about[0] if about else "reasoning" if "summary" in event["type"] else "message"
+            growth.id = identity or made_up_id(growth.type or item_type, growth.index)
+        self._latest = growth
+        return growth
+
+    def _set_place(self, event: Event, growth: ItemGrowth) -> set[str]:
+        """Give an event the one id and index of its item."""
+        place = {"output_index": growth.index, "item_id": growth.id}
+        wrong = {name for name, value in place.items() if event.get(name) != value or type(event[name]) is bool}
+        event.update({name: place[name] for name in wrong})
+        return wrong
+
+    def _find(self, given: Any, identity: str | None) -> ItemGrowth | None:
+        if type(given) is int:
+            return self._by_index.get(given)
+        return next((growth for growth in self._items if identity and growth.id == identity), None)
+
+    def _new(self, given: Any) -> ItemGrowth:
+        """Begin an item, with the index that it was given if that is still free."""
+        taken = {growth.index for growth in self._items}
+        index = given if type(given) is int and given not in taken else max(taken, default=-1) + 1
+        growth = ItemGrowth(index)
+        self._items.append(growth)
+        self._by_index[given if type(given) is int else index] = growth
+        return growth
+
+    def _match(self, given: list[Event]) -> tuple[list[tuple[ItemGrowth, Event | None]], Iterator[tuple[int, Event]]]:
+        """Return for each item that has begun what the answer's output has in its place, and what else it has."""
+        rest = dict(enumerate(given))
+        pairs: list[tuple[ItemGrowth, Event | None]] = []
+        begun = sorted(self._items, key=lambda growth: growth.index)
+        for same in (_same_id, _same_type):
+            for growth in list(begun):
+                found = next((place for place, item in rest.items() if same(growth, item)), None)
+                if found is not None:
+                    pairs.append((growth, rest.pop(found)))
+                    begun.remove(growth)
+        pairs += [(growth, None) for growth in begun]
+        return sorted(pairs, key=lambda pair: pair[0].index), iter(rest.items())
+
+    def _keep(self, text: Text, size: int) -> None:
+        """Count what is kept of a text, or no more of it."""
+        self._text_room -= size
+        if self._text_room < 0:
+            self._text_room += text.size
+            text.lose()
+
+
+def _nothing_more(growth: ItemGrowth) -> Event | None:
+    """Return an item of which nothing came but that it was added: it is over, too."""
+    if not growth.begun:
+        return None
+    return {**growth.item, "status": "incomplete" if growth.type in _ACTED_UPON else "completed"}
+
+
+def _same_id(growth: ItemGrowth, item: Event) -> bool:
+    return growth.id is not None and growth.id == item.get("id")
+
+
+def _same_type(growth: ItemGrowth, item: Event) -> bool:
+    return growth.type in ("", item.get("type"))
+
+
+def _copy_missing(seen: Event, event: Event) -> set[str]:
+    """Give an event what it lacks of its index, its id, and its item's id and status."""
+    missing: set[str] = set()
+    for name in ("output_index", "item_id"):
+        value = event.get(name)
+        if name in seen and type(value) is not int and not _text(value):
+            event[name] = seen[name]
+            missing.add(name)
+    item, whole = event.get("item"), seen.get("item")
+    if isinstance(item, dict) and isinstance(whole, dict) and event["type"] in (_ADDED, _DONE):
+        if not _text(item.get("id")):
+            item["id"] = whole["id"]
             missing.add("item_id")
-        finished = event["type"] == "response.output_item.done"
-        if finished and not item.get("status") and str(item.get("type")) in _WITH_STATUS:
-            item["status"] = "completed"
+        if event["type"] == _DONE and needs_status(item):
+            item["status"] = whole["status"]
             missing.add("status")
-        return missing
-
-    def locate(self, event: dict[str, Any]) -> None:
-        """Fill in what an event about an item lacks of `item_id` and `output_index`."""
-        self._read()
-        if type(event.get("output_index")) is not int:
-            event["output_index"] = self._index_of(event.get("item_id"), self._latest)
-        if not _is_text(event.get("item_id")):
-            index = event["output_index"]
-            event["item_id"] = self._ids.get(index, f"item_{index}")
-
-    def _fits(self, block: bytes) -> bool:
-        self._room -= len(block)
-        return self._room >= 0
-
-    def _read(self) -> None:
-        for block in self._unread:
-            if event := _event(block):
-                self._latest = _index(event)
-                self._ids[self._latest] = str(event["item"].get("id"))
-        self._unread.clear()
-
-    def _index_of(self, item_id: Any, otherwise: int) -> int:
-        return next((index for index, each in self._ids.items() if each == item_id), otherwise)
+    return missing
 
 
-def _event(block: bytes) -> dict[str, Any] | None:
-    event = jsonio.loads_object(sse.parse(block).data or b"")
-    return event if event and isinstance(event.get("item"), dict) else None
-
-
-def _index(event: Mapping[str, Any]) -> int:
-    index = event.get("output_index")
-    return index if type(index) is int else 0
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str) and value != ""
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None

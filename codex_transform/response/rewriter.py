@@ -6,6 +6,8 @@ not an event at all (comments, fields without data) is forwarded as well, but ne
 """
 
 import re
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from codex_transform import jsonio
@@ -14,6 +16,7 @@ from codex_transform.response.client_view import ClientView
 from codex_transform.response.delta_template import DeltaTemplate, build, match_nothing
 from codex_transform.response.event_repair import ENDS, EventRepairer
 from codex_transform.response.event_rules import RULES, Action
+from codex_transform.response.item_growth import Text
 from codex_transform.response.upstream_error import UpstreamError, read_error
 
 # How an event begins whose type shows without parsing: its name, if any, and an object with `type` first.
@@ -25,6 +28,10 @@ _MEMBERS = {
     for kind, rule in RULES.items()
     if rule.action is Action.PASS and kind.endswith(".delta")
 }
+
+# How many deltas, or runs of them, are held here before they are handed over; and how many bytes of runs.
+_MOST_DELTAS = 128
+_MOST_BYTES = 1 << 15
 
 _DONE = b"[DONE]"
 _STRAY = 4096
@@ -42,7 +49,7 @@ class Rewriter:
     else has come.
     """
 
-    def __init__(self, view: ClientView, limit: int = sse.LIMIT) -> None:
+    def __init__(self, view: ClientView, limit: int = sse.LIMIT, now: Callable[[], float] = time.time) -> None:
         self.events = 0
         self.parsed = 0
         self.repaired: set[str] = set()
@@ -51,10 +58,12 @@ class Rewriter:
         self.non_event_text = b""
         self._limit = limit
         self._splitter = sse.Splitter(limit)
-        self._repairer = EventRepairer(view, limit)
+        self._repairer = EventRepairer(view, limit, now)
         self._replaced = 0
         self._previous = ""
-        self._last = b""
+        self._deltas: list[bytes] = []
+        self._deltas_size = 0
+        self._text: Text | None = None
         self._broken_off = False
         self._template = DeltaTemplate(match_nothing)
         self._matches = self._template.matches
@@ -63,6 +72,11 @@ class Rewriter:
     def ended(self) -> str | None:
         """How the answer ended: `completed`, `incomplete`, `failed`, `error`; None as long as it has not."""
         return self._repairer.ended
+
+    @property
+    def given_ids(self) -> dict[str, str]:
+        """The ids that the final event gave items which had others before, by those."""
+        return self._repairer.given_ids
 
     @property
     def problem(self) -> UpstreamError | None:
@@ -81,7 +95,9 @@ class Rewriter:
         """
         if self._matches(data):
             self.events += 1
-            self._last = data
+            self._deltas.append(data)
+            if len(self._deltas) > _MOST_DELTAS:
+                self._hand_over_deltas()
             return data
         out = []
         at = 0
@@ -136,7 +152,7 @@ class Rewriter:
         block, end = self._splitter.take(data, start, stop)
         if self._template.matches(block):
             self.events += 1
-            self._last = block
+            self._deltas.append(block)
         elif block:
             block = self._handle_block(block)
         return block, end
@@ -145,10 +161,13 @@ class Rewriter:
         """Where the whole events that need nothing end, from `start` on; `start` when there are none."""
         if not self._splitter.idle:
             return start
-        end, count, last = self._template.match_run(data, start)
+        end, count, _ = self._template.match_run(data, start)
         if count:
             self.events += count
-            self._last = last
+            self._deltas.append(data[start:end])
+            self._deltas_size += end - start
+            if self._deltas_size > _MOST_BYTES:
+                self._hand_over_deltas()
         return end
 
     def _handle_block(self, block: bytes) -> bytes:
@@ -157,6 +176,7 @@ class Rewriter:
             head = _HEAD.match(block)
             kind = head[2].decode() if head and head[1] in (None, head[2]) else ""
             self.events += 1
+            self._repairer.miss_event()
             self._mark_forwarded(kind)
             self._repairer.ended = self.ended or ENDS.get(kind)
             return block
@@ -164,8 +184,9 @@ class Rewriter:
 
     def _learn_template(self, kind: str, block: bytes) -> None:
         """Learn the template of the second of two deltas in a row, which may begin a run."""
-        if kind == self._previous and kind in _MEMBERS:
-            self._template = build(block, _MEMBERS[kind]) or self._template
+        if kind == self._previous and kind in _MEMBERS and (template := build(block, _MEMBERS[kind])):
+            self._template = template
+            self._text = self._repairer.current_text
         self._previous = kind
 
     def _read(self, block: bytes) -> bytes:
@@ -188,7 +209,7 @@ class Rewriter:
             return self._replace({"unreadable"}, b"")
         self._sync_sequence_number()
         kind = _kind(event, fields.name)
-        events, repaired = self._repairer.repair(kind, event)
+        events, repaired = self._repairer.repair(kind, event, len(block))
         if self.problem and not self.started:
             raise self.problem.http_error()
         if fields.name not in (None, kind) and kind in RULES:
@@ -196,9 +217,14 @@ class Rewriter:
         if not repaired:
             self._learn_template(kind, block)
         if repaired:
-            block = self._replace(repaired, b"".join(_render(event, fields) for event in events))
+            block = self._replace(repaired, b"".join(_render_all(events, fields)))
+        if len(events) > 1:
+            # Numbers have shifted: what looks right by its shape is not any more.
+            self._template = DeltaTemplate(match_nothing)
+            self._previous = ""
+        for event in events:
+            self._mark_forwarded(event.get("type") or kind)
         if events:
-            self._mark_forwarded(kind)
             self._repairer.keep(kind, block)
         return block
 
@@ -226,10 +252,15 @@ class Rewriter:
         self._replaced = self.events
         return block
 
+    def _hand_over_deltas(self) -> None:
+        """Give the deltas that left unparsed to the repairer."""
+        self._repairer.follow(self._text, self._deltas)
+        self._deltas.clear()
+        self._deltas_size = 0
+
     def _sync_sequence_number(self) -> None:
-        if self._last:
-            self._repairer.follow(self._last)
-            self._last = b""
+        if self._deltas:
+            self._hand_over_deltas()
 
 
 def _kind(event: dict[str, Any], name: str | None) -> str:
@@ -243,9 +274,11 @@ def _kind(event: dict[str, Any], name: str | None) -> str:
     return "error" if wrapped and read_error(event) else ""
 
 
-def _render(event: dict[str, Any], fields: sse.Fields) -> bytes:
-    name = event["type"] if fields.name is not None and event["type"].isprintable() else None
-    return sse.render(name, jsonio.dumps(event), fields.others)
+def _render_all(events: list[dict[str, Any]], fields: sse.Fields) -> Iterator[bytes]:
+    """Yield the blocks of the events that leave in the place of one with these fields; the last has its other lines."""
+    for event in events:
+        name = event["type"] if fields.name is not None and event["type"].isprintable() else None
+        yield sse.render(name, jsonio.dumps(event), fields.others if event is events[-1] else ())
 
 
 def _is_whole(fields: sse.Fields) -> bool:

@@ -6,6 +6,7 @@ what goes wrong is raised as an ApiError, so that the client gets an HTTP error,
 that it becomes an `error` event.
 """
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -29,9 +30,9 @@ class ResponseStream:
     none: an error, a web page, text, an unknown encoding, no event at all.
     """
 
-    def __init__(self, view: ClientView, content_encoding: str | None) -> None:
+    def __init__(self, view: ClientView, content_encoding: str | None, now: Callable[[], float] = time.time) -> None:
         self._decoder = decoder_for(content_encoding)
-        self._rewriter = Rewriter(view)
+        self._rewriter = Rewriter(view, now=now)
         self._take: Callable[[bytes], bytes] = self._sniff
         self._beginning = b""
         self._json = bytearray()
@@ -62,6 +63,11 @@ class ResponseStream:
     def usage(self) -> dict[str, Any] | None:
         """The token counts of the final event."""
         return self._rewriter.usage
+
+    @property
+    def given_ids(self) -> dict[str, str]:
+        """The ids that the endpoint's final event gave items which had others before, by those."""
+        return self._rewriter.given_ids
 
     @property
     def status(self) -> str | None:

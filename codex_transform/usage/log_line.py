@@ -19,7 +19,7 @@ MARKERS = {REPAIRED: "✏", FAILED: "✖", LIMITED: "⚠", LEFT: "↩", INCOMPLE
 """mitmproxy's names of the markers, and their glyphs."""
 
 # Every response of a Codex endpoint needs these: they are not worth mentioning, let alone a marker.
-_ROUTINE = frozenset({"model", "output", "request"})
+_ROUTINE = frozenset({"model", "output", "request", "defaults"})
 
 # Why the cache missed, shortened for a line; other causes are short enough.
 _CAUSES = {

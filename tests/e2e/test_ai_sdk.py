@@ -32,8 +32,9 @@ GENERATIONS = {"6": 18, "7": 20}
 HELLO, WRITE = "say hello", "write hello world to test.txt"
 
 # Misbehaviours that never end, or take long with their own number; without its final event an answer is whole, but has
-# no token counts (see test_attempts).
+# no token counts (see test_attempts); of a tool call, a message's deltas leave nothing.
 LEFT_OUT = frozenset({"hang", "hang-before-head", "half-head-hang", "flood", "slow", "byte-by-byte", "no-final-event"})
+LEFT_OUT |= {"only-deltas"}
 NAMES = [name for name in FAULTS if name not in LEFT_OUT]
 
 # What this parser is picky about: none of it may show.

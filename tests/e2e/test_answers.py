@@ -133,7 +133,14 @@ SMALLER = {"slow": "slow@1", "close-later": "close-later@10", "flood": "flood@1"
 REFUSING = {name for name, fault in FAULTS.items() if fault.about.startswith("refuses ")} | {"too-large"}
 
 ENDING = [name for name in FAULTS if name not in NEVER_ENDS]
-WHOLE = [name for name in ENDING if name not in {*FAILS, *INCOMPLETE, *REFUSING, "no-final-event"}]
+# What is left of the answer is a message alone, without the reasoning before it.
+MESSAGE_ALONE = ["only-deltas"]
+
+WHOLE = [name for name in ENDING if name not in {*FAILS, *INCOMPLETE, *REFUSING, *MESSAGE_ALONE, "no-final-event"}]
+
+# What relays leave out of an answer's course.
+COURSE = ["only-final", "only-items", "no-created", "no-item-added", "no-part-events", "no-text-done", "no-item-done"]
+COURSE += ["no-endings", "no-deltas", "rotating-ids", "rotating-ids-filled", "bare-openings", "chat-usage", "thin"]
 
 
 def misbehave(name: str) -> dict[str, str]:
@@ -211,7 +218,18 @@ def test_not_streaming_as_if_nothing_was_wrong(sdk: openai.OpenAI, good: Answer,
     same(sdk.responses.create(**HELLO, extra_headers=misbehave(name)), good)
 
 
-@pytest.mark.parametrize("name", ["response-done", "empty-output", "thin-terminal", "bare-events", "no-type", "json"])
+@pytest.mark.parametrize("name", MESSAGE_ALONE)
+def test_a_message_without_the_reasoning(sdk: openai.OpenAI, good: Answer, name: str) -> None:
+    answer = stream(sdk, Answer([]), **misbehave(name))
+    assert answer.text == good.text
+    for response in (answer.final, sdk.responses.create(**HELLO, extra_headers=misbehave(name))):
+        assert response.status == "completed"
+        assert response.output_text == good.text
+
+
+@pytest.mark.parametrize(
+    "name", ["response-done", "empty-output", "thin-terminal", "bare-events", "no-type", "json", *COURSE]
+)
 @pytest.mark.parametrize("kind", TOOLS)
 def test_tool_calls_of_every_kind(sdk: openai.OpenAI, kind: str, name: str) -> None:
     """Streamed or not, the call is all there."""

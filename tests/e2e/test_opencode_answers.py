@@ -40,8 +40,14 @@ def misbehaviours(sandbox: Sandbox) -> list[str | None]:
     return [entry["misbehaviour"] for entry in sandbox.requests if entry["body"].get("tools")]
 
 
+# What relays leave out of an answer's course.
+COURSE = ["only-final", "only-items", "no-created", "no-item-added", "no-part-events", "no-text-done", "no-item-done"]
+COURSE += ["no-endings", "no-deltas", "rotating-ids", "rotating-ids-filled", "bare-openings", "chat-usage", "thin"]
+
+
 @pytest.mark.parametrize(
-    "misbehaviour", ["response-done", "empty-output", "bare-events", "rate-limit-events", "gzip+thin-terminal", "json"]
+    "misbehaviour",
+    ["response-done", "empty-output", "bare-events", "rate-limit-events", "gzip+thin-terminal", "json", *COURSE],
 )
 def test_as_if_nothing_was_wrong(server: Server, sandbox: Sandbox, misbehaviour: str) -> None:
     """A tool call and the closing message, both answered badly."""
@@ -53,6 +59,11 @@ def test_as_if_nothing_was_wrong(server: Server, sandbox: Sandbox, misbehaviour:
     assert [message["info"].get("finish") for message in messages] == [None, "tool-calls", "stop"]
     assert all(message["info"]["tokens"]["output"] > 0 for message in messages[1:])
     assert misbehaviours(sandbox) == [misbehaviour] * 2
+
+
+def test_a_message_of_deltas_alone(server: Server, sandbox: Sandbox) -> None:
+    sandbox.misbehave("only-deltas", with_tools=True)
+    assert texts(server.ask(server.session(), "say hello")) == [HELLO]
 
 
 @pytest.mark.parametrize("misbehaviour", ["cut@6", "no-terminal@20", "failed@7", "rate-limit"])

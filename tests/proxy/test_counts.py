@@ -145,25 +145,45 @@ def delta(number: int) -> bytes:
         "content_index": 0,
         "delta": f"word {number} ",
     }
-    return f"event: response.output_text.delta\ndata: {json.dumps(data)}\n\n".encode()
+    return written(data)
+
+
+def written(event: dict[str, Any]) -> bytes:
+    return f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
+
+
+def begun() -> ResponseStream:
+    """A stream that has come as far as the first delta."""
+    stream = ResponseStream(ClientView("gpt-5.1-codex"), None)
+    where = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
+    item = {"type": "message", "id": "msg_1", "status": "in_progress", "role": "assistant", "content": []}
+    part = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
+    events: list[dict[str, Any]] = [
+        {"type": "response.created", "response": {"id": "resp_1"}},
+        {"type": "response.output_item.added", "output_index": 0, "item": item},
+        {"type": "response.content_part.added", **where, "part": part},
+    ]
+    for number, event in enumerate(events):
+        stream.feed(written({**event, "sequence_number": number}))
+    return stream
 
 
 def test_deltas_pass_unparsed_once_their_template_is_known() -> None:
-    stream = ResponseStream(ClientView("gpt-5.1-codex"), None)
-    deltas = [delta(number) for number in range(2000)]
+    stream = begun()
+    deltas = [delta(number) for number in range(3, 2003)]
     out: list[bytes] = []
     counts = called(lambda: out.extend(stream.feed(piece) for piece in deltas))
     assert out == deltas
-    assert stream.events == 2000
-    # The two that make the template.
-    assert stream.parsed == 2
+    assert stream.events == 2003
+    # Those before, and the two that make the template.
+    assert stream.parsed == 5
     assert counts["from_json"] <= 2
 
 
 def test_a_chunk_of_deltas_leaves_in_one_piece() -> None:
-    stream = ResponseStream(ClientView("gpt-5.1-codex"), None)
-    stream.feed(delta(0))
-    chunk = b"".join(delta(number) for number in range(1, 100))
+    stream = begun()
+    stream.feed(delta(3))
+    chunk = b"".join(delta(number) for number in range(4, 103))
     out: list[bytes] = []
     counts = called(lambda: out.append(stream.feed(chunk)))
     assert out == [chunk]

@@ -13,6 +13,8 @@ from codex_transform.response.stream import ResponseStream
 
 Event = dict[str, Any]
 
+NOW = 1763800009
+
 USAGE = {
     "input_tokens": 75,
     "input_tokens_details": {"cached_tokens": 64, "cache_write_tokens": 0},
@@ -23,7 +25,7 @@ USAGE = {
 
 
 def message(text: str = "Hello, world", item_id: str = "msg_1") -> Event:
-    part = {"type": "output_text", "text": text, "annotations": []}
+    part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
     return {"id": item_id, "type": "message", "status": "completed", "role": "assistant", "content": [part]}
 
 
@@ -48,14 +50,33 @@ def response(output: Sequence[Event] = (), status: str | None = "completed", **m
         "id": "resp_1",
         "object": "response",
         "created_at": 1763800000,
+        "completed_at": NOW if status == "completed" else None,
         "status": status,
+        "background": False,
         "error": None,
+        "frequency_penalty": 0.0,
         "incomplete_details": None,
+        "instructions": None,
+        "max_output_tokens": None,
+        "max_tool_calls": None,
+        "metadata": {},
         "model": "gpt-5.3-codex",
         "output": list(output),
         "parallel_tool_calls": True,
+        "presence_penalty": 0.0,
+        "previous_response_id": None,
+        "prompt_cache_key": None,
+        "reasoning": {"effort": "low", "summary": None},
+        "safety_identifier": None,
+        "service_tier": "default",
+        "store": False,
+        "temperature": 1.0,
+        "text": {"format": {"type": "text"}},
         "tool_choice": "auto",
         "tools": [],
+        "top_logprobs": 0,
+        "top_p": 1.0,
+        "truncation": "disabled",
         "usage": None if status == "in_progress" else USAGE,
         **more,
     }
@@ -66,7 +87,7 @@ def answer(text: str = "Hello, world", *, cuts: int = 3) -> list[Event]:
     where = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
     size = max(1, -(-len(text) // cuts))
     begun = response(status="in_progress")
-    part = {"type": "output_text", "text": "", "annotations": []}
+    part = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
     events: list[Event] = [
         {"type": "response.created", "response": begun},
         {"type": "response.in_progress", "response": begun},
@@ -127,7 +148,7 @@ def cuts() -> st.SearchStrategy[list[int]]:
 
 def run(chunks: Iterable[bytes], model: str | None = None, encoding: str | None = None) -> bytes:
     """All that the client gets."""
-    answer_stream = ResponseStream(ClientView(model), encoding)
+    answer_stream = ResponseStream(ClientView(model), encoding, lambda: NOW)
     out = [answer_stream.feed(chunk) for chunk in chunks]
     return b"".join([*out, answer_stream.finish()])
 

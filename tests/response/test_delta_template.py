@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from response.streams import answer, block
 
-from codex_transform.response.delta_template import DeltaTemplate, build, match_nothing
+from codex_transform.response.delta_template import DeltaTemplate, build, joined_deltas, match_nothing, read_deltas
 
 DELTA = answer()[4]
 MEMBERS = [b'"%b":' % name.encode() for name in ("type", "sequence_number", "item_id", "output_index", "content_index")]
@@ -41,19 +41,18 @@ def shape(block: bytes) -> DeltaTemplate:
         st.text(max_size=20) | st.sampled_from(['"', "\\", '\\"', "item_id", '","item_id":"', "\n\n"]), max_size=6
     ),
     number=st.integers(0, 10**9),
-    item=st.sampled_from(["msg_1", "msg_0a1b2c3d4e"]),
 )
-def test_deltas_of_one_shape_are_recognised(order: str, end: bytes, texts: list[str], number: int, item: str) -> None:
+def test_deltas_of_one_shape_are_recognised(order: str, end: bytes, texts: list[str], number: int) -> None:
     known = shape(written(DELTA, order, end=end))
-    event = {**DELTA, "item_id": item}
     events = [
-        written({**event, "delta": text, "sequence_number": number + at, "obfuscation": text}, order, end=end)
+        written({**DELTA, "delta": text, "sequence_number": number + at, "obfuscation": text}, order, end=end)
         for at, text in enumerate(texts)
     ]
     assert all(map(known.matches, events))
     data = b"".join(events)
     for after in (b"", b'event: response.done\ndata: {"type":"response.done"}\n\n'):
         assert known.match_run(data + after, 0) == (len(data), len(events), b"".join(events[-1:]))
+    assert read_deltas(joined_deltas(data)) == "".join(texts)
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -68,9 +67,9 @@ def test_a_delta_that_lacks_a_member_is_not(order: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("order", ORDERS)
-@pytest.mark.parametrize("nothing", ["", None])
-def test_an_empty_item_id_is_none(order: str, nothing: str | None) -> None:
-    assert not shape(written(DELTA, order)).matches(written({**DELTA, "item_id": nothing}, order))
+@pytest.mark.parametrize("other", ["", None, "msg_2"])
+def test_another_item_is_another_shape(order: str, other: str | None) -> None:
+    assert not shape(written(DELTA, order)).matches(written({**DELTA, "item_id": other}, order))
 
 
 @pytest.mark.parametrize("order", ORDERS)

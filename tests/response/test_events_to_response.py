@@ -198,7 +198,8 @@ def test_without_either_the_output_is_what_the_deltas_add_up_to(begun: bool) -> 
     ]
     events = [{**added, "item": {**message(), "content": [], "status": "in_progress"}}] if begun else []
     found = folded(*events, *deltas, ended())["output"]
-    parts = [{"type": "output_text", "text": "Hello", "annotations": []}, {"type": "refusal", "refusal": "No!"}]
+    text = {"type": "output_text", "text": "Hello", "annotations": [], "logprobs": []}
+    parts = [text, {"type": "refusal", "refusal": "No!"}]
     assert found == [{**message(), "content": parts}]
 
 

@@ -57,7 +57,7 @@ def test_every_way_to_write_json_leaves_as_it_came(write: Any) -> None:
         b'event: message\ndata: {"choices":[]}\n\n',
         b'event: ping\ndata: {"type":"ping"}\n\n',
         b'id: 3\nevent: response.new\nretry: 5\ndata: {"type":"response.new","sequence_number":1}\n\n',
-        b'data: {"type":"response.output_text.delta","sequence_number":3,"item_id":"m","output_index":0,'
+        b'data: {"type":"response.output_text.delta","sequence_number":3,"item_id":"msg_1","output_index":0,'
         b'"content_index":0,"delta":"\\ud800"}\n\n',
     ],
 )
@@ -77,9 +77,9 @@ def test_what_no_client_could_parse_is_left_out(unreadable: bytes) -> None:
 
 def test_strings_cannot_pretend_to_be_members() -> None:
     trap = dumps({"sequence_number": 1, "item_id": "x", "output_index": 0, "content_index": 0})
-    bare = {"type": "response.output_text.delta", "delta": trap.decode(), "item_id": "delta", "obfuscation": "item_id"}
+    bare = {"type": "response.output_text.delta", "delta": trap.decode(), "item_id": "msg_1", "obfuscation": "item_id"}
     good = {**ANSWER[4], "delta": '","item_id":"x","output_index":0,"sequence_number":1}\n\n'}
-    out = repaired(good, bare)
+    out = repaired(*ANSWER[1:4], good, bare)[3:]
     assert out[0] == good
     assert out[1] == {**bare, "sequence_number": 5, "output_index": 0, "content_index": 0}
 

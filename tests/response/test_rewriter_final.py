@@ -38,12 +38,11 @@ def test_done_becomes_what_the_api_calls_it(status: str | None, kind: str) -> No
         "sequence_number": 9,
         "response": response([message()], status),
     }
-    (event,) = repaired(final)
-    assert event == {
-        **final,
-        "type": kind,
-        "response": {**final["response"], "status": status or "completed"},
-    }
+    event = repaired(final)[-1]
+    response_ = {**final["response"], "status": status or "completed"}
+    assert event["response"] | {"completed_at": None} == response_ | {"completed_at": None}
+    assert (event["response"]["completed_at"] is None) == (kind == "response.incomplete")
+    assert event["type"] == kind
     assert rewrite(block(CREATED) + block(final))[0].count(b"event: " + kind.encode() + b"\n") == 1
 
 
@@ -74,21 +73,30 @@ def test_an_answer_without_items_keeps_its_empty_output() -> None:
 
 def test_a_final_event_gets_what_clients_cannot_do_without() -> None:
     final = {"type": "response.completed", "response": {"id": "resp_1", "output": [message()]}}
-    (event,) = repaired(final, model="m")
+    event = repaired(final, model="m")[-1]
     assert event["response"]["status"] == "completed"
     assert event["response"]["model"] == "m"
     assert event["response"]["usage"]["input_tokens"] == event["response"]["usage"]["output_tokens"] == 0
     (event,) = repaired({"type": "response.completed"})
-    assert event["response"] == {**response(), "usage": event["response"]["usage"]}
+    told = event["response"]
+    assert told == {**response(), "usage": told["usage"], "completed_at": told["completed_at"]}
 
 
 def test_a_thin_final_event_gets_the_rest_from_the_first() -> None:
-    thin = {"id": "resp_1", "usage": USAGE, "error": {"code": "x"}}
+    thin = {"id": "resp_1", "usage": USAGE, "error": {"code": "x", "message": "y"}}
     for first in ([], [{**CREATED, "response": None}]):
         out = events_of(rewrite(stream([*first, {"type": "response.completed", "response": thin}]))[0])
-        assert out[-1]["response"] == {**thin, "object": "response", "status": "completed", "output": []}
+        told = out[-1]["response"]
+        assert told["error"] == {"code": "x", "message": "y"}
+        assert {name for name in told if told[name] != {**response(), **thin}.get(name)} <= {
+            "completed_at",
+            "created_at",
+            "id",
+            "model",
+            "reasoning",
+        }
     (event,) = repaired({"type": "response.completed", "response": thin})
-    assert event["response"] == {**response(), **thin}
+    assert event["response"] | {"completed_at": 0} == {**response(), **thin, "completed_at": 0}
 
 
 def test_the_answer_ends_once() -> None:

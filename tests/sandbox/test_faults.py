@@ -32,6 +32,20 @@ def is_whole(answer: Exchange) -> bool:
     return answer.complete and answer.types[-1] == "response.completed" and answer.text.startswith("[sandbox] Hello!")
 
 
+def without(answer: Exchange, part: str) -> bool:
+    return len(answer.types) > 2 and not any(part in kind for kind in answer.types) and not numbers_skip(answer)
+
+
+def numbers_skip(answer: Exchange) -> bool:
+    return [event["sequence_number"] for event in answer.events] != list(range(len(answer.events)))
+
+
+def item_ids(answer: Exchange) -> list[str]:
+    return [
+        event.get("item_id") or event["item"]["id"] for event in answer.events if {"item_id", "item"} & event.keys()
+    ]
+
+
 def inflated(window: int) -> Callable[[bytes], bytes]:
     return lambda data: zlib.decompressobj(window).decompress(data)
 
@@ -60,6 +74,29 @@ SAID: dict[str, Holds] = {
         {key for event in a.events for key in event}
         == {"type", "response", "item", "part", "delta", "text", "logprobs"}
     ),
+    "thin": lambda a: (
+        {key for event in a.events for key in event} == {"type", "response", "item", "part", "delta", "text"}
+        and set(terminal(a)["response"]) == {"id", "usage"}
+        and not any({"id", "status", "role"} & item.keys() for item in a.items)
+    ),
+    "only-final": lambda a: (
+        a.types == ["response.created", "response.completed"] and terminal(a)["response"]["output"][0]["content"]
+    ),
+    "only-items": lambda a: a.types == ["response.output_item.done", "response.completed"],
+    "only-deltas": lambda a: (
+        set(a.types) == {"response.output_text.delta", "response.completed"} and not numbers_skip(a)
+    ),
+    "no-created": lambda a: a.types[0] == "response.output_item.added",
+    "no-item-added": lambda a: without(a, "output_item.added"),
+    "no-part-events": lambda a: without(a, "_part."),
+    "no-text-done": lambda a: without(a, "text.done"),
+    "no-item-done": lambda a: without(a, "output_item.done") and terminal(a)["response"]["output"],
+    "no-endings": lambda a: without(a, ".done") and terminal(a)["response"]["output"],
+    "no-deltas": lambda a: without(a, ".delta") and "response.content_part.done" in a.types,
+    "rotating-ids": lambda a: len(ids := item_ids(a)) == len(set(ids)) > 10,
+    "rotating-ids-filled": lambda a: terminal(a)["response"]["output"][0]["id"] not in item_ids(a),
+    "bare-openings": lambda a: is_whole(a) and "content" not in a.events[2]["item"],
+    "chat-usage": lambda a: terminal(a)["response"]["usage"]["completion_tokens"] > 0,
     "other-model": lambda a: (
         {event["response"]["model"] for event in a.events if "response" in event} == {"gpt-sandbox-2026-01-01"}
     ),

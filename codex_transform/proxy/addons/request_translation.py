@@ -43,6 +43,7 @@ from codex_transform.proxy.local_request import get_local_request, get_models_re
 from codex_transform.proxy.passing import Passing, start_passing
 from codex_transform.request import Context, Transformed, transform
 from codex_transform.request.changes import Action
+from codex_transform.response.request_members import request_members
 
 logger = logging.getLogger(__name__)
 
@@ -160,6 +161,8 @@ class RequestTranslation:
         call.original = decoded_body(flow.request)
         body = parse_request(call.original)
         client = identify(fields, body)
+        if not client.is_codex:
+            call.said = request_members(body)
         root = self.stored.prepare(call, body)
         failover = self._failover(call, body, session or root)
         endpoint = failover.target.endpoint

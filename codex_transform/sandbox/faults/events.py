@@ -5,6 +5,7 @@ The shapes are those that clients of Codex endpoints and of relays before them h
 OpenAI API reference gives for errors.
 """
 
+import itertools
 import time
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -39,6 +40,21 @@ def output(change: Callable[[dict[str, Any], list[Any]], object]) -> Edit:
     return edit
 
 
+def both(*edits: Edit) -> Edit:
+    """Return one edit that makes these, in their order."""
+
+    def edit(script: PlannedResponse, at: int) -> None:
+        for each in edits:
+            each(script, at)
+
+    return edit
+
+
+def filled_output() -> Edit:
+    """Put the items that were streamed into the terminal event."""
+    return output(lambda response, items: response.update(output=items))
+
+
 def thin_terminal() -> Edit:
     """Leave nothing in the terminal event's response but what a client cannot do without."""
     return _terminal(lambda event: {**event, "response": {name: event["response"][name] for name in ("id", "usage")}})
@@ -47,6 +63,88 @@ def thin_terminal() -> Edit:
 def without(*fields: str) -> Edit:
     """Leave these fields out of every event."""
     return _each(lambda event: {name: value for name, value in event.items() if name not in fields})
+
+
+def only(*kinds: str) -> Edit:
+    """Leave out every event of another type, and number the others from 0."""
+    return _chosen(lambda event: event["type"] in kinds)
+
+
+def leave_out(*endings: str) -> Edit:
+    """Leave out every event whose type ends like this, and number the others from 0."""
+    return _chosen(lambda event: not event["type"].endswith(endings))
+
+
+def rotating_ids() -> Edit:
+    """Give an item another id in every event about it, the terminal one included."""
+    count = itertools.count()
+
+    def rotated(item: Event) -> Event:
+        return {**item, "id": f"{item['type']}_sandbox_{next(count)}"}
+
+    def change(event: Event) -> Event:
+        if "item_id" in event:
+            event = {**event, "item_id": f"item_sandbox_{next(count)}"}
+        if "item" in event:
+            event = {**event, "item": rotated(event["item"])}
+        if event.get("response", {}).get("output"):
+            event = {**event, "response": {**event["response"], "output": [*map(rotated, event["response"]["output"])]}}
+        return event
+
+    return _each(change)
+
+
+def bare_openings() -> Edit:
+    """Add items without their lists of parts."""
+
+    def change(event: Event) -> Event:
+        if event["type"] != "response.output_item.added":
+            return event
+        return {**event, "item": _bare(event["item"], "content", "summary")}
+
+    return _each(change)
+
+
+def chat_usage() -> Edit:
+    """Name the token counts as the API for chat completions does."""
+
+    def change(event: Event) -> Event:
+        usage = event["response"]["usage"]
+        renamed = {
+            "prompt_tokens": usage["input_tokens"],
+            "completion_tokens": usage["output_tokens"],
+            "total_tokens": usage["total_tokens"],
+            "prompt_tokens_details": usage["input_tokens_details"],
+            "completion_tokens_details": usage["output_tokens_details"],
+        }
+        return {**event, "response": {**event["response"], "usage": renamed}}
+
+    return _terminal(change)
+
+
+def thin() -> Edit:
+    """Leave nothing in any event but what the answer would be lost without."""
+
+    def thinned(item: Event) -> Event:
+        bare = _bare(item, "id", "status", "role")
+        for place in ("content", "summary"):
+            if place in bare:
+                bare[place] = [_bare(part, "annotations", "logprobs") for part in bare[place]]
+        return bare
+
+    def change(event: Event) -> Event:
+        bare = _bare(event, "sequence_number", "item_id", "output_index", "content_index", "summary_index", "logprobs")
+        if "part" in bare:
+            bare["part"] = _bare(bare["part"], "annotations", "logprobs")
+        if "item" in bare:
+            bare["item"] = thinned(bare["item"])
+        if "response" in bare:
+            usage = bare["response"]["usage"] or {}
+            counts = {name: usage[name] for name in ("input_tokens", "output_tokens") if name in usage}
+            bare["response"] = {"id": bare["response"]["id"], "usage": counts}
+        return bare
+
+    return _each(change)
 
 
 def response_model(model: str) -> Edit:
@@ -151,6 +249,19 @@ def rate_limits() -> Event:
 def news() -> Event:
     """Return an event of a type that no client knows."""
     return {"type": "response.sandbox.news", "news": "none"}
+
+
+def _bare(members: Event, *names: str) -> Event:
+    return {name: value for name, value in members.items() if name not in names}
+
+
+def _chosen(holds: Callable[[Event], bool]) -> Edit:
+    def edit(script: PlannedResponse, _at: int) -> None:
+        events = script.events
+        chosen = (event for event in events if holds(event))
+        script.events = ({**event, "sequence_number": number} for number, event in enumerate(chosen))
+
+    return edit
 
 
 def _each(change: Callable[[Event], Event]) -> Edit:

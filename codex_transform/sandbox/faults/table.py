@@ -28,7 +28,7 @@ _EVENTS = "after N events"
 FAULTS: dict[str, Fault] = {
     # What the stream says.
     "response-done": Fault("ends with response.done", events.end_as("response.done")),
-    "filled-output": Fault("terminal output holds the items", events.output(lambda r, i: r.update(output=i))),
+    "filled-output": Fault("terminal output holds the items", events.filled_output()),
     "empty-output": Fault("terminal output is []", events.output(lambda r, _: r.update(output=[]))),
     "null-output": Fault("terminal output is null", events.output(lambda r, _: r.update(output=None))),
     "missing-output": Fault("terminal response has no output", events.output(lambda r, _: r.pop("output", None))),
@@ -42,6 +42,44 @@ FAULTS: dict[str, Fault] = {
         "none of these three, no content_index",
         events.without("sequence_number", "item_id", "output_index", "content_index", "summary_index"),
     ),
+    "thin": Fault("only what the answer would be lost without", events.thin()),
+    # What relays leave out of an answer's course.
+    "only-final": Fault(
+        "only response.created, and the terminal event with the items",
+        events.both(events.filled_output(), events.only("response.created", "response.completed")),
+    ),
+    "only-items": Fault(
+        "only finished items and the terminal event",
+        events.only("response.output_item.done", "response.completed"),
+    ),
+    "only-deltas": Fault(
+        "only the message's deltas and the terminal event",
+        events.only("response.output_text.delta", "response.completed"),
+    ),
+    "no-created": Fault("no response.created", events.leave_out(".created", ".in_progress")),
+    "no-item-added": Fault("no output_item.added", events.leave_out("output_item.added")),
+    "no-part-events": Fault("no events about parts", events.leave_out("_part.added", "_part.done")),
+    "no-text-done": Fault("no whole texts", events.leave_out("text.done", "arguments.done", "input.done")),
+    "no-item-done": Fault(
+        "no output_item.done; terminal output holds the items",
+        events.both(events.filled_output(), events.leave_out("output_item.done")),
+    ),
+    "no-endings": Fault(
+        "nothing of an item after its deltas; terminal output holds the items",
+        events.both(
+            events.filled_output(),
+            events.leave_out("text.done", "arguments.done", "input.done", "_part.done", "output_item.done"),
+        ),
+    ),
+    "no-deltas": Fault(
+        "items are added and done, without deltas", events.leave_out(".delta", "text.done", "_part.added")
+    ),
+    "rotating-ids": Fault("another item id in every event", events.rotating_ids()),
+    "rotating-ids-filled": Fault(
+        "the same, and terminal output holds the items", events.both(events.filled_output(), events.rotating_ids())
+    ),
+    "bare-openings": Fault("output_item.added without content or summary", events.bare_openings()),
+    "chat-usage": Fault("usage as prompt_tokens and completion_tokens", events.chat_usage()),
     "other-model": Fault("response.model differs", events.response_model("gpt-sandbox-2026-01-01")),
     "no-terminal": Fault(f"{_EVENTS} the stream ends properly, without a terminal event", events.stop(), 4),
     "no-final-event": Fault("all of it except the terminal event", events.without_terminal()),
