@@ -5,6 +5,7 @@ import binascii
 import hashlib
 import re
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 _KEY_BYTES = 16
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -28,6 +29,21 @@ def why_not(method: str, version: str, headers: Mapping[str, str]) -> str | None
     except (binascii.Error, ValueError):
         key = b""
     return None if len(key) == _KEY_BYTES else "`Sec-WebSocket-Key` must be 16 bytes in Base64"
+
+
+def foreign_origin(headers: Mapping[str, str]) -> str | None:
+    """Return the host of the web page that asks, None if no page does; "null" for a page that hides where it is from.
+
+    A browser lets any page open a WebSocket to anywhere, and read it.
+    """
+    origin = headers.get("origin", "").strip()
+    if origin == "null":
+        return origin
+    try:
+        parts = urlsplit(origin)
+    except ValueError:
+        return "null"
+    return (parts.hostname or "null") if parts.scheme in ("http", "https") else None
 
 
 def accept_token(headers: Mapping[str, str]) -> str:

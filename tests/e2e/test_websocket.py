@@ -1,12 +1,15 @@
 """Answers over a WebSocket: the real mitmdump, a client of the tests' own, and what the endpoint received."""
 
 import json
+import ssl
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+from support import sdk
 from support.running import Proxy, mitmdump
 from support.waiting import eventually
 from support.websocket import Client, connected, unopened
@@ -282,4 +285,60 @@ def test_without_stored_responses(tmp_path: Path, sandbox: Sandbox) -> None:
         assert client.response(input="two", previous_response_id=made["id"])
         client.create(input="two", conversation="conv_1")
         assert "codex_state" in client.error()["error"]["message"]
+    assert said(sandbox.requests[-1])[::2] == ["one", "two"]
+
+
+def test_a_web_page_may_not_open_one(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
+    with unopened(quiet_proxy) as client, pytest.raises(AssertionError, match="403"):
+        client.open(origin="https://evil.example")
+    with connected(quiet_proxy, origin="https://api.openai.com") as client:
+        assert client.response(input="hello")
+    assert len(sandbox.requests) == 1
+
+
+def test_a_client_that_reads_nothing_holds_up_its_endpoint_only(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
+    sandbox.misbehave("flood", times=1)
+    with connected(quiet_proxy, tls=False) as client:
+        client.create(input="hello")
+        assert sandbox.wait(lambda all_: bool(all_) and all_[0]["sent"] > 100_000)
+        assert eventually(lambda: sent(sandbox) == sent(sandbox, after=0.4), 20)
+        assert sent(sandbox) < 40_000_000
+        assert not sandbox.requests[0]["finished"]
+        with connected(quiet_proxy) as other:
+            assert other.response(input="hello")
+    assert sandbox.wait(lambda all_: all_[0]["cancelled"])
+
+
+def sent(sandbox: Sandbox, after: float = 0.0) -> int:
+    """How much of the first answer has left the endpoint, some time from now."""
+    threading.Event().wait(after)
+    return int(sandbox.requests[0]["sent"])
+
+
+def test_the_clients_key_is_forwarded(tmp_path: Path, sandbox: Sandbox) -> None:
+    with mitmdump(tmp_path, sandbox, CODEX_FORWARD_CLIENT_KEY="1", CODEX_API_KEY=None) as proxy:
+        with connected(proxy, sandbox.key) as client:
+            assert client.response(input="hello")
+        with connected(proxy, "sk-wrong-0000000000") as client:
+            client.create(input="hello")
+            assert client.error()["status"] == 401
+
+
+def test_openais_sdk(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
+    trust = ssl.create_default_context(cafile=str(quiet_proxy.ca))
+    options: Any = {"proxy": quiet_proxy.url, "ssl": trust}
+    with (
+        sdk.client(quiet_proxy) as openai,
+        openai.responses.connect(websocket_connection_options=options) as connection,
+    ):
+        last = None
+        for turn in ("one", "two"):
+            connection.response.create(model="gpt-5.1", input=turn, store=False, previous_response_id=last)
+            for event in connection:
+                if event.type == "response.completed":
+                    last = event.response.id
+                    break
+        connection.response.create(model="gpt-5.1", input="three", previous_response_id="resp_unknown")
+        event = connection.recv()
+        assert event.type == "error"
     assert said(sandbox.requests[-1])[::2] == ["one", "two"]

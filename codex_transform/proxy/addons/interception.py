@@ -32,6 +32,7 @@ CALLS = ("/responses", "/responses/compact", "/responses/input_tokens")
 
 _MODELS = "/models"
 _SOCKET = "/responses"
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class Interception:
@@ -81,6 +82,8 @@ class Interception:
             )
         if error := self._reject(request):
             raise error
+        if websocket and (page := handshake.foreign_origin(request.headers)) and not self._trusts(page):
+            raise ApiError(403, f"web pages of {page} may not use this proxy")
         owner = owner_of(request.headers.get("authorization", ""))
         # It reads `post` as POST, and passes on what it read.
         request.method = method = request.method.upper()
@@ -115,6 +118,10 @@ class Interception:
         if request.http_version not in _VERSIONS:
             return ApiError(505, f"{request.http_version!r}: this proxy speaks HTTP/1.1 and HTTP/2")
         return None
+
+    def _trusts(self, page: str) -> bool:
+        """Return whether a web page from this host may use the key: a browser lets all others reach the proxy, too."""
+        return page in _LOOPBACK or any(self._intercepts(page, port) for port in (80, 443))
 
     def _intercepts(self, host: str, port: int) -> bool:
         return is_intercepted_host(host, port, self.config.settings.hosts, self.config.endpoint)

@@ -35,7 +35,7 @@ PING_INTERVAL = 30.0
 CLOSE_TIMEOUT = 2.0
 """Seconds that the client has to answer a close frame."""
 
-NORMAL, GOING_AWAY, ABNORMAL, TOO_BIG = 1000, 1001, 1006, 1009
+NORMAL, GOING_AWAY, NO_STATUS, TOO_BIG = 1000, 1001, 1005, 1009
 
 
 class WebSocketMixin(HttpStream):
@@ -73,7 +73,7 @@ class SocketLayer(Layer):
         elif isinstance(event, DataReceived):
             yield from self._receive(event.data)
         elif isinstance(event, ConnectionClosed):
-            yield from self._end(ABNORMAL, "", by_client=True)
+            yield from self._end(NO_STATUS, "", by_client=True)
         elif isinstance(event, Wakeup):
             yield from self._wake(event)
         elif isinstance(event, CommandCompleted):
