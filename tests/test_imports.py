@@ -34,7 +34,7 @@ LAYERS = (
     ("catalog", "jsonc", "endpoint"),
     ("opencode", "instructions", "settings", "clients"),
     ("request", "response"),
-    ("attempts", "usage", "inspect", "probe", "state"),
+    ("attempts", "usage", "inspect", "probe", "state", "websocket"),
     ("proxy", "launcher", "doctor"),
     ("cli",),
     ("__main__",),

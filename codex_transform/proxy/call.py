@@ -18,6 +18,7 @@ from codex_transform.redaction import redact_key_text
 from codex_transform.request import Transformed
 from codex_transform.response.client_view import ClientView
 from codex_transform.response.events_to_response import CollectedAnswer
+from codex_transform.state.store import Store
 
 
 @dataclass(slots=True)
@@ -33,8 +34,8 @@ class Call:
     endpoint refuses the request; None until that has been rewritten. `collected` is the answer for a client that
     does not stream, once it has been read. `owner` is who may refer to what is stored of it, `members` are set in
     its response, and `on_response` is called with that. `response_id` is set for a call that runs in the
-    background, of which `tap` gets each piece of the stream. `said` is what the client's request said, as the answer
-    repeats it.
+    background. `tap`, if set, gets each piece of the stream. `connection_store` has the responses that were given over
+    the same WebSocket. `said` is what the client's request said, as the answer repeats it.
 
     The rest is known once the answer is over: how many `events` the endpoint sent, the `usage` that it reported, what
     was `repaired` by name, the unix time at which the model's `first_token` passed (None for a client that does not
@@ -55,6 +56,7 @@ class Call:
     owner: str = ""
     members: dict[str, Any] = field(default_factory=dict)
     response_id: str | None = None
+    connection_store: Store | None = field(default=None, repr=False)
     tap: Callable[[bytes], None] | None = field(default=None, repr=False)
     on_response: Callable[[dict[str, Any]], None] | None = field(default=None, repr=False)
     events: int = 0

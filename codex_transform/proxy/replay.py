@@ -1,15 +1,23 @@
 """Send a request that no client waits for, through all addons, by mitmproxy's client replay."""
 
+from collections.abc import Awaitable, Callable
+
 from mitmproxy import ctx, http
-from mitmproxy.addons.clientplayback import ReplayHandler
+from mitmproxy.addons.clientplayback import MockServer, ReplayHandler
+from mitmproxy.proxy.events import ConnectionClosed, Event
+from mitmproxy.proxy.layer import CommandGenerator
+from mitmproxy.proxy.layers.http import ErrorCode, ReceiveHttp, RequestProtocolError
 
 
 class Replay:
-    """Sends the request of a flow, which is not live. It is over when the flow has a response or an error."""
+    """Sends the request of a flow, which is not live. It is over when the flow has a response or an error.
 
-    def __init__(self, flow: http.HTTPFlow) -> None:
+    After each read from the endpoint `room` is waited for, if it is given.
+    """
+
+    def __init__(self, flow: http.HTTPFlow, room: Callable[[], Awaitable[None]] | None = None) -> None:
         flow.is_replay, flow.response, flow.error = "request", None, None
-        self._handler = ReplayHandler(flow, ctx.options)
+        self._handler = _Handler(flow, room)
 
     async def run(self) -> None:
         """Send it, and wait until it is over."""
@@ -21,11 +29,40 @@ class Replay:
             if connection.handler:
                 connection.handler.cancel()
 
+    async def leave(self) -> None:
+        """End it as if its client had closed the connection."""
+        await self._handler.server_event(ConnectionClosed(self._handler.client))
+
+
+class _Handler(ReplayHandler):
+    """mitmproxy's, for a client that may be slow, and may leave."""
+
+    def __init__(self, flow: http.HTTPFlow, room: Callable[[], Awaitable[None]] | None) -> None:
+        super().__init__(flow, ctx.options)
+        self._wait_for_room = room
+        self.layer.connections[self.client] = _Client(flow, self.layer.context.fork())
+
+    async def drain_writers(self) -> None:
+        """Wait until there is room for more."""
+        await super().drain_writers()  # type: ignore[no-untyped-call]
+        if self._wait_for_room:
+            await self._wait_for_room()
+
+
+class _Client(MockServer):
+    """The client's side of the exchange."""
+
+    def _handle_event(self, event: Event) -> CommandGenerator[None]:
+        if isinstance(event, ConnectionClosed):
+            yield ReceiveHttp(RequestProtocolError(1, "Client disconnected.", ErrorCode.CLIENT_DISCONNECTED))
+        else:
+            yield from super()._handle_event(event)
+
 
 def copy_request(flow: http.HTTPFlow, path: str, content: bytes) -> http.HTTPFlow:
     """Return a flow with the request of another one, for another path and with another body."""
     copy: http.HTTPFlow = flow.copy()
-    copy.response = copy.error = None
+    copy.response = copy.error = copy.websocket = None
     copy.comment = copy.marked = ""
     copy.metadata.clear()
     copy.request.path = path

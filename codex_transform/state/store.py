@@ -2,7 +2,7 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 TTL = 30 * 24 * 3600.0
@@ -70,6 +70,56 @@ class MemoryStore:
         since = self._now() - self._ttl
         while self._values and next(iter(self._values.values()))[0] < since:
             self.delete(next(iter(self._values)))
+
+
+class Section:
+    """A part of a store, which is emptied when it is closed."""
+
+    def __init__(self, store: Store, name: str) -> None:
+        self._store, self._name = store, name
+        self._keys: set[str] = set()
+
+    def get(self, key: str) -> bytes | None:
+        """Return a value."""
+        return self._store.get(f"{self._name}/{key}")
+
+    def put(self, key: str, value: bytes) -> None:
+        """Set a value."""
+        self._keys.add(key)
+        self._store.put(f"{self._name}/{key}", value)
+
+    def delete(self, key: str) -> bool:
+        """Delete a value."""
+        self._keys.discard(key)
+        return self._store.delete(f"{self._name}/{key}")
+
+    def close(self) -> None:
+        """Delete all."""
+        for key in [*self._keys]:
+            self.delete(key)
+
+
+class Layered:
+    """Several stores as one: a value is found in the first that has it, and written to one of them."""
+
+    def __init__(self, stores: Sequence[Store], write: Store) -> None:
+        self._stores, self._write = stores, write
+
+    def get(self, key: str) -> bytes | None:
+        """Return a value."""
+        return next((value for store in self._stores if (value := store.get(key)) is not None), None)
+
+    def put(self, key: str, value: bytes) -> None:
+        """Set a value."""
+        self._write.put(key, value)
+
+    def delete(self, key: str) -> bool:
+        """Delete a value, wherever it is."""
+        there = [store.delete(key) for store in self._stores]
+        return any(there)
+
+    def close(self) -> None:
+        """Do nothing: the stores are others'."""
 
 
 def _size(key: str, value: bytes) -> int:

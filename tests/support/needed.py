@@ -30,3 +30,9 @@ def opencode_2() -> Path:
 def node() -> Path:
     """A Node that can be sent through a proxy, which npm gets once where the machine's own is too old."""
     return programs.install_node() or lacking(f"no Node is new enough: {programs.node_install_command()}")
+
+
+def codex() -> Path:
+    """The real Codex CLI, of a release that speaks WebSocket."""
+    program = programs.codex()
+    return program or lacking(f"the Codex CLI is not there: {programs.CODEX_INSTALL}")

@@ -26,6 +26,7 @@ from codex_transform.proxy.addons.request_translation import RequestTranslation
 from codex_transform.proxy.addons.response_translation import ResponseTranslation
 from codex_transform.proxy.addons.server_replay import ServerReplay
 from codex_transform.proxy.addons.stored_responses import StoredResponses
+from codex_transform.proxy.addons.websockets import WebSockets
 from codex_transform.proxy.composite import CompositeAddon
 from codex_transform.usage.store import UsageStore
 
@@ -42,6 +43,7 @@ ORDER: tuple[tuple[type, str], ...] = (
     (ConnectTimeout, "starts the timer before anything waits for the network"),
     (HappyEyeballs, "waits for the network"),
     (BackgroundResponses, "takes a call out before its request is rewritten, and answers before what is stored does"),
+    (WebSockets, "makes the call of a message its client's before the request is rewritten"),
     (RequestTranslation, "the request"),
     (ModelList, "asks the endpoint with its key, which the client's has made room for"),
     (StoredResponses, "answers what is stored, which needs its credentials redacted"),
@@ -82,6 +84,7 @@ def build() -> list[object]:
         connect_timeout,
         HappyEyeballs(config),
         BackgroundResponses(config, stored),
+        WebSockets(stored, drain),
         RequestTranslation(config, refresh, stored, request_log),
         ModelList(config),
         stored,

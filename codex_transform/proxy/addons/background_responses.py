@@ -7,7 +7,6 @@ its events from any point on, or cancels it.
 
 import asyncio
 import logging
-import time
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -27,7 +26,7 @@ from codex_transform.response.response_to_events import response_to_stream
 from codex_transform.state import api, history
 from codex_transform.state.conversations import Conversations
 from codex_transform.state.event_log import EventLog, offset_after
-from codex_transform.state.ids import new_id
+from codex_transform.state.new_response import new_response
 from codex_transform.state.responses import Responses, StoredResponse
 from codex_transform.state.store import Store
 
@@ -150,7 +149,7 @@ class BackgroundResponses:
         if history.refers(body):
             # A client is told at once of what is not stored.
             references = history.resolve(dict(body), known, Conversations(store, call.owner))
-        stored = StoredResponse(_queued(body), content, references.previous, references.conversation)
+        stored = StoredResponse(new_response(body, "queued"), content, references.previous, references.conversation)
         known.put(stored)
         sent = {name: value for name, value in body.items() if name != "background"} | {"stream": True}
         job = _Job(stored, known, call, copy_request(flow, flow.request.path, dumps(sent)))
@@ -199,29 +198,6 @@ class BackgroundResponses:
     def _stream(self, flow: http.HTTPFlow, events: EventLog, after: int | None) -> None:
         flow.response = responses.live_stream_response(flow)
         set_live_body(flow, LiveBody(events.read(after)))
-
-
-def _queued(body: dict[str, Any]) -> dict[str, Any]:
-    """Return the response object of a request that has not been sent yet."""
-    return {
-        "id": new_id("resp"),
-        "object": "response",
-        "created_at": int(time.time()),
-        "status": "queued",
-        "background": True,
-        "model": body.get("model"),
-        "output": [],
-        "error": None,
-        "incomplete_details": None,
-        "instructions": body.get("instructions"),
-        "metadata": body.get("metadata") or {},
-        "parallel_tool_calls": body.get("parallel_tool_calls", True),
-        "previous_response_id": body.get("previous_response_id"),
-        "store": True,
-        "tool_choice": body.get("tool_choice", "auto"),
-        "tools": body.get("tools") or [],
-        "usage": None,
-    }
 
 
 def _failure(flow: http.HTTPFlow) -> dict[str, Any]:

@@ -7,6 +7,7 @@ answer for a lost network, and the call would leave no record. A second signal c
 
 import asyncio
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from typing import ClassVar
 from weakref import WeakSet
@@ -41,6 +42,7 @@ class Drain:
         self._draining = False
         self._cut = False
         self._deadline = 0.0
+        self._before_end: list[Callable[[], bool]] = []
 
     def running(self) -> None:
         """mitmproxy is up, and has set handlers of its own. The console asks its user before it ends: that stays."""
@@ -60,6 +62,10 @@ class Drain:
             flow.response.headers["connection"] = "close"
         else:
             self._flows.add(flow)
+
+    def before_end(self, tell: Callable[[], bool]) -> None:
+        """Have a function called when mitmproxy is about to end; it returns whether it has told clients of that."""
+        self._before_end.append(tell)
 
     @property
     def draining(self) -> bool:
@@ -88,7 +94,11 @@ class Drain:
                 timeout,
             )
         self._deadline = loop.time() + timeout
-        self._wait(loop)
+        told = [tell() for tell in self._before_end]
+        if any(told):
+            loop.call_later(_POLL_INTERVAL, self._wait, loop)
+        else:
+            self._wait(loop)
 
     def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
         """Look again until no call is left or time is up."""

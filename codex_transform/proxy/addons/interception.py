@@ -6,7 +6,7 @@ pinned or private certificates keep working.
 
 import re
 
-from mitmproxy import http, tls
+from mitmproxy import ctx, http, tls
 from mitmproxy.proxy.mode_specs import ReverseMode, UpstreamMode
 
 from codex_transform.endpoint.hosts import is_intercepted_host
@@ -18,8 +18,10 @@ from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.call import start_call
 from codex_transform.proxy.local_request import LocalRequest, ModelsRequest, start_local_request, start_models_request
 from codex_transform.proxy.passing import Passing, get_passing, start_passing
+from codex_transform.proxy.websocket import start_socket
 from codex_transform.state.api import route
 from codex_transform.state.responses import owner_of
+from codex_transform.websocket import handshake
 
 # mitmproxy passes these on, in whatever way the next server reads them (RFC 9110 section 5.5, RFC 9112 section 5.2).
 _CONTROL_CHARS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
@@ -29,6 +31,8 @@ CALLS = ("/responses", "/responses/compact", "/responses/input_tokens")
 """The paths that go to the endpoint."""
 
 _MODELS = "/models"
+_SOCKET = "/responses"
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 class Interception:
@@ -49,7 +53,7 @@ class Interception:
             data.ignore_connection = True
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
-        """Mark requests of ours: calls, and those that are answered here."""
+        """Mark requests of ours: calls, those for a WebSocket, and those that are answered here."""
         if flow.response or not flow.live:
             return  # mitmproxy wants a password first, or shows what it reads from a file
         if get_passing(flow) or not self.is_for_us(flow):
@@ -68,15 +72,24 @@ class Interception:
     def _accept(self, flow: http.HTTPFlow, path: str) -> None:
         """Mark a request for this path of the API. Raises ApiError for one that is none."""
         request = flow.request
-        if "websocket" in re.split(r"\s*,\s*", request.headers.get("upgrade", "").strip().lower()):
+        websocket = handshake.asks_for_websocket(request.headers)
+        if websocket and (reason := _why_no_websocket(request, path)):
             # 426 is what makes the Codex CLI, too, go on over HTTP at once (RFC 9110 section 15.5.22).
-            raise ApiError(426, "this proxy speaks HTTP only: send the request as POST, without an upgrade")
+            raise ApiError(
+                426,
+                f"this proxy speaks HTTP only here, no WebSocket: {reason}. Fix: send the request as POST, without an"
+                " upgrade",
+            )
         if error := self._reject(request):
             raise error
+        if websocket and (page := handshake.foreign_origin(request.headers)) and not self._trusts(page):
+            raise ApiError(403, f"web pages of {page} may not use this proxy")
         owner = owner_of(request.headers.get("authorization", ""))
         # It reads `post` as POST, and passes on what it read.
         request.method = method = request.method.upper()
-        if method == "POST" and path in CALLS:
+        if websocket:
+            start_socket(flow, owner)
+        elif method == "POST" and path in CALLS:
             start_call(flow, path.removeprefix("/responses"), owner)
         elif method == "GET" and path.startswith(_MODELS):
             start_models_request(flow, ModelsRequest(path.removeprefix(_MODELS).strip("/") or None))
@@ -106,8 +119,21 @@ class Interception:
             return ApiError(505, f"{request.http_version!r}: this proxy speaks HTTP/1.1 and HTTP/2")
         return None
 
+    def _trusts(self, page: str) -> bool:
+        """Return whether a web page from this host may use the key: a browser lets all others reach the proxy, too."""
+        return page in _LOOPBACK or any(self._intercepts(page, port) for port in (80, 443))
+
     def _intercepts(self, host: str, port: int) -> bool:
         return is_intercepted_host(host, port, self.config.settings.hosts, self.config)
+
+
+def _why_no_websocket(request: http.Request, path: str) -> str | None:
+    """Return why a request for a WebSocket cannot be served, None if it can."""
+    if path != _SOCKET:
+        return f"only {_SOCKET} has one"
+    if "websocket" in ctx.options and not ctx.options.websocket:
+        return "mitmproxy's option `websocket` is off"
+    return handshake.why_not(request.method, request.http_version, request.headers)
 
 
 def _is_address(host: str) -> bool:

@@ -41,6 +41,7 @@ from codex_transform.proxy.call_attempts import CallAttempts
 from codex_transform.proxy.failover import Failover
 from codex_transform.proxy.local_request import get_local_request, get_models_request
 from codex_transform.proxy.passing import Passing, start_passing
+from codex_transform.proxy.websocket import get_socket
 from codex_transform.request import Context, Transformed, transform
 from codex_transform.request.changes import Action
 from codex_transform.response.request_members import request_members
@@ -65,10 +66,11 @@ class RequestTranslation:
         if not flow.live:
             return  # mitmproxy shows what it reads from a file
         call, forward = get_call(flow), self.config.settings.forward_client_key
-        if call or flow.response or get_local_request(flow) or get_models_request(flow):
+        socket = get_socket(flow)
+        if call or socket or flow.response or get_local_request(flow) or get_models_request(flow):
             authorization = credentials.hide_credentials(flow.request.headers)
-            if call and forward:
-                call.authorization = authorization
+            if (sender := call or socket) and forward:
+                sender.authorization = authorization
         elif isinstance(flow.client_conn.proxy_mode, ReverseMode) and self._is_for_endpoint(flow) and not forward:
             # The client takes the endpoint for OpenAI: its key is none for the endpoint, which is who this is for.
             credentials.drop_credentials(flow.request.headers)

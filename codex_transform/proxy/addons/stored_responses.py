@@ -24,7 +24,7 @@ from codex_transform.state.history import References
 from codex_transform.state.ids import new_id
 from codex_transform.state.responses import Responses, StoredResponse
 from codex_transform.state.sqlite_store import SqliteStore
-from codex_transform.state.store import MemoryStore, Store
+from codex_transform.state.store import Layered, MemoryStore, Store
 
 logger = logging.getLogger(__name__)
 
@@ -62,9 +62,10 @@ class StoredResponses:
         Return what stands for the conversation, None if the request refers to none. Raises ApiError for a request that
         refers to what is not stored.
         """
-        field, stored = history.refers(body), body.get("store") is not False and not call.subpath
-        store = self.store()
-        if store is None:
+        field, shared, local = history.refers(body), self.store(), call.connection_store
+        wanted = shared is not None and body.get("store") is not False and not call.subpath
+        stored = wanted or local is not None
+        if shared is None and (local is None or body.get("conversation") is not None):
             if field:
                 raise bad_request(
                     f"`{field}` refers to something stored, and codex_state is off: send the whole conversation as"
@@ -72,10 +73,11 @@ class StoredResponses:
                     field,
                 )
             return None
-        known, conversations = Responses(store, call.owner), Conversations(store, call.owner)
+        known, conversations = self.known(call.owner, local, wanted=wanted)
         named = history.input_ids(body) if stored else []
         references = history.resolve(body, known, conversations) if field else References()
-        call.members = _members(references, (call.response_id or new_id("resp")) if stored else None)
+        response_id = (call.response_id or new_id("resp")) if stored else None
+        call.members = _members(references, response_id, wanted=wanted)
         if call.response_id:
             call.members["background"] = True
         original = call.original or b""
@@ -90,6 +92,16 @@ class StoredResponses:
         if stored or references.conversation:
             call.on_response = store_response
         return references.root
+
+    def known(self, owner: str, local: Store | None, *, wanted: bool) -> tuple[Responses, Conversations]:
+        """Return what an owner may refer to; `local` has what is known on its connection only.
+
+        What is stored of it goes there, unless it is wanted for longer. There must be one store at least.
+        """
+        shared = self.store()
+        stores = [store for store in (local, shared) if store is not None]
+        known = Layered(stores, stores[-1] if wanted else stores[0])
+        return Responses(known, owner), Conversations(stores[-1], owner)
 
     def _answer(self, flow: http.HTTPFlow, local: LocalRequest) -> dict[str, Any]:
         store = self.store()
@@ -117,9 +129,11 @@ class StoredResponses:
         return self._stores[kind]
 
 
-def _members(references: References, response_id: str | None) -> dict[str, Any]:
+def _members(references: References, response_id: str | None, *, wanted: bool) -> dict[str, Any]:
     """Return what the endpoint does not know of the response. Some endpoints give the same id to all."""
-    members: dict[str, Any] = {"id": response_id, "store": True} if response_id else {}
+    members: dict[str, Any] = {"id": response_id} if response_id else {}
+    if wanted:
+        members["store"] = True
     if response_id or references.previous:
         members["previous_response_id"] = references.previous
     if references.conversation:

@@ -44,6 +44,7 @@ from codex_transform.proxy.layers.body_limit import BodyLimitMixin
 from codex_transform.proxy.layers.http1 import FramingMixin
 from codex_transform.proxy.layers.idle_timeout import IdleTimeoutMixin
 from codex_transform.proxy.layers.retry import RetryMixin
+from codex_transform.proxy.layers.websocket import WebSocketMixin
 from codex_transform.proxy.live_body import LiveBodyHook, get_live_body
 from codex_transform.proxy.passing import get_passing
 from codex_transform.proxy.stream_function import StreamFunction
@@ -55,7 +56,7 @@ from codex_transform.response.stream import ResponseStream
 from codex_transform.text import one_line
 
 
-class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin):
+class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin, WebSocketMixin):
     """One request and its response."""
 
     def check_body_size(self, request: bool) -> CommandGenerator[bool]:

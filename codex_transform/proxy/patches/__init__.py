@@ -78,6 +78,13 @@ PATCHES = (
             f"{_HTTP}:Http1Server.mark_done",
             f"{_HTTP}:Http1Server.read_headers",
             f"{_HTTP}:HttpLayer.connections",
+            # A WebSocket that is answered here.
+            f"{_HTTP}:HttpStream.passthrough",
+            "mitmproxy.proxy.layers.websocket:WebsocketEndHook",
+            "mitmproxy.proxy.layers.websocket:WebsocketStartHook",
+            # A request that is sent for a client that speaks something else.
+            "mitmproxy.addons.clientplayback:MockServer._handle_event",
+            "mitmproxy.addons.clientplayback:ReplayHandler.replay",
             "mitmproxy.net.http.http1:connection_close",
             "mitmproxy.net.http.validate:validate_headers",
             "h11._readers:ChunkedReader",
@@ -91,6 +98,7 @@ PATCHES = (
         "the proxy could be led to services of its own machine, and sockets would stay open",
         (
             "mitmproxy.addons.proxyserver:Proxyserver.connections",
+            "mitmproxy.proxy.server:ConnectionHandler.drain_writers",
             "mitmproxy.proxy.server:ConnectionHandler.transports",
             "mitmproxy.proxy.server:ConnectionIO.writer",
         ),

@@ -23,6 +23,12 @@ class CloseLeakedSockets:
         close(client, client)
 
 
+async def drain(client: Client) -> None:
+    """Wait until a client has taken most of what has been written to it."""
+    if handler := ctx.master.addons.get("proxyserver").connections.get(client.id):
+        await handler.drain_writers()
+
+
 def close(client: Client, connection: Connection) -> None:
     """Close a connection of this client, its own or one to a server; mitmproxy writes nothing to it from then on."""
     handler = ctx.master.addons.get("proxyserver").connections.get(client.id)

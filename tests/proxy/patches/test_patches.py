@@ -11,11 +11,11 @@ from mitmproxy.proxy.mode_servers import AsyncioServerInstance
 from mitmproxy.test import taddons
 
 from codex_transform.proxy import patches
-from codex_transform.proxy.layers import body_limit, http1, idle_timeout, retry, stream
+from codex_transform.proxy.layers import body_limit, http1, idle_timeout, retry, stream, websocket
 from codex_transform.proxy.patches import PATCHES
 from codex_transform.proxy.patches.option_sources import set_by_user
 
-LAYERS = (body_limit, http1, idle_timeout, retry, stream)
+LAYERS = (body_limit, http1, idle_timeout, retry, stream, websocket)
 
 KINDS = (http.HttpStream, http.Http1Connection)
 

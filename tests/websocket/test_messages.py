@@ -1,0 +1,143 @@
+"""What messages say: requests in, events and errors out."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from response.streams import pieces
+from wsproto import ConnectionType
+from wsproto.connection import Connection
+from wsproto.events import TextMessage
+
+from codex_transform.errors import ApiError
+from codex_transform.response import sse
+from codex_transform.websocket import handshake
+from codex_transform.websocket.messages import EventFrames, error_message, parse_message, response_message
+
+
+def create(**fields: Any) -> bytes:
+    return json.dumps({"type": "response.create", **fields}).encode()
+
+
+def texts(frames: bytes) -> list[str]:
+    peer = Connection(ConnectionType.CLIENT)
+    peer.receive_data(frames)
+    return [event.data for event in peer.events() if isinstance(event, TextMessage)]
+
+
+def test_fields_beside_the_type_or_below_response() -> None:
+    assert parse_message(create(model="m", input="hi", stream=False), text=True) == (
+        {"model": "m", "input": "hi"},
+        True,
+    )
+    nested = create(response={"model": "m", "generate": False}, event_id="e")
+    assert parse_message(nested, text=True) == ({"model": "m"}, False)
+
+
+@given(
+    st.binary(max_size=60) | st.recursive(st.none() | st.text(), st.lists).map(json.dumps).map(str.encode),
+    st.booleans(),
+)
+def test_whatever_comes_is_a_request_or_an_error(content: bytes, text: bool) -> None:
+    with pytest.raises(ApiError) as raised:
+        parse_message(content, text=text)
+    assert raised.value.status == 400
+
+
+DATA = st.text(st.characters(blacklist_categories=["Cs", "Cc"]), min_size=1).map(lambda text: json.dumps({"t": text}))
+BLOCKS = st.lists(
+    st.tuples(st.sampled_from(["event: x\ndata: {}\n\n", "data:{}\n\n", "data: {}\r\n\r\n", ": c\n\n"]), DATA)
+)
+
+
+@given(BLOCKS, st.lists(st.integers(0, 300), max_size=12))
+def test_each_event_is_one_message_however_it_comes(blocks: list[tuple[str, str]], places: list[int]) -> None:
+    stream = "".join(form.replace("{}", data) for form, data in blocks).encode()
+    cutter = EventFrames()
+    frames = b"".join(cutter.feed(piece) for piece in pieces(stream, places)) + cutter.finish()
+    assert texts(frames) == [data for form, data in blocks if "data" in form]
+
+
+def test_the_mark_at_the_end_is_no_message() -> None:
+    cutter = EventFrames()
+    frames = b"".join(cutter.feed(piece) for piece in pieces(b"data: {}\n\ndata: [DONE]\n\n", [3, 12]))
+    assert texts(frames + cutter.finish()) == ["{}"]
+
+
+def test_an_event_that_is_an_error_has_a_status() -> None:
+    event = {"type": "error", "code": "c", "message": "m", "error": {"code": "c", "message": "m"}}
+    (message,) = texts(EventFrames().feed(sse.render("error", json.dumps(event).encode())))
+    assert json.loads(message) == {"status": 500, "headers": {}, **event}
+
+
+def test_an_event_that_is_too_long() -> None:
+    cutter = EventFrames(100)
+    stream = b"data: " + b"x" * 300 + b"\n\ndata: {}\n\n"
+    frames = b"".join(cutter.feed(piece) for piece in pieces(stream, range(0, 400, 50)))
+    said = [json.loads(text) for text in texts(frames)]
+    assert [each.get("status") for each in said] == [502, None]
+
+
+def test_errors_in_the_envelope() -> None:
+    error = ApiError(429, "slowly", code="rate_limit_exceeded", retry_after=3)
+    assert json.loads(error_message(error)) == {
+        "type": "error",
+        "status": 429,
+        "error": {"message": "slowly", "type": "rate_limit_error", "param": None, "code": "rate_limit_exceeded"},
+        "headers": {"retry-after": "3"},
+    }
+    unknown = ApiError(404, "none", code="previous_response_not_found")
+    assert json.loads(error_message(unknown))["status"] == 400
+
+
+def test_a_response_that_is_an_error() -> None:
+    headers = {"Content-Type": "application/json", "X-Request-Id": "r"}
+    said = json.loads(response_message(503, b'{"error": {"message": "no"}}', headers))
+    assert said == {"type": "error", "status": 503, "error": {"message": "no"}, "headers": {"x-request-id": "r"}}
+    assert json.loads(response_message(500, b"<html>", {}))["error"]["type"] == "server_error"
+    body = b'{"error": {"code": "previous_response_not_found"}}'
+    assert json.loads(response_message(404, body, {}))["status"] == 400
+
+
+GOOD = {"upgrade": "websocket", "connection": "keep-alive, Upgrade", "sec-websocket-version": "13"}
+KEY = {"sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ=="}
+
+
+def test_the_handshake() -> None:
+    assert handshake.asks_for_websocket(GOOD)
+    assert not handshake.asks_for_websocket({"upgrade": "h2c"})
+    assert handshake.why_not("GET", "HTTP/1.1", GOOD | KEY) is None
+    assert handshake.accept_token(KEY) == "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="  # RFC 6455 section 1.3
+
+
+@pytest.mark.parametrize(
+    ("method", "version", "headers", "says"),
+    [
+        ("POST", "HTTP/1.1", GOOD | KEY, "GET"),
+        ("GET", "HTTP/2.0", GOOD | KEY, "HTTP/1.1"),
+        ("GET", "HTTP/1.1", GOOD | KEY | {"connection": "close"}, "Connection"),
+        ("GET", "HTTP/1.1", GOOD | KEY | {"sec-websocket-version": "8"}, "13"),
+        ("GET", "HTTP/1.1", GOOD, "Key"),
+        ("GET", "HTTP/1.1", GOOD | {"sec-websocket-key": "!"}, "Key"),
+        ("GET", "HTTP/1.1", GOOD | {"sec-websocket-key": "é"}, "Key"),
+    ],
+)
+def test_handshakes_that_cannot_be_served(method: str, version: str, headers: dict[str, str], says: str) -> None:
+    assert says in (handshake.why_not(method, version, headers) or "")
+
+
+@pytest.mark.parametrize(
+    ("origin", "page"),
+    [
+        ("", None),
+        ("https://evil.example", "evil.example"),
+        ("http://localhost:3000", "localhost"),
+        ("null", "null"),
+        ("https://[", "null"),
+        ("vscode-webview://abc", None),
+    ],
+)
+def test_the_page_that_asks(origin: str, page: str | None) -> None:
+    assert handshake.foreign_origin({"origin": origin}) == page
