@@ -33,7 +33,7 @@ class Call:
     endpoint refuses the request; None until that has been rewritten. `collected` is the answer for a client that
     does not stream, once it has been read. `owner` is who may refer to what is stored of it, `members` are set in
     its response, and `on_response` is called with that. `response_id` is set for a call that runs in the
-    background, of which `tap` gets each piece of the stream.
+    background, of which `tap` gets each piece of the stream. `person` is the name of whose key the call came with.
 
     The rest is known once the answer is over: how many `events` the endpoint sent, the `usage` that it reported, what
     was `repaired` by name, the unix time at which the model's `first_token` passed (None for a client that does not
@@ -51,6 +51,7 @@ class Call:
     attempts: CallAttempts | None = None
     collected: CollectedAnswer | None = field(default=None, repr=False)
     owner: str = ""
+    person: str | None = None
     members: dict[str, Any] = field(default_factory=dict)
     response_id: str | None = None
     tap: Callable[[bytes], None] | None = field(default=None, repr=False)

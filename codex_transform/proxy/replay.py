@@ -3,6 +3,8 @@
 from mitmproxy import ctx, http
 from mitmproxy.addons.clientplayback import ReplayHandler
 
+from codex_transform.proxy.visitor import copy_visitor
+
 
 class Replay:
     """Sends the request of a flow, which is not live. It is over when the flow has a response or an error."""
@@ -31,4 +33,5 @@ def copy_request(flow: http.HTTPFlow, path: str, content: bytes) -> http.HTTPFlo
     copy.request.path = path
     copy.request.headers.pop("content-encoding", None)
     copy.request.content = content
+    copy_visitor(flow, copy)
     return copy
