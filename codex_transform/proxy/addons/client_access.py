@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator
 from mitmproxy import connection, ctx
 from mitmproxy.net.tls import starts_like_tls_record
 from mitmproxy.proxy import layer
-from mitmproxy.proxy.layers import ClientTLSLayer
+from mitmproxy.proxy.layers import ClientTLSLayer, HttpLayer, ServerTLSLayer
+from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.mode_specs import LocalMode, ProxyMode, RegularMode, ReverseMode, UpstreamMode
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
@@ -85,6 +86,10 @@ class ClientAccess:
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
         """Answer a client that may not use the proxy, once it has sent something."""
         client = nextlayer.context.client
+        in_tunnel = any(isinstance(each, HttpLayer) for each in nextlayer.context.layers)
+        if in_tunnel and is_restricted(self.config, client):
+            nextlayer.layer = _http_or_tls(nextlayer)
+            return
         if not nextlayer.data_client() or not _speaks_http(client) or not (error := self._refuse(client)):
             return
         if starts_like_tls_record(nextlayer.data_client()) and not client.tls:
@@ -121,6 +126,16 @@ class ClientAccess:
             "this proxy serves its own machine only; its owner can set codex_allow_remote, "
             "together with mitmproxy's option proxyauth or with keys of `codex-transform clients`",
         )
+
+
+def _http_or_tls(nextlayer: layer.NextLayer) -> layer.Layer:
+    """Return the layer for what a tunnel holds, which mitmproxy would pass on unread where it is neither."""
+    context = nextlayer.context
+    if not starts_like_tls_record(nextlayer.data_client()):
+        return HttpLayer(context, HTTPMode.transparent)
+    server = ServerTLSLayer(context)
+    server.child_layer = ClientTLSLayer(context)
+    return server
 
 
 def _log(client: connection.Client, error: ApiError) -> None:

@@ -148,8 +148,9 @@ def test_strangers_with_a_key_get_what_is_ours_and_nothing_else(
     assert sandbox.requests == []
     # In a tunnel to a host of ours nothing but requests of ours goes on: no bytes of another kind, no other name.
     tunnel = TUNNEL % (b"api.openai.com:443", b"api.openai.com:443")
-    answer = stranger.talk(port, tunnel + b"SSH-2.0-x\r\n" * 10)
-    assert answer.count(b"HTTP/1.1") <= 2
+    for bytes_of_another_kind in (b"SSH-2.0-x\r\n" * 10, b"\x00" * 50, b"hello\r\n\r\n", b"P"):
+        answer = stranger.talk(port, tunnel + bytes_of_another_kind)
+        assert answer.startswith(b"HTTP/1.1 200 "), answer
     running.wait_for("refused a client at .*Responses API alone")
     program = (
         "import socket, ssl, sys; raw = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=20);"
