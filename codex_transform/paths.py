@@ -52,6 +52,11 @@ def config_file(home: Path) -> Path:
     return data_folder(home) / "openai-codex-auth-config.json"
 
 
+def clients_file(home: Path) -> Path:
+    """Return the file that holds who may use the proxy with a key of their own."""
+    return data_folder(home) / "codex-clients.json"
+
+
 def cache_folder(home: Path) -> Path:
     """Return the folder of the cached instructions."""
     return data_folder(home) / "cache"

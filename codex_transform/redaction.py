@@ -9,8 +9,8 @@ import re
 # A shorter key may be any word: its occurrences are not taken for it.
 _SHORTEST_KEY = 8
 
-# OpenAI's own, JSON web tokens, bearer tokens.
-_KEY = re.compile(r"(?:\b(?:sk-|eyJ)|(?<=[Bb]earer )(?=\S*\d))[\w.*~+/=-]{3,}[\w*=]")
+# OpenAI's own, this proxy's (`people/register.py`), JSON web tokens, bearer tokens.
+_KEY = re.compile(r"(?:\b(?:sk-|eyJ|ct-(?=[\w-]{40}))|(?<=[Bb]earer )(?=\S*\d))[\w.*~+/=-]{3,}[\w*=]")
 
 # Where the key is at fault, any long word with digits may be one.
 _WORD = re.compile(r"\b(?=\w*[0-9])(?=\w*[A-Za-z])\w{20,}\b")

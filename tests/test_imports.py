@@ -32,7 +32,7 @@ LAYERS = (
         "codex_transform",
     ),
     ("catalog", "jsonc", "endpoint"),
-    ("opencode", "instructions", "settings", "clients"),
+    ("opencode", "instructions", "settings", "clients", "people"),
     ("request", "response"),
     ("attempts", "usage", "inspect", "probe", "state", "websocket"),
     ("proxy", "launcher", "doctor"),

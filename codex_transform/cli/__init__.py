@@ -20,6 +20,7 @@ _COMMANDS = {
     "doctor": ("doctor", "Check everything and say what to fix."),
     "config": ("config", "Write OpenCode's configuration."),
     "models": ("models", "List the models with their efforts."),
+    "clients": ("clients", "Give people keys of their own for this proxy, with limits."),
     "usage": ("usage", "Show what was used, by day and by model."),
     "addon-path": ("addon_path", "Print where the addon lies, for mitmdump -s."),
     "completion": ("completion", "Print what makes a shell complete these commands."),

@@ -11,6 +11,7 @@ from codex_transform import paths
 from codex_transform.cli import prompts
 from codex_transform.endpoint import url as endpoint_url
 from codex_transform.launcher import ports
+from codex_transform.people import register
 from codex_transform.settings.loader import LoadedSettings
 from codex_transform.shells import TITLES, assignment
 
@@ -45,7 +46,10 @@ def start(web: bool, port: int, mitmproxy: tuple[str, ...]) -> None:
         raise click.UsageError("Use --port before the `--` to set the proxy's port.")
     port = ports.require_free_port(port)
     options = set_options(mitmproxy)
-    print_destination(prompts.require_settings(options))
+    loaded = prompts.require_settings(options)
+    print_destination(loaded)
+    if loaded.settings.clients and register.load(paths.clients_file(paths.home())).defined:
+        click.echo("  each client needs a key of `codex-transform clients` in the place of an OpenAI key")
     if any("reverse:" in argument for argument in mitmproxy):
         click.echo(how_to_use_reversed(port))
     else:

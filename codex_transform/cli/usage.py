@@ -19,13 +19,21 @@ _HEAD = ["calls", "failed", "repaired", "in", "cached", "out", "first token"]
 Examples:
   codex-transform usage
   codex-transform usage --days 30
+  codex-transform usage --by client
   codex-transform usage --json
 """
 )
 @click.option("--days", type=click.IntRange(1, 400), default=7, show_default=True, help="How many, with today.")
+@click.option(
+    "--by",
+    type=click.Choice(["model", "client"]),
+    default="model",
+    show_default=True,
+    help="What to sum up besides days; clients are those of `codex-transform clients`.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def usage(days: int, as_json: bool) -> None:
-    """Show what was used, by day and by model.
+def usage(days: int, by: str, as_json: bool) -> None:
+    """Show what was used, by day and by model or by client.
 
     All proxies on this machine count together, in ~/.opencode/codex-usage.sqlite. The bar is what was read and written
     on a day; its dark part came out of the endpoint's cache. Repaired calls were answered after the endpoint
@@ -36,13 +44,14 @@ def usage(days: int, as_json: bool) -> None:
     )
     first = date.today() - timedelta(days - 1)  # noqa: DTZ011 - the days of the person who asks
     since = datetime.combine(first, time()).timestamp()
-    by_day, by_model, total = store.by_day(since), store.by_model(since), store.total(since)
+    by_day, total = store.by_day(since), store.total(since)
+    named = store.by_person(since) if by == "client" else store.by_model(since)
     misses = store.misses(since)
     if as_json:
         document = {
             "since": first.isoformat(),
             "days": [_plain(each) for each in by_day],
-            "models": [_plain(each) for each in by_model],
+            f"{by}s": [_plain(each) for each in named],
             "misses": [each._asdict() for each in misses],
             "total": _plain(total) if total else None,
         }
@@ -54,7 +63,7 @@ def usage(days: int, as_json: bool) -> None:
     most = max(each.tokens.input + each.tokens.output for each in by_day)
     rows = [[each.name, *_cells(each), _bar(each, most)] for each in by_day]
     _show(["day", *_HEAD, ""], rows)
-    _show(["model", *_HEAD], [[each.name, *_cells(each)] for each in [*by_model, total._replace(name="all")]])
+    _show([by, *_HEAD], [[each.name, *_cells(each)] for each in [*named, total._replace(name="all")]])
     if misses:
         _show(
             ["not cached because of", "calls", "tokens"],

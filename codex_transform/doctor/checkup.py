@@ -34,7 +34,16 @@ class Group(NamedTuple):
 
 GROUPS = (
     Group("Programs", (programs.python, programs.mitmproxy, programs.patches, programs.mitmdump)),
-    Group("Settings", (settings_file.file, settings_file.values, settings_file.base_url, settings_file.api_key)),
+    Group(
+        "Settings",
+        (
+            settings_file.file,
+            settings_file.values,
+            settings_file.base_url,
+            settings_file.api_key,
+            settings_file.clients,
+        ),
+    ),
     Group("Endpoint", (endpoint.endpoint,)),
     Group(
         "OpenCode",

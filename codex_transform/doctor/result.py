@@ -47,6 +47,11 @@ class DoctorContext:
         return paths.config_file(self.home)
 
     @property
+    def clients_file(self) -> Path:
+        """The file that holds who has a key of their own."""
+        return paths.clients_file(self.home)
+
+    @property
     def authority(self) -> Path:
         """mitmproxy's certificate, which clients have to trust."""
         return paths.ca_certificate(self.home)

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 
 from codex_transform.doctor.result import DoctorContext, Result, failure, ok, warning
 from codex_transform.endpoint.url import parse
+from codex_transform.people import register
 from codex_transform.redaction import redact
 from codex_transform.settings.loader import Problem
 from codex_transform.settings.options import OPTIONS
+from codex_transform.text import format_count
 
 
 def file(context: DoctorContext) -> Iterator[Result]:
@@ -34,9 +36,14 @@ def values(context: DoctorContext) -> Iterator[Result]:
     if not {"api.openai.com", "api.openai.com:443"} & set(hosts):
         message = f"codex_hosts is {', '.join(hosts)}: OpenCode's requests to api.openai.com are not rewritten"
         yield warning("codex_hosts", message, "Add api.openai.com to it, unless OpenCode uses another host.")
-    if context.loaded.settings.allow_remote:
+    settings = context.loaded.settings
+    if settings.allow_remote and not (settings.clients and register.load(context.clients_file).people):
         message = "codex_allow_remote is on: other machines may use the proxy, with your key"
-        yield warning("codex_allow_remote", message, "Turn it off, or start mitmproxy with --proxyauth user:password.")
+        yield warning(
+            "codex_allow_remote",
+            message,
+            "Turn it off, start mitmproxy with --proxyauth user:password, or run `codex-transform clients add`.",
+        )
 
 
 def base_url(context: DoctorContext) -> Iterator[Result]:
@@ -63,6 +70,18 @@ def api_key(context: DoctorContext) -> Iterator[Result]:
         yield ok("API key", f"{hint} ({context.loaded.sources['api_key']})")
     else:
         yield from _not_set(context, "API key", "api_key")
+
+
+def clients(context: DoctorContext) -> Iterator[Result]:
+    """Yield who has a key of their own, if anybody has one."""
+    found = register.load(context.clients_file)
+    if found.problem:
+        yield failure("clients", found.problem, "Correct the file, or put back an older one.")
+    elif found.defined:
+        yield ok("clients", f"keys are wanted; {format_count(len(found.people), 'client')} in {context.clients_file}")
+    if found.defined and context.loaded.settings.forward_client_key:
+        message = "codex_forward_client_key is not used: the endpoint would get the clients' keys"
+        yield failure("clients", message, "Turn it off.")
 
 
 def _not_set(context: DoctorContext, name: str, field: str) -> Iterator[Result]:

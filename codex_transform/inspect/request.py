@@ -114,6 +114,7 @@ def _summary(
             f"verbosity {sanitize(verbosity)}" if verbosity else "",
         ],
     )
+    yield "Client", (record and record.person) or ""
     yield "Asked", _asked(sent.get("input"))
     instructions = text_of(sent.get("instructions"))
     yield "Instructions", list(_source(record.instructions if record else None, instructions))

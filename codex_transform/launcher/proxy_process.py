@@ -198,6 +198,8 @@ def running(
     )
     # The user's config.yaml, which may be meant for another proxy, goes before --set, but not before these.
     listen = ["--listen-host", "127.0.0.1", "--listen-port", "0", "--proxyauth", ""]
+    # It serves the one command of the person who has the endpoint's key.
+    listen += ["--set", "codex_clients=false"]
     if "--mode" not in arguments:
         listen += ["--mode", "regular"]
     log_folder = paths.log_folder(paths.home())

@@ -36,6 +36,7 @@ class Call:
     its response, and `on_response` is called with that. `response_id` is set for a call that runs in the
     background. `tap`, if set, gets each piece of the stream. `connection_store` has the responses that were given over
     the same WebSocket. `said` is what the client's request said, as the answer repeats it.
+    `person` is the name of whose key the call came with.
 
     The rest is known once the answer is over: how many `events` the endpoint sent, the `usage` that it reported, what
     was `repaired` by name, the unix time at which the model's `first_token` passed (None for a client that does not
@@ -54,6 +55,7 @@ class Call:
     attempts: CallAttempts | None = None
     collected: CollectedAnswer | None = field(default=None, repr=False)
     owner: str = ""
+    person: str | None = None
     members: dict[str, Any] = field(default_factory=dict)
     response_id: str | None = None
     connection_store: Store | None = field(default=None, repr=False)

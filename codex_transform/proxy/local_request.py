@@ -33,6 +33,12 @@ def get_local_request(flow: http.HTTPFlow) -> LocalRequest | None:
     return _requests.get(flow)
 
 
+def forget_local_requests(flow: http.HTTPFlow) -> None:
+    """Make a flow one that is answered by nothing here."""
+    _requests.pop(flow, None)
+    _models.pop(flow, None)
+
+
 class ModelsRequest(NamedTuple):
     """A request for the list of models, or for one of them."""
 

@@ -8,6 +8,8 @@ from mitmproxy.proxy.events import ConnectionClosed, Event
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http import ErrorCode, ReceiveHttp, RequestProtocolError
 
+from codex_transform.proxy.visitor import copy_visitor
+
 
 class Replay:
     """Sends the request of a flow, which is not live. It is over when the flow has a response or an error.
@@ -68,4 +70,5 @@ def copy_request(flow: http.HTTPFlow, path: str, content: bytes) -> http.HTTPFlo
     copy.request.path = path
     copy.request.headers.pop("content-encoding", None)
     copy.request.content = content
+    copy_visitor(flow, copy)
     return copy

@@ -214,6 +214,10 @@ class Settings(BaseModel):
     allow_remote: Annotated[_Bool, _Names("CODEX_ALLOW_REMOTE", "allowRemote")] = Field(
         default=False, description="Serve clients on other machines too: with your key."
     )
+    clients: Annotated[_Bool, _Names("CODEX_CLIENTS", "clients")] = Field(
+        default=True,
+        description="Ask for the keys that `codex-transform clients` made, if it made any; run and doctor never do.",
+    )
     log_requests: Annotated[_Bool, _Names("ENABLE_PLUGIN_REQUEST_LOGGING", "logRequests")] = Field(
         default=False, description="Write each request, before and after, to files for inspection."
     )

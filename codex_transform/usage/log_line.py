@@ -51,7 +51,15 @@ def flow_comment(record: Record) -> str:
 
     The marker's glyph comes first: sorted by their comments, flows are sorted by their markers.
     """
-    parts = [_model(record), *_tokens(record), _times(record), _outcome(record), *_attempts(record), _repaired(record)]
+    parts = [
+        _model(record),
+        record.person or "",
+        *_tokens(record),
+        _times(record),
+        _outcome(record),
+        *_attempts(record),
+        _repaired(record),
+    ]
     if record.cache and _missed(record):
         parts.append(f"cache: {one_line(record.cache.says)}")
     text = " · ".join(part for part in parts if part)
@@ -65,7 +73,15 @@ def log_line(record: Record) -> str:
         model = f"{one_line(asked, 80)} → {model}"
     missed = _missed(record)
     why = f": {_CAUSES.get(missed, missed)}" if missed else ""
-    parts = [model, *_tokens(record, why), _times(record), _outcome(record), *_attempts(record), _repaired(record)]
+    parts = [
+        model,
+        record.person or "",
+        *_tokens(record, why),
+        _times(record),
+        _outcome(record),
+        *_attempts(record),
+        _repaired(record),
+    ]
     return " · ".join(part for part in parts if part)
 
 

@@ -1,6 +1,7 @@
 """Figures about calls in the form that Prometheus collects.
 
-The labels are bounded. An endpoint is named by its host, which comes from the settings. A model of the catalogue is
+The labels are bounded. An endpoint is named by its host, which comes from the settings, and a person as the proxy's
+owner has named them. A model of the catalogue is
 named; another one, whose name is a client's text, only once the endpoint has answered a call to it, if it looks like a
 name and not like a key, and if it is among the first of them. All others are `other`, and calls that were refused
 before they had a model or an endpoint are `none`.
@@ -23,7 +24,7 @@ MAX_UNKNOWN = 20
 NONE, OTHER = "none", "other"
 
 _MODEL_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,47}")
-_LABELS = ("model", "endpoint")
+_LABELS = ("model", "endpoint", "person")
 _SECONDS = (0.25, 0.5, 1, 2, 4, 8, 15, 30, 60, 120, 300, 600)
 
 
@@ -51,7 +52,11 @@ class CallMetrics:
         """Count a finished call to an endpoint, which is named by its host."""
         answered = record.outcome in ("completed", "incomplete")
         named = answered and _is_model_name(record.model or "")
-        labels = self._models.label(record.model, new=named), self._endpoints.label(endpoint, new=True)
+        labels = (
+            self._models.label(record.model, new=named),
+            self._endpoints.label(endpoint, new=True),
+            record.person or NONE,
+        )
         self._calls.labels(*labels, record.outcome).inc()
         self._attempts.labels(*labels).inc(len(record.attempts) + (endpoint is not None))
         tokens = record.all_tokens

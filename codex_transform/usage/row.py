@@ -16,6 +16,7 @@ def usage_row(record: Record) -> dict[str, Any]:
     tokens, cache = record.all_tokens, record.cache
     return {
         "at": record.at,
+        "person": record.person,
         "model": _clean(record.model or record.asked or "refused"),
         "conversation": None if record.conversation is None else _clean(record.conversation),
         "failed": record.outcome in _FAILURES,

@@ -24,6 +24,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         "ALTER TABLE calls ADD COLUMN attempts INTEGER NOT NULL DEFAULT 1",
         "ALTER TABLE calls ADD COLUMN repaired INTEGER NOT NULL DEFAULT 0",
     ),
+    ("ALTER TABLE calls ADD COLUMN person TEXT",),
 )
 """The statements of each migration, the oldest first."""
 

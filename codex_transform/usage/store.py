@@ -35,7 +35,7 @@ RETENTION_CALLS = 200_000
 
 _COLUMNS = (
     "at", "model", "conversation", "failed", "input", "cached", "output", "reasoning", "first_token", "total", "cause",
-    "missed", "attempts", "repaired",
+    "missed", "attempts", "repaired", "person",
 )  # fmt: skip
 _INSERT = f"INSERT INTO calls ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"
 _SUMS = """
@@ -57,7 +57,9 @@ _ENVIRONMENT = (
 
 
 class Usage(NamedTuple):
-    """The sum of some calls. `name` is what they have in common: a model, a conversation, a local day (`2026-11-22`).
+    """The sum of some calls.
+
+    `name` is what they have in common: a model, a person, a conversation, a local day (`2026-11-22`).
 
     `missed` are tokens that the endpoint's cache could have held and did not. `first_token_p50` and `first_token_p95`
     are percentiles of the time to the first token in seconds; None if no call had one. `since` and `until` are the
@@ -119,6 +121,10 @@ class UsageStore:
         """Return the calls of each conversation, the one used last first; calls without one are left out."""
         rows = self._sums("conversation", since, "AND conversation IS NOT NULL")
         return sorted(rows, key=lambda usage: -usage.until)
+
+    def by_person(self, since: float | None = None) -> list[Usage]:
+        """Return the calls of each person, the one with most input first; calls of nobody are those of `none`."""
+        return sorted(self._sums("coalesce(person, 'none')", since), key=lambda usage: -usage.tokens.input)
 
     def by_day(self, since: float | None = None) -> list[Usage]:
         """Return the calls of each day in the local time zone, the oldest first."""

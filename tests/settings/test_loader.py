@@ -174,6 +174,7 @@ WRONG: dict[str, object] = {
     "instructions_file": "/nowhere/at/all",
     "catalog_url": "ftp://h",
     "allow_remote": "maybe",
+    "clients": "maybe",
     "log_requests": "2",
     "connect_timeout": "soon",
     "idle_timeout": "0",

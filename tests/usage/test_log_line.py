@@ -38,6 +38,11 @@ def test_a_plain_success() -> None:
     assert log_line.flow_marker(record()) == ""
 
 
+def test_whose_key_it_came_with() -> None:
+    assert log_line.log_line(record(person="alice")).startswith("gpt-5.1-codex high · alice · 12.3k in")
+    assert log_line.flow_comment(record(person="alice")) == log_line.log_line(record(person="alice"))
+
+
 def test_a_client_that_does_not_stream_has_one_time() -> None:
     assert log_line.flow_comment(record(first_token=None)).endswith("480 out · 6.1 s")
 

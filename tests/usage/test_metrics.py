@@ -42,7 +42,9 @@ def test_the_figures_of_calls() -> None:
     }
 
     def figure(name: str, model: str = "gpt-5.1-codex", endpoint: str = HOST, **more: str) -> float:
-        return found[f"codex_{name}", frozenset({"model": model, "endpoint": endpoint, **more}.items())]
+        return found[
+            f"codex_{name}", frozenset({"model": model, "endpoint": endpoint, "person": "none", **more}.items())
+        ]
 
     assert figure("calls_total", outcome="completed") == figure("calls_total", outcome="left") == 1
     assert figure("calls_total", "none", "none", outcome="error") == 1
@@ -54,6 +56,15 @@ def test_the_figures_of_calls() -> None:
     assert figure("first_token_seconds_bucket", le="0.5") == 0
     assert figure("first_token_seconds_bucket", le="1.0") == 1
     assert figure("call_seconds_sum") == pytest.approx(3.1)
+
+
+def test_a_call_of_a_person() -> None:
+    metrics = CallMetrics()
+    metrics.observe(call(person="alice", tokens=Tokens(input=5)), HOST)
+    metrics.observe(call(tokens=Tokens(input=7)), HOST)
+    for name, tokens in (("alice", 5), ("none", 7)):
+        labels = f'endpoint="{HOST}",model="gpt-5.1-codex",person="{name}"'
+        assert f"codex_input_tokens_total{{{labels}}} {tokens}.0" in metrics.render().decode()
 
 
 def test_the_state_of_the_moment() -> None:
@@ -72,7 +83,7 @@ def test_unknown_models_are_named_once_they_have_answered_and_only_so_many() -> 
         metrics.observe(call(f"answered-{number}"), HOST)
     assert models(metrics) == {"other", *(f"answered-{number}" for number in range(MAX_UNKNOWN))}
     metrics.observe(call("answered-1", outcome="cut"), HOST)
-    assert 'codex_calls_total{endpoint="endpoint.example",model="answered-1",outcome="cut"} 1.0' in (
+    assert 'codex_calls_total{endpoint="endpoint.example",model="answered-1",outcome="cut",person="none"} 1.0' in (
         metrics.render().decode()
     )
 

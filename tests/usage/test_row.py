@@ -8,6 +8,7 @@ from codex_transform.usage.row import log_fields, usage_row
 def test_a_line_has_the_row_and_the_outcome() -> None:
     record = Record(
         at=5.0,
+        person="alice",
         asked="gpt-5",
         model="gpt-5.1",
         effort="high",
@@ -26,7 +27,8 @@ def test_a_line_has_the_row_and_the_outcome() -> None:
     fields = loads(dumps(log_fields(record)))
     assert usage_row(record).items() <= fields.items()
     assert fields == {
-        "at": 5.0, "model": "gpt-5.1", "conversation": "k", "failed": True, "input": 101, "cached": 60, "output": 20,
+        "at": 5.0, "person": "alice",
+        "model": "gpt-5.1", "conversation": "k", "failed": True, "input": 101, "cached": 60, "output": 20,
         "reasoning": 0, "first_token": 0.5, "total": 2.0, "cause": "idle", "missed": 7, "attempts": 2,
         "repaired": False, "asked": "gpt-5", "effort": "high", "status": 502, "outcome": "cut",
         "error": "The answer broke off.", "code": "truncated", "events": 0, "repairs": ["item_id"],

@@ -87,6 +87,15 @@ def test_a_file_of_the_first_release_keeps_its_rows(file: Path, number: int) -> 
     assert not file.with_name("usage.sqlite.damaged").exists()
 
 
+def test_a_file_of_before_there_were_people(file: Path) -> None:
+    write(file, f"{FIRST_RELEASE} PRAGMA user_version = 1;")
+    upgrade(file, MIGRATIONS[:2])
+    store = UsageStore(file, warn=refuse, now=lambda: NOW)
+    store.add(call().model_copy(update={"person": "alice"}), call())
+    assert [(each.name, each.requests) for each in store.by_person()] == [("none", 3), ("alice", 1)]
+    assert [each.name for each in store.by_person(NOW)] == ["alice", "none"]
+
+
 def test_a_file_of_the_first_release_gains_a_column(file: Path) -> None:
     write(file, f"{FIRST_RELEASE} PRAGMA user_version = 1;")
     upgrade(file, NEXT)

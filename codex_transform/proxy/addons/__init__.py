@@ -19,6 +19,8 @@ from codex_transform.proxy.addons.log_output import LogOutput
 from codex_transform.proxy.addons.loopback_guard import LoopbackGuard
 from codex_transform.proxy.addons.missing_paths import MissingPaths
 from codex_transform.proxy.addons.model_list import ModelList
+from codex_transform.proxy.addons.people import People
+from codex_transform.proxy.addons.people_tokens import PeopleTokens
 from codex_transform.proxy.addons.proxy_passwords import ProxyPasswords
 from codex_transform.proxy.addons.reload_guard import Reload
 from codex_transform.proxy.addons.request_log import RequestLog
@@ -38,6 +40,7 @@ ORDER: tuple[tuple[type, str], ...] = (
     (ClientAccess, "refuses a client before anything else is done for it"),
     (ProxyPasswords, "redacts a password before a flow can be shown"),
     (Interception, "marks flows as ours for all that follow"),
+    (People, "refuses a request without a key before anything else is done for it"),
     (Drain, "refuses a call before anything else is done for it"),
     (LoopbackGuard, "refuses a connection before it gets a timer"),
     (ConnectTimeout, "starts the timer before anything waits for the network"),
@@ -50,6 +53,7 @@ ORDER: tuple[tuple[type, str], ...] = (
     (MissingPaths, "answers for the endpoint before its response is translated"),
     (ServerReplay, "takes a replayed call out before its response is translated"),
     (ResponseTranslation, "the response"),
+    (PeopleTokens, "has been told what the response cost"),
     (CallRecorder, "needs the translated response, and the client's body that the next one drops"),
     (BodyRetention, "drops what is large and secret"),
     (RequestLog, "has been given its entries by the translations"),
@@ -71,6 +75,7 @@ def build() -> list[object]:
     drain = Drain(config, connect_timeout)
     store = UsageStore(paths.usage_database(paths.home_or_none()))
     recorder = CallRecorder(config, refresh, store)
+    people = People(config, store)
     addons = (
         LogOutput(config),
         Reload(interception),
@@ -79,6 +84,7 @@ def build() -> list[object]:
         ClientAccess(config),
         ProxyPasswords(),
         interception,
+        people,
         drain,
         LoopbackGuard(config),
         connect_timeout,
@@ -91,6 +97,7 @@ def build() -> list[object]:
         MissingPaths(),
         ServerReplay(),
         ResponseTranslation(request_log),
+        PeopleTokens(people),
         recorder,
         BodyRetention(config),
         request_log,

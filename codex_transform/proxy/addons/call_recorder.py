@@ -219,6 +219,7 @@ def _record(finished: _FinishedCall) -> Record:
     call, at = finished.call, finished.began
     members: dict[str, Any] = {
         "at": at,
+        "person": call.person,
         "status": finished.status,
         "outcome": call.outcome or "cut",
         "repaired": call.repaired,

@@ -1,5 +1,9 @@
 """Addon: who may use the proxy. By default that is this machine alone.
 
+Others need mitmproxy's password, which lets them use it for whatever they like, or a key of theirs (`people.py`), which
+is looked at later. Where a key is all that they have, they are restricted to HTTP, and nothing is connected to for them
+but the endpoint.
+
 A stranger is turned away before a byte of the request is read: with a 403 where the proxy speaks HTTP to its
 clients, by closing the connection where it speaks anything else (SOCKS, or what a redirected connection holds).
 """
@@ -10,8 +14,10 @@ from collections.abc import Iterable, Iterator
 from mitmproxy import connection, ctx
 from mitmproxy.net.tls import starts_like_tls_record
 from mitmproxy.proxy import layer
-from mitmproxy.proxy.layers import ClientTLSLayer
+from mitmproxy.proxy.layers import ClientTLSLayer, HttpLayer, ServerTLSLayer
+from mitmproxy.proxy.layers.http import HTTPMode
 from mitmproxy.proxy.mode_specs import LocalMode, ProxyMode, RegularMode, ReverseMode, UpstreamMode
+from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from codex_transform.endpoint.hosts import is_loopback
 from codex_transform.errors import ApiError
@@ -23,13 +29,29 @@ logger = logging.getLogger(__name__)
 
 OPEN_PROXY_WARNING = (
     "codex_allow_remote is on, so everybody on the network could use the endpoint's key: "
-    "start mitmproxy with --proxyauth user:password as well, or turn codex_allow_remote off"
+    "start mitmproxy with --proxyauth user:password as well, make keys with `codex-transform clients add`, or turn "
+    "codex_allow_remote off"
+)
+
+HTTP_OF_OURS_ONLY = (
+    "other machines may use this proxy for the Responses API alone, with a key of its own; "
+    "its owner can start mitmproxy with --proxyauth user:password for everything else"
 )
 
 
 def is_open_proxy(config: Config) -> bool:
-    """Return whether other machines may use the proxy without a password; "any" accepts every password."""
-    return config.settings.allow_remote and ctx.options.proxyauth in (None, "", "any")
+    """Return whether other machines may use the proxy without a password or a key."""
+    return config.settings.allow_remote and not _wants_password() and not config.people.defined
+
+
+def is_restricted(config: Config, client: connection.Client) -> bool:
+    """Return whether a client is let in for the sake of a key alone: nothing may be done for it without that."""
+    return config.people.defined and config.settings.allow_remote and not _wants_password() and not is_local(client)
+
+
+def _wants_password() -> bool:
+    """Return whether mitmproxy asks for a password; "any" accepts every one."""
+    return ctx.options.proxyauth not in (None, "", "any")
 
 
 def is_local(client: connection.Client) -> bool:
@@ -64,6 +86,10 @@ class ClientAccess:
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
         """Answer a client that may not use the proxy, once it has sent something."""
         client = nextlayer.context.client
+        in_tunnel = any(isinstance(each, HttpLayer) for each in nextlayer.context.layers)
+        if in_tunnel and is_restricted(self.config, client):
+            nextlayer.layer = _http_or_tls(nextlayer)
+            return
         if not nextlayer.data_client() or not _speaks_http(client) or not (error := self._refuse(client)):
             return
         if starts_like_tls_record(nextlayer.data_client()) and not client.tls:
@@ -73,19 +99,43 @@ class ClientAccess:
             _log(client, error)
             nextlayer.layer = ForbiddenLayer(nextlayer.context, error)
 
+    def server_connect(self, data: ServerConnectionHookData) -> None:
+        """Refuse a connection for a restricted client that leads anywhere but to the endpoint."""
+        address, endpoint = data.server.address, self.config.endpoint
+        if address is None or not is_restricted(self.config, data.client):
+            return
+        mode = data.client.proxy_mode
+        if isinstance(mode, ReverseMode | UpstreamMode) and address == mode.address:
+            return
+        if endpoint is None or not endpoint.matches(address[0], address[1]):
+            data.server.error = HTTP_OF_OURS_ONLY
+            logger.warning("refused a client at %s: %s", data.client.peername[0], HTTP_OF_OURS_ONLY)
+
     def _refuse(self, client: connection.Client) -> ApiError | None:
         """Return what a client is told that may not use the proxy."""
         if is_local(client):
             return None
         if is_open_proxy(self.config):
             return ApiError(403, OPEN_PROXY_WARNING)
+        if not _speaks_http(client) and is_restricted(self.config, client):
+            return ApiError(403, HTTP_OF_OURS_ONLY)
         if self.config.settings.allow_remote:
             return None
         return ApiError(
             403,
             "this proxy serves its own machine only; its owner can set codex_allow_remote, "
-            "together with mitmproxy's option proxyauth",
+            "together with mitmproxy's option proxyauth or with keys of `codex-transform clients`",
         )
+
+
+def _http_or_tls(nextlayer: layer.NextLayer) -> layer.Layer:
+    """Return the layer for what a tunnel holds, which mitmproxy would pass on unread where it is neither."""
+    context = nextlayer.context
+    if not starts_like_tls_record(nextlayer.data_client()):
+        return HttpLayer(context, HTTPMode.transparent)
+    server = ServerTLSLayer(context)
+    server.child_layer = ClientTLSLayer(context)
+    return server
 
 
 def _log(client: connection.Client, error: ApiError) -> None:

@@ -56,7 +56,7 @@ class Commands:
         loader.add_command("codex.replay.original", self.replay_original)
 
     def usage(self, days: int = DAYS) -> Data:
-        """Return what was used in the last days (30): by model, by conversation (the last 20), and in all.
+        """Return what was used in the last days (30): by model, by client, by conversation (the last 20), and in all.
 
         `cache` is the part of what was read that came out of the endpoint's cache, `miss` the tokens that it could have
         held and did not; p50 and p95 are times to the first token.
@@ -64,6 +64,7 @@ class Commands:
         since = _days_ago(days)
         named = [
             *(("model", usage) for usage in self.store.by_model(since)),
+            *(("client", usage) for usage in self.store.by_person(since) if usage.name != "none"),
             *(("conversation", usage) for usage in self.store.by_session(since)[:SESSIONS]),
             *(("", usage) for usage in [self.store.total(since)] if usage),
         ]

@@ -19,6 +19,8 @@ from codex_transform.endpoint.url import Endpoint, parse
 from codex_transform.errors import ApiError
 from codex_transform.opencode import config as opencode_config
 from codex_transform.opencode.config import OpenCodeConfig
+from codex_transform.people import register
+from codex_transform.people.register import Register
 from codex_transform.proxy.patches.option_sources import set_by_user
 from codex_transform.redaction import redact
 from codex_transform.settings import loader
@@ -38,9 +40,9 @@ _keys_by_hint: dict[str, str] = {}
 class Config:
     """The settings in force, the endpoint that they lead to, and OpenCode's own configuration.
 
-    `endpoint` is the first one; `targets` are those of the list `endpoints`, if there is one, and
-    `pool` knows the state of each.
-    `override` is the text of `codex_instructions_file`, `sources` says where each setting comes from.
+    `endpoint` is the first one; `targets` are those of the list `endpoints`, if there is one, and `pool` knows the
+    state of each. `override` is the text of `codex_instructions_file`, `sources` says where each setting comes from,
+    and `people` are those with keys of their own.
     """
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
@@ -50,9 +52,11 @@ class Config:
         self.targets: tuple[Target, ...] = ()
         self.pool = Pool()
         self.override: str | None = None
+        self.people = Register()
         self.opencode = OpenCodeConfig()
         self.home = paths.home_or_none()
         self.config_file = paths.config_file(self.home)
+        self.clients_file = paths.clients_file(self.home)
         self._environ = environ
         # It stays what it is, but may be deleted while mitmproxy runs.
         self._cwd = Path.cwd()
@@ -144,6 +148,7 @@ class Config:
             by_options["codex_api_key"] = self._key
         loaded = loader.load(by_options, self._environ, self.config_file, self.opencode)
         self.settings, self.sources, self._problems = loaded.settings, loaded.sources, loaded.problems
+        self._load_people()
         self.endpoint = parse(self.settings.base_url) if self.settings.base_url else None
         self.targets = tuple(
             Target(each.name, each.endpoint, each.api_key.get_secret_value(), each.models, each.weight, each.priority)
@@ -151,11 +156,27 @@ class Config:
         )
         instructions = self.settings.instructions_file
         self.override = _text(instructions) if instructions else None
-        self._files = (self.config_file, *([instructions] if instructions else []), *self.opencode.files)
+        self._files = (
+            self.config_file,
+            self.clients_file,
+            *([instructions] if instructions else []),
+            *self.opencode.files,
+        )
         self._signature = opencode_config.signature(self._files)
         self._warn_once(warnings)
         self._warn_once(problem.message for problem in self._problems)
         self._warn_once(self._warnings(loaded.sources))
+
+    def _load_people(self) -> None:
+        """Load who has a key; the keys of people are not forwarded."""
+        self.people = register.load(self.clients_file) if self.settings.clients else Register()
+        if self.people.problem:
+            self._problems += (Problem(None, str(self.clients_file), self.people.problem),)
+        if self.people.defined and self.settings.forward_client_key:
+            source = self.sources["forward_client_key"]
+            message = f"{source}: not used, because the endpoint would get the keys of {self.clients_file}: turn it off"
+            self._problems += (Problem("forward_client_key", source, message),)
+            self.settings = self.settings.model_copy(update={"forward_client_key": False})
 
     def _warnings(self, sources: Mapping[str, str]) -> Iterable[str]:
         if self.home == paths.NO_HOME:

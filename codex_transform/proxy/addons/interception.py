@@ -13,7 +13,7 @@ from codex_transform.endpoint.hosts import is_intercepted_host
 from codex_transform.endpoint.url import api_path
 from codex_transform.errors import ApiError, bad_request
 from codex_transform.proxy import responses
-from codex_transform.proxy.addons.client_access import OPEN_PROXY_WARNING, is_open_proxy
+from codex_transform.proxy.addons.client_access import OPEN_PROXY_WARNING, is_open_proxy, is_restricted
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.call import start_call
 from codex_transform.proxy.local_request import LocalRequest, ModelsRequest, start_local_request, start_models_request
@@ -50,7 +50,7 @@ class Interception:
         # A name in the client hello that is not intercepted wins over a target that is: somebody else will answer.
         names = [name for name in (None if _is_address(host) else host, data.client_hello.sni) if name]
         if not all(self._intercepts(name, port) for name in names or [host]):
-            data.ignore_connection = True
+            data.ignore_connection = not is_restricted(self.config, data.context.client)
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Mark requests of ours: calls, those for a WebSocket, and those that are answered here."""

@@ -22,6 +22,7 @@ from codex_transform.proxy.call import get_call
 from codex_transform.proxy.patches.transports import drain as drain_client
 from codex_transform.proxy.replay import Replay, copy_request
 from codex_transform.proxy.stream_function import StreamFunction
+from codex_transform.proxy.visitor import get_visitor
 from codex_transform.proxy.websocket import HIGH_WATER, Socket, get_socket
 from codex_transform.response.response_to_events import response_to_stream
 from codex_transform.state import history
@@ -238,6 +239,8 @@ class _Turn:
 def _request(flow: http.HTTPFlow, body: dict[str, Any]) -> http.HTTPFlow:
     """Return a flow with the request that a message is, of the one that opened its WebSocket."""
     made = copy_request(flow, flow.request.path, dumps({**body, "stream": True}))
+    if visitor := get_visitor(made):
+        visitor.derived = False  # each message counts as a request
     made.request.method, headers = "POST", made.request.headers
     for name in {name.lower() for name in headers}:
         if name in _ABOUT_SOCKET or name.startswith("sec-websocket-"):

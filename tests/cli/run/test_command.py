@@ -22,6 +22,13 @@ def test_a_client_gets_its_answer_from_the_endpoint(ready: Person, sandbox: Sand
     assert not list(ready.temporary.iterdir())
 
 
+def test_the_owners_command_needs_none_of_the_keys_for_others(ready: Person) -> None:
+    assert ready.run("clients", "add", "alice").returncode == 0
+    done = ready.run("run", *CLIENT)
+    assert done.returncode == 0, done.stderr + ready.logs
+    assert "[sandbox]" in done.stdout
+
+
 @pytest.mark.parametrize("dashes", [[], ["--"]])
 @pytest.mark.parametrize("status", [0, 7])
 def test_the_exit_status_is_the_commands(status: int, dashes: list[str], ready: Person) -> None:

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from support.memory import Memory
@@ -13,6 +14,8 @@ from support.running import Proxy
 from support.waiting import eventually
 from support.wire import TUNNEL, error, post, status, talk
 
+from codex_transform.people import register
+from codex_transform.people.register import Limits
 from codex_transform.sandbox import Sandbox
 
 pytestmark = pytest.mark.gate
@@ -116,6 +119,57 @@ def test_remote_use_without_a_password_is_refused_to_everybody(
     assert status(answer) == 403
     assert "--proxyauth" in error(answer)["message"]
     assert sandbox.requests == []
+
+
+def test_strangers_with_a_key_get_what_is_ours_and_nothing_else(
+    proxy: Start, sandbox: Sandbox, stranger: Neighbour, at: Callable[[str], str], tmp_path: Path
+) -> None:
+    person, key = register.new_person("alice", Limits())
+    register.save(tmp_path / "proxy-home" / ".opencode" / "codex-clients.json", [person])
+    further = (f"reverse:{sandbox.url}", "socks5", f"upstream:{sandbox.url}")
+    modes = ("regular", *(mode + at(stranger.ours) for mode in ("regular", *further)))
+    running = proxy(*(option for mode in modes for option in ("--mode", mode)), CODEX_ALLOW_REMOTE="1")
+    port, reverse = running.port_of(r"HTTP\(S\) proxy", stranger.ours), running.port_of("reverse proxy", stranger.ours)
+    known = b"Authorization: Bearer %s\r\n" % key.encode()
+    assert status(stranger.talk(port, post())) == 401
+    assert status(stranger.talk(reverse, post(b"/v1/responses"))) == 401
+    assert status(stranger.talk(reverse, post(b"/other"))) == 401
+    for extra in (b"", known):
+        for data in (
+            b"GET http://elsewhere.example/ HTTP/1.1\r\nHost: elsewhere.example\r\n" + extra + b"\r\n",
+            b"GET http://api.openai.com/v1/files HTTP/1.1\r\nHost: api.openai.com\r\n" + extra + b"\r\n",
+            TUNNEL % (b"elsewhere.example:443", b"elsewhere.example:443"),
+            TUNNEL % (b"127.0.0.1:22", b"127.0.0.1:22"),
+            TUNNEL % (sandbox.url.split("/")[2].encode(), b"localhost"),
+        ):
+            answer = stranger.talk(port, data)
+            assert status(answer) == 403, (data, answer)
+            assert "--proxyauth" in error(answer)["message"]
+    assert sandbox.requests == []
+    # In a tunnel to a host of ours nothing but requests of ours goes on: no bytes of another kind, no other name.
+    tunnel = TUNNEL % (b"api.openai.com:443", b"api.openai.com:443")
+    for bytes_of_another_kind in (b"SSH-2.0-x\r\n" * 10, b"\x00" * 50, b"hello\r\n\r\n", b"P"):
+        answer = stranger.talk(port, tunnel + bytes_of_another_kind)
+        assert answer.startswith(b"HTTP/1.1 200 "), answer
+    running.wait_for("refused a client at .*Responses API alone")
+    program = (
+        "import socket, ssl, sys; raw = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=20);"
+        "raw.sendall(bytes.fromhex(sys.argv[3])); print(raw.recv(4096)); context = ssl._create_unverified_context();"
+        "client = context.wrap_socket(raw, server_hostname='elsewhere.example');"
+        "client.sendall(b'GET /secret HTTP/1.1\\r\\nHost: elsewhere.example\\r\\n\\r\\n'); print(client.recv(4096))"
+    )
+    command = stranger.command(sys.executable, "-c", program, stranger.ours, port, tunnel.hex())
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert "HTTP/1.1 403 " in done.stdout
+    greeting = b"\x05\x01\x00" + b"\x05\x01\x00\x03\x0eapi.openai.com\x01\xbb"
+    assert stranger.talk(running.port_of("SOCKS v5 proxy", stranger.ours), greeting) == b""
+    assert sandbox.requests == []
+    for number, data in ((port, post(extra=known)), (reverse, post(b"/v1/responses", known))):
+        assert status(stranger.talk(number, data)) == 200
+    background = b'{"model": "gpt-5.1", "input": "hi", "background": true}'
+    made = post(extra=known, length=b"%d" % len(background), body=background)
+    assert status(stranger.talk(port, made)) == 200
+    assert sandbox.wait(lambda requests: len(requests) == 3)
 
 
 def test_listening_to_others_is_warned_of(proxy: Start, stranger: Neighbour) -> None:

@@ -1,0 +1,1 @@
+"""The people who share a proxy: their keys, and how much each of them may use."""

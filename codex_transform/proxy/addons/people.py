@@ -1,0 +1,193 @@
+"""Addon: asks each request of ours for a person's key, once there are such keys, and keeps to the person's limits.
+
+A key is worth nothing elsewhere, and leaves this proxy with no request. What is refused here is a line of the log, and
+no call: it is in no count, so that nobody can fill those by being refused.
+"""
+
+import logging
+import time
+from datetime import datetime
+
+from mitmproxy import http
+from mitmproxy.proxy.mode_specs import ReverseMode
+
+from codex_transform.endpoint.hosts import is_intercepted_host
+from codex_transform.errors import ApiError
+from codex_transform.jsonio import parse_request
+from codex_transform.people.limiter import EXPECTED_OUTPUT, Limiter
+from codex_transform.people.register import KEY_PREFIX, Limits, Person
+from codex_transform.proxy import responses
+from codex_transform.proxy.addons.client_access import HTTP_OF_OURS_ONLY, is_restricted
+from codex_transform.proxy.addons.config import Config
+from codex_transform.proxy.bodies import decoded_body
+from codex_transform.proxy.call import forget_call, get_call
+from codex_transform.proxy.flow_annotations import has_interactive_view, set_comment
+from codex_transform.proxy.local_request import (
+    forget_local_requests,
+    get_local_request,
+    get_models_request,
+    start_local_request,
+)
+from codex_transform.proxy.passing import get_passing
+from codex_transform.proxy.visitor import Visitor, get_visitor, set_visitor
+from codex_transform.proxy.websocket import get_socket
+from codex_transform.state.token_count import estimate_tokens
+from codex_transform.usage.store import UsageStore
+
+logger = logging.getLogger(__name__)
+
+NO_KEY = (
+    "this proxy wants a key of its own: ask its owner for one (`codex-transform clients add`), and have your client "
+    "send it in the place of an OpenAI key"
+)
+
+_LOG_EVERY = 60.0
+"""Seconds between two lines of the log about the same thing."""
+
+_MAX_LOGGED = 1000
+
+
+class People:
+    """Knows who sends a request, and refuses it or not."""
+
+    def __init__(self, config: Config, store: UsageStore) -> None:
+        self.config = config
+        self.limiter = Limiter()
+        self._store = store
+        self._counted = False
+        self._logged: dict[tuple[str, str], float] = {}
+
+    def running(self) -> None:
+        """Count what was used before."""
+        self._count()
+
+    def http_connect(self, flow: http.HTTPFlow) -> None:
+        """Refuse a tunnel to anywhere but the hosts that are intercepted, where a key is all that lets a client in."""
+        if flow.response or not is_restricted(self.config, flow.client_conn):
+            return
+        if not is_intercepted_host(flow.request.host, flow.request.port, self.config.settings.hosts, None):
+            self._refuse(flow, ApiError(403, HTTP_OF_OURS_ONLY), None)
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """Find out who sends a request, and refuse one that is from nobody."""
+        if not flow.live or not self.config.people.defined:
+            return
+        if flow.is_replay:
+            # The owner's, or one of this proxy's own, which knows its person.
+            if visitor := get_visitor(flow):
+                self._follow(flow, visitor)
+            return
+        authorization = flow.request.headers.get("authorization", "")
+        person = self.config.people.find(authorization)
+        passes_reversed = get_passing(flow) is not None and isinstance(flow.client_conn.proxy_mode, ReverseMode)
+        if flow.response:
+            return
+        ours = get_call(flow) or get_local_request(flow) or get_models_request(flow) or get_socket(flow)
+        if ours or passes_reversed:
+            try:
+                self._admit(flow, person, passes=passes_reversed)
+            except ApiError as error:
+                self._refuse(flow, error, person)
+                return
+        elif is_restricted(self.config, flow.client_conn):
+            self._refuse(flow, ApiError(403, HTTP_OF_OURS_ONLY), person)
+            return
+        if (person or KEY_PREFIX in authorization) and not (get_call(flow) or get_local_request(flow)):
+            flow.request.headers.pop("authorization", None)
+
+    def request(self, flow: http.HTTPFlow) -> None:
+        """Refuse a call that is over a limit; count one that is not."""
+        call, visitor = get_call(flow), get_visitor(flow)
+        if call is None or visitor is None or flow.response:
+            return
+        person = visitor.person
+        try:
+            tokens = _checked(flow, person)
+            if visitor.derived:
+                visitor.reservation = self.limiter.hold(person, tokens)
+            else:
+                visitor.reservation = self.limiter.admit(person, tokens)
+        except ApiError as error:
+            self._refuse(flow, error, person)
+
+    def _follow(self, flow: http.HTTPFlow, visitor: Visitor) -> None:
+        """Let a request of this proxy's own in, unless the key of its person counts no more: a WebSocket lasts."""
+        person = self.config.people.current(visitor.person)
+        if person is None:
+            self._refuse(flow, ApiError(401, NO_KEY, code="invalid_api_key"), visitor.person)
+            return
+        visitor.person = person
+        _adopt(flow, person)
+
+    def _admit(self, flow: http.HTTPFlow, person: Person | None, *, passes: bool) -> None:
+        """Let a person's request in. Raises ApiError for one that may not be sent."""
+        if self.config.people.problem:
+            message = (
+                "the file with the keys of this proxy's clients cannot be used. Fix: its owner finds why in the log"
+            )
+            raise ApiError(503, message, code="clients_invalid")
+        if person is None:
+            raise ApiError(401, NO_KEY, code="invalid_api_key")
+        if passes:
+            if person.models or person.counts_tokens:
+                message = (
+                    f"{flow.request.path.partition('?')[0]}: your key has limits of models or tokens, which hold for"
+                )
+                raise ApiError(403, f"{message} the Responses API alone, so nothing else is sent with it")
+            self._count()
+            self.limiter.settle(self.limiter.admit(person), 0)
+        self._count()
+        set_visitor(flow, Visitor(person))
+        _adopt(flow, person)
+
+    def _count(self) -> None:
+        """Count, once there are people, what the usage database has of them."""
+        if self._counted or not self.config.people.defined:
+            return
+        self._counted = True
+        now = time.time()
+        today = datetime.fromtimestamp(now).replace(hour=0, minute=0, second=0, microsecond=0)  # noqa: DTZ006
+        for since, unit in ((today.replace(day=1).timestamp(), "month"), (today.timestamp(), "day"), (now - 60, "")):
+            for used in self._store.by_person(since):
+                tokens = used.tokens.input + used.tokens.output
+                self.limiter.begin_with(used.name, **({unit: tokens} if unit else {"requests": used.requests}))
+
+    def _refuse(self, flow: http.HTTPFlow, error: ApiError, person: Person | None) -> None:
+        """Answer with an error, and let nothing follow that takes the request for one of ours."""
+        forget_call(flow)
+        forget_local_requests(flow)
+        flow.response = responses.error_response(error)
+        who = person.name if person else f"a client at {flow.client_conn.peername[0]}"
+        if has_interactive_view():
+            set_comment(flow, f"{who} · {error.status} · {error.message}")
+        now, what = time.monotonic(), (who, error.message)
+        if now - self._logged.get(what, -_LOG_EVERY) >= _LOG_EVERY:
+            if len(self._logged) >= _MAX_LOGGED:
+                self._logged.clear()
+            self._logged[what] = now
+            logger.warning("refused %s: %s %s", who, error.status, error.message)
+
+
+def _adopt(flow: http.HTTPFlow, person: Person) -> None:
+    """Make what a flow asks for the person's."""
+    if call := get_call(flow):
+        call.owner, call.person = person.owner, person.name
+    if local := get_local_request(flow):
+        start_local_request(flow, local._replace(owner=person.owner))
+    if socket := get_socket(flow):
+        socket.owner = person.owner
+
+
+def _checked(flow: http.HTTPFlow, limits: Limits) -> int:
+    """Return how many tokens to reserve for a call. Raises ApiError 403 for a model that is not allowed."""
+    if not limits.models and not limits.counts_tokens:
+        return 0
+    try:
+        body = parse_request(decoded_body(flow.request))
+    except ApiError:
+        return 0  # it is refused for that
+    model = body.get("model")
+    if isinstance(model, str) and not limits.allows(model):
+        allowed = ", ".join(limits.models)
+        raise ApiError(403, f"your key may not use this model, but {allowed}", code="model_not_allowed", param="model")
+    return estimate_tokens(body) + EXPECTED_OUTPUT if limits.counts_tokens else 0

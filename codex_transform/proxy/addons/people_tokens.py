@@ -1,0 +1,34 @@
+"""Addon: counts what a person's call has used, once that is known, against the person's limits."""
+
+from mitmproxy import http
+
+from codex_transform.proxy.addons.people import People
+from codex_transform.proxy.call import Call, get_call
+from codex_transform.proxy.visitor import get_visitor
+from codex_transform.usage.tokens import parse_usage
+
+
+class PeopleTokens:
+    """Counts the tokens of finished calls."""
+
+    def __init__(self, people: People) -> None:
+        self.people = people
+
+    def response(self, flow: http.HTTPFlow) -> None:
+        """Count a call that is over."""
+        visitor, call = get_visitor(flow), get_call(flow)
+        if visitor and visitor.reservation:
+            self.people.limiter.settle(visitor.reservation, _used(call) if call else 0)
+
+    def error(self, flow: http.HTTPFlow) -> None:
+        """Count a call whose client has left."""
+        self.response(flow)
+
+
+def _used(call: Call) -> int | None:
+    """Return the tokens of all attempts; None for an answer that was broken off before it told them."""
+    usages = [call.usage, *(attempt.usage for attempt in (call.attempts.made if call.attempts else ()))]
+    tokens = [parse_usage(usage) for usage in usages]
+    if tokens[0] is None and call.endpoint and call.outcome in ("left", "cut", None):
+        return None
+    return sum(each.input + each.output for each in tokens if each)
