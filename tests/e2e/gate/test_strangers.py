@@ -155,12 +155,19 @@ def test_strangers_with_a_key_get_what_is_ours_and_nothing_else(
     program = (
         "import socket, ssl, sys; raw = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=20);"
         "raw.sendall(bytes.fromhex(sys.argv[3])); print(raw.recv(4096)); context = ssl._create_unverified_context();"
-        "client = context.wrap_socket(raw, server_hostname='elsewhere.example');"
-        "client.sendall(b'GET /secret HTTP/1.1\\r\\nHost: elsewhere.example\\r\\n\\r\\n'); print(client.recv(4096))"
+        "client = context.wrap_socket(raw, server_hostname=sys.argv[4]);"
+        "client.sendall(bytes.fromhex(sys.argv[5])); print(client.recv(4096))"
     )
-    command = stranger.command(sys.executable, "-c", program, stranger.ours, port, tunnel.hex())
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    assert "HTTP/1.1 403 " in done.stdout
+
+    def in_tunnel(name: str, data: bytes) -> str:
+        arguments = (program, stranger.ours, port, tunnel.hex(), name, data.hex())
+        command = stranger.command(sys.executable, "-c", *arguments)
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+
+    elsewhere = b"GET /secret HTTP/1.1\r\nHost: elsewhere.example\r\n" + known + b"\r\n"
+    for name in ("elsewhere.example", "api.openai.com"):
+        assert "HTTP/1.1 403 " in in_tunnel(name, elsewhere)
+    assert "HTTP/1.1 401 " in in_tunnel("api.openai.com", post(b"/v1/responses"))
     greeting = b"\x05\x01\x00" + b"\x05\x01\x00\x03\x0eapi.openai.com\x01\xbb"
     assert stranger.talk(running.port_of("SOCKS v5 proxy", stranger.ours), greeting) == b""
     assert sandbox.requests == []
@@ -169,7 +176,8 @@ def test_strangers_with_a_key_get_what_is_ours_and_nothing_else(
     background = b'{"model": "gpt-5.1", "input": "hi", "background": true}'
     made = post(extra=known, length=b"%d" % len(background), body=background)
     assert status(stranger.talk(port, made)) == 200
-    assert sandbox.wait(lambda requests: len(requests) == 3)
+    assert "HTTP/1.1 200 " in in_tunnel("api.openai.com", post(b"/v1/responses", known))
+    assert sandbox.wait(lambda requests: len(requests) == 4)
 
 
 def test_listening_to_others_is_warned_of(proxy: Start, stranger: Neighbour) -> None:
