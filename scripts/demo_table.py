@@ -104,11 +104,11 @@ def render(table: Iterable[Row], titles: Row, width: int) -> str:
 
 
 def answers(made: list[Call]) -> str:
-    """What came back, in one sentence."""
+    """What came back, in lines of at most 80 columns."""
     talk = [call.answer for call in made if call.with_tools and "events" in call.answer]
     events = " and ".join(str(answer["events"]) for answer in talk)
     repaired = ", ".join(sorted({name for answer in talk for name in answer["repaired"]})) or "nothing"
-    return f"The answers came back as streams of {events} events. Fixed on the way: {repaired}."
+    return textwrap.fill(f"The answers came back as streams of {events} events. Fixed on the way: {repaired}.", 80)
 
 
 def _second(talk: list[Call]) -> Iterable[Row]:
