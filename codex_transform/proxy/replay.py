@@ -6,7 +6,7 @@ from mitmproxy import ctx, http
 from mitmproxy.addons.clientplayback import MockServer, ReplayHandler
 from mitmproxy.proxy.events import ConnectionClosed, Event
 from mitmproxy.proxy.layer import CommandGenerator
-from mitmproxy.proxy.layers.http import ErrorCode, ReceiveHttp, RequestProtocolError
+from mitmproxy.proxy.layers.http import ReceiveHttp, RequestProtocolError
 
 from codex_transform.proxy.visitor import copy_visitor
 
@@ -56,7 +56,8 @@ class _Client(MockServer):
 
     def _handle_event(self, event: Event) -> CommandGenerator[None]:
         if isinstance(event, ConnectionClosed):
-            yield ReceiveHttp(RequestProtocolError(1, "Client disconnected.", ErrorCode.CLIENT_DISCONNECTED))
+            # The type of a code differs between mitmproxy 11 and 12; the class has the right one.
+            yield ReceiveHttp(RequestProtocolError(1, "Client disconnected.", RequestProtocolError.code))
         else:
             yield from super()._handle_event(event)
 

@@ -95,8 +95,10 @@ class Socket:
             self._queue.clear()
             self._output.set()
             self._room.set()
-            if self.peer:
-                self.peer.left()
+            # What is kept beside a flow may not lead to it for ever.
+            peer, self.peer = self.peer, None
+            if peer:
+                peer.left()
 
     async def wait_for_output(self) -> None:
         """Wait until there is something to send, or nothing any more."""

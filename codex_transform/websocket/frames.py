@@ -5,7 +5,8 @@ it can write: text messages, each one frame. No extension is agreed on: compress
 the way from this machine to itself, and lets a few bytes become many.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from typing import NamedTuple
 
 from wsproto import events
@@ -110,9 +111,23 @@ class Frames:
 
 def text_frame(content: bytes) -> bytes:
     """Return the frame of a text message."""
-    length = len(content)
+    return _head(len(content)) + content
+
+
+def text_frames(contents: Iterable[bytes]) -> bytes:
+    """Return the frames of text messages; of many short ones, as deltas are, at little cost for each."""
+    heads = _HEADS
+    pairs = [(heads[len(each)] if len(each) < _SHORT else _head(len(each)), each) for each in contents]
+    return b"".join(chain.from_iterable(pairs))
+
+
+def _head(length: int) -> bytes:
     if length <= _LONGEST:
-        return b"%c%c%b" % (_TEXT, length, content)
+        return bytes((_TEXT, length))
     if length <= _LONGEST_16_BIT:
-        return b"%c\x7e%b%b" % (_TEXT, length.to_bytes(2, "big"), content)
-    return b"%c\x7f%b%b" % (_TEXT, length.to_bytes(8, "big"), content)
+        return b"%c\x7e%b" % (_TEXT, length.to_bytes(2, "big"))
+    return b"%c\x7f%b" % (_TEXT, length.to_bytes(8, "big"))
+
+
+_SHORT = 1024
+_HEADS = [_head(length) for length in range(_SHORT)]

@@ -4,24 +4,24 @@ An error that an HTTP client would learn from the status and the headers of its 
 both (API reference, "WebSocket mode").
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from codex_transform.errors import ApiError, bad_request
 from codex_transform.jsonio import describe_type, dumps, loads_object, parse_request
 from codex_transform.response import sse
-from codex_transform.websocket.frames import text_frame
+from codex_transform.websocket.frames import text_frame, text_frames
 
 _CREATE = "response.create"
 
 # What the transport decides; `generate` is of no concern to an endpoint.
 _DROPPED = ("type", "event_id", "stream", "stream_options", "background", "generate")
 
-# An event as nearly all are written.
-_EVENT = re.compile(rb"(?:event: ?([^\r\n]*)\n)?data: ?([^\r\n]+)\n\n")
+_ERROR = b"event: error\n"
 
 _DONE = b"[DONE]"
+_DATA = len(b"data: ")
+_DONE_LINE = b"data: [DONE]"
 
 
 class Create(NamedTuple):
@@ -91,14 +91,12 @@ class EventFrames:
 
     def feed(self, piece: bytes) -> bytes:
         """Return the frames of the events that are complete with this piece."""
+        if self._splitter.idle and _ERROR not in piece and (whole := _all_events(piece)):
+            return text_frames(whole)
         frames: list[bytes] = []
         at, splitter = 0, self._splitter
         while at < len(piece):
-            if splitter.idle and (match := _EVENT.match(piece, at)):
-                at = match.end()
-                name, data = match.groups()
-                frames.append(_frame(name == b"error", data))
-            elif splitter.oversized:
+            if splitter.oversized:
                 _, at = splitter.pass_on(piece, at, sse.end_of_piece(piece, at))
             else:
                 block, at = splitter.take(piece, at, sse.end_of_piece(piece, at))
@@ -111,6 +109,26 @@ class EventFrames:
     def finish(self) -> bytes:
         """Return the frame of the last event, if its blank line is missing."""
         return _block_frame(self._splitter.finish())
+
+
+def _all_events(piece: bytes) -> list[bytes]:
+    """Return the data of the events in a piece that is nothing but whole events of the usual form; [] for any other.
+
+    That is a line with the name, one with the data, and an empty one. Lines are counted, not looked at one by one.
+    """
+    lines = piece.split(b"\n")
+    count, rest = divmod(len(lines), 3)
+    if (
+        rest != 1
+        or lines[-1]
+        or any(lines[2::3])
+        or b"\r" in piece
+        or piece.count(b"\ndata: ") != count
+        or piece.count(b"\n\nevent: ") + piece.startswith(b"event: ") != count
+        or _DONE_LINE in lines
+    ):
+        return []
+    return [line[_DATA:] for line in lines[1::3]]
 
 
 def _block_frame(block: bytes) -> bytes:

@@ -343,3 +343,38 @@ def test_openais_sdk(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
         event = connection.recv()
         assert event.type == "error"
     assert said(sandbox.requests[-1])[::2] == ["one", "two"]
+
+
+COUNT = """
+import gc, logging
+from mitmproxy import http
+
+class Count:
+    def requestheaders(self, flow):
+        if "count" in flow.request.headers:
+            gc.collect()
+            flows = sum(isinstance(each, http.HTTPFlow) for each in gc.get_objects())
+            logging.getLogger("count").warning("there are %d flows", flows)
+
+addons = [Count()]
+"""
+
+
+def test_nothing_of_a_connection_stays(tmp_path: Path, sandbox: Sandbox) -> None:
+    script = tmp_path / "count.py"
+    script.write_text(COUNT)
+    with mitmdump(tmp_path, sandbox, "-s", str(script)) as proxy:
+        for _ in range(3):
+            with connected(proxy) as client:
+                for _ in range(3):
+                    client.response(input="hello", store=False)
+                client.raw(CloseConnection(code=1000))
+                client.closed()
+        body = {"model": "gpt-5.1", "input": "hello"}
+
+        def few() -> bool:
+            since = len(proxy.lines)
+            proxy.send(body, count="1")
+            return int(proxy.wait_for(r"there are (\d+) flows", since=since)[1]) <= 3
+
+        assert eventually(few, 5), proxy.log

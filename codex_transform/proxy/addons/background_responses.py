@@ -8,7 +8,6 @@ its events from any point on, or cancels it.
 import asyncio
 import logging
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from mitmproxy import http
 
@@ -90,7 +89,7 @@ class BackgroundResponses:
         self.config = config
         self.stored = stored
         self._jobs: dict[tuple[str, str], _Job] = {}
-        self._by_flow: WeakKeyDictionary[http.HTTPFlow, _Job] = WeakKeyDictionary()
+        self._by_flow: dict[http.HTTPFlow, _Job] = {}
 
     async def request(self, flow: http.HTTPFlow) -> None:
         """Begin a response that is to run in the background, read one that runs, or cancel it."""
@@ -169,6 +168,9 @@ class BackgroundResponses:
             logger.exception("a response in the background failed")
         finally:
             job.end()
+            if call := get_call(job.flow):
+                call.tap = None
+            self._by_flow.pop(job.flow, None)
             self._jobs.pop((job.owner, job.stored.id), None)
 
     async def _cancel(self, local: LocalRequest) -> None:

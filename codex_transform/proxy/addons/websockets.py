@@ -9,7 +9,6 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from mitmproxy import http
 
@@ -61,7 +60,7 @@ class WebSockets:
         self.stored = stored
         self.drain = drain
         self.memory = MemoryStore()
-        self.turns: WeakKeyDictionary[http.HTTPFlow, _Turn] = WeakKeyDictionary()
+        self.turns: dict[http.HTTPFlow, _Turn] = {}
         self.connections: set[_Connection] = set()
         drain.before_end(self._stop)
 
@@ -168,6 +167,8 @@ class _Connection:
             self._send(error_message(FAILED))
         finally:
             turn.set_answered()
+            turn.release()
+            self.addon.turns.pop(turn.flow, None)
             self._running.discard(turn)
             if self.addon.drain.draining:
                 self.socket.close(_GOING_AWAY, _STOPPED)
@@ -209,6 +210,11 @@ class _Turn:
     def finish(self) -> None:
         """Send what is left of the answer, or what there is in its place."""
         self.connection.socket.send(self._events.finish() if self._streamed else self._unstreamed())
+
+    def release(self) -> None:
+        """Let go of the flow: what is kept beside it may not lead to it for ever."""
+        if call := get_call(self.flow):
+            call.tap = call.connection_store = None
 
     def set_answered(self) -> None:
         """Let the client ask for the next: the terminal event has been sent, though the exchange may not be over."""
