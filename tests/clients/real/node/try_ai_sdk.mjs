@@ -1,0 +1,61 @@
+// The AI SDK, `store` left as it is, which makes it send references to what it was answered before:
+// `node try_ai_sdk.mjs SCENARIO GENERATION`. The last line that it prints is the result, as JSON.
+
+const generation = process.argv[3];
+const { generateObject, generateText, jsonSchema, stepCountIs, streamText, tool } = await import(`ai-${generation}`);
+const { createOpenAI } = await import(`openai-${generation}`);
+
+globalThis.AI_SDK_LOG_WARNINGS = false;
+
+const openai = createOpenAI({ baseURL: process.env.OPENAI_BASE_URL });
+const model = openai.responses("gpt-5.2");
+const schema = jsonSchema({ type: "object", properties: { a: { type: "integer" } }, required: ["a"] });
+const add = tool({ description: "Adds", inputSchema: schema, execute: async ({ a }) => `got ${a}` });
+const common = { model, system: "You are a parrot.", tools: { add }, stopWhen: stepCountIs(5), maxRetries: 0 };
+
+async function talk(ask) {
+  const messages = [];
+  const texts = [];
+  for (const content of ["turn 0", 'use add with {"a": 1}', "turn 2", "turn 3"]) {
+    messages.push({ role: "user", content });
+    const { text, response } = await ask(messages);
+    messages.push(...response.messages);
+    texts.push(text);
+  }
+  return { texts };
+}
+
+const scenarios = {
+  history: () => talk((messages) => generateText({ ...common, messages })),
+
+  streamed: () =>
+    talk(async (messages) => {
+      const result = streamText({ ...common, messages });
+      await result.consumeStream();
+      return { text: await result.text, response: await result.response };
+    }),
+
+  async chain() {
+    const texts = [];
+    let previousResponseId;
+    for (const prompt of ["turn 0", "turn 1", "turn 2"]) {
+      const providerOptions = { openai: { previousResponseId } };
+      const result = await generateText({ ...common, prompt, providerOptions });
+      previousResponseId = result.providerMetadata.openai.responseId;
+      texts.push(result.text);
+    }
+    return { texts };
+  },
+
+  async structured() {
+    const trip = jsonSchema({
+      type: "object",
+      properties: { city: { type: "string" }, days: { type: "integer" } },
+      required: ["city", "days"],
+      additionalProperties: false,
+    });
+    return (await generateObject({ model, schema: trip, prompt: "plan a trip", maxRetries: 0 })).object;
+  },
+};
+
+console.log(`\n${JSON.stringify(await scenarios[process.argv[2]]())}`);
