@@ -47,18 +47,20 @@ def endpoints(shared_sandbox: Sandbox) -> Iterator[tuple[Sandbox, Sandbox]]:
 def codex(tmp_path: Path) -> Start:
     """Runs `codex exec` in a home of that name."""
 
-    def run(version: str, name: str, base_url: str, key: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def run(
+        version: str, name: str, base_url: str, key: str, *arguments: str, **environ: str
+    ) -> subprocess.CompletedProcess[str]:
         home, project = tmp_path / name / "home", tmp_path / name / "project"
         for folder in (home / ".codex", project):
             folder.mkdir(parents=True, exist_ok=True)
         provider = f'{{name="tried", base_url="{base_url}", env_key="TRIED_KEY", wire_api="responses"}}'
-        settings = ["-c", f"model_providers.tried={provider}", "-c", 'model_provider="tried"']
+        settings = ["-c", f"model_providers.tried={provider}", "-c", 'model_provider="tried"'] if base_url else []
         settings += ["--skip-git-repo-check", "--dangerously-bypass-approvals-and-sandbox"]
         node = needed.node().parent
         done = subprocess.run(
             [real_clients.codex(version), "exec", *settings, *arguments],
             cwd=project,
-            env={"PATH": f"{node}{os.pathsep}{os.environ['PATH']}", "HOME": str(home), "TRIED_KEY": key},
+            env={"PATH": f"{node}{os.pathsep}{os.environ['PATH']}", "HOME": str(home), "TRIED_KEY": key, **environ},
             capture_output=True,
             text=True,
             timeout=120,
@@ -128,6 +130,21 @@ def test_the_same_as_without_a_proxy(
     assert any(item["type"] == "custom_tool_call" or item["type"] == "function_call" for item in third["body"]["input"])
     if version == NEWEST:
         assert all(item["id"] for item in first["body"]["input"] if item["type"] == "message")
+
+
+@pytest.mark.parametrize(("version", "model"), KINDS)
+def test_with_its_own_provider(version: str, model: str, proxy: Proxy, sandbox: Sandbox, codex: Start) -> None:
+    """It goes to OpenAI's host, by way of the proxy, and tries a WebSocket first."""
+    environ = {**real_clients.as_proxy(proxy), "CODEX_API_KEY": real_clients.KEY}
+    done = codex(version, "own", "", "", "-m", model, "write hello world to test.txt", **environ)
+    assert "[sandbox] Done" in done.stdout
+    assert len(posts(sandbox)) == 2
+    for request in posts(sandbox):
+        headers = request["headers"]
+        assert (headers["originator"], headers["version"]) == ("codex_exec", version)
+        assert headers["user-agent"].startswith(f"codex_exec/{version} ")
+        assert "x-codex-turn-metadata" in headers
+        assert "OpenCode" not in str(request["body"])
 
 
 def test_a_history_that_is_compacted(endpoints: tuple[Sandbox, Sandbox], reverse_proxy: Proxy, codex: Start) -> None:

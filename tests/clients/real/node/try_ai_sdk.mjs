@@ -7,32 +7,43 @@ const { createOpenAI } = await import(`openai-${generation}`);
 
 globalThis.AI_SDK_LOG_WARNINGS = false;
 
-const openai = createOpenAI({ baseURL: process.env.OPENAI_BASE_URL });
+let references = 0;
+
+function counting(url, options) {
+  references += options.body?.split('"item_reference"').length - 1;
+  return fetch(url, options);
+}
+
+const openai = createOpenAI({ baseURL: process.env.OPENAI_BASE_URL, fetch: counting });
 const model = openai.responses("gpt-5.2");
 const schema = jsonSchema({ type: "object", properties: { a: { type: "integer" } }, required: ["a"] });
 const add = tool({ description: "Adds", inputSchema: schema, execute: async ({ a }) => `got ${a}` });
 const common = { model, system: "You are a parrot.", tools: { add }, stopWhen: stepCountIs(5), maxRetries: 0 };
+
+// A model that thinks: the newer generations send references only for what comes with reasoning.
+const thinking = { ...common, providerOptions: { openai: { reasoningEffort: "low" } } };
 
 async function talk(ask) {
   const messages = [];
   const texts = [];
   for (const content of ["turn 0", 'use add with {"a": 1}', "turn 2", "turn 3"]) {
     messages.push({ role: "user", content });
-    const { text, response } = await ask(messages);
-    messages.push(...response.messages);
-    texts.push(text);
+    const result = await ask(messages);
+    // The newest generation has those of all steps elsewhere.
+    messages.push(...((await result.responseMessages) ?? (await result.response).messages));
+    texts.push(await result.text);
   }
-  return { texts };
+  return { texts, references };
 }
 
 const scenarios = {
-  history: () => talk((messages) => generateText({ ...common, messages })),
+  history: () => talk((messages) => generateText({ ...thinking, messages })),
 
   streamed: () =>
     talk(async (messages) => {
-      const result = streamText({ ...common, messages });
+      const result = streamText({ ...thinking, messages });
       await result.consumeStream();
-      return { text: await result.text, response: await result.response };
+      return result;
     }),
 
   async chain() {
