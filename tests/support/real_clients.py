@@ -14,7 +14,7 @@ from typing import Any
 
 import programs
 
-from support.needed import lacking
+from support.needed import alone, lacking
 from support.running import ROOT, Proxy
 
 SCRIPTS = ROOT / "tests" / "clients" / "real"
@@ -30,17 +30,19 @@ def python_venv(list_name: str = "requirements") -> Path:
     folder = programs.CACHE / f"clients-python{list_name.removeprefix('requirements')}"
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     commands = [
-        [sys.executable, "-m", "venv", "--clear", str(folder)],
+        [sys.executable, "-m", "venv", str(folder)],
         [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(wanted)],
     ]
-    _install(folder, wanted, commands)
+    with alone():
+        _install(folder, wanted, commands)
     return python
 
 
 def node_modules() -> Path:
     """The folder with the clients for Node."""
     wanted, folder = SCRIPTS / "node" / "package.json", programs.CACHE / "clients-node"
-    _install(folder, wanted, [_npm()], before=lambda: shutil.rmtree(folder, ignore_errors=True))
+    with alone():
+        _install(folder, wanted, [_npm()])
     return folder
 
 
@@ -48,9 +50,12 @@ def codex(version: str) -> Path:
     """The Codex CLI of this version."""
     folder = programs.CACHE / f"codex-{version}"
     program = folder / "node_modules" / ".bin" / ("codex.cmd" if os.name == "nt" else "codex")
-    if not program.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        _run(folder, [*_npm(), "--no-save", f"@openai/codex@{version}"], folder)
+    with alone():
+        if not program.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            # npm installs where it finds this.
+            (folder / "package.json").write_text('{"private": true}')
+            _run(folder, [*_npm(), "--no-save", f"@openai/codex@{version}"])
     return program
 
 
@@ -59,31 +64,26 @@ def _npm() -> list[str]:
     return [npm, "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--loglevel=error"]
 
 
-def _install(folder: Path, wanted: Path, commands: Sequence[Sequence[str]], before: Any = None) -> None:
-    mark = folder / ("package.json" if wanted.suffix == ".json" else wanted.name)
+def _install(folder: Path, wanted: Path, commands: Sequence[Sequence[str]]) -> None:
+    mark = folder / "installed-from"
     if mark.is_file() and mark.read_bytes() == wanted.read_bytes():
         return
-    if before:
-        before()
-    folder.mkdir(parents=True, exist_ok=True)
-    if wanted.suffix == ".json":
-        shutil.copy(wanted, mark)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    # Where npm looks for it.
+    shutil.copy(wanted, folder)
     for command in commands:
-        try:
-            _run(folder, command, folder)
-        except BaseException:
-            mark.unlink(missing_ok=True)
-            raise
+        _run(folder, command)
     shutil.copy(wanted, mark)
 
 
-def _run(folder: Path, command: Sequence[str], cwd: Path) -> None:
+def _run(folder: Path, command: Sequence[str]) -> None:
     """Runs one command of an installation; a test that cannot have what it needs is skipped with that command."""
     told = f"(cd {folder.relative_to(ROOT)} && {' '.join(map(str, command))})"
     try:
         done = subprocess.run(
             command,
-            cwd=cwd,
+            cwd=folder,
             capture_output=True,
             text=True,
             timeout=_LONGEST_INSTALL,

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from clients.real.test_sdks import copied
+from clients.real.test_sdks import copied, told
 from support import needed
 from support.real_clients import SCRIPTS, as_proxy, python_venv, requests_of_a_stranger, run, spoken, woven
 from support.running import Proxy
@@ -88,8 +88,17 @@ def test_a_stream(client: str, proxy: Proxy, sandbox: Sandbox, tmp_path: Path) -
 
 
 def test_a_stream_with_a_tool_and_nothing_stored(proxy: Proxy, sandbox: Sandbox, tmp_path: Path) -> None:
-    assert ask("agents", "streamed", as_proxy(proxy), tmp_path)["text"] == "[sandbox] Done: add answered “got 1”."
-    requests_of_a_stranger(sandbox.requests)
+    """The endpoint takes such requests as they are: it makes no difference whether there is a proxy."""
+    direct = {"OPENAI_BASE_URL": f"{sandbox.url}/backend-api/codex", "OPENAI_API_KEY": sandbox.key}
+    bodies = []
+    for environ in (direct, as_proxy(proxy)):
+        sandbox.forget()
+        assert ask("agents", "streamed", environ, tmp_path)["text"] == "[sandbox] Done: add answered “got 1”."
+        bodies.append([told(body) for body in requests_of_a_stranger(sandbox.requests)])
+    # It sends that one only to OpenAI's own host.
+    assert [{**body, "prompt_cache_key": None} for body in bodies[1]] == [
+        {**body, "prompt_cache_key": None} for body in bodies[0]
+    ]
 
 
 def test_a_handoff(proxy: Proxy, sandbox: Sandbox, tmp_path: Path) -> None:

@@ -43,9 +43,15 @@ async def chain():
 
 
 async def streamed():
-    settings = ModelSettings(store=False, response_include=["reasoning.encrypted_content"])
+    """Requests that an endpoint takes as they are: the same with and without a proxy."""
+    settings = ModelSettings(
+        store=False,
+        response_include=["reasoning.encrypted_content"],
+        extra_headers={"originator": "try_agents", "accept": "text/event-stream"},
+    )
     agent = Agent(name="one", instructions=SYSTEM, model=MODEL, tools=[add], model_settings=settings)
-    run = Runner.run_streamed(agent, 'use add with {"a": 1}')
+    said = {"type": "input_text", "text": 'use add with {"a": 1}'}
+    run = Runner.run_streamed(agent, [{"type": "message", "role": "user", "content": [said]}])
     async for _ in run.stream_events():
         pass
     return {"text": run.final_output}
