@@ -100,6 +100,8 @@ def run(command: Sequence[str | Path], environ: Mapping[str, str], home: Path) -
     """The result of a script: the last line of what it prints, as JSON."""
     home.mkdir(exist_ok=True)
     variables = {"PATH": os.environ["PATH"], "HOME": str(home), "OPENAI_API_KEY": KEY, "PYTHONWARNINGS": "ignore"}
+    # LiteLLM asks GitHub for prices otherwise, whenever it starts.
+    variables["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
     done = subprocess.run(
         command,
         cwd=home,
