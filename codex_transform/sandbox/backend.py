@@ -15,7 +15,7 @@ from codex_transform.sandbox.events import response_object, stream
 from codex_transform.sandbox.fault_plan import FaultPlan
 from codex_transform.sandbox.faults.table import apply, parse_faults
 from codex_transform.sandbox.journal import RecordedRequest
-from codex_transform.sandbox.output import answer, fake_encrypted, message
+from codex_transform.sandbox.output import MARK, answer, compaction, message
 from codex_transform.sandbox.planned_response import PlannedResponse, whole
 from codex_transform.sandbox.toolcalls import new_id
 from codex_transform.sandbox.validation import RefusedError, check, check_key, parse, refuse
@@ -79,8 +79,8 @@ class Backend:
         response = response_object(body, new_id("resp"))
         items = [
             *(item for item in body["input"] if item.get("role") == "user"),
-            message("The conversation so far was compacted: a stand-in remembers nothing of it."),
-            {"type": "compaction", "id": new_id("cmp"), "encrypted_content": fake_encrypted()},
+            message(f"{MARK} The conversation so far was compacted: a stand-in remembers nothing of it."),
+            compaction(),
         ]
         return whole(
             200,

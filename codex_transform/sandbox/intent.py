@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from codex_transform.jsonio import loads
-from codex_transform.sandbox.toolcalls import Action, Read, Run, Use, Write
+from codex_transform.sandbox.toolcalls import Action, Read, Run, Use, Write, tools_of
 
 # The patterns below take time by the square of a run of spaces, and nobody writes such a sentence at such length.
 LONGEST = 2000
@@ -88,7 +88,7 @@ def read_intent(request: Mapping[str, Any]) -> Intent:
         prompt=prompt,
         outputs=outputs,
         rounds=_rounds(prompt) if len(prompt) <= LONGEST else (),
-        title=asks_title and not request.get("tools"),
+        title=asks_title and not tools_of(request),
         folder=folder and folder.group(1).strip(),
     )
 

@@ -1,7 +1,8 @@
 """What the sandbox says: a request -> the output items of its answer.
 
 Strategy: reasoning first, as a model would, then either the tool calls whose turn it is or one message. Every text
-for a person begins with a mark, and every id carries the word sandbox, so that nobody takes it for a real answer.
+for a person begins with a mark, and every id carries the word sandbox, so that nobody takes it for a real answer. Where
+the request asks for JSON, the message is JSON that fits its schema.
 """
 
 import base64
@@ -10,9 +11,10 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
-from codex_transform.jsonio import loads
+from codex_transform.jsonio import dumps, loads
 from codex_transform.sandbox.intent import Intent, Output, read_intent, words
-from codex_transform.sandbox.toolcalls import Action, Item, Read, Run, Tool, Use, Write, call, name_of, new_id
+from codex_transform.sandbox.schema import example
+from codex_transform.sandbox.toolcalls import Action, Item, Read, Run, Tool, Use, Write, call, name_of, new_id, tools_of
 
 MARK = "[sandbox]"
 
@@ -29,17 +31,27 @@ _COMPLAINT = re.compile(
 
 def answer(request: Mapping[str, Any]) -> list[Item]:
     """Return the items of the answer to a checked request, finished."""
+    if request["input"][-1]["type"] == "compaction_trigger":
+        return [compaction()]
     intent = read_intent(request)
-    tools = [] if request.get("tool_choice") == "none" else list(request.get("tools") or ())
-    actions = intent.next_round() or _forced(request, intent)
+    tools = [] if request.get("tool_choice") == "none" else tools_of(request)
+    actions = intent.next_round() or _forced(request, intent, tools)
     calls = [item for action in actions if (item := call(action, tools, intent.folder))]
     reasoning = _reasoning(request, "Choosing a tool" if calls else "Finding the words")
-    return reasoning + (calls or [message(_words(intent, actions, tools))])
+    if calls:
+        return reasoning + calls
+    text = f"{MARK} {_words(intent, actions, tools)}"
+    return [*reasoning, message(_formatted(request, text))]
+
+
+def compaction() -> Item:
+    """Return what stands for a history that was compacted."""
+    return {"type": "compaction", "id": new_id("cmp"), "encrypted_content": fake_encrypted()}
 
 
 def message(text: str) -> Item:
-    """Return a finished assistant message, marked."""
-    part = {"type": "output_text", "text": f"{MARK} {text}", "annotations": [], "logprobs": []}
+    """Return a finished assistant message."""
+    part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
     return {
         "type": "message",
         "id": new_id("msg"),
@@ -67,8 +79,19 @@ def _reasoning(request: Mapping[str, Any], thought: str) -> list[Item]:
     return [item]
 
 
-def _forced(request: Mapping[str, Any], intent: Intent) -> tuple[Action, ...]:
+def _formatted(request: Mapping[str, Any], text: str) -> str:
+    """Return the text, or what takes its place where the answer is to be JSON."""
+    format_ = (request.get("text") or {}).get("format") or {}
+    if format_.get("type") == "json_schema":
+        schema = format_["schema"]
+        return dumps(example(schema, schema)).decode()
+    return dumps({"text": text}).decode() if format_.get("type") == "json_object" else text
+
+
+def _forced(request: Mapping[str, Any], intent: Intent, tools: list[Tool]) -> tuple[Action, ...]:
     choice = request.get("tool_choice")
+    if choice == "required" and tools and not intent.outputs:
+        return (Use(name_of(tools[0])),)
     if isinstance(choice, dict) and isinstance(choice.get("name"), str) and not intent.outputs:
         return (Use(choice["name"]),)
     return ()

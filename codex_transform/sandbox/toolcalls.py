@@ -14,6 +14,7 @@ from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from codex_transform.jsonio import dumps
+from codex_transform.sandbox.schema import example, kind_of
 
 Item = dict[str, Any]
 Tool = Mapping[str, Any]
@@ -59,7 +60,7 @@ _PATCH = ("apply_patch", "patch")
 _WRITE = ("write", "write_file", "create_file", "create")
 _EDIT = ("edit", "edit_file", "str_replace")
 _READ = ("read", "read_file", "view_file", "open_file")
-_SHELL = ("bash", "shell", "exec_command", "shell_command", "run_command", "execute_command", "local_shell")
+_SHELL = ("bash", "shell", "exec_command", "shell_command", "run_command", "execute_command", "local_shell", "exec")
 
 # What a property means, by its name in lower case without dashes and underscores.
 _MEANINGS = {
@@ -72,15 +73,6 @@ _MEANINGS = {
     "about": ("description", "title"),
 }
 _MEANING_OF = {name: meaning for meaning, names in _MEANINGS.items() for name in names}
-_NEUTRAL: dict[str, Any] = {
-    "string": "sandbox",
-    "integer": 1,
-    "number": 1,
-    "boolean": False,
-    "array": [],
-    "object": {},
-    "null": None,
-}
 
 
 def call(action: Action, tools: Sequence[Tool], folder: str | None) -> Item | None:
@@ -97,6 +89,24 @@ def call(action: Action, tools: Sequence[Tool], folder: str | None) -> Item | No
             if _is_called(tool, names) and (item := _call(tool, values, folder)):
                 return item
     return None
+
+
+def tools_of(request: Mapping[str, Any]) -> list[Tool]:
+    """Return the tools of a checked request, those in namespaces too, each of which then has its namespace's name.
+
+    They are in the field, or in an item of the input, where the Codex CLI has them for its newest models.
+    """
+    given = [*(request.get("tools") or ())]
+    for item in request["input"]:
+        if item["type"] == "additional_tools":
+            given += item["tools"]
+    tools: list[Tool] = []
+    for tool in given:
+        if tool["type"] == "namespace":
+            tools += ({**inner, "namespace": name_of(tool)} for inner in tool["tools"])
+        else:
+            tools.append(tool)
+    return tools
 
 
 def name_of(tool: Tool) -> str:
@@ -137,6 +147,7 @@ def _call(
     tool: Tool, values: Mapping[str, str], folder: str | None, arguments: Mapping[str, Any] | None = None
 ) -> Item | None:
     ids = {"call_id": new_id("call"), "status": "completed"}
+    named = {name: tool[name] for name in ("namespace",) if name in tool}
     kind = tool.get("type")
     if kind == "local_shell" and "command" in values:
         action: Item = {
@@ -148,7 +159,10 @@ def _call(
         return {"type": "local_shell_call", "id": new_id("lsh"), **ids, "action": action}
     if kind == "custom":
         text = values.get("patch") or values.get("command")
-        item = {"type": "custom_tool_call", "id": new_id("ctc"), **ids, "name": name_of(tool), "input": text}
+        if text and name_of(tool) == "exec":
+            # The Codex CLI's newest models write JavaScript, which calls the other tools.
+            text = f"text(await tools.exec_command({dumps({'cmd': text}).decode()}));"
+        item = {"type": "custom_tool_call", "id": new_id("ctc"), **ids, "name": name_of(tool), "input": text, **named}
         return item if text else None
     if kind == "function":
         filled = arguments if arguments is not None else _fill(tool.get("parameters") or {}, values)
@@ -158,6 +172,7 @@ def _call(
             **ids,
             "name": name_of(tool),
             "arguments": dumps(filled).decode(),
+            **named,
         }
     return None
 
@@ -171,26 +186,13 @@ def _fill(schema: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any
         # JSON Schema lets a rule be a mere true.
         rule = rule if isinstance(rule, dict) else {}
         meaning = _MEANING_OF.get(name.lower().replace("_", "").replace("-", ""), "")
-        if meaning in values and not ("type" in rule and _type(rule) not in ("string", "array")):
+        if meaning in values and not ("type" in rule and kind_of(rule) not in ("string", "array")):
             text = values[meaning]
             # The Codex CLI's older shell tool takes an argument list.
-            filled[name] = ["bash", "-lc", text] if _type(rule) == "array" else text
+            filled[name] = ["bash", "-lc", text] if kind_of(rule) == "array" else text
         elif isinstance(required, list) and name in required:
-            filled[name] = _neutral(rule)
+            filled[name] = example(rule, schema)
     return filled
-
-
-def _neutral(rule: Mapping[str, Any]) -> Any:
-    if isinstance(values := rule.get("enum"), list) and values:
-        return values[0]
-    if _type(rule) == "object":
-        return _fill(rule, {})
-    return _NEUTRAL.get(_type(rule))
-
-
-def _type(rule: Mapping[str, Any]) -> str:
-    kind = rule.get("type", "null")
-    return str(kind[0] if isinstance(kind, list) and kind else kind)
 
 
 def _absolute(path: str, folder: str | None) -> str:

@@ -97,7 +97,13 @@ def check(
     `models` are the known ones by slug. A request to compact a history is not streamed and has no `store`; all else is
     the same for it.
     """
-    complaints = [_envelope(body), _model(body, models), _input(body), _tools(body)]
+    complaints = [
+        _envelope(body),
+        _model(body, models),
+        _input(body),
+        _tools("tools", body.get("tools") or ()),
+        _format(body),
+    ]
     if not compact:
         complaints = [_fixed(body), *complaints, _headers(headers)]
     for each in complaints:
@@ -160,6 +166,12 @@ def _input(body: Mapping[str, Any]) -> Iterator[str]:
         yield "Input must not be empty"
     for index, item in enumerate(items):
         yield from _item(f"input[{index}]", item)
+    for index, item in enumerate(items):
+        # As the Codex CLI has them: tools before all else, the wish to compact after it.
+        if (item["type"] == "additional_tools" and index) or (
+            item["type"] == "compaction_trigger" and items[index + 1 :]
+        ):
+            yield f"Invalid value: '{item['type']}' must not be at 'input[{index}]'"
     yield from _pairs(items)
 
 
@@ -178,6 +190,14 @@ def _item(where: str, item: Any) -> Iterator[str]:
         yield f"Missing required parameter: '{where}.call_id'"
     elif kind in _CALL_KINDS and len(item["call_id"]) > _LONGEST_ID:
         yield f"Invalid '{where}.call_id': string too long, over {_LONGEST_ID} characters"
+    elif kind == "additional_tools" and not (isinstance(item.get("tools"), list) and item.get("role") == "developer"):
+        yield f"Missing required parameter: '{where}.tools'"
+    elif kind == "additional_tools":
+        yield from _tools(f"{where}.tools", item["tools"])
+    elif kind == "compaction" and not isinstance(item.get("encrypted_content"), str):
+        yield f"Missing required parameter: '{where}.encrypted_content'"
+    elif not isinstance(item.get("namespace", ""), str):
+        yield f"Invalid type for '{where}.namespace': expected a string"
     elif kind == "reasoning" and not isinstance(item.get("summary"), list):
         yield f"Missing required parameter: '{where}.summary'"
     elif kind == "function_call" and not isinstance(item.get("arguments"), str):
@@ -222,14 +242,30 @@ def _pairs(items: Sequence[Mapping[str, Any]]) -> Iterator[str]:
         yield f"No tool output found for function call {call_id}."
 
 
-def _tools(body: Mapping[str, Any]) -> Iterator[str]:
-    for index, tool in enumerate(body.get("tools") or ()):
-        if not isinstance(tool, dict) or not isinstance(tool.get("type"), str):
-            yield f"Missing required parameter: 'tools[{index}].type'"
-        elif tool["type"] in ("function", "custom") and not isinstance(tool.get("name"), str):
-            yield f"Missing required parameter: 'tools[{index}].name'"
+def _tools(where: str, tools: Sequence[Any]) -> Iterator[str]:
+    for index, tool in enumerate(tools):
+        kind = tool.get("type") if isinstance(tool, dict) else None
+        if not isinstance(kind, str):
+            yield f"Missing required parameter: '{where}[{index}].type'"
+        elif kind in ("function", "custom", "namespace") and not isinstance(tool.get("name"), str):
+            yield f"Missing required parameter: '{where}[{index}].name'"
+        elif kind == "namespace" and not isinstance(tool.get("tools"), list):
+            yield f"Missing required parameter: '{where}[{index}].tools'"
+        elif kind == "namespace":
+            yield from _tools(f"{where}[{index}].tools", tool["tools"])
         elif not isinstance(tool.get("parameters") or {}, dict):
-            yield f"Invalid type for 'tools[{index}].parameters': expected an object"
+            yield f"Invalid type for '{where}[{index}].parameters': expected an object"
+
+
+def _format(body: Mapping[str, Any]) -> Iterator[str]:
+    wanted = _member(body, "text", "format") or {"type": "text"}
+    kind = wanted.get("type") if isinstance(wanted, dict) else None
+    if kind not in ("text", "json_object", "json_schema"):
+        yield f"Invalid value: {kind!r} for 'text.format.type'"
+    elif kind == "json_schema":
+        for name, expected in (("name", str), ("schema", dict)):
+            if not isinstance(wanted.get(name), expected):
+                yield f"Missing required parameter: 'text.format.{name}'"
 
 
 def _headers(headers: Mapping[str, str]) -> Iterator[str]:

@@ -176,3 +176,47 @@ def test_arguments_survive_any_text(client: Client) -> None:
     turn = client.ask(f"write {text} to t.txt", tools=[WRITE])
     assert from_json(turn.items[0]["arguments"])["content"] == f"{text}\n"
     assert to_json(turn.items[0]["arguments"])
+
+
+def test_json_that_fits_its_schema(client: Client) -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "city": {"type": "string"},
+            "days": {"type": "array", "items": {"type": "integer"}, "minItems": 2},
+        },
+        "required": ["city", "days"],
+    }
+    turn = client.ask("hello", text={"format": {"type": "json_schema", "name": "trip", "schema": schema}})
+    assert from_json(turn.text) == {"city": "sandbox", "days": [1, 1]}
+    assert "[sandbox]" in from_json(client.ask("hello", text={"format": {"type": "json_object"}}).text)["text"]
+    assert client.ask("hello", text={"format": {"type": "text"}}).text.startswith("[sandbox]")
+
+
+def test_a_tool_that_has_to_be_called(client: Client) -> None:
+    assert client.ask("hello", tools=[BASH], tool_choice="required").items[-1]["name"] == "bash"
+    assert client.ask("hello", tool_choice="required").items[-1]["type"] == "message"
+
+
+def test_a_tool_in_a_namespace(client: Client) -> None:
+    """The Codex CLI's newest models get their tools in an item, and one of them runs JavaScript."""
+    exec_, clock = {"type": "custom", "name": "exec"}, {"type": "function", "name": "sleep"}
+    namespaces = [
+        {"type": "namespace", "name": "functions", "tools": [exec_]},
+        {"type": "namespace", "name": "clock", "tools": [clock]},
+    ]
+    tools = {"type": "additional_tools", "role": "developer", "tools": namespaces}
+    call = client.post(client.body(input=[tools, message("run echo 'a'")])).items[-1]
+    assert (call["type"], call["namespace"], call["name"]) == ("custom_tool_call", "functions", "exec")
+    assert call["input"] == """text(await tools.exec_command({"cmd":"echo 'a'"}));"""
+    call = client.post(client.body(input=[tools, message("use sleep")])).items[-1]
+    assert (call["type"], call["namespace"], call["name"]) == ("function_call", "clock", "sleep")
+    call = client.post(client.body(input=[message("use sleep")], tools=namespaces)).items[-1]
+    assert call["namespace"] == "clock"
+
+
+def test_a_history_is_compacted_where_the_last_item_asks_for_it(client: Client) -> None:
+    turn = client.post(client.body(input=[message("hello"), {"type": "compaction_trigger"}]))
+    (item,) = turn.items
+    assert item["type"] == "compaction"
+    assert client.post(client.body(input=[item, message("hello")])).status == 200

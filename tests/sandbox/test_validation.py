@@ -23,6 +23,7 @@ CUSTOM = {"type": "custom_tool_call", "call_id": "c2", "name": "apply_patch", "i
 CUSTOM_OUTPUT = {"type": "custom_tool_call_output", "call_id": "c2", "output": "done"}
 SHELL = {"type": "local_shell_call", "call_id": "c3", "status": "completed", "action": {"type": "exec"}}
 SHELL_OUTPUT = {"type": "local_shell_call_output", "call_id": "c3", "output": "done"}
+TOOLS: dict[str, Any] = {"type": "additional_tools", "role": "developer", "tools": []}
 
 REFUSED = [
     ({"store": ...}, "Store must be set to false"),
@@ -64,6 +65,13 @@ REFUSED = [
         {"tools": [{"type": "function", "name": "f", "parameters": "x"}]},
         "Invalid type for 'tools[0].parameters': expected an object",
     ),
+    (
+        {"tools": [{"type": "namespace", "name": "n", "tools": [{"type": "custom"}]}]},
+        "Missing required parameter: 'tools[0].tools[0].name'",
+    ),
+    ({"tools": [{"type": "namespace", "name": "n"}]}, "Missing required parameter: 'tools[0].tools'"),
+    ({"text": {"format": {"type": "xml"}}}, "Invalid value: 'xml' for 'text.format.type'"),
+    ({"text": {"format": {"type": "json_schema", "schema": {}}}}, "Missing required parameter: 'text.format.name'"),
     ({"input": "hello"}, "Input must be a list"),
     ({"input": []}, "Input must not be empty"),
     ({"input": ["hello"]}, "Invalid type for 'input[0]': expected an object"),
@@ -103,6 +111,15 @@ REFUSED = [
     ),
     ({"input": [USER, CALL, OUTPUT, OUTPUT]}, "No tool call found for function call output with call_id c1."),
     ({"input": [USER, CALL]}, "No tool output found for function call c1."),
+    ({"input": [USER, {**CALL, "namespace": 1}]}, "Invalid type for 'input[1].namespace': expected a string"),
+    ({"input": [{"type": "additional_tools", "tools": []}, USER]}, "Missing required parameter: 'input[0].tools'"),
+    ({"input": [{**TOOLS, "tools": [{}]}, USER]}, "Missing required parameter: 'input[0].tools[0].type'"),
+    ({"input": [USER, TOOLS]}, "Invalid value: 'additional_tools' must not be at 'input[1]'"),
+    (
+        {"input": [{"type": "compaction_trigger"}, USER]},
+        "Invalid value: 'compaction_trigger' must not be at 'input[0]'",
+    ),
+    ({"input": [USER, {"type": "compaction"}]}, "Missing required parameter: 'input[1].encrypted_content'"),
 ]
 
 ACCEPTED = [
@@ -117,6 +134,8 @@ ACCEPTED = [
     {"input": [USER, CALL, CUSTOM, {**OUTPUT, "output": TEXT}, CUSTOM_OUTPUT]},
     {"input": [USER, SHELL, {**OUTPUT, "call_id": "c3"}]},
     {"input": [USER, {"type": "compaction", "encrypted_content": "x"}]},
+    {"input": [TOOLS, USER, {"type": "compaction_trigger"}]},
+    {"text": {"format": {"type": "json_schema", "name": "n", "schema": {"type": "object"}}}},
     {"tools": [{"type": "web_search"}, {"type": "custom", "name": "apply_patch", "format": {"type": "text"}}]},
 ]
 

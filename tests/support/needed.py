@@ -1,6 +1,9 @@
 """Programs that a test needs: without one it is skipped, with the command that installs it; where CI=true it fails."""
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
@@ -13,6 +16,18 @@ def lacking(why: str) -> NoReturn:
     if os.environ.get("CI") == "true":
         pytest.fail(why)
     pytest.skip(why)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Nobody else installs meanwhile: tests run in several processes."""
+    programs.CACHE.mkdir(exist_ok=True)
+    with (programs.CACHE / "installing.lock").open("w") as file:
+        if sys.platform != "win32":
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def opencode(version: str = programs.OPENCODE) -> Path:
@@ -29,7 +44,9 @@ def opencode_2() -> Path:
 
 def node() -> Path:
     """A Node that can be sent through a proxy, which npm gets once where the machine's own is too old."""
-    return programs.install_node() or lacking(f"no Node is new enough: {programs.node_install_command()}")
+    with alone():
+        found = programs.install_node()
+    return found or lacking(f"no Node is new enough: {programs.node_install_command()}")
 
 
 def codex() -> Path:

@@ -98,6 +98,7 @@ _PAGES = (
     "inspecting",
     "troubleshooting",
     "security",
+    "clients",
     "operating",
     "migrating",
 )

@@ -1,0 +1,35 @@
+"""One endpoint, and one mitmdump before it, for all tests of a module; each test finds an endpoint that has no past."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from support.running import Proxy, mitmdump
+
+from codex_transform import sandbox as sandboxes
+from codex_transform.sandbox import Sandbox
+
+
+@pytest.fixture(scope="module")
+def shared_sandbox() -> Iterator[Sandbox]:
+    with sandboxes.running() as running:
+        yield running
+
+
+@pytest.fixture
+def sandbox(shared_sandbox: Sandbox) -> Sandbox:
+    shared_sandbox.forget()
+    return shared_sandbox
+
+
+@pytest.fixture(scope="module")
+def proxy(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox) -> Iterator[Proxy]:
+    with mitmdump(tmp_path_factory.mktemp("proxy") / "home", shared_sandbox) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def reverse_proxy(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox) -> Iterator[Proxy]:
+    home: Path = tmp_path_factory.mktemp("reverse") / "home"
+    with mitmdump(home, shared_sandbox, "--mode", f"reverse:{shared_sandbox.url}") as running:
+        yield running

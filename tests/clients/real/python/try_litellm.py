@@ -1,0 +1,58 @@
+"""LiteLLM's SDK: its `responses`, and its chat completions by way of the Responses API."""
+
+import litellm
+from pydantic import BaseModel
+from results import MODEL, SYSTEM, TOOL, scenarios
+
+
+class Trip(BaseModel):
+    city: str
+    days: int
+
+
+def chain():
+    texts, previous = [], None
+    for turn in range(5):
+        made = litellm.responses(
+            model=f"openai/{MODEL}", instructions=SYSTEM, input=f"turn {turn}", previous_response_id=previous
+        )
+        texts.append(made.output_text)
+        previous = made.id
+    got = litellm.get_responses(response_id=previous)
+    return {"texts": texts, "retrieved": got.output_text}
+
+
+def completions():
+    function = {"type": "function", "function": {name: TOOL[name] for name in ("name", "description", "parameters")}}
+    messages, texts = [{"role": "system", "content": SYSTEM}], []
+    for prompt in ["turn 0", 'use add with {"a": 1}', "turn 2"]:
+        messages.append({"role": "user", "content": prompt})
+        while True:
+            made = litellm.completion(model=f"openai/responses/{MODEL}", messages=messages, tools=[function])
+            answer = made.choices[0].message
+            messages.append(answer.model_dump(exclude_none=True))
+            if not answer.tool_calls:
+                break
+            messages += [
+                {"role": "tool", "tool_call_id": call.id, "content": f"got {call.function.arguments}"}
+                for call in answer.tool_calls
+            ]
+        texts.append(answer.content)
+    return {"texts": texts}
+
+
+def structured():
+    made = litellm.completion(
+        model=f"openai/responses/{MODEL}", messages=[{"role": "user", "content": "plan a trip"}], response_format=Trip
+    )
+    return Trip.model_validate_json(made.choices[0].message.content).model_dump()
+
+
+def streamed():
+    chunks = litellm.completion(
+        model=f"openai/responses/{MODEL}", messages=[{"role": "user", "content": "say hello"}], stream=True
+    )
+    return {"text": "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)}
+
+
+scenarios(chain, completions, structured, streamed)

@@ -1,0 +1,160 @@
+"""Real clients in `.cache/`: installed once, run as programs of their own, and what an endpoint got from them.
+
+Each place has a copy of the list that it was installed from, which is written last: another list installs it anew.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import programs
+
+from support.needed import alone, lacking
+from support.running import ROOT, Proxy
+
+SCRIPTS = ROOT / "tests" / "clients" / "real"
+SYSTEM = "You are a parrot."
+KEY = "sk-dummy-of-the-client-0000"
+
+_LONGEST_INSTALL = 900  # seconds
+
+
+def python_venv(list_name: str = "requirements") -> Path:
+    """The Python with the clients of that list."""
+    wanted = SCRIPTS / "python" / f"{list_name}.txt"
+    folder = programs.CACHE / f"clients-python{list_name.removeprefix('requirements')}"
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    commands = [
+        [sys.executable, "-m", "venv", str(folder)],
+        [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(wanted)],
+    ]
+    with alone():
+        _install(folder, wanted, commands)
+    return python
+
+
+def node_modules() -> Path:
+    """The folder with the clients for Node."""
+    wanted, folder = SCRIPTS / "node" / "package.json", programs.CACHE / "clients-node"
+    with alone():
+        _install(folder, wanted, [_npm()])
+    return folder
+
+
+def codex(version: str) -> Path:
+    """The Codex CLI of this version."""
+    folder = programs.CACHE / f"codex-{version}"
+    program = folder / "node_modules" / ".bin" / ("codex.cmd" if os.name == "nt" else "codex")
+    with alone():
+        if not program.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            # npm installs where it finds this.
+            (folder / "package.json").write_text('{"private": true}')
+            _run(folder, [*_npm(), "--no-save", f"@openai/codex@{version}"])
+    return program
+
+
+def _npm() -> list[str]:
+    npm = shutil.which("npm") or lacking("npm is not there, which installs clients for Node: apt install npm")
+    return [npm, "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--loglevel=error"]
+
+
+def _install(folder: Path, wanted: Path, commands: Sequence[Sequence[str]]) -> None:
+    mark = folder / "installed-from"
+    if mark.is_file() and mark.read_bytes() == wanted.read_bytes():
+        return
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    # Where npm looks for it.
+    shutil.copy(wanted, folder)
+    for command in commands:
+        _run(folder, command)
+    shutil.copy(wanted, mark)
+
+
+def _run(folder: Path, command: Sequence[str]) -> None:
+    """Runs one command of an installation; a test that cannot have what it needs is skipped with that command."""
+    told = f"(cd {folder.relative_to(ROOT)} && {' '.join(map(str, command))})"
+    try:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=_LONGEST_INSTALL,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired:
+        lacking(f"a client was not installed in time: {told}")
+    if done.returncode:
+        lacking(f"a client cannot be installed: {told}\n{done.stderr[-600:]}")
+
+
+def run(command: Sequence[str | Path], environ: Mapping[str, str], home: Path) -> Any:
+    """The result of a script: the last line of what it prints, as JSON."""
+    home.mkdir(exist_ok=True)
+    variables = {"PATH": os.environ["PATH"], "HOME": str(home), "OPENAI_API_KEY": KEY, "PYTHONWARNINGS": "ignore"}
+    # LiteLLM asks GitHub for prices otherwise, whenever it starts.
+    variables["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+    done = subprocess.run(
+        command,
+        cwd=home,
+        env={**variables, **environ},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def as_proxy(proxy: Proxy) -> dict[str, str]:
+    """The environment of a client that goes to api.openai.com by way of the proxy."""
+    return {
+        "HTTPS_PROXY": proxy.url,
+        "SSL_CERT_FILE": str(proxy.ca),
+        "NODE_EXTRA_CA_CERTS": str(proxy.ca),
+        "NODE_USE_ENV_PROXY": "1",
+    }
+
+
+def spoken(body: Mapping[str, Any]) -> list[str]:
+    """What user and model said, in its order."""
+    return [text for role, text in messages(body) if role in ("user", "assistant")]
+
+
+def messages(body: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Role and text of each message."""
+    return [
+        (item["role"], "".join(part["text"] for part in item["content"]))
+        for item in body["input"]
+        if item["type"] == "message"
+    ]
+
+
+def woven(prompts: Sequence[str], texts: Sequence[str]) -> list[str]:
+    """What was said before the last prompt was answered, and that prompt."""
+    assert len(texts) == len(prompts)
+    return [each for pair in zip(prompts, texts, strict=True) for each in pair][:-1]
+
+
+def requests_of_a_stranger(requests: Sequence[Mapping[str, Any]], system: str | None = SYSTEM) -> list[dict[str, Any]]:
+    """The bodies that an endpoint took. None tells of programs; the client's instructions are there."""
+    bodies: list[dict[str, Any]] = []
+    for request in requests:
+        assert request["status"] == 200, request
+        body = request["body"]
+        told = [text for role, text in messages(body) if role != "assistant"] + [body["instructions"]]
+        assert not [text for text in told if "opencode" in text.lower() or "codex" in text.lower()]
+        assert system is None or any(system in text for text in told)
+        assert "[result of an earlier tool call" not in str(body["input"])
+        bodies.append(body)
+    return bodies
