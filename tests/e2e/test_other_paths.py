@@ -162,3 +162,10 @@ def test_another_path_in_reverse_mode_gets_the_endpoints_key(tmp_path: Path) -> 
         (request,) = endpoint.asked
         assert f"Bearer {endpoint.key}".encode() in request
         assert KEY.encode() not in request
+
+
+def test_traces_are_not_sent(nowhere: Proxy) -> None:
+    """They hold the conversation, and would go to OpenAI."""
+    status, error = direct(nowhere, f"http://{NOWHERE}/v1/traces/ingest", {"data": []}, {})
+    assert (status, error["error"]["code"]) == (403, "traces_not_sent")
+    assert "OPENAI_AGENTS_DISABLE_TRACING=1" in error["error"]["message"]

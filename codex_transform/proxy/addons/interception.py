@@ -31,6 +31,16 @@ CALLS = ("/responses", "/responses/compact", "/responses/input_tokens")
 """The paths that go to the endpoint."""
 
 _MODELS = "/models"
+
+_TRACES = re.compile(r"/traces/ingest/?(?:\?|$)")
+
+NO_TRACES = ApiError(
+    403,
+    "traces hold the conversation, which goes to your endpoint and nowhere else: nothing was sent. Fix: set"
+    " OPENAI_AGENTS_DISABLE_TRACING=1, or a trace processor of your own",
+    code="traces_not_sent",
+)
+"""What the OpenAI Agents SDK is told, which would send each conversation to OpenAI."""
 _SOCKET = "/responses"
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
@@ -59,6 +69,9 @@ class Interception:
         if get_passing(flow) or not self.is_for_us(flow):
             return
         path = api_path(flow.request.path)
+        if path is None and _TRACES.search(flow.request.path):
+            flow.response = responses.error_response(NO_TRACES)
+            return
         if path is None:
             start_passing(flow, Passing())
             return
