@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from support.mitmweb import Api, mitmweb
 from support.raw_host import NEW_PATH, Answer, catalogue, raw_host
-from support.running import Proxy
+from support.running import OPENCODE_AGENT, Proxy
 
 from codex_transform.catalog import models
 from codex_transform.redaction import redact
@@ -32,7 +32,7 @@ class Web(Api):
     def ask(self, *items: object, **members: Any) -> None:
         """One call; returns once it has been written down."""
         body = {"model": "gpt-5-codex", "stream": True, "input": list(items), "prompt_cache_key": "ses_1", **members}
-        status, _, _ = self.proxy.send(body, authorization=f"Bearer {CLIENTS_KEY}")
+        status, _, _ = self.proxy.send(body, authorization=f"Bearer {CLIENTS_KEY}", user_agent=OPENCODE_AGENT)
         assert status == 200
         self._calls += 1
         self.wait_for_calls(self._calls)

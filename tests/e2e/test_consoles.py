@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 import pytest
-from support.running import mitmdump
+from support.running import OPENCODE_AGENT, mitmdump
 
 from codex_transform.sandbox import Sandbox
 
@@ -27,7 +27,7 @@ def test_log_lines_are_shown_and_nothing_waits(
     flows = tmp_path / "flows"
     with mitmdump(tmp_path / "home", sandbox, "-w", str(flows), PYTHONIOENCODING=encoding) as proxy:
         begun = time.monotonic()
-        assert proxy.send(HELLO)[0] == 200
+        assert proxy.send(HELLO, user_agent=OPENCODE_AGENT)[0] == 200
         assert proxy.send({**HELLO, "model": "模型"})[0] == 400  # the sandbox does not serve it
         took = time.monotonic() - begun
         proxy.wait_for(rf"gpt-5-codex {arrow} gpt-5.1-codex medium")

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from support.ports import reserved
-from support.running import MITMDUMP, ROOT, Proxy
+from support.running import MITMDUMP, OPENCODE_AGENT, ROOT, Proxy
 from support.waiting import eventually
 
 from codex_transform.sandbox import Sandbox
@@ -31,7 +31,7 @@ def lines(proxy: Proxy) -> list[str]:
 def test_one_line_for_each_call(proxy: Start) -> None:
     running = proxy()
     for stream in (True, False):
-        assert running.send({**HELLO, "stream": stream})[0] == 200
+        assert running.send({**HELLO, "stream": stream}, user_agent=OPENCODE_AGENT)[0] == 200
         running.wait_for(r"(?s) out · .* out · " if not stream else " out · ")
     first, second = lines(running)
     shape = r"\[\d\d:\d\d:\d\d\.\d{3}\] gpt-5-codex → gpt-5\.1-codex medium · [\d.]+k in \(\d+% cached\) · \d+ out · "

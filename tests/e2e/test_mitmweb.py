@@ -119,8 +119,8 @@ def test_a_call_that_is_under_way(web: Proxy, sandbox: Sandbox, page: Page) -> N
     sandbox.misbehave("hang", times=1)
     with client(web) as sdk, sdk.responses.create(model="gpt-5.1-codex", input="hi", stream=True) as stream:
         next(iter(stream))
-        expect(comment(page, 0)).to_have_text("gpt-5.1-codex medium · …")
-    expect(comment(page, 0)).to_have_text(re.compile("^↩ gpt-5.1-codex medium · .* · client left$"))
+        expect(comment(page, 0)).to_have_text("gpt-5.1-codex · …")
+    expect(comment(page, 0)).to_have_text(re.compile("^↩ gpt-5.1-codex · .* · client left$"))
 
 
 def test_other_flows_say_what_they_ask_for(web: Proxy, page: Page) -> None:

@@ -18,6 +18,9 @@ from typing import Any, Protocol
 from codex_transform.sandbox import Sandbox
 from support.waiting import eventually
 
+OPENCODE_AGENT = "opencode/1.18.33"
+"""How OpenCode names itself, for requests that are to be taken for its own."""
+
 ROOT = Path(__file__).resolve().parents[2]
 CLIENT = [sys.executable, str(ROOT / "tests" / "support" / "asks.py")]
 MITMDUMP = Path(sys.executable).with_name("mitmdump.exe" if os.name == "nt" else "mitmdump")

@@ -130,11 +130,13 @@ def test_in_reverse_mode_the_endpoint_gets_no_openai_key(tmp_path: Path, sandbox
     environ = {"CODEX_FORWARD_CLIENT_KEY": str(int(forward))}
     with mitmdump(tmp_path / "home", sandbox, *options, **environ) as proxy:
         client = HTTPConnection("127.0.0.1", proxy.port, timeout=30)
-        client.request("GET", "/v1/models", headers={"Authorization": f"Bearer {CLIENTS_KEY}", "x-api-key": "k"})
+        client.request("GET", "/v1/files", headers={"Authorization": f"Bearer {CLIENTS_KEY}", "x-api-key": "k"})
         assert client.getresponse().status == 404
         client.close()
     (entry,) = sandbox.requests
-    assert ("authorization" in entry["headers"], "x-api-key" in entry["headers"]) == (forward, forward)
+    sent = CLIENTS_KEY if forward else sandbox.key
+    assert entry["headers"]["authorization"] == f"Bearer {redact(sent)}"
+    assert ("x-api-key" in entry["headers"]) == forward
 
 
 def test_proxy_debug_would_log_keys(tmp_path: Path, sandbox: Sandbox) -> None:
