@@ -5,7 +5,7 @@ it can write: text messages, each one frame. No extension is agreed on: compress
 the way from this machine to itself, and lets a few bytes become many.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple
 
@@ -114,11 +114,11 @@ def text_frame(content: bytes) -> bytes:
     return _head(len(content)) + content
 
 
-def text_frames(contents: Iterable[bytes]) -> bytes:
+def text_frames(contents: Sequence[bytes]) -> bytes:
     """Return the frames of text messages; of many short ones, as deltas are, at little cost for each."""
-    heads = _HEADS
-    pairs = [(heads[len(each)] if len(each) < _SHORT else _head(len(each)), each) for each in contents]
-    return b"".join(chain.from_iterable(pairs))
+    lengths = [*map(len, contents)]
+    head = _HEADS.__getitem__ if max(lengths, default=0) < _SHORT else _head
+    return b"".join(chain.from_iterable(zip(map(head, lengths), contents, strict=True)))
 
 
 def _head(length: int) -> bytes:

@@ -21,6 +21,7 @@ _ERROR = b"event: error\n"
 
 _DONE = b"[DONE]"
 _DATA = len(b"data: ")
+_DATA_LINE = b"\ndata: "
 _DONE_LINE = b"data: [DONE]"
 
 
@@ -91,7 +92,7 @@ class EventFrames:
 
     def feed(self, piece: bytes) -> bytes:
         """Return the frames of the events that are complete with this piece."""
-        if self._splitter.idle and _ERROR not in piece and (whole := _all_events(piece)):
+        if self._splitter.idle and _ERROR not in piece and (whole := _events_of_one_name(piece) or _all_events(piece)):
             return text_frames(whole)
         frames: list[bytes] = []
         at, splitter = 0, self._splitter
@@ -111,6 +112,18 @@ class EventFrames:
         return _block_frame(self._splitter.finish())
 
 
+def _events_of_one_name(piece: bytes) -> list[bytes]:
+    """Return the data of the events in a piece that is nothing but whole events of one name, as deltas are.
+
+    [] for any other: it has another number of lines.
+    """
+    start = piece.find(_DATA_LINE) + len(_DATA_LINE)
+    if not (piece.startswith(b"event: ") and piece.endswith(b"\n\n")) or start < len(_DATA_LINE):
+        return []
+    data = piece[start:-2].split(b"\n\n" + piece[:start])
+    return data if piece.count(b"\n") == 3 * len(data) and b"\r" not in piece and data[-1] != _DONE else []
+
+
 def _all_events(piece: bytes) -> list[bytes]:
     """Return the data of the events in a piece that is nothing but whole events of the usual form; [] for any other.
 
@@ -123,7 +136,7 @@ def _all_events(piece: bytes) -> list[bytes]:
         or lines[-1]
         or any(lines[2::3])
         or b"\r" in piece
-        or piece.count(b"\ndata: ") != count
+        or piece.count(_DATA_LINE) != count
         or piece.count(b"\n\nevent: ") + piece.startswith(b"event: ") != count
         or _DONE_LINE in lines
     ):

@@ -47,9 +47,14 @@ def test_whatever_comes_is_a_request_or_an_error(content: bytes, text: bool) -> 
 
 
 DATA = st.text(st.characters(blacklist_categories=["Cs", "Cc"]), min_size=1).map(lambda text: json.dumps({"t": text}))
-BLOCKS = st.lists(
-    st.tuples(st.sampled_from(["event: x\ndata: {}\n\n", "data:{}\n\n", "data: {}\r\n\r\n", ": c\n\n"]), DATA)
+FORMS = (
+    "event: x\ndata: {}\n\n",
+    "event: y\ndata: {}\n\n",
+    "data:{}\n\n",
+    "data: {}\r\n\r\n",
+    ": c\n\n",
 )
+BLOCKS = st.lists(st.tuples(st.sampled_from(FORMS), DATA))
 
 
 @given(BLOCKS, st.lists(st.integers(0, 300), max_size=12))
@@ -58,6 +63,15 @@ def test_each_event_is_one_message_however_it_comes(blocks: list[tuple[str, str]
     cutter = EventFrames()
     frames = b"".join(cutter.feed(piece) for piece in pieces(stream, places)) + cutter.finish()
     assert texts(frames) == [data for form, data in blocks if "data" in form]
+
+
+@pytest.mark.parametrize("name", ["x", "y"])
+def test_events_of_one_name_and_of_several(name: str) -> None:
+    data = [json.dumps({"t": "x" * length}) for length in (0, 100, 2000, 3)]
+    stream = b"".join(sse.render(name if index == 2 else "x", each.encode()) for index, each in enumerate(data))
+    assert texts(EventFrames().feed(stream)) == data
+    odd = stream.replace(b"data: ", b"data: a\ndata: ", 1)
+    assert len(texts(EventFrames().feed(odd))) == len(data)
 
 
 def test_the_mark_at_the_end_is_no_message() -> None:
