@@ -114,7 +114,7 @@ def load(file: Path) -> Register:
     """Return who is in the file. It never raises: of a file that cannot be used nobody is known."""
     try:
         return Register(read(file), defined=True)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return Register()
     except (ValueError, OSError) as error:
         reason = error.strerror or error if isinstance(error, OSError) else error

@@ -206,7 +206,7 @@ class Settings(BaseModel):
     )
     instructions_file: Annotated[
         Path | None, BeforeValidator(_instructions_file), _Names("CODEX_INSTRUCTIONS_FILE", "instructionsFile")
-    ] = Field(default=None, description="A text file to use as the instructions of every model.")
+    ] = Field(default=None, description="A text file to use in the place of Codex's instructions, for every model.")
     catalog_url: Annotated[str, BeforeValidator(_catalog_url), _Names("CODEX_CATALOG_URL", "catalogURL")] = Field(
         default="https://raw.githubusercontent.com/openai/codex",
         description="Root of the raw files of openai/codex, for a mirror.",

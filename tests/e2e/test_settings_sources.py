@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from support.running import Proxy
+from support.running import OPENCODE_AGENT, Proxy
 from support.waiting import eventually
 
 from codex_transform.sandbox import Sandbox
@@ -37,7 +37,7 @@ def test_opencodes_config_gives_base_url_and_effort(proxy: Start, sandbox: Sandb
         '  "models": {"gpt-5.1-codex": {"options": {"reasoningEffort": "high"}}}}}}'
     )
     running = proxy(CODEX_BASE_URL=None)
-    assert running.send(HELLO)[0] == 200
+    assert running.send(HELLO, user_agent=OPENCODE_AGENT)[0] == 200
     entry = sandbox.requests[0]
     assert entry["path"] == "/file/v1/responses"
     assert entry["body"]["reasoning"]["effort"] == "high"
@@ -60,12 +60,12 @@ def test_users_own_instructions(proxy: Start, sandbox: Sandbox, tmp_path: Any) -
     file = tmp_path / "mine.md"
     file.write_text("Work as a heron would.")
     running = proxy(CODEX_INSTRUCTIONS_FILE=str(file))
-    assert running.send(HELLO)[0] == 200
+    assert running.send(HELLO, user_agent=OPENCODE_AGENT)[0] == 200
     assert sandbox.requests[0]["body"]["instructions"] == "Work as a heron would."
     file.write_text("Work as a crane would.")
 
     def changed() -> bool:
-        running.send(HELLO)
+        running.send(HELLO, user_agent=OPENCODE_AGENT)
         return bool(sandbox.requests[-1]["body"]["instructions"] == "Work as a crane would.")
 
     assert eventually(changed)

@@ -89,7 +89,7 @@ def test_nothing_more_comes(hasty: Proxy, shared_sandbox: Sandbox) -> None:
 def test_an_answer_may_take_longer_than_the_limit(hasty: Proxy) -> None:
     """Only silence is limited."""
     began = time.monotonic()
-    status, _, body = hasty.send(HELLO, x_sandbox_misbehave="slow@60")
+    status, _, body = hasty.send(HELLO, x_sandbox_misbehave="slow@150")
     assert status == 200
     assert b"response.completed" in body
     assert time.monotonic() - began > 2
@@ -222,7 +222,7 @@ def test_the_clock_jumps(tmp_path: Path, sandbox: Sandbox) -> None:
     with ExitStack() as stack:
         proxy = stack.enter_context(mitmdump(tmp_path / "home", sandbox, "-s", str(script), **limits))
         pool = stack.enter_context(ThreadPoolExecutor(2))
-        slow = pool.submit(proxy.send, HELLO, x_sandbox_misbehave="slow@60")
+        slow = pool.submit(proxy.send, HELLO, x_sandbox_misbehave="slow@150")
         silent = pool.submit(proxy.send, {**HELLO, "stream": False}, x_sandbox_misbehave="hang@2")
         assert sandbox.wait(lambda requests: len(requests) == 2)
         began = time.monotonic()

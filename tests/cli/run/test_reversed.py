@@ -35,7 +35,7 @@ def test_what_leads_through_the_proxy_is_let_be(ready: Person, configured: str |
         (folder / "opencode.json").write_text(json.dumps(options))
     done = ready.run("run", "sh", "-c", "echo ${OPENCODE_CONFIG_CONTENT-none}")
     assert done.stdout.strip() == "none"
-    assert "past the proxy" not in done.stderr
+    assert "leads past the proxy" not in done.stderr
 
 
 def test_what_the_variable_holds_stays() -> None:

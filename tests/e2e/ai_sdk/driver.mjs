@@ -33,7 +33,7 @@ function request({ misbehave, prompt }) {
     maxRetries: 0,
     headers: misbehave ? { "x-sandbox-misbehave": misbehave } : {},
     providerOptions: {
-      openai: { store: false, reasoningSummary: "auto", include: ["reasoning.encrypted_content"] },
+      openai: { store: false, reasoningEffort: "medium", reasoningSummary: "auto", include: ["reasoning.encrypted_content"] },
     },
     onError: () => {},
   };
