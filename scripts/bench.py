@@ -18,7 +18,7 @@ from pathlib import Path
 
 import environment
 
-ROWS = ("events", "first", "whole", "history", "transform", "memory", "streams", "start")
+ROWS = ("events", "websocket", "first", "whole", "history", "transform", "memory", "streams", "start")
 
 
 def main() -> None:

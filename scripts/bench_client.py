@@ -113,6 +113,63 @@ class Connection:
         self._url = "/v1/responses"
 
 
+class SocketConnection(Connection):
+    """The same over a WebSocket: each event is a text message, of which the first and the last are looked at."""
+
+    def __init__(self, target: Target, answer: str) -> None:
+        super().__init__(target)
+        self.socket.sendall(b"CONNECT api.openai.com:80 HTTP/1.1\r\nhost: api.openai.com:80\r\n\r\n")
+        self._expect_success(self.socket.recv(_SIZE))
+        self.socket.sendall(
+            b"GET /v1/responses HTTP/1.1\r\nhost: api.openai.com\r\nauthorization: Bearer sk-dummy-of-the-benchmark\r\n"
+            b"upgrade: websocket\r\nconnection: upgrade\r\nsec-websocket-version: 13\r\n"
+            b"sec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\nuser-agent: opencode/1.18 bun/1.3\r\n"
+            b"x-bench: %s\r\n\r\n" % answer.encode()
+        )
+        opened = self.socket.recv(_SIZE)
+        if not opened.startswith(b"HTTP/1.1 101"):
+            raise BenchError(f"{target.name} answered {opened[:500]!r}")
+
+    def send(self, body: bytes, answer: str, *, keep: bool = True) -> None:  # noqa: ARG002
+        """Sends a request as one message; the answer was chosen when the WebSocket was opened."""
+        self.pieces.clear()
+        self.size, self._tail, self._keep = 0, b"", keep
+        self.first = self.ended = 0.0
+        message = b'{"type":"response.create",' + body[1:]
+        # A mask of zeros leaves the message as it is (RFC 6455 section 5.3).
+        size = len(message)
+        length = b"\xfe" + size.to_bytes(2) if size < 1 << 16 else b"\xff" + size.to_bytes(8)
+        frame = b"\x81" + length + bytes(4) + message
+        self.sent = time.monotonic()
+        self.socket.sendall(frame)
+
+    def receive(self) -> None:
+        """Takes what has come; `ended` is set when that was the last of it."""
+        piece = self.socket.recv(_SIZE)
+        now = time.monotonic()
+        if not piece:
+            raise BenchError(f"{self.target.name} closed the WebSocket after {self._tail[-200:]!r}")
+        self.first = self.first or now
+        if self._keep:
+            self.pieces.append((now, piece))
+        self.size += len(piece)
+        self._tail = (self._tail + piece)[-_SIZE:]
+        if piece.endswith(b"}}") and b'"type":"response.completed"' in self._tail:
+            self.ended = now
+
+    def events(self) -> int:
+        """How many messages came."""
+        data, at, count = b"".join(piece for _, piece in self.pieces), 0, 0
+        while at < len(data):
+            size = data[at + 1]
+            wide = {126: 2, 127: 8}.get(size, 0)
+            if wide:
+                size = int.from_bytes(data[at + 2 : at + 2 + wide])
+            at += 2 + wide + size
+            count += 1
+        return count
+
+
 def exchange(connections: Sequence[Connection]) -> None:
     """Receives on all connections until every answer has ended. Raises BenchError when one does not come."""
     deadline = time.monotonic() + PATIENCE

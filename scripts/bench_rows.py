@@ -14,7 +14,7 @@ from pathlib import Path
 
 import bench_bodies
 from bench_bodies import DAY, FIRST, HOUR
-from bench_client import BenchError, Connection, Target, exchange
+from bench_client import BenchError, Connection, SocketConnection, Target, exchange
 from bench_proxy import busy, proxy, resident
 from bench_table import ADDON, BARE, Goal, Result
 
@@ -56,10 +56,12 @@ class Bench:
         events: int,
         size: int = FIRST,
         streams: int = 1,
+        websocket: bool = False,
     ) -> Result:
         """Adds to `result` the figures of so many turns, in which each of `streams` connections gets this answer.
 
-        `events` is what it must bring; raises BenchError if it does not.
+        `events` is what it must bring; raises BenchError if it does not. With `websocket` the addon's connections are
+        WebSockets.
         """
         for name in (BARE, ADDON):
             if name not in self._proxies:
@@ -67,7 +69,14 @@ class Bench:
         body = bench_bodies.request(size)
         with ExitStack() as stack:
             connections = {
-                name: [stack.enter_context(self.connect(target)) for _ in range(streams)]
+                name: [
+                    stack.enter_context(
+                        closing(SocketConnection(target, answer))
+                        if websocket and name == ADDON
+                        else self.connect(target)
+                    )
+                    for _ in range(streams)
+                ]
                 for name, target in self._proxies.items()
             }
             for name, counts in in_turn(turns):
@@ -100,6 +109,17 @@ def events(bench: Bench, haste: int) -> list[Result]:
 
     result = Result("events", "events, 4 streams of 5,000", "per s", Goal(0.97, at_least=True))
     return [bench.compare(result, 20 // haste, rate, "deltas 5000", 5000 + AROUND, streams=4)]
+
+
+def websocket(bench: Bench, haste: int) -> list[Result]:
+    """Events per second over WebSockets, against those that bare mitmdump passes over HTTP."""
+
+    def rate(connections: Sequence[Connection]) -> float:
+        seconds = max(each.ended for each in connections) - min(each.sent for each in connections)
+        return len(connections) * (5000 + AROUND) / seconds
+
+    result = Result("websocket", "events over 4 WebSockets, bare: HTTP", "per s", Goal(0.78, at_least=True))
+    return [bench.compare(result, 20 // haste, rate, "deltas 5000", 5000 + AROUND, streams=4, websocket=True)]
 
 
 def first(bench: Bench, haste: int) -> list[Result]:
@@ -202,6 +222,7 @@ def _to_first(connections: Sequence[Connection]) -> float:
 
 MEASURES: dict[str, Callable[[Bench, int], list[Result]]] = {
     "events": events,
+    "websocket": websocket,
     "first": first,
     "whole": whole,
     "history": history,

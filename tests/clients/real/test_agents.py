@@ -26,6 +26,7 @@ TRIP = {"city": "sandbox", "days": 1}
 TALKS = [
     ("agents", "session", ADDED[:3]),
     ("agents", "chain", ["turn 0", f'{ADD} then use add with {{"a": 2}}', "turn 2"]),
+    ("agents", "websocket", ADDED[:3]),
     ("agno", "session", ADDED),
     ("agent_framework", "session", ["turn 0", f'{ADD} and also use add with {{"a": 2}}', "turn 2", "turn 3"]),
     ("pydantic_ai", "history", ADDED),
@@ -51,8 +52,10 @@ def ask(client: str, scenario: str, environ: Mapping[str, str], home: Path) -> A
 
 @pytest.mark.parametrize(("client", "scenario", "prompts"), TALKS)
 def test_a_talk(client: str, scenario: str, prompts: list[str], proxy: Proxy, sandbox: Sandbox, tmp_path: Path) -> None:
+    since = len(proxy.lines)
     result = ask(client, scenario, as_proxy(proxy), tmp_path)
     texts = result["texts"]
+    assert scenario != "websocket" or proxy.wait_for("101 Switching Protocols", since=since)
     # What the AI SDK was answered before, it names by id.
     assert result.get("references", 1) > 0
     for prompt, text in zip(prompts, texts, strict=True):

@@ -111,6 +111,14 @@ def test_other_paths(ask: Callable[[str], Any]) -> None:
     assert "compaction" in result["compacted"]
 
 
+def test_a_websocket_of_node(reverse_proxy: Proxy, sandbox: Sandbox, tmp_path: Path) -> None:
+    """Its WebSockets know no HTTPS_PROXY."""
+    environ = {"OPENAI_BASE_URL": f"{reverse_proxy.url}/v1"}
+    texts = run([needed.node(), copied("try_openai.mjs"), "websocket"], environ, tmp_path)["texts"]
+    bodies = requests_of_a_stranger(sandbox.requests)
+    assert spoken(bodies[-1]) == woven(["turn 0", "turn 1", "turn 2"], texts)
+
+
 def test_the_same_without_a_proxy(script: Run, proxy: Proxy, sandbox: Sandbox) -> None:
     direct = script("as_codex", {"OPENAI_BASE_URL": f"{sandbox.url}/backend-api/codex", "OPENAI_API_KEY": sandbox.key})
     alone = [request["body"] for request in sandbox.requests]

@@ -138,6 +138,26 @@ const scenarios = {
     };
   },
 
+  async websocket() {
+    const { ResponsesWS } = await import("openai/resources/responses/ws");
+    const socket = new ResponsesWS(client);
+    const answer = (fields) =>
+      new Promise((resolve, reject) => {
+        socket.once("error", reject);
+        socket.once("response.completed", (event) => resolve(event.response));
+        socket.send({ type: "response.create", model: MODEL, instructions: SYSTEM, store: false, ...fields });
+      });
+    const texts = [];
+    let previous;
+    for (let turn = 0; turn < 3; turn++) {
+      const response = await answer({ input: `turn ${turn}`, previous_response_id: previous });
+      texts.push(response.output.at(-1).content[0].text);
+      previous = response.id;
+    }
+    socket.close();
+    return { texts };
+  },
+
   // A request that an endpoint takes as it is: the same with and without a proxy.
   async as_codex() {
     const body = {

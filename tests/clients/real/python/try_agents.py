@@ -1,6 +1,14 @@
 """OpenAI's Agents SDK."""
 
-from agents import Agent, ModelSettings, Runner, SQLiteSession, function_tool, set_tracing_disabled
+from agents import (
+    Agent,
+    ModelSettings,
+    Runner,
+    SQLiteSession,
+    function_tool,
+    responses_websocket_session,
+    set_tracing_disabled,
+)
 from pydantic import BaseModel
 from results import MODEL, SYSTEM, scenarios
 
@@ -42,6 +50,17 @@ async def chain():
     return {"texts": texts}
 
 
+async def websocket():
+    agent = Agent(name="one", instructions=SYSTEM, model=MODEL, tools=[add])
+    texts, previous = [], None
+    async with responses_websocket_session() as talk:
+        for prompt in ["turn 0", 'use add with {"a": 1}', "turn 2"]:
+            done = await talk.run(agent, prompt, previous_response_id=previous, auto_previous_response_id=True)
+            texts.append(done.final_output)
+            previous = done.last_response_id
+    return {"texts": texts}
+
+
 async def streamed():
     """Requests that an endpoint takes as they are: the same with and without a proxy."""
     settings = ModelSettings(
@@ -62,4 +81,4 @@ async def structured():
     return (await Runner.run(agent, "plan a trip")).final_output.model_dump()
 
 
-scenarios(handoff, session, chain, streamed, structured)
+scenarios(handoff, session, chain, websocket, streamed, structured)
