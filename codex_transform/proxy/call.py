@@ -51,6 +51,7 @@ class Call:
     said: dict[str, Any] = field(default_factory=dict, repr=False)
     error: ApiError | None = None
     authorization: str | None = field(default=None, repr=False)
+    forwarded: str | None = field(default=None, repr=False)
     idle_timeout: float = float("inf")
     attempts: CallAttempts | None = None
     collected: CollectedAnswer | None = field(default=None, repr=False)
@@ -60,6 +61,7 @@ class Call:
     response_id: str | None = None
     connection_store: Store | None = field(default=None, repr=False)
     tap: Callable[[bytes], None] | None = field(default=None, repr=False)
+    failed: dict[str, Any] | None = field(default=None, repr=False)
     on_response: Callable[[dict[str, Any]], None] | None = field(default=None, repr=False)
     events: int = 0
     usage: dict[str, Any] | None = None
@@ -108,6 +110,18 @@ class Call:
 
 
 _calls: WeakKeyDictionary[http.HTTPFlow, Call] = WeakKeyDictionary()
+_inherited_keys: WeakKeyDictionary[http.HTTPFlow, str] = WeakKeyDictionary()
+
+
+def inherit_key(flow: http.HTTPFlow, call: Call) -> None:
+    """Have a request that is sent for a call's go with the client's own key, if that is to be forwarded."""
+    if call.forwarded:
+        _inherited_keys[flow] = call.forwarded
+
+
+def inherited_key(flow: http.HTTPFlow) -> str | None:
+    """Return the key that a request goes with for another one's sake, None for no such request."""
+    return _inherited_keys.get(flow)
 
 
 def start_call(flow: http.HTTPFlow, subpath: str, owner: str = "") -> Call:

@@ -46,8 +46,10 @@ class Failover:
         name, reason = self.target.name, failure.brief or failure.code or f"HTTP {failure.status}"
         if failure.code in LIMIT_CODES or failure.status in _LIMIT_STATUSES:
             self.pool.limited(name, failure.retry_after, reason)
-        elif failure.lost or failure.unreachable or (failure.status or 0) >= 500 or failure.code in _FAULT_CODES:
+        elif failure.status is None or _is_fault(failure.status) or failure.code in _FAULT_CODES:
             self.pool.failed(name, reason)
+            if not (failure.code or failure.lost or failure.unreachable or failure.status):
+                return None  # it may be at work on it still: it was silent for too long
         else:
             self.pool.succeeded(name)  # what it refuses is the request
             return None
@@ -64,3 +66,8 @@ class Failover:
         """Note the limits that the endpoint reports in its header fields."""
         limits = {name.lower(): value for name, value in fields if name.lower().startswith(_LIMIT_FIELDS)}
         self.pool.report(self.target.name, limits)
+
+
+def _is_fault(status: int) -> bool:
+    """Return whether a status says that the server failed; 501 says that it has no such path."""
+    return status >= 500 and status != 501

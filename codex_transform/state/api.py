@@ -93,7 +93,14 @@ def _input_items(query: Query) -> dict[str, Any]:
 
 
 def _create_conversation(query: Query) -> dict[str, Any]:
-    return query.conversations.create(query.body.get("items"), query.body.get("metadata"))
+    return query.conversations.create(_dereferenced(query.body.get("items"), query), query.body.get("metadata"))
+
+
+def _dereferenced(items: Any, query: Query) -> Any:
+    """Return items with what their references stand for. Raises ApiError 404."""
+    if not isinstance(items, list):
+        return items
+    return [dereference(item, index, query.responses) for index, item in enumerate(items)]
 
 
 def _get_conversation(query: Query) -> dict[str, Any]:
@@ -116,7 +123,7 @@ def _list_items(query: Query) -> dict[str, Any]:
 def _add_items(query: Query) -> dict[str, Any]:
     if "items" not in query.body:
         raise bad_request("`items` is missing: it must be a list of items", "items")
-    added = query.conversations.add(query.ids[0], query.body["items"])
+    added = query.conversations.add(query.ids[0], _dereferenced(query.body["items"], query))
     return page(added, {"order": "asc", "limit": str(_MAX_PAGE)})
 
 

@@ -143,6 +143,11 @@ def dereference(item: Any, index: int, responses: Responses) -> Any:
     return found
 
 
+def item_or_reference(item: Item, responses: Responses) -> Item:
+    """Return the item that a reference stands for, the reference itself if that is not stored (any more)."""
+    return (responses.item(item["id"]) or item) if _is_reference(item) else item
+
+
 def _is_usable(item: Item) -> bool:
     """Return whether an endpoint can do something with it: reasoning that is not encrypted is lost."""
     return item.get("type") != "reasoning" or bool(item.get("encrypted_content"))

@@ -289,7 +289,7 @@ def test_an_endpoint_that_takes_codex_instructions_alone(tmp_path: Path, sandbox
         host.answers[f"main/{NEW_PATH}"] = Answer(catalogue("gpt-5.2", text="Write code [codex]"))
         url, home = host.root, tmp_path / "home"
         with mitmdump(home, sandbox, CODEX_CATALOG_URL=url):
-            assert eventually(lambda: any("main" in file.name for file in (home / ".opencode/cache").glob("*")), 20)
+            assert eventually(lambda: any((home / ".opencode/cache").glob("codex-transform-main-*.json")), 20)
         sandbox.forget()
         with mitmdump(home, sandbox, CODEX_CATALOG_URL=url) as proxy:
             for own in ("Rhyme.", "Rhyme.", "Be brief."):
@@ -317,7 +317,7 @@ def test_instructions_that_are_refused(tmp_path: Path, sandbox: Sandbox) -> None
         host.answers[f"main/{NEW_PATH}"] = Answer(catalogue("gpt-5.2", text="Write code [codex]"))
         url, home = host.root, tmp_path / "home"
         with mitmdump(home, sandbox, CODEX_CATALOG_URL=url):
-            assert eventually(lambda: any("main" in file.name for file in (home / ".opencode/cache").glob("*")), 20)
+            assert eventually(lambda: any((home / ".opencode/cache").glob("codex-transform-main-*.json")), 20)
         sandbox.forget()
         with mitmdump(home, sandbox, CODEX_CATALOG_URL=url, CODEX_INSTRUCTIONS_FILE=str(own)) as proxy:
             for _ in range(2):

@@ -101,6 +101,49 @@ def test_a_limit_in_the_middle_of_an_answer_moves_the_next_call(both: tuple[Sand
     assert (len(both[0].requests), statuses(both[1])) == (1, [200])
 
 
+@pytest.mark.parametrize("fault", ["html-200", "empty"])
+def test_what_is_no_answer_moves_the_call(both: tuple[Sandbox, Sandbox], start: Start, fault: str) -> None:
+    proxy = start()
+    both[0].misbehave(fault)
+    for stream in (True, False):
+        assert ask(proxy, stream=stream)[0] == 200
+    assert statuses(both[1]) == [200] * 2
+
+
+def test_a_chain_stays_with_its_endpoint(both: tuple[Sandbox, Sandbox], start: Start) -> None:
+    """Two endpoints of the same priority: where the first response came from, the second comes from too."""
+    proxy = start()
+    file = proxy.home / ".opencode" / "openai-codex-auth-config.json"
+    file.write_text(file.read_text().replace('"priority": 1', '"priority": 0'))
+    assert eventually(lambda: ask_chained(proxy, both) and bool(both[1].requests), 20)
+
+
+def ask_chained(proxy: Proxy, both: tuple[Sandbox, Sandbox]) -> bool:
+    """A chain of two responses went to one endpoint; raises if it did not."""
+    for endpoint in both:
+        endpoint.forget()
+    last = None
+    for text in ("one", "two"):
+        body = {"model": "gpt-5.1", "input": text, "previous_response_id": last}
+        status, _, answer = proxy.send(body)
+        assert status == 200, answer
+        last = json.loads(answer)["id"]
+    assert sorted(len(endpoint.requests) for endpoint in both) == [0, 2]
+    return True
+
+
+def test_a_response_that_is_cancelled_goes_nowhere_else(both: tuple[Sandbox, Sandbox], start: Start) -> None:
+    proxy = start()
+    both[0].misbehave("hang-before-head", times=1)
+    _, _, answer = proxy.send({"model": "gpt-5.1", "input": "x", "background": True})
+    made = json.loads(answer)["id"]
+    assert both[0].wait(lambda requests: len(requests) == 1)
+    status, _, answer = proxy.send(b"", f"/v1/responses/{made}/cancel")
+    assert (status, json.loads(answer)["status"]) == (200, "cancelled")
+    assert both[0].wait(lambda requests: requests[0]["cancelled"])
+    assert not both[1].requests
+
+
 def test_nothing_is_sent_twice_once_an_answer_began(both: tuple[Sandbox, Sandbox], start: Start) -> None:
     proxy = start()
     both[0].misbehave("cut", times=1)

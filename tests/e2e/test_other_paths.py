@@ -169,3 +169,12 @@ def test_traces_are_not_sent(nowhere: Proxy) -> None:
     status, error = direct(nowhere, f"http://{NOWHERE}/v1/traces/ingest", {"data": []}, {})
     assert (status, error["error"]["code"]) == (403, "traces_not_sent")
     assert "OPENAI_AGENTS_DISABLE_TRACING=1" in error["error"]["message"]
+
+
+def test_a_summary_goes_with_the_clients_own_key(tmp_path: Path) -> None:
+    """Where keys are forwarded, nobody spends the owner's by a way around."""
+    with answering({"/backend-api/codex/responses": (401, {"error": {"message": "no"}})}) as endpoint:
+        with mitmdump(tmp_path, endpoint, CODEX_FORWARD_CLIENT_KEY="1") as proxy:
+            assert ask(proxy, "POST", "/v1/responses/compact", {"model": "gpt-5.1", "input": "x"})[0] == 401
+        assert len(endpoint.asked) == 2
+        assert all(f"Bearer {KEY}".encode() in request for request in endpoint.asked)

@@ -1,7 +1,9 @@
 """Two people and a real mitmdump: keys, limits and what each can see, in forward and in reverse mode."""
 
 import json
+import socket
 import sqlite3
+import ssl
 import subprocess
 import threading
 import time
@@ -146,6 +148,23 @@ def test_two_people_in_forward_and_reverse_mode(start: Callable[..., Any], team:
     assert used["alice"] == 2
     assert used["bob"] >= 1
     assert None not in used
+
+
+def test_another_name_in_tls_is_no_way_around(start: Callable[..., Any], team: Team, sandbox: Sandbox) -> None:
+    """In reverse mode the endpoint is an address, and the client may name anything."""
+    team.add("alice")
+    trust = ssl.create_default_context()
+    trust.check_hostname, trust.verify_mode = False, ssl.CERT_NONE
+    with start("--mode", f"reverse:{sandbox.url}") as proxy:
+        for path in (b"/v1/responses", b"/v1/files"):
+            request = b"POST %s HTTP/1.1\r\nHost: proxy.local\r\nContent-Length: 2\r\n\r\n{}" % path
+            with (
+                socket.create_connection(("127.0.0.1", proxy.port), timeout=30) as connection,
+                trust.wrap_socket(connection, server_hostname="proxy.local") as client,
+            ):
+                client.sendall(request)
+                assert client.recv(65536).startswith(b"HTTP/1.1 401")
+    assert not sandbox.requests
 
 
 def test_websockets(start: Callable[..., Any], team: Team, sandbox: Sandbox) -> None:

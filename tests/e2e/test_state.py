@@ -100,6 +100,21 @@ def test_a_conversation_object(proxy: Proxy, sandbox: Sandbox) -> None:
     assert [item["role"] for item in listed["data"]] == ["user", "user", "assistant", "user", "assistant"]
 
 
+def test_what_failed_is_no_part_of_a_conversation(proxy: Proxy, sandbox: Sandbox) -> None:
+    _, made = ask(proxy, "POST", "/conversations", {})
+    sandbox.misbehave("failed", times=1)
+    body = {"model": "gpt-5.1", "input": "lost", "stream": True, "conversation": made["id"]}
+    assert b"response.failed" in proxy.send(body, authorization="Bearer sk-one")[2]
+    first = create(proxy, "one", conversation=made["id"])
+    reference = {"type": "item_reference", "id": first["output"][-1]["id"]}
+    create(proxy, "", input=[reference, {"role": "user", "content": "two"}], conversation=made["id"])
+    answer = first["output"][-1]["content"][0]["text"]
+    create(proxy, "three", conversation=made["id"])
+    assert said(sandbox.requests[-1])[:4] == ["one", answer, answer, "two"]
+    _, added = ask(proxy, "POST", f"/conversations/{made['id']}/items", {"items": [reference]})
+    assert added["data"][0]["content"][0]["text"] == answer
+
+
 def test_a_stored_response_is_read_listed_and_deleted(proxy: Proxy, sandbox: Sandbox) -> None:
     made = create(proxy, "hello")
     path = f"/responses/{made['id']}"
@@ -161,6 +176,16 @@ def test_the_disk_keeps_responses_over_a_restart(tmp_path: Path, sandbox: Sandbo
     with mitmdump(tmp_path, sandbox, CODEX_STATE="disk") as proxy:
         create(proxy, "two", previous_response_id=made["id"])
     assert said(sandbox.requests[-1])[::2] == ["one", "two"]
+
+
+def test_a_response_that_ran_when_the_proxy_ended(tmp_path: Path, sandbox: Sandbox) -> None:
+    sandbox.misbehave("hang", times=1)
+    with mitmdump(tmp_path, sandbox, CODEX_STATE="disk", CODEX_DRAIN_TIMEOUT="0") as proxy:
+        made = create(proxy, "one", background=True)
+        assert sandbox.wait(lambda requests: len(requests) == 1)
+    with mitmdump(tmp_path, sandbox, CODEX_STATE="disk") as proxy:
+        status, found = ask(proxy, "GET", f"/responses/{made['id']}")
+    assert (status, found["status"]) == (200, "failed")
 
 
 def test_without_state_a_reference_is_refused(tmp_path: Path, sandbox: Sandbox) -> None:

@@ -7,6 +7,7 @@ its events from any point on, or cancels it.
 
 import asyncio
 import logging
+from dataclasses import replace
 from typing import Any
 
 from mitmproxy import http
@@ -63,7 +64,9 @@ class _Job:
             if self.cancelled:
                 self._set(status="cancelled")
             else:
-                self._set(status="failed", error=_failure(self.flow))
+                call = get_call(self.flow)
+                failed = call.failed if call else None
+                self._set(**(failed or {"status": "failed", "error": _failure(self.flow)}))
         elif found and self.cancelled:
             self.stored = found
             self._set(status="cancelled")
@@ -100,6 +103,8 @@ class BackgroundResponses:
             return
         call, local = get_call(flow), get_local_request(flow)
         try:
+            if local and local.answer in (api.cancel_response, api.get_response):
+                self._end_lost(local)
             if call and not call.subpath:
                 self._begin(flow, call)
             elif local and local.answer is api.cancel_response:
@@ -119,7 +124,10 @@ class BackgroundResponses:
     def done(self) -> None:
         """Cancel what runs: mitmproxy ends."""
         for job in list(self._jobs.values()):
+            if call := get_call(job.flow):
+                call.attempts = None
             job.replay.cancel()
+            job.end()
 
     def _adopt(self, flow: http.HTTPFlow, job: _Job) -> None:
         """Make the call of a job's own flow one of its client's."""
@@ -176,8 +184,20 @@ class BackgroundResponses:
     async def _cancel(self, local: LocalRequest) -> None:
         if job := self._jobs.get((local.owner, local.ids[0])):
             job.cancelled = True
-            job.replay.cancel()
+            # As if a client had left: what a lost connection would be, sent again, this is not.
+            await job.replay.leave()
             await job.events.wait_closed()
+
+    def _end_lost(self, local: LocalRequest) -> None:
+        """End a response that ran in a proxy that is no more."""
+        store = self.stored.store()
+        if store is None or (local.owner, local.ids[0]) in self._jobs:
+            return
+        known = Responses(store, local.owner)
+        stored = known.find(local.ids[0])
+        if stored and stored.response.get("status") in _RUNNING:
+            error = {"code": "server_error", "message": "The proxy ended before the response did."}
+            known.put(replace(stored, response={**stored.response, "status": "failed", "error": error}))
 
     def _read(self, flow: http.HTTPFlow, local: LocalRequest) -> None:
         """Answer with the events of a response, those of one that runs as they come."""

@@ -81,7 +81,7 @@ class BodyRetention:
             # The stream function would go on holding it.
             flow.response.stream = False
         # The call lives as long as its flow: what is large or secret ends here.
-        call.original = call.transformed = call.authorization = call.attempts = call.collected = None
+        call.original = call.transformed = call.authorization = call.forwarded = call.attempts = call.collected = None
         if flows_are_inspected():
             self._retained.add(flow)
             # Not before mitmproxy has passed on what the flow holds.

@@ -101,13 +101,13 @@ class ClientAccess:
 
     def server_connect(self, data: ServerConnectionHookData) -> None:
         """Refuse a connection for a restricted client that leads anywhere but to the endpoint."""
-        address, endpoint = data.server.address, self.config.endpoint
+        address = data.server.address
         if address is None or not is_restricted(self.config, data.client):
             return
         mode = data.client.proxy_mode
         if isinstance(mode, ReverseMode | UpstreamMode) and address == mode.address:
             return
-        if endpoint is None or not endpoint.matches(address[0], address[1]):
+        if not self.config.matches(address[0], address[1]):
             data.server.error = HTTP_OF_OURS_ONLY
             logger.warning("refused a client at %s: %s", data.client.peername[0], HTTP_OF_OURS_ONLY)
 

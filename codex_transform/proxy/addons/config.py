@@ -107,6 +107,15 @@ class Config:
         """Return whether `host` and `port` are those of an endpoint."""
         return any(endpoint.matches(host, port) for endpoint in self.endpoints)
 
+    def target_of(self, host: str, port: int) -> Target | None:
+        """Return the endpoint at `host` and `port` with its key, None if there is none, or it has no key."""
+        if self.targets:
+            return next((target for target in self.targets if target.endpoint.matches(host, port)), None)
+        key = self.settings.api_key
+        if key is None or self.endpoint is None or not self.endpoint.matches(host, port):
+            return None
+        return Target("", self.endpoint, key.get_secret_value())
+
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
         """All endpoints, the first one first."""

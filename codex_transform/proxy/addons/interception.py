@@ -159,4 +159,6 @@ def _target_host(flow: http.HTTPFlow) -> str:
     In transparent modes the target is an address, the name is in the TLS hello.
     """
     host = flow.request.host
+    if isinstance(flow.client_conn.proxy_mode, ReverseMode):
+        return host
     return flow.client_conn.sni or host if _is_address(host) else host

@@ -36,11 +36,11 @@ from codex_transform.proxy.addons.instructions_refresh import InstructionsRefres
 from codex_transform.proxy.addons.request_log import RequestLog
 from codex_transform.proxy.addons.stored_responses import StoredResponses
 from codex_transform.proxy.bodies import decoded_body
-from codex_transform.proxy.call import Call, get_call
+from codex_transform.proxy.call import Call, get_call, inherited_key
 from codex_transform.proxy.call_attempts import CallAttempts
 from codex_transform.proxy.failover import Failover
 from codex_transform.proxy.local_request import get_local_request, get_models_request
-from codex_transform.proxy.passing import Passing, start_passing
+from codex_transform.proxy.passing import Passing, get_passing, start_passing
 from codex_transform.proxy.websocket import get_socket
 from codex_transform.request import Context, Transformed, transform
 from codex_transform.request.changes import Action
@@ -71,19 +71,21 @@ class RequestTranslation:
             authorization = credentials.hide_credentials(flow.request.headers)
             if (sender := call or socket) and forward:
                 sender.authorization = authorization
-        elif isinstance(flow.client_conn.proxy_mode, ReverseMode) and self._is_for_endpoint(flow) and not forward:
+            if call and forward:
+                call.forwarded = call.authorization = authorization or inherited_key(flow)
+        elif isinstance(flow.client_conn.proxy_mode, ReverseMode) and get_passing(flow) and not forward:
             # The client takes the endpoint for OpenAI: its key is none for the endpoint, which is who this is for.
             credentials.drop_credentials(flow.request.headers)
             self._pass_with_key(flow)
 
     def _pass_with_key(self, flow: http.HTTPFlow) -> None:
         """Give a request that passes to the endpoint its key, unless strangers may use the proxy."""
-        key = self.config.settings.api_key
-        if key is None or self.config.endpoint is None or is_open_proxy(self.config):
+        target = self.config.target_of(flow.request.host, flow.request.port)
+        if target is None or is_open_proxy(self.config):
             return
-        authorization = f"Bearer {key.get_secret_value()}"
+        authorization = f"Bearer {target.key}"
         flow.request.headers["authorization"] = credentials.redacted_authorization(authorization)
-        start_passing(flow, Passing(self.config.endpoint, authorization))
+        start_passing(flow, Passing(target.endpoint, authorization))
 
     def request(self, flow: http.HTTPFlow) -> None:
         """Rewrite a request that has come as a whole."""
@@ -154,9 +156,6 @@ class RequestTranslation:
                 return True
         return None if settings.instructions == "auto" else settings.instructions == "codex"
 
-    def _is_for_endpoint(self, flow: http.HTTPFlow) -> bool:
-        return self.config.matches(flow.request.host, flow.request.port)
-
     def _rewrite(self, flow: http.HTTPFlow, call: Call) -> None:
         fields = flow.request.headers.fields
         session = client_session(fields)
@@ -166,7 +165,8 @@ class RequestTranslation:
         if not client.is_codex:
             call.said = request_members(body)
         root = self.stored.prepare(call, body)
-        failover = self._failover(call, body, session or root)
+        # The first response of a chain stands for all of it.
+        failover = self._failover(call, body, session or root or call.members.get("id"))
         endpoint = failover.target.endpoint
         call.authorization = call.authorization or f"Bearer {failover.target.key}"
         done = transform(

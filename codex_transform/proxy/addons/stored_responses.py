@@ -83,11 +83,16 @@ class StoredResponses:
         original = call.original or b""
 
         def store_response(response: dict[str, Any]) -> None:
+            failed = response.get("status") == "failed"
+            if failed and call.response_id:
+                call.failed = response  # it may be tried again
+                return
             answered = StoredResponse(response, original, references.previous, references.conversation)
             if stored:
                 known.put(answered, named)
-            if references.conversation:
-                conversations.append(references.conversation, (*answered.input, *answered.output))
+            if references.conversation and not failed:
+                own = (history.item_or_reference(item, known) for item in answered.input)
+                conversations.append(references.conversation, (*own, *answered.output))
 
         if stored or references.conversation:
             call.on_response = store_response
