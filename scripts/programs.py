@@ -202,13 +202,3 @@ def _node_package() -> str:
 
 def _arch() -> str:
     return {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64"}.get(platform.machine().lower(), "arm64")
-
-
-# The Codex CLI: the newest that the tests were tried with was 0.171.0.
-CODEX_INSTALL = "npm install --prefix .cache/codex-latest @openai/codex@0.171.0"
-
-
-def codex() -> Path | None:
-    """The program of the Codex CLI, if it is in the cache."""
-    found = (CACHE / "codex-latest").glob("node_modules/@openai/codex*/vendor/*/bin/codex*")
-    return next((path for path in found if path.stem == "codex" and path.is_file()), None)

@@ -39,7 +39,10 @@ class Server(NamedTuple):
 def running(environ: Mapping[str, str], home: Path) -> list[Server]:
     """Return the servers that state files tell of and that answer. This raises nothing."""
     folder = Path(environ.get("XDG_STATE_HOME") or home / ".local" / "state", "opencode")
-    files = [file for name in _NAMES for file in sorted(folder.glob(name))]
+    try:
+        files = [file for name in _NAMES for file in sorted(folder.glob(name))]
+    except OSError:  # a folder that cannot be looked into
+        return []
     return [server for file in files for server in _read(file, environ, home)]
 
 

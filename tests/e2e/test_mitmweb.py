@@ -12,7 +12,7 @@ from mitmproxy import version
 from playwright.sync_api import Page, expect
 from support.browser import browser, screenshot
 from support.mitmweb import mitmweb
-from support.running import ROOT, OpenCode, Proxy
+from support.running import OPENCODE_AGENT, ROOT, OpenCode, Proxy
 from support.sdk import client
 
 from codex_transform.sandbox import Sandbox
@@ -69,15 +69,15 @@ def look(page: Page, part: str) -> Any:
 
 
 def test_comments_in_the_table(web: Proxy, sandbox: Sandbox, page: Page) -> None:
-    assert web.send(HELLO)[0] == 200
+    assert web.send(HELLO, user_agent=OPENCODE_AGENT)[0] == 200
     expect(comment(page, 0)).to_have_text(
         re.compile(r"^gpt-5\.1-codex high · [\d.]+k in \(0% cached\) · \d+ out · [\d.]+ s → [\d.]+ s$")
     )
-    assert web.send({**HELLO, "stream": False})[0] == 200
+    assert web.send({**HELLO, "stream": False}, user_agent=OPENCODE_AGENT)[0] == 200
     expect(comment(page, 1)).to_have_text(re.compile(r"\(9\d% cached\)"))
     for fault, status in (("plain-500", 500), ("rate-limit", 429), ("no-sequence-number", 200), ("cut", 200)):
         sandbox.misbehave(fault, times=1)
-        assert web.send(HELLO)[0] == status
+        assert web.send(HELLO, user_agent=OPENCODE_AGENT)[0] == status
     expect(comment(page, 2)).to_have_text(re.compile("^✖ .* 500 server_error: Internal Server Error$"))
     expect(comment(page, 3)).to_have_text(re.compile("^⚠ .* 429 rate_limit_exceeded: Rate limit reached"))
     expect(comment(page, 4)).to_have_text(re.compile("^✏ .* repaired: sequence_number$"))

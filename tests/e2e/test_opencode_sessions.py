@@ -74,7 +74,7 @@ def test_instructions_that_are_refused(tmp_path: Path, shared_sandbox: Sandbox) 
         host.answers[f"main/{NEW_PATH}"] = Answer(catalogue(CODEX, text="Write code [codex]"))
         home, cache = tmp_path / "home", tmp_path / "home/.opencode/cache"
         with mitmdump(home, shared_sandbox, CODEX_CATALOG_URL=host.root):
-            assert eventually(lambda: any("main" in file.name for file in cache.glob("*")), 20)
+            assert eventually(lambda: any(cache.glob("codex-transform-main-*.json")), 20)
         with (
             mitmdump(home, shared_sandbox, CODEX_CATALOG_URL=host.root, CODEX_INSTRUCTIONS_FILE=str(own)) as proxy,
             serving(tmp_path, proxy) as server,

@@ -47,9 +47,3 @@ def node() -> Path:
     with alone():
         found = programs.install_node()
     return found or lacking(f"no Node is new enough: {programs.node_install_command()}")
-
-
-def codex() -> Path:
-    """The real Codex CLI, of a release that speaks WebSocket."""
-    program = programs.codex()
-    return program or lacking(f"the Codex CLI is not there: {programs.CODEX_INSTALL}")

@@ -5,7 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from support import needed
+from support.real_clients import codex
 from support.running import mitmdump
 
 from codex_transform.sandbox import Sandbox
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.gate
 
 
 def test_it_works_over_its_websocket(tmp_path: Path, sandbox: Sandbox) -> None:
-    program = needed.codex()
+    program = codex("0.171.0")
     home, project = tmp_path / "codex", tmp_path / "project"
     home.mkdir()
     project.mkdir()
