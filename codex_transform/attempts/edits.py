@@ -5,24 +5,20 @@ turn, with the same bytes as a result, and does nothing to another one. It loses
 keeps its text, a tool output becomes a message, and in the place of an image or a file comes a line that names it.
 """
 
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Protocol
 
-from codex_transform.attempts.failure import Path
+from codex_transform.attempts.attachments import attachments
+from codex_transform.attempts.json_path import Path, dotted, find, remove
 from codex_transform.jsonio import dumps
 from codex_transform.request.changes import Changes
 from codex_transform.request.input_items import message, pair_calls
 from codex_transform.request.instructions import bridge_message, keep_instructions, use_codex_instructions
 from codex_transform.request.orphan_outputs import orphan_text
-from codex_transform.text import format_bytes, one_line
 
 Body = dict[str, Any]
-_TEXTS = ("input_text", "output_text", "text", "refusal", "summary_text", "reasoning_text")
-
-_DATA_URL = re.compile(r"data:([\w.+/-]*)(?:;[\w=.-]+)*,")
 
 
 class Edit(Protocol):
@@ -45,13 +41,13 @@ class DropParameter:
     @property
     def what(self) -> str:
         """What is done."""
-        return f"without {_dotted(self.path)}"
+        return f"without {dotted(self.path)}"
 
     def apply(self, body: Body, changes: Changes) -> bool:
         """Remove it."""
-        found = _remove([body], self.path)
+        found = remove([body], self.path)
         if found:
-            changes.note("removed", _dotted(self.path), "The endpoint refused a request with it.")
+            changes.note("removed", dotted(self.path), "The endpoint refused a request with it.")
         return found
 
 
@@ -121,9 +117,9 @@ class DropMember:
 
     def apply(self, body: Body, changes: Changes) -> bool:
         """Remove it."""
-        found = _remove([item for item in body["input"] if item.get("type") == self.type], self.path)
+        found = remove([item for item in body["input"] if item.get("type") == self.type], self.path)
         if found:
-            changes.note("removed", _dotted(("input", "*", *self.path)), "The endpoint refused an item with it.")
+            changes.note("removed", dotted(("input", "*", *self.path)), "The endpoint refused an item with it.")
         return found
 
 
@@ -264,54 +260,6 @@ class AddInstructions:
         return True
 
 
-@dataclass(frozen=True, slots=True)
-class Attachment:
-    """An image or a file in the input: the list of parts that it is in, and its position there."""
-
-    item: int
-    parts: list[Any]
-    position: int
-
-    @property
-    def part(self) -> Body:
-        """The part itself."""
-        part: Body = self.parts[self.position]
-        return part
-
-    @property
-    def is_image(self) -> bool:
-        """Whether it claims to be an image."""
-        return self.part.get("type") == "input_image"
-
-    @property
-    def url(self) -> str:
-        """Where an image is, or what it is: often a data URL. "" if it has none."""
-        url = self.part.get("image_url")
-        url = url.get("url") if isinstance(url, dict) else url
-        return url if isinstance(url, str) else ""
-
-    @property
-    def name(self) -> str:
-        """What to call it: `image (image/svg+xml, 2 kB)`, `file report.pdf`."""
-        if not self.is_image:
-            filename = self.part.get("filename") or self.part.get("file_url")
-            return f"file {one_line(filename, 100)}" if isinstance(filename, str) and filename else "an attachment"
-        if match := _DATA_URL.match(self.url[:200]):
-            size = (len(self.url) - match.end()) * 3 // 4
-            return f"image ({', '.join(filter(None, (match[1], format_bytes(size))))})"
-        return f"image {one_line(self.url, 100)}" if self.url else "an image"
-
-
-def attachments(body: Body) -> Iterator[Attachment]:
-    """Yield the images and files of the input, in messages and in tool outputs."""
-    for index, item in enumerate(body["input"]):
-        for member in ("content", "output"):
-            parts = item.get(member)
-            for position, part in enumerate(parts if isinstance(parts, list) else ()):
-                if isinstance(part, dict) and part.get("type") not in _TEXTS:
-                    yield Attachment(index, parts, position)
-
-
 def encrypted_reasoning(item: Body) -> str | None:
     """Return the encrypted content of a reasoning item, None for any other."""
     content = item.get("encrypted_content")
@@ -323,53 +271,10 @@ def digest(value: object) -> str:
     return sha256(dumps(value)).hexdigest()[:32]
 
 
-def holds(value: Any, path: Path) -> bool:
-    """Return whether there is a member at the end of a path."""
-    holder = find(value, path[:-1])
-    return isinstance(holder, dict) and path[-1] in holder
-
-
-def find(value: Any, path: Path) -> Any:
-    """Return what is at a path within a JSON value, None if there is nothing."""
-    for step in path:
-        if not isinstance(value, dict | list):
-            return None
-        try:
-            value = value[step]  # type: ignore[index]
-        except (KeyError, IndexError, TypeError):
-            return None
-    return value
-
-
 def apply_all(edits: Iterable[Edit], body: Body, changes: Changes) -> list[Edit]:
     """Apply edits in their order, and return those that changed something."""
     return [edit for edit in edits if edit.apply(body, changes)]
 
 
-def _remove(roots: Iterable[Any], path: Path) -> bool:
-    """Remove the member at the end of a path from each of these values; return whether any had it."""
-    *parents, name = path
-    holders = [holder for root in roots for holder in _find_all(root, tuple(parents))]
-    having = [holder for holder in holders if isinstance(holder, dict) and name in holder]
-    for holder in having:
-        holder.pop(name, None)
-    return bool(having)
-
-
-def _find_all(value: Any, path: Path) -> list[Any]:
-    """Return what is at a path, in which `*` stands for every index of a list."""
-    if not path:
-        return [value]
-    values: list[Any] = [find(value, path[:1])]
-    if path[0] == "*":
-        values = value if isinstance(value, list) else []
-    return [found for each in values for found in _find_all(each, path[1:])]
-
-
 def _is_call(item: Body) -> bool:
     return str(item.get("type")).endswith("_call")
-
-
-def _dotted(path: Path) -> str:
-    steps = (f"[{step}]" if step == "*" or isinstance(step, int) else f".{step}" for step in path)
-    return "".join(steps).lstrip(".")

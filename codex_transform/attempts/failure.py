@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from codex_transform.attempts.json_path import Path, parse_path
 from codex_transform.errors import ApiError
 from codex_transform.redaction import redact_secrets
 from codex_transform.response.http_error import page_title, read_endpoint_error, retry_after_header
@@ -12,11 +13,7 @@ from codex_transform.text import one_line
 
 _MAX_MESSAGE = 2000
 
-Path = tuple[str | int, ...]
-"""A place in a JSON value: names of members and indexes of a list."""
-
 _INPUT_PATH = re.compile(r"\binput((?:\[\d+\]|\.\d+)[\w.\[\]]*)")
-_STEP = re.compile(r"\d+|[A-Za-z_]\w*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +51,6 @@ class Failure:
     def brief(self) -> str:
         """The first line of the message, to be quoted."""
         return one_line(self.message.split("\n", 1)[0].rstrip(" ."), 160)
-
-
-def parse_path(text: str) -> Path:
-    """Return the steps of a path in OpenAI's form or in a dotted one: `[7].foo`, `7.foo`."""
-    return tuple(int(step) if step.isdecimal() else step for step in _STEP.findall(text))
 
 
 def from_response(status: int, headers: Mapping[str, str], body: bytes, elapsed: float) -> Failure:

@@ -3,8 +3,10 @@
 from base64 import b64decode
 from binascii import Error as Base64Error
 
-from codex_transform.attempts.edits import Attachment, Edit, ReplaceAttachments, attachments, digest
-from codex_transform.attempts.failure import Failure, Path
+from codex_transform.attempts.attachments import Attachment, attachments
+from codex_transform.attempts.edits import Edit, ReplaceAttachments, digest
+from codex_transform.attempts.failure import Failure
+from codex_transform.attempts.json_path import Path
 from codex_transform.attempts.rule import INVALID, UNKNOWN_PARAMETER, Sent, words
 
 _BAD_IMAGE = words(

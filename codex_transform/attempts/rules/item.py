@@ -1,7 +1,8 @@
 """Items, and members of items, that the endpoint names in `param` or in its message."""
 
-from codex_transform.attempts.edits import Body, DropItems, DropMember, Edit, ReplaceAttachments, digest, find, holds
-from codex_transform.attempts.failure import Failure, Path
+from codex_transform.attempts.edits import Body, DropItems, DropMember, Edit, ReplaceAttachments, digest
+from codex_transform.attempts.failure import Failure
+from codex_transform.attempts.json_path import Path, find, holds
 from codex_transform.attempts.rule import INVALID, NOT_THE_FORM, UNKNOWN_PARAMETER, Sent, words
 
 # A text that is too long, a policy, a call without its output: leaving something out would not cure these.

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 
-from codex_transform.attempts.edits import Body, DropParameter, DropTools, Edit, find, holds
-from codex_transform.attempts.failure import Failure, parse_path
+from codex_transform.attempts.edits import Body, DropParameter, DropTools, Edit
+from codex_transform.attempts.failure import Failure
+from codex_transform.attempts.json_path import find, holds, parse_path
 from codex_transform.attempts.rule import INVALID, NOT_THE_FORM, UNKNOWN_PARAMETER, Sent, words
 
 _NAME = r"[`'\"]?(?:body\.)?(?P<name>[A-Za-z_][\w.\[\]]*)[`'\"]?"

@@ -1,6 +1,7 @@
 """Gateways that take no request of that size."""
 
-from codex_transform.attempts.edits import Edit, ReplaceAttachments, attachments, digest
+from codex_transform.attempts.attachments import attachments
+from codex_transform.attempts.edits import Edit, ReplaceAttachments, digest
 from codex_transform.attempts.failure import Failure
 from codex_transform.attempts.rule import NOT_THE_FORM, Sent, words
 
