@@ -36,7 +36,8 @@ class Call:
     its response, and `on_response` is called with that. `response_id` is set for a call that runs in the
     background. `tap`, if set, gets each piece of the stream. `connection_store` has the responses that were given over
     the same WebSocket. `said` is what the client's request said, as the answer repeats it.
-    `person` is the name of whose key the call came with.
+    `person` is the name of whose key the call came with. `forwarded` is the client's own Authorization, if that is to
+    be forwarded; `failed` is the final response of a call in the background that failed: it may be tried again.
 
     The rest is known once the answer is over: how many `events` the endpoint sent, the `usage` that it reported, what
     was `repaired` by name, the unix time at which the model's `first_token` passed (None for a client that does not
@@ -113,10 +114,11 @@ _calls: WeakKeyDictionary[http.HTTPFlow, Call] = WeakKeyDictionary()
 _inherited_keys: WeakKeyDictionary[http.HTTPFlow, str] = WeakKeyDictionary()
 
 
-def inherit_key(flow: http.HTTPFlow, call: Call) -> None:
-    """Have a request that is sent for a call's go with the client's own key, if that is to be forwarded."""
-    if call.forwarded:
-        _inherited_keys[flow] = call.forwarded
+def inherit_key(flow: http.HTTPFlow, derived: http.HTTPFlow) -> None:
+    """Have a request that is sent for a call go with the client's own key, if that is to be forwarded."""
+    call = get_call(flow)
+    if call and call.forwarded:
+        _inherited_keys[derived] = call.forwarded
 
 
 def inherited_key(flow: http.HTTPFlow) -> str | None:

@@ -8,6 +8,7 @@ from mitmproxy.proxy.events import ConnectionClosed, Event
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http import ReceiveHttp, RequestProtocolError
 
+from codex_transform.proxy.call import inherit_key
 from codex_transform.proxy.visitor import copy_visitor
 
 
@@ -72,4 +73,5 @@ def copy_request(flow: http.HTTPFlow, path: str, content: bytes) -> http.HTTPFlo
     copy.request.headers.pop("content-encoding", None)
     copy.request.content = content
     copy_visitor(flow, copy)
+    inherit_key(flow, copy)
     return copy

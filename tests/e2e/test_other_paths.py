@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from support.running import Proxy, mitmdump
 from support.scripted import Scripted, scripted
+from support.waiting import eventually
 
 from codex_transform.catalog import models
 from codex_transform.sandbox import Sandbox
@@ -171,10 +172,12 @@ def test_traces_are_not_sent(nowhere: Proxy) -> None:
     assert "OPENAI_AGENTS_DISABLE_TRACING=1" in error["error"]["message"]
 
 
-def test_a_summary_goes_with_the_clients_own_key(tmp_path: Path) -> None:
+def test_what_is_sent_for_a_client_goes_with_its_own_key(tmp_path: Path) -> None:
     """Where keys are forwarded, nobody spends the owner's by a way around."""
     with answering({"/backend-api/codex/responses": (401, {"error": {"message": "no"}})}) as endpoint:
         with mitmdump(tmp_path, endpoint, CODEX_FORWARD_CLIENT_KEY="1") as proxy:
-            assert ask(proxy, "POST", "/v1/responses/compact", {"model": "gpt-5.1", "input": "x"})[0] == 401
-        assert len(endpoint.asked) == 2
+            body = {"model": "gpt-5.1", "input": "x"}
+            assert ask(proxy, "POST", "/v1/responses/compact", body)[0] == 401
+            assert ask(proxy, "POST", "/v1/responses", {**body, "background": True})[0] == 200
+            assert eventually(lambda: len(endpoint.asked) == 3)
         assert all(f"Bearer {KEY}".encode() in request for request in endpoint.asked)

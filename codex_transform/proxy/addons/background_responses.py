@@ -39,11 +39,11 @@ _RUNNING = ("queued", "in_progress")
 
 
 class _Job:
-    """A response that runs. `authorization` is the client's own, if that is to be forwarded."""
+    """A response that runs."""
 
     def __init__(self, stored: StoredResponse, known: Responses, call: Call, flow: http.HTTPFlow) -> None:
         self.stored, self.known, self.flow = stored, known, flow
-        self.owner, self.authorization = call.owner, call.authorization
+        self.owner = call.owner
         self.events = EventLog()
         self.replay = Replay(flow)
         self.cancelled = False
@@ -132,7 +132,7 @@ class BackgroundResponses:
     def _adopt(self, flow: http.HTTPFlow, job: _Job) -> None:
         """Make the call of a job's own flow one of its client's."""
         if call := get_call(flow):
-            call.owner, call.authorization, call.response_id = job.owner, job.authorization, job.stored.id
+            call.owner, call.response_id = job.owner, job.stored.id
             call.tap = job.began
 
     def _begin(self, flow: http.HTTPFlow, call: Call) -> None:

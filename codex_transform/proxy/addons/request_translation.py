@@ -69,10 +69,10 @@ class RequestTranslation:
         socket = get_socket(flow)
         if call or socket or flow.response or get_local_request(flow) or get_models_request(flow):
             authorization = credentials.hide_credentials(flow.request.headers)
-            if (sender := call or socket) and forward:
-                sender.authorization = authorization
             if call and forward:
                 call.forwarded = call.authorization = authorization or inherited_key(flow)
+            elif socket and forward:
+                socket.authorization = authorization
         elif isinstance(flow.client_conn.proxy_mode, ReverseMode) and get_passing(flow) and not forward:
             # The client takes the endpoint for OpenAI: its key is none for the endpoint, which is who this is for.
             credentials.drop_credentials(flow.request.headers)
