@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -79,14 +80,7 @@ def opencode_2() -> Path | None:
 
 def install_opencode_2() -> Path | None:
     """Gets the preview through npm, unless it is there; None where that cannot be done."""
-    npm = shutil.which("npm")
-    if (found := opencode_2()) or npm is None:
-        return found
-    print(f"Getting {_preview_package()} {OPENCODE_2} through npm (once) ", end="", flush=True)
-    shutil.rmtree(_preview_prefix(), ignore_errors=True)
-    failure = _install(npm, _preview_prefix(), f"{_preview_package()}@{OPENCODE_2}")
-    print(f"\n  {failure}\n" if failure else "\n", flush=True)
-    return opencode_2()
+    return _get(opencode_2, f"{_preview_package()} {OPENCODE_2}", _preview_prefix(), _preview_package(), OPENCODE_2)
 
 
 def opencode_2_install_command() -> str:
@@ -108,19 +102,24 @@ def node() -> Path | None:
 
 def install_node() -> Path | None:
     """Gets such a Node through npm, unless there is one; None where that cannot be done."""
-    npm = shutil.which("npm")
-    if (found := node()) or npm is None:
-        return found
-    print(f"Getting Node {NODE} through npm (once) ", end="", flush=True)
-    shutil.rmtree(_node_prefix(), ignore_errors=True)
-    failure = _install(npm, _node_prefix(), f"{_node_package()}@{NODE}")
-    print(f"\n  {failure}\n" if failure else "\n", flush=True)
-    return node()
+    return _get(node, f"Node {NODE}", _node_prefix(), _node_package(), NODE)
 
 
 def node_install_command() -> str:
     """What a person types to get a Node where `node()` finds it."""
     return f"npm install --prefix {_node_prefix().relative_to(CACHE.parent)} {_node_package()}@{NODE}"
+
+
+def _get(find: Callable[[], Path | None], name: str, prefix: Path, package: str, version: str) -> Path | None:
+    """Gets a program through npm, unless `find` finds it; None where that cannot be done."""
+    npm = shutil.which("npm")
+    if (found := find()) or npm is None:
+        return found
+    print(f"Getting {name} through npm (once) ", end="", flush=True)
+    shutil.rmtree(prefix, ignore_errors=True)
+    failure = _install(npm, prefix, f"{package}@{version}")
+    print(f"\n  {failure}\n" if failure else "\n", flush=True)
+    return find()
 
 
 @cache

@@ -3,7 +3,6 @@
 import base64
 import json
 import os
-import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -13,14 +12,12 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from support import needed
+from support.opencode_server import LISTENING, listening
 from support.running import Proxy
 from support.waiting import eventually
 
 CODEX = "gpt-5.3-codex"
-_LISTENING = re.compile(r"http://127\.0\.0\.1:(\d+)")
 
 
 @dataclass
@@ -68,39 +65,16 @@ class Preview:
     def background(self) -> "Server2":
         """The background server, which must run."""
         state = json.loads(self.state.read_text())
-        port = _LISTENING.search(state["url"])
+        port = LISTENING.search(state["url"])
         assert port
         return Server2(int(port[1]), self)
 
     @contextmanager
     def serving(self, **variables: str) -> Iterator["Server2"]:
         """A server in the foreground with these variables."""
-        process = subprocess.Popen(
-            [self.program, "serve", "--port", "0"],
-            cwd=self.project,
-            env=self.environ(**variables),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        with process:
-            try:
-                assert process.stdout is not None
-                said = ""
-                for line in process.stdout:
-                    said += line
-                    if found := _LISTENING.search(line):
-                        break
-                else:
-                    pytest.fail(f"OpenCode 2 ended: {said}")
-                yield Server2(int(found[1]), self)
-            finally:
-                process.terminate()
-                try:
-                    process.wait(10)
-                except subprocess.TimeoutExpired:
-                    process.kill()
+        command: list[str | Path] = [self.program, "serve", "--port", "0"]
+        with listening(command, self.project, self.environ(**variables)) as port:
+            yield Server2(port, self)
 
 
 def preview(folder: Path) -> Preview:

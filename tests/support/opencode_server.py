@@ -18,7 +18,7 @@ from support import needed
 from support.running import Proxy
 
 CODEX = "gpt-5.3-codex"
-LISTENING = re.compile(r"listening on http://127\.0\.0\.1:(\d+)")
+LISTENING = re.compile(r"http://127\.0\.0\.1:(\d+)")
 
 
 @dataclass
@@ -70,6 +70,36 @@ class Server:
 
 
 @contextmanager
+def listening(command: list[str | Path], project: Path, environ: dict[str, str]) -> Iterator[int]:
+    """The port of a server of OpenCode's, 1 or 2, that runs until the end of the block."""
+    with subprocess.Popen(
+        command,
+        cwd=project,
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as process:
+        try:
+            assert process.stdout is not None
+            said = ""
+            for line in process.stdout:
+                said += line
+                if found := LISTENING.search(line):
+                    break
+            else:
+                pytest.fail(f"OpenCode ended: {said}")
+            yield int(found[1])
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+@contextmanager
 def serving(folder: Path, proxy: Proxy) -> Iterator[Server]:
     """OpenCode as a server behind the proxy, with a home and a project in `folder`."""
     program = needed.opencode()
@@ -87,24 +117,8 @@ def serving(folder: Path, proxy: Proxy) -> Iterator[Server]:
         "NODE_EXTRA_CA_CERTS": str(proxy.ca),
     }
     command: list[str | Path] = [program, "serve", "--hostname", "127.0.0.1", "--port", "0"]
-    pipes: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    with subprocess.Popen(command, cwd=project, env=variables, **pipes) as process:
-        try:
-            assert process.stdout is not None
-            said = ""
-            for line in process.stdout:
-                said += line
-                if listening := LISTENING.search(line):
-                    break
-            else:
-                pytest.fail(f"OpenCode ended: {said}")
-            yield Server(int(listening[1]), project)
-        finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
+    with listening(command, project, variables) as port:
+        yield Server(port, project)
 
 
 def texts(messages: list[dict[str, Any]]) -> list[str]:
