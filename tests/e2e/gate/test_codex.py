@@ -46,6 +46,6 @@ def test_it_works_over_its_websocket(tmp_path: Path, sandbox: Sandbox) -> None:
     lines = [line for line in done.stderr.lower().splitlines() if "websocket" in line]
     assert not [line for line in lines if "falling back" in line or "error" in line or "warn" in line]
     assert "101 Switching Protocols" in proxy.log
-    assert "426" not in proxy.log
+    assert "<< 426" not in proxy.log
     asked, answered = (entry["body"]["input"] for entry in sandbox.requests)
     assert [item["type"] for item in answered if item not in asked][-1] == "function_call_output"
