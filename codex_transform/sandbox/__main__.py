@@ -16,7 +16,7 @@ from codex_transform.signals import on_termination
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run it. Gives the exit status: 0 when it was told to end, 2 for an option it cannot use."""
+    """Run the sandbox and return the exit status: 0 after Ctrl-C or SIGTERM, 2 for an invalid option."""
     make_lenient()
     options = _parser().parse_args(arguments)
     if options.list:
@@ -72,13 +72,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cert-key", metavar="FILE", help="its key, if that is in a file of its own")
     parser.add_argument("--delay", type=float, default=0.0, metavar="SECONDS", help="pause after each delta")
     parser.add_argument("--fill-output", action="store_true", help="terminal events repeat the items")
-    parser.add_argument("--misbehave", metavar="NAME[@N][+NAME...]", help="answer badly from the start")
-    parser.add_argument("--list", action="store_true", help="list the misbehaviours and end")
+    parser.add_argument("--misbehave", metavar="NAME[@N][+NAME...]", help="apply this fault from the start")
+    parser.add_argument("--list", action="store_true", help="list the faults and end")
     return parser
 
 
 def _say(text: str) -> None:
-    # Whoever started it may have read the first line and closed the pipe.
+    # The program that started it may have closed the pipe after the first line.
     with suppress(OSError):
         print(text, flush=True)
 

@@ -1,7 +1,7 @@
-"""The Codex backend behind the sandbox's door: a request in, the planned response out. No sockets.
+"""The sandbox's Codex backend: takes a request, returns the planned response. No sockets.
 
-Strategy: check (`validation`), answer (`output`, `events`), count (`cache`), and spoil the answer if that was asked for
-(`fault_plan`, or the request's own `x-sandbox-misbehave` header). A request that is refused takes no turn of the plan.
+Strategy: check (`validation`), answer (`output`, `events`), count (`cache`), and apply a fault if one was asked for
+(`fault_plan`, or the request's own `x-sandbox-misbehave` header). A request that is refused leaves the plan as it is.
 """
 
 import zlib
@@ -22,7 +22,7 @@ from codex_transform.sandbox.validation import RefusedError, check, check_key, p
 
 
 class Backend:
-    """Options as in `Sandbox`. `plan` says what to spoil."""
+    """Options as in `Sandbox`. `plan` holds the faults to come."""
 
     def __init__(self, key: str, models: Iterable[str] | None, delay: float, fill_output: bool) -> None:
         self.plan = FaultPlan()
@@ -32,8 +32,8 @@ class Backend:
         self._fill_output = fill_output
         self._cache = PromptCache()
 
-    def script(self, request: Request, path: str, received: RecordedRequest, origin: str) -> PlannedResponse:
-        """Return the answer to a request, spoilt if that is its turn.
+    def respond(self, request: Request, path: str, received: RecordedRequest, origin: str) -> PlannedResponse:
+        """Return the response to a request, with its fault if one is planned for it.
 
         Fills in what `received` can know by now; `origin` is where the sandbox is reached. Raises nothing that is the
         client's fault.
@@ -55,8 +55,8 @@ class Backend:
             check(headers, body, self._models, compact=compact)
         except RefusedError as refusal:
             return whole(refusal.status, refusal.payload)
-        script = self._compacted(body) if compact else self._streamed(body)
-        script.origin, script.request, script.size = origin, body, len(request.body)
+        planned = self._compacted(body) if compact else self._streamed(body)
+        planned.origin, planned.request, planned.size = origin, body, len(request.body)
         asked = headers.get("x-sandbox-misbehave")
         if asked is None:
             received.misbehaviour, edits = self.plan.take(has_tools=bool(body.get("tools")))
@@ -65,8 +65,8 @@ class Backend:
                 received.misbehaviour, edits = asked, parse_faults(asked)
             except ValueError as error:
                 return whole(400, {"detail": str(error)})
-        apply(edits, script)
-        return script
+        apply(edits, planned)
+        return planned
 
     def _streamed(self, body: Mapping[str, Any]) -> PlannedResponse:
         items = answer(body)
@@ -116,7 +116,7 @@ def _known(slugs: Iterable[str] | None) -> dict[str, catalog.Model]:
 
 
 def _length(item: Mapping[str, Any]) -> int:
-    """Return the characters that a model would have had to write for an item."""
+    """Return how many characters a model would have written for an item."""
     parts = [*item.get("content", ()), *item.get("summary", ())]
     return sum(len(part["text"]) for part in parts) + sum(len(item.get(name, "")) for name in ("arguments", "input"))
 

@@ -1,4 +1,4 @@
-"""Counts tokens, and how many of them a real endpoint would have had in its prompt cache.
+"""Counts tokens, and how many of them a real endpoint would have found in its prompt cache.
 
 Strategy: a prompt is a list of pieces (instructions, each tool, each input item), and a running hash over them names
 every prefix. A prefix is cached when its name was seen before, so one changed byte early on costs all that follows,
@@ -19,12 +19,12 @@ STEP = 128
 
 
 def tokens(characters: int) -> int:
-    """Return a fair guess at the number of tokens, rounded up."""
+    """Return an estimate of the number of tokens, rounded up."""
     return -(-characters // 4)
 
 
 class Count(NamedTuple):
-    """Tokens of a prompt: all of them, those that were cached, and those that are cached from now on."""
+    """The tokens of a prompt: all of them, those read from the cache, and those written to it."""
 
     all: int
     cached: int
@@ -32,14 +32,14 @@ class Count(NamedTuple):
 
 
 class PromptCache:
-    """Remembers the prefixes of all prompts it counted, up to `size` of them, the oldest forgotten first."""
+    """Remembers up to `size` prefixes of the prompts it has counted; the least recently used go first."""
 
     def __init__(self, size: int = 100_000) -> None:
         self._seen: dict[bytes, None] = {}
         self._size = size
 
     def count(self, request: Mapping[str, Any]) -> Count:
-        """Count a request. Its prefixes are cached from now on."""
+        """Count the tokens of a request and cache its prefixes."""
         name = dumps([request.get("model"), request.get("prompt_cache_key")])
         total = cached_prefix = 0
         missed = False
@@ -49,7 +49,7 @@ class PromptCache:
             missed = missed or name not in self._seen
             if not missed:
                 cached_prefix = total
-            # Taken out and put back: a prefix in use is the last to be forgotten.
+            # Removed and inserted again: a prefix in use is the last to go.
             self._seen.pop(name, None)
             self._seen[name] = None
         while len(self._seen) > self._size:

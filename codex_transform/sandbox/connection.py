@@ -1,8 +1,8 @@
-"""One client's connection: requests in, scripts out.
+"""One client's connection: requests in, planned responses out.
 
-Strategy: h11 keeps the rules of HTTP/1.1 (keep-alive, chunks, 100-continue) and asyncio moves the bytes. While an
-answer goes out a second task reads on, so that a client that hangs up is noticed at once even if nothing is being
-sent. Every step is flushed before the next, so nothing that was sent is lost when a script ends in a reset.
+Strategy: h11 handles the rules of HTTP/1.1 (keep-alive, chunks, 100-continue), asyncio the bytes. While a response is
+sent, a second task keeps reading, so a client that disconnects is noticed at once even during a pause. Each step is
+flushed before the next, so nothing that was sent is lost when a response ends in a reset.
 """
 
 import asyncio
@@ -23,17 +23,17 @@ LONGEST_BODY = 128 * 1024 * 1024
 LONGEST_PIPELINE = 1024 * 1024
 _READ = 65536
 
-# SO_LINGER on, for zero seconds: to close is to reset. Windows has shorter numbers there.
+# SO_LINGER on, for zero seconds: closing the socket resets it. Windows has shorter numbers there.
 _LINGER = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
 
 
 class BadRequestError(Exception):
-    """What came is not HTTP/1.1, or more than the sandbox takes."""
+    """The request is not HTTP/1.1, or too large for the sandbox."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request as it came, the body still in its content coding. Headers have lower-case names."""
+    """One request as received, the body still in its content coding. Headers have lower-case names."""
 
     method: str
     target: str
@@ -42,13 +42,13 @@ class Request:
 
 
 class Connection:
-    """`receive`, `answer` and `again` in turn, until one of them says that this is the end; `close` in any case."""
+    """Call `receive`, `answer` and `again` in turn until one of them reports the end, and `close` in any case."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
         self._writer = writer
         self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=LONGEST_HEAD)
-        # `drain` then waits until all is in the kernel's hands. (Zero would stop asyncio's TLS transport for ever.)
+        # `drain` then waits until the kernel has everything. (Zero would stop asyncio's TLS transport for ever.)
         writer.transport.set_write_buffer_limits(high=1, low=0)
 
     async def receive(self) -> Request | None:
@@ -69,9 +69,9 @@ class Connection:
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in head.headers]
         return Request(head.method.decode(), head.target.decode("latin-1"), headers, bytes(body))
 
-    async def answer(self, script: PlannedResponse, sent: Callable[[int], None]) -> bool:
-        """Send an answer; `sent` is told the length of each piece of its body. Says whether the client stayed."""
-        play = asyncio.create_task(self._play(script, sent))
+    async def answer(self, planned: PlannedResponse, sent: Callable[[int], None]) -> bool:
+        """Send a response and return whether the client stayed; `sent` gets the length of each piece of its body."""
+        play = asyncio.create_task(self._play(planned, sent))
         watch = asyncio.create_task(self._watch())
         try:
             await asyncio.wait((play, watch), return_when=asyncio.FIRST_COMPLETED)
@@ -87,7 +87,7 @@ class Connection:
             await asyncio.gather(play, watch, return_exceptions=True)
 
     def again(self) -> bool:
-        """Get ready for another request. Says whether there can be one."""
+        """Get ready for another request, and return whether there can be one."""
         if self._writer.is_closing() or {self._http.our_state, self._http.their_state} != {h11.DONE}:
             return False
         self._http.start_next_cycle()
@@ -100,7 +100,7 @@ class Connection:
             await self._writer.wait_closed()
 
     async def _next_event(self) -> h11.Event | None:
-        """None if the client sends a request before it got its answer, which h11 pauses at."""
+        """Return None if the client sends a request before it has its answer: there h11 pauses."""
         while (event := self._http.next_event()) is h11.NEED_DATA:
             self._http.receive_data(await self._reader.read(_READ))
         return event if isinstance(event, h11.Event) else None
@@ -112,12 +112,12 @@ class Connection:
             early += len(data)
             self._http.receive_data(data)
 
-    async def _play(self, script: PlannedResponse, sent: Callable[[int], None]) -> None:
-        if script.head:
-            reason = HTTPStatus(script.status).phrase.encode()
-            headers = list(script.headers.items())
-            await self._send(h11.Response(status_code=script.status, headers=headers, reason=reason))
-        for step in script.play():
+    async def _play(self, planned: PlannedResponse, sent: Callable[[int], None]) -> None:
+        if planned.head:
+            reason = HTTPStatus(planned.status).phrase.encode()
+            headers = list(planned.headers.items())
+            await self._send(h11.Response(status_code=planned.status, headers=headers, reason=reason))
+        for step in planned.steps():
             match step:
                 case bytes():
                     await self._send(h11.Data(data=step))
@@ -130,7 +130,7 @@ class Connection:
                 case End():
                     await self._end(step)
                     return
-        if script.head:
+        if planned.head:
             await self._send(h11.EndOfMessage())
 
     async def _end(self, end: End) -> None:
@@ -143,11 +143,11 @@ class Connection:
             self._writer.close()
 
     async def _send(self, event: h11.Event) -> None:
-        # A response whose length is given may have no body, and h11 then has nothing to send.
+        # h11 returns None where there is nothing to send, as for the end of a body of known length.
         await self._write(self._http.send(event) or b"")
 
     async def _write(self, data: bytes) -> None:
         self._writer.write(data)
         await self._writer.drain()
-        # `drain` does not let go of the loop when the kernel takes all at once, but others want their turn.
+        # `drain` does not yield to the event loop if the kernel takes everything at once.
         await asyncio.sleep(0)

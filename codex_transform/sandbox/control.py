@@ -1,7 +1,7 @@
-"""The sandbox's own pages, below /sandbox: what was received, and how to misbehave.
+"""The sandbox's own pages, below /sandbox: what it received, and which faults are planned.
 
-Strategy: plain functions from a request to a script. They answer only under a loopback name, so that no page in a
-browser can read prompts by giving its own name the address 127.0.0.1.
+Strategy: plain functions from a request to a planned response. They answer only under a loopback name, so that no
+web page can read prompts by pointing its own host name to 127.0.0.1 (DNS rebinding).
 """
 
 import re
@@ -22,7 +22,7 @@ _OWN_NAME = re.compile(r"(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?", re.IGNORE
 
 
 class Wanted(BaseModel):
-    """The body of POST /sandbox/misbehave. Without a name the sandbox behaves again."""
+    """The body of POST /sandbox/misbehave. Without a name there are no more faults."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 

@@ -1,7 +1,7 @@
-"""Finished output items -> the events that stream them.
+"""From finished output items to the events that stream them.
 
-Strategy: the answer is decided whole before its first byte leaves, so one function per item type walks a finished
-item and says how it grows: added empty, filled by deltas, done. Names and order as in the OpenAI API reference,
+Strategy: the whole answer is known before its first byte is sent, so one function per item type takes a finished
+item and yields how it grows: added empty, filled by deltas, done. Names and order as in the OpenAI API reference,
 "Responses / Streaming events". Nothing here knows the proxy's own code: the sandbox must be able to prove it wrong.
 """
 
@@ -56,7 +56,7 @@ def response_object(request: Mapping[str, Any], response_id: str) -> dict[str, A
 def stream(
     response: Mapping[str, Any], items: Sequence[Item], usage: Mapping[str, Any], *, fill_output: bool
 ) -> Iterator[Event]:
-    """All events of one answer, numbered.
+    """Yield all events of one answer, numbered.
 
     The terminal event's `response.output` stays `[]`, as Codex endpoints leave it, unless `fill_output`.
     """
@@ -83,7 +83,7 @@ def stream(
 
 
 def pieces(text: str) -> Iterator[str]:
-    """`text` cut about as finely as a model's tokens."""
+    """Return `text` in pieces about as long as a model's tokens."""
     return (match.group() for match in _PIECE.finditer(text))
 
 

@@ -1,6 +1,6 @@
-"""Which of the coming requests are answered badly, and how.
+"""Which of the next requests are answered with which fault.
 
-Strategy: one plan at a time, set from any thread and taken request by request by the server.
+Strategy: one plan at a time, set from any thread and used up by the server, request by request.
 """
 
 from threading import Lock
@@ -9,7 +9,7 @@ from codex_transform.sandbox.faults.table import Edits, parse_faults
 
 
 class FaultPlan:
-    """Which of the coming requests are answered badly. Safe to use from any thread."""
+    """The fault to apply to the next requests. Safe to use from any thread."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -19,24 +19,23 @@ class FaultPlan:
         self.with_tools: bool | None = None
 
     def set(self, name: str, times: int | None = None, at: int | None = None, with_tools: bool | None = None) -> None:
-        """Answer the next `times` requests (None: all) like this, in place of what was planned before.
+        """Apply this fault to the next `times` requests (None: all); it replaces an earlier plan.
 
-        `with_tools` leaves out the requests that have no tools, as those for a title (or, if False, those that have
-        some).
+        `with_tools` restricts it to requests with tools or, if False, to those without, such as those for a title.
 
-        Raises UnknownMisbehaviourError.
+        Raises UnknownFaultError.
         """
         edits = parse_faults(name, at)
         with self._lock:
             self._edits, self.name, self.times, self.with_tools = edits, name, times, with_tools
 
     def clear(self) -> None:
-        """Behave."""
+        """Answer without faults again."""
         with self._lock:
             self._edits, self.name, self.times, self.with_tools = [], None, None, None
 
     def take(self, *, has_tools: bool) -> tuple[str | None, Edits]:
-        """Return the name and edits for a request that is being answered; (None, []) if it is answered well."""
+        """Return the name and the edits of the fault for the next request; (None, []) if it has none."""
         with self._lock:
             if self.name is None or self.with_tools not in (None, has_tools):
                 return None, []

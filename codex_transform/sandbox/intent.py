@@ -1,8 +1,8 @@
 """What the user wants, read out of a request: no more cleverness than a demo needs.
 
-Strategy: only the last thing the user wrote counts, and only whole sentences of a few fixed forms are understood
+Strategy: only the user's last message counts, and only whole sentences of a few fixed forms are understood
 ("write X to F", "run C", "read F", "use TOOL", "count to N"), joined by "then" for one after the other and by
-"and also" for calls in one answer. All else gets a friendly answer in words.
+"and also" for calls in one answer. Anything else gets a friendly answer in words.
 """
 
 import re
@@ -13,7 +13,7 @@ from typing import Any
 from codex_transform.jsonio import loads
 from codex_transform.sandbox.toolcalls import Action, Read, Run, Use, Write, tools_of
 
-# The patterns below take time by the square of a run of spaces, and nobody writes such a sentence at such length.
+# The patterns below take time quadratic in a run of spaces, and nobody writes such a long sentence.
 LONGEST = 2000
 
 _START = r"(?:please,?\s+)?"
@@ -40,7 +40,7 @@ _TAG = re.compile(r"<[^<>]*>")
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """What a tool answered: the name it was called by and its text."""
+    """A tool's output: the name that it was called by, and the text."""
 
     tool: str
     text: str
@@ -61,7 +61,7 @@ class Intent:
     folder: str | None
 
     def next_round(self) -> tuple[Action, ...]:
-        """Return the actions whose turn it is, by the number of outputs that have come; none when all are done."""
+        """Return the actions of the next answer, by the number of outputs that have come; none when all are done."""
         done = len(self.outputs)
         for actions in self.rounds:
             if done < len(actions):
@@ -94,7 +94,7 @@ def read_intent(request: Mapping[str, Any]) -> Intent:
 
 
 def words(text: str) -> str:
-    """Text without tags, in one line."""
+    """Return the text without tags, on one line."""
     return " ".join(_TAG.sub(" ", text).split())
 
 
@@ -103,7 +103,7 @@ def _rounds(prompt: str) -> tuple[tuple[Action, ...], ...]:
         [_action(part) for part in re.split(r",?\s+and\s+also\s+", sentence)]
         for sentence in re.split(r",?\s+(?:and\s+)?then\s+", prompt)
     ]
-    # A text that merely holds such a word is not cut apart.
+    # A text that merely contains such a word is not split.
     if any(None in actions for actions in rounds):
         rounds = [[_action(prompt)]]
     return tuple(tuple(action for action in actions if action) for actions in rounds if any(actions))

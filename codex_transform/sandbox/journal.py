@@ -1,4 +1,4 @@
-"""What the sandbox received, kept for whoever tests with it: bounded, and with no key in it.
+"""What the sandbox received, kept for tests: bounded, and without keys.
 
 Strategy: one record per request, appended by the server's thread and read by others; a condition lets a test wait
 for what it expects instead of sleeping.
@@ -22,13 +22,12 @@ _SECRET = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-ke
 
 @dataclass(slots=True)
 class RecordedRequest:
-    """One request. `headers` have lower-case names, repeated ones joined by a comma, secrets as in `redact`.
+    """One request. `headers` have lower-case names, repeated ones are joined by a comma, and secrets are redacted.
 
-    `body` is the parsed JSON, None if it is none; `content` the bytes after decompression.
+    `body` is the parsed JSON, None if it is not JSON; `content` the bytes after decompression.
 
-    The lower half is filled in as the answer goes out: its status, the names of the misbehaviours that were used on
-    it, the bytes and writes of its body so far, whether the client hung up first (`cancelled`), and
-    whether all is over.
+    The lower half is filled in while the response is sent: its status, the names of its faults (`misbehaviour`), the
+    bytes and writes of its body so far, whether the client disconnected first (`cancelled`), and whether it is over.
     """
 
     method: str
@@ -46,15 +45,15 @@ class RecordedRequest:
     cancelled: bool = False
     finished: bool = False
 
-    def told(self) -> dict[str, Any]:
+    def as_dict(self) -> dict[str, Any]:
         """Return the record as it is now, as a dictionary."""
         return {name: getattr(self, name) for name in self.__slots__}
 
     def line(self) -> str:
-        """Return the record in one line for a log. It quotes nothing of what the user wrote."""
+        """Return the record as one line for a log. It quotes nothing that the user wrote."""
         body = self.body if isinstance(self.body, dict) else {}
         counts = [f"{name}={len(body[name])}" for name in ("tools", "input") if isinstance(body.get(name), list)]
-        # A name that is no model's may be anything, and is not to break the line.
+        # A name that is not a model's may be anything, and must not break the line.
         model = [ascii(body["model"])[1:-1][:60]] if isinstance(body.get("model"), str) else []
         wrong = [f"misbehaved: {self.misbehaviour}"] if self.misbehaviour else []
         left = ["the client hung up"] if self.cancelled else []
@@ -62,7 +61,7 @@ class RecordedRequest:
 
 
 def headers_for_record(headers: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Headers as a record keeps them: see `RecordedRequest`.
+    """Return headers as a record keeps them: see `RecordedRequest`.
 
     >>> headers_for_record([("Authorization", "Bearer sk-1234567890abcd")])
     {'authorization': 'Bearer sk-…abcd'}
@@ -87,7 +86,7 @@ class Journal:
         self._numbers = itertools.count(1)
 
     def add(self, received: RecordedRequest) -> None:
-        """Keep a request under the next number, and forget old ones beyond the bounds."""
+        """Keep a request under the next number, and drop old ones beyond the bounds."""
         with self._changed:
             received.number = next(self._numbers)
             self._requests.append(received)
@@ -97,7 +96,7 @@ class Journal:
             self._changed.notify_all()
 
     def finish(self, received: RecordedRequest, *, cancelled: bool) -> None:
-        """Say that a request's answer is over."""
+        """Note that the response to a request is over."""
         with self._changed:
             received.cancelled = cancelled
             received.finished = True
@@ -109,15 +108,15 @@ class Journal:
             return self._told()
 
     def clear(self) -> None:
-        """Forget them all."""
+        """Drop all records."""
         with self._changed:
             self._requests.clear()
             self._bytes = 0
 
     def wait(self, until: Callable[[list[dict[str, Any]]], bool], seconds: float) -> bool:
-        """Wait until `until` is true of the records, at most so long. Says whether it came true. Blocks its thread."""
+        """Block until `until` is true of the records, at most `seconds`, and return whether it is."""
         with self._changed:
             return self._changed.wait_for(lambda: until(self._told()), seconds)
 
     def _told(self) -> list[dict[str, Any]]:
-        return [received.told() for received in self._requests]
+        return [received.as_dict() for received in self._requests]

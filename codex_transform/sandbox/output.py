@@ -1,4 +1,4 @@
-"""What the sandbox says: a request -> the output items of its answer.
+"""The sandbox's answers: from a request to its output items.
 
 Strategy: reasoning first, as a model would, then either the tool calls whose turn it is or one message. Every text
 for a person begins with a mark, and every id carries the word sandbox, so that nobody takes it for a real answer. Where
@@ -45,7 +45,7 @@ def answer(request: Mapping[str, Any]) -> list[Item]:
 
 
 def compaction() -> Item:
-    """Return what stands for a history that was compacted."""
+    """Return the items of a compacted history."""
     return {"type": "compaction", "id": new_id("cmp"), "encrypted_content": fake_encrypted()}
 
 
@@ -62,7 +62,7 @@ def message(text: str) -> Item:
 
 
 def fake_encrypted() -> str:
-    """Something like encrypted reasoning: meaningless, and different each time."""
+    """Return a stand-in for encrypted reasoning: meaningless, and different each time."""
     return base64.b64encode(b"sandbox:" + secrets.token_bytes(96)).decode()
 
 
@@ -136,7 +136,7 @@ def _report(output: Output) -> str:
 
 
 def _worked(text: str) -> bool:
-    """Whether a tool's output tells of success.
+    """Return whether a tool's output reports success.
 
     Tools have no common form: an exit status counts most, wherever it is given, then how the text begins.
     """

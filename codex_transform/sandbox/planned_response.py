@@ -1,9 +1,8 @@
-"""An answer before it is sent: what its head says, which events follow, how they are spelt, and how it ends.
+"""A response before it is sent: its head, its events, how they are encoded, and how it ends.
 
-Strategy: an answer is a plain object that a misbehaviour may edit, and `play` turns it into steps. A step is the
-smallest thing that a connection can do (send bytes, wait, break off), so every fault is a pure edit of a
-`PlannedResponse` and only `connection.py` touches a socket. Bodies are lazy: a hundred megabytes of events need no
-memory.
+Strategy: a response is a plain object, which a fault may edit, and `steps` yields what to do. A step is the smallest
+thing that a connection can do (send bytes, wait, break off), so every fault is a pure edit of a `PlannedResponse` and
+only `connection.py` touches a socket. Bodies are lazy: a hundred megabytes of events need no memory.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -17,7 +16,7 @@ Event = dict[str, Any]
 
 
 class End(Enum):
-    """Ways to leave a client before its answer is whole."""
+    """Ways to end a connection before its response is complete."""
 
     CUT = "close the connection"
     RESET = "reset the connection (TCP RST)"
@@ -26,7 +25,7 @@ class End(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """Bytes for the socket itself, past all HTTP framing. Nothing but Raw or an End may come after it."""
+    """Bytes for the socket itself, outside HTTP framing. Only Raw or an End may follow."""
 
     data: bytes
 
@@ -39,17 +38,17 @@ class Wait:
 
 
 Step = bytes | Raw | Wait | End
-Shape = Callable[[Iterator[Step]], Iterator[Step]]
+Transform = Callable[[Iterator[Step]], Iterator[Step]]
 
 
-def spell(event: Event) -> bytes:
-    """One event as OpenAI spells it: its type once as the event's name and once in the JSON of a single line."""
+def encode(event: Event) -> bytes:
+    """Return an event as OpenAI encodes it: its type as the event's name and again in the JSON, which is one line."""
     return b"event: %b\ndata: %b\n\n" % (event["type"].encode(), dumps(event))
 
 
 @dataclass(slots=True)
 class PlannedResponse:
-    """One HTTP answer. `events` are spelt by `spell` unless there is a `body`; `shapes` edit the steps in order.
+    """One HTTP response. Its body is the `events`, unless there is a `body`; `transforms` change the steps in order.
 
     Headers have lower-case names. Without a content-length the body is sent chunked. Without `head` no status line
     is sent at all, and the body must bring its own (as `Raw`). `origin` is the sandbox's own, as in a URL. `request` is
@@ -59,24 +58,24 @@ class PlannedResponse:
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     events: Iterable[Event] = ()
-    spell: Callable[[Event], bytes] = spell
+    encode: Callable[[Event], bytes] = encode
     delay: float = 0.0
     body: Iterable[Step] | None = None
-    shapes: list[Shape] = field(default_factory=list)
+    transforms: list[Transform] = field(default_factory=list)
     head: bool = True
     origin: str = ""
     request: Mapping[str, Any] = field(default_factory=dict)
     size: int = 0
 
-    def play(self) -> Iterator[Step]:
-        """Yield the steps of the body, each to be sent at once when it comes."""
-        steps = iter(self.body) if self.body is not None else self._spelt()
-        for shape in self.shapes:
-            steps = shape(steps)
+    def steps(self) -> Iterator[Step]:
+        """Return the steps of the body, each to be done as soon as it comes."""
+        steps = iter(self.body) if self.body is not None else self._encoded()
+        for transform in self.transforms:
+            steps = transform(steps)
         return steps
 
     def replace(self, status: int, content_type: str, body: bytes, **headers: str) -> None:
-        """Make this a whole other answer of known length. Underscores in header names become dashes."""
+        """Make this another response, of known length. Underscores in header names become dashes."""
         self.status = status
         self.headers = {
             "content-type": content_type,
@@ -85,19 +84,19 @@ class PlannedResponse:
         }
         self.body = [body] if body else []
 
-    def _spelt(self) -> Iterator[Step]:
+    def _encoded(self) -> Iterator[Step]:
         for event in self.events:
-            yield self.spell(event)
+            yield self.encode(event)
             if self.delay and event["type"].endswith(".delta"):
                 yield Wait(self.delay)
 
 
 def whole(status: int, payload: object) -> PlannedResponse:
-    """Return an answer that is one JSON document."""
-    script = PlannedResponse()
-    script.replace(status, "application/json", dumps(payload))
-    return script
+    """Return a response that is one JSON document."""
+    planned = PlannedResponse()
+    planned.replace(status, "application/json", dumps(payload))
+    return planned
 
 
 Edit = Callable[[PlannedResponse, int], None]
-"""A misbehaviour: changes a script in place. The number says where or how much, each misbehaviour in its own way."""
+"""A fault's edit of a response, in place. The number says where or how much; what it counts depends on the fault."""

@@ -1,4 +1,4 @@
-"""A JSON Schema -> a value that fits it: what a stand-in says where a model would have thought of something.
+"""From a JSON Schema to a value that fits it, where a model would have thought of something.
 
 Strategy: the least that fits, by the keywords that clients use: references, alternatives, enumerations, types, required
 members, the smallest lengths and numbers.
@@ -21,7 +21,7 @@ _DEEPEST = 20
 
 def example(rule: object, root: Mapping[str, Any], depth: int = 0) -> Any:
     """Return a value that fits `rule`, a part of the schema `root`."""
-    # JSON Schema lets a rule be a mere true, and one may hold itself.
+    # In JSON Schema a rule may be just `true`, and may contain itself.
     if not isinstance(rule, Mapping) or depth > _DEEPEST:
         return None
     if isinstance(reference := rule.get("$ref"), str):

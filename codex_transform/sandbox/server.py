@@ -1,7 +1,7 @@
 """The sandbox: listens on loopback, routes each request, and keeps the record.
 
 Strategy: one task per connection. A request for the sandbox's own pages goes to `control`, any other to `backend`;
-either way a script comes back, and the connection plays it.
+either returns a planned response, which the connection sends.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ class Sandbox:
     `host` must be a loopback address; `port` 0 lets the kernel choose. Without a `key` one is made up. `models` are
     the slugs it knows (default: the catalogue, less what are only aliases). With `certfile` (and `keyfile`) it speaks
     TLS. `delay` is the pause after each delta, in seconds. `fill_output` makes terminal events complete.
-    `misbehave` is a name from the table in `misbehave.py`. `log` gets one line per request.
+    `misbehave` is a name from the table in `faults/table.py`. `log` gets one line per request.
     """
 
     def __init__(
@@ -81,31 +81,31 @@ class Sandbox:
         self._journal.clear()
 
     def wait(self, until: Callable[[list[dict[str, Any]]], bool], seconds: float = 5.0) -> bool:
-        """Block until `until` is true of the requests, at most so long; says whether it came true.
+        """Block until `until` is true of the requests, at most `seconds`, and return whether it is.
 
-        Not for the thread that runs the sandbox's loop.
+        This must not be called in the thread of the sandbox's event loop.
         """
         return self._journal.wait(until, seconds)
 
     def misbehave(
         self, name: str, times: int | None = None, at: int | None = None, with_tools: bool | None = None
     ) -> None:
-        """Answer the next `times` requests badly: see `Plan.set`. Raises UnknownMisbehaviourError."""
+        """Answer the next `times` requests with a fault: see `FaultPlan.set`. Raises UnknownFaultError."""
         self._plan.set(name, times, at, with_tools)
 
     def behave(self) -> None:
-        """Answer well again."""
+        """Answer without faults again."""
         self._plan.clear()
 
     async def start(self) -> str:
-        """Listen. Gives the URL. Raises OSError if the port is taken."""
+        """Listen, and return the URL. Raises OSError if the port is taken."""
         self._server = await asyncio.start_server(
             self._serve,
             self.host,
             self.port,
             backlog=1024,
             ssl=self._tls,
-            # A client that was cut off does not say goodbye, and TLS would wait half a minute for it.
+            # A client that was cut off sends no close_notify, and TLS would wait for it for half a minute.
             ssl_shutdown_timeout=1.0 if self._tls else None,
         )
         self.port = self._server.sockets[0].getsockname()[1]
@@ -115,7 +115,7 @@ class Sandbox:
         """Stop listening and drop all connections."""
         if self._server is None:
             return
-        # asyncio cannot close a connection that it has accepted and does not know yet when its server closes.
+        # asyncio does not close a connection that it has accepted but not yet handed over when its server closes.
         await _turns()
         self._server.close()
         for task in self._connections:
@@ -143,7 +143,7 @@ class Sandbox:
         self._connections.add(task)
         self._opened += 1
         connection = Connection(reader, writer)
-        # Only `stop` cancels, and it waits for this to end: there is nobody to tell of it.
+        # Only `stop` cancels, and it waits for this to end: nobody else needs to know.
         with suppress(asyncio.CancelledError):
             try:
                 await self._talk(connection, self._opened)
@@ -161,9 +161,9 @@ class Sandbox:
         while request := await connection.receive():
             path = _path(request.target)
             if path == control.PREFIX or path.startswith(f"{control.PREFIX}/"):
-                script = control.control(request, path, self._journal, self._plan)
-                script.headers["x-codex-sandbox"] = "1"
-                await connection.answer(script, lambda _length: None)
+                planned = control.control(request, path, self._journal, self._plan)
+                planned.headers["x-codex-sandbox"] = "1"
+                await connection.answer(planned, lambda _length: None)
             else:
                 await self._work(connection, number, request, path)
             if not connection.again():
@@ -173,9 +173,9 @@ class Sandbox:
         received = RecordedRequest(
             request.method, request.target, headers_for_record(request.headers), request.body, number
         )
-        script = self._backend.script(request, path, received, self.url)
-        script.headers |= {"x-codex-sandbox": "1", "x-request-id": f"req_sandbox_{uuid.uuid4().hex}"}
-        received.status = script.status
+        planned = self._backend.respond(request, path, received, self.url)
+        planned.headers |= {"x-codex-sandbox": "1", "x-request-id": f"req_sandbox_{uuid.uuid4().hex}"}
+        received.status = planned.status
         self._journal.add(received)
 
         def sent(length: int) -> None:
@@ -184,7 +184,7 @@ class Sandbox:
 
         left = False
         try:
-            left = not await connection.answer(script, sent)
+            left = not await connection.answer(planned, sent)
         finally:
             self._journal.finish(received, cancelled=left)
             self._log(received.line())
@@ -219,14 +219,14 @@ async def _end(sandbox: Sandbox) -> None:
 
 
 async def _turns() -> None:
-    """Let the event loop go round a few times, so that it does what it was told to do."""
+    """Give the event loop a few turns, so that it runs what is scheduled."""
     for _ in range(3):
         await asyncio.sleep(0)
 
 
 def _path(target: str) -> str:
     path = target.partition("?")[0]
-    # A client that takes us for its proxy names the host too.
+    # A client that uses the sandbox as its proxy names the host too.
     return "/" + path.partition("://")[2].partition("/")[2] if "://" in path else path
 
 

@@ -1,4 +1,4 @@
-"""An action to take -> a call of one of the tools that the request brought.
+"""From an action to a call of one of the request's tools.
 
 Strategy: the sandbox knows no client's tools. It goes through the ways in which an action can be done, best first
 (a patch, a write, an edit, a shell command), takes the first for which the request has a tool, and fills in that
@@ -183,7 +183,7 @@ def _fill(schema: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any
         return {}
     filled: dict[str, Any] = {}
     for name, rule in properties.items():
-        # JSON Schema lets a rule be a mere true.
+        # In JSON Schema a rule may be just `true`.
         rule = rule if isinstance(rule, dict) else {}
         meaning = _MEANING_OF.get(name.lower().replace("_", "").replace("-", ""), "")
         if meaning in values and not ("type" in rule and kind_of(rule) not in ("string", "array")):

@@ -1,8 +1,8 @@
-"""The requests that a Codex endpoint refuses, and in which words.
+"""Which requests a Codex endpoint refuses, and with which errors.
 
 Strategy: one list of checks in a fixed order, each a generator of complaints; the first complaint is the answer. It
-errs on the strict side: what the Codex CLI never sends (short-form messages, system messages, a call without its
-output) is refused, so that a transformer that forgets a step is found out here and not by a paying user.
+is strict: what the Codex CLI never sends (short-form messages, system messages, a call without its output) is refused,
+so that a transformation that forgets a step fails here and not for a paying user.
 
 Sources: the Codex CLI's own requests (releases 0.111.0 to 0.171.0) and the answers known of its backend; for tool
 calls and efforts the errors of the OpenAI API, Responses.
@@ -52,7 +52,7 @@ _CALL_KINDS = _ANSWERED_BY.keys() | _SPOKEN.keys()
 
 
 class RefusedError(Exception):
-    """The request is not for us: `status` and the JSON `payload` to answer with."""
+    """The request is refused: `status` and the JSON `payload` to answer with."""
 
     def __init__(self, status: int, payload: dict[str, Any]) -> None:
         super().__init__(str(payload))
@@ -66,7 +66,7 @@ def refuse(detail: str, status: int = 400) -> RefusedError:
 
 
 def check_key(headers: Mapping[str, str], key: str) -> None:
-    """Raise a 401 in OpenAI's shape unless the request brings this key."""
+    """Raise a 401 in OpenAI's transform unless the request brings this key."""
     scheme, _, given = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and given == key:
         return
@@ -79,7 +79,7 @@ def check_key(headers: Mapping[str, str], key: str) -> None:
 
 
 def parse(content: bytes) -> dict[str, Any]:
-    """Return the body as a JSON object. Raises a 400 if it is none."""
+    """Return the body as a JSON object. Raises a 400 if it is not one."""
     try:
         body = loads_strict(content)
     except ValueError as error:
@@ -167,7 +167,7 @@ def _input(body: Mapping[str, Any]) -> Iterator[str]:
     for index, item in enumerate(items):
         yield from _item(f"input[{index}]", item)
     for index, item in enumerate(items):
-        # As the Codex CLI has them: tools before all else, the wish to compact after it.
+        # As the Codex CLI sends them: tools before everything else, the request to compact after it.
         if (item["type"] == "additional_tools" and index) or (
             item["type"] == "compaction_trigger" and items[index + 1 :]
         ):
@@ -226,7 +226,7 @@ def _message(where: str, item: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _pairs(items: Sequence[Mapping[str, Any]]) -> Iterator[str]:
-    """Every output needs its call before it, and every call its output after it."""
+    """Check that every output has its call before it, and every call its output after it."""
     waiting: dict[object, str] = {}
     for item in items:
         kind, call_id = str(item["type"]), item.get("call_id")

@@ -67,7 +67,7 @@ def test_lists_the_misbehaviours(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--misbehave", "nonsense"], "no misbehaviour is called 'nonsense'"),
+        (["--misbehave", "nonsense"], "there is no fault 'nonsense'"),
         (["--host", "0.0.0.0"], "loopback only"),
         (["--cert", "/nowhere/cert.pem"], "No such file"),
     ],

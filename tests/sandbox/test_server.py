@@ -266,7 +266,7 @@ def test_misbehaving_is_told_over_http(client: Client) -> None:
 @pytest.mark.parametrize(
     ("content", "detail"),
     [
-        (b'{"name": "nonsense"}', "no misbehaviour is called 'nonsense'"),
+        (b'{"name": "nonsense"}', "there is no fault 'nonsense'"),
         (b'{"name": "cut", "times": 0}', "times: "),
         (b'{"name": "cut", "at": -1}', "at: "),
         (b'{"name": 1}', "name: "),

@@ -63,11 +63,11 @@ class H2Endpoint:
         """The sandbox's answer to a request, which is recorded."""
         headers = headers_for_record(request.headers)
         received = RecordedRequest(request.method, request.target, headers, request.body, connection)
-        script = self._backend.script(request, request.target, received, self.url)
-        script.headers["x-request-id"] = f"req_sandbox_h2_{connection}"
-        received.status = script.status
+        planned = self._backend.respond(request, request.target, received, self.url)
+        planned.headers["x-request-id"] = f"req_sandbox_h2_{connection}"
+        received.status = planned.status
         self._journal.add(received)
-        return received, script
+        return received, planned
 
     def finish(self, received: RecordedRequest, *, cancelled: bool) -> None:
         """The answer to a recorded request is over."""
@@ -131,12 +131,12 @@ class _Connection:
                 self._answers[event.stream_id].cancel()
 
     async def _answer(self, stream: int, request: Request) -> None:
-        received, script = self._endpoint.answer(request, self._number)
+        received, planned = self._endpoint.answer(request, self._number)
         left = True
         try:
-            self._http.send_headers(stream, [(":status", str(script.status)), *script.headers.items()])
+            self._http.send_headers(stream, [(":status", str(planned.status)), *planned.headers.items()])
             await self._flush()
-            for step in script.play():
+            for step in planned.steps():
                 if not await self._step(stream, step):
                     break
                 received.sent += len(step) if isinstance(step, bytes) else 0

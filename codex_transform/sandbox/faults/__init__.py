@@ -1,1 +1,1 @@
-"""Misbehaviours, by what they spoil: the events, their spelling, the whole answer, or the connection."""
+"""Faults, by what they affect: the events, their encoding, the whole response, or the connection."""

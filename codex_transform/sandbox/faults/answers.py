@@ -1,7 +1,7 @@
-"""Faults of the whole answer: an error, a page for a browser, JSON instead of a stream, or nothing at all.
+"""Faults of the whole response: an error, a page for a browser, JSON instead of a stream, or nothing at all.
 
-Strategy: each function makes an edit that replaces the script's head and body, or corrects one header. Shapes as
-Codex endpoints, the gateways before them and OpenAI's API are known to send them.
+Strategy: each function returns an edit that replaces the response's head and body, or changes one header. The forms
+are those that Codex endpoints, gateways in front of them and OpenAI's API are known to send.
 """
 
 import time
@@ -18,8 +18,8 @@ RESETS_IN = 3600
 def error(status: int, **error: Any) -> Edit:
     """Answer with this status and an error object."""
 
-    def edit(script: PlannedResponse, _at: int) -> None:
-        script.replace(status, "application/json", dumps({"error": error}))
+    def edit(planned: PlannedResponse, _at: int) -> None:
+        planned.replace(status, "application/json", dumps({"error": error}))
 
     return edit
 
@@ -31,7 +31,7 @@ def usage_limit(status: int, *, told_in: str) -> Edit:
     alone.
     """
 
-    def edit(script: PlannedResponse, _at: int) -> None:
+    def edit(planned: PlannedResponse, _at: int) -> None:
         error: dict[str, Any] = {
             "type": "usage_limit_reached",
             "message": "The usage limit has been reached",
@@ -46,7 +46,7 @@ def usage_limit(status: int, *, told_in: str) -> Edit:
             }
         else:
             error[told_in] = RESETS_IN if told_in == "resets_in_seconds" else int(time.time()) + RESETS_IN
-        script.replace(status, "application/json", dumps({"error": error}), **headers)
+        planned.replace(status, "application/json", dumps({"error": error}), **headers)
 
     return edit
 
@@ -54,8 +54,8 @@ def usage_limit(status: int, *, told_in: str) -> Edit:
 def text(status: int, content_type: str, body: str, **headers: str) -> Edit:
     """Answer with this status and a body of this type."""
 
-    def edit(script: PlannedResponse, _at: int) -> None:
-        script.replace(status, content_type, body.encode(), **headers)
+    def edit(planned: PlannedResponse, _at: int) -> None:
+        planned.replace(status, content_type, body.encode(), **headers)
 
     return edit
 
@@ -70,11 +70,11 @@ def page(status: int) -> Edit:
 
 
 def redirect() -> Edit:
-    """To another host name, where a key must never go: the sandbox itself, which records what comes."""
+    """Redirect to another host name, where no key may be sent: the sandbox itself, which records what it receives."""
 
-    def edit(script: PlannedResponse, _at: int) -> None:
-        elsewhere = script.origin.replace("127.0.0.1", "localhost") + "/elsewhere/responses"
-        script.replace(302, "text/plain", b"", location=elsewhere)
+    def edit(planned: PlannedResponse, _at: int) -> None:
+        elsewhere = planned.origin.replace("127.0.0.1", "localhost") + "/elsewhere/responses"
+        planned.replace(302, "text/plain", b"", location=elsewhere)
 
     return edit
 
@@ -82,14 +82,14 @@ def redirect() -> Edit:
 def json_document(content_type: str) -> Edit:
     """Answer with the whole response as one JSON document of this type, its output filled."""
 
-    def edit(script: PlannedResponse, _at: int) -> None:
+    def edit(planned: PlannedResponse, _at: int) -> None:
         items: list[Item] = []
         response: Mapping[str, Any] = {}
-        for event in script.events:
+        for event in planned.events:
             response = event.get("response", response)
             if event["type"] == "response.output_item.done":
                 items.append(event["item"])
-        script.replace(200, content_type, dumps({**response, "output": items}))
+        planned.replace(200, content_type, dumps({**response, "output": items}))
 
     return edit
 
@@ -97,40 +97,40 @@ def json_document(content_type: str) -> Edit:
 def nothing(*, chunked: bool) -> Edit:
     """Status 200 and an empty body."""
 
-    def edit(script: PlannedResponse, _at: int) -> None:
-        script.body = []
+    def edit(planned: PlannedResponse, _at: int) -> None:
+        planned.body = []
         if not chunked:
-            script.headers["content-length"] = "0"
+            planned.headers["content-length"] = "0"
 
     return edit
 
 
 def header(name: str, value: str | None) -> Edit:
-    """One header otherwise, or not at all."""
+    """Give one header another value, or leave it out."""
 
-    def edit(script: PlannedResponse, _at: int) -> None:
-        script.headers.pop(name, None)
+    def edit(planned: PlannedResponse, _at: int) -> None:
+        planned.headers.pop(name, None)
         if value is not None:
-            script.headers[name] = value
+            planned.headers[name] = value
 
     return edit
 
 
 def headers(**values: str) -> Edit:
-    """More headers. Underscores in their names become dashes."""
+    """Add headers. Underscores in their names become dashes."""
 
-    def edit(script: PlannedResponse, _at: int) -> None:
-        script.headers.update({name.replace("_", "-"): value for name, value in values.items()})
+    def edit(planned: PlannedResponse, _at: int) -> None:
+        planned.headers.update({name.replace("_", "-"): value for name, value in values.items()})
 
     return edit
 
 
 def known_length() -> Edit:
-    """Send the stream with a content-length, so that all of it is made before the first byte leaves."""
+    """Send the stream with a content-length, so that it is complete before the first byte is sent."""
 
-    def edit(script: PlannedResponse, _at: int) -> None:
-        body = b"".join(step for step in script.play() if isinstance(step, bytes))
-        script.headers["content-length"] = str(len(body))
-        script.body, script.shapes = [body], []
+    def edit(planned: PlannedResponse, _at: int) -> None:
+        body = b"".join(step for step in planned.steps() if isinstance(step, bytes))
+        planned.headers["content-length"] = str(len(body))
+        planned.body, planned.transforms = [body], []
 
     return edit

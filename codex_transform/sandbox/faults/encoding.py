@@ -1,6 +1,6 @@
 """Faults in how a stream is written: legal but unusual event streams, illegal ones, and compression nobody asked for.
 
-Strategy: an edit either replaces the way one event is spelt, or adds a shape over the body's steps. Grammar: WHATWG
+Strategy: an edit either replaces how one event is encoded, or adds a transform of the body's steps. Grammar: WHATWG
 HTML, "Server-sent events", 9.2.5. Codings: RFC 9110 section 8.4.1 (gzip, deflate), RFC 7932 (br), RFC 8878 (zstd).
 """
 
@@ -17,17 +17,17 @@ from codex_transform.sandbox.planned_response import Edit, Event, PlannedRespons
 from codex_transform.zstd import MISSING, zstd
 
 
-def spelt(write: Callable[[Event], bytes]) -> Edit:
-    """Events are written by this function."""
+def encoded_by(write: Callable[[Event], bytes]) -> Edit:
+    """Encode events by this function."""
 
-    def edit(script: PlannedResponse, _at: int) -> None:
-        script.spell = write
+    def edit(planned: PlannedResponse, _at: int) -> None:
+        planned.encode = write
 
     return edit
 
 
 def data_only(event: Event) -> bytes:
-    """Without an `event:` line."""
+    """Leave out the `event:` line."""
     return b"data: %b\n\n" % dumps(event)
 
 
@@ -38,7 +38,7 @@ def type_in_name_only(event: Event) -> bytes:
 
 
 def no_spaces(event: Event) -> bytes:
-    """Without the space that may follow a colon."""
+    """Leave out the space that may follow a colon."""
     return b"event:%b\ndata:%b\n\n" % (event["type"].encode(), dumps(event))
 
 
@@ -49,7 +49,7 @@ def many_lines(event: Event) -> bytes:
 
 
 def all_fields(event: Event) -> bytes:
-    """With an id, a retry time, a field that nobody knows, and a comment."""
+    """Add an id, a retry time, an unknown field, and a comment."""
     number = event.get("sequence_number", 0)
     return b": comment\nid: %d\nretry: 3000\nmood: fine\nevent: %b\ndata: %b\n\n" % (
         number,
@@ -59,37 +59,37 @@ def all_fields(event: Event) -> bytes:
 
 
 def line_ends(*ends: bytes) -> Edit:
-    """Lines end in these, in turn."""
+    """End lines with these, in turn."""
 
-    def edit(script: PlannedResponse, _at: int) -> None:
-        write, turn = script.spell, itertools.cycle(ends)
-        script.spell = lambda event: re.sub(rb"\n", lambda _: next(turn), write(event))
+    def edit(planned: PlannedResponse, _at: int) -> None:
+        write, turn = planned.encode, itertools.cycle(ends)
+        planned.encode = lambda event: re.sub(rb"\n", lambda _: next(turn), write(event))
 
     return edit
 
 
-def shaped(shape: Callable[[Iterator[Step]], Iterator[Step]]) -> Edit:
+def transformed(transform: Callable[[Iterator[Step]], Iterator[Step]]) -> Edit:
     """Return an edit of the body, and of nothing else."""
 
-    def edit(script: PlannedResponse, _at: int) -> None:
-        script.shapes.append(shape)
+    def edit(planned: PlannedResponse, _at: int) -> None:
+        planned.transforms.append(transform)
 
     return edit
 
 
 def before(prefix: bytes) -> Edit:
     """Send these bytes first."""
-    return shaped(lambda steps: itertools.chain([prefix], steps))
+    return transformed(lambda steps: itertools.chain([prefix], steps))
 
 
 def after(suffix: bytes) -> Edit:
     """Send these bytes last."""
-    return shaped(lambda steps: itertools.chain(steps, [suffix]))
+    return transformed(lambda steps: itertools.chain(steps, [suffix]))
 
 
 def between(filling: bytes) -> Edit:
     """Send these bytes before each event."""
-    return shaped(lambda steps: (step for each in steps for step in (filling, each)))
+    return transformed(lambda steps: (step for each in steps for step in (filling, each)))
 
 
 def no_final_blank(steps: Iterator[Step]) -> Iterator[Step]:
@@ -103,7 +103,7 @@ def no_final_blank(steps: Iterator[Step]) -> Iterator[Step]:
 
 
 def byte_by_byte(steps: Iterator[Step]) -> Iterator[Step]:
-    """Every byte by itself."""
+    """Send every byte by itself."""
     for step in steps:
         yield from (step[i : i + 1] for i in range(len(step))) if isinstance(step, bytes) else (step,)
 
@@ -116,9 +116,9 @@ def in_one_piece(steps: Iterator[Step]) -> Iterator[Step]:
 def slowly() -> Edit:
     """Pause for `at` milliseconds after each event."""
 
-    def edit(script: PlannedResponse, at: int) -> None:
+    def edit(planned: PlannedResponse, at: int) -> None:
         pause = Wait(at / 1000)
-        script.shapes.append(lambda steps: (step for each in steps for step in (each, pause)))
+        planned.transforms.append(lambda steps: (step for each in steps for step in (each, pause)))
 
     return edit
 
@@ -126,12 +126,12 @@ def slowly() -> Edit:
 def compressed(coding: str, *, truncated: bool = False) -> Edit:
     """Compress the body, flushed after each event; if truncated, without its end and half an event."""
 
-    def edit(script: PlannedResponse, _at: int) -> None:
-        script.headers["content-encoding"] = coding.partition("-")[0]
-        script.headers.pop("content-length", None)
-        script.shapes.append(shape)
+    def edit(planned: PlannedResponse, _at: int) -> None:
+        planned.headers["content-encoding"] = coding.partition("-")[0]
+        planned.headers.pop("content-length", None)
+        planned.transforms.append(transform)
 
-    def shape(steps: Iterator[Step]) -> Iterator[Step]:
+    def transform(steps: Iterator[Step]) -> Iterator[Step]:
         write, end = _COMPRESSORS[coding]()
         held = b""
         for step in steps:
@@ -147,10 +147,10 @@ def compressed(coding: str, *, truncated: bool = False) -> Edit:
 
 
 def labelled(coding: str) -> Edit:
-    """Promise a compression that is not there."""
+    """Name a content coding that was not applied."""
 
-    def edit(script: PlannedResponse, _at: int) -> None:
-        script.headers["content-encoding"] = coding
+    def edit(planned: PlannedResponse, _at: int) -> None:
+        planned.headers["content-encoding"] = coding
 
     return edit
 

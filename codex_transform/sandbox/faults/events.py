@@ -1,6 +1,6 @@
-"""Faults in what a stream says: the events come in another form, or others come in their place.
+"""Faults in the content of a stream: its events are changed, left out, or replaced by others.
 
-Strategy: each function makes an `Edit`, which wraps the lazy events of a script. Edits may be combined in any order.
+Strategy: each function returns an `Edit`, which wraps a response's lazy events. Edits may be combined in any order.
 The shapes are those that clients of Codex endpoints and of relays before them have reported, and those that the
 OpenAI API reference gives for errors.
 """
@@ -22,10 +22,10 @@ def end_as(kind: str) -> Edit:
 
 
 def output(change: Callable[[dict[str, Any], list[Any]], object]) -> Edit:
-    """`change` edits the terminal event's response; it is also given the items that were streamed."""
+    """Edit the terminal event's response by `change`, which also gets the items that were streamed."""
 
-    def edit(script: PlannedResponse, _at: int) -> None:
-        script.events = changed(script.events)
+    def edit(planned: PlannedResponse, _at: int) -> None:
+        planned.events = changed(planned.events)
 
     def changed(events: Iterable[Event]) -> Iterator[Event]:
         items: list[Any] = []
@@ -41,11 +41,11 @@ def output(change: Callable[[dict[str, Any], list[Any]], object]) -> Edit:
 
 
 def both(*edits: Edit) -> Edit:
-    """Return one edit that makes these, in their order."""
+    """Return one edit that applies these in their order."""
 
-    def edit(script: PlannedResponse, at: int) -> None:
+    def edit(planned: PlannedResponse, at: int) -> None:
         for each in edits:
-            each(script, at)
+            each(planned, at)
 
     return edit
 
@@ -56,7 +56,7 @@ def filled_output() -> Edit:
 
 
 def thin_terminal() -> Edit:
-    """Leave nothing in the terminal event's response but what a client cannot do without."""
+    """Reduce the terminal event's response to what a client cannot do without."""
     return _terminal(lambda event: {**event, "response": {name: event["response"][name] for name in ("id", "usage")}})
 
 
@@ -123,7 +123,7 @@ def chat_usage() -> Edit:
 
 
 def thin() -> Edit:
-    """Leave nothing in any event but what the answer would be lost without."""
+    """Reduce every event to what the answer would be lost without."""
 
     def thinned(item: Event) -> Event:
         bare = _bare(item, "id", "status", "role")
@@ -159,10 +159,10 @@ def response_model(model: str) -> Edit:
 
 
 def extra(make: Callable[[], Event]) -> Edit:
-    """Another event comes twice: after the first event, and before the terminal one."""
+    """Add an event twice: after the first event, and before the terminal one."""
 
-    def edit(script: PlannedResponse, _at: int) -> None:
-        script.events = longer(script.events)
+    def edit(planned: PlannedResponse, _at: int) -> None:
+        planned.events = longer(planned.events)
 
     def longer(given: Iterable[Event]) -> Iterator[Event]:
         for index, event in enumerate(given):
@@ -176,42 +176,42 @@ def extra(make: Callable[[], Event]) -> Edit:
 
 
 def stop() -> Edit:
-    """Nothing comes after the first `at` events, and the stream ends as if all were well."""
+    """End the stream properly after the first `at` events."""
 
-    def edit(script: PlannedResponse, at: int) -> None:
-        script.events = islice(script.events, at)
+    def edit(planned: PlannedResponse, at: int) -> None:
+        planned.events = islice(planned.events, at)
 
     return edit
 
 
 def without_terminal() -> Edit:
-    """Every event comes except the terminal one, and the stream ends as if all were well."""
+    """Leave out the terminal event, and end the stream properly."""
 
-    def edit(script: PlannedResponse, _at: int) -> None:
-        events = script.events
-        script.events = (event for event in events if event["type"] not in _TERMINAL)
+    def edit(planned: PlannedResponse, _at: int) -> None:
+        events = planned.events
+        planned.events = (event for event in events if event["type"] not in _TERMINAL)
 
     return edit
 
 
-def error(shape: Event) -> Edit:
-    """After `at` events comes this one, numbered, and the stream ends."""
+def error(transform: Event) -> Edit:
+    """End the stream after `at` events with this one, numbered."""
 
-    def edit(script: PlannedResponse, at: int) -> None:
-        script.events = broken(script.events, at)
+    def edit(planned: PlannedResponse, at: int) -> None:
+        planned.events = broken(planned.events, at)
 
     def broken(events: Iterable[Event], at: int) -> Iterator[Event]:
         yield from islice(events, at)
-        yield {**shape, "sequence_number": at}
+        yield {**transform, "sequence_number": at}
 
     return edit
 
 
 def failed(code: str, message: str) -> Edit:
-    """After `at` events (at least one) the response fails with this error."""
+    """Let the response fail with this error after `at` events (at least one)."""
 
-    def edit(script: PlannedResponse, at: int) -> None:
-        script.events = failing(script.events, max(at, 1))
+    def edit(planned: PlannedResponse, at: int) -> None:
+        planned.events = failing(planned.events, max(at, 1))
 
     def failing(events: Iterable[Event], at: int) -> Iterator[Event]:
         response: dict[str, Any] = {}
@@ -236,7 +236,7 @@ def incomplete(reason: str) -> Edit:
 
 
 def rate_limits() -> Event:
-    """Return the event in which Codex endpoints tell how much of a plan is used up."""
+    """Return the event with which Codex endpoints report how much of a plan is used up."""
     now = int(time.time())
     windows = {
         "primary": {"used_percent": 42, "window_minutes": 300, "reset_at": now + 3600},
@@ -246,7 +246,7 @@ def rate_limits() -> Event:
     return {"type": "codex.rate_limits", "plan_type": "sandbox", "rate_limits": limits}
 
 
-def news() -> Event:
+def unknown_event() -> Event:
     """Return an event of a type that no client knows."""
     return {"type": "response.sandbox.news", "news": "none"}
 
@@ -256,17 +256,17 @@ def _bare(members: Event, *names: str) -> Event:
 
 
 def _chosen(holds: Callable[[Event], bool]) -> Edit:
-    def edit(script: PlannedResponse, _at: int) -> None:
-        events = script.events
+    def edit(planned: PlannedResponse, _at: int) -> None:
+        events = planned.events
         chosen = (event for event in events if holds(event))
-        script.events = ({**event, "sequence_number": number} for number, event in enumerate(chosen))
+        planned.events = ({**event, "sequence_number": number} for number, event in enumerate(chosen))
 
     return edit
 
 
 def _each(change: Callable[[Event], Event]) -> Edit:
-    def edit(script: PlannedResponse, _at: int) -> None:
-        script.events = map(change, script.events)
+    def edit(planned: PlannedResponse, _at: int) -> None:
+        planned.events = map(change, planned.events)
 
     return edit
 

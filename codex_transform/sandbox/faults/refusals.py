@@ -1,8 +1,8 @@
 """Endpoints that refuse a request for something in it, and answer the same request well without it.
 
-Strategy: each edit looks at the request that is being answered. So these faults last for as long as they are set, as
-those of real endpoints do. Shapes and codes as users of OpenAI's API, of the Codex backend and of relays report them;
-the words are ours.
+Strategy: each edit looks at the request that is being answered, so these faults last as long as they are set, as those
+of real endpoints do. Forms and codes are those that users of OpenAI's API, of the Codex backend and of relays report;
+the wording is ours.
 """
 
 from base64 import b64decode, b64encode
@@ -17,7 +17,7 @@ _SIGNATURES = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"RIFF")
 _OWN, _OTHER = b"sandbox:", b"account2:"
 
 
-def parameter(name: str, shape: str) -> Edit:
+def parameter(name: str, transform: str) -> Edit:
     """Refuse a parameter of the request, in the words of one of three servers."""
     payloads: Mapping[str, tuple[int, Any]] = {
         "codex": (400, {"detail": f"Unsupported parameter: {name}"}),
@@ -30,11 +30,11 @@ def parameter(name: str, shape: str) -> Edit:
             {"detail": [{"type": "extra_forbidden", "loc": ["body", name], "msg": "Extra inputs are not permitted"}]},
         ),
     }
-    status, payload = payloads[shape]
+    status, payload = payloads[transform]
 
-    def edit(script: PlannedResponse, _at: int) -> None:
-        if name in script.request:
-            _refuse(script, status, payload)
+    def edit(planned: PlannedResponse, _at: int) -> None:
+        if name in planned.request:
+            _refuse(planned, status, payload)
 
     return edit
 
@@ -42,11 +42,11 @@ def parameter(name: str, shape: str) -> Edit:
 def item_member(member: str) -> Edit:
     """Refuse the first item that has this member, by its path."""
 
-    def edit(script: PlannedResponse, _at: int) -> None:
-        for index, item in enumerate(script.request["input"]):
+    def edit(planned: PlannedResponse, _at: int) -> None:
+        for index, item in enumerate(planned.request["input"]):
             if member in item:
                 path = f"input[{index}].{member}"
-                _refuse(script, 400, _error(f"Unknown parameter: '{path}'.", code="unknown_parameter", param=path))
+                _refuse(planned, 400, _error(f"Unknown parameter: '{path}'.", code="unknown_parameter", param=path))
                 return
 
     return edit
@@ -55,11 +55,11 @@ def item_member(member: str) -> Edit:
 def item_type(kind: str) -> Edit:
     """Refuse the first item of this type, by its path."""
 
-    def edit(script: PlannedResponse, _at: int) -> None:
-        for index, item in enumerate(script.request["input"]):
+    def edit(planned: PlannedResponse, _at: int) -> None:
+        for index, item in enumerate(planned.request["input"]):
             if item["type"] == kind:
                 path = f"input[{index}].type"
-                _refuse(script, 400, _error(f"Invalid value: '{kind}'.", code="invalid_value", param=path))
+                _refuse(planned, 400, _error(f"Invalid value: '{kind}'.", code="invalid_value", param=path))
                 return
 
     return edit
@@ -68,26 +68,26 @@ def item_type(kind: str) -> Edit:
 def other_account() -> Edit:
     """Refuse encrypted reasoning that was not made while this fault is set, as after a relay has changed accounts."""
 
-    def edit(script: PlannedResponse, _at: int) -> None:
-        for item in script.request["input"]:
+    def edit(planned: PlannedResponse, _at: int) -> None:
+        for item in planned.request["input"]:
             content = item.get("encrypted_content") if item["type"] == "reasoning" else None
             if content and b64decode(content).startswith(_OWN):
                 said = f"The encrypted content {content[:4]}...{content[-4:]} could not be verified."
-                _refuse(script, 400, _error(said, code="invalid_encrypted_content"))
+                _refuse(planned, 400, _error(said, code="invalid_encrypted_content"))
                 return
-        script.events = _sealed(script.events)
+        planned.events = _sealed(planned.events)
 
     return edit
 
 
 def images(param: str | None) -> Edit:
-    """Refuse what is no whole PNG, JPEG, GIF or WebP; `param` is what the error names, None for the part."""
+    """Refuse what is not a complete PNG, JPEG, GIF or WebP; `param` is what the error names, None for the part."""
 
-    def edit(script: PlannedResponse, _at: int) -> None:
-        for path, url in _images(script.request["input"]):
+    def edit(planned: PlannedResponse, _at: int) -> None:
+        for path, url in _images(planned.request["input"]):
             if url.startswith("data:") and not _is_image(b64decode(url.partition(",")[2])):
                 said = "The data of this image does not represent a valid image."
-                _refuse(script, 400, _error(said, code="invalid_value", param=param or f"{path}.image_url"))
+                _refuse(planned, 400, _error(said, code="invalid_value", param=param or f"{path}.image_url"))
                 return
 
     return edit
@@ -96,9 +96,9 @@ def images(param: str | None) -> Edit:
 def no_images() -> Edit:
     """Refuse every image, as for a model that cannot see."""
 
-    def edit(script: PlannedResponse, _at: int) -> None:
-        if any(_images(script.request["input"])):
-            _refuse(script, 400, _error("This model does not support image input.", code="unsupported_image"))
+    def edit(planned: PlannedResponse, _at: int) -> None:
+        if any(_images(planned.request["input"])):
+            _refuse(planned, 400, _error("This model does not support image input.", code="unsupported_image"))
 
     return edit
 
@@ -106,9 +106,9 @@ def no_images() -> Edit:
 def instructions(mark: str) -> Edit:
     """Refuse instructions that lack this mark."""
 
-    def edit(script: PlannedResponse, _at: int) -> None:
-        if mark not in script.request["instructions"]:
-            _refuse(script, 400, {"detail": "Instructions are not valid"})
+    def edit(planned: PlannedResponse, _at: int) -> None:
+        if mark not in planned.request["instructions"]:
+            _refuse(planned, 400, {"detail": "Instructions are not valid"})
 
     return edit
 
@@ -116,10 +116,10 @@ def instructions(mark: str) -> Edit:
 def size() -> Edit:
     """Refuse bodies of more than `at` kB with the page of a gateway."""
 
-    def edit(script: PlannedResponse, at: int) -> None:
-        if script.size > at * 1000:
+    def edit(planned: PlannedResponse, at: int) -> None:
+        if planned.size > at * 1000:
             page = b"<html><head><title>413 Request Entity Too Large</title></head><body></body></html>"
-            script.replace(413, "text/html", page)
+            planned.replace(413, "text/html", page)
 
     return edit
 
@@ -128,8 +128,8 @@ def _error(message: str, **members: Any) -> dict[str, Any]:
     return {"error": {"message": message, "type": "invalid_request_error", "param": None, **members}}
 
 
-def _refuse(script: PlannedResponse, status: int, payload: Any) -> None:
-    script.replace(status, "application/json", dumps(payload))
+def _refuse(planned: PlannedResponse, status: int, payload: Any) -> None:
+    planned.replace(status, "application/json", dumps(payload))
 
 
 def _is_image(data: bytes) -> bool:

@@ -1,7 +1,7 @@
-"""Every misbehaviour by name.
+"""Every fault by name.
 
-Strategy: one table, a line each; the functions it names live in `faults`. Several may be combined with `+`, and `@N`
-sets the number that a misbehaviour takes: `gzip+cut@2`. Whoever adds one adds a line here.
+Strategy: one table with a line for each; the functions are in this package. Several may be combined with `+`, and `@N`
+sets the number that a fault takes: `gzip+cut@2`. A new fault is a new line here.
 """
 
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from codex_transform.sandbox.planned_response import Edit, End, PlannedResponse
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What a misbehaviour does, in words and in deed.
+    """A fault: what it does, in words, and the edit that does it.
 
-    `at` is its number unless told otherwise; if it takes none, None.
+    `at` is the default of its number, None if it takes none.
     """
 
     about: str
@@ -26,7 +26,7 @@ _TRY_AGAIN = "Rate limit reached on tokens per min (TPM). Please try again in 1.
 _EVENTS = "after N events"
 
 FAULTS: dict[str, Fault] = {
-    # What the stream says.
+    # The content of the stream.
     "response-done": Fault("ends with response.done", events.end_as("response.done")),
     "filled-output": Fault("terminal output holds the items", events.filled_output()),
     "empty-output": Fault("terminal output is []", events.output(lambda r, _: r.update(output=[]))),
@@ -34,7 +34,7 @@ FAULTS: dict[str, Fault] = {
     "missing-output": Fault("terminal response has no output", events.output(lambda r, _: r.pop("output", None))),
     "thin-terminal": Fault("terminal response has only id and usage", events.thin_terminal()),
     "rate-limit-events": Fault("codex.rate_limits events", events.extra(events.rate_limits)),
-    "unknown-events": Fault("events of an unknown type", events.extra(events.news)),
+    "unknown-events": Fault("events of an unknown type", events.extra(events.unknown_event)),
     "no-sequence-number": Fault("no sequence_number", events.without("sequence_number")),
     "no-item-id": Fault("no item_id", events.without("item_id")),
     "no-output-index": Fault("no output_index", events.without("output_index")),
@@ -43,7 +43,7 @@ FAULTS: dict[str, Fault] = {
         events.without("sequence_number", "item_id", "output_index", "content_index", "summary_index"),
     ),
     "thin": Fault("only what the answer would be lost without", events.thin()),
-    # What relays leave out of an answer's course.
+    # What relays leave out of a stream.
     "only-final": Fault(
         "only response.created, and the terminal event with the items",
         events.both(events.filled_output(), events.only("response.created", "response.completed")),
@@ -107,12 +107,12 @@ FAULTS: dict[str, Fault] = {
     ),
     "incomplete": Fault("incomplete: max_output_tokens", events.incomplete("max_output_tokens")),
     "incomplete-filter": Fault("incomplete: content_filter", events.incomplete("content_filter")),
-    # How the stream is written.
-    "no-event-lines": Fault("no event: lines", encoding.spelt(encoding.data_only)),
-    "no-type": Fault("no type in the data", encoding.spelt(encoding.type_in_name_only)),
-    "no-spaces": Fault("no space after colons", encoding.spelt(encoding.no_spaces)),
-    "many-lines": Fault("the JSON over many data: lines", encoding.spelt(encoding.many_lines)),
-    "all-fields": Fault("id:, retry:, comments and unknown fields", encoding.spelt(encoding.all_fields)),
+    # The encoding of the stream.
+    "no-event-lines": Fault("no event: lines", encoding.encoded_by(encoding.data_only)),
+    "no-type": Fault("no type in the data", encoding.encoded_by(encoding.type_in_name_only)),
+    "no-spaces": Fault("no space after colons", encoding.encoded_by(encoding.no_spaces)),
+    "many-lines": Fault("the JSON over many data: lines", encoding.encoded_by(encoding.many_lines)),
+    "all-fields": Fault("id:, retry:, comments and unknown fields", encoding.encoded_by(encoding.all_fields)),
     "crlf": Fault("lines end in CRLF", encoding.line_ends(b"\r\n")),
     "cr": Fault("lines end in CR", encoding.line_ends(b"\r")),
     # A CR is never followed by a bare LF, which would make one line end of two.
@@ -121,10 +121,10 @@ FAULTS: dict[str, Fault] = {
     ),
     "comments": Fault("a comment before each event", encoding.between(b": keep-alive\n\n")),
     "bom": Fault("a byte order mark first", encoding.before(b"\xef\xbb\xbf")),
-    "no-final-blank": Fault("no line end after the last event", encoding.shaped(encoding.no_final_blank)),
+    "no-final-blank": Fault("no line end after the last event", encoding.transformed(encoding.no_final_blank)),
     "done-mark": Fault("data: [DONE] at the end", encoding.after(b"data: [DONE]\n\n")),
-    "byte-by-byte": Fault("every byte by itself", encoding.shaped(encoding.byte_by_byte)),
-    "one-piece": Fault("the whole body at once", encoding.shaped(encoding.in_one_piece)),
+    "byte-by-byte": Fault("every byte by itself", encoding.transformed(encoding.byte_by_byte)),
+    "one-piece": Fault("the whole body at once", encoding.transformed(encoding.in_one_piece)),
     "slow": Fault("a pause of N ms after each event", encoding.slowly(), 20),
     # Compressed, though nobody asked for it; `-truncated` lacks the end.
     **{
@@ -136,7 +136,7 @@ FAULTS: dict[str, Fault] = {
         for truncated in (False, True)
     },
     "false-gzip": Fault("said to be gzip, but is not", encoding.labelled("gzip")),
-    # Another answer altogether.
+    # Another response altogether.
     "json": Fault("one JSON document instead of a stream", answers.json_document("application/json")),
     "json-as-stream": Fault("the same, labelled text/event-stream", answers.json_document("text/event-stream")),
     "json-error-200": Fault("an error object with status 200", answers.error(200, message="No.", code="no")),
@@ -206,7 +206,7 @@ FAULTS: dict[str, Fault] = {
         answers.error(503, type="server_error", code="server_is_overloaded", message="Too many requests at once."),
     ),
     "bad-gateway": Fault("502 in plain text", answers.text(502, "text/plain", "Bad Gateway")),
-    # What a request may not hold.
+    # Refusals of something in the request.
     "no-parallel-tool-calls": Fault(
         "refuses parallel_tool_calls as the Codex backend does", refusals.parameter("parallel_tool_calls", "codex")
     ),
@@ -248,15 +248,15 @@ Edits = list[tuple[Edit, int]]
 
 
 class UnknownFaultError(ValueError):
-    """No such misbehaviour, or its number is none."""
+    """There is no such fault, or its number is not one."""
 
 
 def parse_faults(name: str, at: int | None = None) -> Edits:
     """Return the edits that a name such as `gzip+cut@2` stands for.
 
-    `at` is the number for all that have none of their own.
+    `at` is the number of all that have none of their own.
 
-    Raises UnknownMisbehaviourError, with the nearest names in its message.
+    Raises UnknownFaultError, with the nearest names in its message.
     """
     return [_edit(each.strip(), at) for each in name.split("+")]
 
@@ -265,7 +265,7 @@ def _edit(name: str, at: int | None) -> tuple[Edit, int]:
     name, at_sign, number = name.partition("@")
     if name not in FAULTS:
         near = [each for each in FAULTS if each.split("-")[0] == name.split("-")[0]] or list(FAULTS)
-        raise UnknownFaultError(f"no misbehaviour is called {name!r}: there are {', '.join(near)}")
+        raise UnknownFaultError(f"there is no fault {name!r}: there are {', '.join(near)}")
     fault = FAULTS[name]
     if at_sign and not number.isdecimal():
         raise UnknownFaultError(f"after the @ of {name!r} comes a whole number, not {number!r}")
@@ -274,7 +274,7 @@ def _edit(name: str, at: int | None) -> tuple[Edit, int]:
     return fault.edit, (fault.at or 0) if at is None else at
 
 
-def apply(found: Edits, script: PlannedResponse) -> None:
-    """Edit a script by all of these."""
+def apply(found: Edits, planned: PlannedResponse) -> None:
+    """Apply all of these to a response."""
     for edit, number in found:
-        edit(script, number)
+        edit(planned, number)

@@ -1,6 +1,6 @@
 """Faults of the connection: it breaks, hangs, or carries something that is not HTTP.
 
-Strategy: shapes over the body's steps that end in an `End`, and raw bytes where HTTP framing itself is to be wrong
+Strategy: transforms of the body's steps that end in an `End`, and raw bytes where HTTP framing itself is to be wrong
 (RFC 9112). `at` counts the events sent before.
 """
 
@@ -16,21 +16,21 @@ _MEBIBYTE = 1024 * 1024
 
 
 def break_off(*last: Step) -> Edit:
-    """After `at` events come these steps, and no more."""
+    """Send these steps after `at` events, and no more."""
 
-    def edit(script: PlannedResponse, at: int) -> None:
-        script.shapes.append(lambda steps: _first(steps, at, last))
+    def edit(planned: PlannedResponse, at: int) -> None:
+        planned.transforms.append(lambda steps: _first(steps, at, last))
 
     return edit
 
 
 def mid_event(end: End) -> Edit:
-    """After `at` events comes half of the next, then this end."""
+    """Send half of the event that follows `at` others, then end like this."""
 
-    def edit(script: PlannedResponse, at: int) -> None:
-        script.shapes.append(lambda steps: shape(steps, at))
+    def edit(planned: PlannedResponse, at: int) -> None:
+        planned.transforms.append(lambda steps: transform(steps, at))
 
-    def shape(steps: Iterator[Step], at: int) -> Iterator[Step]:
+    def transform(steps: Iterator[Step], at: int) -> Iterator[Step]:
         yield from _first(steps, at, ())
         following = next((step for step in steps if isinstance(step, bytes)), b"")
         yield following[: len(following) // 2]
@@ -40,40 +40,40 @@ def mid_event(end: End) -> Edit:
 
 
 def no_head(*steps: Step) -> Edit:
-    """Instead of an answer, these steps."""
+    """Send these steps in place of a response."""
 
-    def edit(script: PlannedResponse, _at: int) -> None:
-        script.head, script.body, script.shapes = False, steps, []
+    def edit(planned: PlannedResponse, _at: int) -> None:
+        planned.head, planned.body, planned.transforms = False, steps, []
 
     return edit
 
 
 def open_end() -> Edit:
-    """After the last event the connection stays open, and the body has no end."""
+    """Keep the connection open after the last event, without an end of the body."""
 
-    def edit(script: PlannedResponse, _at: int) -> None:
-        script.headers.pop("content-length", None)
-        script.shapes.append(lambda steps: itertools.chain(steps, [End.HANG]))
+    def edit(planned: PlannedResponse, _at: int) -> None:
+        planned.headers.pop("content-length", None)
+        planned.transforms.append(lambda steps: itertools.chain(steps, [End.HANG]))
 
     return edit
 
 
 def close_later() -> Edit:
-    """After `at` milliseconds the connection closes without an answer."""
+    """Close the connection after `at` milliseconds, without a response."""
 
-    def edit(script: PlannedResponse, at: int) -> None:
-        no_head(Wait(at / 1000), End.CUT)(script, 0)
+    def edit(planned: PlannedResponse, at: int) -> None:
+        no_head(Wait(at / 1000), End.CUT)(planned, 0)
 
     return edit
 
 
 def until_close() -> Edit:
-    """No content-length and no chunks: the end of the connection is the end of the body, as in HTTP/1.0."""
+    """Send no content-length and no chunks: the end of the connection is the end of the body, as in HTTP/1.0."""
 
-    def edit(script: PlannedResponse, _at: int) -> None:
-        steps = script.play()
-        script.head, script.shapes = False, []
-        script.body = bare(steps)
+    def edit(planned: PlannedResponse, _at: int) -> None:
+        steps = planned.steps()
+        planned.head, planned.transforms = False, []
+        planned.body = bare(steps)
 
     def bare(steps: Iterator[Step]) -> Iterator[Step]:
         yield Raw(_HEAD + b"\r\n")
@@ -85,11 +85,11 @@ def until_close() -> Edit:
 
 
 def too_short() -> Edit:
-    """Promise more bytes than come before the connection closes."""
+    """Declare more bytes than are sent before the connection closes."""
 
-    def edit(script: PlannedResponse, _at: int) -> None:
-        body = b"".join(step for step in script.play() if isinstance(step, bytes))
-        no_head(Raw(_HEAD + b"content-length: %d\r\n\r\n" % (len(body) + 1000) + body), End.CUT)(script, 0)
+    def edit(planned: PlannedResponse, _at: int) -> None:
+        body = b"".join(step for step in planned.steps() if isinstance(step, bytes))
+        no_head(Raw(_HEAD + b"content-length: %d\r\n\r\n" % (len(body) + 1000) + body), End.CUT)(planned, 0)
 
     return edit
 
@@ -97,8 +97,8 @@ def too_short() -> Edit:
 def flood() -> Edit:
     """Send a line of `at` MiB without an end, then close the connection."""
 
-    def edit(script: PlannedResponse, at: int) -> None:
-        script.body = endless(at)
+    def edit(planned: PlannedResponse, at: int) -> None:
+        planned.body = endless(at)
 
     def endless(mebibytes: int) -> Iterator[Step]:
         yield b"data: "
