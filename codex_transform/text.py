@@ -58,6 +58,9 @@ def display_width(text: str) -> int:
     """Return how many columns of a terminal `text` takes: wide characters and emoji take two (UAX 11), marks none."""
     if text.isascii():
         return len(text)
+    # Its tables take a while to load, and most texts need none.
+    from wcwidth import wcswidth, wcwidth
+
     width = wcwidth(text) if len(text) == 1 else wcswidth(text)
     # It knows no width for a text with control characters.
     return width if width >= 0 else sum(max(wcwidth(each), 0) for each in text)

@@ -1,5 +1,6 @@
 """The proxy as a child process of `run`: started, waited for, and stopped with its owner.
 
+Most of its start goes into the import of mitmproxy, which needs no settings: `loading` begins it while they are read.
 It is a session of its own, so no key that is pressed reaches it. Its standard input stays open as long as this program
 lives: when this program ends, in whatever way, the proxy ends by itself (see `codex_transform/proxy/embed.py`). Its
 output goes to a log file, because the terminal is the command's.
@@ -177,20 +178,33 @@ class ProxyProcess:
 
 
 @contextmanager
+def loading() -> Iterator[subprocess.Popen[bytes]]:
+    """Yield a process that imports mitmproxy, for `running`; it ends with the block if it has been given to none."""
+    process = _launch()
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
+@contextmanager
 def running(
     file: Path,
     host: tuple[str, int] | None,
     arguments: Sequence[str] = (),
     *,
+    process: subprocess.Popen[bytes] | None = None,
     web: bool = False,
     drain_timeout: float = 0,
 ) -> Iterator[ProxyProcess]:
     """Yield the proxy with the addon on a free port of this machine, until the block is left.
 
     `file` is where mitmproxy keeps its certificate: when the block begins the proxy's TLS to `host`, a name and a port,
-    can be trusted by what was in it (`authority`). `arguments` are more of mitmproxy's, `web` has mitmweb run in the
-    place of mitmdump, `drain_timeout` is how many seconds its calls may take when it is stopped. Raises NoProxyError
-    when that does not work out.
+    can be trusted by what was in it (`authority`). `arguments` are more of mitmproxy's, `process` is one that is
+    `loading`, `web` has mitmweb run in the place of mitmdump, `drain_timeout` is how many seconds its calls may take
+    when it is stopped. Raises NoProxyError when that does not work out.
     """
     # The addon has a line for each call: mitmdump's own would stand around it.
     program = (
@@ -210,7 +224,8 @@ def running(
     with log:
         # Of two first starts at once one may find the other's certificate in the place of its own: it starts again.
         for last in (False, True):
-            proxy = _start([*program, "-s", str(paths.addon()), *listen, *arguments], log, drain_timeout)
+            command = [*program, "-s", str(paths.addon()), *listen, *arguments]
+            proxy = _start(command, _launch() if last or process is None else process, log, drain_timeout)
             try:
                 proxy.wait_until_listening(web)
                 if proxy.wait_for_authority(file, host):
@@ -222,8 +237,9 @@ def running(
                 proxy.stop()
 
 
-def _start(command: list[str], log: ProxyLog, drain_timeout: float) -> ProxyProcess:
-    process = subprocess.Popen(
+def _launch() -> subprocess.Popen[bytes]:
+    """Start a process that waits for the command line of mitmproxy."""
+    return subprocess.Popen(
         # Without -P it would take modules for its own from the folder that embed.py lies in.
         [sys.executable, "-P", "-u", str(_PROGRAM)],
         stdin=subprocess.PIPE,
@@ -232,6 +248,9 @@ def _start(command: list[str], log: ProxyLog, drain_timeout: float) -> ProxyProc
         start_new_session=os.name == "posix",
         creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
     )
+
+
+def _start(command: list[str], process: subprocess.Popen[bytes], log: ProxyLog, drain_timeout: float) -> ProxyProcess:
     proxy = ProxyProcess(process, log, drain_timeout)
     assert process.stdin is not None
     # A process that has ended already has said why.
