@@ -8,8 +8,6 @@ and the command line all write with these few functions, so that they look alike
 import re
 from collections.abc import Collection, Sequence
 
-from wcwidth import wcswidth, wcwidth
-
 # C0 and C1 controls but for line feeds, other line separators, marks of writing direction (UAX 9), half surrogates.
 _UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _LINE_END = re.compile("\r\n?")
