@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from enum import Enum
+from functools import partial
 from typing import NamedTuple
 
 from codex_transform.attempts.edits import Body, Edit
@@ -53,6 +54,9 @@ class Rule(NamedTuple):
     scope: Scope
 
 
-def words(pattern: str) -> re.Pattern[str]:
-    """Return a pattern for an endpoint's message: in any case, over several lines."""
-    return re.compile(pattern, re.IGNORECASE | re.DOTALL)
+def words(pattern: str) -> Callable[[str], re.Match[str] | None]:
+    """Return what searches an endpoint's message for `pattern`: in any case, over several lines.
+
+    It is compiled when the first message is searched: most proxies start and end without a refusal.
+    """
+    return partial(re.search, pattern, flags=re.IGNORECASE | re.DOTALL)

@@ -9,7 +9,7 @@ _NOT_DECRYPTED = words(r"encrypted[ _]content\b.*\b(verified|decrypted|parsed|in
 
 def encrypted_content(failure: Failure, sent: Sent) -> Edit | None:
     """Leave out the encrypted reasoning of a history that another account or endpoint made."""
-    if failure.code != "invalid_encrypted_content" and not _NOT_DECRYPTED.search(failure.message):
+    if failure.code != "invalid_encrypted_content" and not _NOT_DECRYPTED(failure.message):
         return None
     contents = (encrypted_reasoning(item) for item in sent.body["input"])
     digests = frozenset(digest(content) for content in contents if content)

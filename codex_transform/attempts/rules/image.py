@@ -20,7 +20,7 @@ _SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"RIFF")
 def invalid_image(failure: Failure, sent: Sent) -> Edit | None:
     """Replace the image that the endpoint names, or all that are none of PNG, JPEG, GIF and WebP, or else all."""
     about_image = failure.code.startswith(("invalid_image", "image_", "unsupported_image")) or bool(
-        _BAD_IMAGE.search(failure.message)
+        _BAD_IMAGE(failure.message)
     )
     if failure.status not in INVALID or not about_image or failure.code in UNKNOWN_PARAMETER:
         return None

@@ -13,7 +13,7 @@ _BAD_INSTRUCTIONS = words(
 def is_about_instructions(failure: Failure) -> bool:
     """Return whether the endpoint refused the instructions, or their absence."""
     return failure.status in (400, 403, 422) and (
-        failure.param == "instructions" or bool(_BAD_INSTRUCTIONS.search(failure.message))
+        failure.param == "instructions" or bool(_BAD_INSTRUCTIONS(failure.message))
     )
 
 

@@ -32,7 +32,7 @@ def refused_item(failure: Failure, sent: Sent) -> Edit | None:
         or not isinstance(path[0], int)
         or path[0] >= len(items)
         or failure.code in NOT_THE_FORM
-        or _NO_CURE.search(f"{failure.code} {failure.message}")
+        or _NO_CURE(f"{failure.code} {failure.message}")
     ):
         return None
     item, inside = items[path[0]], path[1:]

@@ -16,7 +16,7 @@ def is_too_large(failure: Failure) -> bool:
     """Return whether the body, rather than the model's context, was too large."""
     if failure.status in (None, 401, 403, 429) or failure.code in NOT_THE_FORM:
         return False
-    return failure.status == 413 or bool(_TOO_LARGE.search(failure.message))
+    return failure.status == 413 or bool(_TOO_LARGE(failure.message))
 
 
 def too_large(failure: Failure, sent: Sent) -> Edit | None:
