@@ -76,6 +76,23 @@ def test_the_benchmark(tmp_path: Path) -> None:
 
 
 @pytest.mark.gate
+def test_the_benchmark_beside_other_gateways(tmp_path: Path) -> None:
+    """With those alone that are always there: LiteLLM takes minutes to install, and 730 MB."""
+    for name in ("scripts", "codex_transform", "addon.py", "pyproject.toml"):
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, tmp_path / name)
+    command = adapted("python3 scripts/bench.py --peers", "--quick", "--rows", "small", "memory", "--json")
+    small, memory = json.loads(run(command, tmp_path, tmp_path))["results"]
+    assert set(small["medians"]) == set(memory["medians"]) == {"addon", "bare"}
+
+
+@pytest.mark.gate
+def test_the_benchmark_of_workers(tmp_path: Path) -> None:
+    says = run(adapted("python3 scripts/bench.py --workers", "--quick", "--json"), tmp_path)
+    assert all(set(row["medians"]) == {"1 worker", "2 workers"} for row in json.loads(says)["results"])
+
+
+@pytest.mark.gate
 def test_the_load(tmp_path: Path) -> None:
     """A short form: 500 streams take a minute."""
     says = run(adapted("python3 scripts/load.py", "--streams", "10", "--events", "5"), tmp_path)
