@@ -3,11 +3,11 @@
 import json
 import shlex
 
-import bench_peers
 import pytest
 from bench_client import Connection, Target
 from bench_peers import PEERS, Peer
 from bench_table import ADDON, BARE, Result, side_by_side
+from support.running import ROOT
 
 
 def test_proxies_stand_side_by_side() -> None:
@@ -33,7 +33,7 @@ def test_what_was_measured_goes_into_json() -> None:
 def test_a_gateway_is_installed_where_it_is_looked_for(peer: Peer) -> None:
     make, install = peer.install_command.split(" && ")
     folder = shlex.split(make)[-1]
-    assert str(peer.path).startswith(str(bench_peers.programs.CACHE.parent / folder))
+    assert str(peer.path).startswith(str(ROOT / folder))
     assert f"{peer.requirement}=={peer.version}" in shlex.split(install)
     assert json.dumps(peer.config("http://127.0.0.1:1/v1")).count("http://127.0.0.1:1/v1") == 1
 

@@ -1,4 +1,4 @@
-"""What a start does not import: each of these costs time before the first request, and most starts need none of them."""
+"""What a start does not import: each takes time before the first request, and most starts need none of them."""
 
 import subprocess
 import sys
