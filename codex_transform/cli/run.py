@@ -4,7 +4,7 @@ import sys
 
 import click
 
-from codex_transform.launcher import proxy_process
+from codex_transform.launcher.loading import loading
 
 
 @click.command(
@@ -30,7 +30,7 @@ def run(web: bool, restart_server: bool, command: tuple[str, ...]) -> None:
     proxy is told so. OpenCode 2 has a server in the background, which keeps the proxy that it was started with: one
     that runs already is restarted for the command, if you agree.
     """
-    with proxy_process.loading() as process:
+    with loading() as process:
         # What reads the settings is imported while the process imports mitmproxy.
         from codex_transform.cli import behind_proxy
 

@@ -1,18 +1,15 @@
 """The proxy as a child process of `run`: started, waited for, and stopped with its owner.
 
-Most of its start goes into the import of mitmproxy, which needs no settings: `loading` begins it while they are read.
 It is a session of its own, so no key that is pressed reaches it. Its standard input stays open as long as this program
 lives: when this program ends, in whatever way, the proxy ends by itself (see `codex_transform/proxy/embed.py`). Its
 output goes to a log file, because the terminal is the command's.
 """
 
 import json
-import os
 import re
 import socket
 import ssl
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,9 +20,9 @@ import click
 
 from codex_transform import paths
 from codex_transform.launcher import pipes, ports
+from codex_transform.launcher.loading import launch
 from codex_transform.launcher.proxy_log import ProxyLog
 
-_PROGRAM = Path(__file__).resolve().parent.parent / "proxy" / "embed.py"
 _LISTENING = re.compile(r" listening at (?:\w+://)?127\.0\.0\.1:(\d+)")
 _WEB = re.compile(r"Web server listening at ([^\s\"]+)")
 _CLIENTS = re.compile(r"\bconnections of clients: (\d+)\b")  # see `codex_transform/proxy/addons/client_count.py`
@@ -178,18 +175,6 @@ class ProxyProcess:
 
 
 @contextmanager
-def loading() -> Iterator[subprocess.Popen[bytes]]:
-    """Yield a process that imports mitmproxy, for `running`; it ends with the block if it has been given to none."""
-    process = _launch()
-    try:
-        yield process
-    finally:
-        if process.poll() is None:
-            process.kill()
-            process.communicate()
-
-
-@contextmanager
 def running(
     file: Path,
     host: tuple[str, int] | None,
@@ -202,9 +187,9 @@ def running(
     """Yield the proxy with the addon on a free port of this machine, until the block is left.
 
     `file` is where mitmproxy keeps its certificate: when the block begins the proxy's TLS to `host`, a name and a port,
-    can be trusted by what was in it (`authority`). `arguments` are more of mitmproxy's, `process` is one that is
-    `loading`, `web` has mitmweb run in the place of mitmdump, `drain_timeout` is how many seconds its calls may take
-    when it is stopped. Raises NoProxyError when that does not work out.
+    can be trusted by what was in it (`authority`). `arguments` are more of mitmproxy's, `process` is one that
+    `loading` has begun, `web` has mitmweb run in the place of mitmdump, `drain_timeout` is how many seconds its calls
+    may take when it is stopped. Raises NoProxyError when that does not work out.
     """
     # The addon has a line for each call: mitmdump's own would stand around it.
     program = (
@@ -225,7 +210,7 @@ def running(
         # Of two first starts at once one may find the other's certificate in the place of its own: it starts again.
         for last in (False, True):
             command = [*program, "-s", str(paths.addon()), *listen, *arguments]
-            proxy = _start(command, _launch() if last or process is None else process, log, drain_timeout)
+            proxy = _start(command, launch() if last or process is None else process, log, drain_timeout)
             try:
                 proxy.wait_until_listening(web)
                 if proxy.wait_for_authority(file, host):
@@ -235,19 +220,6 @@ def running(
                     raise NoProxyError(f"The proxy and {file} do not match. {_CONFIG}", log)
             finally:
                 proxy.stop()
-
-
-def _launch() -> subprocess.Popen[bytes]:
-    """Start a process that waits for the command line of mitmproxy."""
-    return subprocess.Popen(
-        # Without -P it would take modules for its own from the folder that embed.py lies in.
-        [sys.executable, "-P", "-u", str(_PROGRAM)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=os.name == "posix",
-        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-    )
 
 
 def _start(command: list[str], process: subprocess.Popen[bytes], log: ProxyLog, drain_timeout: float) -> ProxyProcess:
