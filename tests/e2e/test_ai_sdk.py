@@ -206,7 +206,7 @@ def test_a_tool_round_trip(outcomes: Outcomes, streaming: bool) -> None:
 
 @pytest.mark.parametrize("streaming", [True, False])
 @pytest.mark.parametrize("name", PICKY)
-def test_as_if_nothing_was_wrong(outcomes: Outcomes, name: str, streaming: bool) -> None:
+def test_repaired_faults_do_not_show(outcomes: Outcomes, name: str, streaming: bool) -> None:
     for prompt in prompts(name):
         good, outcome = outcomes[None, streaming, prompt], outcomes[name, streaming, prompt]
         assert outcome["errors"] == []
@@ -217,7 +217,9 @@ def test_as_if_nothing_was_wrong(outcomes: Outcomes, name: str, streaming: bool)
 
 @pytest.mark.parametrize("streaming", [True, False])
 @pytest.mark.parametrize("name", FAILING)
-def test_failing(outcomes: Outcomes, name: str, streaming: bool) -> None:
+def test_other_faults_are_errors_with_the_right_status_and_message(
+    outcomes: Outcomes, name: str, streaming: bool
+) -> None:
     status, retryable, says = FAILING[name]
     for prompt in prompts(name):
         outcome = outcomes[name, streaming, prompt]
@@ -232,7 +234,7 @@ def test_failing(outcomes: Outcomes, name: str, streaming: bool) -> None:
 
 
 @pytest.mark.parametrize("streaming", [True, False])
-def test_incomplete(outcomes: Outcomes, streaming: bool) -> None:
+def test_a_response_that_ends_early_has_its_reason(outcomes: Outcomes, streaming: bool) -> None:
     for name, finish in INCOMPLETE.items():
         outcome = outcomes[name, streaming, HELLO]
         assert outcome["errors"] == []
@@ -242,7 +244,7 @@ def test_incomplete(outcomes: Outcomes, streaming: bool) -> None:
 
 @pytest.mark.parametrize("streaming", [True, False])
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in INCOMPLETE])
-def test_whole_or_an_error(outcomes: Outcomes, name: str, streaming: bool) -> None:
+def test_every_fault_gives_a_whole_answer_or_an_error(outcomes: Outcomes, name: str, streaming: bool) -> None:
     """Whatever it is: half an answer never counts as a whole one, nor does the same text come twice."""
     for prompt in prompts(name):
         good, outcome = outcomes[None, streaming, prompt], outcomes[name, streaming, prompt]

@@ -192,17 +192,17 @@ def same(response: Any, good: Answer) -> None:
     assert response.usage.output_tokens > 0
 
 
-def test_the_table_of_expectations_is_current() -> None:
+def test_the_tables_name_only_known_faults() -> None:
     assert {*FAILS, *INCOMPLETE, *NEVER_ENDS} <= set(FAULTS)
 
 
-def test_a_good_answer(good: Answer) -> None:
+def test_a_good_answer_reaches_the_sdk(good: Answer) -> None:
     assert good.text.startswith("[sandbox] Hello!")
     same(good.final, good)
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_streaming_as_if_nothing_was_wrong(sdk: openai.OpenAI, good: Answer, name: str) -> None:
+def test_repaired_faults_do_not_show_in_a_stream(sdk: openai.OpenAI, good: Answer, name: str) -> None:
     answer = stream(sdk, Answer([]), **misbehave(name))
     assert answer.text == good.text
     same(answer.final, good)
@@ -214,12 +214,12 @@ def test_streaming_as_if_nothing_was_wrong(sdk: openai.OpenAI, good: Answer, nam
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_not_streaming_as_if_nothing_was_wrong(sdk: openai.OpenAI, good: Answer, name: str) -> None:
+def test_repaired_faults_do_not_show_without_streaming(sdk: openai.OpenAI, good: Answer, name: str) -> None:
     same(sdk.responses.create(**HELLO, extra_headers=misbehave(name)), good)
 
 
 @pytest.mark.parametrize("name", MESSAGE_ALONE)
-def test_a_message_without_the_reasoning(sdk: openai.OpenAI, good: Answer, name: str) -> None:
+def test_a_message_without_its_reasoning_is_kept(sdk: openai.OpenAI, good: Answer, name: str) -> None:
     if openai.__version__.startswith("2."):
         pytest.skip("openai 2 takes an output_index for a place in the list of what it has seen so far")
     answer = stream(sdk, Answer([]), **misbehave(name))
@@ -233,7 +233,7 @@ def test_a_message_without_the_reasoning(sdk: openai.OpenAI, good: Answer, name:
     "name", ["response-done", "empty-output", "thin-terminal", "bare-events", "no-type", "json", *COURSE]
 )
 @pytest.mark.parametrize("kind", TOOLS)
-def test_tool_calls_of_every_kind(sdk: openai.OpenAI, kind: str, name: str) -> None:
+def test_tool_calls_of_every_kind_are_complete(sdk: openai.OpenAI, kind: str, name: str) -> None:
     """Streamed or not, the call is all there."""
     prompt, tool, member, words = TOOLS[kind]
     request = {**HELLO, "input": prompt, "tools": [tool], "extra_headers": misbehave(name)}
@@ -252,7 +252,7 @@ def test_tool_calls_of_every_kind(sdk: openai.OpenAI, kind: str, name: str) -> N
 
 
 @pytest.mark.parametrize("name", INCOMPLETE)
-def test_incomplete(sdk: openai.OpenAI, good: Answer, name: str) -> None:
+def test_a_response_that_ends_early_has_its_reason(sdk: openai.OpenAI, good: Answer, name: str) -> None:
     answer = Answer([])
     # The SDK's helper gives out completed responses only.
     with suppress(RuntimeError):
@@ -344,7 +344,7 @@ def test_every_byte_is_for_an_openai_client(quiet_proxy: Proxy, name: str, strea
 
 @pytest.mark.parametrize("misbehaviour", ["more-headers", "more-headers+failed@0", "more-headers+empty-chunked"])
 @pytest.mark.parametrize("streaming", [True, False])
-def test_headers(quiet_proxy: Proxy, misbehaviour: str, streaming: bool) -> None:
+def test_only_headers_for_the_client_reach_it(quiet_proxy: Proxy, misbehaviour: str, streaming: bool) -> None:
     """The request's id and the limits reach the client; cookies, and what is meant for one hop, do not."""
     answer = quiet_proxy.send({**HELLO, "stream": streaming}, x_sandbox_misbehave=misbehaviour)
     headers = answer[1]
@@ -365,7 +365,9 @@ def test_a_redirect_is_not_followed(sdk: openai.OpenAI, shared_sandbox: Sandbox)
 
 @pytest.mark.parametrize("name", sorted(NEVER_ENDS))
 @pytest.mark.parametrize("streaming", [True, False])
-def test_a_client_that_will_not_wait(sdk: openai.OpenAI, shared_sandbox: Sandbox, name: str, streaming: bool) -> None:
+def test_a_client_that_times_out_ends_the_request_to_the_endpoint(
+    sdk: openai.OpenAI, shared_sandbox: Sandbox, name: str, streaming: bool
+) -> None:
     """It gets what there is, gives up in its own time, and the endpoint is left in peace at once."""
     shared_sandbox.forget()
     answer = Answer([])

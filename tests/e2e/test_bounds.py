@@ -81,7 +81,7 @@ def check(proxy: Proxy, endpoint: Scripted, begin: bytes, unit: bytes, *, stream
 
 
 @pytest.mark.parametrize("name", ENDLESS)
-def test_for_a_client_that_streams(proxy: Proxy, endpoint: Scripted, name: str) -> None:
+def test_an_endless_answer_is_ended_for_a_streaming_client(proxy: Proxy, endpoint: Scripted, name: str) -> None:
     begin, unit, expected = ENDLESS[name]
     status, message = check(proxy, endpoint, begin, unit, streaming=True)
     assert status == expected
@@ -89,7 +89,9 @@ def test_for_a_client_that_streams(proxy: Proxy, endpoint: Scripted, name: str) 
 
 
 @pytest.mark.parametrize("name", [*ENDLESS, *STREAMS])
-def test_for_a_client_that_does_not(proxy: Proxy, endpoint: Scripted, name: str) -> None:
+def test_an_endless_answer_is_ended_for_a_client_that_does_not_stream(
+    proxy: Proxy, endpoint: Scripted, name: str
+) -> None:
     begin, unit, expected = (ENDLESS | STREAMS)[name]
     status, message = check(proxy, endpoint, begin, unit, streaming=False)
     assert status == expected
@@ -97,7 +99,7 @@ def test_for_a_client_that_does_not(proxy: Proxy, endpoint: Scripted, name: str)
 
 
 @pytest.mark.parametrize("streaming", [True, False])
-def test_a_few_bytes_that_stand_for_gigabytes(proxy: Proxy, endpoint: Scripted, streaming: bool) -> None:
+def test_a_decompression_bomb_is_not_expanded_in_memory(proxy: Proxy, endpoint: Scripted, streaming: bool) -> None:
     bomb = zstd.compress(bytes(512 * MEBIBYTE), 19)
     head = HEAD + b"Content-Encoding: zstd\r\nContent-Length: 10000000000\r\n\r\n"
     status, message = check(proxy, endpoint, head + bomb, bomb, streaming=streaming)
@@ -105,7 +107,7 @@ def test_a_few_bytes_that_stand_for_gigabytes(proxy: Proxy, endpoint: Scripted, 
     assert "MB" in message
 
 
-def test_a_client_that_never_reads(proxy: Proxy, endpoint: Scripted) -> None:
+def test_a_client_that_never_reads_stops_the_endpoint(proxy: Proxy, endpoint: Scripted) -> None:
     """The endpoint is read no faster than the client reads: it stands still, and memory with it."""
     endpoint.material = HEAD + b"\r\n", DELTA
     memory = Memory(proxy)
@@ -123,7 +125,7 @@ def test_a_client_that_never_reads(proxy: Proxy, endpoint: Scripted) -> None:
     assert memory.grown() < 32 * MEBIBYTE
 
 
-def test_a_body_before_the_password(tmp_path: Path, endpoint: Scripted) -> None:
+def test_a_body_sent_before_the_password_is_not_kept(tmp_path: Path, endpoint: Scripted) -> None:
     """A client that is told to give one is not listened to meanwhile."""
     size = 128 * MEBIBYTE
     with mitmdump(tmp_path / "home", endpoint, "--proxyauth", "user:password") as proxy:

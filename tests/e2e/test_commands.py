@@ -57,7 +57,7 @@ def message(text: str) -> dict[str, str]:
     return {"role": "user", "content": text}
 
 
-def test_usage_survives_a_restart_and_says_what_misses_cost(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_usage_and_the_cost_of_misses_survive_a_restart(tmp_path: Path, sandbox: Sandbox) -> None:
     home = tmp_path / "home"
     with running(home, sandbox) as web:
         web.ask(message("hello"), tools=[TOOL])
@@ -99,7 +99,7 @@ def test_the_original_is_shown_and_sent_again(tmp_path: Path, sandbox: Sandbox) 
     assert [entry["status"] for entry in sandbox.requests] == [200, 200, 200]
 
 
-def test_what_is_not_kept_is_said_to_be(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_an_original_that_was_not_kept_is_reported(tmp_path: Path, sandbox: Sandbox) -> None:
     with running(tmp_path / "home", sandbox, CODEX_KEEP_MB="0") as web:
         web.ask(message("hello"))
         (flow,) = web.flows()
@@ -107,7 +107,7 @@ def test_what_is_not_kept_is_said_to_be(tmp_path: Path, sandbox: Sandbox) -> Non
             assert "codex_keep_mb" in web.run(command, f"@{flow['id']}")
 
 
-def test_status_and_refresh(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_status_is_shown_and_instructions_are_refreshed(tmp_path: Path, sandbox: Sandbox) -> None:
     with raw_host() as host, running(tmp_path / "home", sandbox, CODEX_CATALOG_URL=host.root) as web:
         web.proxy.wait_for("not fetched from")
         sandbox.misbehave("plain-500", times=1)

@@ -120,7 +120,7 @@ def told(request: dict[str, Any], response: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_response(relay: Proxy, case: str) -> None:
+def test_a_response_satisfies_the_specification(relay: Proxy, case: str) -> None:
     request = {"model": MODEL, **CASES[case], "stream": False}
     status, _, body = relay.send(request)
     assert status == 200, body
@@ -128,7 +128,7 @@ def test_a_response(relay: Proxy, case: str) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_stream(relay: Proxy, case: str) -> None:
+def test_a_stream_satisfies_the_specification(relay: Proxy, case: str) -> None:
     request = {"model": MODEL, **CASES[case], "stream": True}
     status, headers, body = relay.send(request)
     assert status == 200, body

@@ -20,7 +20,7 @@ HELD = 5.0
     ("encoding", "arrow", "model"),
     [("ascii", "->", r"\?\?"), ("cp1252", "->", r"\?\?"), ("cp936", ".*", ".*")],
 )
-def test_log_lines_are_shown_and_nothing_waits(
+def test_log_lines_with_other_characters_are_shown_and_delay_nothing(
     encoding: str, arrow: str, model: str, tmp_path: Path, sandbox: Sandbox
 ) -> None:
     """What the code page does have comes here as no UTF-8."""

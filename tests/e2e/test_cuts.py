@@ -77,7 +77,9 @@ def last(cut: str, events: list[dict[str, Any]]) -> int:
 
 
 @pytest.mark.parametrize("cut", CUTS)
-def test_a_stream_is_cut_at_every_event(quiet_proxy: Proxy, events: list[dict[str, Any]], cut: str) -> None:
+def test_a_stream_cut_at_any_event_ends_with_an_error(
+    quiet_proxy: Proxy, events: list[dict[str, Any]], cut: str
+) -> None:
     for at in range(last(cut, events)):
         status, headers, body = quiet_proxy.send({**HELLO, "stream": True}, x_sandbox_misbehave=f"{cut}@{at}")
         if at == 0:
@@ -123,7 +125,7 @@ def test_nobody_gets_half_a_response_object(quiet_proxy: Proxy, events: list[dic
     whole(quiet_proxy, streaming=False)
 
 
-def test_a_cut_after_the_final_event_costs_nothing(quiet_proxy: Proxy, events: list[dict[str, Any]]) -> None:
+def test_a_cut_after_the_final_event_does_not_show(quiet_proxy: Proxy, events: list[dict[str, Any]]) -> None:
     for cut in ("cut", "bad-chunk"):
         misbehaviour = f"{cut}@{len(events)}"
         status, _, body = quiet_proxy.send({**HELLO, "stream": True}, x_sandbox_misbehave=misbehaviour)
@@ -133,7 +135,9 @@ def test_a_cut_after_the_final_event_costs_nothing(quiet_proxy: Proxy, events: l
 
 @pytest.mark.parametrize("coding", CODINGS)
 @pytest.mark.parametrize("cut", ["cut", "reset", "no-terminal"])
-def test_a_compressed_stream_is_cut(quiet_proxy: Proxy, events: list[dict[str, Any]], coding: str, cut: str) -> None:
+def test_a_compressed_stream_that_is_cut_ends_with_an_error(
+    quiet_proxy: Proxy, events: list[dict[str, Any]], coding: str, cut: str
+) -> None:
     """What was flushed before the cut has reached the client."""
     for at in (1, 5, last(cut, events) - 1):
         # The order matters: what is compressed is cut, or what is cut is compressed.
@@ -149,7 +153,7 @@ def test_a_compressed_stream_is_cut(quiet_proxy: Proxy, events: list[dict[str, A
 
 @pytest.mark.parametrize("coding", CODINGS)
 @pytest.mark.parametrize("streaming", [True, False])
-def test_a_compressed_stream_lacks_its_end(quiet_proxy: Proxy, coding: str, streaming: bool) -> None:
+def test_a_compressed_stream_without_its_end_is_an_error(quiet_proxy: Proxy, coding: str, streaming: bool) -> None:
     answer = quiet_proxy.send({**HELLO, "stream": streaming}, x_sandbox_misbehave=f"{coding}-truncated")
     if streaming:
         assert parsed(answer[2])[-1]["type"] == "error"
@@ -160,7 +164,9 @@ def test_a_compressed_stream_lacks_its_end(quiet_proxy: Proxy, coding: str, stre
 
 @pytest.mark.parametrize("streaming", [True, False])
 @pytest.mark.parametrize("cut", ["cut-before-head", "reset-before-head", "half-head", "not-http"])
-def test_no_answer_at_all(quiet_proxy: Proxy, shared_sandbox: Sandbox, cut: str, streaming: bool) -> None:
+def test_a_connection_that_ends_without_an_answer_is_an_error(
+    quiet_proxy: Proxy, shared_sandbox: Sandbox, cut: str, streaming: bool
+) -> None:
     answer = quiet_proxy.send({**HELLO, "stream": streaming}, x_sandbox_misbehave=cut)
     assert answer[0] == 502
     assert f"127.0.0.1:{shared_sandbox.port}" in refusal(*answer)["message"]

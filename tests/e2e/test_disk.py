@@ -39,7 +39,7 @@ def wrapped(folder: Path, line: str) -> Path:
     return program
 
 
-def test_a_disk_that_is_full(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_calls_work_while_the_disk_is_full(tmp_path: Path, sandbox: Sandbox) -> None:
     """Files of more than some kilobytes cannot be written: no log, no cache, half a file of neither; all else works."""
     with raw_host() as host:
         host.answers[f"main/{NEW_PATH}"] = Answer(catalogue("gpt-5.1-codex", text="long " * 20_000))
@@ -57,7 +57,7 @@ def test_a_disk_that_is_full(tmp_path: Path, sandbox: Sandbox) -> None:
         json.loads(file.read_bytes())
 
 
-def test_a_home_that_cannot_be_written_to(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_calls_work_with_a_home_that_cannot_be_written(tmp_path: Path, sandbox: Sandbox) -> None:
     home = tmp_path / "home"
     home.mkdir()
     # In the place of the folder is a file; this holds for root too.
@@ -69,7 +69,7 @@ def test_a_home_that_cannot_be_written_to(tmp_path: Path, sandbox: Sandbox) -> N
         assert proxy.log.count("cannot write a request log") == 1
 
 
-def test_no_home(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_calls_work_without_a_home(tmp_path: Path, sandbox: Sandbox) -> None:
     """A user without a name, as in a container that was given a number."""
     nameless = ["unshare", "--user", "--map-user=54321", "--map-group=54321"]
     try:
@@ -106,7 +106,7 @@ def test_two_proxies_share_a_home(tmp_path: Path, sandbox: Sandbox) -> None:
         assert "annot write" not in proxy.log
 
 
-def test_a_catalogue_host_that_hangs(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_a_catalogue_host_that_hangs_delays_nothing(tmp_path: Path, sandbox: Sandbox) -> None:
     """Neither the start nor a request waits for it, nor the end."""
     with raw_host() as host:
         host.answers[f"main/{NEW_PATH}"] = Answer(hang=True)

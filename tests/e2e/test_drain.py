@@ -51,7 +51,7 @@ def ask(proxy: Proxy, *, stream: bool, wait: bool = True) -> tuple[HTTPConnectio
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
-def test_a_call_under_way_finishes_and_new_ones_are_refused(tmp_path: Path, slow: Slow, number: int) -> None:
+def test_a_call_in_progress_finishes_and_new_ones_are_refused(tmp_path: Path, slow: Slow, number: int) -> None:
     with scripted(slow.play) as endpoint, mitmdump(tmp_path, endpoint, CODEX_DRAIN_TIMEOUT="50") as proxy:
         client, response = ask(proxy, stream=True)
         proxy.process.send_signal(number)
@@ -69,7 +69,7 @@ def test_a_call_under_way_finishes_and_new_ones_are_refused(tmp_path: Path, slow
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["time is up", "second signal"])
-def test_calls_that_are_cut_off_are_told_and_leave_their_traces(tmp_path: Path, slow: Slow, again: bool) -> None:
+def test_calls_that_are_cut_off_get_an_error_and_a_record(tmp_path: Path, slow: Slow, again: bool) -> None:
     with (
         scripted(slow.play) as endpoint,
         mitmdump(tmp_path, endpoint, CODEX_DRAIN_TIMEOUT="50" if again else "1") as proxy,
@@ -96,7 +96,7 @@ def test_calls_that_are_cut_off_are_told_and_leave_their_traces(tmp_path: Path, 
     assert failures(tmp_path) == [1, 1]
 
 
-def test_a_call_that_has_not_reached_the_endpoint_is_told_too(tmp_path: Path) -> None:
+def test_a_call_that_has_not_reached_the_endpoint_gets_an_error_too(tmp_path: Path) -> None:
     """One whose request is still coming in, and one that waits for the endpoint's TLS."""
     with (
         scripted(lambda endpoint, client, _: endpoint.left(client)) as silent,

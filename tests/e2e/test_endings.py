@@ -44,7 +44,7 @@ def rest(client: socket.socket) -> bytes:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows knows no SIGTERM")
-def test_sigterm_in_mid_stream(proxy: Start, sandbox: Sandbox) -> None:
+def test_sigterm_during_a_stream_ends_mitmdump_at_once(proxy: Start, sandbox: Sandbox) -> None:
     """It ends at once, in good order; the client notices that its answer is cut, and the endpoint that nobody waits."""
     running = proxy(ENABLE_PLUGIN_REQUEST_LOGGING="1")
     with begun(running, "slow@200") as client:
@@ -68,7 +68,7 @@ def reloading(tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch)
         yield running, copy
 
 
-def test_the_script_is_reloaded_in_mid_stream(reloading: tuple[Proxy, Path], sandbox: Sandbox) -> None:
+def test_streams_go_on_while_the_script_is_reloaded(reloading: tuple[Proxy, Path], sandbox: Sandbox) -> None:
     """Answers that are under way go on, and later ones are as good; settings and key are in force; nothing is left."""
     proxy, copy = reloading
     folder = Path(f"/proc/{proxy.process.pid}")

@@ -65,13 +65,13 @@ def info(host: str, port: int) -> Info:
 
 
 @pytest.mark.parametrize(("lost", "good"), [("::1", "127.0.0.1"), ("127.0.0.1", "::1")])
-async def test_the_one_that_answers_is_ahead(lost: str, good: str) -> None:
+async def test_the_address_that_answers_is_ahead(lost: str, good: str) -> None:
     with black_hole(lost) as nowhere, listening(good) as somewhere:
         assert await is_ahead(info(good, somewhere), info(lost, nowhere))
         assert not await is_ahead(info(lost, nowhere), info(good, somewhere))
 
 
-async def test_one_that_refuses_is_not_waited_for() -> None:
+async def test_an_address_that_refuses_is_not_waited_for() -> None:
     """mitmproxy goes on to the other by itself."""
     with listening("::1") as closed:
         pass
@@ -79,7 +79,7 @@ async def test_one_that_refuses_is_not_waited_for() -> None:
         assert not await is_ahead(info("127.0.0.1", somewhere), info("::1", closed))
 
 
-def test_the_endpoint_is_reached(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_the_endpoint_is_reached_although_one_address_does_not_answer(tmp_path: Path, sandbox: Sandbox) -> None:
     port = urlsplit(sandbox.url).port
     assert port
     (tmp_path / "resolver.py").write_text(RESOLVER)
@@ -94,7 +94,7 @@ def test_the_endpoint_is_reached(tmp_path: Path, sandbox: Sandbox) -> None:
         assert proxy.log.count("dual.test does not answer over IPv6: connecting to it over IPv4") == 1
 
 
-def test_where_a_connection_is_to_come_from_stays(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_mitmproxys_own_local_address_is_kept(tmp_path: Path, sandbox: Sandbox) -> None:
     """mitmproxy's own option says it."""
     port = urlsplit(sandbox.url).port
     (tmp_path / "resolver.py").write_text(RESOLVER)

@@ -170,7 +170,7 @@ def test_http2_on_both_sides(proxy: Proxy, endpoint: H2Endpoint) -> None:
 
 
 @pytest.mark.parametrize("broken", ["reset@4", "cut@4", "no-terminal@4"])
-def test_an_http2_stream_breaks_off(proxy: Proxy, broken: str) -> None:
+def test_an_http2_stream_that_breaks_off_ends_with_an_error(proxy: Proxy, broken: str) -> None:
     """By RST_STREAM, by GOAWAY and the end of the connection, and by a proper end that comes too early."""
     with client(proxy, only_http2(proxy), http2=True) as sdk:
         with pytest.raises(openai.APIError) as raised:
@@ -213,7 +213,7 @@ def test_streams_of_one_http2_connection_do_not_disturb_each_other(proxy: Proxy,
     assert len({entry["connection"] for entry in endpoint.requests}) == 1
 
 
-def test_a_long_answer_over_http2(proxy: Proxy, endpoint: H2Endpoint) -> None:
+def test_a_long_answer_over_http2_is_complete(proxy: Proxy, endpoint: H2Endpoint) -> None:
     """Longer than any window of flow control, in both directions."""
     endpoint.forget()
     numbers = " ".join(map(str, range(1, 20_001)))
@@ -228,7 +228,7 @@ def test_a_long_answer_over_http2(proxy: Proxy, endpoint: H2Endpoint) -> None:
     assert numbers in endpoint.requests[1]["body"]["input"][0]["content"][0]["text"]
 
 
-def test_html_and_limits_over_http2(proxy: Proxy) -> None:
+def test_web_pages_and_limits_over_http2_are_errors(proxy: Proxy) -> None:
     with client(proxy, only_http2(proxy), http2=True) as sdk:
         with pytest.raises(openai.InternalServerError, match="web page"):
             ask(sdk, "html-200")
@@ -238,7 +238,7 @@ def test_html_and_limits_over_http2(proxy: Proxy) -> None:
         assert is_whole(ask(sdk, "gzip+response-done"))
 
 
-def test_an_http2_client_and_an_endpoint_without(old_proxy: Proxy, old_endpoint: Sandbox) -> None:
+def test_an_http2_client_works_with_an_http11_endpoint(old_proxy: Proxy, old_endpoint: Sandbox) -> None:
     old_endpoint.forget()
     with closing(Http2Client(old_proxy)) as raw:
         waiting = raw.send("hang")
@@ -250,7 +250,7 @@ def test_an_http2_client_and_an_endpoint_without(old_proxy: Proxy, old_endpoint:
         assert b"response.completed" in raw.read(raw.send())
 
 
-def test_http11_is_kept_alive(old_proxy: Proxy, old_endpoint: Sandbox) -> None:
+def test_http11_connections_are_kept_alive(old_proxy: Proxy, old_endpoint: Sandbox) -> None:
     """A stream, a whole answer, an error and a refusal alike leave the connection as it was."""
     old_endpoint.forget()
     with client(old_proxy, only_http2(old_proxy), http2=False) as sdk:
@@ -267,7 +267,9 @@ def test_http11_is_kept_alive(old_proxy: Proxy, old_endpoint: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("misbehaviour", ["hang@4", "slow@50"])
-def test_http11_clients_hang_up(old_proxy: Proxy, old_endpoint: Sandbox, misbehaviour: str) -> None:
+def test_a_client_that_hangs_up_ends_the_request_to_the_endpoint(
+    old_proxy: Proxy, old_endpoint: Sandbox, misbehaviour: str
+) -> None:
     """In the middle of a stream, whether or not more is on its way: tokens cost money."""
     old_endpoint.forget()
     with client(old_proxy, only_http2(old_proxy), http2=False) as sdk:
@@ -295,7 +297,9 @@ def test_the_rest_of_a_refused_answer_is_not_waited_for(
 
 
 @pytest.mark.parametrize("streaming", [True, False])
-def test_a_client_is_gone_before_the_answer_begins(old_proxy: Proxy, old_endpoint: Sandbox, streaming: bool) -> None:
+def test_a_client_that_leaves_before_the_answer_ends_the_request(
+    old_proxy: Proxy, old_endpoint: Sandbox, streaming: bool
+) -> None:
     old_endpoint.forget()
     body = json.dumps({**HELLO, "stream": streaming}).encode()
     with socket.create_connection(("127.0.0.1", old_proxy.port), timeout=30) as raw:

@@ -47,7 +47,7 @@ def pieces(answer: HTTPResponse) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("at", [1, 5, 20])
-def test_every_event_arrives_while_the_endpoint_is_at_it(quiet_proxy: Proxy, shared_sandbox: Sandbox, at: int) -> None:
+def test_every_event_arrives_as_soon_as_it_is_sent(quiet_proxy: Proxy, shared_sandbox: Sandbox, at: int) -> None:
     """The endpoint falls silent after so many events: all of them are there, and not more."""
     shared_sandbox.forget()
     with asked(quiet_proxy, f"hang@{at}") as answer:
@@ -59,7 +59,7 @@ def test_every_event_arrives_while_the_endpoint_is_at_it(quiet_proxy: Proxy, sha
     assert shared_sandbox.wait(lambda requests: bool(requests[0]["cancelled"]))
 
 
-def test_a_hundred_megabytes_of_events(quiet_proxy: Proxy, shared_sandbox: Sandbox) -> None:
+def test_a_hundred_megabytes_of_events_pass_in_bounded_memory(quiet_proxy: Proxy, shared_sandbox: Sandbox) -> None:
     shared_sandbox.forget()
     memory = Memory(quiet_proxy)
     received, deltas, end = 0, 0, b""
@@ -76,7 +76,7 @@ def test_a_hundred_megabytes_of_events(quiet_proxy: Proxy, shared_sandbox: Sandb
     assert memory.grown() < 64 * MEBIBYTE
 
 
-def test_one_line_without_an_end(quiet_proxy: Proxy, shared_sandbox: Sandbox) -> None:
+def test_a_line_without_an_end_is_passed_on_in_bounded_memory(quiet_proxy: Proxy, shared_sandbox: Sandbox) -> None:
     """It is passed on rather than collected, no faster than the client reads, and what breaks it off is an event."""
     shared_sandbox.forget()
     memory = Memory(quiet_proxy)
@@ -94,7 +94,7 @@ def test_one_line_without_an_end(quiet_proxy: Proxy, shared_sandbox: Sandbox) ->
     assert memory.grown() < 160 * MEBIBYTE
 
 
-def test_events_beyond_the_limit(quiet_proxy: Proxy, shared_sandbox: Sandbox) -> None:
+def test_events_beyond_the_limit_are_passed_on_unchanged(quiet_proxy: Proxy, shared_sandbox: Sandbox) -> None:
     """Too long to be rewritten, and whole nevertheless: a response repeats its tools, of which one is huge."""
     shared_sandbox.forget()
     about = "much to say " * (40 * MEBIBYTE // 12)

@@ -47,7 +47,7 @@ def configure(two: Preview, *arguments: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_second_turn_goes_on_from_the_first(server: Server2, shared_sandbox: Sandbox) -> None:
+def test_a_second_turn_continues_the_first(server: Server2, shared_sandbox: Sandbox) -> None:
     (server.of.project / "AGENTS.md").write_text("# AGENTS.md spec\nEvery answer ends with the word heron.\n")
     session = server.session()
     server.ask(session, "say hello")
@@ -64,7 +64,7 @@ def test_a_second_turn_goes_on_from_the_first(server: Server2, shared_sandbox: S
         assert words in sent
 
 
-def test_what_traces_say_does_not_leave(server: Server2, shared_sandbox: Sandbox) -> None:
+def test_traces_are_not_forwarded(server: Server2, shared_sandbox: Sandbox) -> None:
     server.ask(server.session(), "say hello")
     for entry in shared_sandbox.requests:
         assert not {"traceparent", "tracestate", "b3", "baggage"} & entry["headers"].keys()
@@ -79,7 +79,7 @@ def test_a_tool_call_leaves_a_file(server: Server2, shared_sandbox: Sandbox) -> 
     assert second["input"][: len(first["input"])] == first["input"]
 
 
-def test_a_permission_refused_is_told_and_the_session_goes_on(
+def test_after_a_refused_permission_the_session_goes_on(
     two: Preview, quiet_proxy: Proxy, shared_sandbox: Sandbox
 ) -> None:
     two.configure({"permission": {"edit": "ask"}})
@@ -119,7 +119,7 @@ def test_an_answer_that_is_interrupted_does_not_end_the_session(server: Server2,
 
 
 @pytest.mark.parametrize(("variant", "effort"), [("high", "high"), (None, "low")])
-def test_what_config_writes_is_what_it_takes(
+def test_opencode_reads_what_config_writes(
     variant: str | None, effort: str, two: Preview, quiet_proxy: Proxy, shared_sandbox: Sandbox
 ) -> None:
     configure(two, "--models", "gpt-6.1-terra")
@@ -130,7 +130,7 @@ def test_what_config_writes_is_what_it_takes(
     assert (body["model"], body["reasoning"]["effort"]) == ("gpt-6.1-terra", effort)
 
 
-def test_the_lasting_set_up_holds_whatever_the_server_was_started_with(
+def test_reverse_mode_works_whatever_variables_the_server_was_started_with(
     two: Preview, proxy: Start, sandbox: Sandbox
 ) -> None:
     """Reverse mode needs no variable of the server's, so it does not matter when that was started."""

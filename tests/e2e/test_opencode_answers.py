@@ -49,7 +49,7 @@ COURSE += ["no-endings", "no-deltas", "rotating-ids", "rotating-ids-filled", "ba
     "misbehaviour",
     ["response-done", "empty-output", "bare-events", "rate-limit-events", "gzip+thin-terminal", "json", *COURSE],
 )
-def test_as_if_nothing_was_wrong(server: Server, sandbox: Sandbox, misbehaviour: str) -> None:
+def test_repaired_faults_do_not_show(server: Server, sandbox: Sandbox, misbehaviour: str) -> None:
     """A tool call and the closing message, both answered badly."""
     sandbox.misbehave(misbehaviour, with_tools=True)
     messages = server.ask(server.session(), f"write hello world to {misbehaviour}.txt")
@@ -61,13 +61,13 @@ def test_as_if_nothing_was_wrong(server: Server, sandbox: Sandbox, misbehaviour:
     assert misbehaviours(sandbox) == [misbehaviour] * 2
 
 
-def test_a_message_of_deltas_alone(server: Server, sandbox: Sandbox) -> None:
+def test_a_message_that_comes_only_in_deltas_is_shown(server: Server, sandbox: Sandbox) -> None:
     sandbox.misbehave("only-deltas", with_tools=True)
     assert texts(server.ask(server.session(), "say hello")) == [HELLO]
 
 
 @pytest.mark.parametrize("misbehaviour", ["cut@6", "no-terminal@20", "failed@7", "rate-limit"])
-def test_it_tries_again_by_itself(server: Server, sandbox: Sandbox, misbehaviour: str) -> None:
+def test_opencode_tries_again_by_itself(server: Server, sandbox: Sandbox, misbehaviour: str) -> None:
     sandbox.misbehave(misbehaviour, times=1, with_tools=True)
     messages = server.ask(server.session(), "say hello")
     assert texts(messages) == [HELLO]
@@ -120,7 +120,7 @@ def test_a_full_context_that_stays_full_is_shown(server: Server, sandbox: Sandbo
     assert texts(messages) == []
 
 
-def test_a_login_wall_is_one_line(opencode: Make, quiet_proxy: Proxy, sandbox: Sandbox) -> None:
+def test_a_login_page_is_shown_as_one_line(opencode: Make, quiet_proxy: Proxy, sandbox: Sandbox) -> None:
     sandbox.misbehave("html-403", with_tools=True)
     done = opencode().through(quiet_proxy, "run", "-m", f"openai/{CODEX}", "say hello")
     assert done.returncode != 0

@@ -24,7 +24,7 @@ def asked_for(sandbox: Sandbox, model: str) -> list[str]:
 @pytest.mark.parametrize("version", VERSIONS)
 # One that both versions know by themselves, and one that the old one has from the configuration alone.
 @pytest.mark.parametrize(("model", "effort"), [("gpt-5.1-codex", "high"), ("gpt-6.1-terra", "ultra")])
-def test_a_variant_is_the_effort_that_the_endpoint_gets(
+def test_a_variant_sets_the_effort_that_the_endpoint_gets(
     model: str, effort: str, version: str, opencode: Make, quiet_proxy: Proxy, shared_sandbox: Sandbox
 ) -> None:
     client = opencode(version)
@@ -36,7 +36,7 @@ def test_a_variant_is_the_effort_that_the_endpoint_gets(
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_without_a_variant_it_is_the_models_own_default(
+def test_without_a_variant_the_models_default_effort_is_sent(
     version: str, opencode: Make, quiet_proxy: Proxy, shared_sandbox: Sandbox
 ) -> None:
     client = opencode(version)
@@ -49,7 +49,7 @@ def test_without_a_variant_it_is_the_models_own_default(
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize(("model", "effort"), [("gpt-5.2", "none"), ("gpt-6-sol", "ultra")])
-def test_a_legacy_name_is_the_effort_that_the_endpoint_gets(
+def test_a_legacy_name_sets_the_effort_that_the_endpoint_gets(
     model: str, effort: str, version: str, opencode: Make, quiet_proxy: Proxy, shared_sandbox: Sandbox
 ) -> None:
     client = opencode(version)

@@ -31,7 +31,7 @@ def test_opencode_lists_every_model(form: str, version: str, opencode: Make) -> 
     assert {f"openai/{name}" for name in wanted} <= set(done.stdout.split())
 
 
-def test_what_opencode_reads_is_what_was_written(opencode: Make) -> None:
+def test_opencode_reads_everything_that_was_written(opencode: Make) -> None:
     """Nothing is dropped as unknown, and no limit of OpenCode's own is left under ours."""
     client = opencode()
     written = json.loads(client.configured().read_text())["provider"]["openai"]["models"]

@@ -60,13 +60,13 @@ def server(tmp_path_factory: pytest.TempPathFactory, quiet_proxy: Proxy) -> Iter
 
 @pytest.mark.gate
 @pytest.mark.parametrize("fault", FAULTS)
-def test_three_turns(server: Server, shared_sandbox: Sandbox, fault: str) -> None:
+def test_a_session_goes_on_after_a_refusal(server: Server, shared_sandbox: Sandbox, fault: str) -> None:
     picture, refused = FAULTS[fault]
     three_turns(server, shared_sandbox, fault, refused, picture, times=1 if fault in ONCE else None)
 
 
 @pytest.mark.gate
-def test_instructions_that_are_refused(tmp_path: Path, shared_sandbox: Sandbox) -> None:
+def test_a_session_goes_on_after_its_instructions_file_is_refused(tmp_path: Path, shared_sandbox: Sandbox) -> None:
     """From the second turn on the file is refused: Codex's instructions are sent, and the file goes on as a message."""
     own = tmp_path / "own.md"
     own.write_text("Be my guest.")

@@ -101,7 +101,7 @@ def test_models_come_from_the_endpoint_that_has_a_list(tmp_path: Path) -> None:
         assert KEY.encode() not in request
 
 
-def test_the_codex_clis_list_of_an_endpoint(tmp_path: Path) -> None:
+def test_the_codex_cli_gets_its_form_of_an_endpoints_list(tmp_path: Path) -> None:
     listed = {"models": [{"slug": "gpt-x", "anything": 1}]}
     path = "/backend-api/codex/models?client_version=1"
     answers = {path: (200, listed), "/backend-api/codex/models": (200, listed)}
@@ -146,7 +146,7 @@ def test_a_compaction_is_a_summary_where_the_endpoint_cannot_compact(tmp_path: P
         ("something", "Responses API"),
     ],
 )
-def test_another_api_of_a_host_that_cannot_be_reached(nowhere: Proxy, agent: str, words: str) -> None:
+def test_another_api_of_an_unreachable_host_is_an_error(nowhere: Proxy, agent: str, words: str) -> None:
     url = f"http://{NOWHERE}/v1/chat/completions"
     status, error = direct(nowhere, url, {"model": "gpt-5.1"}, {"user-agent": agent})
     message = error["error"]["message"]
@@ -172,7 +172,7 @@ def test_traces_are_not_sent(nowhere: Proxy) -> None:
     assert "OPENAI_AGENTS_DISABLE_TRACING=1" in error["error"]["message"]
 
 
-def test_what_is_sent_for_a_client_goes_with_its_own_key(tmp_path: Path) -> None:
+def test_requests_made_for_a_client_use_its_own_key(tmp_path: Path) -> None:
     """Where keys are forwarded, nobody spends the owner's by a way around."""
     with answering({"/backend-api/codex/responses": (401, {"error": {"message": "no"}})}) as endpoint:
         with mitmdump(tmp_path, endpoint, CODEX_FORWARD_CLIENT_KEY="1") as proxy:

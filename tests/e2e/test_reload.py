@@ -71,7 +71,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-def test_nothing_leaves_after_a_reload_that_fails(checkout: Checkout, fault: str) -> None:
+def test_after_a_failed_reload_no_request_is_forwarded(checkout: Checkout, fault: str) -> None:
     proxy, good = checkout.proxy, checkout.addon.read_text()
     assert proxy
     assert status(checkout.post()) == 200

@@ -64,7 +64,9 @@ def whole(proxy: Proxy) -> None:
 
 @pytest.mark.parametrize("streaming", [True, False])
 @pytest.mark.parametrize("name", ["hang-before-head", "half-head-hang", "hang@0"])
-def test_nothing_comes(hasty: Proxy, shared_sandbox: Sandbox, name: str, streaming: bool) -> None:
+def test_an_endpoint_that_sends_nothing_times_out(
+    hasty: Proxy, shared_sandbox: Sandbox, name: str, streaming: bool
+) -> None:
     shared_sandbox.forget()
     began = time.monotonic()
     told(hasty.send({**HELLO, "stream": streaming}, x_sandbox_misbehave=name), "idle")
@@ -73,7 +75,7 @@ def test_nothing_comes(hasty: Proxy, shared_sandbox: Sandbox, name: str, streami
     whole(hasty)
 
 
-def test_nothing_more_comes(hasty: Proxy, shared_sandbox: Sandbox) -> None:
+def test_an_endpoint_that_falls_silent_times_out(hasty: Proxy, shared_sandbox: Sandbox) -> None:
     shared_sandbox.forget()
     status, _, body = hasty.send(HELLO, x_sandbox_misbehave="hang@4")
     assert status == 200
@@ -95,7 +97,7 @@ def test_an_answer_may_take_longer_than_the_limit(hasty: Proxy) -> None:
     assert time.monotonic() - began > 2
 
 
-def test_a_head_that_drips(tmp_path: Path) -> None:
+def test_headers_that_never_end_time_out(tmp_path: Path) -> None:
     """A byte now and then is no answer."""
 
     def play(endpoint: Scripted, client: socket.socket, number: int) -> None:
@@ -112,7 +114,7 @@ def test_a_head_that_drips(tmp_path: Path) -> None:
         whole(proxy)
 
 
-def test_one_stream_of_many_falls_silent(tmp_path: Path) -> None:
+def test_only_the_silent_http2_stream_times_out(tmp_path: Path) -> None:
     """Over HTTP/2 only the stream that is silent ends; its neighbour goes on."""
     both, trusted = certificate(tmp_path)
     trust = f"ssl_verify_upstream_trusted_ca={trusted}"
@@ -149,7 +151,7 @@ def full() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-def test_tcp_hangs(tmp_path: Path) -> None:
+def test_a_tcp_connect_that_hangs_times_out(tmp_path: Path) -> None:
     with full() as port, hasty_for(tmp_path, f"http://127.0.0.1:{port}") as proxy:
         began = time.monotonic()
         told(proxy.send(HELLO), "connect")
@@ -157,7 +159,7 @@ def test_tcp_hangs(tmp_path: Path) -> None:
         told(proxy.send({**HELLO, "stream": False}), "connect")
 
 
-def test_tls_hangs(tmp_path: Path) -> None:
+def test_a_tls_handshake_that_hangs_times_out(tmp_path: Path) -> None:
     def play(endpoint: Scripted, client: socket.socket, _number: int) -> None:
         endpoint.left(client)
 
@@ -190,7 +192,7 @@ def test_a_failed_connect_is_not_held_against_later_requests(tmp_path: Path) -> 
         client.close()
 
 
-def test_a_body_that_drips(hasty: Proxy) -> None:
+def test_a_request_body_that_drips_does_not_time_out(hasty: Proxy) -> None:
     """The limits are the endpoint's: a client may take its time."""
     body = json.dumps(HELLO).encode()
     with socket.create_connection(("127.0.0.1", hasty.port), timeout=30) as client:
@@ -213,7 +215,7 @@ time.time = lambda: _time() + int(_jump.read_text())
 """
 
 
-def test_the_clock_jumps(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_a_jump_of_the_wall_clock_changes_nothing(tmp_path: Path, sandbox: Sandbox) -> None:
     """Years ahead and back: no answer is cut, no silence forgotten, no request refused."""
     jump, script = tmp_path / "jump", tmp_path / "clock.py"
     jump.write_text("0")

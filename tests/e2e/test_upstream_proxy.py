@@ -29,7 +29,7 @@ def error(answer: tuple[int, object, bytes]) -> str:
     return answer[2].decode()
 
 
-def test_one_that_is_dead(tmp_path: Path) -> None:
+def test_a_dead_upstream_proxy_is_an_error_that_names_it(tmp_path: Path) -> None:
     with reserved() as port, mitmdump(tmp_path, Elsewhere(), "--mode", f"upstream:http://127.0.0.1:{port}") as proxy:
         says = error(proxy.send(HELLO))
         assert f"the upstream proxy 127.0.0.1:{port}" in says
@@ -39,7 +39,7 @@ def test_one_that_is_dead(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("status", "advice"), [("407 Proxy Authentication Required", "--upstream-auth"), ("403 Forbidden", "Ask whoever")]
 )
-def test_one_that_refuses(tmp_path: Path, status: str, advice: str) -> None:
+def test_an_upstream_proxy_that_refuses_is_an_error_that_names_it(tmp_path: Path, status: str, advice: str) -> None:
     asked: list[bytes] = []
 
     def refuse(_: Scripted, client: socket.socket, __: int) -> None:

@@ -42,7 +42,7 @@ PLACES += ["LOCALHOST.", "my.localhost", "[::1]", "[::ffff:127.0.0.1]", "[::]", 
 
 
 @pytest.mark.parametrize("place", [*PLACES, *own_addresses()])
-def test_nobody_gets_to_this_machine(quiet_proxy: Proxy, service: Listener, place: str) -> None:
+def test_requests_to_this_machine_are_refused(quiet_proxy: Proxy, service: Listener, place: str) -> None:
     target = f"{place}:{service.port}".encode()
     for data in (
         TUNNEL % (target, target),
@@ -81,7 +81,7 @@ def client_hello(name: str) -> bytes:
     return sent.read()
 
 
-def test_a_name_that_leads_to_this_machine_gets_nothing(
+def test_a_name_that_resolves_to_this_machine_is_refused(
     proxy: Start, tmp_path: Path, service: Listener, at: Callable[[str], str]
 ) -> None:
     """The name server says 127.0.0.1, which no request says."""
@@ -103,7 +103,7 @@ def test_a_name_that_leads_to_this_machine_gets_nothing(
     running.wait_for("rebound.example port.*NO_PROXY=localhost,127.0.0.1,rebound.example")
 
 
-def test_what_the_user_chose_is_reached(
+def test_an_endpoint_or_upstream_proxy_on_this_machine_is_reached(
     proxy: Start, sandbox: Sandbox, service: Listener, at: Callable[[str], str]
 ) -> None:
     service.forget()

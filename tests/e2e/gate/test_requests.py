@@ -80,15 +80,17 @@ HARMLESS = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_malformed_requests_do_not_leave(strict_proxy: Proxy, endpoint: Listener, name: str) -> None:
+def test_malformed_requests_are_not_forwarded(strict_proxy: Proxy, endpoint: Listener, name: str) -> None:
     endpoint.forget()
-    answer = talk(strict_proxy.port, REFUSED[name], patience=2)
+    answer = talk(strict_proxy.port, REFUSED[name], timeout=2)
     assert status(answer) in (0, 400, 502, 505)
     assert endpoint.received == []
 
 
 @pytest.mark.parametrize("name", HARMLESS)
-def test_odd_requests_leave_as_one_of_ours(strict_proxy: Proxy, endpoint: Listener, name: str) -> None:
+def test_odd_but_valid_requests_are_rewritten_like_any_other(
+    strict_proxy: Proxy, endpoint: Listener, name: str
+) -> None:
     endpoint.forget()
     answer = talk(strict_proxy.port, HARMLESS[name])
     assert status(answer) == 200, answer
@@ -111,7 +113,9 @@ def assert_ours(endpoint: Listener) -> None:
 
 
 @pytest.mark.parametrize("inner", [b"/v1/responses", b"https://third.example/v1/responses"])
-def test_the_tunnel_and_the_name_in_it_decide(strict_proxy: Proxy, endpoint: Listener, inner: bytes) -> None:
+def test_the_host_of_the_tunnel_counts_not_that_of_the_request_in_it(
+    strict_proxy: Proxy, endpoint: Listener, inner: bytes
+) -> None:
     """CONNECT and the TLS name say api.openai.com; what the request inside says about hosts has no say."""
     endpoint.forget()
     tunnel = socket.create_connection(("127.0.0.1", strict_proxy.port), timeout=30)

@@ -28,7 +28,7 @@ def refusals(proxy: Proxy, stranger: Neighbour) -> list[str]:
     return [line for line in proxy.lines if f"refused a client at {stranger.address}:" in line]
 
 
-def test_strangers_get_no_further_than_a_403(
+def test_strangers_get_a_403_before_their_request_is_read(
     proxy: Start, sandbox: Sandbox, stranger: Neighbour, at: Callable[[str], str]
 ) -> None:
     further = ("regular", f"upstream:{sandbox.url}", f"reverse:{sandbox.url}", "socks5")
@@ -64,7 +64,7 @@ def test_strangers_get_no_further_than_a_403(
         assert status(own.recv(65536)) == 200
 
 
-def test_a_stranger_who_speaks_tls_gets_the_403_in_it(proxy: Start, stranger: Neighbour) -> None:
+def test_a_stranger_who_uses_tls_gets_the_403_over_tls(proxy: Start, stranger: Neighbour) -> None:
     running = proxy("--mode", "regular", "--mode", f"reverse:https://api.openai.com@{stranger.ours}:0")
     port = running.port_of("reverse proxy", stranger.ours)
     program = (
@@ -121,7 +121,7 @@ def test_remote_use_without_a_password_is_refused_to_everybody(
     assert sandbox.requests == []
 
 
-def test_strangers_with_a_key_get_what_is_ours_and_nothing_else(
+def test_strangers_with_a_key_reach_only_the_endpoint(
     proxy: Start, sandbox: Sandbox, stranger: Neighbour, at: Callable[[str], str], tmp_path: Path
 ) -> None:
     person, key = register.new_person("alice", Limits())
@@ -180,7 +180,7 @@ def test_strangers_with_a_key_get_what_is_ours_and_nothing_else(
     assert sandbox.wait(lambda requests: len(requests) == 4)
 
 
-def test_listening_to_others_is_warned_of(proxy: Start, stranger: Neighbour) -> None:
+def test_listening_on_other_interfaces_is_warned_of(proxy: Start, stranger: Neighbour) -> None:
     modes = ("regular", f"regular@{stranger.ours}:0", "socks5@0.0.0.0:0", "regular@::1:0")
     running = proxy(*(option for mode in modes for option in ("--mode", mode)))
     running.wait_for("socks5@0.0.0.0:0 mode listens on 0.0.0.0.*--listen-host 127.0.0.1")

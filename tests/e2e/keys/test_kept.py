@@ -22,7 +22,7 @@ from codex_transform.sandbox import Sandbox
 pytestmark = pytest.mark.gate
 
 
-def test_the_search_finds_keys(tmp_path: Path) -> None:
+def test_the_search_for_keys_finds_them(tmp_path: Path) -> None:
     key = "sk-of-an-endpoint-0123456789"
     assert traces(key, tmp_path, "nothing") == []
     assert traces(key, tmp_path, f"Bearer {key}!") == ["the log"]
@@ -33,7 +33,7 @@ def test_the_search_finds_keys(tmp_path: Path) -> None:
     assert len(traces(key, tmp_path, "")) == 1
 
 
-def test_good_calls_leave_no_key(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_successful_calls_leave_no_key(tmp_path: Path, sandbox: Sandbox) -> None:
     home = tmp_path / "home"
     with recording(home, sandbox) as proxy:
         assert proxy.send(HELLO, authorization=f"Bearer {CLIENTS_KEY}", x_api_key=CLIENTS_KEY)[0] == 200
@@ -59,7 +59,7 @@ def test_good_calls_leave_no_key(tmp_path: Path, sandbox: Sandbox) -> None:
     assert repr(shown.encode())[2:-1] in proxy.log
 
 
-def test_bad_calls_leave_no_key(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_failed_calls_leave_no_key(tmp_path: Path, sandbox: Sandbox) -> None:
     with recording(tmp_path / "wrong", Address(sandbox.url)) as proxy:
         status, _, answer = proxy.send(HELLO, authorization=f"Bearer {CLIENTS_KEY}")
         assert status == 401
@@ -97,7 +97,7 @@ def test_the_clients_key_is_forwarded_but_not_kept(tmp_path: Path) -> None:
         assert shown == [f"Bearer {redact(CLIENTS_KEY)}", f"Bearer {redact(Address('').key)}"]
 
 
-def test_over_http2(tmp_path: Path) -> None:
+def test_calls_over_http2_leave_no_key(tmp_path: Path) -> None:
     both, trusted = certificate(tmp_path)
     with h2_running(both) as endpoint:
         home = tmp_path / "home"
@@ -111,7 +111,7 @@ def test_over_http2(tmp_path: Path) -> None:
         assert [flow.request.headers["authorization"] for flow in saved] == [f"Bearer {redact(endpoint.key)}"]
 
 
-def test_a_request_that_is_led_elsewhere_has_no_key(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_a_request_that_mitmproxy_sends_elsewhere_has_no_key(tmp_path: Path, sandbox: Sandbox) -> None:
     """By an option of mitmproxy, after the request was rewritten: to another path of the endpoint."""
     option = f"|{sandbox.url}/|{sandbox.url}/other/"
     with recording(tmp_path / "home", sandbox, "--map-remote", option) as proxy:

@@ -33,7 +33,7 @@ def test_a_saved_flow_is_replayed_with_the_key(tmp_path: Path, sandbox: Sandbox)
         assert after.response.timestamp_end
 
 
-def test_mitmweb_shows_and_replays(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_mitmweb_replays_with_the_key_and_does_not_show_it(tmp_path: Path, sandbox: Sandbox) -> None:
     with mitmweb(tmp_path / "home", sandbox, "-v") as (proxy, address):
         api = Api(address)
         assert proxy.send(HELLO, authorization=f"Bearer {CLIENTS_KEY}")[0] == 200
