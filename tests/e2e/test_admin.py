@@ -27,7 +27,7 @@ Start = Callable[..., Proxy]
 
 
 class Watcher:
-    """Somebody who asks the admin listener of a proxy."""
+    """A client of a proxy's admin listener."""
 
     def __init__(self, proxy: Proxy) -> None:
         self.port = int(proxy.wait_for(r"admin listener at http://127\.0\.0\.1:(\d+)")[1])
@@ -48,7 +48,7 @@ class Watcher:
         return status, [reason["code"] for reason in answer["reasons"]]
 
     def figure(self, name: str, **labels: str) -> float:
-        """The sum of a figure over all labels but these."""
+        """Return the sum of a metric over all labels except these."""
         status, body = self.get("/metrics")
         assert status == 200
         return sum(
@@ -104,14 +104,14 @@ def test_the_listener_refuses_other_requests_and_slow_clients(proxy: Start) -> N
             client.settimeout(10)
             answer = client.recv(4096)
             assert not answer or b" 4" in answer[:12]
-    # Who holds a connection keeps neither the listener nor the proxy from answering others.
+    # A client that keeps a connection open blocks neither the listener nor the proxy.
     with socket.create_connection(("127.0.0.1", watcher.port), 10) as slow:
         slow.sendall(b"GET /metrics HTTP/1.1\r\n")
         assert watcher.get("/healthz")[0] == 200
         assert running.send(HELLO)[0] == 200
         slow.settimeout(20)
         assert slow.recv(1) == b""
-    # Nor does the proxy lead its clients to the listener.
+    # The proxy does not connect its clients to the listener either.
     through = HTTPConnection("127.0.0.1", running.port, timeout=20)
     through.request("GET", f"http://127.0.0.1:{watcher.port}/metrics")
     assert through.getresponse().status == 403
@@ -157,7 +157,7 @@ def test_readiness_follows_settings_and_calls(tmp_path: Path, sandbox: Sandbox) 
         assert watcher.ready() == (503, ["endpoint_missing", "key_missing"])
         file = proxy.home / ".opencode" / "openai-codex-auth-config.json"
         file.parent.mkdir(exist_ok=True)
-        # No call has to come for it to be seen.
+        # It is noticed without a call.
         file.write_text(json.dumps({"baseURL": "http://127.0.0.1:9", "apiKey": sandbox.key}))
         file.chmod(0o600)
         assert eventually(lambda: watcher.ready() == (200, []), 10)
@@ -179,7 +179,7 @@ def test_an_address_in_use_is_warned_of_and_calls_are_served(proxy: Start) -> No
 
 
 def test_missing_packages_are_warned_of_and_calls_are_served(proxy: Start, tmp_path: Path) -> None:
-    """As in a checkout beside a mitmproxy of its own."""
+    """As in a checkout that is used with a separately installed mitmproxy."""
     for name in ("prometheus_client", "pythonjsonlogger"):
         (tmp_path / f"{name}.py").write_text("raise ImportError('it is not there')")
     running = proxy(CODEX_ADMIN_LISTEN="0", CODEX_LOG_FORMAT="json", PYTHONPATH=str(tmp_path))
@@ -214,7 +214,7 @@ def test_a_changed_address_takes_effect(proxy: Start) -> None:
 
 
 def objects(proxy: Proxy) -> list[dict[str, Any]]:
-    """The lines of the log from the first that the addon can have a say in: mitmproxy announces the script itself."""
+    """Return the lines of the log as JSON, without those that mitmproxy prints before it loads the script."""
     first, *others = proxy.lines
     assert "Loading script" in first
     return [json.loads(line) for line in others]
@@ -246,7 +246,7 @@ def test_the_json_log_has_one_object_per_line(proxy: Start, sandbox: Sandbox) ->
     assert "Rate limit" in bad["error"]
     assert strange["asked"] == 'a"b {"forged": 1}'
     assert not [secret for secret in (sandbox.key, KEY_OF_CLIENT) if secret in running.log]
-    # mitmdump's own account of each flow would stand between them.
+    # mitmdump's own lines about each flow would be between them.
     assert "<< " not in running.log
 
 

@@ -1,4 +1,4 @@
-"""What an endpoint refuses is sent again without it: the real mitmdump, and what the endpoint received."""
+"""A refused request is sent again without what was refused: the real mitmdump, and what the endpoint received."""
 
 import json
 import re
@@ -27,7 +27,7 @@ SEARCH = {"type": "web_search_call", "action": {"type": "other"}}
 
 @pytest.fixture
 def sandbox(shared_sandbox: Sandbox) -> Iterator[Sandbox]:
-    """The module's endpoint, which has forgotten the test before."""
+    """The module's endpoint, without the requests of the test before."""
     shared_sandbox.forget()
     yield shared_sandbox
     shared_sandbox.behave()
@@ -53,7 +53,7 @@ def ask(
     agent: str = "opencode/1.18.33",
     **fields: Any,
 ) -> str:
-    """One turn of a conversation; what the model said."""
+    """Send one turn of a conversation and return the model's text."""
     body = {"model": "gpt-5.1", "stream": stream, "prompt_cache_key": conversation, "tool_choice": "auto"}
     status, _, answer = proxy.send(
         {**body, "parallel_tool_calls": True, "input": list(items), **fields}, user_agent=agent
@@ -101,7 +101,7 @@ def test_a_conversation_goes_on_after_a_refusal(quiet_proxy: Proxy, sandbox: San
         history.append({"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": answer}]})
 
     turn("hello one")
-    # Another test of this module may have taught the proxy what this endpoint does not take.
+    # From another test of this module the proxy may know what this endpoint does not accept.
     learnt = fault.startswith("no-") and item == text("x") and not stream
     sandbox.misbehave(fault)
     turn("hello two")
@@ -130,7 +130,7 @@ def test_reasoning_of_the_other_account_is_kept(quiet_proxy: Proxy, sandbox: San
 
 
 def test_attempts_do_not_use_up_a_clients_connections(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
-    """mitmproxy opens five connections to a server, and lets a sixth wait for ever."""
+    """mitmproxy opens five connections to a server for a client, and makes a sixth wait for ever."""
     sandbox.misbehave("no-web-search-items")
     client = HTTPConnection("127.0.0.1", quiet_proxy.port, timeout=20)
     with closing(client):
@@ -150,7 +150,7 @@ def test_two_refused_things_are_both_put_right(quiet_proxy: Proxy, sandbox: Sand
 
 
 def test_a_key_that_a_refusal_quotes_is_not_in_the_log(tmp_path: Path) -> None:
-    """Neither ours, nor one of another shape; mitmdump's helper looks for ours at the end."""
+    """Neither a key that looks like OpenAI's nor the endpoint's own, which looks different."""
     key = "correct-horse-battery-staple"
 
     def play(endpoint: Scripted, client: socket.socket, _number: int) -> None:
@@ -280,7 +280,7 @@ def test_an_answer_without_its_final_event_is_complete(
 
 
 def test_refused_instructions_of_a_client_go_on_as_a_message(tmp_path: Path, sandbox: Sandbox) -> None:
-    """A client with instructions of its own: they are refused once, and go on as a message from then on."""
+    """A client's own instructions are refused once, and from then on are sent as a message."""
     sandbox.misbehave("codex-instructions")
     tools = [{"type": "function", "name": "look_up", "parameters": {}}]
     with raw_host() as host:
@@ -307,7 +307,7 @@ def test_refused_instructions_of_a_client_go_on_as_a_message(tmp_path: Path, san
 
 
 def test_a_refused_instructions_file_goes_on_as_a_message(tmp_path: Path, sandbox: Sandbox) -> None:
-    """The user's own file is not accepted: the model's own instructions are, and the file goes on as a message."""
+    """The endpoint accepts only the model's own instructions, so the user's file is sent as a message."""
     sandbox.misbehave("codex-instructions")
     own = tmp_path / "own.md"
     own.write_text("Be my guest.")

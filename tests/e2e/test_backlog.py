@@ -1,4 +1,4 @@
-"""Clients that connect in the same moment."""
+"""Many clients that connect at the same moment."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Endless answers of every shape: memory stays bounded, the client is told, the endpoint is left, the proxy goes on."""
+"""Endless answers of every kind: memory stays bounded, the client gets an error, and the proxy works on."""
 
 import json
 import socket
@@ -23,7 +23,7 @@ JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
 FAILED = b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain\r\n\r\n"
 DELTA = b'data: {"type":"response.output_text.delta","output_index":0,"delta":"x"}\n\n'
 
-# By name: what comes once, what then comes for ever, and the status that the client gets.
+# By name: what is sent once, what is then sent for ever, and the status that the client gets.
 ENDLESS = {
     "head": (b"HTTP/1.1 200 OK\r\nX: ", b"x", 502),
     "chunk size": (CHUNKED + b"1", b"0", 502),
@@ -31,7 +31,7 @@ ENDLESS = {
     "JSON": (JSON + b'{"id": "', b"x", 502),
     "error": (FAILED, b"oops ", 500),
 }
-# These are passed on to a client that streams, as they come.
+# These are passed on to a streaming client as they arrive.
 STREAMS = {
     "line": (HEAD + b"\r\ndata: ", b"x", 502),
     "events": (HEAD + b"\r\n", DELTA, 502),
@@ -41,7 +41,7 @@ STREAMS = {
 
 @pytest.fixture
 def endpoint() -> Iterator[Scripted]:
-    """Answers the first request with what the test has put in `begin` and `unit`, later ones properly."""
+    """An endpoint that answers the first request with the test's `begin` and `unit`, and later ones properly."""
 
     def play(endpoint: Scripted, client: socket.socket, number: int) -> None:
         endpoint.read(client)
@@ -68,7 +68,7 @@ def proxy(tmp_path: Path, endpoint: Scripted) -> Iterator[Proxy]:
 
 
 def check(proxy: Proxy, endpoint: Scripted, begin: bytes, unit: bytes, *, streaming: bool) -> tuple[int, str]:
-    """What the client gets of it: status and message."""
+    """Assert that the answer is ended in bounded memory; return the status and message that the client gets."""
     endpoint.material = begin, unit
     memory = Memory(proxy)
     status, headers, body = proxy.send({**HELLO, "stream": streaming})
@@ -108,7 +108,7 @@ def test_a_decompression_bomb_is_not_expanded_in_memory(proxy: Proxy, endpoint: 
 
 
 def test_a_client_that_never_reads_stops_the_endpoint(proxy: Proxy, endpoint: Scripted) -> None:
-    """The endpoint is read no faster than the client reads: it stands still, and memory with it."""
+    """The proxy reads from the endpoint only as fast as the client reads, so memory does not grow."""
     endpoint.material = HEAD + b"\r\n", DELTA
     memory = Memory(proxy)
     body = json.dumps({**HELLO, "stream": True}).encode()
@@ -118,7 +118,7 @@ def test_a_client_that_never_reads_stops_the_endpoint(proxy: Proxy, endpoint: Sc
             b"Content-Length: %d\r\n\r\n" % len(body) + body
         )
         assert client.recv(1)
-        # It would be gone if it had been let send all that it wants to.
+        # It would have ended if the proxy had read everything from it.
         assert not endpoint.gone.acquire(timeout=2)
         assert proxy.send({**HELLO, "stream": True})[0] == 200
     assert endpoint.gone.acquire(timeout=10), "the client's leaving was not passed on"
@@ -126,7 +126,7 @@ def test_a_client_that_never_reads_stops_the_endpoint(proxy: Proxy, endpoint: Sc
 
 
 def test_a_body_sent_before_the_password_is_not_kept(tmp_path: Path, endpoint: Scripted) -> None:
-    """A client that is told to give one is not listened to meanwhile."""
+    """The body of a client that must first send a password is not kept."""
     size = 128 * MEBIBYTE
     with mitmdump(tmp_path / "home", endpoint, "--proxyauth", "user:password") as proxy:
         memory = Memory(proxy)

@@ -1,4 +1,4 @@
-"""Commands in a real mitmweb, called as its page calls them, and what survives its end."""
+"""Commands in a real mitmweb, called as its page calls them, and what survives a restart."""
 
 import json
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ class Web(Api):
         self._calls = 0
 
     def ask(self, *items: object, **members: Any) -> None:
-        """One call; returns once it has been written down."""
+        """Send one call, and return once it has been recorded."""
         body = {"model": "gpt-5-codex", "stream": True, "input": list(items), "prompt_cache_key": "ses_1", **members}
         status, _, _ = self.proxy.send(body, authorization=f"Bearer {CLIENTS_KEY}", user_agent=OPENCODE_AGENT)
         assert status == 200
@@ -38,7 +38,7 @@ class Web(Api):
         self.wait_for_calls(self._calls)
 
     def wait_for_calls(self, number: int) -> None:
-        """The log has a line for each call that has been stored."""
+        """Wait until the log has a line for each stored call."""
         self.proxy.wait_for(r"(?s)" + r"gpt-5\.1-codex medium · .*? out · .*?" * number)
 
 
@@ -71,7 +71,7 @@ def test_usage_and_the_cost_of_misses_survive_a_restart(tmp_path: Path, sandbox:
         usage = web.run("codex.usage")
         for name in ("model gpt-5.1-codex", "conversation ses_1", "all"):
             assert (cells(usage, name)["calls"], cells(usage, name)["fail"]) == ("4", "0")
-        assert len(web.run("codex.usage.days")) in (2, 3)  # it may be midnight
+        assert len(web.run("codex.usage.days")) in (2, 3)  # the day may change during the test
         (_, (cause, calls, _, share)) = web.run("codex.usage.misses")
         assert (cause, calls, share) == ("tools", "1", "100%")
         web.proxy.wait_for("model gpt-5.1-codex      4     0")

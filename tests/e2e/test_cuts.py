@@ -1,6 +1,6 @@
-"""Answers that break off, at every event: the client never takes a half answer for a whole one, and the proxy goes on.
+"""Answers that break off at every event: the client never takes half an answer for a whole one, and the proxy works on.
 
-Each cut is judged twice: by OpenAI's Python SDK, and by the bytes.
+Each cut is checked twice: with OpenAI's Python SDK, and in the bytes.
 """
 
 import json
@@ -20,16 +20,16 @@ HELLO: dict[str, Any] = {
     "reasoning": {"effort": "low", "summary": "auto"},
 }
 
-# With a number after it: so many events come first.
+# The number after a name is that of the events before the cut.
 CUTS = ["cut", "cut-mid-event", "reset", "bad-chunk", "no-terminal"]
-# The endpoint says itself what went wrong.
+# The endpoint itself reports the error.
 ERRORS = ["error-event", "error-event-nested", "failed"]
 CODINGS = ["gzip", "deflate", "br", "zstd"]
 
 
 @pytest.fixture(scope="module")
 def events(quiet_proxy: Proxy) -> list[dict[str, Any]]:
-    """What a whole answer consists of."""
+    """The events of a whole answer."""
     status, _, body = quiet_proxy.send({**HELLO, "stream": True})
     assert status == 200
     return parsed(body)
@@ -42,7 +42,7 @@ def sdk(quiet_proxy: Proxy) -> Iterator[openai.OpenAI]:
 
 
 def parsed(body: bytes) -> list[dict[str, Any]]:
-    """The events of a stream; every line that is not `event:` or blank must be a whole `data:` line of JSON."""
+    """Return the events of a stream; assert that every line is blank, `event:`, or a whole `data:` line of JSON."""
     lines = [line for line in body.split(b"\n") if line and not line.startswith(b"event: ")]
     return [json.loads(line.removeprefix(b"data: ")) for line in lines]
 
@@ -52,7 +52,7 @@ def text(events: list[dict[str, Any]]) -> str:
 
 
 def whole(proxy: Proxy, streaming: bool) -> None:
-    """The proxy serves the next request."""
+    """Assert that the proxy serves the next request."""
     status, _, body = proxy.send({**HELLO, "stream": streaming})
     assert status == 200
     if streaming:
@@ -62,7 +62,7 @@ def whole(proxy: Proxy, streaming: bool) -> None:
 
 
 def refusal(status: int, headers: Any, body: bytes) -> dict[str, Any]:
-    """The members of an HTTP error in OpenAI's shape."""
+    """Return the members of an HTTP error in OpenAI's shape."""
     assert status >= 500, body
     assert headers["content-type"] == "application/json"
     (error,) = json.loads(body).values()
@@ -72,7 +72,7 @@ def refusal(status: int, headers: Any, body: bytes) -> dict[str, Any]:
 
 
 def last(cut: str, events: list[dict[str, Any]]) -> int:
-    """The number of events that make an answer whole: where it ends properly, the terminal one may be missing."""
+    """Return the number of events in a whole answer; if the body ends properly, the terminal one may be missing."""
     return len(events) - (cut == "no-terminal")
 
 
@@ -100,7 +100,7 @@ def test_a_stream_cut_at_any_event_ends_with_an_error(
 def test_a_cut_raises_in_the_sdk(
     quiet_proxy: Proxy, sdk: openai.OpenAI, events: list[dict[str, Any]], cut: str
 ) -> None:
-    # At every event for the plainest of them; the bytes, which are the same, are looked at above.
+    # At every event for the plainest cut only; the test above checks the bytes of the others.
     for at in range(0, last(cut, events), 1 if cut == "cut" else 4):
         deltas: list[str] = []
         with pytest.raises(openai.APIError) as raised:
@@ -138,15 +138,15 @@ def test_a_cut_after_the_final_event_does_not_show(quiet_proxy: Proxy, events: l
 def test_a_compressed_stream_that_is_cut_ends_with_an_error(
     quiet_proxy: Proxy, events: list[dict[str, Any]], coding: str, cut: str
 ) -> None:
-    """What was flushed before the cut has reached the client."""
+    """The events flushed before the cut have reached the client."""
     for at in (1, 5, last(cut, events) - 1):
-        # The order matters: what is compressed is cut, or what is cut is compressed.
+        # The order matters: either the compressed stream is cut, or a cut stream is compressed.
         _, _, body = quiet_proxy.send({**HELLO, "stream": True}, x_sandbox_misbehave=f"{coding}+{cut}@{at}")
         got = parsed(body)
         assert got[-1]["type"] == "error", at
         assert text(got) == text(events[: len(got) - 1])
         if cut != "reset":
-            # The sandbox keeps the last event back until it knows how to end the compression.
+            # The sandbox holds the last event until it can end the compression.
             assert len(got) - 1 >= at - 1
     whole(quiet_proxy, streaming=True)
 

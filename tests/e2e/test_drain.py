@@ -1,4 +1,4 @@
-"""The end of mitmdump while calls are under way: they finish, or their clients are told; each leaves its trace."""
+"""mitmdump ends while calls are in progress: they finish, or their clients get an error; each is recorded."""
 
 import json
 import signal
@@ -20,7 +20,7 @@ BEGINNING, END = WHOLE[: WHOLE.index(b"\n\n") + 2], WHOLE[WHOLE.index(b"\n\n") +
 
 
 class Slow:
-    """An endpoint that answers half, and the rest when it may."""
+    """An endpoint that sends half an answer, and the rest when it is released."""
 
     def __init__(self) -> None:
         self.begun = threading.Semaphore(0)
@@ -43,7 +43,7 @@ def slow() -> Iterator[Slow]:
 
 
 def ask(proxy: Proxy, *, stream: bool, wait: bool = True) -> tuple[HTTPConnection, HTTPResponse | None]:
-    """A request that is under way, and its response if that has begun."""
+    """Yield a request in progress, and its response if that has begun."""
     client = HTTPConnection("127.0.0.1", proxy.port, timeout=60)
     body = json.dumps({"model": "gpt-5.1-codex", "input": "hi", "stream": stream})
     client.request("POST", "http://api.openai.com/v1/responses", body)
@@ -97,7 +97,7 @@ def test_calls_that_are_cut_off_get_an_error_and_a_record(tmp_path: Path, slow: 
 
 
 def test_a_call_that_has_not_reached_the_endpoint_gets_an_error_too(tmp_path: Path) -> None:
-    """One whose request is still coming in, and one that waits for the endpoint's TLS."""
+    """One whose request is still arriving, and one that waits for the endpoint's TLS."""
     with (
         scripted(lambda endpoint, client, _: endpoint.left(client)) as silent,
         mitmdump(
@@ -122,6 +122,6 @@ def test_a_call_that_has_not_reached_the_endpoint_gets_an_error_too(tmp_path: Pa
 
 
 def failures(home: Path) -> list[int]:
-    """Of each call in the usage database whether it failed."""
+    """Return for each call in the usage database whether it failed."""
     with closing(sqlite3.connect(home / ".opencode" / "codex-usage.sqlite")) as database:
         return [failed for (failed,) in database.execute("select failed from calls")]

@@ -1,4 +1,4 @@
-"""Several endpoints: the real mitmdump, and which of them received what."""
+"""Several endpoints: the real mitmdump, and what each of them received."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ def both() -> Iterator[tuple[Sandbox, Sandbox]]:
 
 @pytest.fixture
 def start(tmp_path: Path, both: tuple[Sandbox, Sandbox]) -> Iterator[Start]:
-    """Starts a proxy with both endpoints, the second for when the first is not to be had."""
+    """A function that starts a proxy with both endpoints, the second as a fallback."""
 
     def go(**environ: str) -> Proxy:
         first, second = both
@@ -111,7 +111,7 @@ def test_an_invalid_answer_moves_the_call(both: tuple[Sandbox, Sandbox], start: 
 
 
 def test_a_chain_stays_with_its_endpoint(both: tuple[Sandbox, Sandbox], start: Start) -> None:
-    """Two endpoints of the same priority: where the first response came from, the second comes from too."""
+    """With two endpoints of the same priority, the second response comes from the endpoint of the first."""
     proxy = start()
     file = proxy.home / ".opencode" / "openai-codex-auth-config.json"
     file.write_text(file.read_text().replace('"priority": 1', '"priority": 0'))
@@ -119,7 +119,7 @@ def test_a_chain_stays_with_its_endpoint(both: tuple[Sandbox, Sandbox], start: S
 
 
 def ask_chained(proxy: Proxy, both: tuple[Sandbox, Sandbox]) -> bool:
-    """A chain of two responses went to one endpoint; raises if it did not."""
+    """Request a chain of two responses, and assert that one endpoint made both."""
     for endpoint in both:
         endpoint.forget()
     last = None

@@ -1,4 +1,4 @@
-"""What is in the files that mitmproxy writes, and that they open without the addon."""
+"""The content of the files that mitmproxy writes, which open without the addon."""
 
 import json
 import socket
@@ -27,7 +27,7 @@ def read(path: Path) -> list[http.HTTPFlow]:
 
 
 def opened(path: Path, home: Path, *options: str | Path) -> str:
-    """What mitmdump says of a flow file."""
+    """Return what mitmdump prints about a flow file."""
     home.mkdir(exist_ok=True)
     done = subprocess.run(
         [MITMDUMP, "-n", "-r", path, "--flow-detail", "4", *options],

@@ -1,4 +1,4 @@
-"""What mitmdump says of a call: one line, readable, and nothing when it was told to be quiet."""
+"""The log line of a call: one readable line, and none with -q."""
 
 import os
 import re
@@ -24,7 +24,7 @@ Start = Callable[..., Proxy]
 
 
 def lines(proxy: Proxy) -> list[str]:
-    """The addon's lines on calls."""
+    """Return the addon's lines about calls."""
     return [line.rstrip("\n") for line in proxy.lines if " · " in line]
 
 
@@ -74,7 +74,7 @@ def test_text_from_a_client_cannot_break_the_line(proxy: Start) -> None:
 
 
 def test_a_cache_miss_is_logged_with_its_cause(proxy: Start) -> None:
-    """The tools differ, which stand near the beginning of the prompt."""
+    """The tools differ, which are near the beginning of the prompt."""
     running = proxy()
     talk = {**HELLO, "input": "word " * 20_000}
     running.send(talk)
@@ -83,7 +83,7 @@ def test_a_cache_miss_is_logged_with_its_cause(proxy: Start) -> None:
 
 
 def test_quiet_prints_nothing(tmp_path: Path, sandbox: Sandbox) -> None:
-    """With -q nothing at all is said, so the port has to be known."""
+    """With -q nothing is printed, so the port must be chosen in advance."""
     variables = {"HOME": str(tmp_path), "CODEX_BASE_URL": sandbox.url, "CODEX_API_KEY": sandbox.key}
     with reserved() as port:
         process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""mitmweb as a newcomer sees it: a real one with the addon, in a real Chromium."""
+"""mitmweb as a new user sees it: a real one with the addon, in a real Chromium."""
 
 import os
 import re
@@ -46,7 +46,7 @@ def page() -> Iterator[Page]:
 
 @pytest.fixture
 def web(tmp_path: Path, sandbox: Sandbox, page: Page) -> Iterator[Proxy]:
-    """A mitmweb, open in the browser."""
+    """A mitmweb whose page is open in the browser."""
     with mitmweb(tmp_path / "home", sandbox) as (proxy, url):
         page.goto(url)
         yield proxy
@@ -54,7 +54,7 @@ def web(tmp_path: Path, sandbox: Sandbox, page: Page) -> Iterator[Proxy]:
 
 
 def rows(page: Page) -> Any:
-    """The flows in the table."""
+    """Return the rows of the table of flows."""
     return page.locator(".flow-table tbody tr", has=page.locator(".col-comment"))
 
 
@@ -63,7 +63,7 @@ def comment(page: Page, row: int) -> Any:
 
 
 def look(page: Page, part: str) -> Any:
-    """Opens a part of the selected flow: what the content view shows of it."""
+    """Open a tab of the selected flow, and return what the content view shows."""
     page.locator(".flow-detail, .nav-tabs").get_by_text(part, exact=True).first.click()
     return page.locator(".contentview")
 
@@ -93,7 +93,7 @@ def test_the_table_can_be_searched_and_sorted(web: Proxy, sandbox: Sandbox, page
     web.send(HELLO)
     expect(rows(page)).to_have_count(3)
     search = page.get_by_placeholder("Search")
-    # mitmweb 11 looks for the glyph, 12 for the name.
+    # mitmweb 11 expects the glyph, 12 the name.
     limited = "⚠" if version.VERSION.startswith("11") else "warning"
     for words, found in (
         ("~comment rate_limit", 1),

@@ -1,4 +1,4 @@
-"""Requests as clients may send them, though few do: trailers, empty lines, other encodings, lists of protocols."""
+"""Valid requests that few clients send: trailers, empty lines, other encodings, lists of protocols."""
 
 import gzip
 import json
@@ -40,7 +40,7 @@ def is_whole(came: tuple[int, bytes]) -> bool:
 
 
 def test_trailers_are_ignored(client: socket.socket, shared_sandbox: Sandbox) -> None:
-    """They may be ignored (RFC 9112 section 7.1.2), and the connection is good for the next request."""
+    """They may be ignored (RFC 9112 section 7.1.2), and the connection is reused for the next request."""
     for _ in range(2):
         client.sendall(CHUNKED + b"X-Sum: 1\r\n\r\n")
         assert is_whole(answer(client))
@@ -70,7 +70,7 @@ def test_an_empty_line_that_arrives_first_is_ignored(client: socket.socket, quie
         ("zstd", zstd.compress(HELLO)),
         ("gzip, br", brotli.compress(gzip.compress(HELLO))),
     ],
-    # Not made of the bytes: gzip's hold the time.
+    # Not a hash of the bytes, because gzip's contain the time.
     ids=["x-gzip", "deflate", "br", "zstd", "two"],
 )
 def test_an_encoded_body_is_decoded(quiet_proxy: Proxy, shared_sandbox: Sandbox, encoding: str, packed: bytes) -> None:

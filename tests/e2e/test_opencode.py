@@ -1,4 +1,4 @@
-"""The real OpenCode through the real mitmdump to the sandbox endpoint, with nobody at api.openai.com."""
+"""The real OpenCode through the real mitmdump to the sandbox endpoint; api.openai.com is never reached."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""The preview of OpenCode 2 through the real mitmdump to the sandbox: its server, asked as its terminal asks it."""
+"""The preview of OpenCode 2 through the real mitmdump to the sandbox: its server, used as its terminal uses it."""
 
 import json
 import subprocess
@@ -33,7 +33,7 @@ def server(two: Preview, quiet_proxy: Proxy, shared_sandbox: Sandbox) -> Iterato
 
 
 def configure(two: Preview, *arguments: str) -> None:
-    """As `codex-transform config` does."""
+    """Write the configuration as `codex-transform config` does."""
     done = subprocess.run(
         [sys.executable, "-m", "codex_transform", "config", "--yes", *arguments],
         cwd=two.project,
@@ -133,7 +133,7 @@ def test_opencode_reads_what_config_writes(
 def test_reverse_mode_works_whatever_variables_the_server_was_started_with(
     two: Preview, proxy: Start, sandbox: Sandbox
 ) -> None:
-    """Reverse mode needs no variable of the server's, so it does not matter when that was started."""
+    """Reverse mode needs no variables, so it does not matter when the server was started."""
     running = proxy("--mode", f"reverse:{sandbox.url}")
     two.service("start")
     try:

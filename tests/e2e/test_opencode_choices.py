@@ -1,4 +1,4 @@
-"""What the user of the real OpenCode has chosen: a model, an effort; and what it shows when a setting is amiss."""
+"""The real OpenCode: the model and effort that its user chose, and what it shows if a setting is wrong."""
 
 from collections.abc import Callable
 

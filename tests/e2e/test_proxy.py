@@ -1,4 +1,4 @@
-"""The running proxy, request by request: what it takes, what it refuses, what it leaves alone."""
+"""The running proxy, request by request: what it accepts, refuses, and leaves alone."""
 
 import gzip
 import json

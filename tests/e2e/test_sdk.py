@@ -1,4 +1,4 @@
-"""OpenAI's own Python SDK through the real mitmdump: a judge of the standard format that is not ours."""
+"""OpenAI's own Python SDK through the real mitmdump: an independent judge of the standard format."""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,4 +1,4 @@
-"""Settings as a running proxy takes them: each source, and a change while it runs."""
+"""The settings of a running proxy: each source, and a change while it runs."""
 
 import json
 from collections.abc import Callable

@@ -18,7 +18,7 @@ from codex_transform.sandbox import Sandbox
 
 @pytest.fixture
 def sandbox(shared_sandbox: Sandbox) -> Sandbox:
-    """The module's endpoint, which has forgotten the test before."""
+    """The module's endpoint, without the requests of the test before."""
     shared_sandbox.forget()
     shared_sandbox.behave()
     return shared_sandbox
@@ -37,7 +37,7 @@ def ask(proxy: Proxy, method: str, path: str, body: Any = None, key: str = "sk-o
 
 
 def create(proxy: Proxy, text: str, *, key: str = "sk-one", stream: bool = False, **fields: Any) -> dict[str, Any]:
-    """A response, as the client gets it."""
+    """Send a request and return the response that the client gets."""
     body = {"model": "gpt-5.1", "input": text, "stream": stream, **fields}
     status, _, answer = proxy.send(body, authorization=f"Bearer {key}")
     assert status == 200, answer
@@ -49,7 +49,7 @@ def create(proxy: Proxy, text: str, *, key: str = "sk-one", stream: bool = False
 
 
 def said(entry: dict[str, Any]) -> list[str]:
-    """The texts of the input that the endpoint received."""
+    """Return the texts in the input that the endpoint received."""
     return [part["text"] for item in entry["body"]["input"] for part in item.get("content", ())]
 
 
@@ -200,7 +200,7 @@ def test_without_state_a_reference_is_refused(tmp_path: Path, sandbox: Sandbox) 
 
 
 def poll(proxy: Proxy, response_id: str) -> dict[str, Any]:
-    """The response once it is over."""
+    """Poll a response until it is finished, and return it."""
     found: list[dict[str, Any]] = []
 
     def over() -> bool:
@@ -212,7 +212,7 @@ def poll(proxy: Proxy, response_id: str) -> dict[str, Any]:
 
 
 def read(proxy: Proxy, response_id: str, after: int | None = None) -> list[dict[str, Any]]:
-    """The events of a response."""
+    """Return the events of a response."""
     query = "" if after is None else f"&starting_after={after}"
     path = f"/v1/responses/{response_id}?stream=true{query}"
     status, _, answer = proxy.send(b"", path, "GET", authorization="Bearer sk-one")

@@ -1,4 +1,4 @@
-"""Another proxy behind this one: what is said when it is at fault, and that its password is kept nowhere."""
+"""An upstream proxy: the message if it is at fault, and that its password is saved nowhere."""
 
 import base64
 import socket
@@ -57,7 +57,7 @@ def test_an_upstream_proxy_that_refuses_is_an_error_that_names_it(tmp_path: Path
 
 
 def test_passwords_of_proxies_are_in_no_flow_file(tmp_path: Path) -> None:
-    """Neither that of the client nor that for the other proxy; both proxies get theirs."""
+    """Neither the client's nor that for the upstream proxy; both proxies get theirs."""
     encoded = base64.b64encode(f"me:{PASSWORD}".encode())
 
     def answer(other: Scripted, client: socket.socket, _: int) -> None:

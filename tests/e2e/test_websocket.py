@@ -29,7 +29,7 @@ SHELL = {
 
 @pytest.fixture
 def sandbox(shared_sandbox: Sandbox) -> Sandbox:
-    """The module's endpoint, which has forgotten the test before."""
+    """The module's endpoint, without the requests of the test before."""
     shared_sandbox.forget()
     shared_sandbox.behave()
     return shared_sandbox
@@ -42,7 +42,7 @@ def client(quiet_proxy: Proxy, sandbox: Sandbox) -> Iterator[Client]:  # noqa: A
 
 
 def said(entry: dict[str, Any]) -> list[str]:
-    """The texts of the input that the endpoint received."""
+    """Return the texts in the input that the endpoint received."""
     return [part["text"] for item in entry["body"]["input"] for part in item.get("content", ())]
 
 
@@ -237,7 +237,7 @@ from codex_transform.proxy.layers import websocket
 
 
 def shortened(folder: Path, line: str) -> tuple[str, str]:
-    """Options of a mitmdump that loads a script with another limit."""
+    """Return the options of a mitmdump that loads a script with another limit."""
     script = folder / "limits.py"
     script.write_text(SHORT + line)
     return "-s", str(script)
@@ -313,7 +313,7 @@ def test_a_client_that_reads_nothing_stops_only_its_own_endpoint(quiet_proxy: Pr
 
 
 def sent(sandbox: Sandbox, after: float = 0.0) -> int:
-    """How much of the first answer has left the endpoint, some time from now."""
+    """Return how many bytes of the first answer the endpoint has sent, after a moment."""
     threading.Event().wait(after)
     return int(sandbox.requests[0]["sent"])
 

@@ -1,4 +1,4 @@
-"""What malformed requests come to, and that odd ones reach the endpoint as it expects them."""
+"""Malformed requests are refused, and odd but valid ones reach the endpoint in the form that it expects."""
 
 import socket
 import ssl
@@ -98,7 +98,7 @@ def test_odd_but_valid_requests_are_rewritten_like_any_other(
 
 
 def assert_ours(endpoint: Listener) -> None:
-    """The endpoint got one request, as a strict server reads it: to its path, with its key, and nothing else."""
+    """Assert that the endpoint got one request, strictly parsed: for its path, with its key, and nothing else."""
     assert endpoint.faults == []
     (request,) = endpoint.requests
     assert (request.method, request.target) == (b"POST", b"/backend-api/codex/responses")
@@ -116,7 +116,7 @@ def assert_ours(endpoint: Listener) -> None:
 def test_the_host_of_the_tunnel_counts_not_that_of_the_request_in_it(
     strict_proxy: Proxy, endpoint: Listener, inner: bytes
 ) -> None:
-    """CONNECT and the TLS name say api.openai.com; what the request inside says about hosts has no say."""
+    """CONNECT and TLS name api.openai.com; the host in the request itself is ignored."""
     endpoint.forget()
     tunnel = socket.create_connection(("127.0.0.1", strict_proxy.port), timeout=30)
     tunnel.sendall(TUNNEL % (b"api.openai.com:443", b"second.example"))

@@ -1,4 +1,4 @@
-"""Who may use the proxy: this machine, and others only if they are allowed to and have a password."""
+"""Who may use the proxy: clients on this machine, and others only if that is allowed and they have a password."""
 
 import re
 import socket
@@ -24,7 +24,7 @@ Start = Callable[..., Proxy]
 
 
 def refusals(proxy: Proxy, stranger: Neighbour) -> list[str]:
-    """The lines that say so."""
+    """Return the log lines about refused clients."""
     return [line for line in proxy.lines if f"refused a client at {stranger.address}:" in line]
 
 
@@ -56,7 +56,7 @@ def test_strangers_get_a_403_before_their_request_is_read(
     assert len(refusals(running, stranger)) == 3 * 7 + 1
     assert all("codex_allow_remote" in line for line in refusals(running, stranger))
     assert "secret" not in running.log
-    # The same place, from this machine.
+    # The same address, from this machine.
     with socket.create_connection(
         (stranger.ours, running.port_of(r"HTTP\(S\) proxy", stranger.ours)), timeout=30
     ) as own:
@@ -146,7 +146,7 @@ def test_strangers_with_a_key_reach_only_the_endpoint(
             assert status(answer) == 403, (data, answer)
             assert "--proxyauth" in error(answer)["message"]
     assert sandbox.requests == []
-    # In a tunnel to a host of ours nothing but requests of ours goes on: no bytes of another kind, no other name.
+    # A tunnel to a host of ours carries only requests of ours: no other protocol, no other name.
     tunnel = TUNNEL % (b"api.openai.com:443", b"api.openai.com:443")
     for bytes_of_another_kind in (b"SSH-2.0-x\r\n" * 10, b"\x00" * 50, b"hello\r\n\r\n", b"P"):
         answer = stranger.talk(port, tunnel + bytes_of_another_kind)

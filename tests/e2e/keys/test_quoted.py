@@ -1,4 +1,4 @@
-"""An endpoint that quotes the key in its answer: neither the client nor anything that is kept has it."""
+"""If an endpoint quotes the key in its answer, neither the client gets it nor is it saved anywhere."""
 
 import json
 import re
@@ -23,7 +23,7 @@ def authorization(request: bytes) -> str:
 
 
 def answering(answer: Callable[[str], bytes]) -> closing[Scripted]:
-    """An endpoint whose answer is made of the Authorization that it was sent."""
+    """Run an endpoint that makes its answer from the Authorization header that it received."""
 
     def play(endpoint: Scripted, client: socket.socket, _number: int) -> None:
         while endpoint.read(client):
@@ -56,7 +56,7 @@ def test_a_key_quoted_in_a_response_is_redacted(tmp_path: Path, key: str, status
 
 @pytest.mark.parametrize("stored", ["true", "false"])
 def test_a_key_quoted_in_a_stream_is_redacted(tmp_path: Path, stored: str) -> None:
-    """Whoever keeps the stream, mitmproxy's own option or this addon: what is kept has no key, nor has the comment."""
+    """Whether mitmproxy's own option or this addon saves the stream: neither it nor the comment has the key."""
 
     def answer(sent: str) -> bytes:
         failure = {"code": "server_error", "message": f"Bad key: {sent.partition(' ')[2]}."}
