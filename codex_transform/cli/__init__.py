@@ -13,15 +13,15 @@ from codex_transform.paths import MissingFolderError
 # Command: its module and its line in the list of `--help`, which can so be shown without importing any module.
 _COMMANDS = {
     "login": ("login", "Ask for your endpoint and its key, try them, save them."),
-    "logout": ("login", "Forget the key."),
-    "whoami": ("login", "Show which endpoint and key are in force."),
+    "logout": ("login", "Remove the saved key."),
+    "whoami": ("login", "Show which endpoint and key are in use."),
     "run": ("run", "Run a command, such as opencode, behind the proxy."),
     "start": ("start", "Run the proxy in the foreground."),
     "doctor": ("doctor", "Check everything and say what to fix."),
     "config": ("config", "Write OpenCode's configuration."),
     "models": ("models", "List the models with their efforts."),
     "clients": ("clients", "Give people keys of their own for this proxy, with limits."),
-    "usage": ("usage", "Show what was used, by day and by model."),
+    "usage": ("usage", "Show the tokens used, by day and by model."),
     "addon-path": ("addon_path", "Print the path of the addon, for mitmdump -s."),
     "completion": ("completion", "Print the script that makes a shell complete these commands."),
 }

@@ -114,7 +114,7 @@ Example:
 )
 @click.option("--name", metavar="NAME", help="Remove the endpoint of this name, with its key.")
 def logout(name: str | None) -> None:
-    """Forget the key.
+    """Remove the saved key.
 
     It is removed from the config file; the base URL and all other settings stay.
     """
@@ -132,7 +132,7 @@ def logout(name: str | None) -> None:
     had = load_settings().sources["api_key"] == f"{option.key} in {file}"
     if not is_missing(file):
         prompts.save(file, {"api_key": None})
-    click.echo(f"The key is no longer in {file}." if had else f"There was no key in force in {file}.")
+    click.echo(f"The key is no longer in {file}." if had else f"No key from {file} was in use.")
     left = load_settings()
     if left.settings.api_key:
         click.secho(f"A key still comes from {left.sources['api_key']}: unset it there.", fg="yellow", err=True)
@@ -145,7 +145,7 @@ Example:
 """
 )
 def whoami() -> None:
-    """Show which endpoint and key are in force, and where they come from.
+    """Show which endpoint and key are in use, and where they come from.
 
     The exit status is 1 if one of them is missing.
     """

@@ -39,10 +39,10 @@ def run(web: bool, restart_server: bool, command: tuple[str, ...]) -> None:
     """Run a command, such as opencode, behind the proxy.
 
     The proxy listens on a free port of this machine. The command finds it through variables that are set for it only:
-    HTTPS_PROXY, and those that name the proxy's certificate. It gets the terminal and all signals, and its exit status
-    is returned. The proxy ends with it; its log is in ~/.opencode/logs. You are told if no request came through the
-    proxy. OpenCode 2 has a background server, which keeps using the proxy that it was started with: one that is already
-    running is restarted for the command, if you agree.
+    HTTPS_PROXY, and those that name the proxy's certificate. The command gets the terminal and all signals, and its
+    exit status is returned. The proxy ends with the command; its log is in ~/.opencode/logs. You are told if no request
+    came through it. OpenCode 2 has a background server, which keeps using the proxy that it was started with: one that
+    is already running is restarted for the command, if you agree.
     """
     settings = prompts.require_settings().settings
     service = opencode_server.service_of(command, os.environ)

@@ -33,7 +33,7 @@ Examples:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def usage(days: int, by: str, as_json: bool) -> None:
-    """Show what was used, by day and by model or by client.
+    """Show the tokens used, by day and by model or by client.
 
     All proxies on this machine are counted together, in ~/.opencode/codex-usage.sqlite. The bar shows a day's input and
     output tokens; its dark part was read from the endpoint's cache. Repaired calls were answered after the endpoint had

@@ -319,7 +319,7 @@ def test_at_a_terminal_each_file_is_confirmed(person: Person) -> None:
     with person.at_terminal("config", "--models", "gpt-5.2") as child:
         child.expect(r"Remove it\? \[Y/n\]")
         child.sendline("n")
-        child.expect_exact("The plugin is still there")
+        child.expect_exact("The plugin is still installed")
         child.expect(r"Write this\? \[Y/n\]")
         child.sendline("y")
         child.expect_exact("--variant high")
@@ -334,7 +334,7 @@ def test_a_file_that_changes_during_the_question_is_not_overwritten(person: Pers
         child.expect(r"Write this\? \[Y/n\]")
         file.write_text('{"theme": "dark"}')
         child.sendline("y")
-        child.expect_exact("was changed meanwhile")
+        child.expect_exact("was changed by another program")
         child.wait()
         assert child.exitstatus == 1
     assert file.read_text() == '{"theme": "dark"}'
