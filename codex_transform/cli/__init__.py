@@ -10,7 +10,7 @@ from codex_transform import __version__
 from codex_transform.console import make_lenient
 from codex_transform.paths import MissingFolderError
 
-# Command: its module and its line in the list of `--help`, which can so be shown without importing any module.
+# Command: its module, and its line in `--help`, so that the list can be shown without importing any of them.
 _COMMANDS = {
     "login": ("login", "Ask for your endpoint and its key, try them, save them."),
     "logout": ("login", "Remove the saved key."),

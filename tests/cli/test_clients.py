@@ -1,4 +1,4 @@
-"""`clients`: keys are shown once, limits change, and what is refused changes nothing."""
+"""`clients`: keys are shown only once, limits can be changed, and a refused command changes nothing."""
 
 import json
 import stat

@@ -1,4 +1,4 @@
-"""`codex-transform config` on every kind of file, for scripts and for people at a terminal."""
+"""`codex-transform config` with every kind of file, in scripts and at a terminal."""
 
 import json
 import sys
@@ -135,7 +135,7 @@ def test_a_damaged_file_is_named_and_left_unchanged(
     before = file.read_bytes()
     done = person.run("config", "--yes", *arguments)
     if arguments == ["--uninstall"] and "provider.openai" in named:
-        assert done.returncode == 0  # there is nothing of ours in it
+        assert done.returncode == 0  # nothing in it is ours
     else:
         assert done.returncode == 1
         assert str(file) in done.stderr
@@ -183,7 +183,7 @@ def test_file_and_project_write_to_other_files(person: Person, tmp_path: Path) -
 def test_reverse_sets_the_address_and_uninstall_removes_only_that_one(person: Person) -> None:
     file = opencode_json(person, COMMENTED)
     done = person.run("config", "--yes", "--reverse", "http://127.0.0.1:8080/v1")
-    assert "Try: opencode run -m openai/" in done.stdout  # it goes to the proxy by itself
+    assert "Try: opencode run -m openai/" in done.stdout  # OpenCode connects to the proxy without `run`
     options = parser.parse(file.read_text())["provider"]["openai"]["options"]
     assert options == {"baseURL": "http://127.0.0.1:8080/v1"}
     assert person.run("config", "--yes", "--reverse", "http://127.0.0.1:9090/v1").returncode == 0

@@ -1,4 +1,4 @@
-"""What holds for all commands: help, completion, colours, and a machine that is not as it should be."""
+"""Common to all commands: help, completion, colours, and machines without a home or a terminal."""
 
 import subprocess
 import sys

@@ -20,7 +20,7 @@ from support.running import Proxy, mitmdump
 
 from codex_transform.sandbox import FAULTS, Sandbox
 
-# The gate runs these besides: each starts whole programs.
+# Only in the gate, because each test starts whole programs.
 pytestmark = pytest.mark.gate
 
 HERE = Path(__file__).with_name("ai_sdk")
@@ -31,8 +31,8 @@ GENERATIONS = {"6": 18, "7": 20}
 
 HELLO, WRITE = "say hello", "write hello world to test.txt"
 
-# Misbehaviours that never end, or take long with their own number; without its final event an answer is whole, but has
-# no token counts (see test_attempts); of a tool call, a message's deltas leave nothing.
+# Faults that never end, or take long with their default number; one without a final event, whose answer is whole but
+# has no token counts (see test_attempts); and one that omits all but the deltas of a message, and so the tool call.
 LEFT_OUT = frozenset({"hang", "hang-before-head", "half-head-hang", "flood", "slow", "byte-by-byte", "no-final-event"})
 LEFT_OUT |= {"only-deltas"}
 NAMES = [name for name in FAULTS if name not in LEFT_OUT]

@@ -14,7 +14,7 @@ from support.waiting import eventually
 
 from codex_transform.sandbox import Sandbox
 
-# The gate runs these besides: each starts whole programs.
+# Only in the gate, because each test starts whole programs.
 pytestmark = pytest.mark.gate
 
 Start = Callable[..., Proxy]

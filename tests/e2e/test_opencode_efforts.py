@@ -8,7 +8,7 @@ from support.running import OpenCode, Proxy, conversation
 
 from codex_transform.sandbox import Sandbox
 
-# The gate runs these besides: each starts whole programs.
+# Only in the gate, because each test starts whole programs.
 pytestmark = pytest.mark.gate
 
 Make = Callable[..., OpenCode]

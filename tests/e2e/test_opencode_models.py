@@ -12,7 +12,7 @@ from support.running import OpenCode
 
 from codex_transform.opencode import provider_models
 
-# The gate runs these besides: each starts whole programs.
+# Only in the gate, because each test starts whole programs.
 pytestmark = pytest.mark.gate
 
 Make = Callable[..., OpenCode]

@@ -20,7 +20,7 @@ from support.sdk import client as sdk_client
 from codex_transform.sandbox import Sandbox
 from codex_transform.sandbox import running as running_sandbox
 
-# The gate runs these besides: each starts whole programs.
+# Only in the gate, because each test starts whole programs.
 pytestmark = pytest.mark.gate
 
 HELLO: dict[str, Any] = {"model": "gpt-5.1-codex", "input": "say hello", "stream": True}

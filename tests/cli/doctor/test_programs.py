@@ -124,7 +124,7 @@ def test_models_that_the_catalogue_does_not_know_are_named(well: Person) -> None
     Report(well, "--offline").expect("models", "warning", "their names are sent unchanged: gpt-9")
 
 
-def test_the_plugin_is_still_there(well: Person) -> None:
+def test_a_plugin_that_is_still_loaded_is_a_fault(well: Person) -> None:
     opencode_json(well, '{"plugin": ["opencode-openai-codex-auth@4.0.0"]}')
     report = Report(well, "--offline")
     report.expect("plugin", "fault", "opencode-openai-codex-auth@4.0.0 is still loaded", "codex-transform config")

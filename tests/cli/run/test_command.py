@@ -58,7 +58,7 @@ def test_first_starts_at_the_same_time_work(ready: Person) -> None:
             assert "[sandbox]" in done.stdout
 
 
-# What is wrong
+# Errors
 
 
 def test_an_unknown_command_has_status_127(ready: Person) -> None:

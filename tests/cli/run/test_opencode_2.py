@@ -49,7 +49,7 @@ esac
 
 
 def environ_of(two: Preview) -> dict[str, str]:
-    """What the server was started with."""
+    """Return the environment that the server was started with."""
     pid = json.loads(two.state.read_text())["pid"]
     data = Path(f"/proc/{pid}/environ").read_bytes()
     return dict(os.fsdecode(each).split("=", 1) for each in data.split(b"\0") if each)

@@ -13,7 +13,7 @@ from support.scripted import Scripted, scripted
 
 from codex_transform.redaction import redact
 
-# The gate runs these besides: each starts whole programs.
+# Only in the gate, because each test starts whole programs.
 pytestmark = pytest.mark.gate
 
 
