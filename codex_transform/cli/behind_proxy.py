@@ -35,16 +35,16 @@ def run(
     server = service.running() if service else None
     if service and server:
         if not web and (ours := _leads_to_ours(server)):
-            # The command is only its terminal: a proxy more would have nothing to do.
+            # The command is only a front end of that server: another proxy would get no requests.
             click.echo(f"codex-transform: OpenCode's server already goes through the proxy at {ours}.", err=True)
             process.kill()
             return foreground.run(command, os.environ)
         server_restart.require_consent(service, server, agreed=restart_server)
-    beyond, notes = child_env.upstream(os.environ)
-    unfit, warnings = child_env.bypassing_variables(os.environ, settings.hosts)
+    upstream, notes = child_env.upstream(os.environ)
+    bypassing, warnings = child_env.bypassing_variables(os.environ, settings.hosts)
     arguments = ["-s", str(_CLIENT_COUNT)]
-    if beyond.arguments:
-        arguments += [*beyond.arguments, "-s", str(_UPSTREAM)]
+    if upstream.arguments:
+        arguments += [*upstream.arguments, "-s", str(_UPSTREAM)]
     certificate = paths.ca_certificate(paths.home())
     name, _, port = (child_env.first_public_host(settings.hosts) or "").partition(":")
     host = (name, int(port or 443)) if name else None
@@ -59,10 +59,10 @@ def run(
             click.secho(f"codex-transform: {note}", fg="yellow", err=True)
         if web:
             click.echo(f"codex-transform: look inside at {proxy.web}", err=True)
-        left_out = {*unfit, *ca_bundle.REPLACED}
-        environ = {name: value for name, value in os.environ.items() if name not in left_out} | variables
-        if past := bypass.node_warning(command, environ):
-            click.secho(f"codex-transform: {past}", fg="yellow", err=True)
+        removed = {*bypassing, *ca_bundle.REPLACED}
+        environ = {name: value for name, value in os.environ.items() if name not in removed} | variables
+        if warning := bypass.node_warning(command, environ):
+            click.secho(f"codex-transform: {warning}", fg="yellow", err=True)
         with ExitStack() as stack:
             if service:
                 stack.enter_context(server_restart.behind_proxy(service, server, environ))
@@ -82,7 +82,7 @@ def _leads_to_ours(server: Server) -> str:
 
 
 def _variables(settings: Settings, proxy: ProxyProcess, folder: Path) -> tuple[dict[str, str], list[str]]:
-    """Return what is set for the command alone, and what to tell about it."""
+    """Return the variables that are set for the command only, and the warnings about them."""
     found, notes = child_env.proxy_variables(os.environ, proxy.url, settings.hosts)
     client, _ = opencode_config.load(os.environ, paths.cwd(), paths.home())
     parts = [

@@ -1,4 +1,4 @@
-"""`run`: a command behind a proxy of its own."""
+"""`run`: runs a command behind its own proxy, which ends with the command."""
 
 import sys
 
@@ -18,17 +18,17 @@ Examples:
   codex-transform run -- sh -c 'echo $HTTPS_PROXY'
 """,
 )
-@click.option("--web", is_flag=True, help="Look at requests and answers in the browser, with mitmweb.")
-@click.option("--restart-server", is_flag=True, help="Restart a server of OpenCode 2 that would go past the proxy.")
+@click.option("--web", is_flag=True, help="Show requests and responses in the browser, with mitmweb.")
+@click.option("--restart-server", is_flag=True, help="Restart an OpenCode 2 server that would bypass the proxy.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def run(web: bool, restart_server: bool, command: tuple[str, ...]) -> None:
     """Run a command, such as opencode, behind the proxy.
 
-    The proxy listens on a free port of this machine, and the command finds it through variables that are set for it
-    alone: HTTPS_PROXY, and those that name the proxy's certificate. The terminal, signals and the exit status are the
-    command's. The proxy ends with it; what it said is in ~/.opencode/logs. A command that sent no request through the
-    proxy is told so. OpenCode 2 has a server in the background, which keeps the proxy that it was started with: one
-    that runs already is restarted for the command, if you agree.
+    The proxy listens on a free port of this machine. The command finds it through variables that are set for it only:
+    HTTPS_PROXY, and those that name the proxy's certificate. The command gets the terminal and all signals, and its
+    exit status is returned. The proxy ends with the command; its log is in ~/.opencode/logs. You are told if no request
+    came through it. OpenCode 2 has a background server, which keeps using the proxy that it was started with: one that
+    is already running is restarted for the command, if you agree.
     """
     with loading() as process:
         # What reads the settings is imported while the process imports mitmproxy.
