@@ -16,6 +16,8 @@ import sys
 
 import environment
 
+MOST_WORKERS = 12
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(
@@ -30,11 +32,18 @@ def main() -> None:
     if options.lint:
         sys.exit(lint())
     get_programs()
-    # A file's tests stay together: they share the programs that they drive.
-    command = [sys.executable, "-m", "pytest", "-n", "auto", "--dist", "loadfile", *rest]
-    # What depends on mitmproxy's release is worth its time where that is not the usual one.
-    quick = "not gate or mitmproxy" if options.lowest else "not gate"
+    # A file's tests stay together: they share the programs that they drive. tests/conftest.py says which come first.
+    spread = ["-n", str(workers()), "--dist", "loadfile", "--no-loadscope-reorder"]
+    command = [sys.executable, "-m", "pytest", *spread, *rest]
+    # What depends on mitmproxy's release is worth its time where that is another one than the newest Python has.
+    quick = "not gate or mitmproxy" if options.lowest and not environment.is_newest() else "not gate"
     environment.become(command if is_choice(rest) else [*command, "-m", quick])
+
+
+def workers() -> int:
+    """How many tests run at once: more than there are processors, for much of their time is spent waiting."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(2 * processors, MOST_WORKERS)
 
 
 def is_choice(arguments: list[str]) -> bool:

@@ -1,9 +1,11 @@
 """What holds for every test: hypothesis may take its time on a busy machine, but not in how much it tries; and signals
 are not ignored, as they are for what `nohup` or a script's `&` starts: programs of the tests would inherit that. What
-one test teaches the catalogue the next one does not know."""
+one test teaches the catalogue the next one does not know. Files that drive programs come first: they take longest, and
+one that began last would be waited for by itself."""
 
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,6 +19,16 @@ for name, handler in (("SIGINT", signal.default_int_handler), ("SIGQUIT", signal
     number = getattr(signal, name, None)
     if number is not None and signal.getsignal(number) == signal.SIG_IGN:
         signal.signal(number, handler)
+
+
+DRIVERS = Path(__file__).parent / "e2e", Path(__file__).parent / "cli", Path(__file__).parent / "clients"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def is_quick(item: pytest.Item) -> bool:
+        return "gate" not in item.keywords and not any(folder in item.path.parents for folder in DRIVERS)
+
+    items.sort(key=is_quick)
 
 
 @pytest.fixture(autouse=True)
