@@ -9,6 +9,7 @@ from codex_transform.sandbox import Sandbox
 pytestmark = pytest.mark.gate
 
 
+@pytest.mark.usefixtures("opencode")
 def test_all_is_well(well: Person) -> None:
     report = Report(well)
     assert report.faults() == []
