@@ -8,7 +8,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ SYSTEM = "You are a parrot."
 KEY = "sk-dummy-of-the-client-0000"
 
 _LONGEST_INSTALL = 900  # seconds
+_LONGEST_RUN = 120  # seconds
 
 
 def python_venv(list_name: str = "requirements") -> Path:
@@ -97,23 +100,71 @@ def _run(folder: Path, command: Sequence[str]) -> None:
 
 
 def run(command: Sequence[str | Path], environ: Mapping[str, str], home: Path) -> Any:
-    """The result of a script: the last line of what it prints, as JSON."""
+    """The result of a script for Node: the last line of what it prints, as JSON."""
     home.mkdir(exist_ok=True)
-    variables = {"PATH": os.environ["PATH"], "HOME": str(home), "OPENAI_API_KEY": KEY, "PYTHONWARNINGS": "ignore"}
-    # LiteLLM asks GitHub for prices otherwise, whenever it starts.
-    variables["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
     done = subprocess.run(
         command,
         cwd=home,
-        env={**variables, **environ},
+        env=_variables(home, environ),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=_LONGEST_RUN,
         check=False,
         stdin=subprocess.DEVNULL,
     )
     assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
     return json.loads(done.stdout.splitlines()[-1])
+
+
+class Scripts:
+    """Scripts for Python, each started once for an environment: what they import takes seconds. Each scenario that
+    is run has a fork of its own."""
+
+    def __init__(self, home: Path, stack: ExitStack) -> None:
+        self._home, self._stack = home, stack
+        self._errors = home / "stderr"
+        self._started: dict[tuple[object, ...], subprocess.Popen[str]] = {}
+
+    def run(self, python: Path, script: str, scenario: str, environ: Mapping[str, str]) -> Any:
+        """The result of a scenario: the last line of what it prints, as JSON."""
+        named = script, *sorted(environ.items())
+        if named not in self._started:
+            self._started[named] = self._stack.enter_context(self._running(python, script, environ))
+        process = self._started[named]
+        assert process.stdin
+        assert process.stdout
+        overtime = threading.Timer(_LONGEST_RUN, process.kill)
+        overtime.start()
+        print(scenario, file=process.stdin, flush=True)
+        last = line = ""
+        while not (line := process.stdout.readline()).startswith("ended ") and line:
+            last = line
+        overtime.cancel()
+        assert line == "ended 0\n", f"{line}{last}\n{self._errors.read_text()[-4000:]}"
+        return json.loads(last)
+
+    @contextmanager
+    def _running(self, python: Path, script: str, environ: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
+        with (
+            self._errors.open("a") as errors,
+            subprocess.Popen(
+                [python, SCRIPTS / "python" / script],
+                cwd=self._home,
+                env=_variables(self._home, environ),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            ) as process,
+        ):
+            yield process
+            process.kill()
+
+
+def _variables(home: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    variables = {"PATH": os.environ["PATH"], "HOME": str(home), "OPENAI_API_KEY": KEY, "PYTHONWARNINGS": "ignore"}
+    # LiteLLM asks GitHub for prices otherwise, whenever it starts.
+    return {**variables, "LITELLM_LOCAL_MODEL_COST_MAP": "True", **environ}
 
 
 def as_proxy(proxy: Proxy) -> dict[str, str]:
