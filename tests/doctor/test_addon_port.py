@@ -63,7 +63,7 @@ def test_something_that_never_comes_to_an_end() -> None:
     with closing(Dripping()) as server:
         began = time.monotonic()
         assert identify_listener("127.0.0.1", server.port) == "other"
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 60
 
 
 def test_nobody() -> None:

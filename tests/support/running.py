@@ -67,7 +67,7 @@ class Proxy:
     def log(self) -> str:
         return "".join(self.lines)
 
-    def wait_for(self, pattern: str, seconds: float = 30, *, since: int = 0) -> re.Match[str]:
+    def wait_for(self, pattern: str, seconds: float = 60, *, since: int = 0) -> re.Match[str]:
         """The first match of `pattern` in the log from line `since` on, waited for; fails with the log."""
         found: list[re.Match[str]] = []
 
@@ -171,7 +171,7 @@ def mitmdump(
         try:
             proxy.port = int(proxy.wait_for(LISTENING.pattern)[1])
             # The certificate is the last thing that mitmproxy makes ready.
-            assert eventually(proxy.is_ready, 20), proxy.log
+            assert eventually(proxy.is_ready), proxy.log
             yield proxy
         finally:
             # Ended while a client is connected, asyncio reports the cancelled connections: that is no fault.
