@@ -24,13 +24,13 @@ def test_what_node_is_told_by_the_user_stays(ready: Person) -> None:
 
 
 @pytest.mark.gate
-@pytest.mark.parametrize("variable", ["OPENAI_BASE_URL", "OPENAI_API_BASE"])
 @pytest.mark.parametrize(
-    ("url", "seen"),
+    ("variable", "url", "seen"),
     [
-        ("https://llm.example/v1", "none"),
-        ("https://api.openai.com/v1", "https://api.openai.com/v1"),
-        ("", ""),
+        ("OPENAI_BASE_URL", "https://llm.example/v1", "none"),
+        ("OPENAI_BASE_URL", "https://api.openai.com/v1", "https://api.openai.com/v1"),
+        ("OPENAI_BASE_URL", "", ""),
+        ("OPENAI_API_BASE", "https://llm.example/v1", "none"),
     ],
 )
 def test_a_base_url_that_leads_past_the_proxy_is_not_for_the_command(
@@ -68,14 +68,14 @@ def test_a_key_of_the_users_stays(ready: Person) -> None:
 
 
 @pytest.mark.gate
-@pytest.mark.parametrize("xdg", [True, False])
 @pytest.mark.parametrize(
-    ("login", "expected"),
+    ("login", "expected", "xdg"),
     [
-        ({"openai": {"type": "api", "key": "sk-x"}}, ""),
-        ({"openai": {"type": "oauth"}}, ""),
-        ({"anthropic": {"type": "api"}}, "dummy"),
-        ([], "dummy"),
+        ({"openai": {"type": "api", "key": "sk-x"}}, "", False),
+        ({"openai": {"type": "api", "key": "sk-x"}}, "", True),
+        ({"openai": {"type": "oauth"}}, "", False),
+        ({"anthropic": {"type": "api"}}, "dummy", False),
+        ([], "dummy", False),
     ],
 )
 def test_opencodes_own_login(login: object, expected: str, xdg: bool, ready: Person) -> None:
