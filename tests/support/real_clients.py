@@ -32,10 +32,8 @@ def python_venv(list_name: str = "requirements") -> Path:
     wanted = SCRIPTS / "python" / f"{list_name}.txt"
     folder = programs.CACHE / f"clients-python{list_name.removeprefix('requirements')}"
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    commands = [
-        [sys.executable, "-m", "venv", str(folder)],
-        [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(wanted)],
-    ]
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check"]
+    commands = [[sys.executable, "-m", "venv", str(folder)], [*pip, "-r", str(wanted)]]
     with alone():
         _install(folder, wanted, commands)
     return python
