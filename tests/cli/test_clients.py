@@ -51,6 +51,7 @@ def test_a_life_of_a_key(person: Person) -> None:
     assert f"delete {file}" in run(person, "list")
 
 
+@pytest.mark.usefixtures("same_day")
 def test_limits(person: Person) -> None:
     limits = ("--models", "gpt-5.1, gpt-5.2", "--requests-per-minute", "30", "--tokens-per-day", "2,000,000")
     run(person, "add", "bob", *limits)
