@@ -65,7 +65,7 @@ ORDER: tuple[tuple[type, str], ...] = (
 
 
 def build() -> list[object]:
-    """Return the addons for mitmproxy, as one, followed by the patches that fit."""
+    """Return the addons for mitmproxy: all of this package's as one, then the patches that fit this release."""
     config = Config()
     refresh = InstructionsRefresh(config)
     interception = Interception(config)
