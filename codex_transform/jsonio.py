@@ -28,7 +28,8 @@ TYPE_NAMES: dict[type, str] = {
 _serializer = SchemaSerializer(core_schema.any_schema())
 
 _MAX_DEPTH = 500  # levels; well below the recursion limit of the standard library's encoder
-_FULL_CHECK_LIMIT = 1 << 14  # bytes
+FULL_CHECK_LIMIT = 1 << 14
+"""Bytes of a body in which every number is looked at."""
 
 
 def parse_request(content: bytes) -> dict[str, Any]:
@@ -46,7 +47,7 @@ def parse_request(content: bytes) -> dict[str, Any]:
     except ValueError as error:
         body, thorough = _parse_leniently(content, str(error)), True
     else:
-        thorough = len(content) <= _FULL_CHECK_LIMIT
+        thorough = len(content) <= FULL_CHECK_LIMIT
     if type(body) is not dict:
         raise bad_request(f"the request body must be a JSON object, not {describe_type(body)}")
     for name, value in body.items():
@@ -87,12 +88,15 @@ def loads_strict(text: bytes) -> Any:
 
 
 def dumps(value: object, indent: int | None = None) -> bytes:
-    """Return `value` as JSON in UTF-8, compact unless indented. Half of a surrogate pair leaves as its escape."""
+    """Return `value` as JSON in UTF-8, compact unless indented. Half of a surrogate pair leaves as its escape.
+
+    Any mapping is an object.
+    """
     try:
-        return _serializer.to_json(value, indent=indent)
+        return _serializer.to_json(value, indent=indent, fallback=dict)
     except (PydanticSerializationError, ValueError):
         separators = (",", ":") if indent is None else None
-        text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators)
+        text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators, default=dict)
         # "backslashreplace" writes a lone surrogate as \udXXX, which is JSON's own escape.
         return text.encode("utf-8", "backslashreplace")
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from codex_transform.request.raw_items import members_of
 from codex_transform.text import format_bytes, one_line
 
 Body = dict[str, Any]
@@ -15,17 +16,12 @@ _DATA_URL = re.compile(r"data:([\w.+/-]*)(?:;[\w=.-]+)*,")
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """An image or a file in the input: the list of parts that it is in, and its position there."""
+    """An image or a file in the input: the index of its item, the member with the parts, its position, and itself."""
 
     item: int
-    parts: list[Any]
+    member: str
     position: int
-
-    @property
-    def part(self) -> Body:
-        """The part itself."""
-        part: Body = self.parts[self.position]
-        return part
+    part: Body
 
     @property
     def is_image(self) -> bool:
@@ -54,8 +50,9 @@ class Attachment:
 def attachments(body: Body) -> Iterator[Attachment]:
     """Yield the images and files of the input, in messages and in tool outputs."""
     for index, item in enumerate(body["input"]):
+        members = members_of(item)
         for member in ("content", "output"):
-            parts = item.get(member)
+            parts = members.get(member)
             for position, part in enumerate(parts if isinstance(parts, list) else ()):
                 if isinstance(part, dict) and part.get("type") not in _TEXTS:
-                    yield Attachment(index, parts, position)
+                    yield Attachment(index, member, position, part)

@@ -1,11 +1,12 @@
 """Edits of a request that an endpoint refused, as plain data.
 
 Strategy: an edit says what it leaves out by digests of it, so it can be applied to the same conversation in every later
-turn, with the same bytes as a result, and does nothing to another one. It loses nothing that the user wrote: a message
+turn, with the same bytes as a result, and does nothing to another one. Items are never changed in place: another takes
+the place of one. It loses nothing that the user wrote: a message
 keeps its text, a tool output becomes a message, and in the place of an image or a file comes a line that names it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, Protocol
@@ -17,6 +18,7 @@ from codex_transform.request.changes import Changes
 from codex_transform.request.input_items import message, pair_calls
 from codex_transform.request.instructions import bridge_message, keep_instructions, use_codex_instructions
 from codex_transform.request.orphan_outputs import orphan_text
+from codex_transform.request.raw_items import members_of
 
 Body = dict[str, Any]
 
@@ -98,7 +100,7 @@ class DropReasoning:
         )
         return True
 
-    def _holds(self, item: Body) -> bool:
+    def _holds(self, item: Mapping[str, Any]) -> bool:
         content = encrypted_reasoning(item)
         return content is not None and digest(content) in self.digests
 
@@ -117,7 +119,10 @@ class DropMember:
 
     def apply(self, body: Body, changes: Changes) -> bool:
         """Remove it."""
-        found = remove([item for item in body["input"] if item.get("type") == self.type], self.path)
+        items, found = body["input"], False
+        for index, item in enumerate(items):
+            if item.get("type") == self.type and remove([members := members_of(item)], self.path):
+                items[index], found = members, True
         if found:
             changes.note("removed", dotted(("input", "*", *self.path)), "The endpoint refused an item with it.")
         return found
@@ -141,7 +146,7 @@ class DropItems:
 
     def apply(self, body: Body, changes: Changes) -> bool:
         """Remove them, and pair the calls and outputs that are left."""
-        kept: list[Body] = []
+        kept: list[Mapping[str, Any]] = []
         called: set[object] = set()
         found = False
         for item in body["input"]:
@@ -158,7 +163,7 @@ class DropItems:
             changes.note("removed", "input[*]", f"The endpoint refused a request with this {self.type} item.")
         return found
 
-    def _matches(self, item: Body) -> bool:
+    def _matches(self, item: Mapping[str, Any]) -> bool:
         return item.get("type") == self.type and digest(find(item, self.path)) == self.value
 
 
@@ -177,11 +182,14 @@ class ReplaceAttachments:
 
     def apply(self, body: Body, changes: Changes) -> bool:
         """Replace them."""
+        items = body["input"]
         found = [each for each in attachments(body) if digest(each.part) in self.digests]
         for attachment in found:
             text = f"[{attachment.name} was left out: {self.why}]"
-            written = body["input"][attachment.item].get("role") == "assistant"
-            attachment.parts[attachment.position] = {"type": "output_text" if written else "input_text", "text": text}
+            members = items[attachment.item] = members_of(items[attachment.item])
+            parts = members[attachment.member] = [*members[attachment.member]]
+            written = members.get("role") == "assistant"
+            parts[attachment.position] = {"type": "output_text" if written else "input_text", "text": text}
         if found:
             changes.note("changed", "input[*].content[*]", f"Left out: {self.why}.")
         return bool(found)
@@ -260,10 +268,10 @@ class AddInstructions:
         return True
 
 
-def encrypted_reasoning(item: Body) -> str | None:
+def encrypted_reasoning(item: Mapping[str, Any]) -> str | None:
     """Return the encrypted content of a reasoning item, None for any other."""
-    content = item.get("encrypted_content")
-    return content if item.get("type") == "reasoning" and isinstance(content, str) and content else None
+    content = item.get("encrypted_content") if item.get("type") == "reasoning" else None
+    return content if isinstance(content, str) and content else None
 
 
 def digest(value: object) -> str:
@@ -276,5 +284,5 @@ def apply_all(edits: Iterable[Edit], body: Body, changes: Changes) -> list[Edit]
     return [edit for edit in edits if edit.apply(body, changes)]
 
 
-def _is_call(item: Body) -> bool:
+def _is_call(item: Mapping[str, Any]) -> bool:
     return str(item.get("type")).endswith("_call")

@@ -1,7 +1,7 @@
 """Places in a JSON value, and what to do at them."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 Path = tuple[str | int, ...]
@@ -18,13 +18,13 @@ def parse_path(text: str) -> Path:
 def holds(value: Any, path: Path) -> bool:
     """Return whether there is a member at the end of a path."""
     holder = find(value, path[:-1])
-    return isinstance(holder, dict) and path[-1] in holder
+    return isinstance(holder, Mapping) and path[-1] in holder
 
 
 def find(value: Any, path: Path) -> Any:
     """Return what is at a path within a JSON value, None if there is nothing."""
     for step in path:
-        if not isinstance(value, dict | list):
+        if not isinstance(value, Mapping | list):
             return None
         try:
             value = value[step]  # type: ignore[index]

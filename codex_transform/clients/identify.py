@@ -55,7 +55,7 @@ def _opening(body: Mapping[str, Any]) -> str:
         return instructions[:_MAX_OPENING]
     items = body.get("input")
     first = items[0] if isinstance(items, list) and items else None
-    if not isinstance(first, dict) or first.get("role") not in ("developer", "system"):
+    if not isinstance(first, Mapping) or first.get("role") not in ("developer", "system"):
         return ""
     content = first.get("content")
     if isinstance(content, list):

@@ -16,6 +16,7 @@ from codex_transform.errors import ApiError
 from codex_transform.proxy.call_attempts import CallAttempts
 from codex_transform.redaction import redact_key_text
 from codex_transform.request import Transformed
+from codex_transform.request.client_request import ClientRequest
 from codex_transform.response.client_view import ClientView
 from codex_transform.response.events_to_response import CollectedAnswer
 from codex_transform.state.store import Store
@@ -26,8 +27,8 @@ class Call:
     """One request that is ours.
 
     `subpath` is the path below /responses ("" or e.g. "/compact"), `path` all of it, as the client sent it.
-    `endpoint` and `transformed` are set once the request has been rewritten. `original` is the client's body,
-    decoded, as long as the call lasts. `error` is what the client is told instead of an answer, if it is.
+    `request` is the client's, once it has been read, `original` its body, decoded, and `endpoint` and `transformed` are
+    set once it has been rewritten: all as long as the call lasts. `error` is what the client is told instead of an answer, if it is.
     `authorization` is the header value to send, which holds a key: until the request has been rewritten the
     client's own, if that is to be forwarded, then the endpoint's, and None again once the call is over.
     `idle_timeout` is how many seconds the endpoint may say nothing. `attempts` decides what happens when the
@@ -48,6 +49,7 @@ class Call:
     path: str = ""
     endpoint: Endpoint | None = None
     transformed: Transformed | None = None
+    request: ClientRequest | None = field(default=None, repr=False)
     original: bytes | None = field(default=None, repr=False)
     said: dict[str, Any] = field(default_factory=dict, repr=False)
     error: ApiError | None = None

@@ -24,9 +24,9 @@ from codex_transform.attempts.memory import Key, Memory
 from codex_transform.attempts.next_attempt import MAX_ATTEMPTS, Attempt, Policy, decide, final_error, refused_text
 from codex_transform.attempts.rule import Instructions, Scope, Sent
 from codex_transform.errors import ApiError
-from codex_transform.jsonio import dumps, loads_object
 from codex_transform.proxy.failover import Failover
 from codex_transform.request import Transformed
+from codex_transform.request.client_request import read_request, write_request
 from codex_transform.text import one_line
 
 logger = logging.getLogger(__name__)
@@ -56,9 +56,12 @@ class CallAttempts:
         An ApiError is what the client is told in the failure's place.
         """
         content = request.raw_content or b""
-        body = loads_object(content)
-        if body is None or not isinstance(body.get("input"), list):
+        try:
+            body = read_request(content).body
+        except ApiError:
             return None  # another addon has made something else of it
+        if not isinstance(body.get("input"), list):
+            return None
         sent = Sent(body, self.codex_instructions, self.source, is_codex=self.transformed.client.is_codex)
         refusing = self.key.endpoint
         attempt = decide(failure, sent, self.made, self.policy, chance=random.random())
@@ -101,7 +104,7 @@ class CallAttempts:
         return Attempt("endpoint", refused_text(failure), done, edit, Scope.CONVERSATION, usage=failure.usage)
 
     def _replace(self, request: http.Request, body: dict[str, Any]) -> None:
-        content = request.data.content = dumps(body)
+        content = request.data.content = write_request(body)
         request.headers["content-length"] = str(len(content))
         self.transformed.body.clear()
         self.transformed.body.update(body)

@@ -80,7 +80,7 @@ class Transformed:
 
 
 def transform(body: dict[str, Any], context: Context) -> Transformed:
-    """Turn `body` into a Codex request, in place; it must be what `parse_request` returned.
+    """Turn `body` into a Codex request, in place; it must be what `read_request` returned, and is for `write_request`.
 
     Raises ApiError 400, naming the field, for a body that cannot become one.
     """
@@ -115,8 +115,8 @@ def transform(body: dict[str, Any], context: Context) -> Transformed:
         bridge = bridge_message(body, client.program, context.mode)
         moved = use_codex_instructions(body, codex_text, bridge, changes)
         if context.mode and client.configured:
-            opencode_prompt.strip_system_prompt(items, client.prompts, changes)
-            if moved and all(item is not moved for item in items):
+            removed = opencode_prompt.strip_system_prompt(items, client.prompts, changes)
+            if any(item is moved for item in removed):
                 changes.note("changed", "instructions", _REMOVED)
 
     fixed_fields.drop_unsupported(body, resolved.model, changes)

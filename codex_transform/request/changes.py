@@ -6,7 +6,7 @@ conversation has thousands of items that need the same change: their notes are o
 `Change` with a count. So the number of changes is bounded by the code of the steps, whatever a request holds.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -63,13 +63,13 @@ class Changes:
         if indexes:
             self._items.setdefault((action, member, reason), []).extend(indexes)
 
-    def insert_item(self, items: list[dict[str, Any]], index: int, item: dict[str, Any], reason: str) -> None:
+    def insert_item(self, items: list[Mapping[str, Any]], index: int, item: Mapping[str, Any], reason: str) -> None:
         """Insert an item into `items`."""
         items.insert(index, item)
         self._renumber(index, 1)
         self.note_items("added", "", reason, (index,))
 
-    def delete_item(self, items: list[dict[str, Any]], index: int, reason: str) -> None:
+    def delete_item(self, items: list[Mapping[str, Any]], index: int, reason: str) -> None:
         """Delete an item from `items`. Changes to it alone no longer count; nor does its insertion."""
         del items[index]
         inserted = False

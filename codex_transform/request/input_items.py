@@ -2,20 +2,23 @@
 
 Strategy: one pass over the items, because a long conversation has thousands of them. It changes what needs a change,
 leaves the rest alone and keeps the order. It collects every call id on the way, so that tool outputs without a call
-and calls without an output are found without a second pass (see `orphan_outputs` and `interrupted_calls`).
+and calls without an output are found without a second pass (see `orphan_outputs` and `interrupted_calls`). No item is
+looked at beside another in that pass: what it made of the items with which an earlier request began is taken over.
 """
 
 from bisect import bisect
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from codex_transform.errors import ApiError, bad_request
 from codex_transform.jsonio import describe_type
 from codex_transform.request.call_ids import MAX_LENGTH, shorten
 from codex_transform.request.changes import Changes
+from codex_transform.request.client_request import Items
 from codex_transform.request.interrupted_calls import find_interrupted, insert_outputs
 from codex_transform.request.orphan_outputs import ORPHAN, find_orphans, orphan_text
+from codex_transform.request.raw_items import NO_ID, Item
 
 _STRING = "A plain string becomes the user message that it stands for."
 _REFERENCE = "The item is in a store that is not used."
@@ -35,13 +38,29 @@ class _Altered(NamedTuple):
     call_ids: list[int]
 
 
+class _Made(NamedTuple):
+    """What became of a client's items, one for each: `items` in full form, and references, which are to be removed.
+
+    `call_ids` are those of the items, by type. It is complete as it is, or continued as a copy.
+    """
+
+    items: list[Item]
+    call_ids: dict[str, list[str | None]]
+    references: list[int]
+    altered: _Altered
+
+    def copy(self) -> "_Made":
+        call_ids = {kind: ids.copy() for kind, ids in self.call_ids.items()}
+        return _Made(self.items.copy(), call_ids, self.references.copy(), _Altered(*map(list, self.altered)))
+
+
 def message(role: str, text: str) -> dict[str, Any]:
     """Return a message with one part of text, in full form."""
     return {"type": "message", "role": role, "content": [{"type": _text_type(role), "text": text}]}
 
 
-def normalize_items(items: str | list[Any], changes: Changes) -> list[dict[str, Any]]:
-    """Return the items to send for the client's `input`. A list is changed in place, and so are its items.
+def normalize_items(items: str | Items, changes: Changes) -> list[Mapping[str, Any]]:
+    """Return the items to send for the client's `input`.
 
     Messages get a type and a list of parts, and the role `system` becomes `developer`, because the Codex backend has
     no system messages. Ids and item references are removed: they belong to a store that is not used. Call ids that are
@@ -51,46 +70,21 @@ def normalize_items(items: str | list[Any], changes: Changes) -> list[dict[str, 
     if isinstance(items, str):
         changes.note("changed", "input", _STRING)
         return [message("user", items)]
-    altered = _Altered([], [], [], [], [])
-    call_ids: defaultdict[str, list[str | None]] = defaultdict(list)
-    references: list[int] = []
-    for index, item in enumerate(items):
-        if type(item) is not dict:
-            raise bad_request(f"`input[{index}]` must be an object, not {describe_type(item)}", f"input[{index}]")
-        kind = item.get("type")
-        if kind is None or kind == "message":
-            if "role" not in item and kind is None and _is_reference(item):
-                references.append(index)
-                continue
-            items[index] = item = _normalize_message(item, index, altered)
-        elif type(kind) is not str:
-            raise _wrong(index, "type", "a string", kind)
-        elif kind == "item_reference":
-            references.append(index)
-            continue
-        else:
-            call_id = item.get("call_id")
-            if call_id is not None and type(call_id) is not str:
-                raise _wrong(index, "call_id", "a string", call_id)
-            if call_id is not None and len(call_id) > MAX_LENGTH:
-                item["call_id"] = call_id = shorten(call_id)
-                altered.call_ids.append(index)
-            call_ids[kind].append(call_id)
-        if "id" in item:
-            del item["id"]
-            altered.ids.append(index)
-    if references:
-        items = _without(references, items, altered)
-        changes.note_items("removed", "", _REFERENCE, references)
+    made = items.made.copy() if isinstance(items.made, _Made) else _Made([], {}, [], _Altered([], [], [], [], []))
+    for index in range(len(made.items), len(items)):
+        made.items.append(_full_form(items[index], index, made))
+    items.made = made
+    sent, altered = _without(made.references, made.items, made.altered)
+    changes.note_items("removed", "", _REFERENCE, made.references)
     changes.note_items("changed", ".type", _FULL_FORM, altered.types)
     changes.note_items("changed", ".content", _FULL_FORM, altered.contents)
     changes.note_items("changed", ".role", _ROLE, altered.roles)
     changes.note_items("removed", ".id", _ID, altered.ids)
     changes.note_items("changed", ".call_id", _CALL_ID, altered.call_ids)
-    return _pair(items, call_ids, changes)
+    return _pair(sent, made.call_ids, changes)
 
 
-def pair_calls(items: list[dict[str, Any]], changes: Changes) -> list[dict[str, Any]]:
+def pair_calls(items: list[Mapping[str, Any]], changes: Changes) -> list[Mapping[str, Any]]:
     """Pair the calls and outputs of items that are in full form, in place: see `normalize_items`."""
     call_ids: defaultdict[str, list[str | None]] = defaultdict(list)
     for item in items:
@@ -100,8 +94,8 @@ def pair_calls(items: list[dict[str, Any]], changes: Changes) -> list[dict[str, 
 
 
 def _pair(
-    items: list[dict[str, Any]], call_ids: Mapping[str, list[str | None]], changes: Changes
-) -> list[dict[str, Any]]:
+    items: list[Mapping[str, Any]], call_ids: Mapping[str, list[str | None]], changes: Changes
+) -> list[Mapping[str, Any]]:
     if orphans := find_orphans(call_ids):
         for index, item in enumerate(items):
             if item.get("call_id") in orphans.get(item["type"], ()):
@@ -112,12 +106,51 @@ def _pair(
     return items
 
 
-def _without(references: list[int], items: list[dict[str, Any]], altered: _Altered) -> list[dict[str, Any]]:
-    """Return `items` without the references, and renumber what was altered."""
-    for indexes in altered:
-        indexes[:] = [index - bisect(references, index) for index in indexes]
+def _without(
+    references: list[int], items: Sequence[Item], altered: _Altered
+) -> tuple[list[Mapping[str, Any]], _Altered]:
+    """Return the items without the references, and what was altered as they are numbered then."""
+    if not references:
+        return [*items], altered
     dropped = set(references)
-    return [item for index, item in enumerate(items) if index not in dropped]
+    renumbered = ([index - bisect(references, index) for index in indexes] for indexes in altered)
+    return [item for index, item in enumerate(items) if index not in dropped], _Altered(*renumbered)
+
+
+def _full_form(item: Any, index: int, made: _Made) -> Item:
+    """Return an item in full form: the item itself if it is already."""
+    if type(item) is not Item:
+        raise bad_request(f"`input[{index}]` must be an object, not {describe_type(item)}", f"input[{index}]")
+    kind, call_id = item.type, item.call_id
+    if kind is None or kind == "message":
+        members = item.members
+        if kind is None and _is_reference(members):
+            made.references.append(index)
+            return item
+        completed = _complete_message(members, index, made.altered)
+        if not completed and item.id is NO_ID:
+            return item
+        members = ({} if "type" in members else {"type": "message"}) | members | completed
+    elif type(kind) is not str:
+        raise _wrong(index, "type", "a string", kind)
+    elif kind == "item_reference":
+        made.references.append(index)
+        return item
+    else:
+        if call_id is not None and type(call_id) is not str:
+            raise _wrong(index, "call_id", "a string", call_id)
+        sent_id = shorten(call_id) if call_id else call_id
+        made.call_ids.setdefault(kind, []).append(sent_id)
+        if sent_id is call_id and item.id is NO_ID:
+            return item
+        members = item.members
+        if sent_id is not call_id:
+            members["call_id"] = sent_id
+            made.altered.call_ids.append(index)
+    if item.id is not NO_ID:
+        del members["id"]
+        made.altered.ids.append(index)
+    return Item.of(members)
 
 
 def _is_reference(item: dict[str, Any]) -> bool:
@@ -125,30 +158,30 @@ def _is_reference(item: dict[str, Any]) -> bool:
     return type(item.get("id")) is str and item.keys() <= {"id", "type"}
 
 
-def _normalize_message(item: dict[str, Any], index: int, altered: _Altered) -> dict[str, Any]:
-    role, content = item.get("role"), item.get("content")
-    if role is None and "type" not in item:
+def _complete_message(message: Mapping[str, Any], index: int, altered: _Altered) -> dict[str, Any]:
+    """Return the members that a message has in full form in place of its own; none if it is in full form."""
+    role, content = message.get("role"), message.get("content")
+    completed: dict[str, Any] = {}
+    if role is None and "type" not in message:
         raise bad_request(f"`input[{index}]` has neither `type` nor `role`", f"input[{index}]")
     if type(role) is not str:
         raise _wrong(index, "role", "a string", role)
     if type(content) is str:
-        content = [{"type": _text_type(role), "text": content}]
+        completed["content"] = [{"type": _text_type(role), "text": content}]
         altered.contents.append(index)
     elif type(content) is not list:
         raise _wrong(index, "content", "a string or a list of parts", content)
-    for part in content:
-        if type(part) is not dict:
-            position = next(position for position, each in enumerate(content) if each is part)
-            raise _wrong(index, f"content[{position}]", "an object", part)
-    if item.get("type") is None:
+    else:
+        for position, part in enumerate(content):
+            if type(part) is not dict:
+                raise _wrong(index, f"content[{position}]", "an object", part)
+    if message.get("type") is None:
+        completed["type"] = "message"
         altered.types.append(index)
-        if "type" not in item:
-            item = {"type": "message", **item}
     if role == "system":
-        role = "developer"
+        completed["role"] = "developer"
         altered.roles.append(index)
-    item["type"], item["role"], item["content"] = "message", role, content
-    return item
+    return completed
 
 
 def _text_type(role: str) -> str:

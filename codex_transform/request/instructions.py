@@ -4,6 +4,7 @@ With Codex's, the client's become the first message of the input, so that nothin
 message if the client has tools that Codex's instructions know nothing of.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from codex_transform.request import tool_bridge
@@ -54,7 +55,7 @@ def has_own(body: dict[str, Any]) -> bool:
     return isinstance(instructions, str) and bool(instructions.strip()) and instructions != DEFAULT
 
 
-def _insert_bridge(items: list[dict[str, Any]], text: str | None, changes: Changes) -> int:
+def _insert_bridge(items: list[Mapping[str, Any]], text: str | None, changes: Changes) -> int:
     """Make `text` the first item, unless it is already, and return the index behind it."""
     if text is None:
         return 0

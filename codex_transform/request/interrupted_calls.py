@@ -37,7 +37,7 @@ def find_interrupted(call_ids: Mapping[str, Sequence[str | None]]) -> dict[str, 
     return interrupted
 
 
-def insert_outputs(items: list[dict[str, Any]], interrupted: Mapping[str, set[str]], changes: Changes) -> None:
+def insert_outputs(items: list[Mapping[str, Any]], interrupted: Mapping[str, set[str]], changes: Changes) -> None:
     """Insert an output behind each interrupted call, in place."""
     index = 0
     while index < len(items):

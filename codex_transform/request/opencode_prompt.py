@@ -8,9 +8,11 @@ every kind of model that they have a prompt of their own for: no line of a promp
 """
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from codex_transform.request.changes import Changes
+from codex_transform.request.raw_items import members_of
 
 _CONTEXT_MARKERS = (
     "You are powered by the model named",
@@ -41,10 +43,12 @@ _MAX_PROMPT = 32_768
 _REASON = "OpenCode's own system prompt is removed (CODEX_MODE); the context behind it stays."
 
 
-def strip_system_prompt(items: list[dict[str, Any]], prefixes: tuple[str, ...], changes: Changes) -> None:
+def strip_system_prompt(
+    items: list[Mapping[str, Any]], prefixes: tuple[str, ...], changes: Changes
+) -> list[Mapping[str, Any]]:
     """Remove OpenCode's prompt from the leading developer messages, which must be in full form.
 
-    `prefixes` is how the client's prompts begin, in lower case.
+    `prefixes` is how the client's prompts begin, in lower case. Return the messages of which nothing is left.
 
     A prompt without a marker in the same text is removed only if the next text begins with one. The messages are
     taken from the last to the first, so that a second time changes nothing.
@@ -52,9 +56,11 @@ def strip_system_prompt(items: list[dict[str, Any]], prefixes: tuple[str, ...], 
     leading = 0
     while leading < len(items) and _is_developer(items[leading]):
         leading += 1
+    removed = []
     following: str | None = None
     for index in reversed(range(leading)):
-        parts: list[dict[str, Any]] = items[index]["content"]
+        item = members_of(items[index])
+        parts: list[dict[str, Any]] = item["content"]
         texts = [position for position, part in enumerate(parts) if type(part.get("text")) is str]
         if not texts:
             following = None
@@ -66,17 +72,21 @@ def strip_system_prompt(items: list[dict[str, Any]], prefixes: tuple[str, ...], 
             after = parts[texts[1]]["text"] if len(texts) > 1 else following
             if marker:
                 parts[first]["text"] = text[marker:]
+                items[index] = item
                 changes.note_items("changed", ".content[*].text", _REASON, (index,))
             elif after is not None and after.startswith(_CONTEXT_MARKERS):
                 if len(parts) == 1:
+                    removed.append(items[index])
                     changes.delete_item(items, index, _REASON)
                     continue
                 del parts[first]
+                items[index] = item
                 changes.note_items("changed", ".content[*]", _REASON, (index,))
         following = next((part["text"] for part in parts if type(part.get("text")) is str), None)
+    return removed
 
 
-def _is_developer(item: dict[str, Any]) -> bool:
+def _is_developer(item: Mapping[str, Any]) -> bool:
     return bool(item["type"] == "message" and item["role"] == "developer")
 
 

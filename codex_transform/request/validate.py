@@ -40,7 +40,7 @@ def require_fields(body: dict[str, Any]) -> None:
     items = body.get("input")
     if items is None:
         raise bad_request("`input` is missing: it must be a string or a list of items", "input")
-    if type(items) is not str and type(items) is not list:
+    if not isinstance(items, str | list):
         raise bad_request(f"`input` must be a string or a list of items, not {describe_type(items)}", "input")
 
 

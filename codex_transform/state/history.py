@@ -4,11 +4,15 @@ A request that refers to something that is not stored is refused: an answer with
 with it.
 """
 
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from codex_transform.errors import ApiError, bad_request
 from codex_transform.jsonio import describe_type
+from codex_transform.request.client_request import as_items
 from codex_transform.request.input_items import message
+from codex_transform.request.raw_items import NO_ID
+from codex_transform.request.raw_items import Item as RawItem
 from codex_transform.state.conversations import Conversations
 from codex_transform.state.responses import WHY_NOT_FOUND, Item, Responses, StoredResponse, iterate
 
@@ -29,22 +33,12 @@ def refers(body: dict[str, Any]) -> str | None:
     for name in ("previous_response_id", "conversation"):
         if body.get(name) is not None:
             return name
-    items = body.get("input")
-    for index, item in enumerate(items if isinstance(items, list) else ()):
-        if _is_reference(item):
-            return f"input[{index}]"
-    return None
+    return next((f"input[{index}]" for index, item in _with_id(body) if _is_reference(item)), None)
 
 
 def input_ids(body: dict[str, Any]) -> list[str]:
     """Return the ids of the items that a body itself holds."""
-    items = body.get("input")
-    own = (
-        [item for item in items if isinstance(item, dict) and not _is_reference(item)]
-        if isinstance(items, list)
-        else []
-    )
-    return [item["id"] for item in own if isinstance(item.get("id"), str)]
+    return [item.id for _, item in _with_id(body) if isinstance(item.id, str) and not _is_reference(item)]
 
 
 def resolve(body: dict[str, Any], responses: Responses, conversations: Conversations) -> References:
@@ -68,12 +62,20 @@ def resolve(body: dict[str, Any], responses: Responses, conversations: Conversat
     items = body.get("input")
     if isinstance(items, list):
         items = [dereference(item, index, responses) for index, item in enumerate(items)]
-        body["input"] = items
+        body["input"] = as_items(items)
     if history:
         own = [message("user", items)] if isinstance(items, str) else items
         if isinstance(own, list):
-            body["input"] = [*(item for item in history if _is_usable(item)), *own]
+            body["input"] = as_items([*(item for item in history if _is_usable(item)), *own])
     return References(previous, conversation, root)
+
+
+def _with_id(body: dict[str, Any]) -> Iterator[tuple[int, RawItem]]:
+    """Yield the items of a body that have an id, and their places."""
+    items = body.get("input")
+    for index, item in enumerate(items if isinstance(items, list) else ()):
+        if type(item) is RawItem and item.id is not NO_ID:
+            yield index, item
 
 
 def _previous(response_id: str, responses: Responses) -> StoredResponse:
@@ -119,10 +121,10 @@ def _conversation_id(value: Any) -> str | None:
 
 def _is_reference(item: Any) -> bool:
     """Return whether an item is a reference: one with that type, or an id alone (API reference, "Item reference")."""
-    if not isinstance(item, dict) or not isinstance(item.get("id"), str):
+    if not isinstance(item, Mapping) or not isinstance(item.get("id"), str):
         return False
     kind = item.get("type")
-    return kind == "item_reference" or (kind is None and item.keys() <= {"id", "type"})
+    return kind == "item_reference" or (kind is None and item.get("role") is None and item.keys() <= {"id", "type"})
 
 
 def dereference(item: Any, index: int, responses: Responses) -> Any:

@@ -3,19 +3,29 @@
 from typing import Any
 
 from codex_transform.jsonio import dumps
+from codex_transform.request.raw_items import Item
 
 _BYTES_PER_TOKEN = 4
 """Bytes of text or JSON that are a token on average, in English and in code."""
 
 _IMAGE_TOKENS = 1000
 _IMAGE_MEMBERS = ("image_url", "file_data")
+_IMAGE_NAMES = tuple(f'"{name}"'.encode() for name in _IMAGE_MEMBERS)
 
 
 def estimate_tokens(body: dict[str, Any]) -> int:
     """Return about how many tokens the instructions, tools and input of a request have."""
-    text = {name: body[name] for name in ("instructions", "tools", "input") if body.get(name)}
-    images, plain = _without_images(text)
-    return images * _IMAGE_TOKENS + max(1, len(dumps(plain)) // _BYTES_PER_TOKEN)
+    given = body.get("input")
+    items = given if isinstance(given, list) else [given]
+    images = size = 0
+    for part in (body.get("instructions"), body.get("tools"), *items):
+        if type(part) is Item and not any(name in part.raw for name in _IMAGE_NAMES):
+            size += len(part.raw)
+        elif part:
+            found, plain = _without_images(part.members if type(part) is Item else part)
+            images += found
+            size += len(dumps(plain))
+    return images * _IMAGE_TOKENS + max(1, size // _BYTES_PER_TOKEN)
 
 
 def _without_images(value: Any) -> tuple[int, Any]:

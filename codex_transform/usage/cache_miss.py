@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from codex_transform.jsonio import parse_request
+from codex_transform.request.client_request import ClientRequest
 from codex_transform.text import format_duration, format_tokens, one_line
 from codex_transform.usage.fingerprint import Fingerprint, fingerprint, item_kind, items_of
 from codex_transform.usage.record import CacheVerdict, Tokens
@@ -82,17 +82,17 @@ class PromptCacheTracker:
         conversation: str | None,
         at: float,
         sent: Mapping[str, Any],
-        original: bytes | None,
+        original: ClientRequest | None,
         tokens: Tokens | None,
     ) -> CacheVerdict | None:
         """Return whether the cache could serve a request that got a response, and remember it for the next one.
 
-        `at` is when it came, `sent` the body that was sent, `original` the client's, an object in JSON, and `tokens`
-        what the endpoint reported. The result is None without a conversation or a report. This never raises.
+        `at` is when it came, `sent` the body that was sent, `original` the client's, and `tokens` are what the
+        endpoint reported. The result is None without a conversation or a report. This never raises.
         """
         if conversation is None or tokens is None:
             return None
-        now = _Request(at, fingerprint(sent), fingerprint(parse_request(original)) if original else None, tokens.input)
+        now = _Request(at, fingerprint(sent), fingerprint(original.parse()) if original else None, tokens.input)
         threads = self._conversations.setdefault(hash(conversation), [])
         self._conversations.move_to_end(hash(conversation))
         before = _best_match(threads, now.sent)

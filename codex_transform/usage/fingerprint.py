@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from codex_transform.jsonio import dumps
+from codex_transform.request.raw_items import Item
 
 _MAX_NAME = 100  # characters
 
@@ -53,7 +54,7 @@ def fingerprint(request: Mapping[str, Any]) -> Fingerprint:
     sizes = array("q", [len(instructions), *map(len, tools_json)])
     hashes = array("q")
     for item in items_of(request):
-        content = dumps(item)
+        content = item.raw if type(item) is Item else dumps(item)
         hashes.append(hash(content))
         sizes.append(len(content))
     return Fingerprint(
@@ -80,7 +81,7 @@ def tool_name(tool: object) -> str:
 
 def item_kind(item: object) -> str:
     """Return the kind of an item: its type, for a message its role."""
-    if not isinstance(item, dict):
+    if not isinstance(item, Mapping):
         return "text"
     kind = item.get("type") or "message"
     role = item.get("role")

@@ -14,9 +14,10 @@ from request.test_properties import anything, contexts, requests
 from codex_transform.clients.client import OPENCODE
 from codex_transform.inspect.request import render
 from codex_transform.inspect.text import WIDTH
-from codex_transform.jsonio import dumps, parse_request
+from codex_transform.jsonio import dumps
 from codex_transform.opencode.config import ModelOptions
 from codex_transform.request import Context, Transformed, transform
+from codex_transform.request.client_request import read_request
 from codex_transform.text import display_width
 from codex_transform.usage.record import FailedAttempt, InstructionsSource, Record
 
@@ -46,7 +47,7 @@ def transformed(body: dict[str, Any], using: Context | None = None) -> Transform
     using = using or Context(
         OPENCODE, mode=True, options_for=lambda _: ModelOptions(), instructions=lambda _, __: "Text for Codex."
     )
-    return transform(parse_request(dumps(body)), using)
+    return transform(read_request(dumps(body)).body, using)
 
 
 def sent(body: dict[str, Any], using: Context | None = None) -> bytes:

@@ -21,6 +21,7 @@ from codex_transform.proxy.addons.interception import Interception
 from codex_transform.proxy.addons.request_log import RequestLog
 from codex_transform.proxy.addons.request_translation import RequestTranslation
 from codex_transform.proxy.addons.stored_responses import StoredResponses
+from codex_transform.proxy.bodies import RequestReader
 from codex_transform.proxy.call import start_call
 from codex_transform.response.client_view import ClientView
 from codex_transform.response.stream import ResponseStream
@@ -37,7 +38,7 @@ async def send(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     log = RequestLog(config)
     gate, transform = (
         Interception(config),
-        RequestTranslation(config, InstructionsRefresh(config), StoredResponses(config), log),
+        RequestTranslation(config, InstructionsRefresh(config), RequestReader(), StoredResponses(config), log),
     )
     with taddons.context(Proxyserver(), config) as context:
         context.configure(config, codex_mode=True)
@@ -110,7 +111,9 @@ async def test_the_clients_body_is_remembered_and_not_copied() -> None:
     with taddons.context(Proxyserver(), config) as context:
         context.configure(config, codex_mode=True)
         call, content = start_call(flow, ""), flow.request.raw_content
-        RequestTranslation(config, InstructionsRefresh(config), StoredResponses(config), log).request(flow)
+        RequestTranslation(config, InstructionsRefresh(config), RequestReader(), StoredResponses(config), log).request(
+            flow
+        )
         assert flow.response is None
         assert call.original is content
         assert flow.request.raw_content != content

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from codex_transform.clients.client import OPENCODE, Client
-from codex_transform.jsonio import dumps, parse_request
+from codex_transform.jsonio import dumps
 from codex_transform.opencode.config import ModelOptions
 from codex_transform.request import Context, Transformed, transform
+from codex_transform.request.client_request import read_request, write_request
 
 INSTRUCTIONS = "Codex instructions for the tests."
 
@@ -37,9 +38,10 @@ def run(context: Callable[..., Context]) -> Callable[..., Transformed]:
 
     def go(context_: Context | None = None, /, **fields: Any) -> Transformed:
         body = {"model": "gpt-5.2", "input": "hello", **fields}
-        done = transform(parse_request(dumps(body)), context_ or context())
-        again = transform(parse_request(dumps(done.body)), context_ or context())
-        assert dumps(again.body) == dumps(done.body), "transforming twice changed the body"
+        done = transform(read_request(dumps(body)).body, context_ or context())
+        written = write_request(done.body)
+        again = transform(read_request(written).body, context_ or context())
+        assert write_request(again.body) == written, "transforming twice changed the body"
         return done
 
     return go

@@ -9,17 +9,18 @@ from hypothesis import given
 from request.test_properties import CONTEXT, PROMPT, contexts, requests
 
 from codex_transform.clients.client import OPENCODE
-from codex_transform.jsonio import dumps, parse_request
+from codex_transform.jsonio import dumps
 from codex_transform.opencode.config import ModelOptions
 from codex_transform.request import Context, transform
 from codex_transform.request.changes import Change
+from codex_transform.request.client_request import read_request
 
 TOOLS = [{"type": "function", "name": "bash", "parameters": {}}]
 
 
 def notes(body: dict[str, Any], using: Context) -> tuple[dict[str, Any], tuple[Change, ...]]:
     """The body that is sent, and the notes."""
-    done = transform(parse_request(dumps(body)), using)
+    done = transform(read_request(dumps(body)).body, using)
     return done.body, done.changes.collect()
 
 

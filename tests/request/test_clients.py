@@ -7,8 +7,9 @@ import pytest
 
 from codex_transform.clients.client import CODEX_CLI, OPENCODE, OTHER
 from codex_transform.errors import ApiError
-from codex_transform.jsonio import dumps, parse_request
+from codex_transform.jsonio import dumps
 from codex_transform.request import Context, Transformed, transform
+from codex_transform.request.client_request import read_request, write_request
 from codex_transform.request.instructions import DEFAULT
 
 TOOLS = [{"type": "function", "name": "look_up", "parameters": {}}]
@@ -33,8 +34,8 @@ CODEX_BODY: dict[str, Any] = {
 
 def test_the_codex_clis_request_goes_as_it_came(context: Callable[..., Context]) -> None:
     content = dumps(CODEX_BODY)
-    done = transform(parse_request(content), context(client=CODEX_CLI))
-    assert dumps(done.body) == content
+    done = transform(read_request(content).body, context(client=CODEX_CLI))
+    assert write_request(done.body) == content
     assert (done.streaming, done.conversation, done.effort, done.own_instructions) == (True, "ses", "medium", True)
     assert not done.changes.collect()
 
@@ -43,7 +44,7 @@ def test_the_codex_clis_instructions_move_if_the_endpoint_takes_codexs_alone(
     context: Callable[..., Context], instructions: str
 ) -> None:
     done = transform(
-        {**CODEX_BODY, "input": list(CODEX_BODY["input"]), "instructions": "its own"},
+        read_request(dumps({**CODEX_BODY, "instructions": "its own"})).body,
         context(client=CODEX_CLI, codex_instructions=True),
     )
     assert done.body["instructions"] == instructions

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from codex_transform.catalog import EFFORTS, aliases, models
 from codex_transform.clients.client import OPENCODE
 from codex_transform.errors import ApiError
-from codex_transform.jsonio import dumps, parse_request
+from codex_transform.jsonio import dumps
 from codex_transform.opencode.config import ModelOptions
 from codex_transform.request import Context, transform
+from codex_transform.request.client_request import read_request
 from codex_transform.request.fixed_fields import UNSUPPORTED_FIELDS
 
 INSTRUCTIONS = "Codex instructions for the tests."
@@ -99,7 +100,7 @@ contexts = st.builds(
 
 
 def sent(body: dict[str, Any], context: Context) -> dict[str, Any]:
-    return transform(parse_request(dumps(body)), context).body
+    return transform(read_request(dumps(body)).body, context).body
 
 
 def texts(items: str | list[dict[str, Any]]) -> list[str]:
@@ -132,7 +133,7 @@ def test_no_text_is_lost_and_nothing_is_reordered(body: dict[str, Any], context:
 
 @given(requests, contexts)
 def test_nothing_is_left_that_codex_endpoints_refuse(body: dict[str, Any], context: Context) -> None:
-    done = transform(parse_request(dumps(body)), context)
+    done = transform(read_request(dumps(body)).body, context)
     assert not set(UNSUPPORTED_FIELDS) & done.body.keys()
     assert done.body["instructions"] == INSTRUCTIONS
     if context.compact:

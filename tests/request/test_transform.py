@@ -8,9 +8,9 @@ import pytest
 
 from codex_transform.catalog import Resolved
 from codex_transform.clients.client import OPENCODE
-from codex_transform.jsonio import dumps, parse_request
 from codex_transform.opencode.config import ModelOptions
 from codex_transform.request import Context, transform
+from codex_transform.request.client_request import read_request, write_request
 
 TOOLS = [{"type": "function", "name": "bash", "parameters": {"type": "object", "properties": {}}}]
 CONTEXT = "You are powered by the model named gpt-5.2.\n<env>\n</env>"
@@ -129,22 +129,18 @@ def test_what_options_and_instructions_are_asked_for(
     assert done.body["instructions"] == "text"
 
 
-def test_the_body_is_changed_in_place_and_untouched_items_are_not_copied(context: Callable[..., Context]) -> None:
-    call = {"type": "function_call", "call_id": "c", "name": "bash", "arguments": "{}"}
-    output = {"type": "function_call_output", "call_id": "c", "output": "x"}
-    body: dict[str, Any] = {"model": "gpt-5.2", "input": [call, output]}
-    items = body["input"]
+def test_items_that_need_no_change_leave_as_the_client_wrote_them(context: Callable[..., Context]) -> None:
+    call = rb'{ "call_id":"c", "type" : "function_call","name":"b\u0061sh","arguments":"{}","extra":[1.50, 1E2]}'
+    output = rb'{"type":"function_call_output","output":"\/x \ud83d\ude00","call_id":"c"}'
+    body = read_request(b'{"model":"gpt-5.2", "input": [' + call + b" ,\n" + output + b'], "store":true}').body
     done = transform(body, context())
     assert done.body is body
-    assert done.body["input"] is items
-    assert (items[0], items[1]) == (call, output)
-    assert items[0] is call
-    assert items[1] is output
+    assert b'"input":[' + call + b"," + output + b"]" in write_request(done.body)
 
 
 def test_text_that_javascript_cut_in_two_arrives_as_it_was_sent(context: Callable[..., Context]) -> None:
     content = rb'{"model":"gpt-5.2","input":"cut here: \ud83d","instructions":"\ude00"}'
-    sent = dumps(transform(parse_request(content), context()).body)
+    sent = write_request(transform(read_request(content).body, context()).body)
     assert rb'"cut here: \ud83d"' in sent
     assert rb'"\ude00"' in sent
     assert texts(json.loads(sent)) == ["\ude00", "cut here: \ud83d"]
@@ -155,8 +151,10 @@ def test_the_same_conversation_has_the_same_bytes_with_and_without_a_cut_text(
 ) -> None:
     items = ['{"role":"user","content":"größe → 😀 1.5"}', r'{"role":"user","content":"\ud83d"}']
     sent = [
-        dumps(
-            transform(parse_request(f'{{"model":"gpt-5.2","input":[{",".join(items[:n])}]}}'.encode()), context()).body
+        write_request(
+            transform(
+                read_request(f'{{"model":"gpt-5.2","input":[{",".join(items[:n])}]}}'.encode()).body, context()
+            ).body
         )
         for n in (1, 2)
     ]

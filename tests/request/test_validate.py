@@ -4,8 +4,9 @@ from typing import Any
 import pytest
 
 from codex_transform.errors import ApiError
-from codex_transform.jsonio import dumps, parse_request
+from codex_transform.jsonio import dumps
 from codex_transform.request import Context, transform
+from codex_transform.request.client_request import read_request
 
 BAD: list[tuple[dict[str, Any], str]] = [
     ({"model": None}, "model"),
@@ -58,7 +59,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
 def test_a_wrong_field_is_named(fields: dict[str, Any], param: str, context: Callable[..., Context]) -> None:
     body = {"model": "gpt-5.2", "input": "hello", **fields}
     with pytest.raises(ApiError) as caught:
-        transform(parse_request(dumps(body)), context())
+        transform(read_request(dumps(body)).body, context())
     assert (caught.value.status, caught.value.type) == (400, "invalid_request_error")
     assert caught.value.param == param
     assert f"`{param}`" in caught.value.message or param in ("model", "input")

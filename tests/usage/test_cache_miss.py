@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from codex_transform.request.client_request import ClientRequest, read_request
 from codex_transform.sandbox.cache import PromptCache
 from codex_transform.usage.cache_miss import MAX_THREADS, PromptCacheTracker
 from codex_transform.usage.record import CacheVerdict, Tokens
@@ -39,9 +40,9 @@ def replaced(body: Body, index: int, item: object) -> Body:
     return {**body, "input": [*body["input"][:index], item, *body["input"][index + 1 :]]}
 
 
-def written(body: Body | None) -> bytes | None:
+def written(body: Body | None) -> ClientRequest | None:
     """As a client sends it."""
-    return None if body is None else json.dumps(body).encode()
+    return None if body is None else read_request(json.dumps(body).encode())
 
 
 def size(body: Body) -> int:

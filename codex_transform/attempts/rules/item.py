@@ -1,6 +1,9 @@
 """Items, and members of items, that the endpoint names in `param` or in its message."""
 
-from codex_transform.attempts.edits import Body, DropItems, DropMember, Edit, ReplaceAttachments, digest
+from collections.abc import Mapping
+from typing import Any
+
+from codex_transform.attempts.edits import DropItems, DropMember, Edit, ReplaceAttachments, digest
 from codex_transform.attempts.failure import Failure
 from codex_transform.attempts.json_path import Path, find, holds
 from codex_transform.attempts.rule import INVALID, NOT_THE_FORM, UNKNOWN_PARAMETER, Sent, words
@@ -51,7 +54,7 @@ def refused_item(failure: Failure, sent: Sent) -> Edit | None:
     return DropMember(kind, (extra,)) if extra and not inside else None
 
 
-def _without_items(item: Body, inside: Path, *, unknown: bool) -> Edit:
+def _without_items(item: Mapping[str, Any], inside: Path, *, unknown: bool) -> Edit:
     """Leave out the items that are as wrong as this one: those of its type, if that is wrong, or with the same value.
 
     `unknown` is true if the endpoint does not know the member at all.

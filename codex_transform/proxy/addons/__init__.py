@@ -29,6 +29,7 @@ from codex_transform.proxy.addons.response_translation import ResponseTranslatio
 from codex_transform.proxy.addons.server_replay import ServerReplay
 from codex_transform.proxy.addons.stored_responses import StoredResponses
 from codex_transform.proxy.addons.websockets import WebSockets
+from codex_transform.proxy.bodies import RequestReader
 from codex_transform.proxy.composite import CompositeAddon
 from codex_transform.usage.store import UsageStore
 
@@ -69,13 +70,14 @@ def build() -> list[object]:
     config = Config()
     refresh = InstructionsRefresh(config)
     interception = Interception(config)
+    reader = RequestReader()
     request_log = RequestLog(config)
     connect_timeout = ConnectTimeout(config)
     stored = StoredResponses(config)
     drain = Drain(config, connect_timeout)
     store = UsageStore(paths.usage_database(paths.home_or_none()))
     recorder = CallRecorder(config, refresh, store)
-    people = People(config, store)
+    people = People(config, reader, store)
     addons = (
         LogOutput(config),
         Reload(interception),
@@ -89,9 +91,9 @@ def build() -> list[object]:
         LoopbackGuard(config),
         connect_timeout,
         HappyEyeballs(config),
-        BackgroundResponses(config, stored),
+        BackgroundResponses(config, reader, stored),
         WebSockets(stored, drain),
-        RequestTranslation(config, refresh, stored, request_log),
+        RequestTranslation(config, refresh, reader, stored, request_log),
         ModelList(config),
         stored,
         MissingPaths(),

@@ -13,15 +13,16 @@ from typing import Any
 from mitmproxy import http
 
 from codex_transform.errors import ApiError, bad_request
-from codex_transform.jsonio import dumps, loads_object, parse_request
+from codex_transform.jsonio import dumps, loads_object
 from codex_transform.proxy import responses
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.stored_responses import StoredResponses
-from codex_transform.proxy.bodies import decoded_body
+from codex_transform.proxy.bodies import RequestReader
 from codex_transform.proxy.call import Call, forget_call, get_call
 from codex_transform.proxy.live_body import LiveBody, get_live_body, set_live_body
 from codex_transform.proxy.local_request import LocalRequest, get_local_request
 from codex_transform.proxy.replay import Replay, copy_request
+from codex_transform.request.client_request import write_request
 from codex_transform.response.response_to_events import response_to_stream
 from codex_transform.state import api, history
 from codex_transform.state.conversations import Conversations
@@ -88,8 +89,9 @@ class _Job:
 class BackgroundResponses:
     """Runs responses in the background."""
 
-    def __init__(self, config: Config, stored: StoredResponses) -> None:
+    def __init__(self, config: Config, reader: RequestReader, stored: StoredResponses) -> None:
         self.config = config
+        self.reader = reader
         self.stored = stored
         self._jobs: dict[tuple[str, str], _Job] = {}
         self._by_flow: dict[http.HTTPFlow, _Job] = {}
@@ -136,10 +138,11 @@ class BackgroundResponses:
             call.tap = job.began
 
     def _begin(self, flow: http.HTTPFlow, call: Call) -> None:
-        content = decoded_body(flow.request)
-        if b'"background"' not in content:
-            return
-        body = parse_request(content)
+        try:
+            request = self.reader.read(flow, call)
+        except ApiError:
+            return  # it is refused for that
+        content, body = request.content, request.body
         if body.get("background") is not True:
             return
         store = self.stored.store()
@@ -159,7 +162,7 @@ class BackgroundResponses:
         stored = StoredResponse(new_response(body, "queued"), content, references.previous, references.conversation)
         known.put(stored)
         sent = {name: value for name, value in body.items() if name != "background"} | {"stream": True}
-        job = _Job(stored, known, call, copy_request(flow, flow.request.path, dumps(sent)))
+        job = _Job(stored, known, call, copy_request(flow, flow.request.path, write_request(sent)))
         self._by_flow[job.flow] = job
         self._jobs[call.owner, stored.id] = job
         job.task = asyncio.create_task(self._run(job))

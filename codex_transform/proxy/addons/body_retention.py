@@ -81,7 +81,8 @@ class BodyRetention:
             # The stream function would keep holding it.
             flow.response.stream = False
         # The call lives as long as its flow, so what is large or secret is dropped here.
-        call.original = call.transformed = call.authorization = call.forwarded = call.attempts = call.collected = None
+        call.request = call.original = call.transformed = call.attempts = call.collected = None
+        call.authorization = call.forwarded = None
         if flows_are_inspected():
             self._retained.add(flow)
             # Only after mitmproxy has forwarded the body that the flow holds.

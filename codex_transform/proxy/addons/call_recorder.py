@@ -150,7 +150,7 @@ class CallRecorder:
         self._waiting_bytes += finished.size
         if len(self._batcher) >= 4 * _MAX_QUEUED or self._waiting_bytes > 4 * _MAX_QUEUED_BYTES:
             _record(finished)
-            finished.call.original = finished.call.transformed = None
+            finished.call.request = finished.call.original = finished.call.transformed = None
         if ctx.options.save_stream_file:
             finished.persisted = asyncio.get_running_loop().create_future()
         many = len(self._batcher) >= _MAX_QUEUED or self._waiting_bytes > _MAX_QUEUED_BYTES
@@ -179,7 +179,7 @@ class CallRecorder:
             attempts = finished.call.attempts
             ref = attempts.source if attempts else finished.instructions.source(sent.resolved, sent.conversation)
             cache = self._conversations.explain(
-                record.conversation, record.at, sent.body, finished.call.original, record.tokens
+                record.conversation, record.at, sent.body, finished.call.request, record.tokens
             )
             source = _source(ref, sent.body.get("instructions") or "")
             finished.record = record.model_copy(update={"instructions": source, "cache": cache})

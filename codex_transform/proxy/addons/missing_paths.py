@@ -14,6 +14,7 @@ from codex_transform.jsonio import dumps, loads_object
 from codex_transform.proxy import responses
 from codex_transform.proxy.call import Call, get_call
 from codex_transform.proxy.replay import Replay, copy_request
+from codex_transform.request.client_request import write_request
 from codex_transform.request.input_items import message
 from codex_transform.state.ids import new_id
 from codex_transform.state.token_count import estimate_tokens
@@ -82,7 +83,7 @@ async def _compacted(flow: http.HTTPFlow, call: Call) -> dict[str, Any]:
         "store": False,
     }
     path = (call.path or flow.request.path).replace("/compact", "")
-    asking = copy_request(flow, path, dumps(asked))
+    asking = copy_request(flow, path, write_request(asked))
     await Replay(asking).run()
     answer = loads_object(asking.response.content or b"") if asking.response else None
     if asking.response is None or asking.response.status_code != 200 or answer is None:

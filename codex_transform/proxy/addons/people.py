@@ -13,14 +13,13 @@ from mitmproxy.proxy.mode_specs import ReverseMode
 
 from codex_transform.endpoint.hosts import is_intercepted_host
 from codex_transform.errors import ApiError
-from codex_transform.jsonio import parse_request
 from codex_transform.people.limiter import EXPECTED_OUTPUT, Limiter
 from codex_transform.people.register import KEY_PREFIX, Limits, Person
 from codex_transform.proxy import responses
 from codex_transform.proxy.addons.client_access import HTTP_OF_OURS_ONLY, is_restricted
 from codex_transform.proxy.addons.config import Config
-from codex_transform.proxy.bodies import decoded_body
-from codex_transform.proxy.call import forget_call, get_call
+from codex_transform.proxy.bodies import RequestReader
+from codex_transform.proxy.call import Call, forget_call, get_call
 from codex_transform.proxy.flow_annotations import has_interactive_view, set_comment
 from codex_transform.proxy.local_request import (
     forget_local_requests,
@@ -50,8 +49,9 @@ _MAX_LOGGED = 1000
 class People:
     """Identifies who sends a request, and refuses it if it is not allowed."""
 
-    def __init__(self, config: Config, store: UsageStore) -> None:
+    def __init__(self, config: Config, reader: RequestReader, store: UsageStore) -> None:
         self.config = config
+        self.reader = reader
         self.limiter = Limiter()
         self._store = store
         self._counted = False
@@ -102,7 +102,7 @@ class People:
             return
         person = visitor.person
         try:
-            tokens = _checked(flow, person)
+            tokens = self._checked(flow, call, person)
             if visitor.derived:
                 visitor.reservation = self.limiter.hold(person, tokens)
             else:
@@ -152,6 +152,22 @@ class People:
                 tokens = used.tokens.input + used.tokens.output
                 self.limiter.begin_with(used.name, **({unit: tokens} if unit else {"requests": used.requests}))
 
+    def _checked(self, flow: http.HTTPFlow, call: Call, limits: Limits) -> int:
+        """Return how many tokens to reserve for a call. Raises ApiError 403 for a model that is not allowed."""
+        if not limits.models and not limits.counts_tokens:
+            return 0
+        try:
+            body = self.reader.read(flow, call).body
+        except ApiError:
+            return 0  # it is refused for that
+        model = body.get("model")
+        if isinstance(model, str) and not limits.allows(model):
+            allowed = ", ".join(limits.models)
+            raise ApiError(
+                403, f"your key may not use this model, but {allowed}", code="model_not_allowed", param="model"
+            )
+        return estimate_tokens(body) + EXPECTED_OUTPUT if limits.counts_tokens else 0
+
     def _refuse(self, flow: http.HTTPFlow, error: ApiError, person: Person | None) -> None:
         """Answer with an error, and make sure that no later addon treats the request as one of ours."""
         forget_call(flow)
@@ -176,18 +192,3 @@ def _adopt(flow: http.HTTPFlow, person: Person) -> None:
         start_local_request(flow, local._replace(owner=person.owner))
     if socket := get_socket(flow):
         socket.owner = person.owner
-
-
-def _checked(flow: http.HTTPFlow, limits: Limits) -> int:
-    """Return how many tokens to reserve for a call. Raises ApiError 403 for a model that is not allowed."""
-    if not limits.models and not limits.counts_tokens:
-        return 0
-    try:
-        body = parse_request(decoded_body(flow.request))
-    except ApiError:
-        return 0  # it will be refused for that
-    model = body.get("model")
-    if isinstance(model, str) and not limits.allows(model):
-        allowed = ", ".join(limits.models)
-        raise ApiError(403, f"your key may not use this model, but {allowed}", code="model_not_allowed", param="model")
-    return estimate_tokens(body) + EXPECTED_OUTPUT if limits.counts_tokens else 0

@@ -28,14 +28,13 @@ from codex_transform.endpoint.headers import (
 from codex_transform.endpoint.pool import Target
 from codex_transform.endpoint.url import Endpoint
 from codex_transform.errors import ApiError
-from codex_transform.jsonio import dumps, parse_request
 from codex_transform.proxy import credentials, responses
 from codex_transform.proxy.addons.client_access import is_open_proxy
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.instructions_refresh import InstructionsRefresh
 from codex_transform.proxy.addons.request_log import RequestLog
 from codex_transform.proxy.addons.stored_responses import StoredResponses
-from codex_transform.proxy.bodies import decoded_body
+from codex_transform.proxy.bodies import RequestReader
 from codex_transform.proxy.call import Call, get_call, inherited_key
 from codex_transform.proxy.call_attempts import CallAttempts
 from codex_transform.proxy.failover import Failover
@@ -44,6 +43,7 @@ from codex_transform.proxy.passing import Passing, get_passing, start_passing
 from codex_transform.proxy.websocket import get_socket
 from codex_transform.request import Context, Transformed, transform
 from codex_transform.request.changes import Action
+from codex_transform.request.client_request import write_request
 from codex_transform.response.request_members import request_members
 
 logger = logging.getLogger(__name__)
@@ -54,8 +54,16 @@ _HISTORY = "What the request refers to is stored here, and stands in front of it
 class RequestTranslation:
     """Rewrites requests."""
 
-    def __init__(self, config: Config, refresh: InstructionsRefresh, stored: StoredResponses, log: RequestLog) -> None:
+    def __init__(
+        self,
+        config: Config,
+        refresh: InstructionsRefresh,
+        reader: RequestReader,
+        stored: StoredResponses,
+        log: RequestLog,
+    ) -> None:
         self.config = config
+        self.reader = reader
         self.stored = stored
         self.refresh = refresh
         self.log = log
@@ -159,8 +167,8 @@ class RequestTranslation:
     def _rewrite(self, flow: http.HTTPFlow, call: Call) -> None:
         fields = flow.request.headers.fields
         session = client_session(fields)
-        call.original = decoded_body(flow.request)
-        body = parse_request(call.original)
+        request = self.reader.read(flow, call)
+        call.original, body = request.content, request.body
         client = identify(fields, body)
         if not client.is_codex:
             call.said = request_members(body)
@@ -182,6 +190,7 @@ class RequestTranslation:
             ),
         )
         call.endpoint, call.transformed = endpoint, done
+        self.reader.remember(flow, call)
         if root:
             done.changes.note("changed", "input", _HISTORY)
         call.attempts = self._attempts(failover, done)
@@ -194,7 +203,7 @@ class RequestTranslation:
         kept = forwarded_request_headers(
             fields, headers, configured=self.config.opencode.header_names, is_codex=client.is_codex
         )
-        _replace(flow.request, endpoint, call.subpath, [*kept, *headers], dumps(done.body))
+        _replace(flow.request, endpoint, call.subpath, [*kept, *headers], write_request(done.body))
         if self.config.settings.debug:
             logger.info(
                 "%s: %s bytes · %s items · %s tools · instructions from %s · dropped: %s · added: %s · conversation %r",

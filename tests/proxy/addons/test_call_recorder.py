@@ -25,6 +25,7 @@ from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.instructions_refresh import InstructionsRefresh
 from codex_transform.proxy.call import get_call, start_call
 from codex_transform.request import Context, transform
+from codex_transform.request.client_request import read_request
 from codex_transform.usage import log_line
 from codex_transform.usage.record import Record
 from codex_transform.usage.store import UsageStore
@@ -60,9 +61,9 @@ class Bench:
                 setattr(call, name, value)
             else:
                 body[name] = value
-        call.original = json.dumps(body).encode()
+        call.request = read_request(json.dumps(body).encode())
         call.transformed = transform(
-            body,
+            call.request.body,
             Context(OPENCODE, True, self.config.opencode.options_for, self.refresh.instructions.text),
         )
         return flow
@@ -288,7 +289,7 @@ async def test_what_a_call_was_is_remembered_as_it_was_at_its_end(bench: Callabl
     await running.notes.response(flow)
     call = get_call(flow)
     assert call
-    call.transformed = call.original = None
+    call.transformed = call.request = None
     await settled(running.notes)
     assert [usage.name for usage in running.store.by_model()] == ["gpt-5.1-codex"]
 

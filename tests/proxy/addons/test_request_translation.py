@@ -13,6 +13,7 @@ from codex_transform.proxy.addons.instructions_refresh import InstructionsRefres
 from codex_transform.proxy.addons.request_log import RequestLog
 from codex_transform.proxy.addons.request_translation import RequestTranslation
 from codex_transform.proxy.addons.stored_responses import StoredResponses
+from codex_transform.proxy.bodies import RequestReader
 
 KEY = "Bearer sk-of-another-provider"
 
@@ -23,7 +24,7 @@ async def transform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
     config = Config({})
     log = RequestLog(config)
     with taddons.context(Proxyserver(), config):
-        yield RequestTranslation(config, InstructionsRefresh(config), StoredResponses(config), log)
+        yield RequestTranslation(config, InstructionsRefresh(config), RequestReader(), StoredResponses(config), log)
     log.done()
 
 

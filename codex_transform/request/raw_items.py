@@ -1,0 +1,189 @@
+"""The items of a request as the client wrote them: cut out of its body as bytes, and parsed one by one when needed.
+
+A long conversation is megabytes of items, of which a turn changes none and adds a few. msgspec finds where each begins
+and ends several times as fast as any parser makes objects of them, and sees to it that they are JSON. Where it refuses
+what `jsonio` takes, such as half of a surrogate pair, or is not installed, the standard library does the same, slowly.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+
+from codex_transform.errors import ApiError
+from codex_transform.jsonio import dumps, parse_request
+
+try:
+    import msgspec
+except ImportError:  # beside a mitmproxy that was installed by itself
+    msgspec = None  # type: ignore[assignment]
+
+# The white space of JSON (RFC 8259 section 2), and what stands around the items.
+_SPACE = rb"[ \t\r\n]*"
+_OPENING = re.compile(rb'"input"' + _SPACE + b":" + _SPACE + rb"\[" + _SPACE)
+_COMMA = re.compile(_SPACE + b"," + _SPACE)
+
+# How many lists named "input" are tried: tools may have others in their schemas.
+_MAX_OPENINGS = 8
+
+
+NO_ID: Any = object()
+"""The id of an item that has none, not even null."""
+
+_AT_HAND = ("type", "role", "call_id", "id")
+
+
+class Item(Mapping[str, Any]):
+    """An item of an input, which never changes: another takes its place.
+
+    `raw` is its JSON. What every item is asked for is at hand: its `type`, `role` and `call_id`, None for one that it
+    has not, and its `id` or `NO_ID`. The rest is parsed anew each time that it is looked at.
+    """
+
+    __slots__ = ("call_id", "id", "raw", "role", "type")
+
+    def __init__(self, raw: bytes, kind: Any, role: Any, call_id: Any, item_id: Any) -> None:
+        self.raw, self.type, self.role, self.call_id, self.id = raw, kind, role, call_id, item_id
+
+    @classmethod
+    def of(cls, members: Mapping[str, Any], raw: bytes | None = None) -> "Item":
+        """Return the item with these members, and this JSON if it has been written before."""
+        get = members.get
+        return cls(raw or dumps(members), get("type"), get("role"), get("call_id"), get("id", NO_ID))
+
+    @property
+    def members(self) -> dict[str, Any]:
+        """All of it, fresh and free to be changed. Raises ApiError 400 for what `parse_request` would not take."""
+        return parse_request(self.raw)
+
+    def __getitem__(self, name: str) -> Any:
+        if name in _AT_HAND and (value := getattr(self, name)) is not None and value is not NO_ID:
+            return value
+        return self.members[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.members)
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Mapping) and (self is other or self.members == members_of(other))
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def members_of(item: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the members of an item, free to be changed, whether it is a client's or one of ours."""
+    return item.members if type(item) is Item else dict(item)
+
+
+class Cut(NamedTuple):
+    """A request in two parts: `rest` is its JSON without the items, which stood from `start` to `end`.
+
+    `body` is `rest` parsed: its input is an empty list.
+    """
+
+    rest: bytes
+    body: dict[str, Any]
+    items: list[Item]
+    start: int
+    end: int
+
+
+def cut_items(content: bytes) -> Cut | None:
+    """Cut the items out of the JSON of a request.
+
+    Return None for what is no request with a list of objects, or not written as programs write it: that is left to
+    `parse_request`, whose errors say what is wrong. An item may be what that would not take in one point: numbers in it
+    have not been looked at, nor how deeply it is nested.
+    """
+    fast = _cut_fast(content)
+    for number, opening in enumerate(_OPENING.finditer(content)):
+        if number >= _MAX_OPENINGS:
+            break
+        start = opening.end()
+        items, end = (fast, _end(content, fast, start)) if fast is not None else _cut_slowly(content, start)
+        if end is None:
+            continue
+        rest = content[:start] + content[end:]
+        try:
+            body = parse_request(rest)
+        except ApiError:
+            continue
+        # Else it was another list of that name, or a second one counts.
+        if body.get("input") == []:
+            return Cut(rest, body, items, start, end)
+    return None
+
+
+def _end(content: bytes, items: list[Item], start: int) -> int | None:
+    """Return where these items end if they begin at `start`, None if they do not."""
+    compact = b",".join([item.raw for item in items])
+    if content.startswith(compact, start):
+        return start + len(compact)
+    end = start
+    for item in items:
+        if end > start:
+            comma = _COMMA.match(content, end)
+            if comma is None:
+                return None
+            end = comma.end()
+        if not content.startswith(item.raw, end):
+            return None
+        end += len(item.raw)
+    return end
+
+
+if msgspec is not None:
+
+    class _Members(msgspec.Struct, gc=False):
+        type: Any = None
+        role: Any = None
+        call_id: Any = None
+        id: Any = NO_ID
+
+    class _Request(msgspec.Struct):
+        input: list[msgspec.Raw]
+
+    _read_request = msgspec.json.Decoder(_Request).decode
+    _read_item = msgspec.json.Decoder(_Members).decode
+
+
+def _cut_fast(content: bytes) -> list[Item] | None:
+    if msgspec is None:
+        return None
+    try:
+        raws = [bytes(raw) for raw in _read_request(content).input]
+        # It does not look at the bytes of texts that it passes over.
+        for raw in () if content.isascii() else raws:
+            if not raw.isascii():
+                raw.decode()
+        members = [_read_item(raw) for raw in raws]
+    except (ValueError, RecursionError):
+        return None
+    return [Item(raw, each.type, each.role, each.call_id, each.id) for raw, each in zip(raws, members, strict=True)]
+
+
+def _cut_slowly(content: bytes, start: int) -> tuple[list[Item], int | None]:
+    """Return the items that begin at `start`, and where they end; None if they are none."""
+    items = []
+    try:
+        text = content[start:].decode()
+        at, comma = 0, re.compile(_COMMA.pattern.decode())
+        while text[at] == "{":
+            members, end = _decoder.raw_decode(text, at)
+            items.append(Item.of(members, text[at:end].encode()))
+            following = comma.match(text, end)
+            at = following.end() if following else end
+    except (ValueError, RecursionError, IndexError):
+        return [], None
+    # A comma at the end stays behind, where the parser finds it.
+    return items, _end(content, items, start)
+
+
+def _reject_constant(name: str) -> Any:
+    raise ValueError(name)
+
+
+_decoder = json.JSONDecoder(parse_constant=_reject_constant)
