@@ -21,6 +21,9 @@ _WORDS = (
     *("lantern", "meadow", "needle", "orchard", "pebble", "quarry", "ribbon", "saddle", "timber", "umbrella"),
     *("valley", "window", "yonder", "zephyr"),
 )
+_ASKED = "Please: "
+_BEHIND_INPUT = b'],"max_output_tokens"'
+_LATER = 10_000
 _FOREIGN = "café, naïve → Ελλάδα …"
 _TOOLS = ("question", "bash", "read", "glob", "grep", "task", "webfetch", "todowrite", "skill", "apply_patch")
 
@@ -36,7 +39,7 @@ def request(size: int, code: bool = False) -> bytes:
         "model": MODEL,
         "input": [
             {"role": "developer", "content": _prompt(dice)},
-            {"role": "user", "content": [{"type": "input_text", "text": _prose(dice, 200)}]},
+            {"role": "user", "content": [{"type": "input_text", "text": f"{_ASKED}{_prose(dice, 200)}"}]},
         ],
         "max_output_tokens": 32000,
         "store": False,
@@ -53,6 +56,17 @@ def request(size: int, code: bool = False) -> bytes:
     if not calls:
         body["input"][1]["content"][0]["text"] += _prose(dice, share)
     return _json(body)
+
+
+def other_conversation(body: bytes, number: int) -> bytes:
+    """The same request with another message of the user's, as no request before it had it."""
+    return body.replace(f'"{_ASKED}'.encode(), f'"{number} {_ASKED}'.encode(), 1)
+
+
+def later_turn(body: bytes, turns: int) -> bytes:
+    """The request of the same conversation so many turns later: each adds a tool call."""
+    items = (item for turn in range(turns) for item in _turn(random.Random(turn), _LATER + turn, 3000, False))
+    return body.replace(_BEHIND_INPUT, b"".join(b"," + _json(item) for item in items) + _BEHIND_INPUT, 1)
 
 
 class Events:

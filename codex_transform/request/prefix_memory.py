@@ -46,11 +46,11 @@ class _Thread(NamedTuple):
 
 
 class PrefixMemory:
-    """Reads requests, and remembers those that were sent."""
+    """Reads requests, and remembers those that were sent; `size` is how many bytes that takes, about."""
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
-        self._bytes = 0
+        self.size = 0
         self._threads: OrderedDict[tuple[Key, bytes], list[_Thread]] = OrderedDict()
 
     def read(self, key: Key, content: bytes) -> ClientRequest:
@@ -70,19 +70,19 @@ class PrefixMemory:
         if known:
             items, first = known.items, len(known.request.items)
             threads.remove(known)
-            self._bytes -= known.size
-        items += sum(2 * len(item.raw) + _ITEM for item in request.items[first:])
+            self.size -= known.size
+        items += sum(2 * len(item.view) + _ITEM for item in request.items[first:])
         # Its fields are another turn's, or none.
         thread = _Thread(replace(request, body={}, rest=b""), items)
         self._threads[place] = [*threads, thread]
-        self._bytes += thread.size
+        self.size += thread.size
         if len(threads) >= MAX_THREADS:
             self._forget_oldest(place)
-        while self._bytes > self._max_bytes:
+        while self.size > self._max_bytes:
             self._forget_oldest(next(iter(self._threads)))
 
     def _forget_oldest(self, place: tuple[Key, bytes]) -> None:
         threads = self._threads[place]
-        self._bytes -= threads.pop(0).size
+        self.size -= threads.pop(0).size
         if not threads:
             del self._threads[place]

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from codex_transform.errors import ApiError
 from codex_transform.jsonio import dumps
+from codex_transform.request.client_request import read_request
 from codex_transform.state.conversations import Conversations
 from codex_transform.state.history import MAX_CHAIN, References, input_ids, refers, resolve
 from codex_transform.state.ids import new_id
@@ -34,10 +35,12 @@ class World:
     def answered(self, body: Item, *output: Item, previous: str | None = None, conversation: str | None = None) -> str:
         """Stores the response to a request; its id."""
         response = {"id": new_id("resp"), "status": "completed", "output": list(output)}
-        self.responses.put(StoredResponse(response, dumps(body), previous, conversation), input_ids(body))
+        request = read_request(dumps(body))
+        self.responses.put(StoredResponse(response, request.content, previous, conversation), input_ids(request.body))
         return str(response["id"])
 
     def resolved(self, **body: Any) -> tuple[Any, References]:
+        body = read_request(dumps(body)).body
         references = resolve(body, self.responses, self.conversations)
         assert refers(body) is None
         return body["input"], references
@@ -130,7 +133,7 @@ def test_a_conversation_is_put_in_front(world: World) -> None:
     ],
 )
 def test_what_is_not_stored_is_refused(world: World, body: Item, status: int, words: str) -> None:
-    assert refers(body)
+    assert refers(read_request(dumps(body)).body)
     with pytest.raises(ApiError, match=words) as caught:
         world.resolved(**{"input": "hi", **body})
     assert caught.value.status == status
