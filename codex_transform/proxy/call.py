@@ -26,24 +26,24 @@ from codex_transform.state.store import Store
 class Call:
     """One request that is ours.
 
-        `subpath` is the path below /responses ("" or e.g. "/compact"), `path` all of it, as the client sent it.
-        `request` is the client's, once it has been read, and `original` its body, decoded; `endpoint` and `transformed` are
+    `subpath` is the path below /responses ("" or e.g. "/compact"), `path` all of it, as the client sent it.
+    `request` is the client's, once it has been read, and `original` its body, decoded; `endpoint` and `transformed` are
     set once it has been rewritten: all as long as the call lasts. `error` is what the client is told instead of an
     answer, if it is.
     `authorization` is the header value to send, which holds a key: until the request has been rewritten the
-        client's own, if that is to be forwarded, then the endpoint's, and None again once the call is over.
-        `idle_timeout` is how many seconds the endpoint may say nothing. `attempts` decides what happens when the
-        endpoint refuses the request; None until that has been rewritten. `collected` is the answer for a client that
-        does not stream, once it has been read. `owner` is who may refer to what is stored of it, `members` are set in
-        its response, and `on_response` is called with that. `response_id` is set for a call that runs in the
-        background. `tap`, if set, gets each piece of the stream. `connection_store` has the responses that were given over
-        the same WebSocket. `said` is what the client's request said, as the answer repeats it.
-        `person` is the name of whose key the call came with. `forwarded` is the client's own Authorization, if that is to
-        be forwarded; `failed` is the final response of a call in the background that failed: it may be tried again.
+    client's own, if that is to be forwarded, then the endpoint's, and None again once the call is over.
+    `idle_timeout` is how many seconds the endpoint may say nothing. `attempts` decides what happens when the
+    endpoint refuses the request; None until that has been rewritten. `collected` is the answer for a client that
+    does not stream, once it has been read. `owner` is who may refer to what is stored of it, `members` are set in
+    its response, and `on_response` is called with that. `response_id` is set for a call that runs in the
+    background. `tap`, if set, gets each piece of the stream. `connection_store` has the responses that were given over
+    the same WebSocket. `said` is what the client's request said, as the answer repeats it.
+    `person` is the name of whose key the call came with. `forwarded` is the client's own Authorization, if that is to
+    be forwarded; `failed` is the final response of a call in the background that failed: it may be tried again.
 
-        The rest is known once the answer is over: how many `events` the endpoint sent, the `usage` that it reported, what
-        was `repaired` by name, the unix time at which the model's `first_token` passed (None for a client that does not
-        stream), and the `outcome`: `completed`, `incomplete`, `failed`, `error`, `cut`, or `left` when the client has.
+    The rest is known once the answer is over: how many `events` the endpoint sent, the `usage` that it reported, what
+    was `repaired` by name, the unix time at which the model's `first_token` passed (None for a client that does not
+    stream), and the `outcome`: `completed`, `incomplete`, `failed`, `error`, `cut`, or `left` when the client has.
     """
 
     subpath: str
