@@ -32,13 +32,14 @@ FULL_CHECK_LIMIT = 1 << 14
 """Bytes of a body in which every number is looked at."""
 
 
-def parse_request(content: bytes) -> dict[str, Any]:
+def parse_request(content: bytes, *, part: bool = False) -> dict[str, Any]:
     """Return the request body as a dictionary, fresh and free to be changed.
 
     Of duplicate keys the last one wins. Raises ApiError 400 for an empty body, broken JSON, invalid UTF-8, numbers
     out of range, nesting over 500 levels, and anything but an object. Numbers inside fields are looked at in small
     bodies only: the search would cost every request of a long conversation time, and no JSON encoder writes a
-    number out of range. Inside a large body it becomes null, which is what JavaScript makes of it.
+    number out of range. Inside a large body it becomes null, which is what JavaScript makes of it. `part` is for an
+    object in a body, whose numbers have been looked at with that if they are.
     """
     if not content or content.isspace():
         raise bad_request("the request body is empty; it must be a JSON object")
@@ -47,7 +48,7 @@ def parse_request(content: bytes) -> dict[str, Any]:
     except ValueError as error:
         body, thorough = _parse_leniently(content, str(error)), True
     else:
-        thorough = len(content) <= FULL_CHECK_LIMIT
+        thorough = not part and len(content) <= FULL_CHECK_LIMIT
     if type(body) is not dict:
         raise bad_request(f"the request body must be a JSON object, not {describe_type(body)}")
     for name, value in body.items():

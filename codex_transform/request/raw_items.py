@@ -29,7 +29,7 @@ _MARK = token_hex()
 _MARK_JSON = dumps(_MARK)
 
 # How many lists named "input" are tried: tools may have others in their schemas.
-_MAX_OPENINGS = 8
+_MAX_OPENINGS = 4
 
 
 NO_ID: Any = object()
@@ -70,7 +70,7 @@ class Item(Mapping[str, Any]):
     @property
     def members(self) -> dict[str, Any]:
         """All of it, fresh and free to be changed. Raises ApiError 400 for what `parse_request` would not take."""
-        return parse_request(self.raw)
+        return parse_request(self.raw, part=True)
 
     def __getitem__(self, name: str) -> Any:
         if name in _AT_HAND and (value := getattr(self, name)) is not None and value is not NO_ID:
@@ -179,7 +179,7 @@ def _cut_fast(content: bytes) -> list[Item] | None:
         # They are views, which keep all of it in memory: that is worth it where they are most of it.
         if 2 * sum(map(len, raws)) < len(content):
             raws = [bytes(raw) for raw in raws]
-    except (ValueError, RecursionError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
     return [Item(raw, each.type, each.role, each.call_id, each.id) for raw, each in zip(raws, members, strict=True)]
 

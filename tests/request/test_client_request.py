@@ -44,7 +44,11 @@ def refusal(content: bytes, read: Any) -> Any:
 @given(requests | st.dictionaries(st.sampled_from(["input", "model", "tools"]), anything), styles)
 def test_a_request_is_what_a_parser_makes_of_it(body: dict[str, Any], style: dict[str, Any]) -> None:
     content = json.dumps(body, **style).encode()
-    read = read_request(content)
+    try:
+        read = read_request(content)
+    except ApiError:  # such as a number out of range
+        assert refusal(content, lambda each: read_request(each).body) == refusal(content, parse_request)
+        return
     assert json.loads(dumps(read.body)) == parse_request(content) == json.loads(write_request(read.body))
     assert json.loads(dumps(read.parse())) == parse_request(content)
     given = body.get("input")
@@ -102,6 +106,7 @@ def test_odd_json_in_an_item(inner: bytes, size: int) -> None:
 
 @pytest.mark.parametrize("number", [b"1e999", b"9" * 5000])
 def test_a_number_out_of_range_in_a_long_request_leaves_as_it_came(number: bytes) -> None:
+    pytest.importorskip("msgspec")
     item = b'{"type":"x","output":' + number + b"}"
     content = b'{"model":"m","instructions":"' + LONG.encode() + b'","input":[' + item + b"]}"
     assert item in write_request(read_request(content).body)

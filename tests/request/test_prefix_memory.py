@@ -80,7 +80,7 @@ def test_a_conversation_is_sent_as_without_the_memory(
     if not configured:
         context = Context(OTHER, mode=context.mode, options_for=context.options_for, instructions=context.instructions)
     turns = Turns(PrefixMemory(limit))
-    bodies = [{"model": "gpt-5.2", "input": [*first, LONG], "tools": []} for _ in range(2)]
+    bodies: list[dict[str, Any]] = [{"model": "gpt-5.2", "input": [*first, LONG], "tools": []} for _ in range(2)]
     bodies[1]["input"] = [LONG, *first]
     now = 0
     for step, value in [("", None), *steps]:
