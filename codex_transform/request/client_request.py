@@ -57,15 +57,15 @@ def read_request(content: bytes, known: ClientRequest | None = None) -> ClientRe
     if len(content) <= FULL_CHECK_LIMIT:
         parse_request(content)
     if known and (following := _FOLLOWING.match(content, known.end)):
-        shift = following.end() - known.start
-        if cut := cut_items(known.content[: known.start] + content[following.end() :]):
+        cut = cut_items(known.content[: known.start] + content[following.end() :])
+        # Else a second list of items follows the known ones, and counts.
+        if cut and cut.start == known.start:
             items = Items([*known.items, *cut.items])
             items.made = known.items.made
             cut.body["input"] = items
-            return ClientRequest(content, cut.body, cut.rest, items, known.start, cut.end + shift)
+            return ClientRequest(content, cut.body, cut.rest, items, cut.start, cut.end + following.end() - cut.start)
     if cut := cut_items(content):
-        items = Items(cut.items)
-        cut.body["input"] = items
+        cut.body["input"] = items = Items(cut.items)
         return ClientRequest(content, cut.body, cut.rest, items, cut.start, cut.end)
     body = parse_request(content)
     items = Items()

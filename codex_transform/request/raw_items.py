@@ -124,7 +124,7 @@ def cut_items(content: bytes) -> Cut | None:
             continue
         rest = content[:start] + _MARK_JSON + content[end:]
         try:
-            body = parse_request(rest)
+            body = parse_request(rest, part=True)
         except ApiError:
             continue
         # Else it was another list of that name, or a second one counts.

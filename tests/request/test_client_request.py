@@ -135,7 +135,23 @@ def test_the_items_are_found_wherever_they_stand(place: bytes, items: bytes) -> 
     assert json.loads(write_request(read.body)) == parse_request(content)
 
 
-@pytest.mark.parametrize("end", [b",]}", b"x{}]}", b" {}]}", b",,{}]}", b"}", b"", b",5]}", b"]", b"]}}"])
+@pytest.mark.parametrize(
+    "end",
+    [
+        b",]}",
+        b"x{}]}",
+        b" {}]}",
+        b",,{}]}",
+        b"}",
+        b"",
+        b",5]}",
+        b"]",
+        b"]}}",
+        b'],"input":[{}]}',
+        b'],"input":[]}',
+        b'],"input":5}',
+    ],
+)
 def test_what_follows_a_known_beginning_is_checked(end: bytes) -> None:
     begun = b'{"model":"m","input":[{"type":"x","output":"' + LONG.encode() + b'"}'
     known = read_request(begun + b"]}")
