@@ -88,7 +88,7 @@ def write_request(body: dict[str, Any]) -> bytes:
     place = names.index("input")
     before = dumps({name: body[name] for name in names[:place]})[:-1]
     after = dumps({name: body[name] for name in names[place + 1 :]})[1:]
-    written = [item.view if type(item) is Item else dumps(item) for item in items]
+    written = [(item.view or item.raw) if type(item) is Item else dumps(item) for item in items]
     # In one go: what is joined may be megabytes.
     written[0] = b"".join((before, b',"input":[' if place else b'"input":[', written[0]))
     written[-1] = b"".join((written[-1], b"]," if len(after) > 1 else b"]", after))

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from typing import Any
 
 from codex_transform.request.changes import Changes
-from codex_transform.request.raw_items import members_of
 
 _CONTEXT_MARKERS = (
     "You are powered by the model named",
@@ -59,7 +58,7 @@ def strip_system_prompt(
     removed = []
     following: str | None = None
     for index in reversed(range(leading)):
-        item = members_of(items[index])
+        item = items[index]
         parts: list[dict[str, Any]] = item["content"]
         texts = [position for position, part in enumerate(parts) if type(part.get("text")) is str]
         if not texts:
@@ -71,16 +70,16 @@ def strip_system_prompt(
             marker = _find_marker(text)
             after = parts[texts[1]]["text"] if len(texts) > 1 else following
             if marker:
-                parts[first]["text"] = text[marker:]
-                items[index] = item
+                parts = [*parts[:first], {**parts[first], "text": text[marker:]}, *parts[first + 1 :]]
+                items[index] = {**item, "content": parts}
                 changes.note_items("changed", ".content[*].text", _REASON, (index,))
             elif after is not None and after.startswith(_CONTEXT_MARKERS):
                 if len(parts) == 1:
                     removed.append(items[index])
                     changes.delete_item(items, index, _REASON)
                     continue
-                del parts[first]
-                items[index] = item
+                parts = [*parts[:first], *parts[first + 1 :]]
+                items[index] = {**item, "content": parts}
                 changes.note_items("changed", ".content[*]", _REASON, (index,))
         following = next((part["text"] for part in parts if type(part.get("text")) is str), None)
     return removed

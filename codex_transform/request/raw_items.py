@@ -39,14 +39,14 @@ _AT_HAND = ("type", "role", "call_id", "id")
 
 
 class Item(Mapping[str, Any]):
-    """An item of an input, which never changes: another takes its place.
+    """An item of an input, which never changes: another takes its place, and what it holds is for reading only.
 
-    `view` is its JSON, as bytes or as a view of some, which can be joined. What every item is asked for is at hand: its
-    `type`, `role` and `call_id`, None for one that it has not, and its `id` or `NO_ID`. The rest is parsed anew each
-    time that it is looked at.
+    `view` is its JSON, as bytes or as a view of some, which can be joined; None until one of ours is written. What
+    every item is asked for is at hand: its `type`, `role` and `call_id`, None for one that it has not, and its `id` or
+    `NO_ID`. The rest of a client's item is parsed anew each time that it is looked at.
     """
 
-    __slots__ = ("call_id", "id", "role", "type", "view")
+    __slots__ = ("_members", "call_id", "id", "role", "type", "view")
 
     def __init__(self, view: Any, kind: Any, role: Any, call_id: Any, item_id: Any) -> None:
         # One by one, which is faster: there are thousands.
@@ -55,16 +55,22 @@ class Item(Mapping[str, Any]):
         self.role = role
         self.call_id = call_id
         self.id = item_id
+        self._members: Mapping[str, Any] | None = None
 
     @classmethod
     def of(cls, members: Mapping[str, Any], raw: bytes | None = None) -> "Item":
         """Return the item with these members, and this JSON if it has been written before."""
         get = members.get
-        return cls(raw or dumps(members), get("type"), get("role"), get("call_id"), get("id", NO_ID))
+        item = cls(raw, get("type"), get("role"), get("call_id"), get("id", NO_ID))
+        if raw is None:
+            item._members = members
+        return item
 
     @property
     def raw(self) -> bytes:
         """Its JSON."""
+        if self._members is not None:
+            self.view, self._members = dumps(self._members), None
         return bytes(self.view)
 
     @property
@@ -75,18 +81,23 @@ class Item(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         if name in _AT_HAND and (value := getattr(self, name)) is not None and value is not NO_ID:
             return value
-        return self.members[name]
+        return self._read()[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self.members)
+        return iter(self._read())
 
     def __len__(self) -> int:
-        return len(self.members)
+        return len(self._read())
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Mapping) and (self is other or self.members == members_of(other))
+        if not isinstance(other, Mapping):
+            return False
+        return self is other or self._read() == (other._read() if type(other) is Item else other)
 
     __hash__ = None  # type: ignore[assignment]
+
+    def _read(self) -> Mapping[str, Any]:
+        return self.members if self._members is None else self._members
 
 
 def members_of(item: Mapping[str, Any]) -> dict[str, Any]:
