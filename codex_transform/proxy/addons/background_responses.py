@@ -141,7 +141,7 @@ class BackgroundResponses:
         try:
             request = self.reader.read(flow, call)
         except ApiError:
-            return  # it is refused for that
+            return  # it will be refused for that
         content, body = request.content, request.body
         if body.get("background") is not True:
             return

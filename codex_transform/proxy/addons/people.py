@@ -159,7 +159,7 @@ class People:
         try:
             body = self.reader.read(flow, call).body
         except ApiError:
-            return 0  # it is refused for that
+            return 0  # it will be refused for that
         model = body.get("model")
         if isinstance(model, str) and not limits.allows(model):
             allowed = ", ".join(limits.models)
