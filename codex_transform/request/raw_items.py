@@ -31,7 +31,6 @@ _MARK_JSON = dumps(_MARK)
 # How many lists named "input" are tried: tools may have others in their schemas.
 _MAX_OPENINGS = 4
 
-
 NO_ID: Any = object()
 """The id of an item that has none, not even null."""
 
@@ -69,8 +68,10 @@ class Item(Mapping[str, Any]):
     @property
     def raw(self) -> bytes:
         """Its JSON."""
-        if self._members is not None:
-            self.view, self._members = dumps(self._members), None
+        # More than one thread may come here: for either it is the same.
+        if (members := self._members) is not None:
+            self.view = dumps(members)
+            self._members = None
         return bytes(self.view)
 
     @property
@@ -97,7 +98,8 @@ class Item(Mapping[str, Any]):
     __hash__ = None  # type: ignore[assignment]
 
     def _read(self) -> Mapping[str, Any]:
-        return self.members if self._members is None else self._members
+        members = self._members
+        return self.members if members is None else members
 
 
 def members_of(item: Mapping[str, Any]) -> dict[str, Any]:

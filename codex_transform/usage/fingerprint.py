@@ -5,6 +5,7 @@ first part that differs cannot come from a prompt cache, which serves exact pref
 caching").
 """
 
+import re
 from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -13,6 +14,9 @@ from codex_transform.jsonio import dumps
 from codex_transform.request.raw_items import Item
 
 _MAX_NAME = 100  # characters
+
+# Who writes spaces writes them everywhere, so how an item begins is enough to look at.
+_COMPACT = re.compile(rb'\{"[^"\\]*":[^\s]')
 
 
 class Fingerprint(NamedTuple):
@@ -54,7 +58,7 @@ def fingerprint(request: Mapping[str, Any]) -> Fingerprint:
     sizes = array("q", [len(instructions), *map(len, tools_json)])
     hashes = array("q")
     for item in items_of(request):
-        content = item.raw if type(item) is Item else dumps(item)
+        content = _json(item) if type(item) is Item else dumps(item)
         hashes.append(hash(content))
         sizes.append(len(content))
     return Fingerprint(
@@ -65,6 +69,12 @@ def fingerprint(request: Mapping[str, Any]) -> Fingerprint:
         hashes,
         sizes,
     )
+
+
+def _json(item: Item) -> bytes:
+    """Return an item's JSON without spaces, lest one that is written in another way looks like another one."""
+    raw = item.raw
+    return raw if _COMPACT.match(raw) else dumps(item.members)
 
 
 def items_of(request: Mapping[str, Any]) -> list[Any]:

@@ -4,9 +4,11 @@ import json
 import time
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from codex_transform.request.client_request import read_request
 from codex_transform.usage.fingerprint import fingerprint, item_kind, items_of, tool_name
 
 JSON = st.recursive(
@@ -34,6 +36,12 @@ def test_what_is_taken_of_a_request() -> None:
     assert len(taken.sizes) == 1 + 3 + 2
     written = [REQUEST["instructions"], *REQUEST["tools"], *REQUEST["input"]]
     assert taken.size == sum(len(json.dumps(part, separators=(",", ":"))) for part in written)
+
+
+@pytest.mark.parametrize("style", [{}, {"separators": (",", ":")}, {"indent": 2}])
+def test_it_does_not_depend_on_how_a_client_writes_json(style: dict[str, Any]) -> None:
+    request = read_request(json.dumps(REQUEST, **style).encode())
+    assert fingerprint(request.body) == fingerprint(request.parse()) == fingerprint(REQUEST)
 
 
 @given(REQUESTS)
