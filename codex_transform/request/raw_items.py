@@ -72,7 +72,10 @@ class Item(Mapping[str, Any]):
         if (members := self._members) is not None:
             self.view = dumps(members)
             self._members = None
-        return bytes(self.view)
+        elif type(self.view) is not bytes:
+            self.view = bytes(self.view)  # which remembers its hash
+        raw: bytes = self.view
+        return raw
 
     @property
     def members(self) -> dict[str, Any]:
