@@ -10,7 +10,7 @@ from codex_transform.errors import ApiError, bad_request
 from codex_transform.jsonio import describe_type
 from codex_transform.request.input_items import message
 from codex_transform.state.conversations import Conversations
-from codex_transform.state.responses import WHY_NOT_FOUND, Item, Responses, StoredResponse, iterate
+from codex_transform.state.responses import WHY_NOT_FOUND, Item, Responses, StoredResponse, iterate, previous_not_found
 
 MAX_CHAIN = 1000
 """Responses that one may build on."""
@@ -79,13 +79,7 @@ def resolve(body: dict[str, Any], responses: Responses, conversations: Conversat
 def _previous(response_id: str, responses: Responses) -> StoredResponse:
     stored = responses.find(response_id)
     if stored is None:
-        raise ApiError(
-            404,
-            f"Previous response with id '{response_id}' not found. {WHY_NOT_FOUND}",
-            type="invalid_request_error",
-            code="previous_response_not_found",
-            param="previous_response_id",
-        )
+        raise previous_not_found(f"Previous response with id '{response_id}'")
     if stored.response.get("status") in ("queued", "in_progress"):
         raise bad_request(f"the response '{response_id}' is not complete yet: wait until it is", "previous_response_id")
     return stored

@@ -138,7 +138,7 @@ def test_what_is_not_to_be_stored_is_not(proxy: Proxy) -> None:
 @pytest.mark.parametrize(
     ("fields", "status", "code"),
     [
-        ({"previous_response_id": "resp_x"}, 404, "previous_response_not_found"),
+        ({"previous_response_id": "resp_x"}, 400, "previous_response_not_found"),
         ({"conversation": "conv_x"}, 404, None),
         ({"input": [{"type": "item_reference", "id": "msg_x"}]}, 404, None),
         ({"conversation": "conv_x", "previous_response_id": "resp_x"}, 400, None),
@@ -156,7 +156,7 @@ def test_another_key_reads_nothing(proxy: Proxy) -> None:
     made = create(proxy, "secret")
     body = {"model": "gpt-5.1", "input": "hi", "previous_response_id": made["id"]}
     status, error = ask(proxy, "POST", "/responses", body, key="sk-two")
-    assert (status, error["error"]["code"]) == (404, "previous_response_not_found")
+    assert (status, error["error"]["code"]) == (400, "previous_response_not_found")
 
 
 def test_paths_that_the_api_does_not_have(proxy: Proxy, sandbox: Sandbox) -> None:

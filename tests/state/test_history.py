@@ -156,7 +156,7 @@ def test_a_gap_in_the_chain_is_refused(world: World) -> None:
     world.responses.delete(first)
     with pytest.raises(ApiError, match=first) as caught:
         world.resolved(input="three", previous_response_id=second)
-    assert (caught.value.status, caught.value.code) == (404, "previous_response_not_found")
+    assert (caught.value.status, caught.value.code) == (400, "previous_response_not_found")
 
 
 def test_a_chain_has_an_end(world: World) -> None:

@@ -15,13 +15,14 @@ from mitmproxy.types import Data
 from pydantic import SecretStr
 
 from codex_transform.catalog import models, resolve
-from codex_transform.endpoint.pool import Target
 from codex_transform.proxy.addons.body_retention import ORIGINAL_REQUEST
 from codex_transform.proxy.addons.call_recorder import CallRecorder
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.instructions_refresh import InstructionsRefresh
+from codex_transform.proxy.addons.status import Status
 from codex_transform.redaction import redact
 from codex_transform.settings.options import OPTIONS
+from codex_transform.status.rows import status_rows
 from codex_transform.text import format_duration, format_latency, format_percent, format_table, format_tokens
 from codex_transform.usage.store import Usage, UsageStore
 
@@ -39,11 +40,14 @@ _COLUMNS = ("calls", "fail", "in", "cache", "miss", "out", "p50", "p95")
 class Commands:
     """What a user can ask of the running addon."""
 
-    def __init__(self, config: Config, refresh: InstructionsRefresh, notes: CallRecorder, store: UsageStore) -> None:
+    def __init__(
+        self, config: Config, refresh: InstructionsRefresh, notes: CallRecorder, store: UsageStore, status: Status
+    ) -> None:
         self.config = config
         self.refresh = refresh
         self.notes = notes
         self.store = store
+        self._status = status
 
     def load(self, loader: Loader) -> None:
         """Declare the commands."""
@@ -85,17 +89,12 @@ class Commands:
         return _table("cause", ("calls", "missed", "share"), rows)
 
     def status(self) -> Data:
-        """Return the endpoint, the key's hint.
-
-        The settings and their sources, the instructions in use, the last error.
-        """
-        config = self.config
+        """Return what `codex-transform status` shows, instructions, the last error, and settings with their sources."""
         return _table(
             "",
             ("",),
             [
-                ["endpoint", config.endpoint.url if config.endpoint else "none: codex_base_url is not set"],
-                *([f"endpoint {target.name}", self._target(target)] for target in config.targets),
+                *(list(row) for row in status_rows(self._status.facts())),
                 ["instructions", self._instructions()],
                 ["catalogue", self._catalogue()],
                 ["last error", self._last_error()],
@@ -126,11 +125,6 @@ class Commands:
             [(name.encode(), value.encode()) for name, value in original["headers"]],
         )
         ctx.master.commands.call("replay.client", [again])
-
-    def _target(self, target: Target) -> str:
-        """Return the state of an endpoint, and the limits that it last reported."""
-        limits = (f"{name} {value}" for name, value in sorted(self.config.pool.limits(target.name).items()))
-        return " · ".join((target.endpoint.url, self.config.pool.state(target.name), *limits))
 
     def _setting(self, field: str) -> str:
         value: Any = getattr(self.config.settings, field)

@@ -13,7 +13,12 @@ from mitmproxy.test import taddons, tflow
 from codex_transform.proxy.addons.call_recorder import CallRecorder
 from codex_transform.proxy.addons.commands import SESSIONS, Commands
 from codex_transform.proxy.addons.config import Config
+from codex_transform.proxy.addons.connect_timeout import ConnectTimeout
+from codex_transform.proxy.addons.drain import Drain
 from codex_transform.proxy.addons.instructions_refresh import InstructionsRefresh
+from codex_transform.proxy.addons.people import People
+from codex_transform.proxy.addons.status import Status
+from codex_transform.proxy.refusals import Refusals
 from codex_transform.usage.record import CacheVerdict, Record, Tokens
 from codex_transform.usage.store import UsageStore
 
@@ -29,7 +34,10 @@ class House:
         self.refresh = InstructionsRefresh(self.config)
         self.store = UsageStore(tmp_path / "usage.sqlite")
         self.notes = CallRecorder(self.config, self.refresh, self.store)
-        self.commands = Commands(self.config, self.refresh, self.notes, self.store)
+        refusals = Refusals()
+        drain = Drain(self.config, ConnectTimeout(self.config), refusals)
+        status = Status(self.config, drain, People(self.config, self.store, refusals), self.notes, refusals)
+        self.commands = Commands(self.config, self.refresh, self.notes, self.store, status)
         self.master = master
         master.addons.add(proxyserver.Proxyserver(), self.view, self.config, self.refresh, self.commands)
 
@@ -121,7 +129,7 @@ def test_tables_go_to_the_log_for_mitmweb(house: House, caplog: pytest.LogCaptur
 
 def test_status_says_where_everything_comes_from(house: House) -> None:
     status = dict(house.run("codex.status"))
-    assert status["endpoint"] == "https://codex.example/backend-api/codex/responses"
+    assert status["endpoint"] == "up · https://codex.example/backend-api/codex/responses"
     assert status["codex_base_url"] == "https://codex.example (CODEX_BASE_URL)"
     assert status["codex_api_key"] == "sk-…abcd (CODEX_API_KEY)"
     assert status["codex_mode"] == "on (default)"
@@ -148,7 +156,8 @@ async def test_status_without_an_endpoint(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
     with taddons.context() as context:
         status = dict(House(tmp_path, {}, context.master).run("codex.status"))
-    assert "codex_base_url" in status["endpoint"]
+    assert "endpoint" not in status
+    assert "codex_base_url" in status["problems"]
     assert status["codex_api_key"] == "not set (default)"
 
 
