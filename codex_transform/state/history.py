@@ -50,7 +50,8 @@ def input_ids(body: dict[str, Any]) -> list[str]:
 def resolve(body: dict[str, Any], responses: Responses, conversations: Conversations) -> References:
     """Put the history in front of the input of `body`, in place, and remove what referred to it.
 
-    Raises ApiError: 404 for what is not stored, 400 for what contradicts itself.
+    Raises ApiError: 404 for what is not stored, 400 for a previous response that is not, and for
+    what contradicts itself.
     """
     previous, conversation = body.pop("previous_response_id", None), _conversation_id(body.pop("conversation", None))
     if previous is not None and not isinstance(previous, str):

@@ -279,7 +279,7 @@ def test_one_that_the_endpoint_refuses(proxy: Proxy) -> None:
     ("fields", "status", "param"),
     [
         ({"store": False}, 400, "background"),
-        ({"previous_response_id": "resp_x"}, 404, "previous_response_id"),
+        ({"previous_response_id": "resp_x"}, 400, "previous_response_id"),
     ],
 )
 def test_one_that_cannot_begin(proxy: Proxy, sandbox: Sandbox, fields: dict[str, Any], status: int, param: str) -> None:

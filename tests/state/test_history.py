@@ -119,7 +119,7 @@ def test_a_conversation_is_put_in_front(world: World) -> None:
 @pytest.mark.parametrize(
     ("body", "status", "words"),
     [
-        ({"previous_response_id": "resp_x"}, 404, "resp_x"),
+        ({"previous_response_id": "resp_x"}, 400, "resp_x"),
         ({"previous_response_id": 5}, 400, "previous_response_id"),
         ({"previous_response_id": "resp_x", "conversation": "conv_x"}, 400, "exclude"),
         ({"conversation": "conv_x"}, 404, "conv_x"),

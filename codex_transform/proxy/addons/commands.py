@@ -33,8 +33,9 @@ SESSIONS = 20
 """How many conversations `codex.usage` lists."""
 
 # The console gives each of these five letters' room in a terminal of 100. `cache` is the part of `in` that came out of
-# it, `miss` what it could have held besides, in tokens; `p50` and `p95` are times to the first token.
-_COLUMNS = ("calls", "fail", "in", "cache", "miss", "out", "p50", "p95")
+# it, `miss` what it could have held besides, in tokens; `heal` are calls that were answered after the endpoint had
+# refused them; `p50` and `p95` are times to the first token.
+_COLUMNS = ("calls", "fail", "heal", "in", "cache", "miss", "out", "p50", "p95")
 
 
 class Commands:
@@ -62,8 +63,9 @@ class Commands:
     def usage(self, days: int = DAYS) -> Data:
         """Return what was used in the last days (30): by model, by client, by conversation (the last 20), and in all.
 
-        `cache` is the part of what was read that came out of the endpoint's cache, `miss` the tokens that it could have
-        held and did not; p50 and p95 are times to the first token.
+        `heal` are calls that were answered after the endpoint had refused them, `cache` is the part of what was read
+        that came out of the endpoint's cache, `miss` the tokens that it could have held and did not; p50 and p95 are
+        times to the first token.
         """
         since = _days_ago(days)
         named = [
@@ -164,6 +166,7 @@ def _row(usage: Usage, kind: str = "") -> list[str]:
         f"{kind} {usage.name}".lstrip(),
         str(usage.requests),
         str(usage.errors),
+        str(usage.repaired),
         format_tokens(tokens.input),
         format_percent(tokens.cached_share),
         format_tokens(usage.missed),
