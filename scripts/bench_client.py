@@ -18,6 +18,7 @@ PATIENCE = 60.0  # seconds for one exchange
 _STAMP = re.compile(rb'"delta":"(\d{19})"')
 _END = b"\r\n0\r\n\r\n"
 _SIZE = 1 << 18
+_TEXT = 0x81  # the first byte of a text message in one frame
 
 
 class BenchError(Exception):
@@ -165,8 +166,8 @@ class SocketConnection(Connection):
             wide = {126: 2, 127: 8}.get(size, 0)
             if wide:
                 size = int.from_bytes(data[at + 2 : at + 2 + wide])
+            count += data[at] == _TEXT  # a ping is none
             at += 2 + wide + size
-            count += 1
         return count
 
 
