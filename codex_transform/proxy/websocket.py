@@ -10,18 +10,11 @@ from typing import NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
 from mitmproxy import http
+from mitmproxy.connection import Client
 from mitmproxy.proxy.commands import StartHook
 
 HIGH_WATER = 1_000_000
 """Bytes that may wait for the client before the endpoint is read no further."""
-
-
-@dataclass
-class SocketOutputHook(StartHook):
-    """Asks the addons to wait until the flow's socket has something to send, or is over."""
-
-    name = "socket_output"
-    flow: http.HTTPFlow
 
 
 class Peer(Protocol):
@@ -48,10 +41,12 @@ class Close(NamedTuple):
 class Socket:
     """A WebSocket, from the request for it on.
 
-    `owner` may refer to what is stored of its responses, `authorization` is the client's own, if that is to be
-    forwarded, `peer` is set when the WebSocket is accepted. While it is `busy` the client waits for an answer.
+    `client` is its connection, `owner` may refer to what is stored of its responses, `authorization` is the client's
+    own, if that is to be forwarded, `peer` is set when the WebSocket is accepted. While it is `busy` the client waits
+    for an answer.
     """
 
+    client: Client
     owner: str
     authorization: str | None = field(default=None, repr=False)
     peer: Peer | None = None
@@ -111,12 +106,23 @@ class Socket:
             await self._room.wait()
 
 
+@dataclass
+class SocketOutputHook(StartHook):
+    """Asks the addons to wait until a socket has something to send, or is over.
+
+    It is not about the flow: mitmproxy would have all addons look at that again, once for each piece of an answer.
+    """
+
+    name = "socket_output"
+    socket: Socket
+
+
 _sockets: WeakKeyDictionary[http.HTTPFlow, Socket] = WeakKeyDictionary()
 
 
 def start_socket(flow: http.HTTPFlow, owner: str) -> None:
     """Mark a flow as a request for a WebSocket."""
-    _sockets[flow] = Socket(owner)
+    _sockets[flow] = Socket(flow.client_conn, owner)
 
 
 def get_socket(flow: http.HTTPFlow) -> Socket | None:
