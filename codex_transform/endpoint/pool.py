@@ -120,7 +120,7 @@ class Pool:
         if chosen is None:
             lowest = min(each.priority for each in up)
             among = [each for each in up if each.priority == lowest]
-            chosen = Choice(_by_weight(among, conversation), self._reason(serving, among, home, tried))
+            chosen = Choice(_by_weight(among, conversation), self._reason(targets, serving, among, home, tried))
         self._remember(conversation, chosen.target.name)
         health = self._of(chosen.target.name)
         if health.faults >= MAX_FAULTS:
@@ -173,7 +173,12 @@ class Pool:
         return None if reported_at is None else self._now() - reported_at
 
     def _reason(
-        self, serving: Sequence[Target], among: Sequence[Target], home: str | None, tried: Iterable[str]
+        self,
+        targets: Sequence[Target],
+        serving: Sequence[Target],
+        among: Sequence[Target],
+        home: str | None,
+        tried: Iterable[str],
     ) -> str:
         """Return why a call goes to one of these, for which its conversation is no reason."""
         if tried := ", ".join(tried):
@@ -181,11 +186,11 @@ class Pool:
         if home is not None and any(each.name == home for each in serving):
             return f"its conversation was at {home}, which is {self.state(home)}"
         if len(serving) == 1:
-            return "no other has the model" if len(among) == 1 else ""
+            return "no other has the model" if len(targets) > 1 else ""
         if len(among) > 1:
             return f"a new conversation, by weight among {len(among)}"
         above = min(each.priority for each in serving) < among[0].priority
-        return "those of a lower priority are not up" if above else "the lowest priority of those that are up"
+        return "those before it are not up" if above else "the lowest priority of those that are up"
 
     def _of(self, name: str) -> Health:
         return self._health.setdefault(name, Health())

@@ -21,6 +21,8 @@ from codex_transform.people import register
 from codex_transform.people.register import Limits
 from codex_transform.sandbox import Sandbox
 
+pytestmark = pytest.mark.gate
+
 HELLO: dict[str, Any] = {"model": "gpt-5.1-codex", "input": "say hello", "prompt_cache_key": "c"}
 
 Start = Callable[..., Proxy]

@@ -149,3 +149,34 @@ def test_a_call_always_goes_somewhere(history: list[tuple[str, str, int]]) -> No
             clock.time += seconds
         assert pool.choose(ALL, "c", "m") in ALL
     assert "sk-" not in repr(ALL)
+
+
+def test_why_a_call_goes_where_it_goes() -> None:
+    clock = Clock()
+    pool = Pool(clock)
+
+    def reason(targets: tuple[Target, ...], conversation: str | None, **more: Any) -> str:
+        pool.choose(targets, conversation, "m", **more)
+        assert pool.last
+        return pool.last.reason
+
+    assert reason((A,), "c") == ""
+    assert reason((A, target("other", models=("gpt-5.2",))), "b") == "no other has the model"
+    assert reason((A, B), "d") == "a new conversation, by weight among 2"
+    assert reason((A, B), "d") == "its conversation is there"
+    assert reason((A, BACKUP), "e") == "the lowest priority of those that are up"
+    assert reason((A, BACKUP), "e", tried=["a"]) == "not answered by a"
+    pool.limited("a", 30, "usage limit")
+    assert reason((A, BACKUP), "f") == "those before it are not up"
+    assert reason((A, B), "c") == "its conversation was at a, which is limited for 30 s: usage limit"
+    pool.limited("b", 60, "usage limit")
+    assert reason((A, B), "g") == "none is up, and it will be first"
+
+
+def test_limits_and_when_they_were_reported() -> None:
+    clock = Clock()
+    pool = Pool(clock)
+    assert pool.limits_age("a") is None
+    pool.report("a", {"x-codex-primary-used-percent": "42"})
+    clock.time += 5
+    assert (pool.limits("a"), pool.limits_age("a")) == ({"x-codex-primary-used-percent": "42"}, 5)
