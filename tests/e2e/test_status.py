@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from support.ports import reserved
-from support.running import Proxy, mitmdump
+from support.running import ROOT, Proxy, mitmdump
 from support.waiting import eventually
 
 from codex_transform import sandbox as sandboxes
@@ -37,7 +37,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 def status(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
         [sys.executable, "-m", "codex_transform", "status", *arguments],
-        env={"HOME": str(home), "PATH": ""},
+        env={"HOME": str(home), "PATH": "", "PYTHONPATH": str(ROOT)},
         cwd=home,
         capture_output=True,
         text=True,
