@@ -43,7 +43,7 @@ class Socket:
 
     `client` is its connection, `owner` may refer to what is stored of its responses, `authorization` is the client's
     own, if that is to be forwarded, `peer` is set when the WebSocket is accepted. While it is `busy` the client waits
-    for an answer.
+    for an answer. So many bytes are `queued` for it.
     """
 
     client: Client
@@ -53,19 +53,16 @@ class Socket:
     busy: bool = False
     over: bool = False
     closing: Close | None = None
-    _queue: bytearray = field(default_factory=bytearray, repr=False)
+    queued: int = 0
+    _queue: list[bytes] = field(default_factory=list, repr=False)
     _output: asyncio.Event = field(default_factory=asyncio.Event)
     _room: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def queued(self) -> int:
-        """How many bytes wait for the client."""
-        return len(self._queue)
 
     def send(self, frames: bytes) -> None:
         """Send frames, unless the end has been announced."""
         if frames and not self.over and not self.closing:
-            self._queue += frames
+            self._queue.append(frames)
+            self.queued += len(frames)
             self._output.set()
 
     def close(self, code: int, reason: str = "") -> None:
@@ -76,8 +73,8 @@ class Socket:
 
     def take(self) -> bytes:
         """Return what is to be sent."""
-        frames = bytes(self._queue)
-        self._queue.clear()
+        frames = b"".join(self._queue)
+        self._clear()
         if not (self.closing or self.over):
             self._output.clear()
         self._room.set()
@@ -87,13 +84,17 @@ class Socket:
         """Note that the connection is gone: nobody waits any more."""
         if not self.over:
             self.over = True
-            self._queue.clear()
+            self._clear()
             self._output.set()
             self._room.set()
             # What is kept beside a flow may not lead to it for ever.
             peer, self.peer = self.peer, None
             if peer:
                 peer.left()
+
+    def _clear(self) -> None:
+        self._queue.clear()
+        self.queued = 0
 
     async def wait_for_output(self) -> None:
         """Wait until there is something to send, or nothing any more."""
