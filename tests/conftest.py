@@ -1,6 +1,6 @@
-"""What holds for every test: hypothesis may take its time on a busy machine, but not in how much it tries; and signals
-are not ignored, as they are for what `nohup` or a script's `&` starts: programs of the tests would inherit that. What
-one test teaches the catalogue the next one does not know."""
+"""Set-up for all tests: hypothesis has no deadline, for busy machines; signals that `nohup` or a script's `&` makes
+processes ignore have their defaults, because programs of the tests would inherit that; and the catalogue forgets after
+each test what it learnt."""
 
 import signal
 from collections.abc import Iterator

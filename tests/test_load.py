@@ -14,7 +14,7 @@ from mitmproxy.test import tflow
 from codex_transform.errors import ApiError
 from codex_transform.proxy.call import start_call
 
-# The gate runs these besides: each starts whole programs.
+# Only in the gate, because each test starts whole programs.
 pytestmark = pytest.mark.gate
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"

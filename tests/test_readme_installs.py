@@ -13,7 +13,7 @@ from support.readme import ROOT
 
 from codex_transform import __version__
 
-# The gate runs these besides: each starts whole programs.
+# Only in the gate, because each test starts whole programs.
 pytestmark = pytest.mark.gate
 
 FOLDER = "Scripts" if os.name == "nt" else "bin"

@@ -19,7 +19,7 @@ from support.waiting import eventually
 from codex_transform import sandbox as sandboxes
 from codex_transform.sandbox import Sandbox
 
-# The gate runs these besides: each starts whole programs.
+# Only in the gate, because each test starts whole programs.
 pytestmark = pytest.mark.gate
 
 OF_THE_PROJECT = ("scripts", "codex_transform", "addon.py", "pyproject.toml", "README.md", "tests/test_fsutil.py")

@@ -1,4 +1,4 @@
-"""`codex-transform`: the command line. Each command has a module of its own, imported when it is called for."""
+"""`codex-transform`: the command line. Each command is in a module that is imported only when the command is used."""
 
 import os
 from importlib import import_module
@@ -10,11 +10,11 @@ from codex_transform import __version__
 from codex_transform.console import make_lenient
 from codex_transform.paths import MissingFolderError
 
-# Command, the module that holds it, and what `--help` says, so that showing the list imports none of them.
+# Command: its module, and its line in `--help`, so that the list can be shown without importing any of them.
 _COMMANDS = {
     "login": ("login", "Ask for your endpoint and its key, try them, save them."),
-    "logout": ("login", "Forget the key."),
-    "whoami": ("login", "Show which endpoint and key are in force."),
+    "logout": ("login", "Remove the saved key."),
+    "whoami": ("login", "Show which endpoint and key are in use."),
     "run": ("run", "Run a command, such as opencode, behind the proxy."),
     "start": ("start", "Run the proxy in the foreground."),
     "status": ("status", "Show the running proxies: endpoints, limits, where calls went."),
@@ -22,9 +22,9 @@ _COMMANDS = {
     "config": ("config", "Write OpenCode's configuration."),
     "models": ("models", "List the models with their efforts."),
     "clients": ("clients", "Give people keys of their own for this proxy, with limits."),
-    "usage": ("usage", "Show what was used, by day and by model."),
-    "addon-path": ("addon_path", "Print where the addon lies, for mitmdump -s."),
-    "completion": ("completion", "Print what makes a shell complete these commands."),
+    "usage": ("usage", "Show the tokens used, by day and by model."),
+    "addon-path": ("addon_path", "Print the path of the addon, for mitmdump -s."),
+    "completion": ("completion", "Print the script that makes a shell complete these commands."),
 }
 
 
@@ -32,7 +32,7 @@ class LazyGroup(click.Group):
     """The commands, each imported when it is needed."""
 
     def invoke(self, ctx: click.Context) -> object:
-        """Run a command; a folder that is missing becomes a message without a traceback."""
+        """Run a command; a missing folder is reported by a message without a traceback."""
         try:
             return super().invoke(ctx)
         except MissingFolderError as error:
@@ -70,6 +70,6 @@ class LazyGroup(click.Group):
 def main(ctx: click.Context) -> None:
     """OpenCode on any Codex endpoint, with an API key."""
     make_lenient()
-    # https://no-color.org; without a terminal click leaves colours out by itself.
+    # See https://no-color.org. Without a terminal click itself omits colours.
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
         ctx.color = False

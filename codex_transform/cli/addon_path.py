@@ -1,4 +1,4 @@
-"""`addon-path`: where the addon lies, for those who start mitmproxy themselves."""
+"""`addon-path`: prints the path of the addon, for users who start mitmproxy themselves."""
 
 import click
 
@@ -15,9 +15,9 @@ Examples:
 """
 )
 def addon_path() -> None:
-    """Print where the addon lies, for mitmdump -s.
+    """Print the path of the addon, for mitmdump -s.
 
-    mitmdump has to be the one that was installed along with this. `uv tool install --with-executables-from mitmproxy`
+    mitmdump must be the one that was installed with this package. `uv tool install --with-executables-from mitmproxy`
     and `pipx install --include-deps` put it on the PATH; `codex-transform start` needs neither.
     """
     click.echo(paths.addon())

@@ -1,4 +1,4 @@
-"""`clients`: the people who share a proxy, each with a key of their own and limits."""
+"""`clients`: manages the people who share a proxy, each with a key and limits of their own."""
 
 from collections.abc import Callable, Iterable
 from datetime import datetime
@@ -21,26 +21,24 @@ _NO_LIMIT = "none"
 
 
 def _number(_ctx: click.Context, _option: click.Parameter, text: str | None) -> int | str | None:
-    """Return a number from 1 on, or `none`. Raises BadParameter."""
+    """Return the positive number in an option's text, or `none`; None without text. Raises BadParameter."""
     plain = (text or "").replace(",", "").replace("_", "")
     if text is None or plain.lower() == _NO_LIMIT:
         return text and _NO_LIMIT
     if not plain.isdecimal() or len(plain) > 15 or not int(plain):
-        raise click.BadParameter(f"{text!r} is neither a number from 1 on nor none.")
+        raise click.BadParameter(f"{text!r} is neither a positive whole number nor none.")
     return int(plain)
 
 
 def _limit_options(command: F) -> F:
-    """Add the options for limits."""
+    """Add the options for limits to a command."""
     for name, about in (
-        ("--tokens-per-month", "Tokens that may be read and written in a calendar month."),
-        ("--tokens-per-day", "Tokens that may be read and written in a day."),
-        ("--requests-per-minute", "Requests that may be sent in a minute."),
+        ("--tokens-per-month", "Input and output tokens allowed in a calendar month."),
+        ("--tokens-per-day", "Input and output tokens allowed in a day."),
+        ("--requests-per-minute", "Requests allowed in a minute."),
     ):
         command = click.option(name, metavar="NUMBER|none", callback=_number, help=about)(command)
-    return click.option("--models", metavar="NAMES|none", help="The only models that may be asked for, with commas.")(
-        command
-    )
+    return click.option("--models", metavar="NAMES|none", help="The only models allowed, separated by commas.")(command)
 
 
 @click.group(
@@ -57,9 +55,9 @@ Examples:
 def clients() -> None:
     """Give people keys of their own for this proxy, with limits.
 
-    Once there are such keys, the proxies of this user want one with every request, in the place of an OpenAI key; `run`
-    and `doctor` do not, because their proxies serve nobody else. They are kept as hashes in
-    ~/.opencode/codex-clients.json. Running proxies follow a change within a second or two.
+    Once there are such keys, your proxies require one with every request, instead of an OpenAI key. The proxies of
+    `run` and `doctor` do not, because they serve nobody else. The keys are stored as hashes in
+    ~/.opencode/codex-clients.json. Running proxies notice a change within a second or two.
     """
 
 
@@ -67,9 +65,9 @@ def clients() -> None:
 @click.argument("name")
 @_limit_options
 def add(name: str, **given: int | str | None) -> None:
-    """Make a key for a person, and show it once.
+    """Create a key for a person and show it once.
 
-    The key is printed to standard output, and nothing else is.
+    Only the key is printed to standard output.
     """
     settings = load_settings().settings
     if settings.forward_client_key:
@@ -79,30 +77,30 @@ def add(name: str, **given: int | str | None) -> None:
     file, people = _read()
     if any(person.name.lower() == name.lower() for person in people):
         raise click.ClickException(
-            f"{name} has a key already. Fix: `codex-transform clients rotate {name}` makes another."
+            f"{name} has a key already. Fix: `codex-transform clients rotate {name}` replaces it."
         )
     try:
         person, key = register.new_person(name, _changed(Limits(), given))
     except ValueError:
         raise click.UsageError(f"{name!r} {register.NAME_RULE}.") from None
     _write(file, (*people, person))
-    _show_key(key, f"The key of {name}, shown this once:")
+    _show_key(key, f"The key of {name}, which is shown only once:")
     click.echo(
-        "They use it in the place of an OpenAI key"
-        + ("." if people else "; from now on nobody is served without a key, on this machine either."),
+        "It is used instead of an OpenAI key"
+        + ("." if people else "; from now on nobody is served without a key, not even on this machine."),
         err=True,
     )
 
 
 @clients.command("list")
 def list_clients() -> None:
-    """Show who has a key, their limits and what they have used."""
+    """Show who has a key, their limits and their usage."""
     file, people = _read()
     if not people:
         if file.exists():
             click.echo(f"Nobody has a key, and nobody is served without one. To serve without keys, delete {file}.")
         else:
-            click.echo("Nobody has a key, and none is wanted. `codex-transform clients add NAME` makes one.")
+            click.echo("Nobody has a key, and none is required. `codex-transform clients add NAME` creates one.")
         return
     store = UsageStore(
         paths.usage_database(paths.home()), warn=lambda message: click.secho(message, fg="yellow", err=True)
@@ -130,31 +128,31 @@ def list_clients() -> None:
 @clients.command()
 @click.argument("name")
 def remove(name: str) -> None:
-    """Take a person's key away.
+    """Revoke a person's key.
 
-    What they have used stays counted; what was stored for them can be read by nobody.
+    Their usage stays counted; the responses stored for them can no longer be read by anybody.
     """
     file, people = _read()
     person = _named(people, name)
     left = [each for each in people if each is not person]
     _write(file, left)
-    click.echo(f"The key of {name} is worth nothing now.", err=True)
+    click.echo(f"The key of {name} no longer works.", err=True)
     if not left:
-        click.echo(f"Nobody is left, and nobody is served. To serve without keys again, delete {file}.", err=True)
+        click.echo(f"It was the last key: nobody is served now. To serve without keys again, delete {file}.", err=True)
 
 
 @clients.command()
 @click.argument("name")
 def rotate(name: str) -> None:
-    """Give a person another key; the one before is worth nothing from then on.
+    """Replace a person's key by a new one.
 
-    Their limits, usage and stored responses stay.
+    The old key no longer works. Limits, usage and stored responses stay.
     """
     file, people = _read()
     person = _named(people, name)
     changed, key = register.with_new_key(person)
     _write(file, [changed if each is person else each for each in people])
-    _show_key(key, f"The new key of {name}, shown this once:")
+    _show_key(key, f"The new key of {name}, which is shown only once:")
 
 
 @clients.command()
@@ -163,7 +161,7 @@ def rotate(name: str) -> None:
 def limit(name: str, **given: int | str | None) -> None:
     """Change a person's limits.
 
-    `none` takes one away; those that are not named stay.
+    `none` removes a limit; limits that are not named stay.
     """
     if not any(value is not None for value in given.values()):
         raise click.UsageError("Name a limit: see --help.")
@@ -178,7 +176,7 @@ L = TypeVar("L", bound=Limits)
 
 
 def _changed(limits: L, given: dict[str, Any]) -> L:
-    """Return limits with those that were given. Raises UsageError."""
+    """Return `limits` with the options that were given applied; `none` removes a limit. Raises UsageError."""
     updates = {name: value for name, value in given.items() if value is not None}
     updates = {name: None if value == _NO_LIMIT else value for name, value in updates.items()}
     if "models" in updates:
@@ -187,11 +185,11 @@ def _changed(limits: L, given: dict[str, Any]) -> L:
     try:
         return type(limits).model_validate({**limits.model_dump(), **updates})
     except ValueError:
-        raise click.UsageError("The name of a model has 200 characters at most.") from None
+        raise click.UsageError("A model name may have at most 200 characters.") from None
 
 
 def _read() -> tuple[Path, tuple[Person, ...]]:
-    """Return the file and who is in it. Raises ClickException."""
+    """Return the file of clients and the people in it. Raises ClickException if it is damaged."""
     file = paths.clients_file(paths.home())
     found = register.load(file)
     if found.problem:
@@ -214,8 +212,8 @@ def _named(people: tuple[Person, ...], name: str) -> Person:
 
 
 def _unknown(people: tuple[Person, ...], name: str) -> NoReturn:
-    known = ", ".join(person.name for person in people) or "nobody"
-    raise click.ClickException(f"There is no client {name!r}; there is {known}.")
+    known = ", ".join(person.name for person in people) or "none"
+    raise click.ClickException(f"There is no client {name!r}; the clients are: {known}.")
 
 
 def _show_key(key: str, about: str) -> None:

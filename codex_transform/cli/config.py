@@ -1,7 +1,6 @@
-"""`codex-transform config`: write OpenCode's configuration into the files that are there.
+"""`config`: writes the models to OpenCode's configuration files and leaves the rest of the files as it is.
 
-Every change is shown as a diff and confirmed before a file is touched; then a backup of the file is kept beside it.
-`--print` and `--uninstall` work the same way.
+Every change is shown as a diff and confirmed before a file is written; a backup of the file is kept in its folder.
 """
 
 import itertools
@@ -24,7 +23,7 @@ from codex_transform.opencode.forms import FORMS, NEW, Form, form_of
 from codex_transform.text import sanitize
 
 _SCHEMA = "https://opencode.ai/config.json"
-_MAX_LISTED = 12  # values of the user's that are told one by one
+_MAX_LISTED = 12  # values of the user's that are listed one by one
 
 _EXAMPLES = """\b
 Examples:
@@ -40,12 +39,12 @@ Examples:
 @click.command(epilog=_EXAMPLES)
 @click.option("--modern", "form", flag_value="modern", help="One entry per model, efforts as variants. The default.")
 @click.option("--legacy", "form", flag_value="legacy", help="One entry per model and effort: gpt-5.2-codex-high.")
-@click.option("--models", metavar="NAMES", help="Only these models, with commas between them.")
-@click.option("--reverse", metavar="URL", help="Let OpenCode talk to a proxy in reverse mode: its address with /v1.")
+@click.option("--models", metavar="NAMES", help="Only these models, separated by commas.")
+@click.option("--reverse", metavar="URL", help="Make OpenCode use a proxy in reverse mode: its address with /v1.")
 @click.option("--file", "file", type=click.Path(path_type=Path, dir_okay=False), help="Write this file.")
 @click.option("--project", is_flag=True, help="Write the current project's file.")
 @click.option("--print", "to_stdout", is_flag=True, help="Print what would be written, and write nothing.")
-@click.option("--uninstall", is_flag=True, help="Take out what this command wrote and nobody changed since.")
+@click.option("--uninstall", is_flag=True, help="Remove what this command wrote and nobody has changed since.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 def config(
     form: str | None,
@@ -59,12 +58,12 @@ def config(
 ) -> None:
     """Write OpenCode's configuration: every model with its efforts.
 
-    The models go into OpenCode's own opencode.json or opencode.jsonc, in the form that the file has: OpenCode 2 reads
-    that of OpenCode 1 too. What stands there stays, comments and all; the changes are shown, and the file is backed up
-    before they are made. No key is written.
+    The models are added to OpenCode's own opencode.json or opencode.jsonc, in the form that the file already uses:
+    OpenCode 2 also reads that of OpenCode 1. Everything in the file stays, including comments. The changes are shown
+    first, and the file is backed up before it is written. No key is written.
     """
     if file and project:
-        raise click.UsageError("--file and --project name two files: give one of them")
+        raise click.UsageError("--file and --project name different files: use only one of them")
     home, folder = paths.home(), paths.cwd()
     path = file or opencode_editor.target(os.environ, folder, home, project=project)
     if reverse is not None:
@@ -95,7 +94,7 @@ def config(
         after = _filled(path, before, members, reverse, of_file)
     _tell_kept(path, before, members, of_file)
     if after == before:
-        click.echo(f"{path} holds all of it already: nothing to do.")
+        click.echo(f"{path} already contains all of it: nothing to do.")
         return
     if not file_change.confirm_and_write(path, before, after, yes=yes):
         _decline()
@@ -108,10 +107,10 @@ def config(
 def _uninstall(
     path: Path, ours: dict[Form, dict[str, Any]], reverse: str | None, *, to_stdout: bool, yes: bool
 ) -> None:
-    """Take out of the file what is still as this command would write it, and says what is not."""
+    """Remove the entries that are still as this command would write them, and print the names of the others."""
     before = file_change.read(path)
     if file_change.is_empty(before):
-        file_change.fail(f"{path} does not exist, or is empty: there is nothing to take out.")
+        file_change.fail(f"{path} does not exist, or is empty: there is nothing to remove.")
     names: dict[str, Any] = {}
     for form, members in ours.items():
         names |= provider_models.wrap(members, form)
@@ -129,27 +128,27 @@ def _uninstall(
         paths = [(*form.models, name) for name in members]
         left += [".".join(each) for each in paths if remaining.has(each)]
         if remaining.has(form.base_url):
-            left.append(f"{'.'.join(form.base_url)} (to take it out, name it with --reverse)")
+            left.append(f"{'.'.join(form.base_url)} (to remove it, name it with --reverse)")
     if left:
-        click.echo("Left as it is, because it was changed since or is yours:")
+        click.echo("Left unchanged, because it was changed since or is your own:")
         for name in left:
             click.echo(f"  {name}")
     if after == before:
-        click.echo(f"{path} holds nothing else of this command's: nothing to do.")
+        click.echo(f"{path} contains nothing else that this command wrote: nothing to do.")
     elif not file_change.confirm_and_write(path, before, after, yes=yes):
         _decline()
 
 
 def _warn_of_plugins(plugins: Iterable[legacy_plugin.Found]) -> None:
     for path, entry in plugins:
-        what = f"{path} loads the plugin {entry}" if entry else f"{path} is a plugin of OpenCode's"
+        what = f"{path} loads the plugin {entry}" if entry else f"{path} is an OpenCode plugin"
         click.secho(
-            f"{sanitize(what)}: with it requests are transformed twice, or go past the proxy.", fg="yellow", err=True
+            f"{sanitize(what)}: with it requests are transformed twice, or bypass the proxy.", fg="yellow", err=True
         )
 
 
 def _remove_plugins(plugins: Iterable[legacy_plugin.Found], *, yes: bool) -> bool:
-    """Take the plugins out of each file where that is agreed to; whether any file was written."""
+    """Remove the plugins from each file for which the user agrees; return whether any file was changed."""
     any_done = False
     for path, is_list in dict.fromkeys((each.file, bool(each.entry)) for each in plugins):
         try:
@@ -158,12 +157,12 @@ def _remove_plugins(plugins: Iterable[legacy_plugin.Found], *, yes: bool) -> boo
                 done = file_change.confirm_and_write(
                     path, before, _without_plugin(path, before), yes=yes, ask="Remove it?"
                 )
-            elif done := file_change.confirm(f"Move {path} aside?", yes=yes):
-                click.echo(f"Moved to {opencode_editor.rename_to_backup(path)}.")
+            elif done := file_change.confirm(f"Rename {path} so that it is not loaded?", yes=yes):
+                click.echo(f"Renamed to {opencode_editor.rename_to_backup(path)}.")
         except ValueError as error:
             file_change.fail(f"{error}.")
         if not done:
-            click.secho("The plugin is still there: remove it before you use the proxy.", fg="yellow", err=True)
+            click.secho("The plugin is still installed: remove it before you use the proxy.", fg="yellow", err=True)
         any_done = any_done or done
     return any_done
 
@@ -176,7 +175,7 @@ def _without_plugin(path: Path, text: str) -> str:
 
 
 def _filled(path: Path, text: str, members: dict[str, Any], reverse: str | None, form: Form) -> str:
-    """Return the file's text with all that it lacks of the entries `members`."""
+    """Return the file's text with the entries in `members` that it lacks added. Ends the command if that fails."""
     try:
         if file_change.is_empty(text):
             text = render({"$schema": _SCHEMA, **provider_models.wrap(members, form)})
@@ -192,15 +191,15 @@ def _filled(path: Path, text: str, members: dict[str, Any], reverse: str | None,
 
 
 def _tell_kept(path: Path, text: str, members: dict[str, Any], form: Form) -> None:
-    """Says which of the user's values differ from what would be written and stay."""
+    """Print which of the user's values are kept although they differ from what this command would write."""
     value = {} if file_change.is_empty(text) else file_change.document(path, text).value
     others = provider_models.in_another_form(value, members, form)
     if others:
-        click.echo(f"Left as {path} has them, since OpenCode drops an entry that mixes two forms: {', '.join(others)}")
+        click.echo(f"Kept as in {path}, because OpenCode drops an entry that mixes two forms: {', '.join(others)}")
     written = {name: entry for name, entry in members.items() if name not in others}
     differences = list(provider_models.conflicts(value, provider_models.wrap(written, form)))
     if differences:
-        click.echo(f"Kept as {path} has it:")
+        click.echo(f"Kept as in {path}:")
     for where, theirs, ours in differences[:_MAX_LISTED]:
         click.echo(f"  {'.'.join(map(str, where))}: {json.dumps(theirs)}, not {json.dumps(ours)}")
     if len(differences) > _MAX_LISTED:
@@ -208,15 +207,15 @@ def _tell_kept(path: Path, text: str, members: dict[str, Any], form: Form) -> No
 
 
 def _names(models: str) -> list[str]:
-    """Raise ValueError where there are none: no names at all would mean all models."""
+    """Return the names in a list with commas. Raises ValueError if there are none, which would mean all models."""
     names = [name for name in models.split(",") if name.strip()]
     if not names:
-        raise ValueError("there is no name in it; leave it out for all models")
+        raise ValueError("there is no name in it; omit the option for all models")
     return names
 
 
 def _proxy_url(url: str) -> str:
-    """Return the address as OpenCode wants it."""
+    """Return an address that OpenCode can use as its base URL. Raises BadParameter for any other."""
     wrong = click.BadParameter("must be like http://127.0.0.1:8080/v1, with the /v1", param_hint="--reverse")
     try:
         parts = urlsplit(url)

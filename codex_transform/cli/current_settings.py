@@ -1,4 +1,4 @@
-"""The settings in force where a command runs."""
+"""The settings in force for a command."""
 
 import os
 from collections.abc import Mapping
@@ -10,9 +10,9 @@ from codex_transform.settings.loader import LoadedSettings
 
 
 def load_settings(options: Mapping[str, object] | None = None) -> LoadedSettings:
-    """Return the settings in force here and now; `options` are mitmproxy's that the user gave.
+    """Return the settings in force; `options` are the options of mitmproxy that the user set.
 
-    Raises MissingFolderError.
+    Raises MissingFolderError if there is no home folder, or the working directory no longer exists.
     """
     client, _ = opencode_config.load(os.environ, paths.cwd(), paths.home())
     return loader.load(options or {}, os.environ, paths.config_file(paths.home()), client)

@@ -1,4 +1,4 @@
-"""`doctor`: checks everything and says what to fix."""
+"""`doctor`: runs all checks and prints what to fix."""
 
 import json
 import os
@@ -29,17 +29,17 @@ Examples:
   codex-transform doctor --json
 """
 )
-@click.option("--offline", is_flag=True, help="Do not use the network: neither the endpoint nor GitHub is asked.")
-@click.option("--model", metavar="NAME", help="The model to ask the endpoint for.")
+@click.option("--offline", is_flag=True, help="Do not use the network: contact neither the endpoint nor GitHub.")
+@click.option("--model", metavar="NAME", help="The model to request from the endpoint.")
 @click.option(
-    "--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="Where the proxy is meant to listen."
+    "--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="Where the proxy should listen."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 def doctor(offline: bool, model: str | None, port: int, as_json: bool) -> None:
     """Check everything and say what to fix.
 
-    Each line begins with a mark: well, worth a look (!), or a fault, and then says what to do. The endpoint is asked
-    one small question. The exit status is 1 when there is a fault, else 0.
+    Each line begins with a mark for fine, a warning (!) or a fault; the last two are followed by what to do. One small
+    request is sent to the endpoint. The exit status is 1 if there is a fault, else 0.
     """
     found = checkup.run_checks(_context(offline, model, port))
     faults = _print_json(found) if as_json else _print(found)
@@ -65,7 +65,7 @@ def _context(offline: bool, model: str | None, port: int) -> DoctorContext:
 
 
 def _print(found: Iterable[tuple[str, Result]]) -> int:
-    """Show each finding as it comes; gives the number of faults."""
+    """Print each result as soon as it is known, and return the number of faults."""
     marks, arrow = (_MARKS, "→") if _can_show("✓✗→") else (_PLAIN, "->")
     counts: dict[Mark, int] = dict.fromkeys(_MARKS, 0)
     current_title = ""
@@ -75,26 +75,29 @@ def _print(found: Iterable[tuple[str, Result]]) -> int:
             click.secho(f"{'' if not current_title else chr(10)}{title}", bold=True)
             current_title = title
         mark = click.style(marks[result.mark], fg=_COLOURS[result.mark], bold=True)
-        # It may quote a project's files, which may be anybody's.
+        # It may quote the files of a project, whose author may not be trusted.
         click.echo(f"{mark} {sanitize(f'{result.name}: {result.message}')}")
         if result.fix:
             click.echo(f"    {arrow} {sanitize(result.fix)}")
     parts = [(counts["fault"], "fault"), (counts["warning"], "warning")]
     summary = ", ".join(f"{count} {what}{'' if count == 1 else 's'}" for count, what in parts if count)
     click.echo()
-    click.secho(summary or "All is well.", bold=True)
+    click.secho(summary or "No problems found.", bold=True)
     return counts["fault"]
 
 
 def _print_json(found: Iterable[tuple[str, Result]]) -> int:
-    """One document: `version`, `ok`, and `checks` with `group`, `name`, `mark`, `says`, `mend`."""
+    """Print one JSON object with `version`, `ok`, and `checks`, and return the number of faults.
+
+    Each check has `group`, `name`, `mark`, `says` (the message) and `mend` (the fix).
+    """
     results = list(found)
     faults = sum(result.mark == "fault" for _, result in results)
     checks = [
         {"group": title, "mark": result.mark, "name": result.name, "says": result.message, "mend": result.fix}
         for title, result in results
     ]
-    # In ASCII: whatever reads it may take it for another encoding.
+    # In ASCII, because the program that reads it may assume another encoding.
     click.echo(json.dumps({"version": __version__, "ok": not faults, "checks": checks}, indent=2))
     return faults
 

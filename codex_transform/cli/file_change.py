@@ -1,7 +1,7 @@
-"""Change a configuration file as a person sees it: a diff, a question, the result.
+"""Changes a configuration file with the user's consent: shows a diff, asks, writes, and reports the result.
 
-Keys near the changed lines are redacted. Whatever keeps a file from being read or written ends the command with a
-message that names it.
+Keys near the changed lines are redacted. If a file cannot be read or written, the command ends with a message that
+names it.
 """
 
 import difflib
@@ -20,8 +20,8 @@ from codex_transform.opencode import editor as opencode_editor
 from codex_transform.redaction import redact
 from codex_transform.text import sanitize
 
-# What may be a key, in a line of a diff: the value of a member named so, or a text that looks like one. What OpenCode
-# takes from elsewhere, {env:NAME} and {file:path}, is none.
+# What may be a key, in a line of a diff: the value of a member with such a name, or text that looks like a key.
+# References that OpenCode resolves, {env:NAME} and {file:path}, are not keys.
 _KEY_MEMBER = re.compile(
     r"""("[^"]*(?:key|token|secret|authorization|password)[^"]*"\s*:\s*")(?!\{(?:env|file):)((?:[^"\\]|\\.)*)""",
     re.IGNORECASE,
@@ -30,7 +30,10 @@ _KEY_TEXT = re.compile(r"\bsk-[\w-]{8,}")
 
 
 def confirm_and_write(path: Path, before: str, after: str, *, yes: bool, ask: str = "Write this?") -> bool:
-    """Show the difference, asks, backs up and writes; whether that was agreed to. Raises ClickException."""
+    """Show the changes, ask whether to write them, then back up the file and write it.
+
+    Returns whether the user agreed. Raises ClickException if the file changed meanwhile or cannot be written.
+    """
     if before == after:
         return True
     for line in _diff(path, before, after):
@@ -38,20 +41,20 @@ def confirm_and_write(path: Path, before: str, after: str, *, yes: bool, ask: st
     if not confirm(ask, yes=yes):
         return False
     if read(path) != before:
-        fail(f"{path} was changed meanwhile by another program. Nothing was written: run this again.")
+        fail(f"{path} was changed by another program meanwhile. Nothing was written: run this again.")
     try:
         backup = opencode_editor.write(path, after)
     except ValueError as error:
         fail(f"{error}.")
-    click.echo(f"Wrote {path}." + (f" As it was: {backup}" if backup else ""))
+    click.echo(f"Wrote {path}." + (f" Backup: {backup}" if backup else ""))
     return True
 
 
 def _diff(path: Path, before: str, after: str) -> Iterator[str]:
-    """Yield a unified diff in colours, which the terminal's absence takes away again, with keys made unreadable."""
+    """Yield a unified diff with keys redacted, in colours, which click omits if there is no terminal."""
     colours = {"+": "green", "-": "red", "@": "cyan"}
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), str(path), f"{path} (new)", lineterm="")
-    for line in map(sanitize, lines):  # a project's file may be anybody's
+    for line in map(sanitize, lines):  # the author of a project's file may not be trusted
         hidden = _KEY_MEMBER.sub(lambda match: match[1] + redact(match[2]), line)
         hidden = _KEY_TEXT.sub(lambda match: redact(match[0]), hidden)
         bold = line.startswith(("+++", "---"))
@@ -59,16 +62,16 @@ def _diff(path: Path, before: str, after: str) -> Iterator[str]:
 
 
 def confirm(question: str, *, yes: bool) -> bool:
-    """Return the answer to a question, true with `yes`. Raises ClickException where nobody can be asked."""
+    """Return the user's answer to a question, True with `yes`. Raises ClickException if there is no terminal."""
     if yes:
         return True
     if not is_interactive():
-        fail("Nothing was written: there is no terminal to ask on. Add --yes to agree, or --print to only look.")
+        fail("Nothing was written: there is no terminal to ask on. Add --yes to agree, or --print to only see it.")
     return click.confirm(question, default=True)
 
 
 def read(path: Path) -> str:
-    """Return the text of a file, empty if there is none. Raises ClickException."""
+    """Return the text of a file; "" if it does not exist. Raises ClickException if it cannot be read."""
     try:
         return opencode_editor.read(path)
     except ValueError as error:
@@ -76,7 +79,7 @@ def read(path: Path) -> str:
 
 
 def document(path: Path, text: str) -> Document:
-    """Return the object in a file's text. Raises ClickException, which names the place at fault."""
+    """Return the JSONC document in a file's text. Raises ClickException, with the line, if it is not an object."""
     try:
         found = Document(text)
     except parser.JsonError as error:
@@ -87,10 +90,10 @@ def document(path: Path, text: str) -> Document:
 
 
 def is_empty(text: str) -> bool:
-    """Whether a file's text says nothing, which OpenCode takes for an empty object."""
+    """Return whether a file's text is blank, which OpenCode treats as an empty object."""
     return not text.removeprefix("\ufeff").strip()
 
 
 def fail(message: str) -> NoReturn:
-    """End the command. Raises ClickException."""
+    """End the command with an error message, by raising ClickException."""
     raise click.ClickException(message)

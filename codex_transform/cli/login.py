@@ -1,4 +1,4 @@
-"""`login`, `logout` and `whoami`: the endpoint and its key in the config file."""
+"""`login`, `logout` and `whoami`: save, remove and show the endpoint and its key in the config file."""
 
 import sys
 from typing import Any
@@ -25,10 +25,10 @@ Examples:
   codex-transform login --name backup --priority 1
 """
 )
-@click.option("--base-url", metavar="URL", help="The endpoint's base URL, in place of the question.")
-@click.option("--api-key-stdin", is_flag=True, help="Read the key from standard input, in place of the question.")
+@click.option("--base-url", metavar="URL", help="The endpoint's base URL, instead of asking.")
+@click.option("--api-key-stdin", is_flag=True, help="Read the key from standard input, instead of asking.")
 @click.option("--no-check", is_flag=True, help="Save both without trying them.")
-@click.option("--name", metavar="NAME", help="Add an endpoint of this name to those that there are, or change it.")
+@click.option("--name", metavar="NAME", help="Add an endpoint with this name to the others, or change it.")
 @click.option("--model", "models", multiple=True, metavar="MODEL", help="With --name: a model that it serves.")
 @click.option("--weight", type=click.IntRange(1, 1000), help="With --name: its share of the calls.")
 @click.option("--priority", type=click.IntRange(0, 1000), help="With --name: the lowest gets the calls.")
@@ -43,8 +43,8 @@ def login(
 ) -> None:
     """Ask for your endpoint and its key, try them, save them.
 
-    The key is saved in ~/.opencode/openai-codex-auth-config.json, readable by you alone. Without a terminal, what no
-    option gives stays as it is, and nothing is kept unless the endpoint takes the key: the exit status tells.
+    The key is saved in ~/.opencode/openai-codex-auth-config.json, which only you can read. Without a terminal, settings
+    without an option stay as they are, and nothing is saved, with exit status 1, unless the endpoint accepts the key.
     """
     loaded = load_settings()
     for problem in loaded.problems:
@@ -73,7 +73,7 @@ def _ask(loaded: LoadedSettings, answers: dict[str, str], no_check: bool) -> Non
 
 
 def _keep_named(name: str, loaded: LoadedSettings, answers: dict[str, str], no_check: bool, **members: Any) -> None:
-    """Save an endpoint of a name: what no option gives is asked for, where there is a terminal."""
+    """Save a named endpoint; settings without an option are asked for if there is a terminal."""
     missing = [field for field in prompts.REQUIRED if field not in answers]
     if missing and not prompts.is_interactive():
         raise click.UsageError("An endpoint with a name needs --base-url and --api-key-stdin.")
@@ -114,9 +114,9 @@ Example:
 )
 @click.option("--name", metavar="NAME", help="Remove the endpoint of this name, with its key.")
 def logout(name: str | None) -> None:
-    """Forget the key.
+    """Remove the saved key.
 
-    It is taken out of the config file; the base URL and all other settings stay.
+    It is removed from the config file; the base URL and all other settings stay.
     """
     file = paths.config_file(paths.home())
     if name is not None:
@@ -132,7 +132,7 @@ def logout(name: str | None) -> None:
     had = load_settings().sources["api_key"] == f"{option.key} in {file}"
     if not is_missing(file):
         prompts.save(file, {"api_key": None})
-    click.echo(f"The key is no longer in {file}." if had else f"There was no key in force in {file}.")
+    click.echo(f"The key is no longer in {file}." if had else f"No key from {file} was in use.")
     left = load_settings()
     if left.settings.api_key:
         click.secho(f"A key still comes from {left.sources['api_key']}: unset it there.", fg="yellow", err=True)
@@ -145,9 +145,9 @@ Example:
 """
 )
 def whoami() -> None:
-    """Show which endpoint and key are in force, and where they come from.
+    """Show which endpoint and key are in use, and where they come from.
 
-    The exit status is 1 when one of them is missing.
+    The exit status is 1 if one of them is missing.
     """
     loaded = load_settings()
     prompts.print_problems(loaded)
@@ -177,7 +177,7 @@ def whoami() -> None:
 
 
 def _missing(loaded: LoadedSettings, field: str) -> str:
-    """Return what to do about a setting that is not there: `login` helps where nothing stands in its way."""
+    """Return what to print for a missing setting: to use `login`, unless another problem must be fixed first."""
     if any(problem.setting in (None, field) and not problem.warning for problem in loaded.problems):
         return "unknown until that is fixed"
     return "none: run `codex-transform login`"

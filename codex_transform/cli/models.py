@@ -1,4 +1,4 @@
-"""`models`: the catalogue, for people and, with --json, for programs."""
+"""`models`: prints the catalogue as a table or, with --json, for programs."""
 
 import json
 
@@ -22,8 +22,8 @@ Examples:
 def models(name: str | None, as_json: bool) -> None:
     """List the models with their efforts, or say what the model NAME means.
 
-    An effort can be part of a model's name, as in gpt-5.2-codex-high. The default effort is in brackets. A model that
-    is not listed is sent as it was asked for. What the proxy last fetched about the models is part of the list.
+    An effort can be part of a model's name, as in gpt-5.2-codex-high. The default effort is in brackets. The name of a
+    model that is not listed is sent unchanged. The list includes what the proxy last fetched about the models.
     """
     learn_models()
     if name is not None:
@@ -43,14 +43,15 @@ def models(name: str | None, as_json: bool) -> None:
 def _explain(name: str, as_json: bool) -> None:
     found = catalog.resolve(name)
     if as_json:
-        said = {"asked": name, "sent": found.slug, "effort": found.effort, "service_tier": found.service_tier}
-        click.echo(json.dumps(said | {"known": bool(found.model)}))
+        resolved = {"asked": name, "sent": found.slug, "effort": found.effort, "service_tier": found.service_tier}
+        click.echo(json.dumps(resolved | {"known": bool(found.model)}))
     elif found.model is None:
-        click.echo(f"{name}: not in the catalogue; sent as it is")
+        click.echo(f"{name}: not in the catalogue; sent unchanged")
     else:
         effort = catalog.clamp(found.effort, found.model) if found.effort else found.model.default_effort
         tier = f" and service tier {found.service_tier}" if found.service_tier else ""
-        click.echo(f"{name}: sent as {found.slug} with effort {effort}{tier}; it has {' '.join(found.model.efforts)}")
+        efforts = " ".join(found.model.efforts)
+        click.echo(f"{name}: sent as {found.slug} with effort {effort}{tier}; its efforts are {efforts}")
 
 
 def _aliases(model: catalog.Model) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a proxy last fetched about the models, for commands that run without one."""
+"""Loads what a proxy last fetched about the models, for commands that run without a proxy."""
 
 from contextlib import suppress
 
@@ -8,6 +8,6 @@ from codex_transform.instructions.store import learn_cached
 
 
 def learn_models() -> None:
-    """Teach the catalogue what is cached; without a home folder, or a cache, it stays as it is."""
+    """Add the cached facts about models to the catalogue; without a home folder or a cache it stays as it is."""
     with suppress(paths.MissingFolderError):
         learn_cached(paths.cache_folder(paths.home()), load_settings().settings.catalog_url)

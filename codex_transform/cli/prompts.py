@@ -1,7 +1,7 @@
-"""Ask for an endpoint and its key, try both, and save them once they work or the user insists.
+"""Asks for an endpoint and its key, tries both, and saves them once they work or the user insists.
 
-Each answer is checked as it is typed. A key that the endpoint refuses is asked for again and never saved; what cannot
-be tried (no network, an endpoint that is down) may be saved untried, if the user wants that.
+Each answer is checked when it is entered. A key that the endpoint refuses is never saved, and asked for again. Answers
+that cannot be tried, because the network or the endpoint is down, can be saved untried if the user agrees.
 """
 
 import sys
@@ -21,23 +21,21 @@ from codex_transform.settings.loader import LoadedSettings
 from codex_transform.settings.options import OPTIONS
 
 REQUIRED = ("base_url", "api_key")
-"""The settings without which there is nothing to do."""
+"""The settings without which the proxy cannot work."""
 
 _QUESTIONS = {
     "base_url": "Base URL of your Codex endpoint, such as https://your-codex-api.com",
-    "api_key": "Its API key (stays hidden)",
+    "api_key": "Its API key (not shown as you type)",
 }
 
-_NO_ENDPOINT = (
-    "No endpoint is set: run `codex-transform login` in a terminal, or give CODEX_BASE_URL and CODEX_API_KEY."
-)
+_NO_ENDPOINT = "No endpoint is set: run `codex-transform login` in a terminal, or set CODEX_BASE_URL and CODEX_API_KEY."
 
 
 def require_settings(options: Mapping[str, object] | None = None) -> LoadedSettings:
-    """Return the settings in force, with an endpoint and a key among them: what is missing is asked for.
+    """Return the settings in force, after asking for the endpoint and the key if they are missing.
 
-    Says on the way what is wrong with the settings. Raises ClickException where there is no terminal to ask on, or
-    what is missing has to be repaired elsewhere.
+    Prints the problems with the settings. Raises ClickException if there is no terminal to ask on, or if a problem must
+    be fixed elsewhere first.
     """
     loaded = load_settings(options)
     print_problems(loaded)
@@ -52,28 +50,28 @@ def require_settings(options: Mapping[str, object] | None = None) -> LoadedSetti
 
 
 def missing_settings(loaded: LoadedSettings) -> list[str]:
-    """Which of the needed settings are not there."""
+    """Return the names of the required settings that are missing."""
     missing = [field for field in REQUIRED if not getattr(loaded.settings, field)]
     return [field for field in missing if not (field == "api_key" and loaded.settings.forward_client_key)]
 
 
 def print_problems(loaded: LoadedSettings) -> None:
-    """Says what is wrong with the settings."""
+    """Print the problems with the settings to standard error."""
     for problem in loaded.problems:
         click.secho(problem.message, fg="yellow", err=True)
 
 
 def is_interactive() -> bool:
-    """Return True where questions can be asked and are seen."""
+    """Return whether there is a terminal on which the user can be asked."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def ask(
     fields: Sequence[str], loaded: LoadedSettings, initial: Mapping[str, str] | None = None, *, check: bool = True
 ) -> dict[str, str]:
-    """Return `initial`, and answers for these fields; they are tried together, unless not to be checked.
+    """Ask for these fields and return the answers, added to `initial`; with `check` they are tried at the endpoint.
 
-    Raises ClickException when the user leaves.
+    Raises ClickException if the user cancels with Ctrl-C or Ctrl-D.
     """
     answers = dict(initial or {})
     pending = list(fields)
@@ -86,7 +84,7 @@ def ask(
                 break
             if failed.name == "key" and "api_key" in fields:
                 pending = ["api_key"]
-            elif click.confirm("Save it all the same?", default=False, err=True):
+            elif click.confirm("Save it anyway?", default=False, err=True):
                 break
             else:
                 pending = list(fields)
@@ -97,9 +95,9 @@ def ask(
 
 
 def probe_endpoint(loaded: LoadedSettings, answers: Mapping[str, str]) -> Step | None:
-    """Try the endpoint with these answers, or else with what is in force, and says what comes back.
+    """Try the endpoint with these answers, or the settings in force where there is none, and print each step.
 
-    Gives the step that failed, None when all is well or the key is the client's own, which is not here to be tried.
+    Returns the step that failed; None if all succeeded, or if the key is the client's own and so cannot be tried.
     """
     settings = loaded.settings
     key = answers.get("api_key") or (settings.api_key.get_secret_value() if settings.api_key else "")
@@ -121,27 +119,27 @@ def probe_endpoint(loaded: LoadedSettings, answers: Mapping[str, str]) -> Step |
 
 
 def checked(field: str, answer: str) -> str:
-    """Return the answer without blanks around it. Raises ClickException for one that will not do, saying why."""
+    """Return the answer without surrounding blanks. Raises ClickException, with the reason, if it is invalid."""
     try:
         next(option for option in OPTIONS if option.field == field).read(answer)
     except ValueError as error:
-        raise click.ClickException(f"Not usable: {error}.") from None
+        raise click.ClickException(f"Invalid: {error}.") from None
     return answer.strip()
 
 
 def save_answers(file: Path, answers: Mapping[str, str]) -> None:
-    """Write the answers to the config file and says so. Raises ClickException when that cannot be done."""
+    """Write the answers to the config file and print where they are. Raises ClickException if that fails."""
     save(file, answers)
     click.secho(f"Saved to {file} (readable only by you).", fg="green", err=True)
     reloaded = load_settings()
     for field in answers:
         source = reloaded.sources[field]
         if not source.endswith(f" in {file}"):
-            click.secho(f"But {source} goes before the file: unset it for this to count.", fg="yellow", err=True)
+            click.secho(f"But {source} overrides the file: unset it for this to take effect.", fg="yellow", err=True)
 
 
 def save(file: Path, updates: Mapping[str, str | None]) -> None:
-    """Change the config file as `settings.save` does. Raises ClickException when that cannot be done."""
+    """Change the config file as `settings.loader.save` does. Raises ClickException if that fails."""
     try:
         loader.save(file, updates)
     except ValueError as error:
@@ -152,7 +150,7 @@ def save(file: Path, updates: Mapping[str, str | None]) -> None:
 
 
 def _answer(field: str, loaded: LoadedSettings) -> str:
-    """Return the answer to a question, put again until it will do; for the URL the one in force is offered."""
+    """Ask for a field until the answer is valid, and return it; the base URL in force is offered as the default."""
     default = loaded.settings.base_url if field == "base_url" else None
     while True:
         typed = click.prompt(_QUESTIONS[field], default=default, hide_input=field == "api_key", err=True)
@@ -167,7 +165,7 @@ def _answer(field: str, loaded: LoadedSettings) -> str:
 
 
 def _require_fixable(loaded: LoadedSettings, missing: Sequence[str]) -> None:
-    """Raise ClickException for a wrong value that an answer cannot replace: other sources override the file."""
+    """Raise ClickException for an invalid value that an answer cannot replace: its source overrides the file."""
     file = paths.config_file(paths.home())
     for problem in loaded.problems:
         of_file = problem.source.endswith(f" in {file}")

@@ -1,4 +1,4 @@
-"""`run`: a command behind a proxy of its own, which lives as long as the command does."""
+"""`run`: runs a command behind its own proxy, which ends with the command."""
 
 import os
 import sys
@@ -32,32 +32,32 @@ Examples:
   codex-transform run -- sh -c 'echo $HTTPS_PROXY'
 """,
 )
-@click.option("--web", is_flag=True, help="Look at requests and answers in the browser, with mitmweb.")
-@click.option("--restart-server", is_flag=True, help="Restart a server of OpenCode 2 that would go past the proxy.")
+@click.option("--web", is_flag=True, help="Show requests and responses in the browser, with mitmweb.")
+@click.option("--restart-server", is_flag=True, help="Restart an OpenCode 2 server that would bypass the proxy.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def run(web: bool, restart_server: bool, command: tuple[str, ...]) -> None:
     """Run a command, such as opencode, behind the proxy.
 
-    The proxy listens on a free port of this machine, and the command finds it through variables that are set for it
-    alone: HTTPS_PROXY, and those that name the proxy's certificate. The terminal, signals and the exit status are the
-    command's. The proxy ends with it; what it said is in ~/.opencode/logs. A command that sent no request through the
-    proxy is told so. OpenCode 2 has a server in the background, which keeps the proxy that it was started with: one
-    that runs already is restarted for the command, if you agree.
+    The proxy listens on a free port of this machine. The command finds it through variables that are set for it only:
+    HTTPS_PROXY, and those that name the proxy's certificate. The command gets the terminal and all signals, and its
+    exit status is returned. The proxy ends with the command; its log is in ~/.opencode/logs. You are told if no request
+    came through it. OpenCode 2 has a background server, which keeps using the proxy that it was started with: one that
+    is already running is restarted for the command, if you agree.
     """
     settings = prompts.require_settings().settings
     service = opencode_server.service_of(command, os.environ)
     server = service.running() if service else None
     if service and server:
         if not web and (ours := _leads_to_ours(server)):
-            # The command is only its terminal: a proxy more would have nothing to do.
+            # The command is only a front end of that server: another proxy would get no requests.
             click.echo(f"codex-transform: OpenCode's server already goes through the proxy at {ours}.", err=True)
             sys.exit(foreground.run(command, os.environ))
         server_restart.require_consent(service, server, agreed=restart_server)
-    beyond, notes = child_env.upstream(os.environ)
-    unfit, warnings = child_env.bypassing_variables(os.environ, settings.hosts)
+    upstream, notes = child_env.upstream(os.environ)
+    bypassing, warnings = child_env.bypassing_variables(os.environ, settings.hosts)
     arguments = ["-s", str(_CLIENT_COUNT)]
-    if beyond.arguments:
-        arguments += [*beyond.arguments, "-s", str(_UPSTREAM)]
+    if upstream.arguments:
+        arguments += [*upstream.arguments, "-s", str(_UPSTREAM)]
     certificate = paths.ca_certificate(paths.home())
     name, _, port = (child_env.first_public_host(settings.hosts) or "").partition(":")
     host = (name, int(port or 443)) if name else None
@@ -70,10 +70,10 @@ def run(web: bool, restart_server: bool, command: tuple[str, ...]) -> None:
             click.secho(f"codex-transform: {note}", fg="yellow", err=True)
         if web:
             click.echo(f"codex-transform: look inside at {proxy.web}", err=True)
-        left_out = {*unfit, *ca_bundle.REPLACED}
-        environ = {name: value for name, value in os.environ.items() if name not in left_out} | variables
-        if past := bypass.node_warning(command, environ):
-            click.secho(f"codex-transform: {past}", fg="yellow", err=True)
+        removed = {*bypassing, *ca_bundle.REPLACED}
+        environ = {name: value for name, value in os.environ.items() if name not in removed} | variables
+        if warning := bypass.node_warning(command, environ):
+            click.secho(f"codex-transform: {warning}", fg="yellow", err=True)
         with ExitStack() as stack:
             if service:
                 stack.enter_context(server_restart.behind_proxy(service, server, environ))
@@ -93,7 +93,7 @@ def _leads_to_ours(server: Server) -> str:
 
 
 def _variables(settings: Settings, proxy: ProxyProcess, folder: Path) -> tuple[dict[str, str], list[str]]:
-    """Return what is set for the command alone, and what to tell about it."""
+    """Return the variables that are set for the command only, and the warnings about them."""
     found, notes = child_env.proxy_variables(os.environ, proxy.url, settings.hosts)
     client, _ = opencode_config.load(os.environ, paths.cwd(), paths.home())
     parts = [

@@ -1,4 +1,4 @@
-"""What `run` does about a server of OpenCode 2 that was started before the proxy: it would send requests past it."""
+"""Restarts an OpenCode 2 server that was started before the proxy of `run`, because its requests would bypass it."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -12,38 +12,40 @@ from codex_transform.opencode.server import Server
 
 
 class PastProxyError(click.ClickException):
-    """The command would have no effect, since its requests would go past the proxy."""
+    """The command was not run, because its requests would bypass the proxy."""
 
     exit_code = 2
 
 
 def require_consent(service: Service, server: Server, *, agreed: bool) -> None:
-    """Say what is the matter with a server, and ask whether to restart it unless that is agreed to.
+    """Explain why a server must be restarted, and ask for consent unless `agreed`.
 
-    Raises PastProxyError where the answer is no, or nobody can be asked.
+    Raises PastProxyError if the user declines or there is no terminal to ask on.
     """
-    said = (
-        f"OpenCode 2 has a server already (process {server.pid}), which makes the requests of all terminals, and would"
-        " send them past this proxy, with your own key. A restart leads it through this proxy until the command ends;"
-        " sessions stay, but an answer under way is cut off."
+    explanation = (
+        f"OpenCode 2 has a server already (process {server.pid}), which makes the requests of all terminals. They would"
+        " bypass this proxy and use your own key. After a restart they go through this proxy until the command ends;"
+        " sessions are kept, but an answer in progress is cut off."
     )
     if agreed:
-        click.echo(f"codex-transform: {said}", err=True)
+        click.echo(f"codex-transform: {explanation}", err=True)
         return
     if not prompts.is_interactive():
         program = os.path.basename(service.program)  # noqa: PTH119 - as it is typed
-        raise PastProxyError(f"{said}\nAgree to it with --restart-server, or end it with `{program} service stop`.")
-    click.echo(said, err=True)
+        raise PastProxyError(
+            f"{explanation}\nAgree to a restart with --restart-server, or stop it with `{program} service stop`."
+        )
+    click.echo(explanation, err=True)
     if not click.confirm("Restart it?", default=True, err=True):
         raise PastProxyError("Nothing was started.")
 
 
 @contextmanager
 def behind_proxy(service: Service, before: Server | None, environ: Mapping[str, str]) -> Iterator[None]:
-    """While this lasts the server has `environ`; then it is as it was: with its own, or gone if there was none.
+    """Run the server with `environ` until the block is left; then restore its environment, or stop it.
 
-    `before` is the server that is restarted, None if there is none yet: then the command itself starts it. Raises
-    ClickException where it does not come to have that environment.
+    `before` is the server that is running, which is restarted; None if there is none, so that the command starts it and
+    it is stopped in the end. Raises ClickException if the server does not get that environment.
     """
     try:
         if before:
@@ -54,9 +56,9 @@ def behind_proxy(service: Service, before: Server | None, environ: Mapping[str, 
             if before:
                 service.restart(before.environ if before.is_whole else os.environ)
             elif (now := service.running()) and (not now.is_whole or now.https_proxy == _proxy(environ)):
-                service.stop()  # it would go on looking for a proxy that is no longer there
+                service.stop()  # it would keep using a proxy that has ended
         except ServiceError as error:
-            message = f"codex-transform: OpenCode's server is not as it was ({error}): restart it yourself."
+            message = f"codex-transform: OpenCode's server could not be restored ({error}): restart it yourself."
             click.secho(message, fg="red", err=True)
 
 
@@ -68,8 +70,8 @@ def _restart(service: Service, environ: Mapping[str, str]) -> None:
     now = service.running()
     if now and now.is_whole and now.https_proxy != _proxy(environ):
         raise PastProxyError(
-            "OpenCode's server was restarted, and does not go through this proxy all the same: its settings give it"
-            " another HTTPS_PROXY, which `opencode2 service get` shows."
+            "OpenCode's server was restarted, but still bypasses this proxy: its settings contain another HTTPS_PROXY,"
+            " which `opencode2 service get` shows."
         )
 
 

@@ -1,4 +1,4 @@
-"""`start`: the proxy in the foreground, for those who have a terminal for it, and what to paste in the other one."""
+"""`start`: runs the proxy in the foreground, and prints what to paste into the terminal of OpenCode."""
 
 import itertools
 import json
@@ -26,7 +26,7 @@ Examples:
   codex-transform start -- --mode reverse:https://your-codex-api.com
 """,
 )
-@click.option("--web", is_flag=True, help="Look at requests and answers in the browser, with mitmweb.")
+@click.option("--web", is_flag=True, help="Show requests and responses in the browser, with mitmweb.")
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
@@ -38,7 +38,7 @@ Examples:
 def start(web: bool, port: int, mitmproxy: tuple[str, ...]) -> None:
     """Run the proxy in the foreground, until Ctrl-C.
 
-    Asks for your endpoint and its key the first time, and says what to put into the terminal of OpenCode.
+    Asks for your endpoint and its key the first time, and shows what to paste into the terminal of OpenCode.
     """
     from codex_transform.proxy import embed
 
@@ -49,26 +49,26 @@ def start(web: bool, port: int, mitmproxy: tuple[str, ...]) -> None:
     loaded = prompts.require_settings(options)
     print_destination(loaded)
     if loaded.settings.clients and register.load(paths.clients_file(paths.home())).defined:
-        click.echo("  each client needs a key of `codex-transform clients` in the place of an OpenAI key")
+        click.echo("  each client needs a key from `codex-transform clients` instead of an OpenAI key")
     if any("reverse:" in argument for argument in mitmproxy):
         click.echo(how_to_use_reversed(port))
     else:
         click.echo(usage_text(port, Path(options.get("confdir", "~/.mitmproxy")).expanduser()))
     listen = ["--listen-host", "127.0.0.1", "--listen-port", str(port)]
-    # The addon has a line for each call; mitmproxy's two lines for each would stand around it.
+    # The addon prints one line per call; mitmproxy's own two would surround it.
     quiet = [] if web or "flow_detail" in options else ["--set", "flow_detail=0"]
     embed.serve("mitmweb" if web else "mitmdump", ["-s", str(paths.addon()), *listen, *quiet, *mitmproxy])
 
 
 def set_options(arguments: Sequence[str]) -> dict[str, str]:
-    """Return what `--set name=value` says among mitmproxy's arguments."""
+    """Return the options in the `--set name=value` arguments of mitmproxy, by name."""
     pairs = [value for flag, value in itertools.pairwise(arguments) if flag == "--set"]
     pairs += [each.removeprefix("--set=") for each in arguments if each.startswith("--set=")]
     return dict(pair.split("=", 1) for pair in pairs if "=" in pair)
 
 
 def print_destination(loaded: LoadedSettings) -> None:
-    """Says where requests go, and where that comes from."""
+    """Print the endpoint, and the sources of its base URL and key."""
     click.echo(f"Requests go to {endpoint_url.parse(str(loaded.settings.base_url)).url}")
     click.echo(f"  base URL: {loaded.sources['base_url']}")
     key = "the client's own" if loaded.settings.forward_client_key else loaded.sources["api_key"]
@@ -76,7 +76,7 @@ def print_destination(loaded: LoadedSettings) -> None:
 
 
 def usage_text(port: int, confdir: Path) -> str:
-    """Return what to put into the terminal in which OpenCode will run, for each kind of shell."""
+    """Return the commands that prepare a terminal for OpenCode, for each kind of shell."""
     proxy, ca = f"http://127.0.0.1:{port}", str(confdir / "mitmproxy-ca-cert.pem")
     lines = (
         f"{title}\n{assignment(shell, 'HTTPS_PROXY', proxy)}\n{assignment(shell, 'NODE_EXTRA_CA_CERTS', ca)}\n"
@@ -91,7 +91,7 @@ In the terminal where you start OpenCode, paste the two lines for your shell:
 
 
 def how_to_use_reversed(port: int) -> str:
-    """Return the same for reverse mode, where OpenCode talks to the proxy itself."""
+    """Return the configuration for reverse mode, where the proxy is OpenCode's base URL."""
     options = {"provider": {"openai": {"options": {"baseURL": f"http://127.0.0.1:{port}/v1"}}}}
     return f"""
 In your opencode.json:
@@ -102,8 +102,8 @@ In your opencode.json:
 
 
 _EPILOGUE = """\
-Then start `opencode`. It needs an OpenAI key to begin, which goes nowhere:
+Then start `opencode`. It needs an OpenAI key, which is never sent to anyone:
 OPENAI_API_KEY=dummy will do.
 
-Ctrl-C here ends the proxy.
+Ctrl-C here stops the proxy.
 """

@@ -1,4 +1,4 @@
-"""`usage`: what calls have cost, out of the proxy's own count."""
+"""`usage`: prints the tokens that calls have used, as counted by the proxy."""
 
 import json
 from datetime import date, datetime, time, timedelta
@@ -23,21 +23,21 @@ Examples:
   codex-transform usage --json
 """
 )
-@click.option("--days", type=click.IntRange(1, 400), default=7, show_default=True, help="How many, with today.")
+@click.option("--days", type=click.IntRange(1, 400), default=7, show_default=True, help="How many, including today.")
 @click.option(
     "--by",
     type=click.Choice(["model", "client"]),
     default="model",
     show_default=True,
-    help="What to sum up besides days; clients are those of `codex-transform clients`.",
+    help="What to group by besides days; clients are those of `codex-transform clients`.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def usage(days: int, by: str, as_json: bool) -> None:
-    """Show what was used, by day and by model or by client.
+    """Show the tokens used, by day and by model or by client.
 
-    All proxies on this machine count together, in ~/.opencode/codex-usage.sqlite. The bar is what was read and written
-    on a day; its dark part came out of the endpoint's cache. Repaired calls were answered after the endpoint
-    had refused them: the log says what it refused.
+    All proxies on this machine are counted together, in ~/.opencode/codex-usage.sqlite. The bar shows a day's input and
+    output tokens; its dark part was read from the endpoint's cache. Repaired calls were answered after the endpoint had
+    refused them at first: the log says what it refused.
     """
     store = UsageStore(
         paths.usage_database(paths.home()), warn=lambda message: click.secho(message, fg="yellow", err=True)
@@ -90,7 +90,7 @@ def _cells(each: Usage) -> list[str]:
 
 
 def _bar(each: Usage, most: int) -> str:
-    """As long as the day's tokens, of those of the day with most."""
+    """Return a bar for a day's tokens; it has full length if they are `most`, the highest number of a day."""
     if not most:
         return ""
     whole = -(-_BAR * (each.tokens.input + each.tokens.output) // most)

@@ -1,6 +1,6 @@
-"""What `codex-transform doctor` checks: each check tries one thing for real and reports the result.
+"""The checks of `codex-transform doctor`: each tries one thing for real and reports the result.
 
-`checkup.run_checks` runs them all; a module holds the checks of one subject. A check is a function that takes the
-`DoctorContext` and yields results. It may take its time, since all run side by side, and it may fail: that is a result
-too.
+`checkup.run_checks` runs them all; each module holds the checks on one subject. A check is a function that takes the
+`DoctorContext` and yields results. It may be slow, because all checks run at the same time, and it may raise, which
+becomes a result too.
 """

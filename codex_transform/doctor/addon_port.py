@@ -1,6 +1,6 @@
-"""Identify who listens on a port of this machine: our proxy, something else, nobody.
+"""Identifies what listens on a port of this machine: our proxy, another program, or nothing.
 
-The proxy is recognised by a request that the addon answers by itself and that goes nowhere: an upgrade to WebSocket.
+The proxy is recognised by its answer to a WebSocket upgrade, which the addon refuses without contacting any endpoint.
 """
 
 import http.client
@@ -14,13 +14,13 @@ Listener = Literal["addon", "other", "nobody"]
 HOST = "api.openai.com"
 PATH = "/v1/responses"
 UPGRADE = {"Upgrade": "websocket", "Connection": "Upgrade"}
-"""The request is a GET of this host and path with these headers."""
+"""The request is a GET for this host and path with these headers."""
 
 _TIMEOUT = 3.0
 
 
 def is_ours(status: int, body: str) -> bool:
-    """Return True for the answer of the addon to that request."""
+    """Return whether a response to that request, with this status and body, comes from the addon."""
     try:
         return status == 426 and "this proxy speaks HTTP only" in json.loads(body)["error"]["message"]
     except (ValueError, KeyError, TypeError):
@@ -28,7 +28,7 @@ def is_ours(status: int, body: str) -> bool:
 
 
 def identify_listener(host: str, port: int, *, reverse: bool = False) -> Listener:
-    """Who listens there; with `reverse` a proxy in reverse mode is looked for. Takes six seconds at most."""
+    """Return what listens on a port; `reverse` looks for a proxy in reverse mode. Takes six seconds at most."""
     client = http.client.HTTPConnection(host, port, timeout=_TIMEOUT)
     try:
         client.connect()

@@ -1,6 +1,6 @@
-"""mitmproxy's certificate: whether it is valid, and whether OpenCode's runtime trusts it, tried with a real proxy.
+"""mitmproxy's CA certificate: whether it is valid, and whether OpenCode's runtime trusts it, tried with a real proxy.
 
-The trial takes the way that `run` takes, variables included, up to a response of the addon's; it needs no network.
+The request is sent as under `run`, with the same variables, and the addon answers it itself; this needs no network.
 """
 
 import sys
@@ -24,20 +24,20 @@ _REVERSE = "Use reverse mode, which needs no certificate: see `codex-transform c
 
 
 def check_ca(context: DoctorContext) -> Iterator[Result]:
-    """Yield the certificate as it lies there."""
+    """Yield whether the certificate file is valid, and until when."""
     path = context.authority
-    if problem := _wrong(path):
+    if problem := _problem(path):
         yield problem
     elif not _is_there(path):
-        yield ok(_NAME, "not made yet: the proxy makes it when it first starts")
+        yield ok(_NAME, "does not exist yet: the proxy creates it when it first starts")
     else:
-        yield ok(_NAME, f"{path}, until {_load(path).not_valid_after_utc:%Y-%m-%d}")
+        yield ok(_NAME, f"{path}, valid until {_load(path).not_valid_after_utc:%Y-%m-%d}")
 
 
 def check_trust(context: DoctorContext) -> Iterator[Result]:
-    """Start a proxy, and have OpenCode's runtime send a request through it."""
-    if _wrong(context.authority):
-        yield ok(_TRUST, "not tried: the certificate has to be fixed first")
+    """Start a proxy, make OpenCode's runtime send a request through it, and yield how both went."""
+    if _problem(context.authority):
+        yield ok(_TRUST, "not tried: fix the certificate first")
         return
     program = runtime.find(context.environ)
     host = child_env.first_public_host(context.loaded.settings.hosts) or "api.openai.com"
@@ -49,17 +49,24 @@ def check_trust(context: DoctorContext) -> Iterator[Result]:
         ):
             yield ok("proxy", "starts, and signs with this certificate")
             if program is None:
-                yield ok(_TRUST, "not tried: there is no OpenCode")
+                yield ok(_TRUST, "not tried: OpenCode is not installed")
                 return
             yield from _try(context, program, proxy, host, Path(folder))
     except proxy_process.NoProxyError as error:
         log_lines = [line.strip() for line in error.log.last if "rror" in line] if error.log else []
-        fix = f"Fix what that names; all of it is in {error.log.path}." if error.log else "Make that folder your own."
+        fix = (
+            f"Fix the cause named there; the whole log is {error.log.path}."
+            if error.log
+            else "Make yourself the owner of that folder."
+        )
         yield failure("proxy", " ".join([error.reason, *log_lines]), fix)
 
 
 def _try(context: DoctorContext, program: Path, proxy: ProxyProcess, host: str, folder: Path) -> Iterator[Result]:
-    """Once with the variables that `run` sets, and once with those of this terminal, if it is set up for a proxy."""
+    """Yield whether the runtime trusts the CA with the variables that `run` sets, and with those of this terminal.
+
+    The terminal's are tried only if its HTTPS_PROXY leads to our proxy.
+    """
     proxied, _ = child_env.proxy_variables(context.environ, proxy.url, context.loaded.settings.hosts)
     trusted, _ = ca_bundle.ca_variables(context.environ, proxy.authority, folder)
     try:
@@ -70,30 +77,30 @@ def _try(context: DoctorContext, program: Path, proxy: ProxyProcess, host: str, 
         yield warning(_TRUST, message, "If OpenCode reports a certificate that it cannot verify, use reverse mode.")
         return
     if refused:
-        message = f"OpenCode's runtime does not take the proxy's certificate ({refused})"
+        message = f"OpenCode's runtime does not accept the proxy's certificate ({refused})"
         if sys.platform == "win32":
             message += ": on Windows it is known to ignore NODE_EXTRA_CA_CERTS"
         yield failure(_TRUST, message, _REVERSE)
     elif here:
         trusting = shells.local_assignment("NODE_EXTRA_CA_CERTS", str(context.authority))
         fix = f"Start it with `codex-transform run opencode`, or {trusting}."
-        yield failure(_TRUST, f"OpenCode, started in this terminal, does not take the certificate ({here})", fix)
+        yield failure(_TRUST, f"OpenCode, started in this terminal, does not accept the certificate ({here})", fix)
     else:
         yield ok(_TRUST, "OpenCode's runtime reached the addon through the proxy")
 
 
-def _wrong(path: Path) -> Result | None:
-    """Return what is wrong with a certificate that is there."""
+def _problem(path: Path) -> Result | None:
+    """Return what is wrong with a certificate; None if it is valid or does not exist yet."""
     if not _is_there(path):
         return None
     again = f"Delete {path.parent / 'mitmproxy-ca*'}: the proxy makes a new one. Then start OpenCode again."
     try:
         trusted, signing = _load(path), _load(path.with_name("mitmproxy-ca.pem"))
     except OSError as error:
-        fix = f"Make {path.parent} and what is in it your own, and readable for you."
+        fix = f"Make yourself the owner of {path.parent} and the files in it, and make them readable."
         return failure(_NAME, f"{error.filename} cannot be read ({error.strerror or error})", fix)
     except ValueError:
-        return failure(_NAME, f"{path}, or mitmproxy-ca.pem beside it, is damaged", again)
+        return failure(_NAME, f"{path}, or mitmproxy-ca.pem in the same folder, is damaged", again)
     if trusted != signing:
         return failure(_NAME, f"{path} is not the one that mitmproxy signs with (mitmproxy-ca.pem)", again)
     if trusted.not_valid_after_utc < datetime.now(UTC):
@@ -102,10 +109,10 @@ def _wrong(path: Path) -> Result | None:
 
 
 def _is_there(path: Path) -> bool:
-    """mitmproxy makes both files anew if the one with the key is missing."""
+    """Return whether mitmproxy has a CA: it creates both files again if the one with the key is missing."""
     return not is_missing(path.with_name("mitmproxy-ca.pem"))
 
 
 def _load(path: Path) -> x509.Certificate:
-    """Raise OSError, ValueError."""
+    """Return the certificate in a PEM file. Raises OSError, or ValueError if there is none."""
     return x509.load_pem_x509_certificate(path.read_bytes())

@@ -1,7 +1,7 @@
-"""Run every check, side by side, and yield the results in one order.
+"""Runs all checks at the same time and yields their results in a fixed order.
 
-A check that raises becomes a result with its name, and so does one that has not ended when time is up: whatever is
-wrong with a machine, there are no tracebacks and no endless waits.
+A check that raises, or has not finished in time, becomes a failure with the name of the check. So whatever is wrong
+with a machine, there are no tracebacks and no endless waits.
 """
 
 import time
@@ -22,7 +22,7 @@ from codex_transform.doctor import (
 )
 from codex_transform.doctor.result import Check, DoctorContext, Result, failure
 
-_TIMEOUT = 20.0
+_TIMEOUT = 20.0  # seconds
 
 
 class Group(NamedTuple):
@@ -63,13 +63,13 @@ GROUPS = (
 
 
 def run_checks(
-    context: DoctorContext, groups: tuple[Group, ...] = GROUPS, patience: float = _TIMEOUT
+    context: DoctorContext, groups: tuple[Group, ...] = GROUPS, timeout: float = _TIMEOUT
 ) -> Iterator[tuple[str, Result]]:
-    """Each finding with the title of its group, as soon as it and all before it are there.
+    """Yield each result with the title of its group, in order, as soon as it and all before it are known.
 
-    `patience` is how long all of it may take, in seconds.
+    All checks together may take `timeout` seconds.
     """
-    until = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     running = [
         (group.title, check, concurrency.run_in_thread(lambda check=check: list(check(context))))  # type: ignore[misc]
         for group in groups
@@ -78,12 +78,12 @@ def run_checks(
     for title, check, results in running:
         name = f"{title.lower()}: {check.__name__.replace('_', ' ')}"
         try:
-            for result in results.result(max(0.0, until - time.monotonic())):
+            for result in results.result(max(0.0, deadline - time.monotonic())):
                 yield title, result
         except FutureTimeoutError:
-            fix = "Run this again; on a machine that is very busy, or whose network hangs, it may take longer."
-            yield title, failure(name, f"was not done after {patience:g} s", fix)
+            fix = "Try again: a very busy machine or a network that does not respond can cause this."
+            yield title, failure(name, f"did not finish in {timeout:g} s", fix)
         except Exception as error:
             text = " ".join(str(error).split())
             message = f"this check itself failed ({type(error).__name__}{': ' if text else ''}{text})"
-            yield title, failure(name, message, "Tell the maintainers of codex-transform.")
+            yield title, failure(name, message, "Report this to the maintainers of codex-transform.")

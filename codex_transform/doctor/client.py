@@ -1,4 +1,4 @@
-"""OpenCode: found, of a version that was tried, with a configuration and a login that lead to the proxy."""
+"""OpenCode: whether it is installed, in a supported version, and whether its configuration and login fit the proxy."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -14,16 +14,16 @@ from codex_transform.opencode import forms, legacy_plugin
 from codex_transform.opencode import paths as opencode_paths
 
 _OLDEST = (1, 1)
-# Where `provider.openai.baseURL` was first seen not to matter; 1.1.65 and 1.3.2 do not start with it.
-_TAKES_BASE_URL = (1, 18)
+# The first release tried that starts in spite of `provider.openai.baseURL`; 1.1.65 and 1.3.2 do not.
+_TOLERATES_BASE_URL = (1, 18)
 _UPGRADE = "Run `opencode upgrade`."
 _TWO_FORMS = (
-    "OpenCode 1 takes `provider`, OpenCode 2 `providers`: unless you mean that, take one out; 2 reads the old form too."
+    "OpenCode 1 reads `provider`, OpenCode 2 `providers`: unless that is intended, remove one; 2 reads `provider` too."
 )
 
 
 def program(context: DoctorContext) -> Iterator[Result]:
-    """Yield the programs, of OpenCode 1 and of 2, and their versions."""
+    """Yield the programs of OpenCode 1 and 2 on the PATH, and their versions."""
     found = runtime.find_all(context.environ)
     if not found:
         yield failure(
@@ -35,25 +35,25 @@ def program(context: DoctorContext) -> Iterator[Result]:
         if version and is_version_2(version):
             yield ok("OpenCode", f"{version} ({path}), which is OpenCode 2")
         elif not numbers:
-            fix = f"`{path.name} --version` says why; if it does not, install it again: see https://opencode.ai."
+            fix = f"See what `{path.name} --version` prints, or install it again: see https://opencode.ai."
             yield failure("OpenCode", f"{path} does not run", fix)
         elif numbers < _OLDEST:
-            yield warning("OpenCode", f"{version} ({path}) is older than any that this was tried with", _UPGRADE)
+            yield warning("OpenCode", f"{version} ({path}) is older than any tested release", _UPGRADE)
         else:
             yield ok("OpenCode", f"{version} ({path})")
 
 
 def configuration(context: DoctorContext) -> Iterator[Result]:
-    """Its configuration files."""
-    results = [_complaint(context, message) for message in context.opencode_warnings]
+    """Yield the problems in OpenCode's configuration files, or else their names."""
+    results = [_file_problem(context, message) for message in context.opencode_warnings]
     if context.opencode.base_url_file:
         path = runtime.find(context.environ)
         numbers = runtime.numbers(runtime.version(path, context.environ) if path else None)
-        if numbers < _TAKES_BASE_URL:
+        if numbers < _TOLERATES_BASE_URL:
             message = (
                 f"provider.openai.baseURL in {context.opencode.base_url_file} keeps OpenCode 1.1 and 1.3 from starting"
             )
-            fix = "Take it out there; `codex-transform login` saves the base URL."
+            fix = "Remove it there; `codex-transform login` saves the base URL."
             results.append((failure if numbers else warning)("configuration", message, fix))
     sources = opencode_paths.read(context.environ, context.cwd, context.home).sources
     names = list(dict.fromkeys(source.name for source in sources))
@@ -62,60 +62,60 @@ def configuration(context: DoctorContext) -> Iterator[Result]:
         for source in sources
         if _has_two_forms(source.text)
     ]
-    said = ", ".join(names) or "none, and none is needed"
-    yield from results or [ok("configuration", f"{said}; of two values the last one counts" if names[1:] else said)]
+    listed = ", ".join(names) or "none, and none is needed"
+    yield from results or [ok("configuration", f"{listed}; later files take precedence" if names[1:] else listed)]
 
 
 def models(context: DoctorContext) -> Iterator[Result]:
-    """Yield the models that it names for the provider."""
+    """Yield the number of models in OpenCode's configuration, or those that the catalogue does not know."""
     names = _models(context)
     unknown = [name for name in names if catalog.resolve(name).model is None]
     if unknown:
-        message = f"not in the catalogue, so sent as they are: {', '.join(unknown)}"
+        message = f"not in the catalogue, so their names are sent unchanged: {', '.join(unknown)}"
         yield warning(
-            "models", message, "If your endpoint does not have them, `codex-transform config` writes those known."
+            "models", message, "If your endpoint does not have them, `codex-transform config` writes the known ones."
         )
     elif names:
         yield ok("models", f"{len(names)} configured")
     else:
-        yield ok("models", "none configured: OpenCode offers those that it knows; `codex-transform config` adds all")
+        yield ok("models", "none configured: OpenCode offers its own list; `codex-transform config` adds all")
 
 
 def plugins(context: DoctorContext) -> Iterator[Result]:
-    """Yield the plugin that this replaces, still there."""
+    """Yield whether the plugin that this project replaces is still loaded."""
     results = legacy_plugin.find(context.environ, context.cwd, context.home)
     for each in results:
         message = (
-            f"{each.entry or each.file.name} is still loaded ({each.file}): both at once transform a request twice"
+            f"{each.entry or each.file.name} is still loaded ({each.file}): with both, requests are transformed twice"
         )
-        fix = "Run `codex-transform config`, which offers to take it out." if each.entry else f"Delete {each.file}."
+        fix = "Run `codex-transform config`, which offers to remove it." if each.entry else f"Delete {each.file}."
         yield failure("plugin", message, fix)
     if not results:
         yield ok("plugin", "none that does the same")
 
 
 def login(context: DoctorContext) -> Iterator[Result]:
-    """Yield the key that OpenCode begins with. With a ChatGPT login it talks to ChatGPT, whatever key there is."""
+    """Yield whether OpenCode has a key to start with. With a ChatGPT login it uses ChatGPT, whatever its key."""
     without_key = {**context.environ, "OPENAI_API_KEY": ""}
     _, chatgpt = child_env.dummy_key(without_key, context.home)
     missing, _ = child_env.dummy_key(context.environ, context.home)
     if chatgpt:
-        message = "OpenCode is logged in to ChatGPT, and so goes there instead of to the proxy"
+        message = "OpenCode is logged in to ChatGPT, so its requests go there instead of to the proxy"
         yield failure("login", message, "Run `opencode auth logout` and choose OpenAI.")
     elif missing and context.loaded.settings.forward_client_key:
-        yield failure("login", "OpenCode has no OpenAI key, which is to be sent on", "Set OPENAI_API_KEY to it.")
+        yield failure("login", "OpenCode has no OpenAI key that could be forwarded", "Set OPENAI_API_KEY.")
     elif missing and (uses_our_proxy(context) or context.opencode.client_base_url):
         dummy = shells.local_assignment("OPENAI_API_KEY", child_env.DUMMY_KEY)
         fix = f"`codex-transform run opencode` gives it a dummy; without that, {dummy}."
-        yield failure("login", "OpenCode has no OpenAI key to begin with", fix)
+        yield failure("login", "OpenCode has no OpenAI key, which it needs", fix)
     elif missing:
-        yield ok("login", "OpenCode gets a key to begin with from `codex-transform run opencode`")
+        yield ok("login", "OpenCode gets a placeholder key from `codex-transform run opencode`")
     else:
-        yield ok("login", "OpenCode has a key to begin with")
+        yield ok("login", "OpenCode has a key")
 
 
-def _complaint(context: DoctorContext, message: str) -> Result:
-    """OpenCode does not start with a file that it cannot read."""
+def _file_problem(context: DoctorContext, message: str) -> Result:
+    """Return the result for a warning about a file: a failure if OpenCode cannot parse it and so does not start."""
     stops = any(message.startswith(f"{file}: line ") for file in _files(context))
     fix = "Fix it there." if stops else "Fix it there; the rest of the file is used."
     return (failure if stops else warning)("configuration", message.partition(". Fix it there")[0], fix)

@@ -1,4 +1,4 @@
-"""The endpoint, tried with one small request: see `codex_transform/probe/exchange.py`."""
+"""The endpoint, tried with one small request by `codex_transform/probe/exchange.py`."""
 
 from collections.abc import Iterator
 
@@ -14,27 +14,27 @@ from codex_transform.probe.verdict import CHECK_URL
 from codex_transform.settings.options import OPTIONS
 
 _TIMEOUT = 15.0
-_ON_THE_WAY = ("dns", "tcp", "tls")
+_CONNECTION_STEPS = ("dns", "tcp", "tls")
 
 
 def endpoint(context: DoctorContext) -> Iterator[Result]:
-    """Name, port, TLS, key, and an answer."""
+    """Yield how each step of the request went, for each endpoint: `dns`, `tcp`, `tls`, `key`, `stream`."""
     settings = context.loaded.settings
     if context.offline:
         yield ok("endpoint", "not tried (--offline)")
         return
     if not settings.base_url or not settings.api_key:
-        yield ok("endpoint", "not tried: for that the settings above are needed")
+        yield ok("endpoint", "not tried: it needs the settings above")
         return
     several = context.loaded.endpoints
     for each in several[1:]:
-        yield from _tried(context, each.name, each.endpoint, each.api_key.get_secret_value())
+        yield from _try(context, each.name, each.endpoint, each.api_key.get_secret_value())
     first = several[0].name if several else ""
-    yield from _tried(context, first, parse(settings.base_url), settings.api_key.get_secret_value())
+    yield from _try(context, first, parse(settings.base_url), settings.api_key.get_secret_value())
 
 
-def _tried(context: DoctorContext, name: str, where: Endpoint, key: str) -> Iterator[Result]:
-    """Yield what comes of trying one endpoint; `name` is "" if there is but one."""
+def _try(context: DoctorContext, name: str, where: Endpoint, key: str) -> Iterator[Result]:
+    """Yield the steps of a request to one endpoint; `name` is "" if there is only one."""
     settings = context.loaded.settings
     prefix = f"{name}: " if name else ""
     override = settings.instructions_file.read_text("utf-8-sig") if settings.instructions_file else None
@@ -48,21 +48,21 @@ def _tried(context: DoctorContext, name: str, where: Endpoint, key: str) -> Iter
         instructions=InstructionStore(paths.cache_folder(context.home), settings.catalog_url, override).text,
     )
     for step in steps:
-        if not step.ok and step.name in _ON_THE_WAY and (beyond := upstream_proxy(context)):
-            fix = f"`codex-transform run` goes through {beyond}, which may know the way: try it."
+        if not step.ok and step.name in _CONNECTION_STEPS and (beyond := upstream_proxy(context)):
+            fix = f"`codex-transform run` connects through {beyond}, which may reach it: try that."
             yield warning(f"{prefix}{step.name}", f"{step.message}, tried without the proxy of this network", fix)
             return
         fix = step.fix
         if step.name == "key" and fix:
-            fix += _where(context, "api_key")
+            fix += _how_to_change(context, "api_key")
         elif CHECK_URL in fix:
-            fix += _where(context, "base_url")
+            fix += _how_to_change(context, "base_url")
         mark: Mark = "fault" if not step.ok else "warning" if fix else "ok"
         yield Result(mark, f"{prefix}{step.name}", step.message, fix)
 
 
-def _where(context: DoctorContext, field: str) -> str:
-    """How to change a setting: `login` writes the file, which the environment goes before."""
+def _how_to_change(context: DoctorContext, field: str) -> str:
+    """Return a sentence on where to change a setting: `login` writes the file, but the environment overrides that."""
     source = context.loaded.sources[field]
     if any(source == option.environ for option in OPTIONS):
         return f" It comes from {source}."

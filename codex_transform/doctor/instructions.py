@@ -1,6 +1,6 @@
-"""Codex instructions: what is cached of them, and whether the place that they come from answers.
+"""Codex instructions: which are cached, and whether the host that they are fetched from answers.
 
-Never a fault: there is always a text to send.
+Problems are only warnings, because there is always a text to send.
 """
 
 import time
@@ -14,11 +14,11 @@ from codex_transform.instructions.store import PATHS
 
 _OLD = 14 * 24 * 3600.0
 _TIMEOUT = 5.0
-_MIRROR = "Nothing breaks; if that host is blocked here, set codex_catalog_url to a mirror of it."
+_MIRROR = "The proxy works without it; if that host is blocked here, set codex_catalog_url to a mirror."
 
 
 def cache(context: DoctorContext) -> Iterator[Result]:
-    """Yield the instructions on disk."""
+    """Yield the number and age of the instructions on disk."""
     name, settings = "instructions", context.loaded.settings
     if settings.instructions_file:
         yield ok(name, f"your own: {settings.instructions_file}")
@@ -30,7 +30,7 @@ def cache(context: DoctorContext) -> Iterator[Result]:
         yield warning(name, message, "The proxy fetches them again.")
     if entry is None:
         if not warnings:
-            message = "none kept yet: a text of this project's own is sent"
+            message = "none cached yet: the text that comes with this package is sent"
             yield warning(name, message, "The proxy fetches them in the background once it runs.")
         return
     age = max(0.0, time.time() - entry.checked)
@@ -39,7 +39,7 @@ def cache(context: DoctorContext) -> Iterator[Result]:
 
 
 def host(context: DoctorContext) -> Iterator[Result]:
-    """Yield the place that they are fetched from."""
+    """Yield whether the host that they are fetched from answers."""
     name, root = "catalogue", context.loaded.settings.catalog_url
     if context.offline or context.loaded.settings.instructions_file:
         yield ok(name, "not tried")
@@ -50,7 +50,7 @@ def host(context: DoctorContext) -> Iterator[Result]:
     try:
         fetch(f"{root}/main/{PATHS[0]}", None, timeout=_TIMEOUT, deadline=2 * _TIMEOUT)
     except FetchError as error:
-        yield warning(name, f"{root} cannot be had: {error}", _MIRROR)
+        yield warning(name, f"{root} cannot be fetched: {error}", _MIRROR)
     else:
         yield ok(name, f"{root} answers")
 

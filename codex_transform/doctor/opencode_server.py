@@ -1,4 +1,4 @@
-"""The background server of OpenCode 2: whether one runs, and where its requests go."""
+"""The background server of OpenCode 2: whether one is running, and where its requests go."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -13,9 +13,9 @@ _SET_UP = "`codex-transform config --reverse http://127.0.0.1:8080/v1`, with the
 
 
 def our_proxy(of_server: Server, base_url: str | None) -> str:
-    """Return the address of the proxy of ours that a server's requests go through; "" if they go past it.
+    """Return the address of our proxy if a server's requests go through it; "" if they bypass it.
 
-    `base_url` is where OpenCode's configuration sends its requests, if it says so.
+    `base_url` is the one in OpenCode's configuration; None if it has none.
     """
     address = base_url or of_server.https_proxy
     try:
@@ -30,23 +30,23 @@ def our_proxy(of_server: Server, base_url: str | None) -> str:
 
 
 def check_server(context: DoctorContext) -> Iterator[Result]:
-    """Yield each server that runs, and where its requests go."""
+    """Yield each running server, and where its requests go."""
     found = server.running(context.environ, context.home)
     for each in found:
         name = f"process {each.pid}, {each.url}"
         if ours := our_proxy(each, context.opencode.client_base_url):
-            yield ok("server", f"OpenCode 2 has one ({name}), whose requests go through this proxy ({ours})")
+            yield ok("server", f"OpenCode 2 has one ({name}); its requests go through this proxy ({ours})")
             continue
         if not each.is_whole and not each.https_proxy and not context.opencode.client_base_url:
-            message = f"OpenCode 2 has one ({name}); where its requests go cannot be seen on this system"
+            message = f"OpenCode 2 has one ({name}); this system does not show where its requests go"
         elif leads := context.opencode.client_base_url or each.https_proxy:
-            message = f"OpenCode 2 has one ({name}), whose requests go to {_without_login(leads)}, not to this proxy"
+            message = f"OpenCode 2 has one ({name}); its requests go to {_without_login(leads)}, not to this proxy"
         else:
-            message = f"OpenCode 2 has one ({name}), whose requests go past this proxy, with your own key"
-        fix = f"Let it go through: {_SET_UP}. Or `codex-transform run --restart-server opencode2`, for one command."
+            message = f"OpenCode 2 has one ({name}); its requests bypass this proxy and use your own key"
+        fix = f"Send them through it: {_SET_UP}. Or `codex-transform run --restart-server opencode2`, for one command."
         yield warning("server", message, fix)
     if not found:
-        yield ok("server", "none of OpenCode 2 runs")
+        yield ok("server", "OpenCode 2 has none running")
 
 
 def _without_login(address: str) -> str:

@@ -1,4 +1,4 @@
-"""Python, mitmproxy, and the `mitmdump` that a terminal finds."""
+"""Python, mitmproxy, and the `mitmdump` on the PATH."""
 
 import platform
 import shutil
@@ -11,16 +11,16 @@ from codex_transform import requirements
 from codex_transform.doctor.result import DoctorContext, Result, failure, ok, warning
 from codex_transform.proxy import patches as mitmproxy_patches
 
-_INSTALL = "Install this package again (`pipx install`, `uv tool install` or `pip install`): it brings mitmproxy along."
+_INSTALL = "Install this package again (`pipx install`, `uv tool install` or `pip install`): that installs mitmproxy."
 
 
-def python(_patient: DoctorContext) -> Iterator[Result]:
-    """Python's version: an older one than this package needs would not have got here."""
+def python(_context: DoctorContext) -> Iterator[Result]:
+    """Yield Python's version; this package does not run on one that is too old."""
     yield ok("Python", f"{platform.python_version()} ({sys.executable})")
 
 
-def mitmproxy(_patient: DoctorContext) -> Iterator[Result]:
-    """mitmproxy's version."""
+def mitmproxy(_context: DoctorContext) -> Iterator[Result]:
+    """Yield mitmproxy's version, and whether it is supported."""
     versions = requirements.installed()
     if problem := requirements.unmet(versions):
         found, _, fix = problem.partition(" Fix: ")
@@ -31,8 +31,8 @@ def mitmproxy(_patient: DoctorContext) -> Iterator[Result]:
         yield ok("mitmproxy", versions["mitmproxy"] or "")
 
 
-def patches(_patient: DoctorContext) -> Iterator[Result]:
-    """Yield what the addon replaces in mitmproxy, and whether the names that it needs there are there."""
+def patches(_context: DoctorContext) -> Iterator[Result]:
+    """Yield the patches that the addon applies to mitmproxy, and whether this release has the names that they need."""
     missing = mitmproxy_patches.check()
     for each in missing:
         problem = f"{each}"
@@ -44,14 +44,14 @@ def patches(_patient: DoctorContext) -> Iterator[Result]:
 
 
 def mitmdump(context: DoctorContext) -> Iterator[Result]:
-    """Yield the program: `run` and `start` need none, but `mitmdump -s` runs the one that the terminal finds."""
+    """Yield the `mitmdump` on the PATH. `run` and `start` do not use it, but the user's `mitmdump -s` does."""
     own = shutil.which("mitmdump", path=sysconfig.get_path("scripts"))
-    typed = shutil.which("mitmdump", path=context.environ.get("PATH", ""))
-    if typed is None:
+    found = shutil.which("mitmdump", path=context.environ.get("PATH", ""))
+    if found is None:
         where = f": {own}" if own else ""
         yield ok("mitmdump", f"not on the PATH, which only `mitmdump -s` needs{where}")
-    elif own and Path(typed).resolve() == Path(own).resolve():
-        yield ok("mitmdump", typed)
+    elif own and Path(found).resolve() == Path(own).resolve():
+        yield ok("mitmdump", found)
     else:
-        message = f"{typed}, which the terminal finds, is not the one of this Python"
+        message = f"{found}, which is first on the PATH, does not belong to this Python"
         yield warning("mitmdump", message, f"Use `codex-transform start`{f', or {own}' if own else ''}.")

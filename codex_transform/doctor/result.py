@@ -1,4 +1,4 @@
-"""What a check has to say, and what it is told about the machine it looks at."""
+"""The result of a check, and the context that each check is given."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from codex_transform.opencode.config import OpenCodeConfig
 from codex_transform.settings.loader import LoadedSettings
 
 Mark = Literal["ok", "warning", "fault"]
-"""`error`: it does not work. `warning`: it works for now, or for some."""
+"""`fault`: it does not work. `warning`: it works, but not for ever or not in every case."""
 
 
 class Result(NamedTuple):
-    """One line: what was found, and for all but `ok` what to do about it. Never holds a key."""
+    """One line: what was found and, unless the mark is `ok`, how to fix it. Never holds a key."""
 
     mark: Mark
     name: str
@@ -24,11 +24,11 @@ class Result(NamedTuple):
 
 @dataclass(frozen=True)
 class DoctorContext:
-    """What the checks look at.
+    """What the checks examine.
 
-    `environ`, `cwd` and `home` are the user's; `loaded` are the settings in force, `opencode` is OpenCode's
-    configuration with its `opencode_warnings`. `offline` keeps checks from using the network, `model` is the one to
-    ask the endpoint for, `port` where the proxy is meant to listen.
+    `environ`, `cwd` and `home` are the user's, `loaded` holds the settings in force, and `opencode` OpenCode's
+    configuration, with the warnings from reading it in `opencode_warnings`. `offline` forbids the use of the network.
+    `model` is the one to request from the endpoint; None for the default. `port` is where the proxy should listen.
     """
 
     environ: Mapping[str, str]
@@ -48,17 +48,17 @@ class DoctorContext:
 
     @property
     def clients_file(self) -> Path:
-        """The file that holds who has a key of their own."""
+        """The file of the clients that have keys of their own."""
         return paths.clients_file(self.home)
 
     @property
     def authority(self) -> Path:
-        """mitmproxy's certificate, which clients have to trust."""
+        """mitmproxy's CA certificate, which clients must trust."""
         return paths.ca_certificate(self.home)
 
     @property
     def https_proxy(self) -> str:
-        """HTTPS_PROXY as OpenCode reads it: lower case goes first. "" if there is none."""
+        """HTTPS_PROXY as OpenCode reads it: https_proxy takes precedence. "" if neither is set."""
         return self.environ.get("https_proxy") or self.environ.get("HTTPS_PROXY") or ""
 
 
@@ -66,15 +66,15 @@ Check = Callable[[DoctorContext], Iterator[Result]]
 
 
 def ok(name: str, message: str) -> Result:
-    """All is well."""
+    """Return a result that needs no action."""
     return Result("ok", name, message)
 
 
 def warning(name: str, message: str, fix: str) -> Result:
-    """Something that may matter."""
+    """Return a result for something that may need a fix."""
     return Result("warning", name, message, fix)
 
 
 def failure(name: str, message: str, fix: str) -> Result:
-    """Something that has to be repaired."""
+    """Return a result for something that does not work until it is fixed."""
     return Result("fault", name, message, fix)

@@ -1,8 +1,8 @@
-"""OpenCode as it really is on this machine: its version, and what its runtime makes of the proxy's certificate.
+"""The OpenCode installed on this machine: its version, and whether its runtime trusts the proxy's certificate.
 
-OpenCode is a program that Bun compiled (all releases tried: 1.1.65 to 1.18.33), and with BUN_BE_BUN=1 such a program
-is Bun itself (Bun's documentation, "Single-file executable"). So a fetch can be tried in the very runtime that
-OpenCode's requests are made by, without starting OpenCode.
+OpenCode is a program compiled by Bun (in all releases tried, 1.1.65 to 1.18.33), and with BUN_BE_BUN=1 such a program
+acts as Bun itself (Bun's documentation, "Single-file executable"). So a fetch can be tried in the very runtime that
+makes OpenCode's requests, without starting OpenCode.
 """
 
 import json
@@ -16,62 +16,63 @@ from pathlib import Path
 
 from codex_transform.doctor.addon_port import PATH, is_ours
 
-_PATIENCE = 12.0
+_TIMEOUT = 12.0  # seconds
 
 
 class NoRuntimeError(Exception):
     """OpenCode did not run as Bun."""
 
 
-# As OpenCode 1, OpenCode 2 and its preview are called.
+# OpenCode 1, OpenCode 2 and its preview.
 _PROGRAMS = ("opencode", "opencode2", "lildax")
 
 
 def find_all(environ: Mapping[str, str]) -> list[Path]:
-    """Return the programs of OpenCode 1 and 2 that the terminal finds: they live side by side."""
+    """Return the programs of OpenCode 1 and 2 on the PATH; both can be installed."""
     found = (shutil.which(name, path=environ.get("PATH", "")) for name in _PROGRAMS)
     return [Path(each) for each in found if each]
 
 
 def find(environ: Mapping[str, str]) -> Path | None:
-    """Return the first of them, None if there is none."""
+    """Return the first program of OpenCode on the PATH; None if there is none."""
     return next(iter(find_all(environ)), None)
 
 
 def version(program: Path, environ: Mapping[str, str]) -> str | None:
-    """Return what it says its version is; None if it does not run."""
+    """Return the version that a program prints; None if it does not run or prints nothing."""
     try:
-        said = _run(program, environ, "--version")
+        output = _run(program, environ, "--version")
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return said.strip() or None
+    return output.strip() or None
 
 
 def numbers(version: str | None) -> tuple[int, ...]:
-    """Return a version for comparing; empty if it is none."""
+    """Return a version as numbers, for comparisons; empty if it is not a version."""
     found = re.match(r"(\d+)\.(\d+)(?:\.(\d+))?", version or "")
     return tuple(int(part or 0) for part in found.groups()) if found else ()
 
 
 def fetch(program: Path, environ: Mapping[str, str], host: str) -> str | None:
-    """Has OpenCode's runtime ask our proxy for something at `host`, with these variables.
+    """Make OpenCode's runtime send a request for `host`, which the proxy's addon should answer, with these variables.
 
-    None if our addon answered; else what went wrong, such as UNABLE_TO_VERIFY_LEAF_SIGNATURE. Raises NoRuntimeError.
+    Returns None if the addon answered, else what went wrong, such as UNABLE_TO_VERIFY_LEAF_SIGNATURE. Raises
+    NoRuntimeError if the program did not run as Bun.
     """
     with as_file(files(__package__).joinpath("runtime.mjs")) as script:
         try:
-            said = _run(program, {**environ, "BUN_BE_BUN": "1"}, str(script), f"https://{host}{PATH}")
-            result = json.loads(said.strip().splitlines()[-1])
+            output = _run(program, {**environ, "BUN_BE_BUN": "1"}, str(script), f"https://{host}{PATH}")
+            result = json.loads(output.strip().splitlines()[-1])
             if "error" in result:
                 return str(result["error"])
             status, body = int(result["status"]), str(result["body"])
         except (OSError, subprocess.TimeoutExpired, ValueError, LookupError, TypeError) as error:
             raise NoRuntimeError(type(error).__name__) from None
-    return None if is_ours(status, body) else f"HTTP {status} from somebody else"
+    return None if is_ours(status, body) else f"HTTP {status} from another server"
 
 
 def _run(program: Path, environ: Mapping[str, str], *arguments: str) -> str:
-    # In a folder of its own: Bun reads settings from the one it is started in.
+    # In an empty folder, because Bun reads settings from its working directory.
     with tempfile.TemporaryDirectory(prefix="codex-transform-", ignore_cleanup_errors=True) as folder:
         done = subprocess.run(
             [program, *arguments],
@@ -81,7 +82,7 @@ def _run(program: Path, environ: Mapping[str, str], *arguments: str) -> str:
             capture_output=True,
             encoding="utf-8",
             errors="replace",
-            timeout=_PATIENCE,
+            timeout=_TIMEOUT,
             check=False,
         )
     return done.stdout

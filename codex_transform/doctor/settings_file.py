@@ -1,4 +1,4 @@
-"""The settings: what is wrong with them, where each comes from, and whether there is an endpoint at all."""
+"""The settings: what is wrong with them, where each comes from, and whether an endpoint is set."""
 
 from collections.abc import Iterator
 
@@ -12,17 +12,17 @@ from codex_transform.text import format_count
 
 
 def file(context: DoctorContext) -> Iterator[Result]:
-    """Yield the config file: readable, whole, private."""
+    """Yield whether the config file is readable, well formed and private."""
     problems = [problem for problem in context.loaded.problems if problem.setting is None]
     for problem in problems:
         yield _finding("config file", problem)
     if not problems:
         there = context.config_file.exists()
-        yield ok("config file", f"{context.config_file}{'' if there else ' is not there, and need not be'}")
+        yield ok("config file", f"{context.config_file}{'' if there else ' does not exist, and is not needed'}")
 
 
 def values(context: DoctorContext) -> Iterator[Result]:
-    """Values that cannot be used, and the sources of those that are not the default."""
+    """Yield the values that cannot be used, the sources of those that are not the default, and risky choices."""
     for problem in context.loaded.problems:
         if problem.setting is not None:
             yield _finding(_name(problem.setting), problem)
@@ -31,7 +31,7 @@ def values(context: DoctorContext) -> Iterator[Result]:
         for option in OPTIONS
         if context.loaded.sources[option.field] != "default" and option.field not in ("base_url", "api_key")
     ]
-    yield ok("other settings", ", ".join(configured) or "all as they are by default")
+    yield ok("other settings", ", ".join(configured) or "all at their defaults")
     hosts = context.loaded.settings.hosts
     if not {"api.openai.com", "api.openai.com:443"} & set(hosts):
         message = f"codex_hosts is {', '.join(hosts)}: OpenCode's requests to api.openai.com are not rewritten"
@@ -47,7 +47,7 @@ def values(context: DoctorContext) -> Iterator[Result]:
 
 
 def base_url(context: DoctorContext) -> Iterator[Result]:
-    """Yield the base URL and where requests go."""
+    """Yield the address that requests go to, and where the base URL comes from."""
     configured, source = context.loaded.settings.base_url, context.loaded.sources["base_url"]
     if not configured:
         yield from _not_set(context, "base URL", "base_url")
@@ -61,7 +61,7 @@ def base_url(context: DoctorContext) -> Iterator[Result]:
 
 
 def api_key(context: DoctorContext) -> Iterator[Result]:
-    """Yield the key."""
+    """Yield the key in its redacted form, and where it comes from."""
     settings = context.loaded.settings
     if settings.forward_client_key:
         yield ok("API key", f"the client's own ({context.loaded.sources['forward_client_key']})")
@@ -73,19 +73,19 @@ def api_key(context: DoctorContext) -> Iterator[Result]:
 
 
 def clients(context: DoctorContext) -> Iterator[Result]:
-    """Yield who has a key of their own, if anybody has one."""
+    """Yield the number of clients with keys of their own, if the file for them exists."""
     found = register.load(context.clients_file)
     if found.problem:
-        yield failure("clients", found.problem, "Correct the file, or put back an older one.")
+        yield failure("clients", found.problem, "Correct the file, or restore an older one.")
     elif found.defined:
-        yield ok("clients", f"keys are wanted; {format_count(len(found.people), 'client')} in {context.clients_file}")
+        yield ok("clients", f"keys are required; {format_count(len(found.people), 'client')} in {context.clients_file}")
     if found.defined and context.loaded.settings.forward_client_key:
-        message = "codex_forward_client_key is not used: the endpoint would get the clients' keys"
+        message = "codex_forward_client_key is ignored: the endpoint would get the clients' keys"
         yield failure("clients", message, "Turn it off.")
 
 
 def _not_set(context: DoctorContext, name: str, field: str) -> Iterator[Result]:
-    """`login` helps where nothing stands in its way."""
+    """Yield that a setting is missing, with `login` as the fix unless another problem must be fixed first."""
     problems = context.loaded.problems
     if any(problem.setting in (None, field) and not problem.warning for problem in problems):
         yield ok(name, "unknown until that is fixed")
@@ -98,7 +98,7 @@ def _name(field: str) -> str:
 
 
 def _finding(name: str, problem: Problem) -> Result:
-    """Return the result for a problem of the settings, whose message ends with the fix, behind a colon."""
+    """Return the result for a problem in the settings, whose message ends with a colon and the fix."""
     text = problem.message.removeprefix(f"{problem.source}: ")
     message, colon, fix = text.rpartition(": ")
     if not colon:

@@ -1,8 +1,8 @@
 """This terminal: the variables by which OpenCode finds the proxy, those that interfere, and the proxy's port.
 
-Which variables count was tried with OpenCode 1.1.65, 1.3.2 and 1.18.33: https_proxy goes before HTTPS_PROXY, NO_PROXY
-holds for both, ALL_PROXY is not looked at, HTTP_PROXY is asked even for this machine, which matters in reverse mode,
-and OPENAI_BASE_URL moves OpenCode's requests to another address.
+How OpenCode reads them was tried with 1.1.65, 1.3.2 and 1.18.33: https_proxy takes precedence over HTTPS_PROXY,
+NO_PROXY applies to both, ALL_PROXY is ignored, HTTP_PROXY is used even for this machine, which matters in reverse mode,
+and OPENAI_BASE_URL sends OpenCode's requests to another address.
 """
 
 import re
@@ -21,15 +21,12 @@ _AUTHORITIES = ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "C
 
 
 def uses_our_proxy(context: DoctorContext) -> bool:
-    """Return whether HTTPS_PROXY leads to our proxy, or would if it ran: OpenCode is to be started in this terminal."""
+    """Return whether HTTPS_PROXY leads to our proxy, or would if it ran: the terminal is set up to start OpenCode."""
     return _points_to_loopback(context) and _listener(context) != "other"
 
 
 def upstream_proxy(context: DoctorContext) -> str:
-    """Return the address of a proxy that is not ours and that `run` goes through, such as a company's.
-
-    "" if there is none.
-    """
+    """Return the address of another proxy that `run` connects through, such as a company's; "" if there is none."""
     if _points_to_loopback(context) and _listener(context) == "addon":
         return ""
     beyond, _ = child_env.upstream(context.environ)
@@ -37,43 +34,43 @@ def upstream_proxy(context: DoctorContext) -> str:
 
 
 def proxy(context: DoctorContext) -> Iterator[Result]:
-    """How OpenCode, started here by itself, finds the proxy."""
+    """Yield whether OpenCode, started in this terminal without `run`, finds the proxy."""
     if context.opencode.client_base_url:
         yield _reversed(context.opencode.client_base_url)
         return
     value = context.https_proxy
     if not value:
-        message = "is not set in this terminal: OpenCode, started by itself, goes past the proxy"
-        yield warning("HTTPS_PROXY", message, f"{_RUN}, which needs none; `codex-transform start` shows what to set.")
+        message = "is not set in this terminal: OpenCode, started without `run`, bypasses the proxy"
+        yield warning("HTTPS_PROXY", message, f"{_RUN}, which sets it; `codex-transform start` shows what to set.")
         return
     parts = _split(value)
     if parts is None:
-        yield failure("HTTPS_PROXY", "is no address of a proxy", f"Set it to http://127.0.0.1:{context.port}.")
+        yield failure("HTTPS_PROXY", "is not a valid address", f"Set it to http://127.0.0.1:{context.port}.")
         return
     address = f"{parts.hostname}:{parts.port or 80}"
     if not _points_to_loopback(context):
         message = f"leads to {address}, another machine"
-        yield warning("HTTPS_PROXY", message, f"{_RUN}, which goes on through that one, or unset it.")
+        yield warning("HTTPS_PROXY", message, f"{_RUN}, which connects through that proxy, or unset it.")
         return
     match _listener(context):
         case "addon":
             yield ok("HTTPS_PROXY", f"leads to this proxy ({address})")
         case "other":
-            message = f"leads to {address}, where something else listens than this proxy"
-            yield warning("HTTPS_PROXY", message, f"{_RUN}, which goes on through that one, or set it to this proxy.")
+            message = f"leads to {address}, where something else listens, not this proxy"
+            yield warning("HTTPS_PROXY", message, f"{_RUN}, which connects through that, or set it to this proxy.")
         case "nobody":
             message = f"leads to {address}, where nothing listens"
             yield failure("HTTPS_PROXY", message, f"Start the proxy with `codex-transform start`, or unset it. {_RUN}.")
 
 
 def variables(context: DoctorContext) -> Iterator[Result]:
-    """Variables that lead requests past the proxy, or OpenCode astray."""
+    """Yield the variables that make requests bypass the proxy or keep OpenCode from working."""
     results = [*_no_proxy(context), *_base_url(context), *_others(context)]
-    yield from results or [ok("other variables", "none that interferes")]
+    yield from results or [ok("other variables", "none interferes")]
 
 
 def authorities(context: DoctorContext) -> Iterator[Result]:
-    """Variables that name certificates to trust."""
+    """Yield the variables whose files of trusted certificates cannot be used."""
     for name in _AUTHORITIES:
         path = context.environ.get(name, "").strip()
         if path and (why := _unusable(Path(path))):
@@ -81,7 +78,7 @@ def authorities(context: DoctorContext) -> Iterator[Result]:
 
 
 def port(context: DoctorContext) -> Iterator[Result]:
-    """Yield the port that the proxy is meant to listen on."""
+    """Yield whether the port that the proxy should listen on is free, or what listens there."""
     name = f"port {context.port}"
     match identify_listener("127.0.0.1", context.port):
         case "addon":
@@ -89,36 +86,36 @@ def port(context: DoctorContext) -> Iterator[Result]:
         case "nobody":
             yield ok(name, "is free")
         case "other":
-            fix = f"Use another: `codex-transform start --port {context.port + 10}`; `run` finds a free one by itself."
+            fix = f"Use another: `codex-transform start --port {context.port + 10}`; `run` finds a free port itself."
             yield warning(name, "something else listens there", fix)
 
 
 def _points_to_loopback(context: DoctorContext) -> bool:
-    """Return whether HTTPS_PROXY names a port of this machine."""
+    """Return whether HTTPS_PROXY is an address of this machine."""
     parts = _split(context.https_proxy)
     return parts is not None and is_loopback(parts.hostname or "")
 
 
 def _listener(context: DoctorContext) -> Listener:
-    """Who listens where HTTPS_PROXY leads."""
+    """Return what listens at the address in HTTPS_PROXY."""
     parts = _split(context.https_proxy)
     return identify_listener(parts.hostname or "", parts.port or 80) if parts else "nobody"
 
 
 def _reversed(url: str) -> Result:
-    """OpenCode's configuration names the address that it sends its requests to."""
+    """Return whether our proxy in reverse mode listens at `url`, the base URL in OpenCode's configuration."""
     name = "reverse mode"
     parts = _split(url)
     if parts is None or not is_loopback(parts.hostname or ""):
         message = (
-            f"provider.openai.options.baseURL in OpenCode's configuration is {_shown(url)}: requests go past the proxy"
+            f"provider.openai.options.baseURL in OpenCode's configuration is {_shown(url)}: requests bypass the proxy"
         )
-        return failure(name, message, "Take it out of there, or set it to the proxy's address.")
+        return failure(name, message, "Remove it there, or set it to the proxy's address.")
     if identify_listener(parts.hostname or "", parts.port or 80, reverse=True) == "addon":
-        return ok(name, f"OpenCode goes to {_shown(url)}, where this proxy listens")
-    message = f"OpenCode goes to {_shown(url)}, where no proxy listens in reverse mode"
+        return ok(name, f"OpenCode connects to {_shown(url)}, where this proxy listens")
+    message = f"OpenCode connects to {_shown(url)}, where no proxy listens in reverse mode"
     start = f"`codex-transform start --port {parts.port or 80} -- --mode reverse:YOUR-BASE-URL`"
-    fix = f"Start it: {start}. Or start OpenCode with `codex-transform run opencode`, which does without."
+    fix = f"Start it: {start}. Or start OpenCode with `codex-transform run opencode`, which does not need it."
     return failure(name, message, fix)
 
 
@@ -129,8 +126,8 @@ def _no_proxy(context: DoctorContext) -> Iterator[Result]:
     if not warnings:
         return
     entries = [entry for entry in re.split(r"[,\s]+", value) if entry and entry not in variables["NO_PROXY"].split(",")]
-    message = f"has OpenCode go past the proxy: {', '.join(entries)} covers {hosts[0]}"
-    fix = f"Take that out of it. {_RUN}, which does so for that command."
+    message = f"makes OpenCode bypass the proxy: {', '.join(entries)} covers {hosts[0]}"
+    fix = f"Remove that entry. {_RUN}, which ignores it for that command."
     yield (failure if context.https_proxy else warning)("NO_PROXY", message, fix)
 
 
@@ -142,28 +139,28 @@ def _base_url(context: DoctorContext) -> Iterator[Result]:
     here = parts is not None and is_loopback(parts.hostname or "")
     if here and parts and identify_listener(parts.hostname or "", parts.port or 80, reverse=True) == "addon":
         return
-    yield failure("OPENAI_BASE_URL", f"OpenCode sends its requests to {_shown(value)}, past the proxy", "Unset it.")
+    yield failure("OPENAI_BASE_URL", f"sends OpenCode's requests to {_shown(value)}, bypassing the proxy", "Unset it.")
 
 
 def _others(context: DoctorContext) -> Iterator[Result]:
     environ = context.environ
     everything = environ.get("all_proxy") or environ.get("ALL_PROXY")
     if everything and not context.https_proxy:
-        message = "is set and HTTPS_PROXY is not: OpenCode looks at HTTPS_PROXY only"
-        yield warning("ALL_PROXY", message, f"{_RUN}, which goes on through that one.")
+        message = "is set and HTTPS_PROXY is not: OpenCode reads HTTPS_PROXY only"
+        yield warning("ALL_PROXY", message, f"{_RUN}, which connects through that proxy.")
     parts = _split(context.opencode.client_base_url or "")
     if parts and parts.scheme == "http" and (environ.get("http_proxy") or environ.get("HTTP_PROXY")):
         without = re.split(r"[,\s]+", environ.get("no_proxy") or environ.get("NO_PROXY") or "")
         if not {parts.hostname, parts.netloc, "*"} & {*without}:
-            message = f"is set, and NO_PROXY does not name {parts.hostname}: OpenCode asks that proxy for this one"
+            message = f"is set, and NO_PROXY does not name {parts.hostname}: OpenCode reaches ours only through it"
             yield failure("HTTP_PROXY", message, f"Add {parts.hostname} to NO_PROXY, or unset HTTP_PROXY.")
     if environ.get("NODE_TLS_REJECT_UNAUTHORIZED") == "0":
-        message = "is 0: OpenCode takes any certificate, of anybody"
+        message = "is 0: OpenCode accepts any certificate"
         yield warning("NODE_TLS_REJECT_UNAUTHORIZED", message, "Unset it: NODE_EXTRA_CA_CERTS is enough.")
 
 
 def _unusable(path: Path) -> str:
-    """Why a file of certificates cannot be used; "" if it can. A folder of them is let be."""
+    """Return why a file of certificates cannot be used; "" if it can. Folders are not checked."""
     if path.is_dir():
         return ""
     try:
@@ -181,7 +178,7 @@ def _shown(url: str) -> str:
 
 
 def _split(url: str) -> SplitResult | None:
-    """Return the parts of a proxy's address, which may lack the scheme; None if it is none."""
+    """Return the parts of a proxy's address, which may lack the scheme; None if it is invalid."""
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         usable = bool(parts.hostname) and parts.port != 0

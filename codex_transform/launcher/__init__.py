@@ -1,1 +1,1 @@
-"""A command behind a proxy of its own: the proxy's process, its port and log, the command's environment and signals."""
+"""Runs a command behind its own proxy: the proxy's process, port and log; the command's environment and signals."""

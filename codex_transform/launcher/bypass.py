@@ -1,6 +1,6 @@
-"""Programs that go past the proxy all the same: known before they start by their Node, and after they end by silence.
+"""Detects programs that bypass the proxy: by their version of Node before they start, by a lack of requests afterwards.
 
-Node reads HTTPS_PROXY only where NODE_USE_ENV_PROXY tells it to, and only since 24.0 and, of the older line, 22.21.
+Node reads HTTPS_PROXY only if NODE_USE_ENV_PROXY is set, and only since 24.0, or 22.21 of the older line.
 """
 
 import re
@@ -14,7 +14,7 @@ from codex_transform.launcher import windows_program
 _NODE = frozenset({"node", "nodejs"})
 _NODE_RUNNERS = frozenset({"npm", "npx", "pnpm", "pnpx", "yarn", "tsx", "bunx"})
 
-# npm brings these as scripts for Node that only start another program, which reads HTTPS_PROXY by itself.
+# npm installs these as Node scripts that only start a native program, which reads HTTPS_PROXY whatever the Node.
 _NATIVE = re.compile(r"(?:.*[/\\])?(?:opencode(?:-ai|2)?|lildax|codex)(?:@[\w.-]+|\.cmd)?")
 
 _VERSION = re.compile(r"v(\d+)\.(\d+)\.\d+")
@@ -26,15 +26,15 @@ _REVERSE = (
 )
 
 UNUSED = (
-    "no request came through the proxy, which is right for a command that sends none.\n"
-    "  If it sent some, they went past the proxy: use Node 22.21 or newer, or a proxy agent in the program; end a "
-    f"server of OpenCode that ran before; or take {_REVERSE}."
+    "no request came through the proxy, which is fine for a command that sends none.\n"
+    "  If it sent some, they bypassed the proxy: use Node 22.21 or newer, or a proxy agent in the program; stop an "
+    f"OpenCode server that was already running; or use {_REVERSE}."
 )
-"""What a command is told that did not use the proxy."""
+"""The warning after a command that did not use the proxy."""
 
 
 def node_warning(command: Sequence[str], environ: Mapping[str, str]) -> str | None:
-    """Return what to tell about a command that runs on a Node too old to be sent through a proxy; None for others."""
+    """Return a warning if a command runs on a Node that is too old for HTTPS_PROXY; None for other commands."""
     if any(_NATIVE.fullmatch(word) for word in command):
         return None
     program = shutil.which(command[0], path=environ.get("PATH"))
@@ -43,16 +43,16 @@ def node_warning(command: Sequence[str], environ: Mapping[str, str]) -> str | No
     if version is None or (22, 21) <= version < (23, 0) or version >= (24, 0):
         return None
     found = ".".join(map(str, version))
-    return f"Node {found} does not read HTTPS_PROXY, and goes past the proxy: use Node 22.21 or 24, or {_REVERSE}"
+    return f"Node {found} does not read HTTPS_PROXY and bypasses the proxy: use Node 22.21 or 24, or {_REVERSE}"
 
 
 def may_have_asked(status: int) -> bool:
-    """Return whether a command with this exit status ended by itself: not by a signal, nor before it began."""
+    """Return whether a command with this exit status was started and not ended by a signal."""
     return status not in (126, 127) and not 128 < status <= 192
 
 
 def _node(program: str, environ: Mapping[str, str]) -> str | None:
-    """Return the Node that a program is, or runs on."""
+    """Return the path of the Node that a program is or runs on; None if it runs on none."""
     for started in (program, *_interpreters(Path(program), environ)):
         name = Path(started).stem.lower()
         if name in _NODE:
@@ -63,21 +63,21 @@ def _node(program: str, environ: Mapping[str, str]) -> str | None:
 
 
 def _interpreters(program: Path, environ: Mapping[str, str]) -> Iterator[str]:
-    """Yield what runs a script: the names in its first line, or what npm's batch file starts."""
+    """Yield what may run a script: the words of its shebang, or the program that npm's batch file starts."""
     if program.suffix.lower() in (".cmd", ".bat"):
         yield from (windows_program.behind_shim(program, environ) or [])[:1]
         return
     try:
         with program.open("rb") as file:
             line = file.readline(_LONGEST_SHEBANG)
-    except OSError:  # a program may be one to run and not to read
+    except OSError:  # a program can be executable but not readable
         return
     if line.startswith(b"#!"):
         yield from line[2:].decode("utf-8", "replace").split()
 
 
 def _version(node: str, environ: Mapping[str, str]) -> tuple[int, int] | None:
-    """Return the first two numbers of a Node's version; None if it does not say."""
+    """Return the major and minor version of a Node; None if it does not print them."""
     try:
         done = subprocess.run(
             [node, "--version"],

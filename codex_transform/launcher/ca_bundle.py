@@ -1,11 +1,11 @@
-"""Certificate authorities for a command behind the proxy: the usual ones, the user's own, and mitmproxy's.
+"""Certificate authorities (CAs) for a command behind the proxy: the system's, the user's own, and mitmproxy's.
 
-Some variables add to what a program trusts, others replace it: a file for one of those holds the system's authorities
-as well, as only api.openai.com gets its certificate from the proxy. A variable that the user has set keeps what it
-says, since a company's network may depend on it: the file holds both.
+Some variables add to the CAs that a program trusts, others replace them. The file for one that replaces them holds the
+system's CAs too, because only the certificate of api.openai.com comes from the proxy. If the user has set a variable,
+the new file also holds the CAs of the user's file, which a company's network may need.
 
-SSL_CERT_DIR is not for the command. OpenSSL and Go look there and into SSL_CERT_FILE, others at one of both, such as
-httpx and older releases of curl. What lies in its folders is in the file for SSL_CERT_FILE, which all of them read.
+The command gets no SSL_CERT_DIR. OpenSSL and Go read both it and SSL_CERT_FILE, other programs only one of them, such
+as httpx and older releases of curl. The file for SSL_CERT_FILE, which all of them read, holds the CAs of its folders.
 """
 
 import os
@@ -19,13 +19,17 @@ import certifi
 
 
 class _Variable(NamedTuple):
-    """One that names a file of authorities. `always`: set where the user has not, too."""
+    """An environment variable that names a CA file.
+
+    `adds`: its file adds to the default CAs rather than replacing them. `always`: it is set for the command even if the
+    user has not set it.
+    """
 
     name: str
     adds: bool = False
     always: bool = True
     folders: str = ""
-    """The variable whose folders count besides the file."""
+    """The variable whose folders hold more CAs."""
 
 
 _VARIABLES = (
@@ -33,16 +37,16 @@ _VARIABLES = (
     _Variable("DENO_CERT", adds=True),
     _Variable("SSL_CERT_FILE", folders="SSL_CERT_DIR"),  # OpenSSL, Go, Rust, httpx
     _Variable("REQUESTS_CA_BUNDLE"),
-    # Where these are set nothing else is looked at: by curl and requests, the Codex CLI, and the programs of nixpkgs.
+    # If set, these take precedence over all others: in curl and requests, the Codex CLI, and the programs of nixpkgs.
     _Variable("CURL_CA_BUNDLE", always=False),
     _Variable("CODEX_CA_CERTIFICATE", always=False, adds=True),
     _Variable("NIX_SSL_CERT_FILE", always=False),
 )
 
 REPLACED = tuple(variable.folders for variable in _VARIABLES if variable.folders)
-"""Variables that the command does without: a file has what they name."""
+"""Variables that are removed for the command: a file holds the CAs that they name."""
 
-# Where systems keep theirs in one file: Debian and Alpine, Fedora, openSUSE, macOS and the BSDs.
+# The CA files of Debian and Alpine, Fedora, openSUSE, macOS and the BSDs.
 _SYSTEM_FILES = (
     "/etc/ssl/certs/ca-certificates.crt",
     "/etc/pki/tls/certs/ca-bundle.crt",
@@ -54,10 +58,10 @@ _CERTIFICATE = re.compile(rb"-----BEGIN ((?:TRUSTED |X509 )?CERTIFICATE)-----.*?
 
 
 def ca_variables(environ: Mapping[str, str], authority: str, folder: Path) -> tuple[dict[str, str], list[str]]:
-    """Variables that have a command trust `authority`, the proxy's, besides what `environ` has it trust.
+    """Return variables that make a command trust `authority` besides the CAs named in `environ`, and warnings.
 
-    The files that they name are written into `folder`. Also gives warnings, of files that cannot be read. Raises
-    OSError when a file cannot be written.
+    `authority` is the proxy's CA as PEM. The files that the variables name are written to `folder`. There is a warning
+    for each file that cannot be read. Raises OSError if a file cannot be written.
     """
     warnings: list[str] = []
     variables: dict[str, str] = {}
@@ -77,18 +81,18 @@ def ca_variables(environ: Mapping[str, str], authority: str, folder: Path) -> tu
 
 
 def _read(name: str, path: str, warnings: list[str]) -> list[bytes]:
-    """Return the certificates of a variable's file or folder; adds a warning if it cannot be read."""
+    """Return the certificates in a variable's file or folder; if it cannot be read, none, and append a warning."""
     try:
         return list(_certificates(Path(path)))
     except OSError as error:
-        warnings.append(f"{name}={path} cannot be read ({error.strerror or error}): it is left out")
+        warnings.append(f"{name}={path} cannot be read ({error.strerror or error}) and is ignored")
         return []
 
 
 def _certificates(path: Path) -> Iterator[bytes]:
-    """Yield what a file holds, or the certificates in a folder, each once. Raises OSError.
+    """Yield the whole content of a file, or each distinct certificate in a folder. Raises OSError.
 
-    A folder may hold other things: keys, which belong into no other file, and what only others may read.
+    A folder may also hold private keys, which must not be copied, and files that are unreadable, which are skipped.
     """
     if not path.is_dir():
         yield path.read_bytes()
@@ -104,7 +108,7 @@ def _certificates(path: Path) -> Iterator[bytes]:
 
 
 def _default_cas() -> Iterator[bytes]:
-    """Yield the system's authorities, and Mozilla's, which programs bring along."""
+    """Yield the system's CAs, and Mozilla's, which many programs are shipped with."""
     system = Path(ssl.get_default_verify_paths().cafile or "")
     for file in (system, *map(Path, _SYSTEM_FILES)):
         if file.is_file():

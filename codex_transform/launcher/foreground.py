@@ -1,8 +1,8 @@
-"""Run a command in the place of this program: its terminal, its signals, its exit status.
+"""Runs a command as if it had been started directly: with the terminal, the signals, and its own exit status.
 
-The command stays in this program's process group, so the terminal is its own: window sizes, Ctrl-Z and job control
-work by themselves. The kernel sends Ctrl-C to both; this program leaves it to the command. Signals that are sent to
-this program alone are forwarded.
+The command stays in this program's process group, so the terminal belongs to it too: window sizes, Ctrl-Z and job
+control work without help. The kernel sends Ctrl-C to both; this program ignores it. Signals that are sent to this
+program alone are forwarded.
 """
 
 import os
@@ -23,25 +23,25 @@ from codex_transform.launcher import windows_program
 _TERMINAL_SIGNALS = ("SIGINT", "SIGQUIT")
 _FORWARDED = ("SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2")
 
-_LONGEST_NAP = 0.5  # seconds
+_MAX_WAIT = 0.5  # seconds
 
 
 class NotFoundError(click.ClickException):
-    """There is no such command; the exit status is the one that shells give."""
+    """There is no such command; the exit status is the one that shells use."""
 
     exit_code = 127
 
 
 class NotRunnableError(click.ClickException):
-    """It is there and cannot be started; the exit status is the one that shells give."""
+    """The command exists but cannot be started; the exit status is the one that shells use."""
 
     exit_code = 126
 
 
 def run(command: Sequence[str], environ: Mapping[str, str]) -> int:
-    """Return the exit status of a command; 128 and the signal's number for one that a signal ended, as shells have it.
+    """Run a command and return its exit status; if a signal ended it, 128 plus the signal's number, as in shells.
 
-    Raises NotFoundError or NotRunnableError when it cannot be started.
+    Raises NotFoundError or NotRunnableError if it cannot be started.
     """
     program = _find(command[0], environ)
     with _forward_signals() as begin:
@@ -58,30 +58,29 @@ def run(command: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 def _wait_interruptible(process: subprocess.Popen[bytes]) -> None:
-    """Wait for the end of a process, and for signals.
+    """Wait for a process to end, and let Python handle signals meanwhile.
 
-    One that comes just before this program would be put to sleep by the system is seen when it wakes up, so it must not
-    sleep until the end.
+    Python handles a signal that arrives just before a blocking call only after that call, so no wait may be long.
     """
     waiting = threading.Thread(target=process.wait, daemon=True)
     waiting.start()
     while waiting.is_alive():
-        waiting.join(_LONGEST_NAP)
+        waiting.join(_MAX_WAIT)
 
 
 def _find(name: str, environ: Mapping[str, str]) -> str:
     if found := shutil.which(name, path=environ.get("PATH")):
         return found
     if os.path.dirname(name) and os.path.exists(name):  # noqa: PTH110, PTH120 - a Path would drop a leading ./
-        raise NotRunnableError(f"{name} is not a program that you may run")
+        raise NotRunnableError(f"{name} is not an executable program")
     raise NotFoundError(f"{name} is not found: is it installed, and on the PATH?")
 
 
 @contextmanager
 def _forward_signals() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
-    """While this lasts, signals go to the process that is handed in, and none ends this program.
+    """Yield a function that takes the command's process; until the block is left, signals are forwarded to it.
 
-    Those that come before there is a process are passed on once there is one.
+    None of them ends this program. Those that arrive before the function is called are forwarded by the call.
     """
     processes: list[subprocess.Popen[bytes]] = []
     early: list[int] = []
@@ -100,7 +99,7 @@ def _forward_signals() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
     before: dict[int, Any] = {}
     for name in (*_TERMINAL_SIGNALS, *_FORWARDED):
         number = getattr(signal, name, None)
-        # What is ignored here is ignored by the command too: a shell's background job, or nohup.
+        # The command inherits ignored signals, as in a shell's background job or under nohup.
         if number is not None and signal.getsignal(number) != signal.SIG_IGN:
             before[number] = signal.signal(number, pass_on)
     try:
@@ -111,7 +110,7 @@ def _forward_signals() -> Iterator[Callable[[subprocess.Popen[bytes]], None]]:
 
 
 def _owns_terminal() -> bool:
-    """Return whether the terminal's keys reach the command without help."""
+    """Return whether the terminal itself sends Ctrl-C and Ctrl-\\ to the command."""
     if sys.platform == "win32":
         return True
     try:

@@ -1,4 +1,4 @@
-"""OpenCode 2 as a program: known by what it says of its version, with the commands for its background server."""
+"""Recognizes OpenCode 2 by the version that it prints, and runs its commands for its background server."""
 
 import re
 import shutil
@@ -11,13 +11,13 @@ from codex_transform.launcher import windows_program
 from codex_transform.opencode import server
 from codex_transform.opencode.server import Server
 
-# Only a program of these names is asked for its version: another one might do anything.
+# Only programs with these names are run with --version: who knows what others do with it.
 _NAMES = re.compile(r"opencode|lildax", re.IGNORECASE)
-# The preview says `lildax vlocal`, others their number, with or without a name in front.
+# The preview prints `lildax vlocal`; others print a number, with or without a name before it.
 _PREVIEW = re.compile(r"lildax\b")
 _NUMBER = re.compile(r"(?:^|[\sv])(\d+)\.\d+")
 
-# What needs no server, or is one in the foreground.
+# Arguments of commands that need no server, or run one in the foreground.
 _WITHOUT_SERVER = frozenset(
     ("--help", "-h", "--version", "-v", "--completions", "serve", "service", "migrate", "uninstall", "upgrade")
 )
@@ -28,26 +28,26 @@ _SERVICE_TIMEOUT = 60.0
 
 
 class ServiceError(Exception):
-    """A command for the server failed; the message says how."""
+    """A command for the server failed; the message says why."""
 
 
 class Service:
-    """The server of one OpenCode 2, run by `program`."""
+    """The background server of OpenCode 2, controlled by the commands of `program`."""
 
     def __init__(self, program: str, environ: Mapping[str, str]) -> None:
         self.program = program
         self._environ = environ
 
     def running(self) -> Server | None:
-        """Return the server that this program would use; None if there is none."""
+        """Return the running server that this program would use; None if there is none."""
         found = server.running(self._environ, paths.home())
         if not found:
             return None
         try:
-            said = self._run("status", self._environ)
-        except ServiceError:  # in doubt, it is this one
+            status = self._run("status", self._environ)
+        except ServiceError:  # the best guess
             return found[0]
-        return next((each for each in found if each.url.rstrip("/") in said), None)
+        return next((each for each in found if each.url.rstrip("/") in status), None)
 
     def restart(self, environ: Mapping[str, str]) -> None:
         """Restart the server with this environment. Raises ServiceError."""
@@ -62,7 +62,7 @@ class Service:
 
 
 def service_of(command: Sequence[str], environ: Mapping[str, str]) -> Service | None:
-    """Return the service that a command uses; None unless it is an OpenCode 2 that does."""
+    """Return the background server that a command uses; None unless the command is an OpenCode 2 that uses one."""
     program = shutil.which(command[0], path=environ.get("PATH"))
     arguments = command[1:]
     if program is None or _STANDALONE in arguments or (arguments and arguments[0] in _WITHOUT_SERVER):
@@ -71,7 +71,7 @@ def service_of(command: Sequence[str], environ: Mapping[str, str]) -> Service | 
 
 
 def is_opencode_2(program: str, environ: Mapping[str, str]) -> bool:
-    """Return whether a program is OpenCode 2, by what it says."""
+    """Return whether a program is OpenCode 2, judging by its name and the version that it prints."""
     path = Path(program)
     if not any(_NAMES.search(name) for name in (path.name, path.resolve().name)):
         return False
@@ -81,14 +81,14 @@ def is_opencode_2(program: str, environ: Mapping[str, str]) -> bool:
         return False
 
 
-def is_version_2(said: str) -> bool:
-    """Return whether that is what OpenCode 2, or its preview, says of its version."""
-    number = _NUMBER.search(said)
-    return bool(_PREVIEW.match(said)) or (number is not None and int(number[1]) >= 2)
+def is_version_2(version: str) -> bool:
+    """Return whether OpenCode 2, or its preview, prints `version` for --version."""
+    number = _NUMBER.search(version)
+    return bool(_PREVIEW.match(version)) or (number is not None and int(number[1]) >= 2)
 
 
 def _output(program: str, arguments: Sequence[str], environ: Mapping[str, str], timeout: float) -> str:
-    """Return what a program says. Raises ServiceError, if it fails."""
+    """Return the standard output of a program. Raises ServiceError if it fails or takes over `timeout` seconds."""
     try:
         done = subprocess.run(
             windows_program.command_line(program, arguments, environ),

@@ -1,4 +1,4 @@
-"""What a pipe says when its reader has gone; each system has its own words for it."""
+"""Recognizes the errors of a pipe whose reader has gone, which differ between systems."""
 
 import errno
 import os
@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 
 def is_broken(error: OSError, system: str = os.name) -> bool:
-    """Return True for an error that means: nobody reads any more. `system` is `os.name`.
+    """Return whether an error means that the pipe's reader has closed it. `system` is `os.name`.
 
-    Windows also gives ConnectionResetError, and EINVAL for a pipe whose other end was closed, as
-    `subprocess` knows (bpo-19612, bpo-30418).
+    Windows may also raise ConnectionResetError, or report EINVAL for a pipe whose other end was closed; `subprocess`
+    treats them alike (bpo-19612, bpo-30418).
     """
     if isinstance(error, BrokenPipeError | ConnectionResetError):
         return True
@@ -19,7 +19,7 @@ def is_broken(error: OSError, system: str = os.name) -> bool:
 
 @contextmanager
 def reader_may_be_gone() -> Iterator[None]:
-    """Pass over the errors of a pipe that nobody reads any more. Other errors are raised."""
+    """Suppress the errors of a pipe whose reader has closed it. Other errors are raised."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Ports of this machine."""
+"""TCP ports on this machine."""
 
 import os
 import socket
@@ -7,9 +7,9 @@ import click
 
 
 def require_free_port(port: int) -> int:
-    """Return the port itself if nobody listens there, a free one for 0. Raises ClickException otherwise."""
+    """Return `port` if it is free on 127.0.0.1, or any free port for 0. Raises ClickException if it is in use."""
     with socket.socket() as probe:
-        if os.name != "nt":  # as servers do: connections that ended a moment ago are no hindrance
+        if os.name != "nt":  # as servers do, so that connections in TIME_WAIT do not count
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("127.0.0.1", port))

@@ -1,4 +1,4 @@
-"""What a proxy says, in a file: private, of bounded size, and the oldest files make room for new ones."""
+"""The log file of a proxy: private, of bounded size; the oldest files are deleted."""
 
 import os
 from collections import deque
@@ -15,13 +15,13 @@ _LAST_LINES = 12
 
 
 class ProxyLog:
-    """A new file in `folder`. When it is full it begins anew; `last` are the last lines in any case."""
+    """A new file in `folder`, emptied whenever it exceeds `max_bytes`. `last` always holds the last lines."""
 
     def __init__(self, folder: Path, max_bytes: int = _MAX_BYTES, max_files: int = _MAX_FILES) -> None:
-        """Raise OSError when the file cannot be made."""
+        """Delete all but the newest log files and create one. Raises OSError if that is not possible."""
         make_private_folder(folder)
         for old in sorted(folder.glob("proxy-*.log"))[: 1 - max_files]:
-            with suppress(OSError):  # on Windows one that another proxy has open stays
+            with suppress(OSError):  # Windows refuses to delete a file that another proxy has open
                 old.unlink(missing_ok=True)
         self.path = folder / f"proxy-{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}.log"
         self.last: deque[str] = deque(maxlen=_LAST_LINES)
@@ -36,7 +36,7 @@ class ProxyLog:
         self._file.close()
 
     def write(self, line: str) -> None:
-        """Add a line. A disk that is full must not keep the proxy from talking: then it is only in `last`."""
+        """Add a line. If the file cannot be written, as on a full disk, only `last` gets it and the proxy goes on."""
         self.last.append(line)
         try:
             if self._file.tell() > self._max_bytes:
@@ -45,5 +45,5 @@ class ProxyLog:
                 self._file.write("(earlier lines were dropped)\n")
             self._file.write(f"{line}\n")
             self._file.flush()
-        except (OSError, ValueError):  # full; closed
+        except (OSError, ValueError):  # the disk is full; the file is closed
             return

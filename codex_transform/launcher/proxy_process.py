@@ -1,8 +1,8 @@
-"""The proxy as a child process of `run`: started, waited for, and stopped with its owner.
+"""The proxy as a child process of `run`: started, awaited, and stopped when `run` ends.
 
-It is a session of its own, so no key that is pressed reaches it. Its standard input stays open as long as this program
-lives: when this program ends, in whatever way, the proxy ends by itself (see `codex_transform/proxy/embed.py`). Its
-output goes to a log file, because the terminal is the command's.
+It runs in a session of its own, so Ctrl-C in the terminal does not reach it. Its standard input stays open as long as
+this program lives: when this program ends, in whatever way, the proxy ends too (see `codex_transform/proxy/embed.py`).
+Its output goes to a log file, because the terminal belongs to the command.
 """
 
 import json
@@ -29,23 +29,23 @@ _LISTENING = re.compile(r" listening at (?:\w+://)?127\.0\.0\.1:(\d+)")
 _WEB = re.compile(r"Web server listening at ([^\s\"]+)")
 _CLIENTS = re.compile(r"\bconnections of clients: (\d+)\b")  # see `codex_transform/proxy/addons/client_count.py`
 
-# In seconds: until it listens, on a busy machine with a cold disk; until its certificate is whole; until it has ended,
-# which is more than it gives itself: see `embed.py`.
+# Seconds until the proxy must listen, even on a busy machine with a cold disk; until its certificate file must be
+# complete; and until it must have ended, longer than the time that `embed.py` gives itself.
 _START_TIMEOUT, _TRUST_TIMEOUT, _STOP_TIMEOUT = 60, 10, 10
 
-# Until the last line of a proxy that has ended is read.
+# Seconds to wait for the last line of a proxy that has ended.
 _LAST_LINE_TIMEOUT = 2
 
-# So many certificates that do not fit the file in a row, and they never will.
+# After this many certificates that do not match the file there is no hope that one will.
 _MAX_CA_MISMATCHES = 10
 
 _CONFIG = "An option in ~/.mitmproxy/config.yaml can be the reason."
 
 
 class NoProxyError(click.ClickException):
-    """The proxy does not run: `reason` is why, in one line, and `log` has its output, if there is any.
+    """The proxy does not run: `reason` says why, in one line, and `log` has its output, if any.
 
-    `message`, which click prints, also quotes the end of the log.
+    click prints `message`, which also quotes the end of the log.
     """
 
     def __init__(self, reason: str, log: ProxyLog | None = None) -> None:
@@ -55,16 +55,17 @@ class NoProxyError(click.ClickException):
 
 
 def log_tail(log: ProxyLog) -> str:
-    """Return the end of what a proxy said, and what may help."""
+    """Return the last lines of a proxy's log, and where to look further."""
     lines = "\n".join(f"  {line}" for line in log.last)
-    return f"{lines}\nAll of it is in {log.path}; `codex-transform doctor` looks for the cause."
+    return f"{lines}\nThe whole log is {log.path}; `codex-transform doctor` looks for the cause."
 
 
 class ProxyProcess:
     """A running proxy.
 
-    `port` is where it listens, `authority` the certificate to trust it by, `log` the file with what it says. mitmweb's
-    address for the browser is in `web`.
+    `port` is where it listens on 127.0.0.1, `authority` its CA certificate as PEM, `log` its output, and `web` the
+    address of mitmweb's page; None without mitmweb. `drain_timeout` is how many seconds running calls get when the
+    proxy is stopped.
     """
 
     def __init__(self, process: subprocess.Popen[bytes], log: ProxyLog, drain_timeout: float) -> None:
@@ -82,54 +83,54 @@ class ProxyProcess:
 
     @property
     def url(self) -> str:
-        """What goes into HTTPS_PROXY."""
+        """The value for HTTPS_PROXY."""
         return f"http://127.0.0.1:{self.port}"
 
     def has_ended(self) -> bool:
-        """Return whether it is no longer there."""
+        """Return whether the process has ended."""
         return self._process.poll() is not None
 
     def stayed_unused(self) -> bool:
-        """Return whether no client but this program has connected to a proxy that was stopped; False if in doubt."""
+        """Return whether only this program has connected to the proxy, which was stopped; False if that is unknown."""
         with self._changed:
             self._changed.wait_for(lambda: self._ended, _LAST_LINE_TIMEOUT)
         return self._connections is not None and self._connections <= self._own_connections
 
     def wait_until_listening(self, web: bool) -> None:
-        """Raise NoProxyError when it ends instead or takes too long."""
+        """Wait until the port is known, and mitmweb's address if `web`. Raises NoProxyError if that fails."""
         with self._changed:
             self._changed.wait_for(lambda: self._ended or (self.port and (self.web or not web)), _START_TIMEOUT)
         if self._ended:
             raise NoProxyError("The proxy did not start.", self.log)
         if not self.port:
-            raise NoProxyError(f"The proxy did not say where it listens. {_CONFIG}", self.log)
+            raise NoProxyError(f"The proxy did not report its port. {_CONFIG}", self.log)
 
     def wait_for_authority(self, file: Path, host: tuple[str, int] | None) -> bool:
-        """Return True once `authority` is set, with which TLS to `host` through the proxy works.
+        """Wait until TLS to `host` through the proxy works with the CA in `file`; set `authority` and return True.
 
-        False if it never does.
+        Returns False if it does not work in time. Without a `host`, the file need only hold a certificate.
         """
-        until, strangers = time.monotonic() + _TRUST_TIMEOUT, 0
-        while not self._ended and strangers < _MAX_CA_MISMATCHES and time.monotonic() < until:
+        deadline, mismatches = time.monotonic() + _TRUST_TIMEOUT, 0
+        while not self._ended and mismatches < _MAX_CA_MISMATCHES and time.monotonic() < deadline:
             try:
                 if authority := self._trusted(file, host):
                     self.authority = authority
                     return True
             except ssl.SSLCertVerificationError:
-                strangers += 1
+                mismatches += 1
             with self._changed:
                 self._changed.wait(0.05)
         return False
 
     def _trusted(self, file: Path, host: tuple[str, int] | None) -> str | None:
-        """Return what is in the file, if the proxy's connections can be trusted by it.
+        """Return the content of `file` if TLS to `host` through the proxy works with it; None if not yet.
 
-        Raises SSLCertVerificationError if its certificates are somebody else's.
+        Raises SSLCertVerificationError if the proxy's certificate is from another CA.
         """
         try:
             authority = file.read_text("ascii")
             context = ssl.create_default_context(cadata=authority)
-            # Stricter than OpenCode would refuse what mitmproxy made years ago.
+            # OpenCode is not this strict either; CAs that mitmproxy made years ago would not pass.
             context.verify_flags &= ~ssl.VERIFY_X509_STRICT
             if host is None:
                 return authority
@@ -143,11 +144,11 @@ class ProxyProcess:
                     return authority
         except ssl.SSLCertVerificationError:
             raise
-        except (OSError, ValueError):  # of ssl too: the file is not there yet, or half of it
+        except (OSError, ValueError):  # also from ssl: the file does not exist yet, or is incomplete
             return None
 
     def stop(self) -> None:
-        """End it; waits for that."""
+        """Tell the proxy to end and wait until it has; kill it if it takes too long."""
         assert self._process.stdin is not None
         with pipes.reader_may_be_gone():
             self._process.stdin.close()
@@ -185,20 +186,20 @@ def running(
     web: bool = False,
     drain_timeout: float = 0,
 ) -> Iterator[ProxyProcess]:
-    """Yield the proxy with the addon on a free port of this machine, until the block is left.
+    """Run the proxy with the addon on a free port of this machine, and yield it; stop it when the block is left.
 
-    `file` is where mitmproxy keeps its certificate: when the block begins the proxy's TLS to `host`, a name and a port,
-    can be trusted by what was in it (`authority`). `arguments` are more of mitmproxy's, `web` has mitmweb run in the
-    place of mitmdump, `drain_timeout` is how many seconds its calls may take when it is stopped. Raises NoProxyError
-    when that does not work out.
+    `file` is mitmproxy's CA certificate: the block begins once TLS to `host`, a name and a port, works through the
+    proxy with it. `arguments` are further arguments of mitmproxy, `web` runs mitmweb instead of mitmdump, and
+    `drain_timeout` is how many seconds running calls get when the proxy is stopped. Raises NoProxyError if the proxy
+    does not start, or does not match `file`.
     """
-    # The addon has a line for each call: mitmdump's own would stand around it.
+    # The addon prints one line per call; mitmdump's own lines would surround it.
     program = (
         ["mitmweb", "--web-port", str(ports.require_free_port(0))] if web else ["mitmdump", "--set", "flow_detail=0"]
     )
-    # The user's config.yaml, which may be meant for another proxy, goes before --set, but not before these.
+    # Options in the user's config.yaml, which may be meant for another proxy, override --set, but not these.
     listen = ["--listen-host", "127.0.0.1", "--listen-port", "0", "--proxyauth", ""]
-    # It serves the one command of the person who has the endpoint's key.
+    # This proxy serves one command only, that of the owner of the endpoint's key.
     listen += ["--set", "codex_clients=false"]
     if "--mode" not in arguments:
         listen += ["--mode", "regular"]
@@ -208,7 +209,7 @@ def running(
     except OSError as error:
         raise NoProxyError(f"No log can be written to {log_folder}: {error.strerror or error}.") from None
     with log:
-        # Of two first starts at once one may find the other's certificate in the place of its own: it starts again.
+        # If two proxies start for the first time at once, one may overwrite the other's new CA file: start again.
         for last in (False, True):
             proxy = _start([*program, "-s", str(paths.addon()), *listen, *arguments], log, drain_timeout)
             try:
@@ -224,7 +225,7 @@ def running(
 
 def _start(command: list[str], log: ProxyLog, drain_timeout: float) -> ProxyProcess:
     process = subprocess.Popen(
-        # Without -P it would take modules for its own from the folder that embed.py lies in.
+        # Without -P, Python would import modules from the folder of embed.py.
         [sys.executable, "-P", "-u", str(_PROGRAM)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -234,7 +235,7 @@ def _start(command: list[str], log: ProxyLog, drain_timeout: float) -> ProxyProc
     )
     proxy = ProxyProcess(process, log, drain_timeout)
     assert process.stdin is not None
-    # A process that has ended already has said why.
+    # If the process has already ended, its output says why.
     with pipes.reader_may_be_gone():
         process.stdin.write(json.dumps(command).encode() + b"\n")
         process.stdin.flush()

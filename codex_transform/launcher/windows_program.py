@@ -1,7 +1,7 @@
-"""What to start on Windows in the place of a batch file, such as the `opencode.cmd` that npm makes.
+"""Finds what to start on Windows instead of a batch file, such as the `opencode.cmd` that npm creates.
 
-A batch file is run by cmd.exe, which reads its arguments as commands: quotes, percent signs and line breaks of a prompt
-would not arrive. npm's and pnpm's files only start another program, so that is started instead. What stands in them is
+A batch file is run by cmd.exe, which interprets its arguments: quotes, percent signs and line breaks of a prompt would
+be lost. The batch files of npm and pnpm only start another program, so that program is started directly. They are
 written by the npm packages `cmd-shim` and `@zkochan/cmd-shim`. For other batch files the arguments are quoted by the
 rules of cmd.exe.
 """
@@ -12,7 +12,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-# The folder of the batch file, as it says itself, then the program in it, which gets all arguments.
+# The batch file's own folder, in either notation, then the program in it, which gets all arguments.
 _TARGET = re.compile(r'"%(?:~dp0|dp0%)\\?([^"%]+)"\s+%\*')
 _NODE = re.compile(r'(?:_prog=|\s)node(?:\.exe)?["\s]', re.IGNORECASE)
 _FLAGS = re.compile(r'(?:"%_prog%"|\bnode)\s+(-[^"]*?)\s*"%(?:~dp0|dp0%)')
@@ -21,10 +21,10 @@ _FLAGS = re.compile(r'(?:"%_prog%"|\bnode)\s+(-[^"]*?)\s*"%(?:~dp0|dp0%)')
 def command_line(
     program: str, arguments: Sequence[str], environ: Mapping[str, str], system: str = os.name
 ) -> list[str] | str:
-    """Give what `subprocess` is to start so that `program` gets exactly these arguments.
+    """Return what to pass to `subprocess` so that `program` gets exactly these arguments.
 
-    `program` is the file that was found, `system` is `os.name`. Raises ValueError, whose message is for people, when
-    the program is a batch file that cannot be given them.
+    `program` is the path of the program, `system` is `os.name`. Raises ValueError, with a message for the user, if the
+    program is a batch file that cannot take them.
     """
     if system != "nt" or not program.lower().endswith((".cmd", ".bat")):
         return [program, *arguments]
@@ -34,9 +34,9 @@ def command_line(
 
 
 def behind_shim(shim: Path, environ: Mapping[str, str]) -> list[str] | None:
-    """Give the program that a batch file of npm or pnpm starts, with its first arguments.
+    """Return the program that a batch file of npm or pnpm starts, with its first arguments.
 
-    None if it is none of them or what it names is not there.
+    None if it is another kind of file, or the program that it names does not exist.
     """
     try:
         text = shim.read_text("utf-8", "replace")
@@ -59,15 +59,15 @@ def behind_shim(shim: Path, environ: Mapping[str, str]) -> list[str] | None:
 
 
 def _through_cmd(program: str, arguments: Sequence[str], environ: Mapping[str, str]) -> str:
-    """Give the command line of a cmd.exe that runs a batch file.
+    """Return the command line with which cmd.exe runs a batch file. Raises ValueError for line breaks in arguments.
 
-    With its extensions, which the quoting needs, without delayed expansion, which would read exclamation marks, and
-    without the user's AutoRun.
+    Command extensions are on, because the quoting needs them. Delayed expansion, which would interpret exclamation
+    marks, and the user's AutoRun are off.
     """
     if any(mark in argument for argument in arguments for mark in "\r\n\0"):
         raise ValueError(
-            f"{program} is a batch file, and Windows can give it no line breaks. "
-            "Fix: name the program that it starts (an .exe) in its place, or leave the line breaks out"
+            f"{program} is a batch file, which cannot take line breaks in its arguments. "
+            "Fix: use the program that it starts (an .exe) instead, or remove the line breaks"
         )
     quoted = " ".join([f'"{program}"', *map(_quoted, arguments)])
     shell = environ.get("COMSPEC") or "cmd.exe"
@@ -75,10 +75,10 @@ def _through_cmd(program: str, arguments: Sequence[str], environ: Mapping[str, s
 
 
 def _quoted(argument: str) -> str:
-    """Put an argument into quotes that never end for cmd.exe, and are one argument for the program behind it.
+    """Return an argument in quotes that cmd.exe never sees closed, and that the program reads as one argument.
 
-    A quote is doubled; backslashes in front of one too, as Microsoft's C runtime reads them. A percent sign is followed
-    by a variable of no length (`%cd:~,%`), so that no name can begin behind it.
+    Quotes are doubled, and so are backslashes before them, as Microsoft's C runtime expects. Each percent sign is
+    followed by an empty variable (`%cd:~,%`), so that it cannot begin a variable's name.
     """
     text = re.sub(r'(\\*)("|$)', lambda match: match[1] * 2 + match[2] * 2, argument)
     return '"' + text.replace("%", "%%cd:~,%") + '"'

@@ -1,4 +1,4 @@
-"""`clients`: keys are shown once, limits change, and what is refused changes nothing."""
+"""`clients`: keys are shown only once, limits can be changed, and a refused command changes nothing."""
 
 import json
 import stat
@@ -27,8 +27,8 @@ def row(person: Person, name: str) -> list[str]:
     return found
 
 
-def test_a_life_of_a_key(person: Person) -> None:
-    assert "none is wanted" in run(person, "list")
+def test_a_key_is_created_replaced_and_revoked(person: Person) -> None:
+    assert "none is required" in run(person, "list")
     assert not list(person.home.iterdir())
     key = run(person, "add", "alice").removesuffix("\n")
     assert key.startswith("ct-")
@@ -51,7 +51,7 @@ def test_a_life_of_a_key(person: Person) -> None:
     assert f"delete {file}" in run(person, "list")
 
 
-def test_limits(person: Person) -> None:
+def test_limits_are_set_changed_and_removed(person: Person) -> None:
     limits = ("--models", "gpt-5.1, gpt-5.2", "--requests-per-minute", "30", "--tokens-per-day", "2,000,000")
     run(person, "add", "bob", *limits)
     now = time.time()
@@ -68,7 +68,7 @@ def test_limits(person: Person) -> None:
     assert known(person).people[0] == before.model_copy(update=changes)
 
 
-def test_usage_by_client(person: Person) -> None:
+def test_usage_is_shown_by_client(person: Person) -> None:
     UsageStore(person.home / ".opencode" / "codex-usage.sqlite").add(
         Record(at=time.time(), model="gpt-5.1", person="bob", tokens=Tokens(input=2_000, output=10)),
         Record(at=time.time(), model="gpt-5.1", tokens=Tokens(input=500)),
@@ -86,16 +86,16 @@ def test_usage_by_client(person: Person) -> None:
         (("add", "alice"), "rotate alice"),
         (("add", "ALICE"), "has a key already"),
         (("add", "none"), "must be up to 64"),
-        (("add", "bob", "--tokens-per-day", "0"), "number from 1 on"),
-        (("add", "bob", "--tokens-per-day", "9" * 30), "number from 1 on"),
+        (("add", "bob", "--tokens-per-day", "0"), "positive whole number"),
+        (("add", "bob", "--tokens-per-day", "9" * 30), "positive whole number"),
         (("add", "bob", "--models", "m" * 201), "200 characters"),
-        (("remove", "bob"), "there is alice"),
+        (("remove", "bob"), "the clients are: alice"),
         (("rotate", "bob"), "no client 'bob'"),
         (("limit", "bob", "--tokens-per-day", "5"), "no client 'bob'"),
         (("limit", "alice"), "Name a limit"),
     ],
 )
-def test_what_is_refused_changes_nothing(person: Person, arguments: tuple[str, ...], said: str) -> None:
+def test_a_refused_command_changes_nothing(person: Person, arguments: tuple[str, ...], said: str) -> None:
     run(person, "add", "alice")
     before = known(person)
     done = person.run("clients", *arguments)
@@ -105,7 +105,7 @@ def test_what_is_refused_changes_nothing(person: Person, arguments: tuple[str, .
     assert known(person) == before
 
 
-def test_a_damaged_file_stays_as_it_is(person: Person) -> None:
+def test_a_damaged_file_is_reported_and_left_unchanged(person: Person) -> None:
     file = person.home / ".opencode" / "codex-clients.json"
     file.parent.mkdir()
     file.write_text('{"clients": [}')
@@ -116,14 +116,14 @@ def test_a_damaged_file_stays_as_it_is(person: Person) -> None:
     assert file.read_text() == '{"clients": [}'
 
 
-def test_no_keys_where_they_would_be_forwarded(person: Person) -> None:
+def test_no_key_is_created_if_it_would_be_forwarded_to_the_endpoint(person: Person) -> None:
     done = person.run("clients", "add", "alice", CODEX_FORWARD_CLIENT_KEY="1")
     assert done.returncode == 1
     assert "codex_forward_client_key" in done.stderr
     assert not known(person).defined
 
 
-def test_doctor_looks_at_the_file(person: Person) -> None:
+def test_doctor_checks_the_file(person: Person) -> None:
     run(person, "add", "alice")
     assert "1 client in" in person.run("doctor", "--offline").stdout
     (person.home / ".opencode" / "codex-clients.json").write_text("{")

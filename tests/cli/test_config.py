@@ -1,4 +1,4 @@
-"""`codex-transform config` on every kind of file, for scripts and for people at a terminal."""
+"""`codex-transform config` with every kind of file, in scripts and at a terminal."""
 
 import json
 import sys
@@ -66,13 +66,13 @@ def test_an_empty_home_gets_a_file_with_all_models(person: Person) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "\n", "\ufeff", "{}", "{}\n"])
-def test_an_empty_file_is_filled(text: str, person: Person) -> None:
+def test_an_empty_file_gets_all_models(text: str, person: Person) -> None:
     file = opencode_json(person, text)
     assert person.run("config", "--yes", "--models", "gpt-5.2").returncode == 0
     assert list(models(file)) == ["gpt-5.2"]
 
 
-def test_one_model_per_effort(person: Person) -> None:
+def test_legacy_writes_one_entry_per_effort(person: Person) -> None:
     file = opencode_json(person)
     done = person.run("config", "--yes", "--legacy", "--models", "gpt-5.1-codex-mini, gpt-5.2-codex")
     assert done.returncode == 0, done.stderr
@@ -107,7 +107,7 @@ def test_keys_near_a_change_are_not_shown(person: Person) -> None:
 
 @pytest.mark.parametrize("form", ["--modern", "--legacy"])
 @pytest.mark.parametrize("text", ["{}", COMMENTED, json.dumps(parser.parse(COMMENTED))])
-def test_a_second_time_changes_nothing(text: str, form: str, person: Person) -> None:
+def test_a_second_run_changes_nothing(text: str, form: str, person: Person) -> None:
     file = opencode_json(person, text)
     assert person.run("config", "--yes", form).returncode == 0
     first = file.read_bytes()
@@ -128,14 +128,14 @@ def test_a_second_time_changes_nothing(text: str, form: str, person: Person) -> 
     ],
 )
 @pytest.mark.parametrize("arguments", [[], ["--uninstall"], ["--reverse", "http://127.0.0.1:8080/v1"]])
-def test_a_broken_file_is_named_and_left_alone(
+def test_a_damaged_file_is_named_and_left_unchanged(
     arguments: list[str], text: str | bytes, named: str, person: Person
 ) -> None:
     file = opencode_json(person, text)
     before = file.read_bytes()
     done = person.run("config", "--yes", *arguments)
     if arguments == ["--uninstall"] and "provider.openai" in named:
-        assert done.returncode == 0  # there is nothing of ours in it
+        assert done.returncode == 0  # nothing in it is ours
     else:
         assert done.returncode == 1
         assert str(file) in done.stderr
@@ -144,7 +144,7 @@ def test_a_broken_file_is_named_and_left_alone(
     assert not backups(file)
 
 
-def test_without_a_terminal_it_shows_and_refuses(person: Person) -> None:
+def test_without_a_terminal_the_diff_is_shown_and_nothing_written(person: Person) -> None:
     file = opencode_json(person, "{}")
     done = person.run("config")
     assert done.returncode == 1
@@ -153,7 +153,7 @@ def test_without_a_terminal_it_shows_and_refuses(person: Person) -> None:
     assert file.read_text() == "{}"
 
 
-def test_print_writes_nothing_but_to_stdout(person: Person) -> None:
+def test_print_writes_only_to_stdout(person: Person) -> None:
     file = opencode_json(person, b'\xef\xbb\xbf{\r\n\t"theme": "dark"\r\n}\r\n')
     done = person.run("config", "--print", "--models", "gpt-5.2")
     assert done.returncode == 0
@@ -163,14 +163,14 @@ def test_print_writes_nothing_but_to_stdout(person: Person) -> None:
     assert not backups(file)
 
 
-def test_an_unknown_model_is_answered_with_near_ones(person: Person) -> None:
+def test_for_an_unknown_model_similar_names_are_suggested(person: Person) -> None:
     done = person.run("config", "--yes", "--models", "gpt-5.2,gpt-5.3-codx")
     assert done.returncode == 2
     assert "gpt-5.3-codex" in done.stderr
     assert not opencode_json(person).exists()
 
 
-def test_file_and_project_name_other_files(person: Person, tmp_path: Path) -> None:
+def test_file_and_project_write_to_other_files(person: Person, tmp_path: Path) -> None:
     other = tmp_path / "other.json"
     assert person.run("config", "--yes", "--models", "gpt-5.2", "--file", str(other)).returncode == 0
     assert person.run("config", "--yes", "--models", "gpt-5.1", "--project").returncode == 0
@@ -180,22 +180,22 @@ def test_file_and_project_name_other_files(person: Person, tmp_path: Path) -> No
     assert person.run("config", "--yes", "--project", "--file", str(other)).returncode == 2
 
 
-def test_reverse_sets_the_address_and_uninstall_takes_that_one_back(person: Person) -> None:
+def test_reverse_sets_the_address_and_uninstall_removes_only_that_one(person: Person) -> None:
     file = opencode_json(person, COMMENTED)
     done = person.run("config", "--yes", "--reverse", "http://127.0.0.1:8080/v1")
-    assert "Try: opencode run -m openai/" in done.stdout  # it goes to the proxy by itself
+    assert "Try: opencode run -m openai/" in done.stdout  # OpenCode connects to the proxy without `run`
     options = parser.parse(file.read_text())["provider"]["openai"]["options"]
     assert options == {"baseURL": "http://127.0.0.1:8080/v1"}
     assert person.run("config", "--yes", "--reverse", "http://127.0.0.1:9090/v1").returncode == 0
     done = person.run("config", "--yes", "--uninstall")
-    assert "provider.openai.options.baseURL (to take it out, name it with --reverse)" in done.stdout
+    assert "provider.openai.options.baseURL (to remove it, name it with --reverse)" in done.stdout
     assert "9090" in file.read_text()
     assert person.run("config", "--yes", "--uninstall", "--reverse", "http://127.0.0.1:9090/v1").returncode == 0
     assert file.read_text() == COMMENTED
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8080", "http://127.0.0.1:8080", "http:///v1", "http://[/v1", "ftp://h/v1"])
-def test_an_address_that_cannot_be_is_refused(url: str, person: Person) -> None:
+def test_an_invalid_address_is_refused(url: str, person: Person) -> None:
     done = person.run("config", "--yes", "--reverse", url)
     assert done.returncode == 2
     assert "http://127.0.0.1:8080/v1" in done.stderr
@@ -203,7 +203,7 @@ def test_an_address_that_cannot_be_is_refused(url: str, person: Person) -> None:
 
 
 @pytest.mark.parametrize("form", ["--modern", "--legacy"])
-def test_uninstall_gives_the_file_back(form: str, person: Person) -> None:
+def test_uninstall_restores_the_file(form: str, person: Person) -> None:
     file = opencode_json(person, COMMENTED)
     assert person.run("config", "--yes", form).returncode == 0
     done = person.run("config", "--yes", "--uninstall")
@@ -212,7 +212,7 @@ def test_uninstall_gives_the_file_back(form: str, person: Person) -> None:
     assert "nothing to do" in person.run("config", "--yes", "--uninstall").stdout
 
 
-def test_uninstall_leaves_what_was_changed_since_and_says_so(person: Person) -> None:
+def test_uninstall_keeps_and_names_what_was_changed_since(person: Person) -> None:
     file = opencode_json(person, "{}")
     assert person.run("config", "--yes").returncode == 0
     path = (*OLD.models, "gpt-5.2", "options", "reasoningEffort")
@@ -222,7 +222,7 @@ def test_uninstall_leaves_what_was_changed_since_and_says_so(person: Person) -> 
     assert models(file) == {"gpt-5.2": {"options": {"reasoningEffort": "low"}}}
 
 
-def test_uninstall_without_a_file_says_so(person: Person) -> None:
+def test_uninstall_without_a_file_fails(person: Person) -> None:
     done = person.run("config", "--yes", "--uninstall")
     assert done.returncode == 1
     assert "does not exist" in done.stderr
@@ -282,7 +282,7 @@ def test_the_plugin_is_named_and_removed_with_its_options(person: Person) -> Non
     assert backups(file)[0].read_text() == WITH_PLUGIN
 
 
-def test_print_leaves_the_plugin_out(person: Person) -> None:
+def test_print_omits_the_plugin(person: Person) -> None:
     file = opencode_json(person, WITH_PLUGIN)
     done = person.run("config", "--print")
     assert "transformed twice" in done.stderr
@@ -290,11 +290,11 @@ def test_print_leaves_the_plugin_out(person: Person) -> None:
     assert file.read_text() == WITH_PLUGIN
 
 
-def test_a_folder_is_no_file(person: Person) -> None:
+def test_a_folder_is_refused_as_a_file(person: Person) -> None:
     assert person.run("config", "--yes", "--file", str(person.home)).returncode == 2
 
 
-def test_at_a_terminal_it_asks_in_colour(person: Person) -> None:
+def test_at_a_terminal_the_diff_is_coloured_and_confirmed(person: Person) -> None:
     file = opencode_json(person, "{}")
     with person.at_terminal("config", "--models", "gpt-5.2") as child:
         child.expect_exact("\x1b[32m+")
@@ -314,12 +314,12 @@ def test_at_a_terminal_it_asks_in_colour(person: Person) -> None:
     assert list(models(file)) == ["gpt-5.2"]
 
 
-def test_at_a_terminal_each_file_is_asked_about(person: Person) -> None:
+def test_at_a_terminal_each_file_is_confirmed(person: Person) -> None:
     file = opencode_json(person, WITH_PLUGIN)
     with person.at_terminal("config", "--models", "gpt-5.2") as child:
         child.expect(r"Remove it\? \[Y/n\]")
         child.sendline("n")
-        child.expect_exact("The plugin is still there")
+        child.expect_exact("The plugin is still installed")
         child.expect(r"Write this\? \[Y/n\]")
         child.sendline("y")
         child.expect_exact("--variant high")
@@ -328,13 +328,13 @@ def test_at_a_terminal_each_file_is_asked_about(person: Person) -> None:
     assert "gpt-5.2" in models(file)
 
 
-def test_a_file_that_changes_while_it_asks_is_not_overwritten(person: Person) -> None:
+def test_a_file_that_changes_during_the_question_is_not_overwritten(person: Person) -> None:
     file = opencode_json(person, "{}")
     with person.at_terminal("config", "--models", "gpt-5.2") as child:
         child.expect(r"Write this\? \[Y/n\]")
         file.write_text('{"theme": "dark"}')
         child.sendline("y")
-        child.expect_exact("was changed meanwhile")
+        child.expect_exact("was changed by another program")
         child.wait()
         assert child.exitstatus == 1
     assert file.read_text() == '{"theme": "dark"}'
@@ -381,7 +381,7 @@ def new_models(file: Path) -> dict[str, Any]:
     return members
 
 
-def test_a_file_in_the_new_form_is_extended_in_it(person: Person) -> None:
+def test_a_file_in_the_form_of_opencode_2_is_extended_in_that_form(person: Person) -> None:
     file = opencode_json(person, IN_TWO, "opencode.jsonc")
     done = person.run("config", "--yes", "--models", "gpt-5.2,gpt-5.1-codex,gpt-5.3-codex")
     assert done.returncode == 0, done.stderr
@@ -403,19 +403,19 @@ def test_a_file_in_the_new_form_is_extended_in_it(person: Person) -> None:
     assert "nothing to do" in again.stdout
 
 
-def test_what_was_written_in_the_new_form_is_taken_out_again(person: Person) -> None:
+def test_uninstall_removes_what_was_written_in_the_form_of_opencode_2(person: Person) -> None:
     file = opencode_json(person, IN_TWO, "opencode.jsonc")
     url = "http://127.0.0.1:8080/v1"
     assert person.run("config", "--yes", "--reverse", url).returncode == 0
     assert parser.parse(file.read_text())["providers"]["openai"]["settings"] == {"baseURL": url}
     left = person.run("config", "--yes", "--uninstall")
-    assert "providers.openai.settings.baseURL (to take it out, name it with --reverse)" in left.stdout
+    assert "providers.openai.settings.baseURL (to remove it, name it with --reverse)" in left.stdout
     assert person.run("config", "--yes", "--uninstall", "--reverse", url).returncode == 0
     assert parser.parse(file.read_text()) == parser.parse(IN_TWO)
     assert "// as I like it" in file.read_text()
 
 
-def test_an_address_goes_to_the_new_form_too(person: Person) -> None:
+def test_an_address_is_written_in_the_form_of_opencode_2_too(person: Person) -> None:
     file = opencode_json(person, '{"plugins": []}')
     url = "http://127.0.0.1:8080/v1"
     done = person.run("config", "--yes", "--models", "gpt-5.2", "--legacy", "--reverse", url)

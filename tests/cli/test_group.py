@@ -1,4 +1,4 @@
-"""What holds for all commands: help, completion, colours, and a machine that is not as it should be."""
+"""Common to all commands: help, completion, colours, and machines without a home or a terminal."""
 
 import subprocess
 import sys
@@ -38,24 +38,24 @@ def test_each_command_has_help_with_examples(command: str, person: Person) -> No
     assert "xample" in done.stdout or command == "completion"
 
 
-def test_the_list_says_what_each_command_says(person: Person) -> None:
+def test_the_list_has_the_first_line_of_each_commands_help(person: Person) -> None:
     listed = dict(line.split(None, 1) for line in person.run("--help").stdout.splitlines() if line.startswith("  "))
     for command in COMMANDS:
         about = listed[command].strip()
         assert about.rstrip(".") in " ".join(person.run(command, "--help").stdout.split()), command
 
 
-def test_the_version(person: Person) -> None:
+def test_the_version_is_printed(person: Person) -> None:
     assert person.run("--version").stdout == f"codex-transform, version {__version__}\n"
 
 
-def test_a_command_that_does_not_exist(person: Person) -> None:
+def test_an_unknown_command_is_refused(person: Person) -> None:
     done = person.run("lgoin")
     assert done.returncode == 2
     assert "No such command" in done.stderr
 
 
-def test_completion_of_commands_and_options(person: Person) -> None:
+def test_commands_and_options_are_completed(person: Person) -> None:
     asked = {"_CODEX_TRANSFORM_COMPLETE": "bash_complete"}
     done = person.run(COMP_WORDS="codex-transform log", COMP_CWORD="1", **asked)
     assert done.stdout.split() == ["plain,login", "plain,logout"]
@@ -64,7 +64,7 @@ def test_completion_of_commands_and_options(person: Person) -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_for_each_shell(shell: str, person: Person) -> None:
+def test_there_is_a_completion_script_for_each_shell(shell: str, person: Person) -> None:
     done = person.run("completion", shell)
     assert done.returncode == 0, done.stderr
     assert "_CODEX_TRANSFORM_COMPLETE" in done.stdout
@@ -72,7 +72,7 @@ def test_completion_for_each_shell(shell: str, person: Person) -> None:
         subprocess.run(["bash", "-n"], input=done.stdout, text=True, check=True)
 
 
-def test_colours_are_for_terminals(person: Person) -> None:
+def test_colours_are_used_only_at_a_terminal(person: Person) -> None:
     with person.at_terminal("models") as child:
         assert "\x1b[" in child.read()
     with person.at_terminal("models", NO_COLOR="1") as child:
@@ -80,7 +80,7 @@ def test_colours_are_for_terminals(person: Person) -> None:
     assert "\x1b[" not in person.run("models").stdout
 
 
-def test_an_output_that_lacks_a_character(person: Person) -> None:
+def test_characters_that_the_output_cannot_encode_are_replaced(person: Person) -> None:
     done = person.run(
         "whoami", CODEX_BASE_URL="https://h", CODEX_API_KEY="sk-0123456789abcdef", PYTHONIOENCODING="latin-1"
     )
@@ -90,7 +90,7 @@ def test_an_output_that_lacks_a_character(person: Person) -> None:
 
 @pytest.mark.parametrize("home", ["", "somewhere"])
 @pytest.mark.parametrize("command", ["login", "logout", "whoami", "run", "start", "usage"])
-def test_no_home(command: str, home: str, person: Person) -> None:
+def test_without_a_home_the_variable_is_named(command: str, home: str, person: Person) -> None:
     more = ["true"] if command == "run" else ["--port", "0"] if command == "start" else []
     done = person.run(command, *more, HOME=home)
     assert done.returncode == 1
@@ -98,7 +98,7 @@ def test_no_home(command: str, home: str, person: Person) -> None:
     assert not list(person.project.iterdir())
 
 
-def test_a_folder_that_is_gone(person: Person) -> None:
+def test_a_deleted_working_directory_is_reported(person: Person) -> None:
     person.project = person.project / "gone"
     person.project.mkdir()
     command = f"rmdir {person.project}; exec {sys.executable} -m codex_transform whoami"

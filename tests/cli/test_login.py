@@ -1,4 +1,4 @@
-"""`login`, `logout` and `whoami`, typed in a real terminal where they ask."""
+"""`login`, `logout` and `whoami`, in a real terminal where they ask."""
 
 import json
 import stat
@@ -14,26 +14,26 @@ pytestmark = pytest.mark.gate
 KEY = "sk-of-the-endpoint-0123456789"
 
 
-def kept(person: Person) -> object:
+def saved(person: Person) -> object:
     return json.loads(person.config.read_text())
 
 
-def test_a_wrong_key_and_then_the_right_one(person: Person, sandbox: Sandbox) -> None:
+def test_only_a_key_that_the_endpoint_accepts_is_saved(person: Person, sandbox: Sandbox) -> None:
     with person.at_terminal("login") as child:
         child.expect("Base URL of your Codex endpoint.*: ")
         child.sendline("ftp://h")
-        child.expect("Not usable: the scheme is 'ftp'")
+        child.expect("Invalid: the scheme is 'ftp'")
         child.expect("Base URL.*: ")
         child.sendline(sandbox.url)
         child.expect_exact(f"Requests will go to {sandbox.url}/backend-api/codex/responses")
-        child.expect(r"API key \(stays hidden\): ")
+        child.expect(r"API key \(not shown as you type\): ")
         child.sendline("two words")
-        child.expect("Not usable")
-        child.expect("stays hidden")
+        child.expect("Invalid: ")
+        child.expect("not shown")
         child.sendline("sk-wrong-0123456789abcdef")
         child.expect("✗ .*key")
         assert not person.config.exists()
-        child.expect("stays hidden")
+        child.expect("not shown")
         child.sendline(sandbox.key)
         child.expect("✓ stream: answered")
         child.expect("Saved to")
@@ -41,14 +41,14 @@ def test_a_wrong_key_and_then_the_right_one(person: Person, sandbox: Sandbox) ->
         child.expect(pexpect.EOF)
         child.close()
     assert child.exitstatus == 0
-    assert kept(person) == {"baseURL": sandbox.url, "apiKey": sandbox.key}
+    assert saved(person) == {"baseURL": sandbox.url, "apiKey": sandbox.key}
     assert stat.S_IMODE(person.config.stat().st_mode) == 0o600
     assert len(sandbox.requests) == 2  # one for each key
 
 
-def test_nothing_that_is_typed_hidden_is_shown(person: Person, sandbox: Sandbox) -> None:
+def test_the_key_is_not_shown_while_it_is_typed(person: Person, sandbox: Sandbox) -> None:
     with person.at_terminal("login", "--base-url", sandbox.url) as child:
-        child.expect("stays hidden")
+        child.expect("not shown")
         child.sendline(sandbox.key)
         said = child.read()
     assert "Saved to" in said
@@ -56,43 +56,45 @@ def test_nothing_that_is_typed_hidden_is_shown(person: Person, sandbox: Sandbox)
 
 
 @pytest.mark.parametrize("answer", ["y", "n"])
-def test_an_endpoint_that_cannot_be_reached(answer: str, person: Person, nobody: str, sandbox: Sandbox) -> None:
+def test_answers_for_an_unreachable_endpoint_are_saved_only_on_request(
+    answer: str, person: Person, nobody: str, sandbox: Sandbox
+) -> None:
     with person.at_terminal("login") as child:
         child.expect("Base URL.*: ")
         child.sendline(nobody)
-        child.expect("stays hidden")
+        child.expect("not shown")
         child.sendline(KEY)
         child.expect("✗ tcp: nothing listens")
-        child.expect("Save it all the same")
+        child.expect("Save it anyway")
         child.sendline(answer)
         if answer == "n":
             child.expect("Base URL.*: ")
             assert not person.config.exists()
             child.sendline(sandbox.url)
-            child.expect("stays hidden")
+            child.expect("not shown")
             child.sendline(sandbox.key)
         child.expect("Saved to")
         child.expect(pexpect.EOF)
     expected = (nobody, KEY) if answer == "y" else (sandbox.url, sandbox.key)
-    assert kept(person) == dict(zip(("baseURL", "apiKey"), expected, strict=True))
+    assert saved(person) == dict(zip(("baseURL", "apiKey"), expected, strict=True))
 
 
-def test_enter_keeps_the_url_that_is_there(person: Person, sandbox: Sandbox) -> None:
+def test_enter_keeps_the_saved_url(person: Person, sandbox: Sandbox) -> None:
     person.run("login", "--base-url", sandbox.url, "--api-key-stdin", given=sandbox.key)
     with person.at_terminal("login") as child:
         child.expect_exact(f"[{sandbox.url}]: ")
         child.sendline()
-        child.expect("stays hidden")
+        child.expect("not shown")
         child.sendline(sandbox.key)
         child.expect("Saved to")
         child.expect(pexpect.EOF)
-    assert kept(person) == {"baseURL": sandbox.url, "apiKey": sandbox.key}
+    assert saved(person) == {"baseURL": sandbox.url, "apiKey": sandbox.key}
 
 
 @pytest.mark.parametrize("keys", ["\x03", "\x04"])
-def test_leaving_at_the_question_for_the_key(keys: str, person: Person) -> None:
+def test_cancelling_at_the_question_for_the_key_saves_nothing(keys: str, person: Person) -> None:
     with person.at_terminal("login", "--base-url", "https://h") as child:
-        child.expect("stays hidden.*: ")
+        child.expect("not shown.*: ")
         child.send(keys)
         child.expect("Nothing was saved")
         child.expect(pexpect.EOF)
@@ -101,34 +103,34 @@ def test_leaving_at_the_question_for_the_key(keys: str, person: Person) -> None:
     assert not person.config.exists()
 
 
-def test_for_scripts(person: Person, sandbox: Sandbox) -> None:
+def test_a_script_saves_the_url_and_the_key_without_a_terminal(person: Person, sandbox: Sandbox) -> None:
     done = person.run("login", "--base-url", sandbox.url, "--api-key-stdin", given=f"{sandbox.key}\n")
     assert done.returncode == 0, done.stderr
-    assert kept(person) == {"baseURL": sandbox.url, "apiKey": sandbox.key}
+    assert saved(person) == {"baseURL": sandbox.url, "apiKey": sandbox.key}
     assert not done.stdout
     assert sandbox.key not in done.stderr
 
 
-def test_a_script_with_a_wrong_key(person: Person, sandbox: Sandbox) -> None:
+def test_a_script_with_a_wrong_key_saves_nothing(person: Person, sandbox: Sandbox) -> None:
     done = person.run("login", "--base-url", sandbox.url, "--api-key-stdin", given="sk-wrong-0123456789abcdef")
     assert done.returncode == 1
     assert "Nothing was saved" in done.stderr
     assert not person.config.exists()
 
 
-def test_a_script_that_wants_no_try(person: Person, nobody: str) -> None:
+def test_no_check_saves_an_endpoint_that_cannot_be_reached(person: Person, nobody: str) -> None:
     arguments = ["login", "--base-url", nobody, "--api-key-stdin"]
     assert person.run(*arguments, given=KEY).returncode == 1
     assert not person.config.exists()
     assert person.run(*arguments, "--no-check", given=KEY).returncode == 0
-    assert kept(person) == {"baseURL": nobody, "apiKey": KEY}
+    assert saved(person) == {"baseURL": nobody, "apiKey": KEY}
 
 
-def test_a_script_changes_the_key_alone_and_what_else_is_in_the_file_stays(person: Person, sandbox: Sandbox) -> None:
+def test_a_script_can_change_only_the_key_and_the_rest_of_the_file_stays(person: Person, sandbox: Sandbox) -> None:
     person.config.parent.mkdir()
     person.config.write_text(json.dumps({"codexMode": False, "other": [1], "baseURL": sandbox.url, "apiKey": "sk-old"}))
     assert person.run("login", "--api-key-stdin", given=sandbox.key).returncode == 0
-    assert kept(person) == {"codexMode": False, "other": [1], "baseURL": sandbox.url, "apiKey": sandbox.key}
+    assert saved(person) == {"codexMode": False, "other": [1], "baseURL": sandbox.url, "apiKey": sandbox.key}
 
 
 @pytest.mark.parametrize(
@@ -137,18 +139,20 @@ def test_a_script_changes_the_key_alone_and_what_else_is_in_the_file_stays(perso
         ((), "", 2, "give --base-url and --api-key-stdin"),
         (("--base-url", "https://h"), "", 2, "give --api-key-stdin as well"),
         (("--api-key-stdin",), KEY, 2, "give --base-url as well"),
-        (("--base-url", "ftp://h", "--api-key-stdin"), KEY, 1, "Not usable: the scheme is 'ftp'"),
-        (("--base-url", "https://h", "--api-key-stdin"), "", 1, "Not usable"),
+        (("--base-url", "ftp://h", "--api-key-stdin"), KEY, 1, "Invalid: the scheme is 'ftp'"),
+        (("--base-url", "https://h", "--api-key-stdin"), "", 1, "Invalid: "),
     ],
 )
-def test_what_a_script_forgot(arguments: list[str], given: str, status: int, says: str, person: Person) -> None:
+def test_missing_or_invalid_arguments_of_a_script_are_named(
+    arguments: list[str], given: str, status: int, says: str, person: Person
+) -> None:
     done = person.run("login", *arguments, given=given)
     assert done.returncode == status
     assert says in done.stderr
     assert not person.config.exists()
 
 
-def test_a_damaged_file_is_left_as_it_is(person: Person) -> None:
+def test_a_damaged_file_is_reported_and_left_unchanged(person: Person) -> None:
     person.config.parent.mkdir()
     person.config.write_text('{"codexMode": tru}')
     for command in ("login", "logout"):
@@ -160,19 +164,19 @@ def test_a_damaged_file_is_left_as_it_is(person: Person) -> None:
     assert person.config.read_text() == '{"codexMode": tru}'
 
 
-def test_what_goes_before_the_file_is_said(person: Person, sandbox: Sandbox) -> None:
+def test_a_variable_that_overrides_the_saved_key_is_named(person: Person, sandbox: Sandbox) -> None:
     arguments = ["login", "--base-url", sandbox.url, "--api-key-stdin"]
     done = person.run(*arguments, given=sandbox.key, CODEX_API_KEY="sk-another-0123456789")
     assert done.returncode == 0
-    assert "CODEX_API_KEY goes before the file" in done.stderr
+    assert "CODEX_API_KEY overrides the file" in done.stderr
     assert "CODEX_BASE_URL" not in done.stderr
 
 
-def test_logout_takes_the_key_and_says_where_another_comes_from(person: Person) -> None:
+def test_logout_removes_the_key_and_names_the_source_of_another(person: Person) -> None:
     person.run("login", "--base-url", "https://h", "--api-key-stdin", "--no-check", given=KEY)
     done = person.run("logout")
     assert done.returncode == 0, done.stderr
-    assert kept(person) == {"baseURL": "https://h"}
+    assert saved(person) == {"baseURL": "https://h"}
     assert "no longer in" in done.stdout
     assert not done.stderr
     done = person.run("logout", CODEX_API_KEY=KEY)
@@ -180,12 +184,12 @@ def test_logout_takes_the_key_and_says_where_another_comes_from(person: Person) 
     assert KEY not in done.stdout + done.stderr
 
 
-def test_logout_without_a_file_makes_none(person: Person) -> None:
+def test_logout_without_a_file_creates_none(person: Person) -> None:
     assert person.run("logout").returncode == 0
     assert not list(person.home.iterdir())
 
 
-def test_whoami(person: Person) -> None:
+def test_whoami_shows_the_endpoint_and_the_redacted_key_with_its_source(person: Person) -> None:
     assert person.run("whoami").returncode == 1
     person.run("login", "--base-url", "https://h/v1", "--api-key-stdin", "--no-check", given=KEY)
     done = person.run("whoami")
@@ -196,8 +200,8 @@ def test_whoami(person: Person) -> None:
     assert "(CODEX_API_KEY)" in person.run("whoami", CODEX_API_KEY="sk-another-0123456789").stdout
 
 
-def test_a_home_that_cannot_be_looked_into(person: Person) -> None:
-    home = str(person.home / ("x" * 300))  # as good as a folder that is closed, which root would get into
+def test_an_unreadable_home_is_reported(person: Person) -> None:
+    home = str(person.home / ("x" * 300))  # stands in for a folder without permission, which root could read
     done = person.run("whoami", HOME=home)
     assert done.returncode == 1
     assert "cannot be read (File name too long): make it a file of yours" in done.stderr
@@ -207,7 +211,7 @@ def test_a_home_that_cannot_be_looked_into(person: Person) -> None:
     assert done.stderr.count("cannot be read") == 1
 
 
-def test_a_folder_that_cannot_be_made_is_named_once(person: Person) -> None:
+def test_a_folder_that_cannot_be_created_is_reported_without_an_errno(person: Person) -> None:
     (person.home / ".opencode").symlink_to(person.home / "none" / ("x" * 300))
     done = person.run("login", "--base-url", "http://h", "--api-key-stdin", "--no-check", given=f"{KEY}\n")
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""`models`: the whole catalogue, and what a name means."""
+"""`models`: the whole catalogue, and what one name is resolved to."""
 
 import json
 
@@ -23,7 +23,7 @@ def test_every_model_is_listed_with_its_efforts(person: Person) -> None:
         assert alias in listed[slug]
 
 
-def test_json(person: Person) -> None:
+def test_json_lists_every_model_with_its_aliases(person: Person) -> None:
     listed = json.loads(person.run("models", "--json").stdout)
     assert [each["slug"] for each in listed] == [model.slug for model in catalog.models()]
     aliases = {each["slug"]: each["aliases"] for each in listed}
@@ -33,19 +33,19 @@ def test_json(person: Person) -> None:
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("gpt-5-codex-high", "sent as gpt-5.1-codex with effort high; it has low medium high"),
+        ("gpt-5-codex-high", "sent as gpt-5.1-codex with effort high; its efforts are low medium high"),
         ("GPT 5.1 Codex xhigh", "sent as gpt-5.1-codex with effort high"),
         ("openai/gpt-5.2", "sent as gpt-5.2 with effort medium"),
-        ("gpt-5.4-fast", "sent as gpt-5.4 with effort medium and service tier priority; it has low"),
+        ("gpt-5.4-fast", "sent as gpt-5.4 with effort medium and service tier priority; its efforts are low"),
         ("gpt-5.2-2025-12-11-high", "sent as gpt-5.2 with effort high"),
-        ("another-model-high", "not in the catalogue; sent as it is"),
+        ("another-model-high", "not in the catalogue; sent unchanged"),
     ],
 )
-def test_what_a_name_means(name: str, says: str, person: Person) -> None:
+def test_a_name_is_resolved_to_model_effort_and_service_tier(name: str, says: str, person: Person) -> None:
     assert person.run("models", name).stdout.startswith(f"{name}: {says}")
 
 
-def test_what_a_name_means_as_json(person: Person) -> None:
+def test_a_name_is_resolved_as_json(person: Person) -> None:
     said = json.loads(person.run("models", "gpt-5-codex-high", "--json").stdout)
     assert said == {
         "asked": "gpt-5-codex-high",
@@ -68,16 +68,16 @@ def taught(person: Person, monkeypatch: pytest.MonkeyPatch) -> Person:
     return person
 
 
-def test_what_a_proxy_has_learnt_is_listed(taught: Person) -> None:
+def test_models_that_a_proxy_has_fetched_are_listed(taught: Person) -> None:
     last = taught.run("models").stdout.splitlines()[-1]
     assert last.split() == ["gpt-7-nova", "[low]", "max", "272k"]
     assert json.loads(taught.run("models", "--json").stdout)[-1]["release"] == "main"
-    assert "with effort max; it has low max" in taught.run("models", "GPT 7 Nova Max").stdout
+    assert "with effort max; its efforts are low max" in taught.run("models", "GPT 7 Nova Max").stdout
     elsewhere = taught.run("models", CODEX_CATALOG_URL="http://127.0.0.1:9/none").stdout
     assert "gpt-7-nova" not in elsewhere
 
 
-def test_a_damaged_cache_is_no_obstacle_and_stays(taught: Person) -> None:
+def test_a_damaged_cache_is_ignored_and_left_unchanged(taught: Person) -> None:
     (file,) = paths.cache_folder(taught.home).glob("codex-transform-main-*.json")
     file.write_bytes(b"{")
     done = taught.run("models")
@@ -86,7 +86,7 @@ def test_a_damaged_cache_is_no_obstacle_and_stays(taught: Person) -> None:
     assert file.read_bytes() == b"{"
 
 
-def test_config_writes_what_a_proxy_has_learnt(taught: Person) -> None:
+def test_config_writes_models_that_a_proxy_has_fetched(taught: Person) -> None:
     done = taught.run("config", "--print", "--models", "gpt-7-nova")
     entry = json.loads(done.stdout)["provider"]["openai"]["models"]["gpt-7-nova"]
     assert (entry["name"], list(entry["variants"])) == ("GPT-7-Nova", ["low", "max"])

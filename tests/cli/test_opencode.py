@@ -1,4 +1,4 @@
-"""`run opencode`: the real OpenCode in a real terminal, as a newcomer would have it."""
+"""`run opencode`: the real OpenCode in a real terminal, as a new user starts it."""
 
 import json
 import re
@@ -37,19 +37,19 @@ def coder(person: Person, sandbox: Sandbox) -> Person:
     return person
 
 
-def test_one_prompt(coder: Person) -> None:
+def test_a_single_prompt_is_answered(coder: Person) -> None:
     done = coder.run("run", "opencode", "run", "say hello", PWD=str(coder.project))
     assert done.returncode == 0, done.stderr + coder.logs
     assert "[sandbox]" in done.stdout
     assert coder.gone()
 
 
-def test_the_whole_screen(coder: Person, sandbox: Sandbox) -> None:
-    """It comes up, answers a prompt that is typed, and Ctrl-C leaves nothing behind."""
+def test_the_full_screen_works_until_ctrl_c(coder: Person, sandbox: Sandbox) -> None:
+    """It starts, answers a typed prompt, and Ctrl-C leaves nothing behind."""
     sandbox.forget()
     with coder.at_terminal("run", "opencode", PWD=str(coder.project)) as child:
         child.expect("Ask anything")
-        # Once the keyboard is listened to: what comes earlier may be lost.
+        # What is typed before OpenCode reads the keyboard may be lost.
         waiting = threading.Event()
         for _ in range(20):
             child.send("say hello")
@@ -70,8 +70,8 @@ def test_the_whole_screen(coder: Person, sandbox: Sandbox) -> None:
     ).returncode
 
 
-def test_the_terminal_is_sane_after(coder: Person) -> None:
-    """As a shell would find it: the same settings, the cursor shown, the usual screen."""
+def test_the_terminal_is_restored_afterwards(coder: Person) -> None:
+    """The shell finds the same settings, the cursor shown, and the normal screen."""
     script = "stty -a > before; codex-transform run opencode; stty -a > after; echo again"
     command = coder.home / "bin" / "codex-transform"
     command.write_text(f'#!/bin/sh\nexec {" ".join(COMMAND)} "$@"\n')

@@ -1,4 +1,4 @@
-"""`start`: the proxy in the foreground, and what it says to paste."""
+"""`start`: the proxy in the foreground, and the lines that it prints to paste."""
 
 import json
 import re
@@ -22,16 +22,16 @@ KEY = "sk-of-the-endpoint-0123456789"
 
 @contextmanager
 def started(person: Person, *arguments: str, **variables: str) -> Iterator[Proxy]:
-    """`start` with no terminal; ended by Ctrl-C, with status 0."""
+    """Run `start` without a terminal; end it by Ctrl-C, with exit status 0."""
     command = [*COMMAND, "start", "--port", "0", *arguments]
     with serving(command, person.environ(**variables), person.project, person.home) as proxy:
         yield proxy
 
 
-def test_it_serves_and_says_how_to_use_it(person: Person, sandbox: Sandbox) -> None:
+def test_a_client_works_with_the_lines_that_are_printed(person: Person, sandbox: Sandbox) -> None:
     person.uses(sandbox)
     with started(person) as proxy:
-        # What it says for bash is what a client needs.
+        # The lines for bash have all that a client needs.
         said = dict(re.findall(r"^export (\w+)=(.+)$", proxy.log, re.MULTILINE))
         assert said["HTTPS_PROXY"] == proxy.url
         certificate = Path(said["NODE_EXTRA_CA_CERTS"])
@@ -50,7 +50,7 @@ def test_it_serves_and_says_how_to_use_it(person: Person, sandbox: Sandbox) -> N
 
 
 @pytest.mark.gate
-def test_it_takes_mitmproxys_options(person: Person, sandbox: Sandbox) -> None:
+def test_options_of_mitmproxy_are_passed_on(person: Person, sandbox: Sandbox) -> None:
     options = ["--set", f"codex_base_url={sandbox.url}", "--set", "codex_forward_client_key=true"]
     with started(person, "--", *options, "--set", f"confdir={person.home}/ca") as proxy:
         assert f"export NODE_EXTRA_CA_CERTS={person.home}/ca/mitmproxy-ca-cert.pem" in proxy.log
@@ -59,7 +59,7 @@ def test_it_takes_mitmproxys_options(person: Person, sandbox: Sandbox) -> None:
 
 
 @pytest.mark.gate
-def test_reverse_mode(person: Person, sandbox: Sandbox) -> None:
+def test_in_reverse_mode_the_configuration_is_printed(person: Person, sandbox: Sandbox) -> None:
     person.uses(sandbox)
     with started(person, "--", "--mode", f"reverse:{sandbox.url}") as proxy:
         (line,) = (line for line in proxy.log.splitlines() if line.startswith("{"))
@@ -68,14 +68,14 @@ def test_reverse_mode(person: Person, sandbox: Sandbox) -> None:
 
 
 @pytest.mark.gate
-def test_it_opens_mitmweb(person: Person, sandbox: Sandbox) -> None:
+def test_web_starts_mitmweb(person: Person, sandbox: Sandbox) -> None:
     person.uses(sandbox)
     with started(person, "--web", "--", "--no-web-open-browser", "--set", "web_port=0") as proxy:
         proxy.wait_for(r"Web server listening at http://127\.0\.0\.1:")
 
 
 @pytest.mark.gate
-def test_an_option_that_mitmproxy_does_not_know(person: Person, sandbox: Sandbox) -> None:
+def test_an_unknown_option_of_mitmproxy_is_refused(person: Person, sandbox: Sandbox) -> None:
     person.uses(sandbox)
     done = person.run("start", "--port", "0", "--", "--no-such-option")
     assert done.returncode != 0
@@ -83,7 +83,7 @@ def test_an_option_that_mitmproxy_does_not_know(person: Person, sandbox: Sandbox
 
 
 @pytest.mark.gate
-def test_it_needs_an_endpoint(person: Person) -> None:
+def test_without_an_endpoint_and_a_terminal_it_refuses_to_start(person: Person) -> None:
     done = person.run("start", "--port", "0")
     assert done.returncode == 1
     assert "CODEX_BASE_URL and CODEX_API_KEY" in done.stderr
@@ -92,7 +92,7 @@ def test_it_needs_an_endpoint(person: Person) -> None:
 
 
 @pytest.mark.gate
-def test_it_does_not_ask_for_what_would_not_count(person: Person) -> None:
+def test_an_invalid_variable_is_reported_instead_of_asking(person: Person) -> None:
     with person.at_terminal("start", "--port", "0", CODEX_BASE_URL="ftp://h") as child:
         child.expect("CODEX_BASE_URL: the scheme is 'ftp'")
         child.expect("Fix that first")
@@ -102,7 +102,7 @@ def test_it_does_not_ask_for_what_would_not_count(person: Person) -> None:
 
 
 @pytest.mark.gate
-def test_it_does_not_ask_for_what_it_could_not_keep(person: Person) -> None:
+def test_a_damaged_file_is_reported_instead_of_asking(person: Person) -> None:
     person.config.parent.mkdir()
     person.config.write_text('{"codexMode": tru}')
     with person.at_terminal("start", "--port", "0") as child:
@@ -113,7 +113,7 @@ def test_it_does_not_ask_for_what_it_could_not_keep(person: Person) -> None:
 
 
 @pytest.mark.gate
-def test_a_port_that_is_taken(person: Person) -> None:
+def test_a_port_in_use_is_reported(person: Person) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         done = person.run("start", "--port", port, CODEX_BASE_URL="https://h", CODEX_API_KEY=KEY)
@@ -123,11 +123,11 @@ def test_a_port_that_is_taken(person: Person) -> None:
 
 
 @pytest.mark.gate
-def test_it_asks_once_and_keeps_the_answers(person: Person, sandbox: Sandbox) -> None:
+def test_the_answers_are_saved_and_not_asked_for_again(person: Person, sandbox: Sandbox) -> None:
     with person.at_terminal("start", "--port", "0") as child:
         child.expect("Base URL of your Codex endpoint.*: ")
         child.sendline(sandbox.url)
-        child.expect("stays hidden")
+        child.expect("not shown as you type")
         child.sendline(sandbox.key)
         child.expect("proxy listening at")
         child.send("\x03")
@@ -143,7 +143,7 @@ def test_it_asks_once_and_keeps_the_answers(person: Person, sandbox: Sandbox) ->
 
 
 @pytest.mark.gate
-def test_it_asks_only_for_what_is_missing_and_keeps_the_rest_of_the_file(person: Person, sandbox: Sandbox) -> None:
+def test_only_missing_settings_are_asked_for_and_the_rest_of_the_file_stays(person: Person, sandbox: Sandbox) -> None:
     person.config.parent.mkdir()
     there = {"codexMode": False, "unknown": [1], "baseURL": "not a url", "apiKey": sandbox.key}
     person.config.write_text(json.dumps(there))
@@ -151,7 +151,7 @@ def test_it_asks_only_for_what_is_missing_and_keeps_the_rest_of_the_file(person:
         child.expect("Base URL.*: ")
         child.sendline(sandbox.url)
         child.expect("proxy listening at")
-        assert "stays hidden" not in child.before
+        assert "not shown as you type" not in child.before
         child.send("\x03")
         child.expect(pexpect.EOF)
     assert json.loads(person.config.read_text()) == {**there, "baseURL": sandbox.url}

@@ -1,4 +1,4 @@
-"""`usage`: tables of what the store has, by day, by model and by what kept the cache from helping."""
+"""`usage`: tables of the recorded calls by day, by model, and by the cause of cache misses."""
 
 import json
 import time
@@ -37,19 +37,19 @@ def call(model: str, read: int, cached: int, *, days_ago: float = 0, missed: int
 
 
 def rows(output: str, head: str) -> list[list[str]]:
-    """The cells of the table whose head begins so."""
+    """Return the cells of the table whose first line begins with `head`."""
     table = output[output.index(head) :].partition("\n\n")[0]
     return [line.split() for line in table.splitlines()[1:]]
 
 
-def test_nothing_yet(person: Person) -> None:
+def test_without_calls_a_sentence_is_printed_and_no_file_created(person: Person) -> None:
     done = person.run("usage")
     assert done.returncode == 0
     assert done.stdout.startswith("No calls since ")
     assert not list(person.home.iterdir())
 
 
-def test_days_models_and_misses(person: Person, today: str) -> None:
+def test_tables_by_day_by_model_and_by_cause_of_misses(person: Person, today: str) -> None:
     put(
         person,
         call("gpt-5.1", 1000, 500, days_ago=2),
@@ -70,7 +70,7 @@ def test_days_models_and_misses(person: Person, today: str) -> None:
     assert "98.0k" in person.run("usage", "--days", "30").stdout
 
 
-def test_json(person: Person, today: str) -> None:
+def test_json_has_days_models_total_and_misses(person: Person, today: str) -> None:
     put(person, call("gpt-5.1", 1000, 500))
     said = json.loads(person.run("usage", "--json", "--days", "1").stdout)
     assert said["since"] == today
@@ -80,18 +80,18 @@ def test_json(person: Person, today: str) -> None:
     assert said["misses"] == []
 
 
-def test_json_of_nothing(person: Person) -> None:
+def test_json_without_calls(person: Person) -> None:
     said = json.loads(person.run("usage", "--json").stdout)
     assert said["total"] is None
     assert said["days"] == []
 
 
 @pytest.mark.parametrize("days", ["0", "x", "-1"])
-def test_days_that_are_none(days: str, person: Person) -> None:
+def test_an_invalid_number_of_days_is_refused(days: str, person: Person) -> None:
     assert person.run("usage", "--days", days).returncode == 2
 
 
-def test_a_damaged_file(person: Person) -> None:
+def test_a_damaged_database_is_reported_and_replaced(person: Person) -> None:
     file = person.home / ".opencode" / "codex-usage.sqlite"
     file.parent.mkdir()
     file.write_bytes(b"not a database" * 1000)
@@ -101,7 +101,7 @@ def test_a_damaged_file(person: Person) -> None:
     assert "No calls since" in done.stdout
 
 
-def test_a_home_that_cannot_be_looked_into(person: Person) -> None:
-    done = person.run("usage", HOME=str(person.home / ("x" * 300)))  # as good as a closed folder
+def test_an_unreadable_home_is_reported(person: Person) -> None:
+    done = person.run("usage", HOME=str(person.home / ("x" * 300)))  # stands in for a folder without permission
     assert "cannot be used" in done.stderr
     assert "No calls" in done.stdout

@@ -1,4 +1,4 @@
-"""`whoami` when the settings cannot be used: it does not send anybody to `login`, which could not help."""
+"""`whoami` with invalid settings: it does not suggest `login` where that could not help."""
 
 import pytest
 from support.commands import Person
@@ -7,7 +7,7 @@ from codex_transform.sandbox import Sandbox
 
 
 @pytest.mark.parametrize(("text", "unknown"), [("[]", 2), ("{,}", 2), ('{"baseURL": "htp://h", "apiKey": ""}', 1)])
-def test_what_stands_in_the_way_comes_first(text: str, unknown: int, person: Person) -> None:
+def test_login_is_not_suggested_until_the_file_is_fixed(text: str, unknown: int, person: Person) -> None:
     person.config.parent.mkdir()
     person.config.write_text(text)
     person.config.chmod(0o600)
@@ -18,11 +18,11 @@ def test_what_stands_in_the_way_comes_first(text: str, unknown: int, person: Per
     assert done.stdout.count("run `codex-transform login`") == 2 - unknown
 
 
-def test_without_settings_it_names_login(person: Person) -> None:
+def test_without_settings_login_is_suggested(person: Person) -> None:
     assert person.run("whoami").stdout.count("none: run `codex-transform login`") == 2
 
 
-def test_endpoints_with_names(person: Person, sandbox: Sandbox) -> None:
+def test_named_endpoints_are_added_shown_and_removed(person: Person, sandbox: Sandbox) -> None:
     given = ("--base-url", sandbox.url, "--api-key-stdin")
     assert person.run("login", *given, given=sandbox.key).returncode == 0
     named = person.run("login", "--name", "backup", *given, "--priority", "1", "--model", "gpt-5.2", given=sandbox.key)

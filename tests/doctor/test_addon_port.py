@@ -1,4 +1,4 @@
-"""Who listens on a port: our addon, something else, nobody."""
+"""What listens on a port: our addon, something else, nothing."""
 
 import socket
 import threading
@@ -29,29 +29,29 @@ def proxy(tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox) -> Iterato
         yield running
 
 
-def test_our_proxy(proxy: Proxy, sandbox: Sandbox) -> None:
+def test_our_proxy_is_recognized_without_a_request_to_the_endpoint(proxy: Proxy, sandbox: Sandbox) -> None:
     assert identify_listener("127.0.0.1", proxy.port) == "addon"
     assert not sandbox.requests
     assert "server connect" not in proxy.log
 
 
-def test_our_proxy_in_reverse_mode(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_our_proxy_in_reverse_mode_is_recognized(tmp_path: Path, sandbox: Sandbox) -> None:
     with mitmdump(tmp_path / "home", sandbox, "--mode", f"reverse:{sandbox.url}") as running:
         assert identify_listener("127.0.0.1", running.port, reverse=True) == "addon"
 
 
-def test_a_web_server() -> None:
+def test_a_web_server_is_something_else() -> None:
     with raw_host() as host:
         assert identify_listener("127.0.0.1", host.port) == "other"
 
 
-def test_something_that_says_nothing() -> None:
+def test_a_server_that_never_answers_is_something_else() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         assert identify_listener("127.0.0.1", server.getsockname()[1]) == "other"
 
 
-def test_something_that_never_comes_to_an_end() -> None:
-    """It sends a byte of its head now and then, so that no single wait is long."""
+def test_an_endless_response_is_given_up_in_time() -> None:
+    """The server sends a byte now and then, so a timeout for each read alone would not end it."""
 
     class Dripping(ThreadedServer):
         def serve(self, client: socket.socket) -> None:
@@ -66,12 +66,12 @@ def test_something_that_never_comes_to_an_end() -> None:
         assert time.monotonic() - began < 10
 
 
-def test_nobody() -> None:
+def test_nothing_listens_on_a_port_that_refuses_connections() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         assert identify_listener("127.0.0.1", taken.getsockname()[1]) == "nobody"
 
 
 @pytest.mark.parametrize("body", ["", "null", "[]", '{"error": 1}', '{"error": {"message": null}}', "<html>"])
-def test_other_answers_are_not_ours(body: str) -> None:
+def test_other_responses_are_not_taken_for_the_addons(body: str) -> None:
     assert not is_ours(426, body)

@@ -1,4 +1,4 @@
-"""The trial of a proxy, as far as it needs no OpenCode."""
+"""Starting a proxy to check its certificate, as far as that needs no OpenCode."""
 
 import os
 from pathlib import Path
@@ -11,7 +11,7 @@ from codex_transform.opencode.config import OpenCodeConfig
 from codex_transform.settings import loader
 
 
-def test_a_proxy_that_does_not_start_is_told_once_and_in_one_line(
+def test_the_reason_why_a_proxy_does_not_start_is_given_once_in_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -26,6 +26,6 @@ def test_a_proxy_that_does_not_start_is_told_once_and_in_one_line(
     assert result.message.startswith("The proxy did not start. ")
     assert result.message.count("/no/such/folder") == 1
     assert "\n" not in result.message
-    # The reader is looking at `doctor` already.
+    # The user is already running `doctor`.
     assert "codex-transform doctor" not in result.message + result.fix
     assert str(tmp_path / ".opencode" / "logs") in result.fix

@@ -1,4 +1,4 @@
-"""Checks that go wrong, or on and on, are findings of their own."""
+"""All checks run at the same time, and one that raises or does not end becomes a failure."""
 
 import os
 import threading
@@ -26,7 +26,7 @@ def well(_: DoctorContext) -> Iterator[Result]:
     yield ok("two", "fine")
 
 
-def test_findings_come_in_order_though_the_first_is_the_slowest(context: DoctorContext) -> None:
+def test_results_come_in_order_even_if_the_first_check_is_the_slowest(context: DoctorContext) -> None:
     other_has_run = threading.Event()
 
     def first(_: DoctorContext) -> Iterator[Result]:
@@ -67,7 +67,7 @@ def test_a_check_that_does_not_end_is_a_fault_with_its_name(context: DoctorConte
         yield ok("late", "")
 
     began = time.monotonic()
-    found = [result for _, result in run_checks(context, (Group("A", (endless, well)),), patience=0.3)]
+    found = [result for _, result in run_checks(context, (Group("A", (endless, well)),), timeout=0.3)]
     released.set()
     assert time.monotonic() - began < 5
     assert [(result.mark, result.name) for result in found] == [
@@ -75,7 +75,7 @@ def test_a_check_that_does_not_end_is_a_fault_with_its_name(context: DoctorConte
         ("ok", "one"),
         ("ok", "two"),
     ]
-    assert "was not done after 0.3 s" in found[0].message
+    assert "did not finish in 0.3 s" in found[0].message
 
 
 def test_every_group_has_a_title_of_its_own() -> None:

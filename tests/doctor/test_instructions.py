@@ -1,4 +1,4 @@
-"""What is said of the Codex instructions that are kept, and of where they come from."""
+"""What `doctor` reports about the cached Codex instructions and the host that they come from."""
 
 import os
 import time
@@ -34,13 +34,13 @@ def host() -> Iterator[RawHost]:
         yield running
 
 
-def test_kept_a_moment_ago(tmp_path: Path, host: RawHost) -> None:
+def test_instructions_cached_a_moment_ago_are_fine(tmp_path: Path, host: RawHost) -> None:
     InstructionStore(tmp_path / ".opencode" / "cache", host.root).refresh()
     found = one(instructions.cache(context(tmp_path, host.root)))
     assert (found.mark, found.message) == ("ok", "2 models, checked a moment ago")
 
 
-def test_kept_long_ago(tmp_path: Path, host: RawHost) -> None:
+def test_instructions_cached_long_ago_are_a_warning(tmp_path: Path, host: RawHost) -> None:
     store = InstructionStore(tmp_path / ".opencode" / "cache", host.root, now=lambda: time.time() - 30 * 86_400)
     store.refresh()
     found = one(instructions.cache(context(tmp_path, host.root)))
@@ -48,7 +48,7 @@ def test_kept_long_ago(tmp_path: Path, host: RawHost) -> None:
     assert "codex_catalog_url" in found.fix
 
 
-def test_kept_damaged(tmp_path: Path, host: RawHost) -> None:
+def test_a_damaged_cache_is_a_warning(tmp_path: Path, host: RawHost) -> None:
     folder = tmp_path / ".opencode" / "cache"
     InstructionStore(folder, host.root).refresh()
     (file,) = folder.glob("codex-transform-main-*.json")
@@ -58,12 +58,12 @@ def test_kept_damaged(tmp_path: Path, host: RawHost) -> None:
     assert "damaged" in found.message
 
 
-def test_the_host_answers(tmp_path: Path, host: RawHost) -> None:
+def test_a_host_that_answers_is_fine(tmp_path: Path, host: RawHost) -> None:
     found = one(instructions.host(context(tmp_path, host.root)))
     assert (found.mark, found.message) == ("ok", f"{host.root} answers")
 
 
-def test_the_host_does_not_answer(tmp_path: Path, host: RawHost) -> None:
+def test_a_host_that_does_not_answer_is_a_warning(tmp_path: Path, host: RawHost) -> None:
     host.answers.clear()
     found = one(instructions.host(context(tmp_path, host.root)))
     assert found.mark == "warning"

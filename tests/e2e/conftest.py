@@ -17,14 +17,14 @@ from codex_transform.sandbox import Sandbox
 
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
-    """An endpoint of the test's own."""
+    """An endpoint for this test only."""
     with sandboxes.running() as running:
         yield running
 
 
 @pytest.fixture
 def proxy(tmp_path: Path, sandbox: Sandbox) -> Iterator[Callable[..., Proxy]]:
-    """Starts mitmdump for that endpoint; takes what `running.mitmdump` takes."""
+    """A function that starts mitmdump for that endpoint; its arguments are those of `running.mitmdump`."""
     with ExitStack() as stack:
         yield lambda *options, **environ: stack.enter_context(
             mitmdump(tmp_path / "proxy-home", sandbox, *options, **environ)
@@ -33,7 +33,7 @@ def proxy(tmp_path: Path, sandbox: Sandbox) -> Iterator[Callable[..., Proxy]]:
 
 @pytest.fixture(scope="module")
 def shared_sandbox() -> Iterator[Sandbox]:
-    """One endpoint for all tests of a module that leave it as it is."""
+    """One endpoint for all tests of a module that do not change it."""
     with sandboxes.running() as running:
         yield running
 
@@ -47,7 +47,7 @@ def quiet_proxy(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbo
 
 @pytest.fixture
 def opencode(tmp_path: Path) -> Callable[..., OpenCode]:
-    """Makes an OpenCode of a version; skips with the command that installs it, but fails in CI."""
+    """A function that makes an OpenCode of a version; without it the test is skipped with the install command."""
 
     def make(version: str = programs.OPENCODE) -> OpenCode:
         program = needed.opencode(version)

@@ -29,7 +29,7 @@ Start = Callable[..., Proxy]
 
 
 class Watcher:
-    """Somebody who asks the admin listener of a proxy."""
+    """A client of a proxy's admin listener."""
 
     def __init__(self, proxy: Proxy) -> None:
         self.port = int(proxy.wait_for(r"admin listener at http://127\.0\.0\.1:(\d+)")[1])
@@ -50,7 +50,7 @@ class Watcher:
         return status, [reason["code"] for reason in answer["reasons"]]
 
     def figure(self, name: str, **labels: str) -> float:
-        """The sum of a figure over all labels but these."""
+        """Return the sum of a metric over all labels except these."""
         status, body = self.get("/metrics")
         assert status == 200
         return sum(
@@ -61,7 +61,7 @@ class Watcher:
         )
 
 
-def test_figures_of_real_calls(proxy: Start, sandbox: Sandbox) -> None:
+def test_metrics_count_real_calls(proxy: Start, sandbox: Sandbox) -> None:
     running = proxy(CODEX_ADMIN_LISTEN="0")
     watcher = Watcher(running)
     assert watcher.get("/healthz") == (200, b'{"alive":true}\n')
@@ -93,7 +93,7 @@ def test_figures_of_real_calls(proxy: Start, sandbox: Sandbox) -> None:
     assert "secret" not in watcher.get("/metrics")[1].decode()
 
 
-def test_what_is_refused_is_counted_and_told(tmp_path: Path, proxy: Start) -> None:
+def test_refusals_are_counted_and_logged(tmp_path: Path, proxy: Start) -> None:
     person, key = register.new_person("alice", Limits(models=("gpt-5.1-codex",), requests_per_minute=1))
     register.save(tmp_path / "proxy-home" / ".opencode" / "codex-clients.json", [person])
     running = proxy(CODEX_ADMIN_LISTEN="0", CODEX_LOG_FORMAT="json")
@@ -127,7 +127,7 @@ def test_what_is_refused_is_counted_and_told(tmp_path: Path, proxy: Start) -> No
     }
 
 
-def test_what_the_listener_refuses(proxy: Start) -> None:
+def test_the_listener_refuses_other_requests_and_slow_clients(proxy: Start) -> None:
     running = proxy(CODEX_ADMIN_LISTEN="localhost:0")
     watcher = Watcher(running)
     assert watcher.get("/metrics", Host="rebound.example")[0] == 421
@@ -140,21 +140,21 @@ def test_what_the_listener_refuses(proxy: Start) -> None:
             client.settimeout(10)
             answer = client.recv(4096)
             assert not answer or b" 4" in answer[:12]
-    # Who holds a connection keeps neither the listener nor the proxy from answering others.
+    # A client that keeps a connection open blocks neither the listener nor the proxy.
     with socket.create_connection(("127.0.0.1", watcher.port), 10) as slow:
         slow.sendall(b"GET /metrics HTTP/1.1\r\n")
         assert watcher.get("/healthz")[0] == 200
         assert running.send(HELLO)[0] == 200
         slow.settimeout(20)
         assert slow.recv(1) == b""
-    # Nor does the proxy lead its clients to the listener.
+    # The proxy does not connect its clients to the listener either.
     through = HTTPConnection("127.0.0.1", running.port, timeout=20)
     through.request("GET", f"http://127.0.0.1:{watcher.port}/metrics")
     assert through.getresponse().status == 403
     through.close()
 
 
-def test_it_is_not_ready_while_a_stream_finishes(tmp_path: Path) -> None:
+def test_the_proxy_is_not_ready_while_it_drains(tmp_path: Path) -> None:
     at = WHOLE.index(b"\n\n") + 2
 
     def play(endpoint: Scripted, client: socket.socket, _: int) -> None:
@@ -193,7 +193,7 @@ def test_readiness_follows_settings_and_calls(tmp_path: Path, sandbox: Sandbox) 
         assert watcher.ready() == (503, ["endpoint_missing", "key_missing"])
         file = proxy.home / ".opencode" / "openai-codex-auth-config.json"
         file.parent.mkdir(exist_ok=True)
-        # No call has to come for it to be seen.
+        # It is noticed without a call.
         file.write_text(json.dumps({"baseURL": "http://127.0.0.1:9", "apiKey": sandbox.key}))
         file.chmod(0o600)
         assert eventually(lambda: watcher.ready() == (200, []), 10)
@@ -207,15 +207,15 @@ def test_readiness_follows_settings_and_calls(tmp_path: Path, sandbox: Sandbox) 
         assert str(tmp_path) not in watcher.get("/readyz")[1].decode()
 
 
-def test_an_address_in_use_is_said_and_calls_are_served(proxy: Start) -> None:
+def test_an_address_in_use_is_warned_of_and_calls_are_served(proxy: Start) -> None:
     with reserved() as port, socket.create_server(("127.0.0.1", port)):
         running = proxy(CODEX_ADMIN_LISTEN=str(port))
         running.wait_for(rf"codex_admin_listen: there is no admin listener, because 127\.0\.0\.1:{port} cannot be used")
         assert running.send(HELLO)[0] == 200
 
 
-def test_without_the_packages_that_mitmproxy_does_not_bring(proxy: Start, tmp_path: Path) -> None:
-    """As in a checkout beside a mitmproxy of its own."""
+def test_missing_packages_are_warned_of_and_calls_are_served(proxy: Start, tmp_path: Path) -> None:
+    """As in a checkout that is used with a separately installed mitmproxy."""
     for name in ("prometheus_client", "pythonjsonlogger"):
         (tmp_path / f"{name}.py").write_text("raise ImportError('it is not there')")
     running = proxy(CODEX_ADMIN_LISTEN="0", CODEX_LOG_FORMAT="json", PYTHONPATH=str(tmp_path))
@@ -225,7 +225,7 @@ def test_without_the_packages_that_mitmproxy_does_not_bring(proxy: Start, tmp_pa
     running.wait_for(r"\] gpt-5\.1-codex · ")
 
 
-def test_a_change_of_the_address_is_followed(proxy: Start) -> None:
+def test_a_changed_address_takes_effect(proxy: Start) -> None:
     running = proxy()
     assert running.send(HELLO)[0] == 200
     assert "admin listener" not in running.log
@@ -250,13 +250,13 @@ def test_a_change_of_the_address_is_followed(proxy: Start) -> None:
 
 
 def objects(proxy: Proxy) -> list[dict[str, Any]]:
-    """The lines of the log from the first that the addon can have a say in: mitmproxy announces the script itself."""
+    """Return the lines of the log as JSON, without those that mitmproxy prints before it loads the script."""
     first, *others = proxy.lines
     assert "Loading script" in first
     return [json.loads(line) for line in others]
 
 
-def test_the_log_is_one_object_a_line(proxy: Start, sandbox: Sandbox) -> None:
+def test_the_json_log_has_one_object_per_line(proxy: Start, sandbox: Sandbox) -> None:
     running = proxy(CODEX_LOG_FORMAT="json", CODEX_DEBUG="1", DEBUG_CODEX_PLUGIN="1")
     assert running.send(HELLO, authorization=f"Bearer {KEY_OF_CLIENT}")[0] == 200
     running.wait_for('"outcome": "completed"')
@@ -282,17 +282,17 @@ def test_the_log_is_one_object_a_line(proxy: Start, sandbox: Sandbox) -> None:
     assert "Rate limit" in bad["error"]
     assert strange["asked"] == 'a"b {"forged": 1}'
     assert not [secret for secret in (sandbox.key, KEY_OF_CLIENT) if secret in running.log]
-    # mitmdump's own account of each flow would stand between them.
+    # mitmdump's own lines about each flow would be between them.
     assert "<< " not in running.log
 
 
-def test_flows_stay_where_the_user_has_asked_for_them(proxy: Start) -> None:
+def test_mitmdumps_flow_lines_stay_if_the_user_has_asked_for_them(proxy: Start) -> None:
     running = proxy("--set", "flow_detail=1", "--set", "codex_log_format=json")
     assert running.send(HELLO)[0] == 200
     running.wait_for(r"<< 200 OK")
 
 
-def test_an_unhandled_error_is_one_object_too(proxy: Start, tmp_path: Path) -> None:
+def test_an_unhandled_error_is_one_json_object_too(proxy: Start, tmp_path: Path) -> None:
     script = tmp_path / "broken.py"
     script.write_text("def request(flow):\n    raise ValueError('of somebody else')\n")
     running = proxy("-s", str(script), CODEX_LOG_FORMAT="json")

@@ -1,7 +1,7 @@
-"""The AI SDK, which OpenCode is built on, against every misbehaviour: what its own parser thinks of an answer.
+"""The AI SDK, which OpenCode is built on, against every fault: its own parser must accept the answers.
 
-One node process runs all prompts at once (`ai_sdk/driver.mjs`): a greeting where an error is to come of it, else one
-that leads to a tool call and a closing message. It reaches the proxy in reverse mode, as Node's fetch knows no proxies.
+One node process runs all prompts at once (`ai_sdk/driver.mjs`): a greeting where an error is expected, else a prompt
+that leads to a tool call and a closing message. It uses reverse mode, because Node's fetch ignores proxies.
 """
 
 import json
@@ -20,24 +20,24 @@ from support.running import Proxy, mitmdump
 
 from codex_transform.sandbox import FAULTS, Sandbox
 
-# The gate runs these besides: each starts whole programs.
+# Only in the gate, because each test starts whole programs.
 pytestmark = pytest.mark.gate
 
 HERE = Path(__file__).with_name("ai_sdk")
 CACHED = programs.CACHE / "ai-sdk"
 
-# What OpenCode 1.18 carries, and the newest; with the oldest Node each was seen to run on.
+# The version in OpenCode 1.18, and the newest; with the oldest Node that each was seen to run on.
 GENERATIONS = {"6": 18, "7": 20}
 
 HELLO, WRITE = "say hello", "write hello world to test.txt"
 
-# Misbehaviours that never end, or take long with their own number; without its final event an answer is whole, but has
-# no token counts (see test_attempts); of a tool call, a message's deltas leave nothing.
+# Faults that never end, or take long with their default number; one without a final event, whose answer is whole but
+# has no token counts (see test_attempts); and one that omits all but the deltas of a message, and so the tool call.
 LEFT_OUT = frozenset({"hang", "hang-before-head", "half-head-hang", "flood", "slow", "byte-by-byte", "no-final-event"})
 LEFT_OUT |= {"only-deltas"}
 NAMES = [name for name in FAULTS if name not in LEFT_OUT]
 
-# What this parser is picky about: none of it may show.
+# Faults that this parser is strict about: none may show.
 PICKY = [
     "response-done",
     "empty-output",
@@ -71,8 +71,8 @@ PICKY = [
     "zstd",
 ]
 
-# How an answer fails: HTTP status of the error, whether to try again, and words of the message. In the middle of a
-# stream there is no status.
+# The expected errors: HTTP status, whether to retry, and words of the message. In the middle of a stream there is no
+# status.
 FAILING = {
     "no-terminal": (502, True, "complete"),
     "cut": (502, True, "complete"),
@@ -94,7 +94,7 @@ FAILING = {
     "plain-500": (500, True, "Internal Server Error"),
 }
 
-# What the SDK calls the reason of an answer that ends too early.
+# The SDK's names for the reasons of an answer that ends too early.
 INCOMPLETE = {"incomplete": "length", "incomplete-filter": "content-filter"}
 
 Outcome = dict[str, Any]
@@ -102,21 +102,21 @@ Outcomes = dict[tuple[str | None, bool, str], Outcome]
 
 
 def prompts(name: str | None) -> tuple[str, ...]:
-    """What is asked of an endpoint that misbehaves like this."""
+    """Return the prompts for an endpoint with this fault."""
     if name is None:
         return (HELLO, WRITE)
     return (HELLO,) if name in {*FAILING, *INCOMPLETE} else (WRITE,)
 
 
 def unavailable(why: str) -> NoReturn:
-    """Skips what needs the AI SDK, with the command that gets it; but fails in CI."""
+    """Skip a test that needs the AI SDK with the command that installs it, or fail it in CI."""
     here, there = HERE.relative_to(programs.CACHE.parent), CACHED.relative_to(programs.CACHE.parent)
     lacking(f"{why}: mkdir -p {there} && cp {here}/package.json {there} && (cd {there} && npm install)")
 
 
 @pytest.fixture(scope="module")
 def driver() -> Path:
-    """The driver beside the modules it needs, which npm gets once."""
+    """Return the driver in the folder of the modules that it needs, which npm installs once."""
     npm, node = shutil.which("npm"), shutil.which("node")
     if npm is None or node is None:
         unavailable("the AI SDK needs node and npm")
@@ -127,7 +127,7 @@ def driver() -> Path:
 
 
 def install(npm: str) -> None:
-    """Installs beside the place, and moves it there when it is whole."""
+    """Install into another folder, and rename it when it is complete."""
     programs.CACHE.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=programs.CACHE) as folder:
         new = Path(folder) / "new"
@@ -141,7 +141,7 @@ def install(npm: str) -> None:
             unavailable("npm did not get the AI SDK in time")
         if done.returncode:
             unavailable(f"npm did not get the AI SDK ({done.stderr.strip()[-300:]})")
-        # Another test run may be at the same, and is as good.
+        # Another test run may have done the same, which is as good.
         with suppress(OSError):
             if CACHED.exists():
                 CACHED.rename(Path(folder) / "old")
@@ -157,7 +157,7 @@ def reverse_proxy(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sand
 
 @pytest.fixture(scope="module", params=GENERATIONS)
 def outcomes(request: pytest.FixtureRequest, driver: Path, reverse_proxy: Proxy) -> Outcomes:
-    """What came of each misbehaviour, streaming or not."""
+    """The outcome for each fault, with and without streaming."""
     node = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
     if int(node.removeprefix("v").split(".")[0]) < GENERATIONS[request.param]:
         pytest.skip(f"the AI SDK {request.param} does not run on Node {node}")
@@ -182,7 +182,7 @@ def outcomes(request: pytest.FixtureRequest, driver: Path, reverse_proxy: Proxy)
 
 
 def steps(outcome: Outcome) -> list[Any]:
-    """What the model said and did, less the number of input tokens: it depends on ids that the sandbox makes up."""
+    """Return the model's texts and calls without the input tokens, whose number depends on random ids."""
     return [{name: value for name, value in step.items() if name != "input"} for step in outcome["steps"]]
 
 
@@ -206,7 +206,7 @@ def test_a_tool_round_trip(outcomes: Outcomes, streaming: bool) -> None:
 
 @pytest.mark.parametrize("streaming", [True, False])
 @pytest.mark.parametrize("name", PICKY)
-def test_as_if_nothing_was_wrong(outcomes: Outcomes, name: str, streaming: bool) -> None:
+def test_repaired_faults_do_not_show(outcomes: Outcomes, name: str, streaming: bool) -> None:
     for prompt in prompts(name):
         good, outcome = outcomes[None, streaming, prompt], outcomes[name, streaming, prompt]
         assert outcome["errors"] == []
@@ -217,7 +217,9 @@ def test_as_if_nothing_was_wrong(outcomes: Outcomes, name: str, streaming: bool)
 
 @pytest.mark.parametrize("streaming", [True, False])
 @pytest.mark.parametrize("name", FAILING)
-def test_failing(outcomes: Outcomes, name: str, streaming: bool) -> None:
+def test_other_faults_are_errors_with_the_right_status_and_message(
+    outcomes: Outcomes, name: str, streaming: bool
+) -> None:
     status, retryable, says = FAILING[name]
     for prompt in prompts(name):
         outcome = outcomes[name, streaming, prompt]
@@ -232,7 +234,7 @@ def test_failing(outcomes: Outcomes, name: str, streaming: bool) -> None:
 
 
 @pytest.mark.parametrize("streaming", [True, False])
-def test_incomplete(outcomes: Outcomes, streaming: bool) -> None:
+def test_a_response_that_ends_early_has_its_reason(outcomes: Outcomes, streaming: bool) -> None:
     for name, finish in INCOMPLETE.items():
         outcome = outcomes[name, streaming, HELLO]
         assert outcome["errors"] == []
@@ -242,8 +244,8 @@ def test_incomplete(outcomes: Outcomes, streaming: bool) -> None:
 
 @pytest.mark.parametrize("streaming", [True, False])
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in INCOMPLETE])
-def test_whole_or_an_error(outcomes: Outcomes, name: str, streaming: bool) -> None:
-    """Whatever it is: half an answer never counts as a whole one, nor does the same text come twice."""
+def test_every_fault_gives_a_whole_answer_or_an_error(outcomes: Outcomes, name: str, streaming: bool) -> None:
+    """Half an answer is never taken for a whole one, and no text comes twice."""
     for prompt in prompts(name):
         good, outcome = outcomes[None, streaming, prompt], outcomes[name, streaming, prompt]
         if outcome["errors"]:

@@ -1,6 +1,6 @@
-"""OpenAI's own Python SDK against every misbehaviour that the sandbox knows, streaming and not.
+"""OpenAI's own Python SDK against every fault of the sandbox, with and without streaming.
 
-What the SDK must see is in `FAILS` and `INCOMPLETE`. A misbehaviour in neither, such as a new one, must not show.
+What the SDK must get is in `FAILS` and `INCOMPLETE`. A fault in neither, such as a new one, must not show.
 """
 
 import json
@@ -36,9 +36,9 @@ OF_STATUS: dict[int, type[openai.APIStatusError]] = {
 
 @dataclass(frozen=True)
 class Fails:
-    """An error: its HTTP status, code, and words of its message; and for how long `retry-after` says to wait.
+    """An expected error: its HTTP status, code, words of its message, and the seconds in `retry-after`.
 
-    With `in_stream`, a streaming client has got events before, so that only the code and the message reach it.
+    With `in_stream`, a streaming client has already got events, so that only the code and the message reach it.
     """
 
     status: int
@@ -103,12 +103,12 @@ FAILS: dict[str, Fails] = {
     "detail-503": Fails(503, None, "No upstream is available", retry_after=7),
 }
 
-# An answer that ends before it is whole, and says why.
+# Answers that end early, with their reasons.
 INCOMPLETE = {"incomplete": "max_output_tokens", "incomplete-filter": "content_filter"}
 
 NEVER_ENDS = frozenset({"hang", "hang-before-head", "half-head-hang"})
 
-# By the type of a call: a prompt that leads to it, the tool, and a member of the call with words that stand in it.
+# By the type of a call: a prompt that leads to it, the tool, and a member of the call with words that it contains.
 TOOLS: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "function_call": (
         'use greet with {"name": "Ada"}',
@@ -125,26 +125,26 @@ TOOLS: dict[str, tuple[str, dict[str, Any], str, str]] = {
     "local_shell_call": ("run ls -l", {"type": "local_shell"}, "action", "ls -l"),
 }
 
-# Misbehaviours that take long with their own number.
+# Faults that take long with their default number.
 SMALLER = {"slow": "slow@1", "close-later": "close-later@10", "flood": "flood@1"}
 
-# What is refused for something in the request is looked at in test_attempts; so is an answer without a final event,
-# which has no token counts.
+# Refusals of something in the request are tested in test_attempts; so is an answer without a final event, which has no
+# token counts.
 REFUSING = {name for name, fault in FAULTS.items() if fault.about.startswith("refuses ")} | {"too-large"}
 
 ENDING = [name for name in FAULTS if name not in NEVER_ENDS]
-# What is left of the answer is a message alone, without the reasoning before it.
+# Only the message is left of the answer, without the reasoning before it.
 MESSAGE_ALONE = ["only-deltas"]
 
 WHOLE = [name for name in ENDING if name not in {*FAILS, *INCOMPLETE, *REFUSING, *MESSAGE_ALONE, "no-final-event"}]
 
-# What relays leave out of an answer's course.
+# Events that relays omit.
 COURSE = ["only-final", "only-items", "no-created", "no-item-added", "no-part-events", "no-text-done", "no-item-done"]
 COURSE += ["no-endings", "no-deltas", "rotating-ids", "rotating-ids-filled", "bare-openings", "chat-usage", "thin"]
 
 
 def misbehave(name: str) -> dict[str, str]:
-    """The header by which one request asks the sandbox to misbehave; the proxy passes it on like any other."""
+    """Return the header by which one request asks the sandbox for a fault; the proxy forwards it like any other."""
     return {"x-sandbox-misbehave": SMALLER.get(name, name)}
 
 
@@ -156,7 +156,7 @@ def sdk(quiet_proxy: Proxy) -> Iterator[openai.OpenAI]:
 
 @dataclass
 class Answer:
-    """What a streaming client got, up to an error if there was one."""
+    """What a streaming client got, up to an error if there is one."""
 
     events: list[Any]
     final: Any = None
@@ -176,12 +176,12 @@ def stream(sdk: openai.OpenAI, into: Answer, **headers: str) -> Answer:
 
 @pytest.fixture(scope="module")
 def good(sdk: openai.OpenAI) -> Answer:
-    """What a client gets that streams from a well-behaved endpoint."""
+    """What a streaming client gets from an endpoint without faults."""
     return stream(sdk, Answer([]))
 
 
 def same(response: Any, good: Answer) -> None:
-    """The response is as good as if nothing had been wrong."""
+    """Assert that the response is the same as without a fault."""
     assert response.status == "completed"
     assert response.model == "gpt-5-codex"
     assert response.output_text == good.text
@@ -192,17 +192,17 @@ def same(response: Any, good: Answer) -> None:
     assert response.usage.output_tokens > 0
 
 
-def test_the_table_of_expectations_is_current() -> None:
+def test_the_tables_name_only_known_faults() -> None:
     assert {*FAILS, *INCOMPLETE, *NEVER_ENDS} <= set(FAULTS)
 
 
-def test_a_good_answer(good: Answer) -> None:
+def test_a_good_answer_reaches_the_sdk(good: Answer) -> None:
     assert good.text.startswith("[sandbox] Hello!")
     same(good.final, good)
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_streaming_as_if_nothing_was_wrong(sdk: openai.OpenAI, good: Answer, name: str) -> None:
+def test_repaired_faults_do_not_show_in_a_stream(sdk: openai.OpenAI, good: Answer, name: str) -> None:
     answer = stream(sdk, Answer([]), **misbehave(name))
     assert answer.text == good.text
     same(answer.final, good)
@@ -214,12 +214,12 @@ def test_streaming_as_if_nothing_was_wrong(sdk: openai.OpenAI, good: Answer, nam
 
 
 @pytest.mark.parametrize("name", WHOLE)
-def test_not_streaming_as_if_nothing_was_wrong(sdk: openai.OpenAI, good: Answer, name: str) -> None:
+def test_repaired_faults_do_not_show_without_streaming(sdk: openai.OpenAI, good: Answer, name: str) -> None:
     same(sdk.responses.create(**HELLO, extra_headers=misbehave(name)), good)
 
 
 @pytest.mark.parametrize("name", MESSAGE_ALONE)
-def test_a_message_without_the_reasoning(sdk: openai.OpenAI, good: Answer, name: str) -> None:
+def test_a_message_without_its_reasoning_is_kept(sdk: openai.OpenAI, good: Answer, name: str) -> None:
     answer = stream(sdk, Answer([]), **misbehave(name))
     assert answer.text == good.text
     for response in (answer.final, sdk.responses.create(**HELLO, extra_headers=misbehave(name))):
@@ -231,8 +231,8 @@ def test_a_message_without_the_reasoning(sdk: openai.OpenAI, good: Answer, name:
     "name", ["response-done", "empty-output", "thin-terminal", "bare-events", "no-type", "json", *COURSE]
 )
 @pytest.mark.parametrize("kind", TOOLS)
-def test_tool_calls_of_every_kind(sdk: openai.OpenAI, kind: str, name: str) -> None:
-    """Streamed or not, the call is all there."""
+def test_tool_calls_of_every_kind_are_complete(sdk: openai.OpenAI, kind: str, name: str) -> None:
+    """With and without streaming."""
     prompt, tool, member, words = TOOLS[kind]
     request = {**HELLO, "input": prompt, "tools": [tool], "extra_headers": misbehave(name)}
     with sdk.responses.stream(**request) as events:
@@ -250,9 +250,9 @@ def test_tool_calls_of_every_kind(sdk: openai.OpenAI, kind: str, name: str) -> N
 
 
 @pytest.mark.parametrize("name", INCOMPLETE)
-def test_incomplete(sdk: openai.OpenAI, good: Answer, name: str) -> None:
+def test_a_response_that_ends_early_has_its_reason(sdk: openai.OpenAI, good: Answer, name: str) -> None:
     answer = Answer([])
-    # The SDK's helper gives out completed responses only.
+    # The SDK's helper returns completed responses only.
     with suppress(RuntimeError):
         stream(sdk, answer, **misbehave(name))
     assert answer.events[-1].type == "response.incomplete"
@@ -291,7 +291,7 @@ def test_not_streaming_raises(sdk: openai.OpenAI, name: str) -> None:
 
 
 def refused(error: openai.APIError, expected: Fails) -> None:
-    """It is an HTTP error of the right class and shape."""
+    """Assert that it is an HTTP error of the right class and shape."""
     assert isinstance(error, openai.APIStatusError)
     assert error.status_code == expected.status
     assert type(error) is OF_STATUS[expected.status]
@@ -304,14 +304,14 @@ def refused(error: openai.APIError, expected: Fails) -> None:
         assert wait is None
     else:
         assert wait is not None
-        # A limit that ends at a moment is some seconds nearer by now.
+        # A limit that ends at a fixed time is some seconds nearer by now.
         assert expected.retry_after - 30 <= int(wait) <= expected.retry_after
     if not expected.in_stream or expected.status < 502:
         tells(error, expected)
 
 
 def tells(error: openai.APIError, expected: Fails) -> None:
-    """Code and message are the right ones, and the message is for a person."""
+    """Assert that code and message are right, and that the message is readable."""
     if expected.code is not None:
         assert error.code == expected.code
     assert any(word in error.message for word in expected.says.split("|")), error.message
@@ -322,7 +322,7 @@ def tells(error: openai.APIError, expected: Fails) -> None:
 @pytest.mark.parametrize("name", ENDING)
 @pytest.mark.parametrize("streaming", [True, False])
 def test_every_byte_is_for_an_openai_client(quiet_proxy: Proxy, name: str, streaming: bool) -> None:
-    """Whatever comes: an event stream, a response object, or an error in OpenAI's shape, said to be what it is."""
+    """With every fault the body is an event stream, a response object or an error of OpenAI's, as its type says."""
     status, headers, body = quiet_proxy.send({**HELLO, "stream": streaming}, **misbehave(name))
     kind = headers.get_content_type()
     assert b"<html" not in body.lower()
@@ -342,8 +342,8 @@ def test_every_byte_is_for_an_openai_client(quiet_proxy: Proxy, name: str, strea
 
 @pytest.mark.parametrize("misbehaviour", ["more-headers", "more-headers+failed@0", "more-headers+empty-chunked"])
 @pytest.mark.parametrize("streaming", [True, False])
-def test_headers(quiet_proxy: Proxy, misbehaviour: str, streaming: bool) -> None:
-    """The request's id and the limits reach the client; cookies, and what is meant for one hop, do not."""
+def test_only_headers_for_the_client_reach_it(quiet_proxy: Proxy, misbehaviour: str, streaming: bool) -> None:
+    """The request id and the limits reach the client; cookies and hop-by-hop headers do not."""
     answer = quiet_proxy.send({**HELLO, "stream": streaming}, x_sandbox_misbehave=misbehaviour)
     headers = answer[1]
     assert headers["x-request-id"].startswith("req_sandbox_")
@@ -353,7 +353,7 @@ def test_headers(quiet_proxy: Proxy, misbehaviour: str, streaming: bool) -> None
 
 
 def test_a_redirect_is_not_followed(sdk: openai.OpenAI, shared_sandbox: Sandbox) -> None:
-    """Neither by the proxy nor by the client, which would send its key along."""
+    """Neither by the proxy nor by the client, which would send its key too."""
     shared_sandbox.forget()
     with pytest.raises(openai.APIStatusError) as raised:
         sdk.responses.create(**HELLO, extra_headers=misbehave("redirect"))
@@ -363,8 +363,10 @@ def test_a_redirect_is_not_followed(sdk: openai.OpenAI, shared_sandbox: Sandbox)
 
 @pytest.mark.parametrize("name", sorted(NEVER_ENDS))
 @pytest.mark.parametrize("streaming", [True, False])
-def test_a_client_that_will_not_wait(sdk: openai.OpenAI, shared_sandbox: Sandbox, name: str, streaming: bool) -> None:
-    """It gets what there is, gives up in its own time, and the endpoint is left in peace at once."""
+def test_a_client_that_times_out_ends_the_request_to_the_endpoint(
+    sdk: openai.OpenAI, shared_sandbox: Sandbox, name: str, streaming: bool
+) -> None:
+    """The client gets what there is until its own timeout, and the request to the endpoint ends at once."""
     shared_sandbox.forget()
     answer = Answer([])
     impatient = sdk.with_options(timeout=0.5)
@@ -375,7 +377,7 @@ def test_a_client_that_will_not_wait(sdk: openai.OpenAI, shared_sandbox: Sandbox
         else:
             impatient.responses.create(**HELLO, extra_headers=misbehave(name))
 
-    # Which exception it is depends on the SDK's generation, and on whether the head had come.
+    # The exception depends on the SDK's generation, and on whether the headers had arrived.
     with pytest.raises(Exception, match=r"(?i)timed out"):
         ask()
     assert len(answer.events) == (FAULTS[name].at if streaming and name == "hang" else 0)

@@ -1,4 +1,4 @@
-"""What an endpoint refuses is sent again without it: the real mitmdump, and what the endpoint received."""
+"""A refused request is sent again without what was refused: the real mitmdump, and what the endpoint received."""
 
 import json
 import re
@@ -27,7 +27,7 @@ SEARCH = {"type": "web_search_call", "action": {"type": "other"}}
 
 @pytest.fixture
 def sandbox(shared_sandbox: Sandbox) -> Iterator[Sandbox]:
-    """The module's endpoint, which has forgotten the test before."""
+    """The module's endpoint, without the requests of the test before."""
     shared_sandbox.forget()
     yield shared_sandbox
     shared_sandbox.behave()
@@ -53,7 +53,7 @@ def ask(
     agent: str = "opencode/1.18.33",
     **fields: Any,
 ) -> str:
-    """One turn of a conversation; what the model said."""
+    """Send one turn of a conversation and return the model's text."""
     body = {"model": "gpt-5.1", "stream": stream, "prompt_cache_key": conversation, "tool_choice": "auto"}
     status, _, answer = proxy.send(
         {**body, "parallel_tool_calls": True, "input": list(items), **fields}, user_agent=agent
@@ -86,9 +86,7 @@ FAULTS: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("fault", FAULTS)
-def test_three_turns_of_which_the_second_is_refused(
-    quiet_proxy: Proxy, sandbox: Sandbox, fault: str, stream: bool
-) -> None:
+def test_a_conversation_goes_on_after_a_refusal(quiet_proxy: Proxy, sandbox: Sandbox, fault: str, stream: bool) -> None:
     item, done = FAULTS[fault]
     conversation = f"{fault}-{stream}"
     history: list[dict[str, Any]] = [said(text("say hello"))]
@@ -103,7 +101,7 @@ def test_three_turns_of_which_the_second_is_refused(
         history.append({"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": answer}]})
 
     turn("hello one")
-    # Another test of this module may have taught the proxy what this endpoint does not take.
+    # From another test of this module the proxy may know what this endpoint does not accept.
     learnt = fault.startswith("no-") and item == text("x") and not stream
     sandbox.misbehave(fault)
     turn("hello two")
@@ -131,8 +129,8 @@ def test_reasoning_of_the_other_account_is_kept(quiet_proxy: Proxy, sandbox: San
     assert kept == [later["encrypted_content"]]
 
 
-def test_many_attempts_on_one_connection_of_a_client(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
-    """mitmproxy opens five connections to a server, and lets a sixth wait for ever."""
+def test_attempts_do_not_use_up_a_clients_connections(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
+    """mitmproxy opens five connections to a server for a client, and makes a sixth wait for ever."""
     sandbox.misbehave("no-web-search-items")
     client = HTTPConnection("127.0.0.1", quiet_proxy.port, timeout=20)
     with closing(client):
@@ -145,14 +143,14 @@ def test_many_attempts_on_one_connection_of_a_client(quiet_proxy: Proxy, sandbox
     assert statuses(sandbox) == [400, 200] * 8
 
 
-def test_two_things_at_once(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
+def test_two_refused_things_are_both_put_right(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
     sandbox.misbehave("other-account+invalid-image")
     ask(quiet_proxy, "two", said(text("hello"), picture(SVG)), MINE, said(text("hello two")))
     assert statuses(sandbox) == [400, 400, 200]
 
 
 def test_a_key_that_a_refusal_quotes_is_not_in_the_log(tmp_path: Path) -> None:
-    """Neither ours, nor one of another shape; mitmdump's helper looks for ours at the end."""
+    """Neither a key that looks like OpenAI's nor the endpoint's own, which looks different."""
     key = "correct-horse-battery-staple"
 
     def play(endpoint: Scripted, client: socket.socket, _number: int) -> None:
@@ -187,7 +185,7 @@ def test_what_stays_too_large_tells_the_client_to_compact(quiet_proxy: Proxy, sa
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("fault", ["overloaded", "bad-gateway", "cut-before-head", "reset-before-head"])
-def test_an_error_that_comes_at_once_is_tried_once_more(
+def test_a_request_that_fails_at_once_is_sent_again(
     quiet_proxy: Proxy, sandbox: Sandbox, fault: str, stream: bool
 ) -> None:
     sandbox.misbehave(fault, times=1)
@@ -200,7 +198,7 @@ def test_an_error_that_comes_at_once_is_tried_once_more(
     assert [entry["misbehaviour"] for entry in sandbox.requests] == [fault, fault]
 
 
-def test_a_client_that_leaves_before_the_next_attempt(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
+def test_after_a_client_has_left_there_is_no_other_attempt(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
     sandbox.misbehave("overloaded")
     since = len(quiet_proxy.lines)
     body = json.dumps({"model": "gpt-5.1", "input": "hello"})
@@ -213,7 +211,7 @@ def test_a_client_that_leaves_before_the_next_attempt(quiet_proxy: Proxy, sandbo
     assert "hello" in ask(quiet_proxy, "after", said(text("hello")))
 
 
-def test_a_proxy_that_ends_makes_no_other_attempt(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_a_proxy_that_shuts_down_makes_no_other_attempt(tmp_path: Path, sandbox: Sandbox) -> None:
     sandbox.misbehave("overloaded")
     body = json.dumps({"model": "gpt-5.1", "input": "hello"})
     with (
@@ -231,7 +229,7 @@ def test_a_proxy_that_ends_makes_no_other_attempt(tmp_path: Path, sandbox: Sandb
     assert len(sandbox.requests) <= 2
 
 
-def test_without_retries_it_is_not(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_without_retries_a_failed_request_is_not_sent_again(tmp_path: Path, sandbox: Sandbox) -> None:
     sandbox.misbehave("overloaded")
     with mitmdump(tmp_path / "home", sandbox, CODEX_RETRIES="0") as proxy:
         assert proxy.send({"model": "gpt-5.1", "input": "hello"})[0] == 503
@@ -253,7 +251,7 @@ def test_a_request_that_was_worked_on_is_not_sent_twice(quiet_proxy: Proxy, sand
         ("rate-limit+open-end", 429, "rate_limit_exceeded"),
     ],
 )
-def test_an_error_ends_though_the_connection_does_not(
+def test_an_error_ends_even_if_the_connection_stays_open(
     quiet_proxy: Proxy, sandbox: Sandbox, fault: str, status: int, code: str, stream: bool
 ) -> None:
     sandbox.misbehave(fault)
@@ -262,7 +260,7 @@ def test_an_error_ends_though_the_connection_does_not(
     assert len(sandbox.requests) == 1
 
 
-def test_a_response_that_failed_ends_too(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
+def test_a_failed_response_ends_even_if_the_connection_stays_open(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
     sandbox.misbehave("failed@7+open-end")
     status, _, body = quiet_proxy.send({"model": "gpt-5.1", "input": "hello"})
     assert (status, json.loads(body)["error"]["message"]) == (500, "The sandbox broke.")
@@ -273,7 +271,7 @@ def test_a_response_that_failed_ends_too(quiet_proxy: Proxy, sandbox: Sandbox) -
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("fault", ["open-end", "no-final-event"])
-def test_an_answer_that_is_all_there_is_complete(
+def test_an_answer_without_its_final_event_is_complete(
     quiet_proxy: Proxy, sandbox: Sandbox, fault: str, stream: bool
 ) -> None:
     sandbox.misbehave(fault)
@@ -281,8 +279,8 @@ def test_an_answer_that_is_all_there_is_complete(
     assert len(sandbox.requests) == 1
 
 
-def test_an_endpoint_that_takes_codex_instructions_alone(tmp_path: Path, sandbox: Sandbox) -> None:
-    """A client with instructions of its own: they are refused once, and go on as a message from then on."""
+def test_refused_instructions_of_a_client_go_on_as_a_message(tmp_path: Path, sandbox: Sandbox) -> None:
+    """A client's own instructions are refused once, and from then on are sent as a message."""
     sandbox.misbehave("codex-instructions")
     tools = [{"type": "function", "name": "look_up", "parameters": {}}]
     with raw_host() as host:
@@ -308,8 +306,8 @@ def test_an_endpoint_that_takes_codex_instructions_alone(tmp_path: Path, sandbox
     assert third["input"][1]["content"] == [text("Be brief.")]
 
 
-def test_instructions_that_are_refused(tmp_path: Path, sandbox: Sandbox) -> None:
-    """The user's own file is not accepted: the model's own instructions are, and the file goes on as a message."""
+def test_a_refused_instructions_file_goes_on_as_a_message(tmp_path: Path, sandbox: Sandbox) -> None:
+    """The endpoint accepts only the model's own instructions, so the user's file is sent as a message."""
     sandbox.misbehave("codex-instructions")
     own = tmp_path / "own.md"
     own.write_text("Be my guest.")

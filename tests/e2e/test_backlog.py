@@ -1,4 +1,4 @@
-"""Clients that connect in the same moment."""
+"""Many clients that connect at the same moment."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ from support.running import Proxy
 CLIENTS = 400
 
 
-async def test_none_of_many_is_turned_away(quiet_proxy: Proxy) -> None:
+async def test_many_clients_that_connect_at_once_are_all_served(quiet_proxy: Proxy) -> None:
     async def visit() -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", quiet_proxy.port)
         writer.write(b"POST http://api.openai.com/v1/responses HTTP/1.1\r\nHost: api.openai.com\r\n")

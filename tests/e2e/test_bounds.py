@@ -1,4 +1,4 @@
-"""Endless answers of every shape: memory stays bounded, the client is told, the endpoint is left, the proxy goes on."""
+"""Endless answers of every kind: memory stays bounded, the client gets an error, and the proxy works on."""
 
 import json
 import socket
@@ -23,7 +23,7 @@ JSON = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n"
 FAILED = b"HTTP/1.1 500 Internal Server Error\r\nContent-Type: text/plain\r\n\r\n"
 DELTA = b'data: {"type":"response.output_text.delta","output_index":0,"delta":"x"}\n\n'
 
-# By name: what comes once, what then comes for ever, and the status that the client gets.
+# By name: what is sent once, what is then sent for ever, and the status that the client gets.
 ENDLESS = {
     "head": (b"HTTP/1.1 200 OK\r\nX: ", b"x", 502),
     "chunk size": (CHUNKED + b"1", b"0", 502),
@@ -31,7 +31,7 @@ ENDLESS = {
     "JSON": (JSON + b'{"id": "', b"x", 502),
     "error": (FAILED, b"oops ", 500),
 }
-# These are passed on to a client that streams, as they come.
+# These are passed on to a streaming client as they arrive.
 STREAMS = {
     "line": (HEAD + b"\r\ndata: ", b"x", 502),
     "events": (HEAD + b"\r\n", DELTA, 502),
@@ -41,7 +41,7 @@ STREAMS = {
 
 @pytest.fixture
 def endpoint() -> Iterator[Scripted]:
-    """Answers the first request with what the test has put in `begin` and `unit`, later ones properly."""
+    """An endpoint that answers the first request with the test's `begin` and `unit`, and later ones properly."""
 
     def play(endpoint: Scripted, client: socket.socket, number: int) -> None:
         endpoint.read(client)
@@ -68,7 +68,7 @@ def proxy(tmp_path: Path, endpoint: Scripted) -> Iterator[Proxy]:
 
 
 def check(proxy: Proxy, endpoint: Scripted, begin: bytes, unit: bytes, *, streaming: bool) -> tuple[int, str]:
-    """What the client gets of it: status and message."""
+    """Assert that the answer is ended in bounded memory; return the status and message that the client gets."""
     endpoint.material = begin, unit
     memory = Memory(proxy)
     status, headers, body = proxy.send({**HELLO, "stream": streaming})
@@ -81,7 +81,7 @@ def check(proxy: Proxy, endpoint: Scripted, begin: bytes, unit: bytes, *, stream
 
 
 @pytest.mark.parametrize("name", ENDLESS)
-def test_for_a_client_that_streams(proxy: Proxy, endpoint: Scripted, name: str) -> None:
+def test_an_endless_answer_is_ended_for_a_streaming_client(proxy: Proxy, endpoint: Scripted, name: str) -> None:
     begin, unit, expected = ENDLESS[name]
     status, message = check(proxy, endpoint, begin, unit, streaming=True)
     assert status == expected
@@ -89,7 +89,9 @@ def test_for_a_client_that_streams(proxy: Proxy, endpoint: Scripted, name: str) 
 
 
 @pytest.mark.parametrize("name", [*ENDLESS, *STREAMS])
-def test_for_a_client_that_does_not(proxy: Proxy, endpoint: Scripted, name: str) -> None:
+def test_an_endless_answer_is_ended_for_a_client_that_does_not_stream(
+    proxy: Proxy, endpoint: Scripted, name: str
+) -> None:
     begin, unit, expected = (ENDLESS | STREAMS)[name]
     status, message = check(proxy, endpoint, begin, unit, streaming=False)
     assert status == expected
@@ -97,7 +99,7 @@ def test_for_a_client_that_does_not(proxy: Proxy, endpoint: Scripted, name: str)
 
 
 @pytest.mark.parametrize("streaming", [True, False])
-def test_a_few_bytes_that_stand_for_gigabytes(proxy: Proxy, endpoint: Scripted, streaming: bool) -> None:
+def test_a_decompression_bomb_is_not_expanded_in_memory(proxy: Proxy, endpoint: Scripted, streaming: bool) -> None:
     bomb = zstd.compress(bytes(512 * MEBIBYTE), 19)
     head = HEAD + b"Content-Encoding: zstd\r\nContent-Length: 10000000000\r\n\r\n"
     status, message = check(proxy, endpoint, head + bomb, bomb, streaming=streaming)
@@ -105,8 +107,8 @@ def test_a_few_bytes_that_stand_for_gigabytes(proxy: Proxy, endpoint: Scripted, 
     assert "MB" in message
 
 
-def test_a_client_that_never_reads(proxy: Proxy, endpoint: Scripted) -> None:
-    """The endpoint is read no faster than the client reads: it stands still, and memory with it."""
+def test_a_client_that_never_reads_stops_the_endpoint(proxy: Proxy, endpoint: Scripted) -> None:
+    """The proxy reads from the endpoint only as fast as the client reads, so memory does not grow."""
     endpoint.material = HEAD + b"\r\n", DELTA
     memory = Memory(proxy)
     body = json.dumps({**HELLO, "stream": True}).encode()
@@ -116,15 +118,15 @@ def test_a_client_that_never_reads(proxy: Proxy, endpoint: Scripted) -> None:
             b"Content-Length: %d\r\n\r\n" % len(body) + body
         )
         assert client.recv(1)
-        # It would be gone if it had been let send all that it wants to.
+        # It would have ended if the proxy had read everything from it.
         assert not endpoint.gone.acquire(timeout=2)
         assert proxy.send({**HELLO, "stream": True})[0] == 200
     assert endpoint.gone.acquire(timeout=10), "the client's leaving was not passed on"
     assert memory.grown() < 32 * MEBIBYTE
 
 
-def test_a_body_before_the_password(tmp_path: Path, endpoint: Scripted) -> None:
-    """A client that is told to give one is not listened to meanwhile."""
+def test_a_body_sent_before_the_password_is_not_kept(tmp_path: Path, endpoint: Scripted) -> None:
+    """The body of a client that must first send a password is not kept."""
     size = 128 * MEBIBYTE
     with mitmdump(tmp_path / "home", endpoint, "--proxyauth", "user:password") as proxy:
         memory = Memory(proxy)

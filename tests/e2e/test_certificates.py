@@ -1,4 +1,4 @@
-"""The endpoint's certificate: the wrong one, an old one, one of a private authority, and how to trust that."""
+"""The endpoint's certificate: for another name, expired, or from a private CA, and how to trust that CA."""
 
 import json
 from collections.abc import Iterator
@@ -35,8 +35,8 @@ def refusal(proxy: Proxy) -> str:
     return str(json.loads(body)["error"]["message"])
 
 
-def test_a_private_authority(tmp_path: Path) -> None:
-    """The message says how to trust it, and what it says works."""
+def test_a_private_ca_can_be_trusted_as_the_message_says(tmp_path: Path) -> None:
+    """The message says how to trust it, and that works."""
     both, trusted = certificate(tmp_path)
     with proxy_to(tmp_path, both, None) as proxy:
         for _ in range(2):
@@ -53,8 +53,10 @@ def test_a_private_authority(tmp_path: Path) -> None:
     ("address", "until", "said"),
     [("127.0.0.2", timedelta(days=1), "IP address mismatch"), ("127.0.0.1", timedelta(days=-1), "expired")],
 )
-def test_no_authority_helps(tmp_path: Path, address: str, until: timedelta, said: str) -> None:
-    """For another address, or out of date: trusting it is of no use, and not what the client is told to do."""
+def test_for_a_wrong_or_expired_certificate_trusting_a_ca_is_not_suggested(
+    tmp_path: Path, address: str, until: timedelta, said: str
+) -> None:
+    """Trusting the CA of a certificate that has expired or is for another address would not help."""
     both, trusted = certificate(tmp_path, address, until=until)
     with proxy_to(tmp_path, both, trusted) as proxy:
         message = refusal(proxy)

@@ -1,4 +1,4 @@
-"""Commands in a real mitmweb, called as its page calls them, and what survives its end."""
+"""Commands in a real mitmweb, called as its page calls them, and what survives a restart."""
 
 import json
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ class Web(Api):
         self._calls = 0
 
     def ask(self, *items: object, **members: Any) -> None:
-        """One call; returns once it has been written down."""
+        """Send one call, and return once it has been recorded."""
         body = {"model": "gpt-5-codex", "stream": True, "input": list(items), "prompt_cache_key": "ses_1", **members}
         status, _, _ = self.proxy.send(body, authorization=f"Bearer {CLIENTS_KEY}", user_agent=OPENCODE_AGENT)
         assert status == 200
@@ -38,7 +38,7 @@ class Web(Api):
         self.wait_for_calls(self._calls)
 
     def wait_for_calls(self, number: int) -> None:
-        """The log has a line for each call that has been stored."""
+        """Wait until the log has a line for each stored call."""
         self.proxy.wait_for(r"(?s)" + r"gpt-5\.1-codex medium · .*? out · .*?" * number)
 
 
@@ -57,7 +57,7 @@ def message(text: str) -> dict[str, str]:
     return {"role": "user", "content": text}
 
 
-def test_usage_survives_a_restart_and_says_what_misses_cost(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_usage_and_the_cost_of_misses_survive_a_restart(tmp_path: Path, sandbox: Sandbox) -> None:
     home = tmp_path / "home"
     with running(home, sandbox) as web:
         web.ask(message("hello"), tools=[TOOL])
@@ -71,7 +71,7 @@ def test_usage_survives_a_restart_and_says_what_misses_cost(tmp_path: Path, sand
         usage = web.run("codex.usage")
         for name in ("model gpt-5.1-codex", "conversation ses_1", "all"):
             assert (cells(usage, name)["calls"], cells(usage, name)["fail"]) == ("4", "0")
-        assert len(web.run("codex.usage.days")) in (2, 3)  # it may be midnight
+        assert len(web.run("codex.usage.days")) in (2, 3)  # the day may change during the test
         (_, (cause, calls, _, share)) = web.run("codex.usage.misses")
         assert (cause, calls, share) == ("tools", "1", "100%")
         web.proxy.wait_for("model gpt-5.1-codex      4     0")
@@ -99,7 +99,7 @@ def test_the_original_is_shown_and_sent_again(tmp_path: Path, sandbox: Sandbox) 
     assert [entry["status"] for entry in sandbox.requests] == [200, 200, 200]
 
 
-def test_what_is_not_kept_is_said_to_be(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_an_original_that_was_not_kept_is_reported(tmp_path: Path, sandbox: Sandbox) -> None:
     with running(tmp_path / "home", sandbox, CODEX_KEEP_MB="0") as web:
         web.ask(message("hello"))
         (flow,) = web.flows()
@@ -107,7 +107,7 @@ def test_what_is_not_kept_is_said_to_be(tmp_path: Path, sandbox: Sandbox) -> Non
             assert "codex_keep_mb" in web.run(command, f"@{flow['id']}")
 
 
-def test_status_and_refresh(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_status_is_shown_and_instructions_are_refreshed(tmp_path: Path, sandbox: Sandbox) -> None:
     with raw_host() as host, running(tmp_path / "home", sandbox, CODEX_CATALOG_URL=host.root) as web:
         web.proxy.wait_for("not fetched from")
         sandbox.misbehave("plain-500", times=1)

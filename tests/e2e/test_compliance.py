@@ -1,6 +1,6 @@
 """The cases of the specification's compliance suite through the real mitmdump, judged by the specification's models.
 
-The endpoint is the sandbox: when it is complete, when its final event has no items, when it is a thin relay.
+The endpoint is the sandbox: with complete events, with a final event without items, and as a minimal relay.
 """
 
 import json
@@ -101,7 +101,7 @@ def relay(tmp_path_factory: pytest.TempPathFactory, endpoint: Sandbox) -> Iterat
 
 
 def told(request: dict[str, Any], response: dict[str, Any]) -> None:
-    """The response repeats what the client's request said, and nothing of what the endpoint was sent."""
+    """Assert that the response repeats the client's request, and not the one that the endpoint got."""
     check_response(response)
     assert response["model"] == MODEL
     assert response["status"] == "completed"
@@ -120,7 +120,7 @@ def told(request: dict[str, Any], response: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_response(relay: Proxy, case: str) -> None:
+def test_a_response_satisfies_the_specification(relay: Proxy, case: str) -> None:
     request = {"model": MODEL, **CASES[case], "stream": False}
     status, _, body = relay.send(request)
     assert status == 200, body
@@ -128,7 +128,7 @@ def test_a_response(relay: Proxy, case: str) -> None:
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_a_stream(relay: Proxy, case: str) -> None:
+def test_a_stream_satisfies_the_specification(relay: Proxy, case: str) -> None:
     request = {"model": MODEL, **CASES[case], "stream": True}
     status, headers, body = relay.send(request)
     assert status == 200, body

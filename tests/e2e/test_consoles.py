@@ -1,4 +1,4 @@
-"""Consoles that lack characters: every log line is shown all the same, and no answer waits for one."""
+"""Consoles that lack characters: every log line is still shown, and no answer is delayed."""
 
 import time
 from pathlib import Path
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.gate
 
 HELLO = {"model": "gpt-5-codex", "input": "say hello", "stream": True}
 
-# For how long an answer is held back at the most, by design, for its flow to be written: see proxy/notes.py.
+# The longest delay of an answer, by design, for its flow to be written: see proxy/addons/call_recorder.py.
 HELD = 5.0
 
 
@@ -20,10 +20,10 @@ HELD = 5.0
     ("encoding", "arrow", "model"),
     [("ascii", "->", r"\?\?"), ("cp1252", "->", r"\?\?"), ("cp936", ".*", ".*")],
 )
-def test_log_lines_are_shown_and_nothing_waits(
+def test_log_lines_with_other_characters_are_shown_and_delay_nothing(
     encoding: str, arrow: str, model: str, tmp_path: Path, sandbox: Sandbox
 ) -> None:
-    """What the code page does have comes here as no UTF-8."""
+    """Characters that the code page has are not UTF-8 in the output."""
     flows = tmp_path / "flows"
     with mitmdump(tmp_path / "home", sandbox, "-w", str(flows), PYTHONIOENCODING=encoding) as proxy:
         begun = time.monotonic()

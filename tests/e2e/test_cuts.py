@@ -1,6 +1,6 @@
-"""Answers that break off, at every event: the client never takes a half answer for a whole one, and the proxy goes on.
+"""Answers that break off at every event: the client never takes half an answer for a whole one, and the proxy works on.
 
-Each cut is judged twice: by OpenAI's Python SDK, and by the bytes.
+Each cut is checked twice: with OpenAI's Python SDK, and in the bytes.
 """
 
 import json
@@ -20,16 +20,16 @@ HELLO: dict[str, Any] = {
     "reasoning": {"effort": "low", "summary": "auto"},
 }
 
-# With a number after it: so many events come first.
+# The number after a name is that of the events before the cut.
 CUTS = ["cut", "cut-mid-event", "reset", "bad-chunk", "no-terminal"]
-# The endpoint says itself what went wrong.
+# The endpoint itself reports the error.
 ERRORS = ["error-event", "error-event-nested", "failed"]
 CODINGS = ["gzip", "deflate", "br", "zstd"]
 
 
 @pytest.fixture(scope="module")
 def events(quiet_proxy: Proxy) -> list[dict[str, Any]]:
-    """What a whole answer consists of."""
+    """The events of a whole answer."""
     status, _, body = quiet_proxy.send({**HELLO, "stream": True})
     assert status == 200
     return parsed(body)
@@ -42,7 +42,7 @@ def sdk(quiet_proxy: Proxy) -> Iterator[openai.OpenAI]:
 
 
 def parsed(body: bytes) -> list[dict[str, Any]]:
-    """The events of a stream; every line that is not `event:` or blank must be a whole `data:` line of JSON."""
+    """Return the events of a stream; assert that every line is blank, `event:`, or a whole `data:` line of JSON."""
     lines = [line for line in body.split(b"\n") if line and not line.startswith(b"event: ")]
     return [json.loads(line.removeprefix(b"data: ")) for line in lines]
 
@@ -52,7 +52,7 @@ def text(events: list[dict[str, Any]]) -> str:
 
 
 def whole(proxy: Proxy, streaming: bool) -> None:
-    """The proxy serves the next request."""
+    """Assert that the proxy serves the next request."""
     status, _, body = proxy.send({**HELLO, "stream": streaming})
     assert status == 200
     if streaming:
@@ -62,7 +62,7 @@ def whole(proxy: Proxy, streaming: bool) -> None:
 
 
 def refusal(status: int, headers: Any, body: bytes) -> dict[str, Any]:
-    """The members of an HTTP error in OpenAI's shape."""
+    """Return the members of an HTTP error in OpenAI's shape."""
     assert status >= 500, body
     assert headers["content-type"] == "application/json"
     (error,) = json.loads(body).values()
@@ -72,12 +72,14 @@ def refusal(status: int, headers: Any, body: bytes) -> dict[str, Any]:
 
 
 def last(cut: str, events: list[dict[str, Any]]) -> int:
-    """The number of events that make an answer whole: where it ends properly, the terminal one may be missing."""
+    """Return the number of events in a whole answer; if the body ends properly, the terminal one may be missing."""
     return len(events) - (cut == "no-terminal")
 
 
 @pytest.mark.parametrize("cut", CUTS)
-def test_a_stream_is_cut_at_every_event(quiet_proxy: Proxy, events: list[dict[str, Any]], cut: str) -> None:
+def test_a_stream_cut_at_any_event_ends_with_an_error(
+    quiet_proxy: Proxy, events: list[dict[str, Any]], cut: str
+) -> None:
     for at in range(last(cut, events)):
         status, headers, body = quiet_proxy.send({**HELLO, "stream": True}, x_sandbox_misbehave=f"{cut}@{at}")
         if at == 0:
@@ -98,7 +100,7 @@ def test_a_stream_is_cut_at_every_event(quiet_proxy: Proxy, events: list[dict[st
 def test_a_cut_raises_in_the_sdk(
     quiet_proxy: Proxy, sdk: openai.OpenAI, events: list[dict[str, Any]], cut: str
 ) -> None:
-    # At every event for the plainest of them; the bytes, which are the same, are looked at above.
+    # At every event for the plainest cut only; the test above checks the bytes of the others.
     for at in range(0, last(cut, events), 1 if cut == "cut" else 4):
         deltas: list[str] = []
         with pytest.raises(openai.APIError) as raised:
@@ -123,7 +125,7 @@ def test_nobody_gets_half_a_response_object(quiet_proxy: Proxy, events: list[dic
     whole(quiet_proxy, streaming=False)
 
 
-def test_a_cut_after_the_final_event_costs_nothing(quiet_proxy: Proxy, events: list[dict[str, Any]]) -> None:
+def test_a_cut_after_the_final_event_does_not_show(quiet_proxy: Proxy, events: list[dict[str, Any]]) -> None:
     for cut in ("cut", "bad-chunk"):
         misbehaviour = f"{cut}@{len(events)}"
         status, _, body = quiet_proxy.send({**HELLO, "stream": True}, x_sandbox_misbehave=misbehaviour)
@@ -133,23 +135,25 @@ def test_a_cut_after_the_final_event_costs_nothing(quiet_proxy: Proxy, events: l
 
 @pytest.mark.parametrize("coding", CODINGS)
 @pytest.mark.parametrize("cut", ["cut", "reset", "no-terminal"])
-def test_a_compressed_stream_is_cut(quiet_proxy: Proxy, events: list[dict[str, Any]], coding: str, cut: str) -> None:
-    """What was flushed before the cut has reached the client."""
+def test_a_compressed_stream_that_is_cut_ends_with_an_error(
+    quiet_proxy: Proxy, events: list[dict[str, Any]], coding: str, cut: str
+) -> None:
+    """The events flushed before the cut have reached the client."""
     for at in (1, 5, last(cut, events) - 1):
-        # The order matters: what is compressed is cut, or what is cut is compressed.
+        # The order matters: either the compressed stream is cut, or a cut stream is compressed.
         _, _, body = quiet_proxy.send({**HELLO, "stream": True}, x_sandbox_misbehave=f"{coding}+{cut}@{at}")
         got = parsed(body)
         assert got[-1]["type"] == "error", at
         assert text(got) == text(events[: len(got) - 1])
         if cut != "reset":
-            # The sandbox keeps the last event back until it knows how to end the compression.
+            # The sandbox holds the last event until it can end the compression.
             assert len(got) - 1 >= at - 1
     whole(quiet_proxy, streaming=True)
 
 
 @pytest.mark.parametrize("coding", CODINGS)
 @pytest.mark.parametrize("streaming", [True, False])
-def test_a_compressed_stream_lacks_its_end(quiet_proxy: Proxy, coding: str, streaming: bool) -> None:
+def test_a_compressed_stream_without_its_end_is_an_error(quiet_proxy: Proxy, coding: str, streaming: bool) -> None:
     answer = quiet_proxy.send({**HELLO, "stream": streaming}, x_sandbox_misbehave=f"{coding}-truncated")
     if streaming:
         assert parsed(answer[2])[-1]["type"] == "error"
@@ -160,7 +164,9 @@ def test_a_compressed_stream_lacks_its_end(quiet_proxy: Proxy, coding: str, stre
 
 @pytest.mark.parametrize("streaming", [True, False])
 @pytest.mark.parametrize("cut", ["cut-before-head", "reset-before-head", "half-head", "not-http"])
-def test_no_answer_at_all(quiet_proxy: Proxy, shared_sandbox: Sandbox, cut: str, streaming: bool) -> None:
+def test_a_connection_that_ends_without_an_answer_is_an_error(
+    quiet_proxy: Proxy, shared_sandbox: Sandbox, cut: str, streaming: bool
+) -> None:
     answer = quiet_proxy.send({**HELLO, "stream": streaming}, x_sandbox_misbehave=cut)
     assert answer[0] == 502
     assert f"127.0.0.1:{shared_sandbox.port}" in refusal(*answer)["message"]

@@ -1,4 +1,4 @@
-"""Nothing can be kept: without a home, without the right to write, on a full disk. And two proxies share a home."""
+"""Nothing can be saved: without a home, without permission, on a full disk. And two proxies share a home."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def served(proxy: Proxy) -> None:
 
 
 def wrapped(folder: Path, line: str) -> Path:
-    """A program that runs mitmdump with this in front."""
+    """Return a program that runs mitmdump with this command line before it."""
     if os.name == "nt":
         pytest.skip("a POSIX shell is needed")
     program = folder / "wrapped"
@@ -39,12 +39,12 @@ def wrapped(folder: Path, line: str) -> Path:
     return program
 
 
-def test_a_disk_that_is_full(tmp_path: Path, sandbox: Sandbox) -> None:
-    """Files of more than some kilobytes cannot be written: no log, no cache, half a file of neither; all else works."""
+def test_calls_work_while_the_disk_is_full(tmp_path: Path, sandbox: Sandbox) -> None:
+    """Files of more than a few kilobytes cannot be written: there is no log and no cache, nor half of one."""
     with raw_host() as host:
         host.answers[f"main/{NEW_PATH}"] = Answer(catalogue("gpt-5.1-codex", text="long " * 20_000))
         program = wrapped(tmp_path, "ulimit -f 16; exec")
-        # Python itself would keep half of a module that it has compiled.
+        # Python itself would save half a compiled module.
         environ = {**LOGGING, "CODEX_CATALOG_URL": host.root, "PYTHONDONTWRITEBYTECODE": "1"}
         with mitmdump(tmp_path / "home", sandbox, program=program, **environ) as proxy:
             status, _, _ = proxy.send({**HELLO, "input": "long " * 20_000})
@@ -57,10 +57,10 @@ def test_a_disk_that_is_full(tmp_path: Path, sandbox: Sandbox) -> None:
         json.loads(file.read_bytes())
 
 
-def test_a_home_that_cannot_be_written_to(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_calls_work_with_a_home_that_cannot_be_written(tmp_path: Path, sandbox: Sandbox) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    # In the place of the folder is a file; this holds for root too.
+    # A file instead of the folder, which stops root too.
     (home / ".opencode").touch()
     with mitmdump(home, sandbox, **LOGGING) as proxy:
         served(proxy)
@@ -69,8 +69,8 @@ def test_a_home_that_cannot_be_written_to(tmp_path: Path, sandbox: Sandbox) -> N
         assert proxy.log.count("cannot write a request log") == 1
 
 
-def test_no_home(tmp_path: Path, sandbox: Sandbox) -> None:
-    """A user without a name, as in a container that was given a number."""
+def test_calls_work_without_a_home(tmp_path: Path, sandbox: Sandbox) -> None:
+    """A user without a name, as in a container that runs under a number."""
     nameless = ["unshare", "--user", "--map-user=54321", "--map-group=54321"]
     try:
         able = subprocess.run([*nameless, "true"], capture_output=True, timeout=10, check=False).returncode == 0
@@ -89,7 +89,7 @@ def test_no_home(tmp_path: Path, sandbox: Sandbox) -> None:
 
 
 def test_two_proxies_share_a_home(tmp_path: Path, sandbox: Sandbox) -> None:
-    """Cache, request logs and usage: each file is whole, and nobody complains."""
+    """Cache, request logs and usage: each file is complete, and there are no warnings."""
     with raw_host() as host, ExitStack() as stack:
         host.answers[f"main/{NEW_PATH}"] = Answer(catalogue("gpt-5.1-codex"))
         environ = {**LOGGING, "CODEX_CATALOG_URL": host.root}
@@ -106,8 +106,8 @@ def test_two_proxies_share_a_home(tmp_path: Path, sandbox: Sandbox) -> None:
         assert "annot write" not in proxy.log
 
 
-def test_a_catalogue_host_that_hangs(tmp_path: Path, sandbox: Sandbox) -> None:
-    """Neither the start nor a request waits for it, nor the end."""
+def test_a_catalogue_host_that_hangs_delays_nothing(tmp_path: Path, sandbox: Sandbox) -> None:
+    """Neither the start, nor a request, nor the shutdown waits for it."""
     with raw_host() as host:
         host.answers[f"main/{NEW_PATH}"] = Answer(hang=True)
         with mitmdump(tmp_path / "home", sandbox, CODEX_CATALOG_URL=host.root) as proxy:

@@ -1,4 +1,4 @@
-"""The end of mitmdump while calls are under way: they finish, or their clients are told; each leaves its trace."""
+"""mitmdump ends while calls are in progress: they finish, or their clients get an error; each is recorded."""
 
 import json
 import signal
@@ -20,7 +20,7 @@ BEGINNING, END = WHOLE[: WHOLE.index(b"\n\n") + 2], WHOLE[WHOLE.index(b"\n\n") +
 
 
 class Slow:
-    """An endpoint that answers half, and the rest when it may."""
+    """An endpoint that sends half an answer, and the rest when it is released."""
 
     def __init__(self) -> None:
         self.begun = threading.Semaphore(0)
@@ -43,7 +43,7 @@ def slow() -> Iterator[Slow]:
 
 
 def ask(proxy: Proxy, *, stream: bool, wait: bool = True) -> tuple[HTTPConnection, HTTPResponse | None]:
-    """A request that is under way, and its response if that has begun."""
+    """Yield a request in progress, and its response if that has begun."""
     client = HTTPConnection("127.0.0.1", proxy.port, timeout=60)
     body = json.dumps({"model": "gpt-5.1-codex", "input": "hi", "stream": stream})
     client.request("POST", "http://api.openai.com/v1/responses", body)
@@ -51,7 +51,7 @@ def ask(proxy: Proxy, *, stream: bool, wait: bool = True) -> tuple[HTTPConnectio
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
-def test_a_call_under_way_finishes_and_new_ones_are_refused(tmp_path: Path, slow: Slow, number: int) -> None:
+def test_a_call_in_progress_finishes_and_new_ones_are_refused(tmp_path: Path, slow: Slow, number: int) -> None:
     with scripted(slow.play) as endpoint, mitmdump(tmp_path, endpoint, CODEX_DRAIN_TIMEOUT="50") as proxy:
         client, response = ask(proxy, stream=True)
         proxy.process.send_signal(number)
@@ -69,7 +69,7 @@ def test_a_call_under_way_finishes_and_new_ones_are_refused(tmp_path: Path, slow
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["time is up", "second signal"])
-def test_calls_that_are_cut_off_are_told_and_leave_their_traces(tmp_path: Path, slow: Slow, again: bool) -> None:
+def test_calls_that_are_cut_off_get_an_error_and_a_record(tmp_path: Path, slow: Slow, again: bool) -> None:
     with (
         scripted(slow.play) as endpoint,
         mitmdump(tmp_path, endpoint, CODEX_DRAIN_TIMEOUT="50" if again else "1") as proxy,
@@ -96,8 +96,8 @@ def test_calls_that_are_cut_off_are_told_and_leave_their_traces(tmp_path: Path, 
     assert failures(tmp_path) == [1, 1]
 
 
-def test_a_call_that_has_not_reached_the_endpoint_is_told_too(tmp_path: Path) -> None:
-    """One whose request is still coming in, and one that waits for the endpoint's TLS."""
+def test_a_call_that_has_not_reached_the_endpoint_gets_an_error_too(tmp_path: Path) -> None:
+    """One whose request is still arriving, and one that waits for the endpoint's TLS."""
     with (
         scripted(lambda endpoint, client, _: endpoint.left(client)) as silent,
         mitmdump(
@@ -122,6 +122,6 @@ def test_a_call_that_has_not_reached_the_endpoint_is_told_too(tmp_path: Path) ->
 
 
 def failures(home: Path) -> list[int]:
-    """Of each call in the usage database whether it failed."""
+    """Return for each call in the usage database whether it failed."""
     with closing(sqlite3.connect(home / ".opencode" / "codex-usage.sqlite")) as database:
         return [failed for (failed,) in database.execute("select failed from calls")]

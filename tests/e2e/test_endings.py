@@ -1,4 +1,4 @@
-"""mitmdump is told to end, or finds its script changed, while answers are under way."""
+"""mitmdump gets SIGTERM, or reloads its changed script, during answers."""
 
 import json
 import os
@@ -25,7 +25,7 @@ Start = Callable[..., Proxy]
 
 @contextmanager
 def begun(proxy: Proxy, misbehaviour: str) -> Iterator[socket.socket]:
-    """A streaming request whose answer has begun."""
+    """Return a streaming request whose answer has begun."""
     body = json.dumps(HELLO).encode()
     with socket.create_connection(("127.0.0.1", proxy.port), timeout=30) as client:
         client.sendall(
@@ -44,8 +44,8 @@ def rest(client: socket.socket) -> bytes:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows knows no SIGTERM")
-def test_sigterm_in_mid_stream(proxy: Start, sandbox: Sandbox) -> None:
-    """It ends at once, in good order; the client notices that its answer is cut, and the endpoint that nobody waits."""
+def test_sigterm_during_a_stream_ends_mitmdump_at_once(proxy: Start, sandbox: Sandbox) -> None:
+    """It ends without errors; the client notices that its answer was cut, and the endpoint that its client left."""
     running = proxy(ENABLE_PLUGIN_REQUEST_LOGGING="1")
     with begun(running, "slow@200") as client:
         running.process.send_signal(signal.SIGTERM)
@@ -62,14 +62,14 @@ def reloading(tmp_path: Path, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch)
     (tmp_path / "copy").mkdir()
     copy = Path(shutil.copy(ROOT / "addon.py", tmp_path / "copy"))
     monkeypatch.setattr("support.running.ROOT", copy.parent)
-    # The key as an option, which the addon takes out of mitmproxy's options when it sees it.
+    # The key as an option, which the addon redacts in mitmproxy's options.
     option = ("--set", f"codex_api_key={sandbox.key}")
     with mitmdump(tmp_path / "home", sandbox, *option, CODEX_API_KEY=None, PYTHONPATH=str(ROOT)) as running:
         yield running, copy
 
 
-def test_the_script_is_reloaded_in_mid_stream(reloading: tuple[Proxy, Path], sandbox: Sandbox) -> None:
-    """Answers that are under way go on, and later ones are as good; settings and key are in force; nothing is left."""
+def test_streams_go_on_while_the_script_is_reloaded(reloading: tuple[Proxy, Path], sandbox: Sandbox) -> None:
+    """Answers in progress go on, later ones work with the same settings and key, and no thread is left."""
     proxy, copy = reloading
     folder = Path(f"/proc/{proxy.process.pid}")
 

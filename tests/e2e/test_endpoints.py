@@ -1,4 +1,4 @@
-"""Several endpoints: the real mitmdump, and which of them received what."""
+"""Several endpoints: the real mitmdump, and what each of them received."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ def both() -> Iterator[tuple[Sandbox, Sandbox]]:
 
 @pytest.fixture
 def start(tmp_path: Path, both: tuple[Sandbox, Sandbox]) -> Iterator[Start]:
-    """Starts a proxy with both endpoints, the second for when the first is not to be had."""
+    """A function that starts a proxy with both endpoints, the second as a fallback."""
 
     def go(**environ: str) -> Proxy:
         first, second = both
@@ -52,7 +52,7 @@ def statuses(endpoint: Sandbox) -> list[int]:
     return [entry["status"] for entry in endpoint.requests]
 
 
-def test_the_first_has_all_as_long_as_it_is_up(both: tuple[Sandbox, Sandbox], start: Start) -> None:
+def test_the_first_endpoint_gets_all_calls_while_it_is_up(both: tuple[Sandbox, Sandbox], start: Start) -> None:
     proxy = start()
     for _ in range(3):
         assert ask(proxy)[0] == 200
@@ -79,7 +79,7 @@ def test_a_limit_moves_the_conversation(both: tuple[Sandbox, Sandbox], start: St
     assert both[1].key not in proxy.log
 
 
-def test_an_endpoint_that_is_gone(both: tuple[Sandbox, Sandbox], start: Start) -> None:
+def test_a_call_moves_on_from_an_endpoint_that_is_gone(both: tuple[Sandbox, Sandbox], start: Start) -> None:
     proxy = start(CODEX_RETRIES="0")
     file = proxy.home / ".opencode" / "openai-codex-auth-config.json"
     document = json.loads(file.read_text())
@@ -102,7 +102,7 @@ def test_a_limit_in_the_middle_of_an_answer_moves_the_next_call(both: tuple[Sand
 
 
 @pytest.mark.parametrize("fault", ["html-200", "empty"])
-def test_what_is_no_answer_moves_the_call(both: tuple[Sandbox, Sandbox], start: Start, fault: str) -> None:
+def test_an_invalid_answer_moves_the_call(both: tuple[Sandbox, Sandbox], start: Start, fault: str) -> None:
     proxy = start()
     both[0].misbehave(fault)
     for stream in (True, False):
@@ -111,7 +111,7 @@ def test_what_is_no_answer_moves_the_call(both: tuple[Sandbox, Sandbox], start: 
 
 
 def test_a_chain_stays_with_its_endpoint(both: tuple[Sandbox, Sandbox], start: Start) -> None:
-    """Two endpoints of the same priority: where the first response came from, the second comes from too."""
+    """With two endpoints of the same priority, the second response comes from the endpoint of the first."""
     proxy = start()
     file = proxy.home / ".opencode" / "openai-codex-auth-config.json"
     file.write_text(file.read_text().replace('"priority": 1', '"priority": 0'))
@@ -119,7 +119,7 @@ def test_a_chain_stays_with_its_endpoint(both: tuple[Sandbox, Sandbox], start: S
 
 
 def ask_chained(proxy: Proxy, both: tuple[Sandbox, Sandbox]) -> bool:
-    """A chain of two responses went to one endpoint; raises if it did not."""
+    """Request a chain of two responses, and assert that one endpoint made both."""
     for endpoint in both:
         endpoint.forget()
     last = None
@@ -132,7 +132,7 @@ def ask_chained(proxy: Proxy, both: tuple[Sandbox, Sandbox]) -> bool:
     return True
 
 
-def test_a_response_that_is_cancelled_goes_nowhere_else(both: tuple[Sandbox, Sandbox], start: Start) -> None:
+def test_a_cancelled_response_is_sent_to_no_other_endpoint(both: tuple[Sandbox, Sandbox], start: Start) -> None:
     proxy = start()
     both[0].misbehave("hang-before-head", times=1)
     _, _, answer = proxy.send({"model": "gpt-5.1", "input": "x", "background": True})
@@ -144,21 +144,21 @@ def test_a_response_that_is_cancelled_goes_nowhere_else(both: tuple[Sandbox, San
     assert not both[1].requests
 
 
-def test_nothing_is_sent_twice_once_an_answer_began(both: tuple[Sandbox, Sandbox], start: Start) -> None:
+def test_a_request_is_not_sent_again_after_its_answer_began(both: tuple[Sandbox, Sandbox], start: Start) -> None:
     proxy = start()
     both[0].misbehave("cut", times=1)
     assert ask(proxy)[0] == 200
     assert (len(both[0].requests), len(both[1].requests)) == (1, 0)
 
 
-def test_what_is_wrong_with_the_request_moves_nothing(both: tuple[Sandbox, Sandbox], start: Start) -> None:
+def test_an_error_of_the_request_does_not_move_the_call(both: tuple[Sandbox, Sandbox], start: Start) -> None:
     proxy = start()
     body = {"model": "gpt-none", "input": "x", "stream": False}
     assert proxy.send(body)[0] == 400
     assert (len(both[0].requests), len(both[1].requests)) == (1, 0)
 
 
-def test_when_all_are_used_up_the_client_is_told(both: tuple[Sandbox, Sandbox], start: Start) -> None:
+def test_if_all_endpoints_are_used_up_the_client_gets_the_error(both: tuple[Sandbox, Sandbox], start: Start) -> None:
     proxy = start()
     for endpoint in both:
         endpoint.misbehave("usage-limit-429")

@@ -1,4 +1,4 @@
-"""What is in the files that mitmproxy writes, and that they open without the addon."""
+"""The content of the files that mitmproxy writes, which open without the addon."""
 
 import json
 import socket
@@ -27,7 +27,7 @@ def read(path: Path) -> list[http.HTTPFlow]:
 
 
 def opened(path: Path, home: Path, *options: str | Path) -> str:
-    """What mitmdump says of a flow file."""
+    """Return what mitmdump prints about a flow file."""
     home.mkdir(exist_ok=True)
     done = subprocess.run(
         [MITMDUMP, "-n", "-r", path, "--flow-detail", "4", *options],
@@ -56,7 +56,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox) -> 
     return folder
 
 
-def test_a_flow_has_it_all(saved: Path) -> None:
+def test_a_saved_flow_has_the_request_response_and_record(saved: Path) -> None:
     first, second, whole, failed = read(saved / "flows")
     record = Record.model_validate(first.metadata["codex"])
     assert (record.asked, record.model, record.outcome) == ("gpt-5-codex", "gpt-5.1-codex", "completed")
@@ -75,7 +75,7 @@ def test_a_flow_has_it_all(saved: Path) -> None:
     assert "500 server_error" in failed.comment
 
 
-def test_the_answer_is_what_the_client_got(saved: Path) -> None:
+def test_the_saved_response_is_what_the_client_got(saved: Path) -> None:
     first, _, whole, _ = read(saved / "flows")
     assert first.response
     assert (first.response.raw_content or b"").startswith(b"event: response.created")
@@ -86,7 +86,7 @@ def test_the_answer_is_what_the_client_got(saved: Path) -> None:
     assert whole.response.json()["status"] == "completed"
 
 
-def test_the_original_is_what_the_client_sent(saved: Path) -> None:
+def test_the_saved_original_is_what_the_client_sent(saved: Path) -> None:
     first = read(saved / "flows")[0]
     original = first.metadata["codex_original"]
     assert json.loads(original["content"]) == HELLO
@@ -102,13 +102,13 @@ def test_a_har_file_has_the_answers(saved: Path) -> None:
     assert "gpt-5.1-codex" in entries[0]["request"]["postData"]["text"]
 
 
-def test_it_opens_without_the_addon(saved: Path, tmp_path: Path) -> None:
+def test_the_file_opens_without_the_addon(saved: Path, tmp_path: Path) -> None:
     said = opened(saved / "flows", tmp_path / "home")
     assert said.count("/backend-api/codex/responses") >= 4
     assert "event: response.completed" in said
 
 
-def test_it_opens_with_the_addon_which_changes_and_counts_nothing(saved: Path, tmp_path: Path) -> None:
+def test_the_file_opens_with_the_addon_and_is_neither_changed_nor_counted(saved: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     said = opened(saved / "flows", tmp_path / "home", "-s", ROOT / "addon.py", "-w", copy)
     # The content view.
@@ -121,7 +121,7 @@ def test_it_opens_with_the_addon_which_changes_and_counts_nothing(saved: Path, t
     assert not (tmp_path / "home" / ".opencode" / "codex-usage.sqlite").exists()
 
 
-def test_a_client_that_left_is_in_the_file_and_stays_as_it_is(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_a_call_whose_client_left_is_saved_and_loaded_unchanged(tmp_path: Path, sandbox: Sandbox) -> None:
     sandbox.misbehave("hang-before-head", times=1)
     path = tmp_path / "flows"
     body = json.dumps(HELLO).encode()

@@ -1,4 +1,4 @@
-"""HTTP/1 as endpoints write it, and connections that they close when they like."""
+"""HTTP/1 as endpoints write it, and connections that they close at any time."""
 
 import json
 import socket
@@ -27,7 +27,7 @@ Play = Callable[[Scripted, socket.socket, int], None]
 
 @contextmanager
 def asking(folder: Path, play: Play) -> Iterator[tuple[Scripted, Callable[[bool], tuple[int, bytes]]]]:
-    """An endpoint that plays so, and a client of the proxy that keeps its connection; say whether it streams."""
+    """Run such an endpoint, and yield it and a function that sends requests over one connection to the proxy."""
     with scripted(play) as endpoint, mitmdump(folder / "home", endpoint) as proxy:
         client = HTTPConnection("127.0.0.1", proxy.port, timeout=30)
 
@@ -66,8 +66,8 @@ def is_whole(answer: tuple[int, bytes]) -> bool:
     ],
     ids=["trailers", "two lengths", "an interim response", "two interim responses"],
 )
-def test_legal_or_harmless(tmp_path: Path, answer: bytes) -> None:
-    """It is taken, and the endpoint's connection is good for the next request."""
+def test_valid_or_harmless_framing_is_accepted(tmp_path: Path, answer: bytes) -> None:
+    """The response is accepted, and the endpoint's connection is reused for the next request."""
     with asking(tmp_path, always(answer)) as (endpoint, ask):
         assert is_whole(ask(True))
         assert is_whole(ask(False))
@@ -84,7 +84,7 @@ def test_legal_or_harmless(tmp_path: Path, answer: bytes) -> None:
     ],
     ids=["lengths that differ", "a space in a name", "another protocol"],
 )
-def test_no_http(tmp_path: Path, answer: bytes) -> None:
+def test_responses_that_are_not_http_are_errors(tmp_path: Path, answer: bytes) -> None:
     with asking(tmp_path, always(answer)) as (_, ask):
         for streaming in (True, False, True):
             status, body = ask(streaming)
@@ -93,8 +93,8 @@ def test_no_http(tmp_path: Path, answer: bytes) -> None:
 
 
 @pytest.mark.parametrize("reset", [False, True])
-def test_a_kept_connection_ends_as_it_is_used(tmp_path: Path, reset: bool) -> None:
-    """The endpoint closes what it takes for idle while a request is on its way there: it is sent once more."""
+def test_a_request_is_sent_again_if_its_kept_connection_was_closed(tmp_path: Path, reset: bool) -> None:
+    """The endpoint closes a connection as idle just when a request is sent on it: the request is sent again."""
 
     def play(endpoint: Scripted, client: socket.socket, number: int) -> None:
         while endpoint.read(client):
@@ -114,7 +114,7 @@ def test_a_kept_connection_ends_as_it_is_used(tmp_path: Path, reset: bool) -> No
 
 
 def test_a_request_is_sent_no_more_than_twice(tmp_path: Path) -> None:
-    """Be it because the connection was old, or because `codex_retries` says so."""
+    """Whether because its connection was closed or because of `codex_retries`."""
 
     def play(endpoint: Scripted, client: socket.socket, number: int) -> None:
         endpoint.read(client)
@@ -130,7 +130,7 @@ def test_a_request_is_sent_no_more_than_twice(tmp_path: Path) -> None:
         assert len(endpoint.asked) == 5
 
 
-def test_a_kept_connection_that_is_over_is_not_used(tmp_path: Path) -> None:
+def test_a_closed_connection_is_not_reused(tmp_path: Path) -> None:
     def play(endpoint: Scripted, client: socket.socket, _number: int) -> None:
         endpoint.read(client)
         client.sendall(ANSWER)
@@ -140,8 +140,8 @@ def test_a_kept_connection_that_is_over_is_not_used(tmp_path: Path) -> None:
         assert len(endpoint.asked) == 3
 
 
-def test_nothing_of_a_call_is_left(tmp_path: Path) -> None:
-    """After faults of every kind there are as many open files and threads as before."""
+def test_faults_leave_no_open_files_or_threads(tmp_path: Path) -> None:
+    """After faults of every kind there are as many open files and threads as before them."""
     names = ["cut@0", "cut@4", "reset@4", "hang@4", "hang-before-head", "half-head", "bad-chunk", "html-200"]
     with running() as sandbox, mitmdump(tmp_path / "home", sandbox, CODEX_IDLE_TIMEOUT="1") as proxy:
         opened = Path(f"/proc/{proxy.process.pid}/fd")

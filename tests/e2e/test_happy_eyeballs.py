@@ -1,4 +1,4 @@
-"""A name that leads to IPv6 and IPv4, where what is sent to one of them gets lost."""
+"""A name with an IPv6 and an IPv4 address, one of which never answers."""
 
 import socket
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from codex_transform.sandbox import Sandbox
 
 HELLO = {"model": "gpt-5.1-codex", "input": "say hello", "stream": True}
 
-# What a name server would do for the proxy: this name has both kinds of address, IPv6 first.
+# Stands in for a name server: this name has both kinds of address, IPv6 first.
 RESOLVER = """
 import socket
 looked_up = socket.getaddrinfo
@@ -32,13 +32,13 @@ socket.getaddrinfo = getaddrinfo
 try:
     with socket.create_server(("::1", 0), family=socket.AF_INET6):
         pass
-except OSError:  # a machine without IPv6 has no such trouble
+except OSError:  # a machine without IPv6 does not have the problem
     pytest.skip("there is no IPv6 here", allow_module_level=True)
 
 
 @contextmanager
 def black_hole(host: str, port: int = 0) -> Iterator[int]:
-    """An address that answers nobody: its queue is full, and nobody takes anything out of it."""
+    """An address that never answers: its queue of connections is full, and none is accepted."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with ExitStack() as stack:
         hole = stack.enter_context(socket.socket(family))
@@ -65,21 +65,21 @@ def info(host: str, port: int) -> Info:
 
 
 @pytest.mark.parametrize(("lost", "good"), [("::1", "127.0.0.1"), ("127.0.0.1", "::1")])
-async def test_the_one_that_answers_is_ahead(lost: str, good: str) -> None:
+async def test_the_address_that_answers_is_ahead(lost: str, good: str) -> None:
     with black_hole(lost) as nowhere, listening(good) as somewhere:
         assert await is_ahead(info(good, somewhere), info(lost, nowhere))
         assert not await is_ahead(info(lost, nowhere), info(good, somewhere))
 
 
-async def test_one_that_refuses_is_not_waited_for() -> None:
-    """mitmproxy goes on to the other by itself."""
+async def test_an_address_that_refuses_is_not_waited_for() -> None:
+    """mitmproxy itself then tries the other."""
     with listening("::1") as closed:
         pass
     with listening("127.0.0.1") as somewhere:
         assert not await is_ahead(info("127.0.0.1", somewhere), info("::1", closed))
 
 
-def test_the_endpoint_is_reached(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_the_endpoint_is_reached_although_one_address_does_not_answer(tmp_path: Path, sandbox: Sandbox) -> None:
     port = urlsplit(sandbox.url).port
     assert port
     (tmp_path / "resolver.py").write_text(RESOLVER)
@@ -94,8 +94,8 @@ def test_the_endpoint_is_reached(tmp_path: Path, sandbox: Sandbox) -> None:
         assert proxy.log.count("dual.test does not answer over IPv6: connecting to it over IPv4") == 1
 
 
-def test_where_a_connection_is_to_come_from_stays(tmp_path: Path, sandbox: Sandbox) -> None:
-    """mitmproxy's own option says it."""
+def test_mitmproxys_own_local_address_is_kept(tmp_path: Path, sandbox: Sandbox) -> None:
+    """The address is set by mitmproxy's own option."""
     port = urlsplit(sandbox.url).port
     (tmp_path / "resolver.py").write_text(RESOLVER)
     options = ("-s", str(tmp_path / "resolver.py"), "--set", "connect_addr=127.0.0.1")

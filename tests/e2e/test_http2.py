@@ -1,4 +1,4 @@
-"""How the proxy keeps its connections: HTTP/2 on either side, HTTP/1.1 kept alive, and clients that hang up."""
+"""Connections of the proxy: HTTP/2 on either side, HTTP/1.1 kept alive, and clients that hang up."""
 
 import json
 import socket
@@ -25,20 +25,20 @@ HELLO: dict[str, Any] = {"model": "gpt-5.1-codex", "input": "say hello"}
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """The endpoint's own, with its key, and what to trust it by."""
+    """The files of the endpoint's certificate: one with its key, one to trust."""
     return certificates.certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(scope="module")
 def endpoint(certificate: tuple[Path, Path]) -> Iterator[H2Endpoint]:
-    """An endpoint that speaks HTTP/2 alone."""
+    """An endpoint that speaks only HTTP/2."""
     with h2_endpoint.running(certificate[0]) as endpoint:
         yield endpoint
 
 
 @pytest.fixture(scope="module")
 def old_endpoint(certificate: tuple[Path, Path]) -> Iterator[Sandbox]:
-    """One that speaks HTTP/1.1 over TLS."""
+    """An endpoint that speaks HTTP/1.1 over TLS."""
     with running(Sandbox(certfile=str(certificate[0]))) as endpoint:
         yield endpoint
 
@@ -67,7 +67,7 @@ def proxy_for(endpoint: Endpoint, certificate: tuple[Path, Path], folders: pytes
 
 
 class OnlyHttp2(ssl.SSLContext):
-    """Offers HTTP/2 alone, where clients offer HTTP/1.1 first and mitmproxy 11 takes the first."""
+    """Offers only HTTP/2: clients offer HTTP/1.1 first, and mitmproxy 11 chooses the first."""
 
     def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
         super().set_alpn_protocols(["h2"] if "h2" in alpn_protocols else alpn_protocols)
@@ -80,7 +80,7 @@ def only_http2(proxy: Proxy) -> ssl.SSLContext:
 
 
 class Http2Client:
-    """A bare HTTP/2 connection to the proxy, for what the SDK's does not do: to reset a stream and keep the others."""
+    """A plain HTTP/2 connection to the proxy, which unlike the SDK's can reset one stream and keep the others."""
 
     def __init__(self, proxy: Proxy) -> None:
         tunnel = socket.create_connection(("127.0.0.1", proxy.port), timeout=30)
@@ -97,7 +97,7 @@ class Http2Client:
         self._ended: set[int] = set()
 
     def send(self, misbehaviour: str | None = None, prompt: str = "say hello") -> int:
-        """Asks for a stream; its number."""
+        """Send a streaming request and return the number of its stream."""
         stream: int = self._http.get_next_available_stream_id()
         pseudo = {":method": "POST", ":scheme": "https", ":authority": "api.openai.com", ":path": "/v1/responses"}
         headers = {**pseudo, **({"x-sandbox-misbehave": misbehaviour} if misbehaviour else {})}
@@ -110,7 +110,7 @@ class Http2Client:
         return stream
 
     def read(self, stream: int, until: bytes | None = None) -> bytes:
-        """What has come of a stream by the time that these bytes have, or its end."""
+        """Return the data of a stream up to its end, or until it contains these bytes."""
         while stream not in self._ended and (until is None or until not in self._got[stream]):
             for event in self._http.receive_data(self._socket.recv(65536)):
                 match event:
@@ -123,7 +123,7 @@ class Http2Client:
         return bytes(self._got[stream])
 
     def reset(self, stream: int) -> None:
-        """Wants no more of a stream."""
+        """Reset a stream."""
         self._http.reset_stream(stream, ErrorCodes.CANCEL)
         self._flush()
 
@@ -135,14 +135,14 @@ class Http2Client:
 
 
 def ask(sdk: openai.OpenAI, misbehaviour: str | None = None) -> list[Any]:
-    """All events of a streamed answer."""
+    """Return all events of a streamed answer."""
     headers = {"x-sandbox-misbehave": misbehaviour} if misbehaviour else {}
     with sdk.responses.create(**HELLO, stream=True, extra_headers=headers) as stream:
         return list(stream)
 
 
 def hang_up(sdk: openai.OpenAI, misbehaviour: str) -> int:
-    """Closes a stream as soon as there is nothing more to read without waiting; says how many events came."""
+    """Close a stream after its first four events, and return their number."""
     with sdk.responses.create(**HELLO, stream=True, extra_headers={"x-sandbox-misbehave": misbehaviour}) as stream:
         return len([next(stream) for _ in range(4)])
 
@@ -170,8 +170,8 @@ def test_http2_on_both_sides(proxy: Proxy, endpoint: H2Endpoint) -> None:
 
 
 @pytest.mark.parametrize("broken", ["reset@4", "cut@4", "no-terminal@4"])
-def test_an_http2_stream_breaks_off(proxy: Proxy, broken: str) -> None:
-    """By RST_STREAM, by GOAWAY and the end of the connection, and by a proper end that comes too early."""
+def test_an_http2_stream_that_breaks_off_ends_with_an_error(proxy: Proxy, broken: str) -> None:
+    """By RST_STREAM, by GOAWAY and the end of the connection, and by a proper but early end."""
     with client(proxy, only_http2(proxy), http2=True) as sdk:
         with pytest.raises(openai.APIError) as raised:
             ask(sdk, broken)
@@ -213,13 +213,13 @@ def test_streams_of_one_http2_connection_do_not_disturb_each_other(proxy: Proxy,
     assert len({entry["connection"] for entry in endpoint.requests}) == 1
 
 
-def test_a_long_answer_over_http2(proxy: Proxy, endpoint: H2Endpoint) -> None:
+def test_a_long_answer_over_http2_is_complete(proxy: Proxy, endpoint: H2Endpoint) -> None:
     """Longer than any window of flow control, in both directions."""
     endpoint.forget()
     numbers = " ".join(map(str, range(1, 20_001)))
     with closing(Http2Client(proxy)) as raw:
         body = raw.read(raw.send("filled-output", prompt="count to 20000"))
-        # The response objects are filled in; the rest is all there.
+        # The response objects are filled in; all else is complete.
         assert 0 <= len(body) - endpoint.requests[0]["sent"] < 2_000
         assert len(body) > 4_000_000
         assert body.count(numbers.encode()) > 1
@@ -228,7 +228,7 @@ def test_a_long_answer_over_http2(proxy: Proxy, endpoint: H2Endpoint) -> None:
     assert numbers in endpoint.requests[1]["body"]["input"][0]["content"][0]["text"]
 
 
-def test_html_and_limits_over_http2(proxy: Proxy) -> None:
+def test_web_pages_and_limits_over_http2_are_errors(proxy: Proxy) -> None:
     with client(proxy, only_http2(proxy), http2=True) as sdk:
         with pytest.raises(openai.InternalServerError, match="web page"):
             ask(sdk, "html-200")
@@ -238,7 +238,7 @@ def test_html_and_limits_over_http2(proxy: Proxy) -> None:
         assert is_whole(ask(sdk, "gzip+response-done"))
 
 
-def test_an_http2_client_and_an_endpoint_without(old_proxy: Proxy, old_endpoint: Sandbox) -> None:
+def test_an_http2_client_works_with_an_http11_endpoint(old_proxy: Proxy, old_endpoint: Sandbox) -> None:
     old_endpoint.forget()
     with closing(Http2Client(old_proxy)) as raw:
         waiting = raw.send("hang")
@@ -250,8 +250,8 @@ def test_an_http2_client_and_an_endpoint_without(old_proxy: Proxy, old_endpoint:
         assert b"response.completed" in raw.read(raw.send())
 
 
-def test_http11_is_kept_alive(old_proxy: Proxy, old_endpoint: Sandbox) -> None:
-    """A stream, a whole answer, an error and a refusal alike leave the connection as it was."""
+def test_http11_connections_are_kept_alive(old_proxy: Proxy, old_endpoint: Sandbox) -> None:
+    """After a stream, a whole answer, an error and a refusal the connection can be reused."""
     old_endpoint.forget()
     with client(old_proxy, only_http2(old_proxy), http2=False) as sdk:
         assert is_whole(ask(sdk))
@@ -267,8 +267,10 @@ def test_http11_is_kept_alive(old_proxy: Proxy, old_endpoint: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("misbehaviour", ["hang@4", "slow@50"])
-def test_http11_clients_hang_up(old_proxy: Proxy, old_endpoint: Sandbox, misbehaviour: str) -> None:
-    """In the middle of a stream, whether or not more is on its way: tokens cost money."""
+def test_a_client_that_hangs_up_ends_the_request_to_the_endpoint(
+    old_proxy: Proxy, old_endpoint: Sandbox, misbehaviour: str
+) -> None:
+    """In the middle of a stream, whether or not more is being sent: tokens cost money."""
     old_endpoint.forget()
     with client(old_proxy, only_http2(old_proxy), http2=False) as sdk:
         assert hang_up(sdk, misbehaviour) == 4
@@ -279,7 +281,7 @@ def test_http11_clients_hang_up(old_proxy: Proxy, old_endpoint: Sandbox, misbeha
 def test_the_rest_of_a_refused_answer_is_not_waited_for(
     proxy: Proxy, endpoint: H2Endpoint, old_proxy: Proxy, old_endpoint: Sandbox
 ) -> None:
-    """What begins as no answer can be is refused at once, and the endpoint told to stop."""
+    """An answer that begins invalidly is refused at once, and its stream is reset."""
     for through, to, http2 in (
         (old_proxy, old_endpoint, False),
         (old_proxy, old_endpoint, True),
@@ -295,7 +297,9 @@ def test_the_rest_of_a_refused_answer_is_not_waited_for(
 
 
 @pytest.mark.parametrize("streaming", [True, False])
-def test_a_client_is_gone_before_the_answer_begins(old_proxy: Proxy, old_endpoint: Sandbox, streaming: bool) -> None:
+def test_a_client_that_leaves_before_the_answer_ends_the_request(
+    old_proxy: Proxy, old_endpoint: Sandbox, streaming: bool
+) -> None:
     old_endpoint.forget()
     body = json.dumps({**HELLO, "stream": streaming}).encode()
     with socket.create_connection(("127.0.0.1", old_proxy.port), timeout=30) as raw:

@@ -12,7 +12,7 @@ from codex_transform.sandbox import Sandbox
 HELLO: dict[str, Any] = {"model": "gpt-5.1-codex", "input": "say hello", "stream": True}
 
 
-def test_it_works_and_is_warned_of(proxy: Callable[..., Proxy], sandbox: Sandbox) -> None:
+def test_a_key_given_as_an_option_works_and_is_warned_of(proxy: Callable[..., Proxy], sandbox: Sandbox) -> None:
     running = proxy("--set", f"codex_api_key={sandbox.key}", CODEX_API_KEY="sk-another-key-0000000000")
     running.wait_for("codex_api_key: on a command line the key shows")
     assert running.send(HELLO)[0] == 200

@@ -1,4 +1,4 @@
-"""Large answers: nothing is held back, nothing is lost, and memory stays bounded."""
+"""Large answers: nothing is delayed or lost, and memory stays bounded."""
 
 import json
 from collections.abc import Iterator
@@ -17,14 +17,14 @@ pytestmark = [pytest.mark.gate, pytest.mark.mitmproxy]
 MEBIBYTE = 1024 * 1024
 PIECE = 256 * 1024
 
-# Numbers to count to: each is an event of its own, of a bit more than 220 bytes.
+# Numbers to count to: each is a separate event of a bit more than 220 bytes.
 MANY = 450_000
 DELTA = b"event: response.output_text.delta\n"
 
 
 @contextmanager
 def asked(proxy: Proxy, misbehaviour: str, **body: Any) -> Iterator[HTTPResponse]:
-    """The answer to a streaming request, to be read piece by piece."""
+    """Yield the response to a streaming request, to be read piece by piece."""
     client = HTTPConnection("127.0.0.1", proxy.port, timeout=60)
     whole = {"model": "gpt-5.1-codex", "input": "say hello", "stream": True, **body}
     try:
@@ -47,8 +47,8 @@ def pieces(answer: HTTPResponse) -> Iterator[bytes]:
 
 
 @pytest.mark.parametrize("at", [1, 5, 20])
-def test_every_event_arrives_while_the_endpoint_is_at_it(quiet_proxy: Proxy, shared_sandbox: Sandbox, at: int) -> None:
-    """The endpoint falls silent after so many events: all of them are there, and not more."""
+def test_every_event_arrives_as_soon_as_it_is_sent(quiet_proxy: Proxy, shared_sandbox: Sandbox, at: int) -> None:
+    """After that many events the endpoint falls silent: exactly those have arrived."""
     shared_sandbox.forget()
     with asked(quiet_proxy, f"hang@{at}") as answer:
         for _ in range(at):
@@ -59,7 +59,7 @@ def test_every_event_arrives_while_the_endpoint_is_at_it(quiet_proxy: Proxy, sha
     assert shared_sandbox.wait(lambda requests: bool(requests[0]["cancelled"]))
 
 
-def test_a_hundred_megabytes_of_events(quiet_proxy: Proxy, shared_sandbox: Sandbox) -> None:
+def test_a_hundred_megabytes_of_events_pass_in_bounded_memory(quiet_proxy: Proxy, shared_sandbox: Sandbox) -> None:
     shared_sandbox.forget()
     memory = Memory(quiet_proxy)
     received, deltas, end = 0, 0, b""
@@ -69,15 +69,15 @@ def test_a_hundred_megabytes_of_events(quiet_proxy: Proxy, shared_sandbox: Sandb
             deltas += (end + piece).count(DELTA)
             end = (end + piece)[1 - len(DELTA) :]
     assert received > 100 * MEBIBYTE
-    # Nothing in it needs to be repaired, apart from what three events say of the response: what came in went out.
+    # Only the response objects in three events are changed: everything else is as the endpoint sent it.
     assert shared_sandbox.wait(lambda requests: bool(requests[0]["finished"]))
     assert abs(received - shared_sandbox.requests[0]["sent"]) < 3000
     assert deltas > MANY
     assert memory.grown() < 64 * MEBIBYTE
 
 
-def test_one_line_without_an_end(quiet_proxy: Proxy, shared_sandbox: Sandbox) -> None:
-    """It is passed on rather than collected, no faster than the client reads, and what breaks it off is an event."""
+def test_a_line_without_an_end_is_passed_on_in_bounded_memory(quiet_proxy: Proxy, shared_sandbox: Sandbox) -> None:
+    """The line is passed on rather than collected, only as fast as the client reads, and ends with an error event."""
     shared_sandbox.forget()
     memory = Memory(quiet_proxy)
     size = 256 * MEBIBYTE
@@ -94,8 +94,8 @@ def test_one_line_without_an_end(quiet_proxy: Proxy, shared_sandbox: Sandbox) ->
     assert memory.grown() < 160 * MEBIBYTE
 
 
-def test_events_beyond_the_limit(quiet_proxy: Proxy, shared_sandbox: Sandbox) -> None:
-    """Too long to be rewritten, and whole nevertheless: a response repeats its tools, of which one is huge."""
+def test_events_beyond_the_limit_are_passed_on_unchanged(quiet_proxy: Proxy, shared_sandbox: Sandbox) -> None:
+    """An event can be too long to be rewritten: a response repeats its tools, of which one is huge here."""
     shared_sandbox.forget()
     about = "much to say " * (40 * MEBIBYTE // 12)
     tool = {"type": "function", "name": "huge", "description": about, "parameters": {"type": "object"}}

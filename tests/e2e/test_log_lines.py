@@ -1,4 +1,4 @@
-"""What mitmdump says of a call: one line, readable, and nothing when it was told to be quiet."""
+"""The log line of a call: one readable line, and none with -q."""
 
 import os
 import re
@@ -24,7 +24,7 @@ Start = Callable[..., Proxy]
 
 
 def lines(proxy: Proxy) -> list[str]:
-    """The addon's lines on calls."""
+    """Return the addon's lines about calls."""
     return [line.rstrip("\n") for line in proxy.lines if " · " in line]
 
 
@@ -51,7 +51,7 @@ def test_one_line_for_each_call(proxy: Start) -> None:
         ("no-item-id", r"· repaired: item_id"),
     ],
 )
-def test_what_was_out_of_the_ordinary(quiet_proxy: Proxy, shared_sandbox: Sandbox, fault: str, said: str) -> None:
+def test_repairs_and_errors_are_in_the_line(quiet_proxy: Proxy, shared_sandbox: Sandbox, fault: str, said: str) -> None:
     shared_sandbox.misbehave(fault, times=1)
     before = len(lines(quiet_proxy))
     quiet_proxy.send(HELLO)
@@ -59,13 +59,13 @@ def test_what_was_out_of_the_ordinary(quiet_proxy: Proxy, shared_sandbox: Sandbo
     assert len(lines(quiet_proxy)) == before + 1
 
 
-def test_a_refused_request(proxy: Start) -> None:
+def test_a_refused_request_is_logged(proxy: Start) -> None:
     running = proxy()
     assert running.send(b"[]")[0] == 400
     running.wait_for(r"\] refused · [\d.]+ s · 400 invalid_request_error: the request body must be a JSON object")
 
 
-def test_a_clients_words_stay_in_their_line(proxy: Start) -> None:
+def test_text_from_a_client_cannot_break_the_line(proxy: Start) -> None:
     running = proxy()
     running.send({**HELLO, "model": "evil\x1b[2J\r\n[12:00:00.000] forged · 1 in\ud800"})
     running.wait_for(r"evil \[2J \[12:00:00\.000\] forged · 1 in")
@@ -73,8 +73,8 @@ def test_a_clients_words_stay_in_their_line(proxy: Start) -> None:
     assert not any(line.startswith("[12:00:00.000]") for line in running.lines)
 
 
-def test_a_missed_cache(proxy: Start) -> None:
-    """The tools differ, which stand near the beginning of the prompt."""
+def test_a_cache_miss_is_logged_with_its_cause(proxy: Start) -> None:
+    """The tools differ, which are near the beginning of the prompt."""
     running = proxy()
     talk = {**HELLO, "input": "word " * 20_000}
     running.send(talk)
@@ -82,8 +82,8 @@ def test_a_missed_cache(proxy: Start) -> None:
     running.wait_for(r"\(\d+% cached: new tools\)")
 
 
-def test_quiet(tmp_path: Path, sandbox: Sandbox) -> None:
-    """With -q nothing at all is said, so the port has to be known."""
+def test_quiet_prints_nothing(tmp_path: Path, sandbox: Sandbox) -> None:
+    """With -q nothing is printed, so the port must be chosen in advance."""
     variables = {"HOME": str(tmp_path), "CODEX_BASE_URL": sandbox.url, "CODEX_API_KEY": sandbox.key}
     with reserved() as port:
         process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""mitmweb as a newcomer sees it: a real one with the addon, in a real Chromium."""
+"""mitmweb as a new user sees it: a real one with the addon, in a real Chromium."""
 
 import os
 import re
@@ -46,7 +46,7 @@ def page() -> Iterator[Page]:
 
 @pytest.fixture
 def web(tmp_path: Path, sandbox: Sandbox, page: Page) -> Iterator[Proxy]:
-    """A mitmweb, open in the browser."""
+    """A mitmweb whose page is open in the browser."""
     with mitmweb(tmp_path / "home", sandbox) as (proxy, url):
         page.goto(url)
         yield proxy
@@ -54,7 +54,7 @@ def web(tmp_path: Path, sandbox: Sandbox, page: Page) -> Iterator[Proxy]:
 
 
 def rows(page: Page) -> Any:
-    """The flows in the table."""
+    """Return the rows of the table of flows."""
     return page.locator(".flow-table tbody tr", has=page.locator(".col-comment"))
 
 
@@ -63,12 +63,12 @@ def comment(page: Page, row: int) -> Any:
 
 
 def look(page: Page, part: str) -> Any:
-    """Opens a part of the selected flow: what the content view shows of it."""
+    """Open a tab of the selected flow, and return what the content view shows."""
     page.locator(".flow-detail, .nav-tabs").get_by_text(part, exact=True).first.click()
     return page.locator(".contentview")
 
 
-def test_comments_in_the_table(web: Proxy, sandbox: Sandbox, page: Page) -> None:
+def test_the_table_shows_comments(web: Proxy, sandbox: Sandbox, page: Page) -> None:
     assert web.send(HELLO, user_agent=OPENCODE_AGENT)[0] == 200
     expect(comment(page, 0)).to_have_text(
         re.compile(r"^gpt-5\.1-codex high · [\d.]+k in \(0% cached\) · \d+ out · [\d.]+ s → [\d.]+ s$")
@@ -93,7 +93,7 @@ def test_the_table_can_be_searched_and_sorted(web: Proxy, sandbox: Sandbox, page
     web.send(HELLO)
     expect(rows(page)).to_have_count(3)
     search = page.get_by_placeholder("Search")
-    # mitmweb 11 looks for the glyph, 12 for the name.
+    # mitmweb 11 expects the glyph, 12 the name.
     limited = "⚠" if version.VERSION.startswith("11") else "warning"
     for words, found in (
         ("~comment rate_limit", 1),
@@ -115,7 +115,7 @@ def test_the_table_can_be_searched_and_sorted(web: Proxy, sandbox: Sandbox, page
     page.locator("th.col-comment").click()
 
 
-def test_a_call_that_is_under_way(web: Proxy, sandbox: Sandbox, page: Page) -> None:
+def test_a_call_in_progress_is_shown(web: Proxy, sandbox: Sandbox, page: Page) -> None:
     sandbox.misbehave("hang", times=1)
     with client(web) as sdk, sdk.responses.create(model="gpt-5.1-codex", input="hi", stream=True) as stream:
         next(iter(stream))
@@ -123,12 +123,12 @@ def test_a_call_that_is_under_way(web: Proxy, sandbox: Sandbox, page: Page) -> N
     expect(comment(page, 0)).to_have_text(re.compile("^↩ gpt-5.1-codex · .* · client left$"))
 
 
-def test_other_flows_say_what_they_ask_for(web: Proxy, page: Page) -> None:
+def test_other_flows_show_their_request(web: Proxy, page: Page) -> None:
     web.send(b"", path="/v1/responses", method="GET", upgrade="websocket", connection="Upgrade")
     expect(comment(page, 0)).to_have_text("GET http://api.openai.com/v1/responses")
 
 
-def test_a_flow_is_opened(web: Proxy, sandbox: Sandbox, page: Page) -> None:
+def test_an_opened_flow_shows_the_content_view(web: Proxy, sandbox: Sandbox, page: Page) -> None:
     assert web.send(HELLO)[0] == 200
     for fault in ("rate-limit", "no-sequence-number", "slow"):
         sandbox.misbehave(fault, times=1)
@@ -150,11 +150,13 @@ def test_a_flow_is_opened(web: Proxy, sandbox: Sandbox, page: Page) -> None:
     screenshot(page, "request")
 
 
-def test_the_picture_is_small() -> None:
+def test_the_screenshot_file_is_small() -> None:
     assert 10_000 < PICTURE.stat().st_size < 150_000
 
 
-def test_opencode(web: Proxy, sandbox: Sandbox, page: Page, opencode: Callable[..., OpenCode]) -> None:
+def test_calls_of_opencode_are_shown(
+    web: Proxy, sandbox: Sandbox, page: Page, opencode: Callable[..., OpenCode]
+) -> None:
     done = opencode().through(web, "run", "-m", "openai/gpt-5.3-codex", "say hello")
     assert "[sandbox]" in done.stdout, done.stdout + done.stderr
     expect(rows(page)).to_have_count(len(sandbox.requests))
@@ -165,7 +167,7 @@ def test_opencode(web: Proxy, sandbox: Sandbox, page: Page, opencode: Callable[.
     screenshot(page, "opencode")
 
 
-def test_the_users_columns_stay(tmp_path: Path, sandbox: Sandbox, page: Page) -> None:
+def test_columns_that_the_user_has_chosen_stay(tmp_path: Path, sandbox: Sandbox, page: Page) -> None:
     with mitmweb(tmp_path / "home", sandbox, "--set", "web_columns=path", "--set", "web_columns=size") as (proxy, url):
         page.goto(url)
         assert proxy.send(HELLO)[0] == 200
@@ -174,7 +176,7 @@ def test_the_users_columns_stay(tmp_path: Path, sandbox: Sandbox, page: Page) ->
         page.goto("about:blank")
 
 
-def test_a_marker_shows_beside_the_path(tmp_path: Path, sandbox: Sandbox, page: Page) -> None:
+def test_a_marker_is_shown_next_to_the_path(tmp_path: Path, sandbox: Sandbox, page: Page) -> None:
     with mitmweb(tmp_path / "home", sandbox, "--set", "web_columns=path") as (proxy, url):
         page.goto(url)
         sandbox.misbehave("plain-500", times=1)

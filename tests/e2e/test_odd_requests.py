@@ -1,4 +1,4 @@
-"""Requests as clients may send them, though few do: trailers, empty lines, other encodings, lists of protocols."""
+"""Valid requests that few clients send: trailers, empty lines, other encodings, lists of protocols."""
 
 import gzip
 import json
@@ -39,8 +39,8 @@ def is_whole(came: tuple[int, bytes]) -> bool:
     return status == 200 and b"response.completed" in body
 
 
-def test_trailers(client: socket.socket, shared_sandbox: Sandbox) -> None:
-    """They may be ignored (RFC 9112 section 7.1.2), and the connection is good for the next request."""
+def test_trailers_are_ignored(client: socket.socket, shared_sandbox: Sandbox) -> None:
+    """They may be ignored (RFC 9112 section 7.1.2), and the connection is reused for the next request."""
     for _ in range(2):
         client.sendall(CHUNKED + b"X-Sum: 1\r\n\r\n")
         assert is_whole(answer(client))
@@ -48,13 +48,13 @@ def test_trailers(client: socket.socket, shared_sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize("lines", [b"\r\n", b"\r\n\r\n", b"\r\n" * 5000])
-def test_empty_lines_before_a_request(client: socket.socket, lines: bytes) -> None:
+def test_empty_lines_before_a_request_are_ignored(client: socket.socket, lines: bytes) -> None:
     for _ in range(2):
         client.sendall(lines + WHOLE)
         assert is_whole(answer(client))
 
 
-def test_an_empty_line_that_comes_first(client: socket.socket, quiet_proxy: Proxy) -> None:
+def test_an_empty_line_that_arrives_first_is_ignored(client: socket.socket, quiet_proxy: Proxy) -> None:
     client.sendall(b"\r\n")
     assert quiet_proxy.send(HELLO)[0] == 200
     client.sendall(WHOLE)
@@ -70,10 +70,10 @@ def test_an_empty_line_that_comes_first(client: socket.socket, quiet_proxy: Prox
         ("zstd", zstd.compress(HELLO)),
         ("gzip, br", brotli.compress(gzip.compress(HELLO))),
     ],
-    # Not made of the bytes: gzip's hold the time.
+    # Not a hash of the bytes, because gzip's contain the time.
     ids=["x-gzip", "deflate", "br", "zstd", "two"],
 )
-def test_an_encoded_body(quiet_proxy: Proxy, shared_sandbox: Sandbox, encoding: str, packed: bytes) -> None:
+def test_an_encoded_body_is_decoded(quiet_proxy: Proxy, shared_sandbox: Sandbox, encoding: str, packed: bytes) -> None:
     assert quiet_proxy.send(packed, content_encoding=encoding)[0] == 200
     assert json.dumps(shared_sandbox.requests[-1]["body"]["input"]).count("say hello") == 1
 
@@ -87,7 +87,7 @@ def test_an_encoded_body(quiet_proxy: Proxy, shared_sandbox: Sandbox, encoding: 
     ],
     ids=["cut off", "a bomb", "unknown"],
 )
-def test_a_body_that_cannot_be_decoded(
+def test_a_body_that_cannot_be_decoded_is_refused(
     quiet_proxy: Proxy, shared_sandbox: Sandbox, encoding: str, packed: bytes, says: str
 ) -> None:
     before = len(shared_sandbox.requests)
@@ -98,6 +98,6 @@ def test_a_body_that_cannot_be_decoded(
     assert len(shared_sandbox.requests) == before
 
 
-def test_a_websocket_among_other_protocols(quiet_proxy: Proxy) -> None:
+def test_a_websocket_among_other_protocols_is_recognized(quiet_proxy: Proxy) -> None:
     status, _, _ = quiet_proxy.send(b"", method="GET", upgrade="h2c, WebSocket", connection="Upgrade")
     assert status == 426

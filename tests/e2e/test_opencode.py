@@ -1,4 +1,4 @@
-"""The real OpenCode through the real mitmdump to the sandbox endpoint, with nobody at api.openai.com."""
+"""The real OpenCode through the real mitmdump to the sandbox endpoint; api.openai.com is never reached."""
 
 import json
 from collections.abc import Callable
@@ -16,7 +16,7 @@ Make = Callable[..., OpenCode]
 CODEX = "openai/gpt-5.3-codex"
 
 
-def test_hello(opencode: Make, proxy: Start, sandbox: Sandbox) -> None:
+def test_a_prompt_is_answered(opencode: Make, proxy: Start, sandbox: Sandbox) -> None:
     running = proxy()
     done = opencode().through(running, "run", "-m", CODEX, "say hello")
     assert done.returncode == 0, done.stderr
@@ -44,7 +44,7 @@ def test_a_tool_call_leaves_a_file(version: str, opencode: Make, proxy: Start, s
     assert "apply_patch" in bridge
 
 
-def test_a_second_turn_goes_on_from_the_first(opencode: Make, proxy: Start, sandbox: Sandbox) -> None:
+def test_a_second_turn_continues_the_first(opencode: Make, proxy: Start, sandbox: Sandbox) -> None:
     client, running = opencode(), proxy()
     for arguments in (["say hello"], ["--continue", "say hello again"]):
         done = client.through(running, "run", "-m", CODEX, *arguments)

@@ -1,4 +1,4 @@
-"""The preview of OpenCode 2 through the real mitmdump to the sandbox: its server, asked as its terminal asks it."""
+"""The preview of OpenCode 2 through the real mitmdump to the sandbox: its server, used as its terminal uses it."""
 
 import json
 import subprocess
@@ -14,7 +14,7 @@ from support.waiting import eventually
 
 from codex_transform.sandbox import Sandbox
 
-# The gate runs these besides: each starts whole programs.
+# Only in the gate, because each test starts whole programs.
 pytestmark = pytest.mark.gate
 
 Start = Callable[..., Proxy]
@@ -33,7 +33,7 @@ def server(two: Preview, quiet_proxy: Proxy, shared_sandbox: Sandbox) -> Iterato
 
 
 def configure(two: Preview, *arguments: str) -> None:
-    """As `codex-transform config` does."""
+    """Write the configuration as `codex-transform config` does."""
     done = subprocess.run(
         [sys.executable, "-m", "codex_transform", "config", "--yes", *arguments],
         cwd=two.project,
@@ -47,7 +47,7 @@ def configure(two: Preview, *arguments: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_a_second_turn_goes_on_from_the_first(server: Server2, shared_sandbox: Sandbox) -> None:
+def test_a_second_turn_continues_the_first(server: Server2, shared_sandbox: Sandbox) -> None:
     (server.of.project / "AGENTS.md").write_text("# AGENTS.md spec\nEvery answer ends with the word heron.\n")
     session = server.session()
     server.ask(session, "say hello")
@@ -64,7 +64,7 @@ def test_a_second_turn_goes_on_from_the_first(server: Server2, shared_sandbox: S
         assert words in sent
 
 
-def test_what_traces_say_does_not_leave(server: Server2, shared_sandbox: Sandbox) -> None:
+def test_traces_are_not_forwarded(server: Server2, shared_sandbox: Sandbox) -> None:
     server.ask(server.session(), "say hello")
     for entry in shared_sandbox.requests:
         assert not {"traceparent", "tracestate", "b3", "baggage"} & entry["headers"].keys()
@@ -79,7 +79,7 @@ def test_a_tool_call_leaves_a_file(server: Server2, shared_sandbox: Sandbox) -> 
     assert second["input"][: len(first["input"])] == first["input"]
 
 
-def test_a_permission_refused_is_told_and_the_session_goes_on(
+def test_after_a_refused_permission_the_session_goes_on(
     two: Preview, quiet_proxy: Proxy, shared_sandbox: Sandbox
 ) -> None:
     two.configure({"permission": {"edit": "ask"}})
@@ -119,7 +119,7 @@ def test_an_answer_that_is_interrupted_does_not_end_the_session(server: Server2,
 
 
 @pytest.mark.parametrize(("variant", "effort"), [("high", "high"), (None, "low")])
-def test_what_config_writes_is_what_it_takes(
+def test_opencode_reads_what_config_writes(
     variant: str | None, effort: str, two: Preview, quiet_proxy: Proxy, shared_sandbox: Sandbox
 ) -> None:
     configure(two, "--models", "gpt-6.1-terra")
@@ -130,10 +130,10 @@ def test_what_config_writes_is_what_it_takes(
     assert (body["model"], body["reasoning"]["effort"]) == ("gpt-6.1-terra", effort)
 
 
-def test_the_lasting_set_up_holds_whatever_the_server_was_started_with(
+def test_reverse_mode_works_whatever_variables_the_server_was_started_with(
     two: Preview, proxy: Start, sandbox: Sandbox
 ) -> None:
-    """Reverse mode needs no variable of the server's, so it does not matter when that was started."""
+    """Reverse mode needs no variables, so it does not matter when the server was started."""
     running = proxy("--mode", f"reverse:{sandbox.url}")
     two.service("start")
     try:

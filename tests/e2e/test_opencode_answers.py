@@ -1,7 +1,7 @@
-"""The real OpenCode when the endpoint misbehaves: what the person in front of it sees, and what is asked again.
+"""The real OpenCode when the endpoint has faults: what its user sees, and which requests are sent again.
 
-Most of it goes through one OpenCode server, which takes a fraction of a second for what a new OpenCode takes several
-for. Only requests with tools are answered badly: the one for a title, which comes at the same time, has none.
+Most tests use one OpenCode server, which answers in a fraction of a second, where a new OpenCode takes several. Only
+requests with tools get faults: the one for a title, which is sent at the same time, has none.
 """
 
 import time
@@ -29,18 +29,18 @@ def server(tmp_path_factory: pytest.TempPathFactory, quiet_proxy: Proxy) -> Iter
 
 @pytest.fixture
 def sandbox(shared_sandbox: Sandbox) -> Iterator[Sandbox]:
-    """The module's endpoint, which has forgotten the test before."""
+    """The module's endpoint, without the requests of the test before."""
     shared_sandbox.forget()
     yield shared_sandbox
     shared_sandbox.behave()
 
 
 def misbehaviours(sandbox: Sandbox) -> list[str | None]:
-    """How the requests with tools were answered, in the order in which they came."""
+    """Return the faults in the responses to requests with tools, in order of arrival."""
     return [entry["misbehaviour"] for entry in sandbox.requests if entry["body"].get("tools")]
 
 
-# What relays leave out of an answer's course.
+# Events that relays omit.
 COURSE = ["only-final", "only-items", "no-created", "no-item-added", "no-part-events", "no-text-done", "no-item-done"]
 COURSE += ["no-endings", "no-deltas", "rotating-ids", "rotating-ids-filled", "bare-openings", "chat-usage", "thin"]
 
@@ -49,8 +49,8 @@ COURSE += ["no-endings", "no-deltas", "rotating-ids", "rotating-ids-filled", "ba
     "misbehaviour",
     ["response-done", "empty-output", "bare-events", "rate-limit-events", "gzip+thin-terminal", "json", *COURSE],
 )
-def test_as_if_nothing_was_wrong(server: Server, sandbox: Sandbox, misbehaviour: str) -> None:
-    """A tool call and the closing message, both answered badly."""
+def test_repaired_faults_do_not_show(server: Server, sandbox: Sandbox, misbehaviour: str) -> None:
+    """A tool call and the closing message, both with a fault."""
     sandbox.misbehave(misbehaviour, with_tools=True)
     messages = server.ask(server.session(), f"write hello world to {misbehaviour}.txt")
     assert (server.project / f"{misbehaviour}.txt").read_text().strip() == "hello world"
@@ -61,13 +61,13 @@ def test_as_if_nothing_was_wrong(server: Server, sandbox: Sandbox, misbehaviour:
     assert misbehaviours(sandbox) == [misbehaviour] * 2
 
 
-def test_a_message_of_deltas_alone(server: Server, sandbox: Sandbox) -> None:
+def test_a_message_that_comes_only_in_deltas_is_shown(server: Server, sandbox: Sandbox) -> None:
     sandbox.misbehave("only-deltas", with_tools=True)
     assert texts(server.ask(server.session(), "say hello")) == [HELLO]
 
 
 @pytest.mark.parametrize("misbehaviour", ["cut@6", "no-terminal@20", "failed@7", "rate-limit"])
-def test_it_tries_again_by_itself(server: Server, sandbox: Sandbox, misbehaviour: str) -> None:
+def test_opencode_tries_again_by_itself(server: Server, sandbox: Sandbox, misbehaviour: str) -> None:
     sandbox.misbehave(misbehaviour, times=1, with_tools=True)
     messages = server.ask(server.session(), "say hello")
     assert texts(messages) == [HELLO]
@@ -77,7 +77,7 @@ def test_it_tries_again_by_itself(server: Server, sandbox: Sandbox, misbehaviour
 
 
 def test_a_limit_is_waited_for(server: Server, sandbox: Sandbox) -> None:
-    """OpenCode says why it waits, and asks again when `retry-after` has passed."""
+    """OpenCode shows why it waits, and tries again when `retry-after` has passed."""
     sandbox.misbehave("usage-limit-404", with_tools=True)
     session = server.session()
     server.begin(session, "say hello")
@@ -90,7 +90,7 @@ def test_a_limit_is_waited_for(server: Server, sandbox: Sandbox) -> None:
 
 
 def test_an_endpoint_that_is_down_is_named(tmp_path: Path, shared_sandbox: Sandbox) -> None:
-    """OpenCode goes on trying, and says meanwhile what is wrong."""
+    """OpenCode keeps trying, and meanwhile shows what is wrong."""
     with (
         mitmdump(tmp_path / "proxy-home", shared_sandbox, CODEX_BASE_URL="http://127.0.0.1:9") as proxy,
         serving(tmp_path, proxy) as server,
@@ -106,7 +106,7 @@ def test_an_endpoint_that_is_down_is_named(tmp_path: Path, shared_sandbox: Sandb
 
 
 def test_a_full_context_is_compacted(server: Server, sandbox: Sandbox) -> None:
-    """OpenCode knows by the error's code what to do."""
+    """OpenCode recognizes it by the code of the error."""
     sandbox.misbehave("failed-context", times=1, with_tools=True)
     messages = server.ask(server.session(), "say hello")
     assert "compaction" in [part["type"] for message in messages for part in message["parts"]]
@@ -120,7 +120,7 @@ def test_a_full_context_that_stays_full_is_shown(server: Server, sandbox: Sandbo
     assert texts(messages) == []
 
 
-def test_a_login_wall_is_one_line(opencode: Make, quiet_proxy: Proxy, sandbox: Sandbox) -> None:
+def test_a_login_page_is_shown_as_one_line(opencode: Make, quiet_proxy: Proxy, sandbox: Sandbox) -> None:
     sandbox.misbehave("html-403", with_tools=True)
     done = opencode().through(quiet_proxy, "run", "-m", f"openai/{CODEX}", "say hello")
     assert done.returncode != 0

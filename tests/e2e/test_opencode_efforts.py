@@ -1,4 +1,4 @@
-"""Efforts that real OpenCodes ask for, configured by `codex-transform config`: as variants, or by models' own names."""
+"""Efforts that real OpenCodes request, configured by `codex-transform config`: as variants, or in the models' names."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,7 @@ from support.running import OpenCode, Proxy, conversation
 
 from codex_transform.sandbox import Sandbox
 
-# The gate runs these besides: each starts whole programs.
+# Only in the gate, because each test starts whole programs.
 pytestmark = pytest.mark.gate
 
 Make = Callable[..., OpenCode]
@@ -17,14 +17,14 @@ VERSIONS = [programs.OPENCODE, programs.OLD_OPENCODE]
 
 
 def asked_for(sandbox: Sandbox, model: str) -> list[str]:
-    """The efforts of the requests of a conversation with this model."""
+    """Return the efforts in the requests of a conversation with this model."""
     return [body["reasoning"]["effort"] for body in conversation(sandbox) if body["model"] == model]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-# One that both versions know by themselves, and one that the old one has from the configuration alone.
+# A model that both versions know, and one that the old version knows only from the configuration.
 @pytest.mark.parametrize(("model", "effort"), [("gpt-5.1-codex", "high"), ("gpt-6.1-terra", "ultra")])
-def test_a_variant_is_the_effort_that_the_endpoint_gets(
+def test_a_variant_sets_the_effort_that_the_endpoint_gets(
     model: str, effort: str, version: str, opencode: Make, quiet_proxy: Proxy, shared_sandbox: Sandbox
 ) -> None:
     client = opencode(version)
@@ -36,7 +36,7 @@ def test_a_variant_is_the_effort_that_the_endpoint_gets(
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_without_a_variant_it_is_the_models_own_default(
+def test_without_a_variant_the_models_default_effort_is_sent(
     version: str, opencode: Make, quiet_proxy: Proxy, shared_sandbox: Sandbox
 ) -> None:
     client = opencode(version)
@@ -49,7 +49,7 @@ def test_without_a_variant_it_is_the_models_own_default(
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize(("model", "effort"), [("gpt-5.2", "none"), ("gpt-6-sol", "ultra")])
-def test_a_legacy_name_is_the_effort_that_the_endpoint_gets(
+def test_a_legacy_name_sets_the_effort_that_the_endpoint_gets(
     model: str, effort: str, version: str, opencode: Make, quiet_proxy: Proxy, shared_sandbox: Sandbox
 ) -> None:
     client = opencode(version)

@@ -1,4 +1,4 @@
-"""What `codex-transform config` writes, as real OpenCodes take it: today's, and two old ones with a strict schema."""
+"""Real OpenCodes read what `codex-transform config` writes: today's, and two old ones with a strict schema."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from support.running import OpenCode
 
 from codex_transform.opencode import provider_models
 
-# The gate runs these besides: each starts whole programs.
+# Only in the gate, because each test starts whole programs.
 pytestmark = pytest.mark.gate
 
 Make = Callable[..., OpenCode]
@@ -31,12 +31,12 @@ def test_opencode_lists_every_model(form: str, version: str, opencode: Make) -> 
     assert {f"openai/{name}" for name in wanted} <= set(done.stdout.split())
 
 
-def test_what_opencode_reads_is_what_was_written(opencode: Make) -> None:
-    """Nothing is dropped as unknown, and no limit of OpenCode's own is left under ours."""
+def test_opencode_reads_everything_that_was_written(opencode: Make) -> None:
+    """Nothing is dropped as unknown, and OpenCode's own limits are replaced."""
     client = opencode()
     written = json.loads(client.configured().read_text())["provider"]["openai"]["models"]
     listing = client.home / "listing"
-    with listing.open("w") as file:  # into a pipe OpenCode writes no more than the first 64 KiB
+    with listing.open("w") as file:  # into a pipe OpenCode writes only the first 64 KiB
         environ = {"HOME": str(client.home), "PATH": os.environ["PATH"], "OPENAI_API_KEY": "dummy"}
         command: list[str | Path] = [client.program, "models", "openai", "--verbose"]
         subprocess.run(command, cwd=client.project, env=environ, stdout=file, timeout=60, check=True)

@@ -1,4 +1,4 @@
-"""A session never breaks: three turns of the real OpenCode, whose endpoint refuses something after the first."""
+"""A session always goes on: three turns of the real OpenCode, whose endpoint refuses something after the first."""
 
 import json
 import random
@@ -22,7 +22,7 @@ def chunk(kind: bytes, data: bytes) -> bytes:
 
 
 def png(side: int) -> bytes:
-    """A grey picture that does not compress."""
+    """Return a grey picture that does not compress."""
     rows = b"".join(b"\0" + random.Random(row).randbytes(side) for row in range(side))
     head = side.to_bytes(4) * 2 + bytes([8, 0, 0, 0, 0])
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
@@ -30,12 +30,12 @@ def png(side: int) -> bytes:
 
 PNG = png(300)
 
-# The fault, the picture that the first turn has, and how many requests are refused in all (None: it is not refused).
+# The fault, the picture in the first turn, and how many requests are refused in all (None: none is).
 FAULTS: dict[str, tuple[bytes | None, int]] = {
     "no-encrypted-member": (None, 1),
     "no-item-summary": (None, 1),
     "other-account": (None, 1),
-    # OpenCode sends no picture on that is broken, so it is the endpoint that takes none.
+    # OpenCode does not send a broken picture, so the endpoint here refuses all.
     "no-images": (PNG, 1),
     "too-large@100": (PNG, 1),
     "open-end": (None, 0),
@@ -44,7 +44,7 @@ FAULTS: dict[str, tuple[bytes | None, int]] = {
     "cut-before-head": (None, 1),
     "no-final-event": (None, 0),
     "no-tool-choice": (None, 1),
-    # The last: it is remembered for the endpoint, and without `include` there is no reasoning to be refused.
+    # Last, because it is remembered for the endpoint, and without `include` there is no reasoning to refuse.
     "no-include": (None, 1),
 }
 
@@ -60,14 +60,14 @@ def server(tmp_path_factory: pytest.TempPathFactory, quiet_proxy: Proxy) -> Iter
 
 @pytest.mark.gate
 @pytest.mark.parametrize("fault", FAULTS)
-def test_three_turns(server: Server, shared_sandbox: Sandbox, fault: str) -> None:
+def test_a_session_goes_on_after_a_refusal(server: Server, shared_sandbox: Sandbox, fault: str) -> None:
     picture, refused = FAULTS[fault]
     three_turns(server, shared_sandbox, fault, refused, picture, times=1 if fault in ONCE else None)
 
 
 @pytest.mark.gate
-def test_instructions_that_are_refused(tmp_path: Path, shared_sandbox: Sandbox) -> None:
-    """From the second turn on the file is refused: Codex's instructions are sent, and the file goes on as a message."""
+def test_a_session_goes_on_after_its_instructions_file_is_refused(tmp_path: Path, shared_sandbox: Sandbox) -> None:
+    """From the second turn on the file is refused: Codex's instructions are sent, and the file as a message."""
     own = tmp_path / "own.md"
     own.write_text("Be my guest.")
     with raw_host() as host:
@@ -92,7 +92,7 @@ def three_turns(
     picture: bytes | None = None,
     times: int | None = None,
 ) -> dict[str, Any]:
-    """A conversation whose endpoint misbehaves from the second turn on, and refuses so many requests; the last body."""
+    """Hold a conversation with a fault from the second turn on and this many refusals; return the last body."""
     sandbox.forget()
     session = server.session()
     (server.project / "picture.png").write_bytes(picture or b"")
@@ -120,7 +120,7 @@ def three_turns(
         entry["body"] for entry in asked if entry["status"] == 200 and entry["misbehaviour"] != "cut-before-head"
     ]
     assert (len(accepted), len(asked) - len(accepted)) == (5, refused)
-    # The request that was put right is the first of those that go on from each other.
+    # The corrected request is the first of those that continue each other.
     for before, after in pairwise(accepted[2:]):
         assert after["input"][: len(before["input"])] == before["input"]
     last = json.dumps(accepted[-1]["input"])

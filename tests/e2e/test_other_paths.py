@@ -1,4 +1,4 @@
-"""Paths beside /responses: models, token counts, compaction, and what is not served at all."""
+"""Paths other than /responses: models, token counts, compaction, and paths that are not served."""
 
 import json
 import socket
@@ -31,7 +31,7 @@ def proxy(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox) -> 
         yield running
 
 
-NOWHERE = "host.invalid"  # RFC 6761: no name server knows it
+NOWHERE = "host.invalid"  # RFC 6761: it never resolves
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def nowhere(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox) -
 
 
 def direct(proxy: Proxy, target: str, body: Any, headers: dict[str, str]) -> tuple[int, Any]:
-    """A request with this target, as the client of a proxy or of a server sends it."""
+    """Send a request with this target, as the client of a proxy or of a server does."""
     with closing(HTTPConnection("127.0.0.1", proxy.port, timeout=60)) as client:
         client.request("POST", target, json.dumps(body), headers)
         answer = client.getresponse()
@@ -49,7 +49,7 @@ def direct(proxy: Proxy, target: str, body: Any, headers: dict[str, str]) -> tup
 
 
 def answering(answers: dict[str, tuple[int, Any]]) -> closing[Scripted]:
-    """An endpoint that answers by path, with JSON."""
+    """Run an endpoint that answers with JSON, by path."""
 
     def play(endpoint: Scripted, client: socket.socket, _: int) -> None:
         with client:
@@ -66,7 +66,7 @@ def answering(answers: dict[str, tuple[int, Any]]) -> closing[Scripted]:
 
 
 def read(endpoint: Scripted, client: socket.socket) -> bool:
-    """Reads a request, which may have no body."""
+    """Read a request, which may have no body."""
     request = b""
     while b"\r\n\r\n" not in request:
         if not (piece := client.recv(65536)):
@@ -101,7 +101,7 @@ def test_models_come_from_the_endpoint_that_has_a_list(tmp_path: Path) -> None:
         assert KEY.encode() not in request
 
 
-def test_the_codex_clis_list_of_an_endpoint(tmp_path: Path) -> None:
+def test_the_codex_cli_gets_its_form_of_an_endpoints_list(tmp_path: Path) -> None:
     listed = {"models": [{"slug": "gpt-x", "anything": 1}]}
     path = "/backend-api/codex/models?client_version=1"
     answers = {path: (200, listed), "/backend-api/codex/models": (200, listed)}
@@ -146,7 +146,7 @@ def test_a_compaction_is_a_summary_where_the_endpoint_cannot_compact(tmp_path: P
         ("something", "Responses API"),
     ],
 )
-def test_another_api_of_a_host_that_cannot_be_reached(nowhere: Proxy, agent: str, words: str) -> None:
+def test_another_api_of_an_unreachable_host_is_an_error(nowhere: Proxy, agent: str, words: str) -> None:
     url = f"http://{NOWHERE}/v1/chat/completions"
     status, error = direct(nowhere, url, {"model": "gpt-5.1"}, {"user-agent": agent})
     message = error["error"]["message"]
@@ -166,14 +166,14 @@ def test_another_path_in_reverse_mode_gets_the_endpoints_key(tmp_path: Path) -> 
 
 
 def test_traces_are_not_sent(nowhere: Proxy) -> None:
-    """They hold the conversation, and would go to OpenAI."""
+    """They contain the conversation, and would go to OpenAI."""
     status, error = direct(nowhere, f"http://{NOWHERE}/v1/traces/ingest", {"data": []}, {})
     assert (status, error["error"]["code"]) == (403, "traces_not_sent")
     assert "OPENAI_AGENTS_DISABLE_TRACING=1" in error["error"]["message"]
 
 
-def test_what_is_sent_for_a_client_goes_with_its_own_key(tmp_path: Path) -> None:
-    """Where keys are forwarded, nobody spends the owner's by a way around."""
+def test_requests_made_for_a_client_use_its_own_key(tmp_path: Path) -> None:
+    """If keys are forwarded, no path uses the owner's key for a client."""
     with answering({"/backend-api/codex/responses": (401, {"error": {"message": "no"}})}) as endpoint:
         with mitmdump(tmp_path, endpoint, CODEX_FORWARD_CLIENT_KEY="1") as proxy:
             body = {"model": "gpt-5.1", "input": "x"}

@@ -1,4 +1,4 @@
-"""mitmproxy without names that the patches need: it works on, or does not start, and a line says why."""
+"""mitmproxy without names that the patches need: the proxy works, or does not start, and logs why."""
 
 import shutil
 import subprocess
@@ -18,14 +18,14 @@ REQUIRED = [patch for patch in PATCHES if patch.required]
 
 
 def hiding(folder: Path, *names: str) -> dict[str, str]:
-    """The environment of a Python that lacks these names."""
+    """Return the environment of a Python without these names."""
     folder.mkdir()
     shutil.copy(ROOT / "tests" / "support" / "hide_names.py", folder / "sitecustomize.py")
     return {"PYTHONPATH": str(folder), "CODEX_TEST_HIDE": ",".join(names)}
 
 
 def answered(tmp_path: Path, sandbox: Sandbox, *patches: Patch) -> str:
-    """The log of a proxy without these patches, through which a call has come, with the key on the wire alone."""
+    """Send a call through a proxy without these patches, and return the log; the key is only on the wire."""
     environ = hiding(tmp_path / "site", *(patch.needs[-1] for patch in patches))
     with mitmdump(tmp_path / "home", sandbox, **environ) as proxy:
         status, _, body = proxy.send(HELLO)
@@ -48,7 +48,7 @@ def test_all_optional_patches_are_left_out(tmp_path: Path, sandbox: Sandbox) -> 
 
 @pytest.mark.parametrize("patch", REQUIRED, ids=lambda patch: patch.name)
 def test_without_a_required_patch_the_proxy_does_not_start(tmp_path: Path, patch: Patch) -> None:
-    """One that is optional is gone as well, as in a release that moved several things."""
+    """The names of an optional one are missing too, as in a release that moved several."""
     missing = patch.needs[-1]
     environ = hiding(tmp_path / "site", missing, OPTIONAL[0].needs[-1])
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Two people and a real mitmdump: keys, limits and what each can see, in forward and in reverse mode."""
+"""Two people and a real mitmdump: keys, limits, and what each can read, in forward and in reverse mode."""
 
 import json
 import socket
@@ -66,7 +66,7 @@ def team(tmp_path: Path) -> Team:
 
 @pytest.fixture
 def start(tmp_path: Path, sandbox: Sandbox, team: Team) -> Iterator[Callable[..., Any]]:
-    """Starts mitmdump with the team's home. At the end no key is where it should not be."""
+    """A function that starts mitmdump with the team's home. At the end keys must be nowhere that they should not be."""
 
     def begin(*options: str, **environ: str) -> Any:
         flows = ("-w", str(tmp_path / "flows"))
@@ -90,7 +90,7 @@ def ask(
     method: str = "POST",
     forward: bool = True,
 ) -> tuple[int, Any, Any]:
-    """Status, answer and headers."""
+    """Send a request and return the status, answer and headers."""
     target = f"http://api.openai.com{path}" if forward else path
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     with closing(HTTPConnection("127.0.0.1", port, timeout=60)) as client:
@@ -116,13 +116,13 @@ def test_two_people_in_forward_and_reverse_mode(start: Callable[..., Any], team:
         assert ask(proxy.port, bob, mine, method="GET")[0] == 404
         assert ask(proxy.port, bob, body={**HELLO, "previous_response_id": made["id"]})[0] == 400
         assert ask(proxy.port, alice, "/v1/models", method="GET")[0] == 200
-        # A person's background response and summary are theirs too, though the proxy sends the requests.
+        # A person's background response and summary belong to them, although the proxy sends the requests.
         job = ask(proxy.port, alice, body={**HELLO, "background": True})[1]
         assert eventually(
             lambda: ask(proxy.port, alice, f"/v1/responses/{job['id']}", method="GET")[1]["status"] == "completed"
         )
         assert ask(proxy.port, bob, f"/v1/responses/{job['id']}", method="GET")[0] == 404
-        # The key is replaced while the proxy runs; what was stored stays.
+        # The key is replaced while the proxy runs; stored responses stay.
         new = team.rotate("alice")
         assert eventually(lambda: ask(proxy.port, alice, mine, method="GET")[0] == 401)
         assert ask(proxy.port, new, mine, method="GET")[0] == 200
@@ -150,7 +150,7 @@ def test_two_people_in_forward_and_reverse_mode(start: Callable[..., Any], team:
     assert None not in used
 
 
-def test_another_name_in_tls_is_no_way_around(start: Callable[..., Any], team: Team, sandbox: Sandbox) -> None:
+def test_another_name_in_tls_does_not_bypass_the_key(start: Callable[..., Any], team: Team, sandbox: Sandbox) -> None:
     """In reverse mode the endpoint is an address, and the client may name anything."""
     team.add("alice")
     trust = ssl.create_default_context()
@@ -167,8 +167,10 @@ def test_another_name_in_tls_is_no_way_around(start: Callable[..., Any], team: T
     assert not sandbox.requests
 
 
-def test_websockets(start: Callable[..., Any], team: Team, sandbox: Sandbox) -> None:
-    """Only with a key; each message counts, and a key that counts no more ends what its WebSocket may do."""
+def test_a_websocket_needs_a_key_and_counts_each_message(
+    start: Callable[..., Any], team: Team, sandbox: Sandbox
+) -> None:
+    """It opens only with a key, each message counts, and after the key is revoked no message is answered."""
     alice = team.add("alice", requests_per_minute=2)
     with start() as proxy:
         with unopened(proxy) as stranger, pytest.raises(AssertionError, match="401"):
@@ -202,7 +204,7 @@ def test_the_sdk_with_a_base_url_and_a_key(start: Callable[..., Any], team: Team
         assert eventually(lambda: ask(proxy.port, alice, "/anything", forward=False)[0] == 403)
 
 
-def test_without_people_nothing_is_asked_and_with_nobody_left_nobody_is_served(
+def test_without_a_file_no_key_is_required_and_with_an_empty_one_nobody_is_served(
     start: Callable[..., Any], team: Team, sandbox: Sandbox
 ) -> None:
     with start("--mode", f"reverse:{sandbox.url}") as proxy:
@@ -217,13 +219,13 @@ def test_without_people_nothing_is_asked_and_with_nobody_left_nobody_is_served(
         assert eventually(lambda: ask(proxy.port, None, forward=False)[0] == 200)
 
 
-def test_a_proxy_that_asks_for_no_keys(start: Callable[..., Any], team: Team) -> None:
+def test_a_proxy_can_be_set_to_require_no_keys(start: Callable[..., Any], team: Team) -> None:
     team.add("alice")
     with start("--set", "codex_clients=false") as proxy:
         assert ask(proxy.port, None)[0] == 200
 
 
-def test_limits(start: Callable[..., Any], team: Team, sandbox: Sandbox) -> None:
+def test_calls_over_a_limit_are_refused(start: Callable[..., Any], team: Team, sandbox: Sandbox) -> None:
     alice = team.add("alice", models=("gpt-5-codex",), requests_per_minute=3)
     bob = team.add("bob", tokens_per_month=1500)
     with start() as proxy:
@@ -245,7 +247,7 @@ def test_limits(start: Callable[..., Any], team: Team, sandbox: Sandbox) -> None
         assert statuses[-1] == 429
         assert eventually(lambda: "alice" in proxy.log and "bob" in proxy.log)
         sent = len(sandbox.requests)
-    # The next proxy knows what was used before.
+    # The next proxy knows the earlier usage.
     with start() as proxy:
         status, answer, headers = ask(proxy.port, bob)
         assert (status, answer["error"]["code"]) == (429, "insufficient_quota")
@@ -274,7 +276,7 @@ def test_limits_hold_for_five_hundred_calls_at_once(start: Callable[..., Any], t
         assert len(sandbox.requests) == 40
 
 
-def test_a_client_that_leaves_is_counted_all_the_same(start: Callable[..., Any], team: Team, sandbox: Sandbox) -> None:
+def test_a_call_whose_client_leaves_is_counted(start: Callable[..., Any], team: Team, sandbox: Sandbox) -> None:
     bob = team.add("bob", tokens_per_day=900)
     sandbox.misbehave("hang", times=1)
     with start() as proxy:

@@ -1,4 +1,4 @@
-"""The running proxy, request by request: what it takes, what it refuses, what it leaves alone."""
+"""The running proxy, request by request: what it accepts, refuses, and leaves alone."""
 
 import gzip
 import json
@@ -41,7 +41,7 @@ def error(answer: bytes) -> dict[str, Any]:
         ({"model": "gpt-5.1", "input": "x", "reasoning": {"effort": "enormous"}}, "reasoning.effort"),
     ],
 )
-def test_bad_input_is_refused_by_name_and_not_sent(
+def test_invalid_input_is_refused_with_its_name_and_not_sent(
     quiet_proxy: Proxy, shared_sandbox: Sandbox, body: object, param: str | None
 ) -> None:
     before = len(shared_sandbox.requests)
@@ -54,7 +54,7 @@ def test_bad_input_is_refused_by_name_and_not_sent(
     assert len(shared_sandbox.requests) == before
 
 
-def test_legal_oddities_pass(quiet_proxy: Proxy, shared_sandbox: Sandbox) -> None:
+def test_odd_but_valid_input_is_sent(quiet_proxy: Proxy, shared_sandbox: Sandbox) -> None:
     odd = (
         b'{"model": "gpt-5.1", "model": "gpt-5.1", "stream": true, '
         b'"input": "cut \\ud83d here", "x_odd": 12345678901234567890123}'
@@ -65,7 +65,7 @@ def test_legal_oddities_pass(quiet_proxy: Proxy, shared_sandbox: Sandbox) -> Non
 
 
 @pytest.mark.gate
-def test_a_body_of_50_megabytes(quiet_proxy: Proxy, shared_sandbox: Sandbox) -> None:
+def test_a_body_of_50_megabytes_is_sent(quiet_proxy: Proxy, shared_sandbox: Sandbox) -> None:
     status, _, answer = quiet_proxy.send({**HELLO, "input": "long " * 10_000_000})
     assert status == 200, answer[:300]
     assert len(json.dumps(shared_sandbox.requests[-1]["body"]["input"])) > 50_000_000
@@ -106,7 +106,7 @@ def test_what_the_user_has_opencode_send_reaches_a_relay_and_traces_do_not(
     assert not {"unheard-of", "traceparent", "b3"} & received.keys()
 
 
-def test_mitmproxys_streaming_option_lets_nothing_by(proxy: Start, sandbox: Sandbox) -> None:
+def test_mitmproxys_streaming_option_does_not_bypass_the_translation(proxy: Start, sandbox: Sandbox) -> None:
     running = proxy("--set", "stream_large_bodies=10")
     status, _, answer = running.send(HELLO)
     assert status == 200, answer
@@ -115,7 +115,7 @@ def test_mitmproxys_streaming_option_lets_nothing_by(proxy: Start, sandbox: Sand
     assert entry["path"] == "/backend-api/codex/responses"
 
 
-def test_compaction_goes_below_the_endpoint(quiet_proxy: Proxy, shared_sandbox: Sandbox) -> None:
+def test_compaction_is_sent_to_the_endpoints_compact_path(quiet_proxy: Proxy, shared_sandbox: Sandbox) -> None:
     since = len(quiet_proxy.lines)
     status, _, answer = quiet_proxy.send({**HELLO, "stream": False}, path="/v1/responses/compact")
     assert status == 200, answer
@@ -126,7 +126,7 @@ def test_compaction_goes_below_the_endpoint(quiet_proxy: Proxy, shared_sandbox: 
     assert quiet_proxy.wait_for(rf"· {tokens} in \(0% cached\)", since=since)
 
 
-def test_a_changed_config_file_holds_for_the_next_request(proxy: Start, sandbox: Sandbox) -> None:
+def test_a_changed_config_file_applies_to_the_next_request(proxy: Start, sandbox: Sandbox) -> None:
     running = proxy(CODEX_BASE_URL=None, CODEX_API_KEY=None)
     status, _, answer = running.send(HELLO)
     assert status == 401
@@ -153,7 +153,7 @@ def test_a_damaged_config_file_is_named(proxy: Start) -> None:
     running.wait_for("openai-codex-auth-config.json is damaged")
 
 
-def test_a_bad_option_ends_the_start(tmp_path: Path) -> None:
+def test_an_invalid_option_prevents_the_start(tmp_path: Path) -> None:
     done = subprocess.run(
         [MITMDUMP, "-s", ROOT / "addon.py", "--listen-port", "0", "--set", "codex_base_url=ftp://h"],
         env={"HOME": str(tmp_path), "PATH": ""},

@@ -1,4 +1,4 @@
-"""mitmproxy loads addon.py again when it changes: whatever is wrong with it, no request leaves as it came."""
+"""mitmproxy reloads a changed addon.py: whatever is wrong with it, no request is forwarded unchanged."""
 
 import os
 import shutil
@@ -29,7 +29,7 @@ BROKEN = {
 
 
 class Checkout:
-    """A checkout in which mitmdump runs, for a host of ours that is really there."""
+    """A checkout in which mitmdump runs; the host that it intercepts really exists."""
 
     def __init__(self, folder: Path, target: Listener) -> None:
         self.addon, self.target = folder / "addon.py", target
@@ -39,7 +39,7 @@ class Checkout:
         self._saved = self.addon.stat().st_mtime
 
     def save(self, text: str) -> None:
-        """Write addon.py; mitmproxy looks at the time in whole steps, so each is later than the one before."""
+        """Write addon.py with a later time than before, because mitmproxy compares file times."""
         self.addon.write_text(text)
         self._saved += 10
         os.utime(self.addon, (self._saved, self._saved))
@@ -71,7 +71,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Checkout]:
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-def test_nothing_leaves_after_a_reload_that_fails(checkout: Checkout, fault: str) -> None:
+def test_after_a_failed_reload_no_request_is_forwarded(checkout: Checkout, fault: str) -> None:
     proxy, good = checkout.proxy, checkout.addon.read_text()
     assert proxy
     assert status(checkout.post()) == 200

@@ -42,7 +42,7 @@ def test_four_stages_share_an_id_and_hold_no_key(tmp_path: Path, sandbox: Sandbo
 
 
 @pytest.mark.skipif(os.name != "posix", reason="POSIX file modes")
-def test_logs_are_the_users_alone(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_only_the_user_can_read_the_logs(tmp_path: Path, sandbox: Sandbox) -> None:
     home = tmp_path / "home"
     with mitmdump(home, sandbox, ENABLE_PLUGIN_REQUEST_LOGGING="1") as proxy:
         proxy.send(HELLO)
@@ -51,7 +51,7 @@ def test_logs_are_the_users_alone(tmp_path: Path, sandbox: Sandbox) -> None:
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o600}
 
 
-def test_nothing_is_written_unless_asked(proxy: Callable[..., Proxy]) -> None:
+def test_nothing_is_logged_by_default(proxy: Callable[..., Proxy]) -> None:
     running = proxy()
     running.send(HELLO)
     assert not (running.home / ".opencode" / "logs").exists()

@@ -1,4 +1,4 @@
-"""OpenAI's own Python SDK through the real mitmdump: a judge of the standard format that is not ours."""
+"""OpenAI's own Python SDK through the real mitmdump: an independent judge of the standard format."""
 
 from collections.abc import Callable
 from typing import Any
@@ -25,7 +25,7 @@ TOOL: Any = {
 }
 
 
-def test_streaming(proxy: Start, sandbox: Sandbox) -> None:
+def test_a_streamed_answer_is_complete(proxy: Start, sandbox: Sandbox) -> None:
     with (
         client(proxy()) as sdk,
         sdk.responses.stream(model="gpt-5-codex", input="say hello") as stream,
@@ -40,7 +40,7 @@ def test_streaming(proxy: Start, sandbox: Sandbox) -> None:
     assert sandbox.requests[0]["body"]["model"] == "gpt-5.1-codex"
 
 
-def test_not_streaming(proxy: Start) -> None:
+def test_an_answer_without_streaming_is_complete(proxy: Start) -> None:
     with client(proxy()) as sdk:
         response = sdk.responses.create(model="gpt-5.1 high", input="say hello", temperature=0.2)
     assert "[sandbox]" in response.output_text
@@ -88,7 +88,7 @@ def test_an_endpoint_that_is_down_is_a_server_error(proxy: Start) -> None:
     assert failed.value.status_code == 502
 
 
-def test_a_client_key_goes_on_only_when_told(proxy: Start, sandbox: Sandbox) -> None:
+def test_a_clients_key_is_forwarded_only_if_set(proxy: Start, sandbox: Sandbox) -> None:
     running = proxy(CODEX_FORWARD_CLIENT_KEY="1", CODEX_API_KEY=None)
     with client(running) as sdk, pytest.raises(openai.AuthenticationError):
         sdk.responses.create(model="gpt-5.1", input="say hello")

@@ -1,4 +1,4 @@
-"""mitmproxy's server replay: saved calls are answered as they were, and nothing else leaves if the user says so."""
+"""mitmproxy's server replay: saved calls get their saved responses, and nothing else is forwarded if so set."""
 
 from http.client import RemoteDisconnected
 from pathlib import Path
@@ -16,7 +16,7 @@ UNKNOWN = {**STREAMING, "input": "say something else"}
 
 
 def test_saved_calls_are_answered(tmp_path: Path, sandbox: Sandbox) -> None:
-    """A streaming client and one that is not; the endpoint is asked for what is not in the file, or nobody is."""
+    """With and without streaming; requests that are not in the file go to the endpoint, or nowhere."""
     flows = str(tmp_path / "flows")
     with mitmdump(tmp_path / "home", sandbox, "-w", flows) as proxy:
         saved = [proxy.send(body) for body in (STREAMING, WHOLE)]
@@ -37,7 +37,7 @@ def test_saved_calls_are_answered(tmp_path: Path, sandbox: Sandbox) -> None:
                 assert replayed[1]["content-type"] == headers["content-type"]
                 assert replayed[2] == content
             assert len(sandbox.requests) - before == (extra is None)
-            # Now all saved calls have been used.
+            # All saved calls have been used by now.
             if status is None:
                 with pytest.raises(RemoteDisconnected):
                     proxy.send(STREAMING)

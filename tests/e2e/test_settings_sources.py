@@ -1,4 +1,4 @@
-"""Settings as a running proxy takes them: each source, and a change while it runs."""
+"""The settings of a running proxy: each source, and a change while it runs."""
 
 import json
 from collections.abc import Callable
@@ -16,13 +16,13 @@ Start = Callable[..., Proxy]
 HELLO: dict[str, Any] = {"model": "gpt-5.1-codex", "input": "say hello", "stream": True}
 
 
-def test_an_option_goes_before_the_environment(proxy: Start, sandbox: Sandbox) -> None:
+def test_an_option_takes_precedence_over_the_environment(proxy: Start, sandbox: Sandbox) -> None:
     running = proxy("--set", f"codex_base_url={sandbox.url}/option/v1", CODEX_BASE_URL=f"{sandbox.url}/environment")
     assert running.send(HELLO)[0] == 200
     assert sandbox.requests[0]["path"] == "/option/v1/responses"
 
 
-def test_an_option_that_says_the_default_counts(proxy: Start, sandbox: Sandbox) -> None:
+def test_an_option_set_to_its_default_takes_precedence_too(proxy: Start, sandbox: Sandbox) -> None:
     running = proxy("--set", "codex_originator=opencode", CODEX_ORIGINATOR="somebody")
     assert running.send(HELLO)[0] == 200
     assert sandbox.requests[0]["headers"]["originator"] == "opencode"
@@ -43,7 +43,7 @@ def test_opencodes_config_gives_base_url_and_effort(proxy: Start, sandbox: Sandb
     assert entry["body"]["reasoning"]["effort"] == "high"
 
 
-def test_a_slip_sends_the_key_nowhere(proxy: Start, sandbox: Sandbox, tmp_path: Any) -> None:
+def test_with_an_invalid_setting_the_key_is_sent_nowhere(proxy: Start, sandbox: Sandbox, tmp_path: Any) -> None:
     folder = tmp_path / "proxy-home" / ".opencode"
     folder.mkdir(mode=0o700, parents=True)
     file = folder / "openai-codex-auth-config.json"
@@ -56,7 +56,7 @@ def test_a_slip_sends_the_key_nowhere(proxy: Start, sandbox: Sandbox, tmp_path: 
     assert not sandbox.requests
 
 
-def test_users_own_instructions(proxy: Start, sandbox: Sandbox, tmp_path: Any) -> None:
+def test_the_users_own_instructions_are_sent(proxy: Start, sandbox: Sandbox, tmp_path: Any) -> None:
     file = tmp_path / "mine.md"
     file.write_text("Work as a heron would.")
     running = proxy(CODEX_INSTRUCTIONS_FILE=str(file))

@@ -18,7 +18,7 @@ from codex_transform.sandbox import Sandbox
 
 @pytest.fixture
 def sandbox(shared_sandbox: Sandbox) -> Sandbox:
-    """The module's endpoint, which has forgotten the test before."""
+    """The module's endpoint, without the requests of the test before."""
     shared_sandbox.forget()
     shared_sandbox.behave()
     return shared_sandbox
@@ -37,7 +37,7 @@ def ask(proxy: Proxy, method: str, path: str, body: Any = None, key: str = "sk-o
 
 
 def create(proxy: Proxy, text: str, *, key: str = "sk-one", stream: bool = False, **fields: Any) -> dict[str, Any]:
-    """A response, as the client gets it."""
+    """Send a request and return the response that the client gets."""
     body = {"model": "gpt-5.1", "input": text, "stream": stream, **fields}
     status, _, answer = proxy.send(body, authorization=f"Bearer {key}")
     assert status == 200, answer
@@ -49,12 +49,12 @@ def create(proxy: Proxy, text: str, *, key: str = "sk-one", stream: bool = False
 
 
 def said(entry: dict[str, Any]) -> list[str]:
-    """The texts of the input that the endpoint received."""
+    """Return the texts in the input that the endpoint received."""
     return [part["text"] for item in entry["body"]["input"] for part in item.get("content", ())]
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_conversation_by_previous_response_id(proxy: Proxy, sandbox: Sandbox, stream: bool) -> None:
+def test_previous_response_id_continues_a_conversation(proxy: Proxy, sandbox: Sandbox, stream: bool) -> None:
     last, expected = None, list[str]()
     for turn in ("one", "two", "three", "four", "five"):
         response = create(proxy, turn, stream=stream, previous_response_id=last)
@@ -70,7 +70,7 @@ def test_a_conversation_by_previous_response_id(proxy: Proxy, sandbox: Sandbox, 
     assert all(later[: len(earlier)] == earlier for earlier, later in pairwise(bodies))
 
 
-def test_a_tool_output_whose_call_is_stored(proxy: Proxy, sandbox: Sandbox) -> None:
+def test_a_tool_output_is_sent_with_its_stored_call(proxy: Proxy, sandbox: Sandbox) -> None:
     tools = [{"type": "function", "name": "bash", "parameters": {"properties": {"command": {"type": "string"}}}}]
     first = create(proxy, "run ls", tools=tools)
     call = next(item for item in first["output"] if item["type"] == "function_call")
@@ -80,7 +80,7 @@ def test_a_tool_output_whose_call_is_stored(proxy: Proxy, sandbox: Sandbox) -> N
     assert kinds[-2:] == ["function_call", "function_call_output"]
 
 
-def test_items_by_reference(proxy: Proxy, sandbox: Sandbox) -> None:
+def test_item_references_are_replaced_by_the_items(proxy: Proxy, sandbox: Sandbox) -> None:
     first = create(proxy, "one")
     answer = first["output"][-1]
     reference = {"type": "item_reference", "id": answer["id"]}
@@ -88,7 +88,7 @@ def test_items_by_reference(proxy: Proxy, sandbox: Sandbox) -> None:
     assert said(sandbox.requests[-1]) == ["one", answer["content"][0]["text"], "two"]
 
 
-def test_a_conversation_object(proxy: Proxy, sandbox: Sandbox) -> None:
+def test_a_conversation_object_collects_its_items(proxy: Proxy, sandbox: Sandbox) -> None:
     _, made = ask(proxy, "POST", "/conversations", {"items": [{"role": "user", "content": "zero"}]})
     for turn in ("one", "two"):
         response = create(proxy, turn, conversation=made["id"])
@@ -100,7 +100,7 @@ def test_a_conversation_object(proxy: Proxy, sandbox: Sandbox) -> None:
     assert [item["role"] for item in listed["data"]] == ["user", "user", "assistant", "user", "assistant"]
 
 
-def test_what_failed_is_no_part_of_a_conversation(proxy: Proxy, sandbox: Sandbox) -> None:
+def test_a_failed_response_is_not_part_of_its_conversation(proxy: Proxy, sandbox: Sandbox) -> None:
     _, made = ask(proxy, "POST", "/conversations", {})
     sandbox.misbehave("failed", times=1)
     body = {"model": "gpt-5.1", "input": "lost", "stream": True, "conversation": made["id"]}
@@ -128,7 +128,7 @@ def test_a_stored_response_is_read_listed_and_deleted(proxy: Proxy, sandbox: San
     assert len(sandbox.requests) == 1
 
 
-def test_what_is_not_to_be_stored_is_not(proxy: Proxy) -> None:
+def test_with_store_false_nothing_is_stored(proxy: Proxy) -> None:
     made = create(proxy, "hello", store=False)
     assert made["store"] is False
     status, error = ask(proxy, "GET", f"/responses/{made['id']}")
@@ -144,7 +144,7 @@ def test_what_is_not_to_be_stored_is_not(proxy: Proxy) -> None:
         ({"conversation": "conv_x", "previous_response_id": "resp_x"}, 400, None),
     ],
 )
-def test_no_answer_without_its_history(
+def test_a_reference_to_an_unknown_response_is_refused(
     proxy: Proxy, sandbox: Sandbox, fields: dict[str, Any], status: int, code: str | None
 ) -> None:
     got, error = ask(proxy, "POST", "/responses", {"model": "gpt-5.1", "input": "hi", **fields})
@@ -152,14 +152,14 @@ def test_no_answer_without_its_history(
     assert not sandbox.requests
 
 
-def test_another_key_reads_nothing(proxy: Proxy) -> None:
+def test_another_client_key_cannot_read_stored_responses(proxy: Proxy) -> None:
     made = create(proxy, "secret")
     body = {"model": "gpt-5.1", "input": "hi", "previous_response_id": made["id"]}
     status, error = ask(proxy, "POST", "/responses", body, key="sk-two")
     assert (status, error["error"]["code"]) == (400, "previous_response_not_found")
 
 
-def test_paths_that_the_api_does_not_have(proxy: Proxy, sandbox: Sandbox) -> None:
+def test_unknown_paths_are_refused(proxy: Proxy, sandbox: Sandbox) -> None:
     assert ask(proxy, "PUT", "/responses/resp_1")[0] == 405
     status, error = ask(proxy, "GET", "/responses/resp_1/other")
     assert status == 404
@@ -167,7 +167,7 @@ def test_paths_that_the_api_does_not_have(proxy: Proxy, sandbox: Sandbox) -> Non
     assert not sandbox.requests
 
 
-def test_the_disk_keeps_responses_over_a_restart(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_on_disk_responses_survive_a_restart(tmp_path: Path, sandbox: Sandbox) -> None:
     with mitmdump(tmp_path, sandbox, CODEX_STATE="disk") as proxy:
         made = create(proxy, "one", stream=True)
     file = tmp_path / ".opencode" / "codex-state.sqlite"
@@ -178,7 +178,7 @@ def test_the_disk_keeps_responses_over_a_restart(tmp_path: Path, sandbox: Sandbo
     assert said(sandbox.requests[-1])[::2] == ["one", "two"]
 
 
-def test_a_response_that_ran_when_the_proxy_ended(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_a_background_response_whose_proxy_ended_has_failed(tmp_path: Path, sandbox: Sandbox) -> None:
     sandbox.misbehave("hang", times=1)
     with mitmdump(tmp_path, sandbox, CODEX_STATE="disk", CODEX_DRAIN_TIMEOUT="0") as proxy:
         made = create(proxy, "one", background=True)
@@ -200,7 +200,7 @@ def test_without_state_a_reference_is_refused(tmp_path: Path, sandbox: Sandbox) 
 
 
 def poll(proxy: Proxy, response_id: str) -> dict[str, Any]:
-    """The response once it is over."""
+    """Poll a response until it is finished, and return it."""
     found: list[dict[str, Any]] = []
 
     def over() -> bool:
@@ -212,7 +212,7 @@ def poll(proxy: Proxy, response_id: str) -> dict[str, Any]:
 
 
 def read(proxy: Proxy, response_id: str, after: int | None = None) -> list[dict[str, Any]]:
-    """The events of a response."""
+    """Return the events of a response."""
     query = "" if after is None else f"&starting_after={after}"
     path = f"/v1/responses/{response_id}?stream=true{query}"
     status, _, answer = proxy.send(b"", path, "GET", authorization="Bearer sk-one")
@@ -220,7 +220,7 @@ def read(proxy: Proxy, response_id: str, after: int | None = None) -> list[dict[
     return [json.loads(line[6:]) for line in answer.decode().splitlines() if line.startswith("data: {")]
 
 
-def test_a_response_in_the_background(proxy: Proxy, sandbox: Sandbox) -> None:
+def test_a_background_response_is_polled(proxy: Proxy, sandbox: Sandbox) -> None:
     made = create(proxy, "hello", background=True)
     assert (made["status"], made["background"], made["output"]) == ("queued", True, [])
     done = poll(proxy, made["id"])
@@ -236,14 +236,14 @@ def test_a_response_in_the_background(proxy: Proxy, sandbox: Sandbox) -> None:
     assert len(sandbox.requests) == 2
 
 
-def test_a_stream_from_the_background(proxy: Proxy, sandbox: Sandbox) -> None:
+def test_a_background_response_is_streamed(proxy: Proxy, sandbox: Sandbox) -> None:
     made = create(proxy, "hello", background=True, stream=True)
     assert made["status"] == "completed"
     assert ask(proxy, "GET", f"/responses/{made['id']}") == (200, made)
     assert len(sandbox.requests) == 1
 
 
-def test_a_client_that_leaves_does_not_end_it(proxy: Proxy, sandbox: Sandbox) -> None:
+def test_a_background_response_goes_on_when_its_client_leaves(proxy: Proxy, sandbox: Sandbox) -> None:
     sandbox.misbehave("slow", times=1)
     body = json.dumps({"model": "gpt-5.1", "input": "hello", "background": True, "stream": True})
     with closing(HTTPConnection("127.0.0.1", proxy.port, timeout=60)) as client:
@@ -256,7 +256,7 @@ def test_a_client_that_leaves_does_not_end_it(proxy: Proxy, sandbox: Sandbox) ->
     assert not sandbox.requests[-1]["cancelled"]
 
 
-def test_one_that_is_cancelled(proxy: Proxy, sandbox: Sandbox) -> None:
+def test_a_background_response_is_cancelled(proxy: Proxy, sandbox: Sandbox) -> None:
     sandbox.misbehave("hang", times=1)
     made = create(proxy, "hello", background=True)
     assert sandbox.wait(lambda requests: len(requests) == 1)
@@ -267,7 +267,7 @@ def test_one_that_is_cancelled(proxy: Proxy, sandbox: Sandbox) -> None:
     assert ask(proxy, "POST", f"/responses/{made['id']}/cancel") == (200, cancelled)
 
 
-def test_one_that_the_endpoint_refuses(proxy: Proxy) -> None:
+def test_a_background_response_that_the_endpoint_refuses_has_failed(proxy: Proxy) -> None:
     made = create(proxy, "hello", background=True, model="no-such-model")
     failed = poll(proxy, made["id"])
     assert failed["status"] == "failed"
@@ -282,14 +282,16 @@ def test_one_that_the_endpoint_refuses(proxy: Proxy) -> None:
         ({"previous_response_id": "resp_x"}, 400, "previous_response_id"),
     ],
 )
-def test_one_that_cannot_begin(proxy: Proxy, sandbox: Sandbox, fields: dict[str, Any], status: int, param: str) -> None:
+def test_an_invalid_background_request_is_refused(
+    proxy: Proxy, sandbox: Sandbox, fields: dict[str, Any], status: int, param: str
+) -> None:
     body = {"model": "gpt-5.1", "input": "hi", "background": True, **fields}
     got, error = ask(proxy, "POST", "/responses", body)
     assert (got, error["error"]["param"]) == (status, param)
     assert not sandbox.requests
 
 
-def test_a_bad_place_to_read_from(proxy: Proxy) -> None:
+def test_an_invalid_starting_after_is_refused(proxy: Proxy) -> None:
     made = create(proxy, "hello")
     assert ask(proxy, "GET", f"/responses/{made['id']}?stream=true&starting_after=x")[0] == 400
     assert read(proxy, made["id"])[-1]["response"] == made

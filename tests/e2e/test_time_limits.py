@@ -1,4 +1,4 @@
-"""The endpoint takes too long: to be connected to, to begin its answer, to go on with it."""
+"""The endpoint takes too long to accept a connection, to begin its answer, or to continue it."""
 
 import json
 import socket
@@ -20,7 +20,7 @@ from support.sdk import client as sdk_client
 from codex_transform.sandbox import Sandbox
 from codex_transform.sandbox import running as running_sandbox
 
-# The gate runs these besides: each starts whole programs.
+# Only in the gate, because each test starts whole programs.
 pytestmark = pytest.mark.gate
 
 HELLO: dict[str, Any] = {"model": "gpt-5.1-codex", "input": "say hello", "stream": True}
@@ -31,20 +31,20 @@ Start = Callable[..., Proxy]
 
 @pytest.fixture(scope="module")
 def hasty(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox) -> Iterator[Proxy]:
-    """A proxy with limits of a second."""
+    """A proxy with timeouts of one second."""
     with mitmdump(tmp_path_factory.mktemp("hasty") / "home", shared_sandbox, **LIMITS) as running:
         yield running
 
 
 @contextmanager
 def hasty_for(home: Path, url: str, *options: str) -> Iterator[Proxy]:
-    """The same for an endpoint of the test's own."""
+    """Run such a proxy for an endpoint of the test."""
     with mitmdump(home, Sandbox(), *options, **LIMITS, CODEX_BASE_URL=url) as running:
         yield running
 
 
 def told(answer: tuple[int, Any, bytes], limit: str) -> None:
-    """The client was told of a limit that ran out, in a form that it knows and tries again after."""
+    """Assert that the client got a timeout error in a form after which it tries again."""
     status, headers, body = answer
     assert status == 504, body
     assert headers["content-type"] == "application/json"
@@ -56,7 +56,7 @@ def told(answer: tuple[int, Any, bytes], limit: str) -> None:
 
 
 def whole(proxy: Proxy) -> None:
-    """The next request is served."""
+    """Assert that the next request is served."""
     status, _, body = proxy.send(HELLO)
     assert status == 200, body
     assert b"response.completed" in body
@@ -64,7 +64,9 @@ def whole(proxy: Proxy) -> None:
 
 @pytest.mark.parametrize("streaming", [True, False])
 @pytest.mark.parametrize("name", ["hang-before-head", "half-head-hang", "hang@0"])
-def test_nothing_comes(hasty: Proxy, shared_sandbox: Sandbox, name: str, streaming: bool) -> None:
+def test_an_endpoint_that_sends_nothing_times_out(
+    hasty: Proxy, shared_sandbox: Sandbox, name: str, streaming: bool
+) -> None:
     shared_sandbox.forget()
     began = time.monotonic()
     told(hasty.send({**HELLO, "stream": streaming}, x_sandbox_misbehave=name), "idle")
@@ -73,7 +75,7 @@ def test_nothing_comes(hasty: Proxy, shared_sandbox: Sandbox, name: str, streami
     whole(hasty)
 
 
-def test_nothing_more_comes(hasty: Proxy, shared_sandbox: Sandbox) -> None:
+def test_an_endpoint_that_falls_silent_times_out(hasty: Proxy, shared_sandbox: Sandbox) -> None:
     shared_sandbox.forget()
     status, _, body = hasty.send(HELLO, x_sandbox_misbehave="hang@4")
     assert status == 200
@@ -95,8 +97,8 @@ def test_an_answer_may_take_longer_than_the_limit(hasty: Proxy) -> None:
     assert time.monotonic() - began > 2
 
 
-def test_a_head_that_drips(tmp_path: Path) -> None:
-    """A byte now and then is no answer."""
+def test_headers_that_never_end_time_out(tmp_path: Path) -> None:
+    """A byte now and then does not count as an answer."""
 
     def play(endpoint: Scripted, client: socket.socket, number: int) -> None:
         endpoint.read(client)
@@ -112,8 +114,8 @@ def test_a_head_that_drips(tmp_path: Path) -> None:
         whole(proxy)
 
 
-def test_one_stream_of_many_falls_silent(tmp_path: Path) -> None:
-    """Over HTTP/2 only the stream that is silent ends; its neighbour goes on."""
+def test_only_the_silent_http2_stream_times_out(tmp_path: Path) -> None:
+    """Another stream of the same connection goes on."""
     both, trusted = certificate(tmp_path)
     trust = f"ssl_verify_upstream_trusted_ca={trusted}"
     with ExitStack() as stack:
@@ -138,7 +140,7 @@ def test_one_stream_of_many_falls_silent(tmp_path: Path) -> None:
 
 @contextmanager
 def full() -> Iterator[int]:
-    """The port of a server that takes no connection: its queue is full, and it never looks."""
+    """The port of a server that accepts no connection: its queue is full."""
     with socket.socket() as server, ExitStack() as stack:
         server.bind(("127.0.0.1", 0))
         server.listen(0)
@@ -149,7 +151,7 @@ def full() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-def test_tcp_hangs(tmp_path: Path) -> None:
+def test_a_tcp_connect_that_hangs_times_out(tmp_path: Path) -> None:
     with full() as port, hasty_for(tmp_path, f"http://127.0.0.1:{port}") as proxy:
         began = time.monotonic()
         told(proxy.send(HELLO), "connect")
@@ -157,7 +159,7 @@ def test_tcp_hangs(tmp_path: Path) -> None:
         told(proxy.send({**HELLO, "stream": False}), "connect")
 
 
-def test_tls_hangs(tmp_path: Path) -> None:
+def test_a_tls_handshake_that_hangs_times_out(tmp_path: Path) -> None:
     def play(endpoint: Scripted, client: socket.socket, _number: int) -> None:
         endpoint.left(client)
 
@@ -169,7 +171,7 @@ def test_tls_hangs(tmp_path: Path) -> None:
 
 
 def test_a_failed_connect_is_not_held_against_later_requests(tmp_path: Path) -> None:
-    """The endpoint comes up again: a client that kept its connection to the proxy notices."""
+    """When the endpoint is up again, a client that kept its connection to the proxy reaches it."""
     with running_sandbox() as first:
         port = first.port
     with hasty_for(tmp_path, f"http://127.0.0.1:{port}") as proxy:
@@ -183,15 +185,15 @@ def test_a_failed_connect_is_not_held_against_later_requests(tmp_path: Path) -> 
 
         assert ask() == 502
         kept = client.sock
-        # Of another key than the proxy's, so 401: it is reached.
+        # Its key is not the proxy's, so a 401 shows that it is reached.
         with running_sandbox(Sandbox(port=port)):
             assert ask() == 401
         assert client.sock is kept
         client.close()
 
 
-def test_a_body_that_drips(hasty: Proxy) -> None:
-    """The limits are the endpoint's: a client may take its time."""
+def test_a_request_body_that_drips_does_not_time_out(hasty: Proxy) -> None:
+    """The timeouts are for the endpoint: a client may be slow."""
     body = json.dumps(HELLO).encode()
     with socket.create_connection(("127.0.0.1", hasty.port), timeout=30) as client:
         client.sendall(
@@ -199,7 +201,7 @@ def test_a_body_that_drips(hasty: Proxy) -> None:
             b"Content-Length: %d\r\n\r\n" % len(body) + body[:-4]
         )
         for byte in body[-4:]:
-            # In between passes the time of a whole answer to another client.
+            # Meanwhile another client gets a whole answer, which takes a while.
             assert hasty.send(HELLO, x_sandbox_misbehave="slow@10")[0] == 200
             client.sendall(bytes([byte]))
         assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
@@ -213,8 +215,8 @@ time.time = lambda: _time() + int(_jump.read_text())
 """
 
 
-def test_the_clock_jumps(tmp_path: Path, sandbox: Sandbox) -> None:
-    """Years ahead and back: no answer is cut, no silence forgotten, no request refused."""
+def test_a_jump_of_the_wall_clock_changes_nothing(tmp_path: Path, sandbox: Sandbox) -> None:
+    """By years, forward and back: no answer is cut, idle time is still measured, no request is refused."""
     jump, script = tmp_path / "jump", tmp_path / "clock.py"
     jump.write_text("0")
     script.write_text(CLOCK.format(file=str(jump)))
@@ -227,7 +229,7 @@ def test_the_clock_jumps(tmp_path: Path, sandbox: Sandbox) -> None:
         assert sandbox.wait(lambda requests: len(requests) == 2)
         began = time.monotonic()
         for seconds in ("90000", "-90000", "100000000", "-100000000"):
-            # At once: the proxy asks for the time while this is written.
+            # Renamed into place, because the proxy may read the file at any moment.
             (tmp_path / "next").write_text(seconds)
             (tmp_path / "next").replace(jump)
             whole(proxy)
@@ -238,7 +240,7 @@ def test_the_clock_jumps(tmp_path: Path, sandbox: Sandbox) -> None:
 
 @pytest.mark.parametrize("streaming", [True, False])
 def test_an_answer_ends_with_its_terminal_event(quiet_proxy: Proxy, shared_sandbox: Sandbox, streaming: bool) -> None:
-    """Some relays keep the connection open after it; the client need not wait for the limit of 300 seconds."""
+    """Some relays keep the connection open after it; the client does not wait for the timeout of 300 seconds."""
     shared_sandbox.forget()
     began = time.monotonic()
     status, _, body = quiet_proxy.send({**HELLO, "stream": streaming}, x_sandbox_misbehave="hang@99")

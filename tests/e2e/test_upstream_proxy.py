@@ -1,4 +1,4 @@
-"""Another proxy behind this one: what is said when it is at fault, and that its password is kept nowhere."""
+"""An upstream proxy: the message if it is at fault, and that its password is saved nowhere."""
 
 import base64
 import socket
@@ -29,7 +29,7 @@ def error(answer: tuple[int, object, bytes]) -> str:
     return answer[2].decode()
 
 
-def test_one_that_is_dead(tmp_path: Path) -> None:
+def test_a_dead_upstream_proxy_is_an_error_that_names_it(tmp_path: Path) -> None:
     with reserved() as port, mitmdump(tmp_path, Elsewhere(), "--mode", f"upstream:http://127.0.0.1:{port}") as proxy:
         says = error(proxy.send(HELLO))
         assert f"the upstream proxy 127.0.0.1:{port}" in says
@@ -39,7 +39,7 @@ def test_one_that_is_dead(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("status", "advice"), [("407 Proxy Authentication Required", "--upstream-auth"), ("403 Forbidden", "Ask whoever")]
 )
-def test_one_that_refuses(tmp_path: Path, status: str, advice: str) -> None:
+def test_an_upstream_proxy_that_refuses_is_an_error_that_names_it(tmp_path: Path, status: str, advice: str) -> None:
     asked: list[bytes] = []
 
     def refuse(_: Scripted, client: socket.socket, __: int) -> None:
@@ -57,7 +57,7 @@ def test_one_that_refuses(tmp_path: Path, status: str, advice: str) -> None:
 
 
 def test_passwords_of_proxies_are_in_no_flow_file(tmp_path: Path) -> None:
-    """Neither that of the client nor that for the other proxy; both proxies get theirs."""
+    """Neither the client's nor that for the upstream proxy; both proxies get theirs."""
     encoded = base64.b64encode(f"me:{PASSWORD}".encode())
 
     def answer(other: Scripted, client: socket.socket, _: int) -> None:

@@ -29,7 +29,7 @@ SHELL = {
 
 @pytest.fixture
 def sandbox(shared_sandbox: Sandbox) -> Sandbox:
-    """The module's endpoint, which has forgotten the test before."""
+    """The module's endpoint, without the requests of the test before."""
     shared_sandbox.forget()
     shared_sandbox.behave()
     return shared_sandbox
@@ -42,11 +42,11 @@ def client(quiet_proxy: Proxy, sandbox: Sandbox) -> Iterator[Client]:  # noqa: A
 
 
 def said(entry: dict[str, Any]) -> list[str]:
-    """The texts of the input that the endpoint received."""
+    """Return the texts in the input that the endpoint received."""
     return [part["text"] for item in entry["body"]["input"] for part in item.get("content", ())]
 
 
-def test_two_turns_that_are_not_stored(client: Client, sandbox: Sandbox) -> None:
+def test_a_second_turn_continues_a_first_that_is_not_stored(client: Client, sandbox: Sandbox) -> None:
     first = client.answer(input="one", store=False)
     assert [event["sequence_number"] for event in first] == list(range(len(first)))
     response = first[-1]["response"]
@@ -62,14 +62,14 @@ def test_two_turns_that_are_not_stored(client: Client, sandbox: Sandbox) -> None
     assert not [name for name in entry["headers"] if name.startswith(("sec-websocket", "upgrade"))]
 
 
-def test_events_are_those_of_http(client: Client, quiet_proxy: Proxy) -> None:
+def test_events_are_the_same_as_over_http(client: Client, quiet_proxy: Proxy) -> None:
     over_socket = [event["type"] for event in client.answer(input="hello")]
     _, _, answer = quiet_proxy.send({"model": "gpt-5.1", "input": "hello", "stream": True})
     lines = [line for line in answer.decode().splitlines() if line.startswith("data: {")]
     assert over_socket == [json.loads(line[6:])["type"] for line in lines]
 
 
-def test_a_tool_call(client: Client, sandbox: Sandbox) -> None:
+def test_a_tool_call_is_answered(client: Client, sandbox: Sandbox) -> None:
     asked = client.response(input="Run `ls` in bash", tools=[SHELL], store=False)
     (call,) = [item for item in asked["output"] if item["type"] == "function_call"]
     output = {"type": "function_call_output", "call_id": call["call_id"], "output": "a.txt"}
@@ -78,7 +78,7 @@ def test_a_tool_call(client: Client, sandbox: Sandbox) -> None:
     assert [item["call_id"] for item in items if "call_id" in item] == [call["call_id"]] * 2
 
 
-def test_what_is_stored_is_known_over_http_too(client: Client, quiet_proxy: Proxy, sandbox: Sandbox) -> None:
+def test_stored_responses_are_available_over_http_too(client: Client, quiet_proxy: Proxy, sandbox: Sandbox) -> None:
     made = client.response(response={"input": "one", "store": True})
     body = {"model": "gpt-5.1", "input": "two", "previous_response_id": made["id"]}
     status, _, _ = quiet_proxy.send(body, authorization="Bearer sk-of-the-client-000000")
@@ -86,7 +86,7 @@ def test_what_is_stored_is_known_over_http_too(client: Client, quiet_proxy: Prox
     assert said(sandbox.requests[-1])[::2] == ["one", "two"]
 
 
-def test_a_warm_up_asks_nobody_and_is_built_on(client: Client, sandbox: Sandbox) -> None:
+def test_a_warm_up_sends_nothing_and_can_be_continued(client: Client, sandbox: Sandbox) -> None:
     events = client.answer(input="zero", generate=False, store=False)
     assert [event["type"] for event in events] == ["response.created", "response.in_progress", "response.completed"]
     warm = events[-1]["response"]
@@ -99,7 +99,9 @@ def test_a_warm_up_asks_nobody_and_is_built_on(client: Client, sandbox: Sandbox)
     assert client.error()["error"]["code"] == "previous_response_not_found"
 
 
-def test_another_connection_knows_nothing_of_it(client: Client, quiet_proxy: Proxy, sandbox: Sandbox) -> None:
+def test_unstored_responses_are_unknown_on_another_connection(
+    client: Client, quiet_proxy: Proxy, sandbox: Sandbox
+) -> None:
     made = client.response(input="one", store=False)
     with connected(quiet_proxy) as other:
         other.create(input="two", previous_response_id=made["id"], store=False)
@@ -125,7 +127,7 @@ def test_another_connection_knows_nothing_of_it(client: Client, quiet_proxy: Pro
         (b"\0\1", 400, "binary"),
     ],
 )
-def test_messages_that_ask_for_nothing(
+def test_invalid_messages_are_answered_with_errors(
     client: Client, sandbox: Sandbox, message: str | bytes, status: int, says: str
 ) -> None:
     if isinstance(message, bytes):
@@ -140,7 +142,7 @@ def test_messages_that_ask_for_nothing(
     assert client.response(input="hello")["status"] == "completed"
 
 
-def test_an_error_of_the_endpoint(client: Client, sandbox: Sandbox) -> None:
+def test_an_error_of_the_endpoint_is_an_error_event(client: Client, sandbox: Sandbox) -> None:
     sandbox.misbehave("rate-limit", times=1)
     client.create(input="hello")
     error = client.error()
@@ -150,7 +152,7 @@ def test_an_error_of_the_endpoint(client: Client, sandbox: Sandbox) -> None:
     assert client.response(input="hello")["status"] == "completed"
 
 
-def test_two_requests_at_once(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
+def test_a_second_request_during_an_answer_is_refused(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
     sandbox.misbehave("hang", times=1)
     with connected(quiet_proxy) as client:
         client.create(input="hello")
@@ -173,7 +175,7 @@ def test_a_client_that_leaves_ends_the_call(quiet_proxy: Proxy, sandbox: Sandbox
     assert len(sandbox.requests) == 1
 
 
-def test_a_client_that_vanishes_before_the_answer(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
+def test_a_client_that_vanishes_before_the_answer_ends_the_call(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
     sandbox.misbehave("hang-before-head", times=1)
     with connected(quiet_proxy) as client:
         client.create(input="hello")
@@ -182,7 +184,7 @@ def test_a_client_that_vanishes_before_the_answer(quiet_proxy: Proxy, sandbox: S
     assert not eventually(lambda: len(sandbox.requests) > 1, 0.5), "it was sent again"
 
 
-def test_pings_are_answered_while_an_answer_is_on_its_way(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
+def test_pings_are_answered_during_an_answer(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
     sandbox.misbehave("hang", times=1)
     with connected(quiet_proxy) as client:
         client.create(input="hello")
@@ -193,7 +195,7 @@ def test_pings_are_answered_while_an_answer_is_on_its_way(quiet_proxy: Proxy, sa
         assert event.payload == b"there?"
 
 
-def test_a_message_that_is_too_long(quiet_proxy: Proxy) -> None:
+def test_a_message_that_is_too_long_closes_the_connection(quiet_proxy: Proxy) -> None:
     with connected(quiet_proxy, tls=False) as client:
         client.socket.sendall(client.frames.send(TextMessage(data="x" * 64_000_001)))
         error = client.error()
@@ -205,25 +207,25 @@ def test_a_message_that_is_too_long(quiet_proxy: Proxy) -> None:
 @pytest.mark.parametrize(
     "frame", [b"\x81\x05hello", b"\xf1\x80\0\0\0\0", b"\x83\x80\0\0\0\0"], ids=["unmasked", "reserved", "opcode"]
 )
-def test_frames_that_are_none(client: Client, frame: bytes) -> None:
+def test_invalid_frames_close_the_connection(client: Client, frame: bytes) -> None:
     client.socket.sendall(frame)
     assert client.closed().code == 1002
 
 
-def test_plain_http_has_it_too(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
+def test_websockets_work_over_plain_http_too(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
     with connected(quiet_proxy, tls=False) as client:
         assert client.response(input="hello")["status"] == "completed"
     assert len(sandbox.requests) == 1
 
 
-def test_what_an_http2_client_or_an_odd_one_gets(quiet_proxy: Proxy) -> None:
+def test_clients_that_cannot_open_a_websocket_get_an_error(quiet_proxy: Proxy) -> None:
     for path, more in (("/v1/models", {}), ("/v1/responses", {"sec_websocket_version": "8"})):
         headers = {"upgrade": "websocket", "connection": "Upgrade", "sec_websocket_key": "AAAAAAAAAAAAAAAAAAAAAA=="}
         status, answered, _ = quiet_proxy.send(b"", path, "GET", **{**headers, "sec_websocket_version": "13", **more})
         assert (status, answered["upgrade"]) == (426, "HTTP/1.1")
 
 
-def test_mitmproxys_option_turns_it_off(proxy: Start) -> None:
+def test_mitmproxys_option_turns_websockets_off(proxy: Start) -> None:
     with unopened(proxy("--set", "websocket=false")) as client, pytest.raises(AssertionError, match="426"):
         client.open()
 
@@ -235,20 +237,20 @@ from codex_transform.proxy.layers import websocket
 
 
 def shortened(folder: Path, line: str) -> tuple[str, str]:
-    """Options of a mitmdump that loads a script with another limit."""
+    """Return the options of a mitmdump that loads a script with another limit."""
     script = folder / "limits.py"
     script.write_text(SHORT + line)
     return "-s", str(script)
 
 
-def test_a_connection_on_which_nothing_is_asked(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_an_idle_connection_is_closed(tmp_path: Path, sandbox: Sandbox) -> None:
     limits = shortened(tmp_path, "websocket.IDLE_LIMIT = 0.4")
     with mitmdump(tmp_path, sandbox, *limits) as proxy, connected(proxy) as client:
         assert client.response(input="hello")
         assert client.closed().code == 1000
 
 
-def test_a_connection_that_is_too_old(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_a_connection_that_is_too_old_is_closed(tmp_path: Path, sandbox: Sandbox) -> None:
     sandbox.misbehave("slow", times=1)
     limits = "websocket.AGE_LIMIT = 0.6; websocket.PING_INTERVAL = 0.2"
     with mitmdump(tmp_path, sandbox, *shortened(tmp_path, limits)) as proxy, connected(proxy) as client:
@@ -258,7 +260,7 @@ def test_a_connection_that_is_too_old(tmp_path: Path, sandbox: Sandbox) -> None:
         assert client.closed().code == 1001
 
 
-def test_too_many_connections(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_too_many_connections_are_refused(tmp_path: Path, sandbox: Sandbox) -> None:
     limits = shortened(tmp_path, "websockets.MAX_CONNECTIONS = 2")
     with mitmdump(tmp_path, sandbox, *limits) as proxy, ExitStack() as stack:
         first = stack.enter_context(connected(proxy))
@@ -271,7 +273,7 @@ def test_too_many_connections(tmp_path: Path, sandbox: Sandbox) -> None:
         stack.enter_context(connected(proxy))
 
 
-def test_the_end_of_the_proxy(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_connections_are_closed_when_the_proxy_ends(tmp_path: Path, sandbox: Sandbox) -> None:
     with ExitStack() as stack:
         with mitmdump(tmp_path, sandbox) as proxy:
             client = stack.enter_context(connected(proxy))
@@ -279,7 +281,7 @@ def test_the_end_of_the_proxy(tmp_path: Path, sandbox: Sandbox) -> None:
         assert client.closed().code == 1001
 
 
-def test_without_stored_responses(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_websockets_work_without_stored_responses(tmp_path: Path, sandbox: Sandbox) -> None:
     with mitmdump(tmp_path, sandbox, CODEX_STATE="off") as proxy, connected(proxy) as client:
         made = client.response(input="one")
         assert client.response(input="two", previous_response_id=made["id"])
@@ -288,7 +290,7 @@ def test_without_stored_responses(tmp_path: Path, sandbox: Sandbox) -> None:
     assert said(sandbox.requests[-1])[::2] == ["one", "two"]
 
 
-def test_a_web_page_may_not_open_one(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
+def test_a_web_page_may_not_open_a_websocket(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
     with unopened(quiet_proxy) as client, pytest.raises(AssertionError, match="403"):
         client.open(origin="https://evil.example")
     with connected(quiet_proxy, origin="https://api.openai.com") as client:
@@ -296,7 +298,7 @@ def test_a_web_page_may_not_open_one(quiet_proxy: Proxy, sandbox: Sandbox) -> No
     assert len(sandbox.requests) == 1
 
 
-def test_a_client_that_reads_nothing_holds_up_its_endpoint_only(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
+def test_a_client_that_reads_nothing_stops_only_its_own_endpoint(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
     with connected(quiet_proxy, tls=False) as client:
         client.create(input="count to 300000")
         assert sandbox.wait(lambda all_: bool(all_) and all_[0]["sent"] > 1_000_000)
@@ -311,7 +313,7 @@ def test_a_client_that_reads_nothing_holds_up_its_endpoint_only(quiet_proxy: Pro
 
 
 def sent(sandbox: Sandbox, after: float = 0.0) -> int:
-    """How much of the first answer has left the endpoint, some time from now."""
+    """Return how many bytes of the first answer the endpoint has sent, after a moment."""
     threading.Event().wait(after)
     return int(sandbox.requests[0]["sent"])
 
@@ -325,7 +327,7 @@ def test_the_clients_key_is_forwarded(tmp_path: Path, sandbox: Sandbox) -> None:
             assert client.error()["status"] == 401
 
 
-def test_openais_sdk(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
+def test_openais_sdk_works_over_a_websocket(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
     trust = ssl.create_default_context(cafile=str(quiet_proxy.ca))
     options: Any = {"proxy": quiet_proxy.url, "ssl": trust}
     with (
@@ -360,7 +362,7 @@ addons = [Count()]
 """
 
 
-def test_nothing_of_a_connection_stays(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_a_closed_connection_leaves_nothing_behind(tmp_path: Path, sandbox: Sandbox) -> None:
     script = tmp_path / "count.py"
     script.write_text(COUNT)
     with mitmdump(tmp_path, sandbox, "-s", str(script)) as proxy:

@@ -1,4 +1,4 @@
-"""The files of authorities: what the user trusts stays in them, and nothing else gets in."""
+"""The CA files for the command: they keep what the user trusts, and nothing else gets in."""
 
 import os
 import ssl
@@ -25,7 +25,7 @@ def out(tmp_path: Path) -> Path:
     return folder
 
 
-def test_what_is_set_for_everybody(authority: str, out: Path) -> None:
+def test_files_that_replace_the_default_cas_hold_them_too(authority: str, out: Path) -> None:
     variables, warnings = ca_bundle.ca_variables({}, authority, out)
     assert set(variables) == {"NODE_EXTRA_CA_CERTS", "DENO_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"}
     assert not warnings
@@ -35,7 +35,7 @@ def test_what_is_set_for_everybody(authority: str, out: Path) -> None:
         assert (len(context.get_ca_certs()) > 50) == (name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"))
 
 
-def test_a_folder_counts_beside_the_usual_authorities(authority: str, out: Path, tmp_path: Path) -> None:
+def test_the_certificates_of_ssl_cert_dir_are_added(authority: str, out: Path, tmp_path: Path) -> None:
     both, trusted = certificate(tmp_path)
     folder = tmp_path / "folder"
     (folder / "deeper").mkdir(parents=True)
@@ -55,7 +55,7 @@ def test_a_folder_counts_beside_the_usual_authorities(authority: str, out: Path,
     assert set(ca_bundle.REPLACED) == {"SSL_CERT_DIR"}
 
 
-def test_a_file_and_a_folder(authority: str, out: Path, tmp_path: Path) -> None:
+def test_the_users_file_and_folder_both_count(authority: str, out: Path, tmp_path: Path) -> None:
     _, file = certificate(tmp_path)
     folder = tmp_path / "folder"
     folder.mkdir()
@@ -68,7 +68,7 @@ def test_a_file_and_a_folder(authority: str, out: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="nothing is unreadable here")
-def test_what_cannot_be_read_in_a_folder_is_passed_over(authority: str, out: Path, tmp_path: Path) -> None:
+def test_unreadable_files_in_a_folder_are_skipped(authority: str, out: Path, tmp_path: Path) -> None:
     _, trusted = certificate(tmp_path)
     folder = tmp_path / "folder"
     folder.mkdir()
@@ -80,7 +80,7 @@ def test_what_cannot_be_read_in_a_folder_is_passed_over(authority: str, out: Pat
 
 
 @pytest.mark.parametrize("name", ["CURL_CA_BUNDLE", "CODEX_CA_CERTIFICATE", "NIX_SSL_CERT_FILE"])
-def test_what_would_win_over_ours_has_ours_too(name: str, authority: str, out: Path, tmp_path: Path) -> None:
+def test_variables_with_precedence_get_the_proxys_ca_too(name: str, authority: str, out: Path, tmp_path: Path) -> None:
     _, trusted = certificate(tmp_path)
     variables, warnings = ca_bundle.ca_variables({name: str(trusted)}, authority, out)
     assert not warnings

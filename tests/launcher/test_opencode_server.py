@@ -1,4 +1,4 @@
-"""OpenCode 2 known by what it says, and its server by its state file."""
+"""OpenCode 2 is recognized by the version that it prints, its server by the state file."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from codex_transform.opencode import server
 
 
 @pytest.mark.parametrize(
-    ("said", "expected"),
+    ("version", "expected"),
     [
         ("1.18.33", False),
         ("1.1.65\n", False),
@@ -27,8 +27,8 @@ from codex_transform.opencode import server
         ("error: no such flag", False),
     ],
 )
-def test_a_version_tells(said: str, expected: bool) -> None:
-    assert is_version_2(said) is expected
+def test_opencode_2_is_recognized_by_its_version(version: str, expected: bool) -> None:
+    assert is_version_2(version) is expected
 
 
 def program(folder: Path, name: str, says: str) -> Path:
@@ -38,7 +38,7 @@ def program(folder: Path, name: str, says: str) -> Path:
     return path
 
 
-def test_which_commands_use_a_server(tmp_path: Path) -> None:
+def test_only_commands_of_opencode_2_that_need_its_server_use_it(tmp_path: Path) -> None:
     two = str(program(tmp_path, "opencode", "2.1.0"))
     one = str(program(tmp_path, "opencode-1", "1.18.33"))
     link = tmp_path / "oc"
@@ -59,7 +59,7 @@ def test_which_commands_use_a_server(tmp_path: Path) -> None:
         assert service_of(command, environ) is None, command
 
 
-def test_another_program_is_not_asked_for_its_version(tmp_path: Path) -> None:
+def test_a_program_of_another_name_is_not_run_for_its_version(tmp_path: Path) -> None:
     other = tmp_path / "tool"
     other.write_text(f"#!/bin/sh\ntouch {tmp_path}/asked\necho 2.0.0\n")
     other.chmod(0o755)
@@ -80,7 +80,7 @@ def write(home: Path, text: str, name: str = "service.json") -> None:
 
 
 @pytest.mark.parametrize("name", ["service.json", "service-next.json", "server.json"])
-def test_a_server_that_answers_is_found(name: str, url: str, tmp_path: Path) -> None:
+def test_a_server_that_listens_is_found_by_its_state_file(name: str, url: str, tmp_path: Path) -> None:
     write(tmp_path, json.dumps({"pid": os.getpid(), "url": url, "password": "hush"}), name)
     (found,) = server.running({}, tmp_path)
     assert (found.pid, found.url) == (os.getpid(), url)
@@ -102,18 +102,18 @@ def test_a_server_that_answers_is_found(name: str, url: str, tmp_path: Path) -> 
         '{"pid": 1, "url": 5}',
     ],
 )
-def test_a_state_file_that_says_nothing_is_none(text: str, url: str, tmp_path: Path) -> None:
+def test_an_invalid_state_file_is_ignored(text: str, url: str, tmp_path: Path) -> None:
     write(tmp_path, text.replace("URL", url))
     assert not server.running({}, tmp_path)
 
 
-def test_a_state_file_that_outlived_its_server_is_none(tmp_path: Path) -> None:
+def test_the_state_file_of_a_server_that_has_gone_is_ignored(tmp_path: Path) -> None:
     for gone in ("http://127.0.0.1:9", "http://[", "nowhere"):
         write(tmp_path, json.dumps({"pid": os.getpid(), "url": gone}))
         assert not server.running({}, tmp_path)
 
 
-def test_where_an_environment_cannot_be_read_the_settings_tell(url: str, tmp_path: Path) -> None:
+def test_if_the_servers_environment_is_unreadable_its_settings_file_is_used(url: str, tmp_path: Path) -> None:
     write(tmp_path, json.dumps({"pid": 2**22 + 5, "url": url}))
     folder = tmp_path / ".config" / "opencode"
     folder.mkdir(parents=True)

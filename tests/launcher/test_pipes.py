@@ -15,11 +15,11 @@ from codex_transform.launcher.pipes import is_broken, reader_may_be_gone
         (OSError(errno.ENOSPC, "No space"), "nt", False),
     ],
 )
-def test_which_errors_mean_that_nobody_reads(error: OSError, system: str, broken: bool) -> None:
+def test_errors_that_mean_that_the_reader_has_gone(error: OSError, system: str, broken: bool) -> None:
     assert is_broken(error, system) is broken
 
 
-def test_other_errors_are_raised() -> None:
+def test_only_a_missing_reader_is_ignored() -> None:
     with reader_may_be_gone():
         raise BrokenPipeError
     with pytest.raises(OSError, match="No space"), reader_may_be_gone():

@@ -6,7 +6,7 @@ from pathlib import Path
 from codex_transform.launcher.proxy_log import ProxyLog
 
 
-def test_it_is_private_and_holds_what_was_said(tmp_path: Path) -> None:
+def test_the_file_is_private_and_holds_the_lines(tmp_path: Path) -> None:
     with ProxyLog(tmp_path / "a" / "logs") as log:
         log.write("first")
         log.write("second ✓")
@@ -17,7 +17,7 @@ def test_it_is_private_and_holds_what_was_said(tmp_path: Path) -> None:
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
-def test_it_begins_anew_when_it_is_full(tmp_path: Path) -> None:
+def test_a_full_file_is_emptied(tmp_path: Path) -> None:
     with ProxyLog(tmp_path, max_bytes=1000) as log:
         for number in range(1000):
             log.write(f"line {number}")
@@ -28,7 +28,7 @@ def test_it_begins_anew_when_it_is_full(tmp_path: Path) -> None:
     assert len(log.last) < 20
 
 
-def test_the_oldest_files_go(tmp_path: Path) -> None:
+def test_the_oldest_files_are_deleted(tmp_path: Path) -> None:
     for number in range(5):
         (tmp_path / f"proxy-2020010{number}T000000-1.log").touch()
     (tmp_path / "another.log").touch()
@@ -42,14 +42,14 @@ def test_the_oldest_files_go(tmp_path: Path) -> None:
     ]
 
 
-def test_what_cannot_be_written_is_still_remembered(tmp_path: Path) -> None:
+def test_lines_that_cannot_be_written_are_still_in_last(tmp_path: Path) -> None:
     with ProxyLog(tmp_path) as log:
         pass
     log.write("after its end")
     assert list(log.last) == ["after its end"]
 
 
-def test_an_old_log_that_cannot_go_stays(tmp_path: Path) -> None:
+def test_an_old_log_that_cannot_be_deleted_does_no_harm(tmp_path: Path) -> None:
     # A folder stands for a file that another proxy has open, on Windows.
     (tmp_path / "proxy-20200101T000000-1.log").mkdir()
     with ProxyLog(tmp_path, max_files=1) as log:

@@ -44,7 +44,7 @@ def shim(folder: Path, text: str, target: str) -> Path:
     return path
 
 
-def test_the_script_behind_npms_file_gets_the_arguments_as_they_are(tmp_path: Path) -> None:
+def test_the_script_behind_npms_batch_file_gets_the_arguments_unchanged(tmp_path: Path) -> None:
     path = shim(tmp_path, NPM, "opencode")
     (tmp_path / "node.exe").touch()
     target = tmp_path / "node_modules" / "opencode-ai" / "bin" / "opencode"
@@ -52,7 +52,7 @@ def test_the_script_behind_npms_file_gets_the_arguments_as_they_are(tmp_path: Pa
     assert found == [str(tmp_path / "node.exe"), str(target), PROMPT, "a\nb"]
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the program of that name is made as POSIX has it")
+@pytest.mark.skipif(sys.platform == "win32", reason="the copied program has no .exe in its name")
 def test_node_is_found_on_the_path(tmp_path: Path) -> None:
     path = shim(tmp_path, NPM.replace('"%_prog%" ', '"%_prog%" --no-warnings '), "opencode")
     folder = tmp_path / "bin"
@@ -63,7 +63,7 @@ def test_node_is_found_on_the_path(tmp_path: Path) -> None:
     assert found[:2] == [str(folder / "node"), "--no-warnings"]
 
 
-def test_a_native_program_is_started_itself(tmp_path: Path) -> None:
+def test_a_native_program_behind_a_batch_file_is_started_directly(tmp_path: Path) -> None:
     path = shim(tmp_path, NATIVE, "opencode.exe")
     target = tmp_path / "node_modules" / "opencode-ai" / "bin" / "opencode.exe"
     assert windows_program.command_line(str(path), ["x"], {}, "nt") == [str(target), "x"]
@@ -81,14 +81,14 @@ def test_a_native_program_is_started_itself(tmp_path: Path) -> None:
         ("a & b | c ^ d!", '"a & b | c ^ d!"'),
     ],
 )
-def test_other_batch_files_are_quoted_for(argument: str, quoted: str, tmp_path: Path) -> None:
+def test_arguments_for_other_batch_files_are_quoted(argument: str, quoted: str, tmp_path: Path) -> None:
     path = tmp_path / "own.cmd"
     path.write_text("@echo %*\n")
     found = windows_program.command_line(str(path), [argument], {"COMSPEC": "C:\\cmd.exe"}, "nt")
     assert found == f'"C:\\cmd.exe" /d /e:ON /v:OFF /c ""{path}" {quoted}"'
 
 
-def test_a_line_break_for_a_batch_file_is_refused_with_what_to_do(tmp_path: Path) -> None:
+def test_a_line_break_for_a_batch_file_is_refused_with_a_fix(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=re.compile("line breaks.*Fix: ")):
         windows_program.command_line(str(tmp_path / "own.bat"), ["a\nb"], {}, "nt")
 

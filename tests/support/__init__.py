@@ -1,1 +1,1 @@
-"""What the tests share: servers to talk to, programs to start, ways to wait."""
+"""Shared by the tests: servers to talk to, programs to start, ways to wait."""

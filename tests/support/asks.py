@@ -1,4 +1,4 @@
-"""A client that knows nothing of the proxy but the variables that Python's own libraries read: `python asks.py`."""
+"""A client that finds the proxy only by the variables that Python's own libraries read: `python asks.py`."""
 
 import os
 import sys

@@ -15,14 +15,14 @@ SCREENSHOTS = ROOT / ".cache" / "screenshots"
 
 
 def chromium() -> str:
-    """The browser's path; skips without one, with the command that installs it, but fails in CI."""
+    """The browser's path; without one the test is skipped with the command that installs it, or fails in CI."""
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     return found or lacking("Chromium is not there: apt-get install chromium")
 
 
 @contextmanager
 def browser() -> Iterator[Page]:
-    """A page of a newcomer's size. An error in it is a failure."""
+    """A page of a usual size. An error on the page fails the test."""
     errors: list[str] = []
     # Chromium's sandbox does not work for root.
     arguments = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
@@ -38,7 +38,7 @@ def browser() -> Iterator[Page]:
 
 
 def screenshot(page: Page, name: str) -> Path:
-    """Keeps what the page looks like, for people; gives the file."""
+    """Save a screenshot of the page, and return its path."""
     path = SCREENSHOTS / f"{name}.png"
     page.screenshot(path=path)
     return path

@@ -1,4 +1,4 @@
-"""Certificates of servers that the tests run, signed by nobody else."""
+"""Self-signed certificates for the servers that the tests run."""
 
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
@@ -10,8 +10,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 
 def certificate(folder: Path, *names: str, until: timedelta = timedelta(days=1)) -> tuple[Path, Path]:
-    """A certificate that vouches for itself, for these names and addresses (127.0.0.1 without any), valid until so
-    long from now: the file with its key, the one to trust."""
+    """Create a self-signed certificate for these names and addresses, or for 127.0.0.1; it expires after `until`.
+
+    Returns the file with the certificate and its key, and the file with the certificate only.
+    """
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "codex-transform test")])
     now = datetime.now(UTC)

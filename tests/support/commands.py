@@ -1,4 +1,4 @@
-"""Somebody at the command line: a home and a project of their own, commands run to their end or in a real terminal."""
+"""A person at the command line: a home and a project of their own, commands that run to their end or in a terminal."""
 
 import os
 import subprocess
@@ -19,7 +19,7 @@ COMMAND = [sys.executable, "-m", "codex_transform"]
 
 
 class Person:
-    """A person with nothing but this project; `variables` are theirs in every command."""
+    """A person with nothing but this project; every command gets `variables` in its environment."""
 
     def __init__(self, top: Path) -> None:
         self.home, self.project, self.temporary = top / "home", top / "project", top / "temporary"
@@ -33,12 +33,12 @@ class Person:
 
     @property
     def logs(self) -> str:
-        """What the proxies of `run` said."""
+        """The logs of the proxies of `run`."""
         files = sorted((self.home / ".opencode" / "logs").glob("proxy-*.log"))
         return "".join(file.read_text("utf-8") for file in files)
 
     def uses(self, sandbox: Sandbox) -> None:
-        """From here on this endpoint is set in the environment."""
+        """Set this endpoint in the environment of later commands."""
         self.variables |= {"CODEX_BASE_URL": sandbox.url, "CODEX_API_KEY": sandbox.key}
 
     def environ(self, **variables: str) -> dict[str, str]:
@@ -49,13 +49,13 @@ class Person:
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
             "LANG": "C.UTF-8",
-            # Nobody answers there: instructions come from the fallback.
+            # Nothing listens there, so the instructions come from the fallback.
             "CODEX_CATALOG_URL": "http://127.0.0.1:9/none",
         }
         return base | self.variables | variables
 
     def run(self, *arguments: str, given: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
-        """A command without a terminal, to its end; `given` is its standard input."""
+        """Run a command without a terminal until it ends; `given` is its standard input."""
         done = subprocess.run(
             [*COMMAND, *arguments],
             env=self.environ(**variables),
@@ -72,7 +72,7 @@ class Person:
 
     @contextmanager
     def at_terminal(self, *arguments: str, **variables: str) -> Iterator[Any]:
-        """A command in a terminal of its own, as pexpect's child; it ends with the block."""
+        """Run a command in a terminal of its own, as pexpect's child, until the block is left."""
         child = pexpect.spawn(
             COMMAND[0],
             [*COMMAND[1:], *arguments],
@@ -89,7 +89,7 @@ class Person:
             child.close(force=True)
 
     def begun(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
-        """A command under way in a session of its own, with no input: a line of what came out of it is `begun`."""
+        """Start a command in a session of its own, without input; return it once it has printed `begun`."""
         process = subprocess.Popen(
             [*COMMAND, *arguments],
             env=self.environ(**variables),
@@ -109,9 +109,9 @@ class Person:
         raise AssertionError(said)
 
     def left(self) -> list[str]:
-        """The processes that were started with this person's temporary folder and still run."""
+        """Return the processes that were started with this person's temporary folder and are still running."""
         return leftovers.processes(self.temporary)
 
     def gone(self) -> bool:
-        """True once nothing of that runs any more; False if some of it stays."""
+        """Wait until none of them is running; return False if some are after a while."""
         return eventually(lambda: not self.left())

@@ -1,4 +1,4 @@
-"""A proxy such as companies have, for tests: it logs what it is asked for, and leads all of it to one local server."""
+"""A proxy such as companies have, for tests: it logs its requests, and connects all of them to one local server."""
 
 import base64
 import socket
@@ -10,7 +10,7 @@ from support.threaded_server import ThreadedServer
 
 
 class CompanyProxy(ThreadedServer):
-    """A running one: `asked` are the first lines of requests, those without the password marked by `407`."""
+    """A running proxy: `asked` holds the first lines of requests; those without the password are marked by `407`."""
 
     def __init__(self, target: str, password: str | None = None) -> None:
         parts = urlsplit(target)
@@ -53,5 +53,5 @@ def _pump(source: socket.socket, sink: socket.socket) -> None:
 
 
 def running(target: str, password: str | None = None) -> closing[CompanyProxy]:
-    """One that leads everything to `target`, a URL, and wants `user:password` if that is given."""
+    """Run a proxy that connects everything to `target`, a URL, and requires `user:password` if that is given."""
     return closing(CompanyProxy(target, password))

@@ -1,7 +1,7 @@
-"""The sandbox endpoint behind HTTP/2, for tests: the same answers and misbehaviours, in h2 frames over TLS.
+"""The sandbox endpoint with HTTP/2, for tests: the same responses and faults, in h2 frames over TLS.
 
-Strategy: the h2 library keeps the protocol, asyncio moves the bytes, and the sandbox's own backend decides what is
-answered. Ways to break off become those of HTTP/2: a reset is RST_STREAM, a cut is GOAWAY and the connection's end.
+Strategy: the h2 library handles the protocol, asyncio the bytes, and the sandbox's own backend makes the responses. The
+ways to break off become those of HTTP/2: a reset is RST_STREAM, a cut is GOAWAY and the end of the connection.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from codex_transform.sandbox.planned_response import End, PlannedResponse, Step,
 
 
 class H2Endpoint:
-    """`url`, `key`, `requests` and `wait` as the sandbox has them. It speaks nothing but HTTP/2 over TLS."""
+    """`url`, `key`, `requests` and `wait` are as in the sandbox. It speaks only HTTP/2 over TLS."""
 
     def __init__(self, certfile: Path) -> None:
         self.key = "sk-sandbox-h2-0123456789abcdef"
@@ -60,7 +60,7 @@ class H2Endpoint:
         await asyncio.gather(*self._connections, return_exceptions=True)
 
     def answer(self, request: Request, connection: int) -> tuple[RecordedRequest, PlannedResponse]:
-        """The sandbox's answer to a request, which is recorded."""
+        """Record a request and return the sandbox's response."""
         headers = headers_for_record(request.headers)
         received = RecordedRequest(request.method, request.target, headers, request.body, connection)
         planned = self._backend.respond(request, request.target, received, self.url)
@@ -70,7 +70,7 @@ class H2Endpoint:
         return received, planned
 
     def finish(self, received: RecordedRequest, *, cancelled: bool) -> None:
-        """The answer to a recorded request is over."""
+        """Note that the response to a recorded request has ended."""
         self._journal.finish(received, cancelled=cancelled)
 
     async def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -148,7 +148,7 @@ class _Connection:
             self._endpoint.finish(received, cancelled=left)
 
     async def _step(self, stream: int, step: Step) -> bool:
-        """Do one step; False if it was the last."""
+        """Do one step; return False if it was the last."""
         match step:
             case bytes():
                 await self._send(stream, step)
@@ -182,13 +182,13 @@ class _Connection:
     async def _flush(self) -> None:
         self._writer.write(self._http.data_to_send())
         await self._writer.drain()
-        # `drain` does not let go of the loop when the kernel takes all at once, but others want their turn.
+        # `drain` does not yield to the event loop if the kernel takes everything at once.
         await asyncio.sleep(0)
 
 
 @contextmanager
 def running(certfile: Path) -> Iterator[H2Endpoint]:
-    """Runs an endpoint in a thread of its own."""
+    """Run an endpoint in a thread of its own."""
     endpoint = H2Endpoint(certfile)
     loop, stop, ready = asyncio.new_event_loop(), asyncio.Event(), threading.Event()
     thread = threading.Thread(target=loop.run_until_complete, args=(endpoint.serve(ready.set, stop),), daemon=True)

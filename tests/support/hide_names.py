@@ -1,7 +1,7 @@
-"""A `sitecustomize` that hides names from whoever asks mitmproxy for them, as a release without them would.
+"""A `sitecustomize` that hides names of mitmproxy, as in a release without them.
 
-CODEX_TEST_HIDE lists them as `module:name.name`, with commas between. mitmproxy itself goes on: its own functions see
-their globals and instances as ever.
+CODEX_TEST_HIDE lists them as `module:name.name`, separated by commas. mitmproxy itself works on, because its own
+functions still see their globals and instances.
 """
 
 import os
@@ -11,7 +11,7 @@ from types import ModuleType
 
 
 def hide(path: str) -> None:
-    """Hide one name: a module's, a class's own, or one that a class declares for its instances."""
+    """Hide one name: of a module, of a class, or one that a class declares for its instances."""
     module_name, _, names = path.partition(":")
     *owners, name = names.split(".")
     module = import_module(module_name)

@@ -1,4 +1,4 @@
-"""A server on loopback that keeps every byte it is sent, and reads it by the letter: with h11."""
+"""A server on loopback that keeps every byte that it receives, and parses it strictly, with h11."""
 
 import socket
 from contextlib import closing
@@ -11,7 +11,7 @@ _ANSWER = b'{"id": "resp_1", "object": "response", "status": "completed", "outpu
 
 
 class Listener(ThreadedServer):
-    """The server: `received` has the bytes of each connection, `requests` and `faults` what they meant."""
+    """The server: `received` has the bytes of each connection, `requests` and `faults` the result of parsing them."""
 
     key = "sk-of-the-listener-0123456789abcd"
 
@@ -49,5 +49,5 @@ class Listener(ThreadedServer):
 
 
 def listener() -> closing[Listener]:
-    """One that is closed with the block."""
+    """Run a listener until the block is left."""
     return closing(Listener())

@@ -1,4 +1,4 @@
-"""How much memory a process of a test needs."""
+"""Measures the memory of a process."""
 
 from pathlib import Path
 
@@ -8,13 +8,13 @@ from support.running import Proxy
 
 
 class Memory:
-    """How much more memory mitmdump has needed at its peak than when this was made, as Linux tells it."""
+    """The growth of mitmdump's memory, at its peak, since this was created, as reported by Linux."""
 
     def __init__(self, proxy: Proxy) -> None:
         self._process = Path(f"/proc/{proxy.process.pid}")
         if not self._process.exists():
             pytest.skip("the memory of another process is read from /proc")
-        # The peak begins anew (man 5 proc_pid_clear_refs).
+        # Resets the peak (man 5 proc_pid_clear_refs).
         (self._process / "clear_refs").write_text("5")
         self._before = self._peak()
 

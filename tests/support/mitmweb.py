@@ -1,4 +1,4 @@
-"""A real mitmweb, and its API as its page uses it."""
+"""A real mitmweb, and the API that its page uses."""
 
 import json
 import urllib.request
@@ -17,8 +17,8 @@ MITMWEB = MITMDUMP.with_name(MITMDUMP.name.replace("dump", "web"))
 
 @contextmanager
 def mitmweb(home: Path, sandbox: Sandbox, *options: str, **environ: str) -> Iterator[tuple[Proxy, str]]:
-    """mitmweb with the addon, set up for the sandbox, and the address of its page, password included."""
-    # It cannot choose a port by itself and say which.
+    """Run mitmweb with the addon, set up for the sandbox, and yield it and the URL of its page with the password."""
+    # mitmweb cannot choose a free port and report it.
     with reserved() as port:
         web = ("--no-web-open-browser", "--web-port", str(port))
         with mitmdump(home, sandbox, *web, *options, program=MITMWEB, **environ) as proxy:
@@ -26,27 +26,27 @@ def mitmweb(home: Path, sandbox: Sandbox, *options: str, **environ: str) -> Iter
 
 
 class Api:
-    """What the page at an address can ask for."""
+    """The API behind the page at a URL."""
 
     def __init__(self, address: str) -> None:
         parts = urlsplit(address)
         self._root = f"http://{parts.netloc}"
-        # mitmproxy 12 wants a password, and says it; 11 has none.
+        # mitmproxy 12 requires a password, and prints it; 11 has none.
         (password,) = parse_qs(parts.query).get("token", [""])
-        # Against forged requests mitmweb wants the same token as header and as cookie, which each version names anew.
+        # Against forged requests mitmweb requires one token as header and cookie, whose names differ by version.
         token = "0123456789abcdef" * 2
         self._headers = {"X-XSRFToken": token, "Cookie": f"_xsrf={token}; _mitmproxy_xsrf={token}"}
         self._headers |= {"Authorization": f"Bearer {password}", "Content-Type": "application/json"}
 
     def fetch(self, path: str, content: object = None, method: str | None = None) -> bytes:
-        """What is there; `content`, if any, is posted as JSON."""
+        """Return the response body for a path; `content`, if given, is posted as JSON."""
         data = None if content is None else json.dumps(content).encode()
         request = urllib.request.Request(self._root + path, data, self._headers, method=method)
         with urllib.request.urlopen(request, timeout=20) as answer:
             return bytes(answer.read())
 
     def run(self, command: str, *arguments: str) -> Any:
-        """What a command gives; a text that begins with `error` if it went wrong."""
+        """Run a command and return its result; a text that begins with `error` if it failed."""
         answer = json.loads(self.fetch(f"/commands/{command}", {"arguments": arguments}))
         return f"error: {answer['error']}" if "error" in answer else answer["value"]
 

@@ -1,4 +1,4 @@
-"""Programs that a test needs: without one it is skipped, with the command that installs it; where CI=true it fails."""
+"""Programs that tests need: without one a test is skipped with the command that installs it; with CI=true it fails."""
 
 import os
 import sys
@@ -12,7 +12,7 @@ import pytest
 
 
 def lacking(why: str) -> NoReturn:
-    """Ends a test that cannot run here."""
+    """Skip a test that cannot run here, or fail it in CI."""
     if os.environ.get("CI") == "true":
         pytest.fail(why)
     pytest.skip(why)
@@ -20,7 +20,7 @@ def lacking(why: str) -> NoReturn:
 
 @contextmanager
 def alone() -> Iterator[None]:
-    """Nobody else installs meanwhile: tests run in several processes."""
+    """Hold a lock, so that no other process of the tests installs programs meanwhile."""
     programs.CACHE.mkdir(exist_ok=True)
     with (programs.CACHE / "installing.lock").open("w") as file:
         if sys.platform != "win32":
@@ -31,19 +31,19 @@ def alone() -> Iterator[None]:
 
 
 def opencode(version: str = programs.OPENCODE) -> Path:
-    """The real OpenCode."""
+    """Return the program of the real OpenCode."""
     program = programs.opencode(version)
     return program or lacking(f"OpenCode {version} is not there: {programs.install_command(version)}")
 
 
 def opencode_2() -> Path:
-    """The preview of OpenCode 2."""
+    """Return the program of the OpenCode 2 preview."""
     program = programs.opencode_2()
     return program or lacking(f"OpenCode 2 is not there: {programs.opencode_2_install_command()}")
 
 
 def node() -> Path:
-    """A Node that can be sent through a proxy, which npm gets once where the machine's own is too old."""
+    """Return a Node that reads HTTPS_PROXY; npm installs one if the machine's own is too old."""
     with alone():
         found = programs.install_node()
     return found or lacking(f"no Node is new enough: {programs.node_install_command()}")

@@ -1,4 +1,4 @@
-"""Another machine on the network, as far as the kernel can tell: a network namespace at the other end of a cable.
+"""Another machine on the network, as the kernel sees it: a network namespace at the other end of a virtual cable.
 
 Needs root and iproute2 on Linux. Nothing leaves this machine; the addresses are those for benchmarks (RFC 2544).
 """
@@ -18,18 +18,18 @@ from support.needed import lacking
 
 @dataclass(frozen=True)
 class Neighbour:
-    """The other machine: its `address`, and `ours` as it sees this one."""
+    """The other machine: its `address`, and `ours`, this machine's address as seen from there."""
 
     name: str
     address: str
     ours: str
 
     def command(self, *arguments: object) -> list[str]:
-        """A command line that runs a program there."""
+        """Return the command line that runs a program there."""
         return ["ip", "netns", "exec", self.name, *map(str, arguments)]
 
     def talk(self, port: int, data: bytes, more: int = 0) -> bytes:
-        """Sends bytes to a port of this machine, then as many blocks of 64 KiB; gives the answer."""
+        """Send bytes, and then this many blocks of 64 KiB, to a port of this machine; return the answer."""
         arguments = self.command(sys.executable, wire.__file__, self.ours, port, data.hex(), more)
         done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=True)
         return bytes.fromhex(done.stdout)
@@ -37,9 +37,9 @@ class Neighbour:
 
 @contextmanager
 def neighbour() -> Iterator[Neighbour]:
-    """Sets it up and takes it away; skips the test with what is missing, but fails it in CI."""
+    """Set up the other machine and remove it; skip the test with what is missing, or fail it in CI."""
     number = os.getpid()
-    # Of these networks of four addresses each process has its own.
+    # Each process has its own network of four addresses.
     network = ip_address("198.18.0.0") + 4 * (number % 2**15)
     there = Neighbour(f"codex-{number}", str(network + 2), str(network + 1))
     here, theirs = f"cdx{number}a", f"cdx{number}b"

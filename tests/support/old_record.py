@@ -1,4 +1,4 @@
-"""What a flow file of the first release holds of a call."""
+"""The record of a call as in a flow file of the first release."""
 
 from typing import Any
 

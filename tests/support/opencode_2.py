@@ -1,4 +1,4 @@
-"""The preview of OpenCode 2: a server in the foreground or the background, asked over HTTP as its terminal does."""
+"""The preview of OpenCode 2: a server in the foreground or background, used over HTTP as its terminal client does."""
 
 import base64
 import json
@@ -30,7 +30,7 @@ class Preview:
 
     @property
     def state(self) -> Path:
-        """The file in which a background server says where it is."""
+        """The file with the address of the background server."""
         return self.home / ".local" / "state" / "opencode" / "server.json"
 
     def environ(self, **variables: str) -> dict[str, str]:
@@ -49,7 +49,7 @@ class Preview:
         (folder / "opencode.json").write_text(json.dumps(value))
 
     def service(self, command: str, **variables: str) -> str:
-        """What a command for the background server says."""
+        """Run a command for the background server and return its output."""
         done = subprocess.run(
             [self.program, "service", command],
             cwd=self.project,
@@ -63,7 +63,7 @@ class Preview:
         return done.stdout.strip()
 
     def background(self) -> "Server2":
-        """The background server, which must run."""
+        """Return the background server, which must be running."""
         state = json.loads(self.state.read_text())
         port = LISTENING.search(state["url"])
         assert port
@@ -71,14 +71,14 @@ class Preview:
 
     @contextmanager
     def serving(self, **variables: str) -> Iterator["Server2"]:
-        """A server in the foreground with these variables."""
+        """Run a server in the foreground with these variables."""
         command: list[str | Path] = [self.program, "serve", "--port", "0"]
         with listening(command, self.project, self.environ(**variables)) as port:
             yield Server2(port, self)
 
 
 def preview(folder: Path) -> Preview:
-    """The preview, whose home and project are made in `folder`."""
+    """Return the preview, with a new home and project in `folder`."""
     found = Preview(needed.opencode_2(), folder / "home-of-2", folder / "project-of-2")
     found.home.mkdir()
     found.project.mkdir()
@@ -88,7 +88,7 @@ def preview(folder: Path) -> Preview:
 
 
 def through(proxy: Proxy) -> dict[str, str]:
-    """The variables of a server behind a proxy."""
+    """Return the variables for a server behind a proxy."""
     return {"HTTPS_PROXY": proxy.url, "NODE_EXTRA_CA_CERTS": str(proxy.ca)}
 
 
@@ -120,11 +120,11 @@ class Server2:
         return str(self.call("/api/session", body)["data"]["id"])
 
     def begin(self, session: str, prompt: str) -> None:
-        """Asks without waiting for the answer."""
+        """Send a prompt without waiting for the answer."""
         self.call(f"/api/session/{session}/prompt", {"prompt": {"text": prompt}})
 
     def ask(self, session: str, prompt: str) -> list[dict[str, Any]]:
-        """All messages of the session, oldest first, once the prompt has been answered."""
+        """Send a prompt and return all messages of the session, oldest first, once it has been answered."""
         known = len(self.messages(session))
         self.begin(session, prompt)
         found: list[dict[str, Any]] = []
@@ -143,6 +143,6 @@ class Server2:
 
 
 def texts(messages: list[dict[str, Any]]) -> list[str]:
-    """What the model said."""
+    """Return the texts that the model wrote."""
     parts = [part for each in messages if each["type"] == "assistant" for part in each["content"]]
     return [part["text"] for part in parts if part["type"] == "text"]

@@ -1,4 +1,4 @@
-"""A real OpenCode as a server, asked over HTTP as its own terminal client asks it."""
+"""A real OpenCode as a server, used over HTTP as its own terminal client does."""
 
 import json
 import os
@@ -23,7 +23,7 @@ LISTENING = re.compile(r"http://127\.0\.0\.1:(\d+)")
 
 @dataclass
 class Server:
-    """A running OpenCode server, asked over HTTP as its own terminal client asks it."""
+    """A running OpenCode server."""
 
     port: int
     project: Path
@@ -45,17 +45,17 @@ class Server:
         return str(self.call("/session", {"title": "told"})["id"])
 
     def ask(self, session: str, prompt: str, *files: dict[str, Any]) -> list[dict[str, Any]]:
-        """All messages of the session once the prompt, with these parts, has been answered."""
+        """Send a prompt with these parts and return all messages of the session once it has been answered."""
         asked = self._prompt(prompt)
         self.call(f"/session/{session}/message", {**asked, "parts": [*files, *asked["parts"]]})
         return list(self.call(f"/session/{session}/message"))
 
     def begin(self, session: str, prompt: str) -> None:
-        """Asks without waiting for the answer."""
+        """Send a prompt without waiting for the answer."""
         self.call(f"/session/{session}/prompt_async", self._prompt(prompt))
 
     def status(self, session: str, kind: str) -> dict[str, Any]:
-        """The session's status when it is of this kind."""
+        """Wait until the session's status is of this kind, and return it."""
         pause = threading.Event()
         for _ in range(400):
             status: dict[str, Any] = self.call("/session/status").get(session, {"type": "idle"})
@@ -71,7 +71,7 @@ class Server:
 
 @contextmanager
 def listening(command: list[str | Path], project: Path, environ: dict[str, str]) -> Iterator[int]:
-    """The port of a server of OpenCode's, 1 or 2, that runs until the end of the block."""
+    """Run a server of OpenCode 1 or 2 until the block is left, and yield its port."""
     with subprocess.Popen(
         command,
         cwd=project,
@@ -101,7 +101,7 @@ def listening(command: list[str | Path], project: Path, environ: dict[str, str])
 
 @contextmanager
 def serving(folder: Path, proxy: Proxy) -> Iterator[Server]:
-    """OpenCode as a server behind the proxy, with a home and a project in `folder`."""
+    """Run OpenCode as a server behind the proxy, with a home and a project in `folder`."""
     program = needed.opencode()
     home, project = folder / "server-home", folder / "server-project"
     home.mkdir()
@@ -122,8 +122,8 @@ def serving(folder: Path, proxy: Proxy) -> Iterator[Server]:
 
 
 def texts(messages: list[dict[str, Any]]) -> list[str]:
-    """What the model said, as it stays in the session."""
+    """Return the texts that the model wrote, as kept in the session."""
     answers = [message for message in messages if message["info"]["role"] == "assistant"]
     parts = [part for message in answers for part in message["parts"]]
-    # Of a text that was begun and dropped, an empty one stays.
+    # A text that was begun and dropped stays as an empty one.
     return [part["text"] for part in parts if part["type"] == "text" and part["text"]]

@@ -1,4 +1,4 @@
-"""Ports for programs that have to be told one, or that are to find nobody there."""
+"""Ports for programs that must be given one, or that must find nothing listening there."""
 
 import socket
 import sys
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def reserved(address: str = "127.0.0.1") -> Iterator[int]:
-    """A port where nobody listens but who is told its number, as long as the block lasts.
+    """Yield a port on which nothing listens, except a program that is given its number, until the block is left.
 
     On Linux a server can listen at a port that another socket has, if both allow it and that one does not listen;
     and the kernel gives such a port to nobody by itself. Elsewhere it is free, and may be taken in an unlucky moment.

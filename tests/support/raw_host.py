@@ -14,7 +14,7 @@ OLD_PATH = "codex-rs/core/models.json"
 
 
 def catalogue(*slugs: str, text: str = "instructions", facts: Mapping[str, Mapping[str, Any]] | None = None) -> bytes:
-    """A models.json as the Codex CLI ships it, cut down to what is read; each model's text names its slug.
+    """Return a models.json like the Codex CLI's, reduced to what is read; each model's instructions name its slug.
 
     `facts` are more members, by slug; what has some is listed too.
     """
@@ -24,13 +24,13 @@ def catalogue(*slugs: str, text: str = "instructions", facts: Mapping[str, Mappi
 
 
 def levels(*efforts: str) -> dict[str, Any]:
-    """The member of a row that lists the efforts of a model."""
+    """Return the member of a row that lists the efforts of a model."""
     return {"supported_reasoning_levels": [{"effort": effort, "description": "words"} for effort in efforts]}
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a path answers.
+    """The response for a path.
 
     An `etag` makes it conditional. `cut` sends only so many bytes of the body, `drip` sends them one by one. Until
     the host closes, `linger` keeps the connection open after the body, and `hang` sends nothing at all.
@@ -49,7 +49,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Asked:
-    """One request that came in."""
+    """One request that was received."""
 
     target: str
     headers: dict[str, str]
@@ -78,7 +78,7 @@ class RawHost:
         self._thread.join()
 
     def targets(self) -> list[str]:
-        """The paths asked for since the last call."""
+        """Return the paths requested since the last call."""
         targets = [asked.target.removeprefix("/") for asked in self.asked]
         self.asked.clear()
         return targets
@@ -94,7 +94,7 @@ def raw_host(tls: ssl.SSLContext | None = None) -> Iterator[RawHost]:
 
 
 class _Server(ThreadingHTTPServer):
-    # Every request is seen to its end before the test is over.
+    # Every request is handled to its end before the test ends.
     daemon_threads = False
 
     def __init__(self, host: RawHost) -> None:
@@ -102,7 +102,7 @@ class _Server(ThreadingHTTPServer):
         self.host = host
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Nothing to tell: a client that leaves early is what some tests are about."""
+        """Print nothing: some tests are about clients that leave early."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -139,4 +139,4 @@ class _Handler(BaseHTTPRequestHandler):
             host.closing.wait(10)
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Quiet."""
+        """Print nothing."""

@@ -1,4 +1,4 @@
-"""README and docs/ in two languages, taken apart for tests: blocks, tables, sections."""
+"""Parses README and docs/ in two languages for tests: blocks, tables, sections."""
 
 import re
 from pathlib import Path
@@ -10,7 +10,7 @@ _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 class Section(NamedTuple):
-    """What stands under one heading; its text is without the blocks."""
+    """The content under one heading; its text does not include the blocks."""
 
     level: int
     heading: str
@@ -18,7 +18,7 @@ class Section(NamedTuple):
 
 
 class Readme:
-    """Some pages, in their order."""
+    """Several pages, in their order."""
 
     def __init__(self, *files: str) -> None:
         self.name = files[0]
@@ -30,46 +30,46 @@ class Readme:
         return self.name
 
     def blocks(self, language: str) -> list[str]:
-        """The fenced blocks of this language, "" for those that name none."""
+        """Return the fenced blocks of this language; "" is for those that name none."""
         return [text for name, text in _FENCE.findall(self.text) if name == language]
 
     def sections(self) -> list[Section]:
-        """From the first heading to the last."""
+        """Return the sections in the order of their headings."""
         pieces = re.split(r"^(#+) (.+)\n", self.prose, flags=re.MULTILINE)[1:]
         return [Section(len(marks), heading, text) for marks, heading, text in _in_threes(pieces)]
 
     def tables(self) -> list[list[list[str]]]:
-        """The cells of each table, the row of its head first."""
+        """Return the cells of each table, its header row first."""
         tables = re.findall(r"^((?:\|.*\n)+)", self.prose, re.MULTILINE)
         return [
             [_cells(line) for line in table.splitlines() if not re.fullmatch(r"\|[-|]+\|", line)] for table in tables
         ]
 
     def table(self, first: str) -> list[list[str]]:
-        """The rows, without the head, of the table whose first row begins with this cell."""
+        """Return the rows, without the header, of the table whose header begins with this cell."""
         (found,) = (table[1:] for table in self.tables() if table[1][0] == first)
         return found
 
     def commands(self) -> list[str]:
-        """The lines of the shell blocks, and what an agent is told to run."""
+        """Return the lines of the shell blocks, and the commands that an agent is told to run."""
         return [*(line for block in self.blocks("sh") for line in block.splitlines()), *self.told()]
 
     def told(self) -> list[str]:
-        """The commands in what an agent is told: its indented lines."""
+        """Return the commands in the text for agents: its indented lines."""
         return [line.strip() for text in self.blocks("text") for line in text.splitlines() if line.startswith(" " * 5)]
 
     def links(self) -> list[tuple[Path, str]]:
-        """Where links and pictures lead, with the page that they are on."""
+        """Return the targets of links and pictures, each with its page."""
         return [(file, target) for file in self.files for target in re.findall(r"\]\(([^)]+)\)", _prose(file))]
 
 
 def quoted(text: str) -> list[str]:
-    """What stands in backticks."""
+    """Return the texts in backticks."""
     return re.findall("`([^`]+)`", text)
 
 
 def anchor(heading: str) -> str:
-    """What links to a heading are made of, as GitHub has it."""
+    """Return the anchor of a heading, as GitHub makes it."""
     return re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-")
 
 
@@ -82,7 +82,7 @@ def _cells(line: str) -> list[str]:
 
 
 def headings(file: Path) -> set[str]:
-    """The anchors of a page."""
+    """Return the anchors of a page."""
     return {anchor(heading) for heading in re.findall(r"^#+ (.+)$", _prose(file), re.MULTILINE)}
 
 
@@ -202,6 +202,6 @@ SCRIPTS = [
 
 
 def terminal() -> str:
-    """The block for OpenCode's terminal, which is run as one."""
+    """Return the block for OpenCode's terminal, which is run as a whole."""
     (block,) = (block for block in ENGLISH.blocks("sh") if "export" in block)
     return block

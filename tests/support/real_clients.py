@@ -1,6 +1,6 @@
-"""Real clients in `.cache/`: installed once, run as programs of their own, and what an endpoint got from them.
+"""Real clients in `.cache/`: installs them once, runs them as programs, and reads what an endpoint got from them.
 
-Each place has a copy of the list that it was installed from, which is written last: another list installs it anew.
+Each folder has a copy of the list that it was installed from, written last; if the list changes, it is reinstalled.
 """
 
 import json
@@ -25,7 +25,7 @@ _LONGEST_INSTALL = 900  # seconds
 
 
 def python_venv(list_name: str = "requirements") -> Path:
-    """The Python with the clients of that list."""
+    """Return the Python with the clients of that list."""
     wanted = SCRIPTS / "python" / f"{list_name}.txt"
     folder = programs.CACHE / f"clients-python{list_name.removeprefix('requirements')}"
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
@@ -39,7 +39,7 @@ def python_venv(list_name: str = "requirements") -> Path:
 
 
 def node_modules() -> Path:
-    """The folder with the clients for Node."""
+    """Return the folder with the clients for Node."""
     wanted, folder = SCRIPTS / "node" / "package.json", programs.CACHE / "clients-node"
     with alone():
         _install(folder, wanted, [_npm()])
@@ -47,13 +47,13 @@ def node_modules() -> Path:
 
 
 def codex(version: str) -> Path:
-    """The Codex CLI of this version."""
+    """Return the Codex CLI of this version."""
     folder = programs.CACHE / f"codex-{version}"
     program = folder / "node_modules" / ".bin" / ("codex.cmd" if os.name == "nt" else "codex")
     with alone():
         if not program.exists():
             folder.mkdir(parents=True, exist_ok=True)
-            # npm installs where it finds this.
+            # npm installs into the folder with this file.
             (folder / "package.json").write_text('{"private": true}')
             _run(folder, [*_npm(), "--no-save", f"@openai/codex@{version}"])
     return program
@@ -70,7 +70,7 @@ def _install(folder: Path, wanted: Path, commands: Sequence[Sequence[str]]) -> N
         return
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    # Where npm looks for it.
+    # The place where npm looks for it.
     shutil.copy(wanted, folder)
     for command in commands:
         _run(folder, command)
@@ -78,7 +78,7 @@ def _install(folder: Path, wanted: Path, commands: Sequence[Sequence[str]]) -> N
 
 
 def _run(folder: Path, command: Sequence[str]) -> None:
-    """Runs one command of an installation; a test that cannot have what it needs is skipped with that command."""
+    """Run one command of an installation; if it fails, skip the test with that command."""
     told = f"(cd {folder.relative_to(ROOT)} && {' '.join(map(str, command))})"
     try:
         done = subprocess.run(
@@ -97,10 +97,10 @@ def _run(folder: Path, command: Sequence[str]) -> None:
 
 
 def run(command: Sequence[str | Path], environ: Mapping[str, str], home: Path) -> Any:
-    """The result of a script: the last line of what it prints, as JSON."""
+    """Run a script and return its result: the last line that it prints, as JSON."""
     home.mkdir(exist_ok=True)
     variables = {"PATH": os.environ["PATH"], "HOME": str(home), "OPENAI_API_KEY": KEY, "PYTHONWARNINGS": "ignore"}
-    # LiteLLM asks GitHub for prices otherwise, whenever it starts.
+    # Otherwise LiteLLM fetches prices from GitHub whenever it starts.
     variables["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
     done = subprocess.run(
         command,
@@ -117,7 +117,7 @@ def run(command: Sequence[str | Path], environ: Mapping[str, str], home: Path) -
 
 
 def as_proxy(proxy: Proxy) -> dict[str, str]:
-    """The environment of a client that goes to api.openai.com by way of the proxy."""
+    """Return the environment of a client that reaches api.openai.com through the proxy."""
     return {
         "HTTPS_PROXY": proxy.url,
         "SSL_CERT_FILE": str(proxy.ca),
@@ -127,12 +127,12 @@ def as_proxy(proxy: Proxy) -> dict[str, str]:
 
 
 def spoken(body: Mapping[str, Any]) -> list[str]:
-    """What user and model said, in its order."""
+    """Return the texts of user and model, in order."""
     return [text for role, text in messages(body) if role in ("user", "assistant")]
 
 
 def messages(body: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Role and text of each message."""
+    """Return the role and text of each message."""
     return [
         (item["role"], "".join(part["text"] for part in item["content"]))
         for item in body["input"]
@@ -141,13 +141,13 @@ def messages(body: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def woven(prompts: Sequence[str], texts: Sequence[str]) -> list[str]:
-    """What was said before the last prompt was answered, and that prompt."""
+    """Return the conversation before the last prompt was answered, and that prompt."""
     assert len(texts) == len(prompts)
     return [each for pair in zip(prompts, texts, strict=True) for each in pair][:-1]
 
 
 def requests_of_a_stranger(requests: Sequence[Mapping[str, Any]], system: str | None = SYSTEM) -> list[dict[str, Any]]:
-    """The bodies that an endpoint took. None tells of programs; the client's instructions are there."""
+    """Return the bodies of accepted requests; assert that they have the client's instructions and no bridge."""
     bodies: list[dict[str, Any]] = []
     for request in requests:
         assert request["status"] == 200, request

@@ -1,4 +1,4 @@
-"""The real programs as the end-to-end tests see them: a running mitmdump, an OpenCode with a home of its own."""
+"""The real programs of the end-to-end tests: a running mitmdump, an OpenCode with a home of its own."""
 
 import json
 import os
@@ -24,14 +24,14 @@ OPENCODE_AGENT = "opencode/1.18.33"
 ROOT = Path(__file__).resolve().parents[2]
 CLIENT = [sys.executable, str(ROOT / "tests" / "support" / "asks.py")]
 MITMDUMP = Path(sys.executable).with_name("mitmdump.exe" if os.name == "nt" else "mitmdump")
-# Names that a whole run of tests hides from the addon: see e2e/gate/test_without_patches.py.
+# The names that are hidden from the addon in a whole run of tests: see e2e/gate/test_without_patches.py.
 _HIDDEN = {name: os.environ[name] for name in ("PYTHONPATH", "CODEX_TEST_HIDE") if "CODEX_TEST_HIDE" in os.environ}
 
 LISTENING = re.compile(r"proxy(?: to \S+| \(upstream mode\))? listening at (?:\w+://)?127\.0\.0\.1:(\d+)")
 
 
 class Endpoint(Protocol):
-    """As much of an endpoint as the proxy is told: the sandbox, or one of the tests' own."""
+    """What the proxy needs to know of an endpoint: the sandbox, or one of the tests' own."""
 
     @property
     def url(self) -> str: ...
@@ -60,7 +60,7 @@ class Proxy:
         return self.home / ".mitmproxy" / "mitmproxy-ca-cert.pem"
 
     def is_ready(self) -> bool:
-        """True once the certificate is there, all of it."""
+        """Return whether the certificate file is complete."""
         return self.ca.exists() and b"END CERTIFICATE" in self.ca.read_bytes()
 
     @property
@@ -68,7 +68,7 @@ class Proxy:
         return "".join(self.lines)
 
     def wait_for(self, pattern: str, seconds: float = 30, *, since: int = 0) -> re.Match[str]:
-        """The first match of `pattern` in the log from line `since` on, waited for; fails with the log."""
+        """Wait for a match of `pattern` in the log from line `since` on, and return it; fail with the log otherwise."""
         found: list[re.Match[str]] = []
 
         def seen() -> bool:
@@ -83,13 +83,13 @@ class Proxy:
         return found[0]
 
     def port_of(self, what: str, address: str) -> int:
-        """The port of a mode that listens besides the usual one."""
+        """Return the port of an additional mode."""
         return int(self.wait_for(rf"{what}(?: to \S+)? listening at {re.escape(address)}:(\d+)")[1])
 
     def send(
         self, body: object, path: str = "/v1/responses", method: str = "POST", **headers: str
     ) -> tuple[int, Message, bytes]:
-        """One request of a client that trusts the proxy: status, headers and body of its answer.
+        """Send a request as a client that trusts the proxy, and return the status, headers and body of the response.
 
         `body` is JSON unless it is bytes. Plain http to api.openai.com is ours as well, and needs no certificate.
         """
@@ -104,7 +104,7 @@ class Proxy:
             client.close()
 
     def read(self) -> None:
-        """Collects the log; runs in a thread until mitmdump ends."""
+        """Collect the log; runs in a thread until mitmdump ends."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             with self.changed:
@@ -117,7 +117,7 @@ class Proxy:
 
 @contextmanager
 def _watched(process: subprocess.Popen[str], home: Path) -> Iterator[Proxy]:
-    """Its log is collected, and at the end of the block Ctrl-C ends it."""
+    """Collect a proxy's log, and end it by Ctrl-C when the block is left."""
     proxy = Proxy(process, home)
     reader = threading.Thread(target=proxy.read, daemon=True)
     reader.start()
@@ -127,7 +127,7 @@ def _watched(process: subprocess.Popen[str], home: Path) -> Iterator[Proxy]:
         finally:
             process.send_signal(signal.SIGINT)
             try:
-                process.wait(60)  # a busy machine takes its time to close hundreds of connections
+                process.wait(60)  # a busy machine needs a while to close hundreds of connections
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise
@@ -138,10 +138,9 @@ def _watched(process: subprocess.Popen[str], home: Path) -> Iterator[Proxy]:
 def mitmdump(
     home: Path, endpoint: Endpoint, *options: str, program: str | Path | None = None, **environ: str | None
 ) -> Iterator[Proxy]:
-    """mitmdump, or another of mitmproxy's programs, with the addon, set up for the endpoint; `environ` replaces
-    variables, None removes one.
+    """Run mitmdump, or another of mitmproxy's programs, with the addon, set up for the endpoint.
 
-    At its end nothing may have gone wrong in it unnoticed, and the key may not be in its log.
+    `environ` replaces variables; None removes one. At the end the log must contain neither a traceback nor the key.
     """
     home.mkdir(exist_ok=True)
     variables = {
@@ -149,9 +148,9 @@ def mitmdump(
         "HOME": str(home),
         "CODEX_BASE_URL": endpoint.url,
         "CODEX_API_KEY": endpoint.key,
-        # Nobody answers there: instructions come from the fallback, as on a network without GitHub.
+        # Nothing listens there, so the instructions come from the fallback, as on a network without GitHub.
         "CODEX_CATALOG_URL": "http://127.0.0.1:9/none",
-        # A test's endpoint may never answer: its proxy need not wait for that.
+        # A test's endpoint may never answer, so the proxy must not wait for that.
         "CODEX_DRAIN_TIMEOUT": "0",
         "PYTHONUNBUFFERED": "1",
         **_HIDDEN,
@@ -170,11 +169,11 @@ def mitmdump(
     with _watched(process, home) as proxy:
         try:
             proxy.port = int(proxy.wait_for(LISTENING.pattern)[1])
-            # The certificate is the last thing that mitmproxy makes ready.
+            # The certificate is the last thing that mitmproxy prepares.
             assert eventually(proxy.is_ready, 20), proxy.log
             yield proxy
         finally:
-            # Ended while a client is connected, asyncio reports the cancelled connections: that is no fault.
+            # If it ends while a client is connected, asyncio reports the cancelled connections: that is not a fault.
             said = proxy.log if process.poll() is None else ""
     for fault in ("Traceback", "has crashed", endpoint.key):
         assert fault not in said, said
@@ -189,8 +188,10 @@ def serving(
     sign: re.Pattern[str] = LISTENING,
     fault: str = "Traceback",
 ) -> Iterator[Proxy]:
-    """A command that runs a proxy in the foreground until Ctrl-C, and then ends with status 0. It serves once it has
-    said `sign`, which tells the port; it never says `fault`."""
+    """Run a command that is a proxy in the foreground, and end it by Ctrl-C; its exit status must be 0.
+
+    It is ready when it prints `sign`, whose first group is the port; it must never print `fault`.
+    """
     process = subprocess.Popen(
         command,
         env=environ,
@@ -219,7 +220,7 @@ class OpenCode:
     def run(
         self, *arguments: str, environ: dict[str, str] | None = None, timeout: float = 120
     ) -> subprocess.CompletedProcess[str]:
-        """`opencode` with these arguments, in the project."""
+        """Run `opencode` with these arguments in the project."""
         variables = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.home),
@@ -241,7 +242,7 @@ class OpenCode:
         )
 
     def through(self, proxy: Proxy, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-        """The same, with the proxy as its HTTPS proxy."""
+        """Return a copy with the proxy as its HTTPS proxy."""
         environ = {"HTTPS_PROXY": proxy.url, "NODE_EXTRA_CA_CERTS": str(proxy.ca)}
         return self.run(*arguments, environ=environ, timeout=timeout)
 
@@ -251,7 +252,7 @@ class OpenCode:
         (folder / "opencode.json").write_text(text)
 
     def configured(self, *arguments: str) -> Path:
-        """The file that `codex-transform config` writes in its home."""
+        """Write the configuration by `codex-transform config` in its home, and return the file."""
         done = subprocess.run(
             [sys.executable, "-m", "codex_transform", "config", "--yes", *arguments],
             cwd=self.project,
@@ -267,5 +268,5 @@ class OpenCode:
 
 
 def conversation(sandbox: Sandbox) -> list[dict[str, Any]]:
-    """The bodies of an OpenCode's requests with tools, in the order in which they came: the rest are titles."""
+    """Return the bodies of OpenCode's requests with tools, in order of arrival; those without are for titles."""
     return [entry["body"] for entry in sandbox.requests if entry["body"].get("tools")]

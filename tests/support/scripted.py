@@ -1,4 +1,4 @@
-"""An endpoint on loopback whose every connection a test plays by hand."""
+"""An endpoint on loopback for which a test handles every connection itself."""
 
 import socket
 import threading
@@ -7,7 +7,7 @@ from contextlib import closing, suppress
 
 from support.threaded_server import ThreadedServer
 
-# Plays one connection: of this endpoint, the socket, and how many there were before.
+# Handles one connection; its arguments are the endpoint, the socket, and the number of earlier connections.
 Play = Callable[["Scripted", socket.socket, int], None]
 
 WHOLE = (
@@ -20,8 +20,8 @@ ANSWER = HEAD + b"Content-Length: %d\r\n\r\n" % len(WHOLE) + WHOLE
 
 
 class Scripted(ThreadedServer):
-    """`url` and `key` as the sandbox has them; `asked` are the requests, whole, `connected` and `gone` how many clients
-    have come and left, `material` what a test wants to be played."""
+    """`url` and `key` are as in the sandbox. `asked` are the whole requests, `connected` and `gone` count the clients
+    that have connected and left, and `material` is free for a test's use."""
 
     key = "sk-of-the-scripted-0123456789abcd"
 
@@ -35,7 +35,7 @@ class Scripted(ThreadedServer):
         super().__init__()
 
     def read(self, client: socket.socket) -> bool:
-        """Reads one request, of a known length; False when the client leaves first."""
+        """Read one request, of known length; return False if the client leaves first."""
         request = b""
         while b"\r\n\r\n" not in request:
             if not (piece := client.recv(65536)):
@@ -49,7 +49,7 @@ class Scripted(ThreadedServer):
         return True
 
     def left(self, client: socket.socket) -> None:
-        """Waits until the client closes, and counts it."""
+        """Wait until the client closes the connection, and count it."""
         with suppress(OSError):
             while client.recv(65536):
                 pass
@@ -65,5 +65,5 @@ class Scripted(ThreadedServer):
 
 
 def scripted(play: Play) -> closing[Scripted]:
-    """An endpoint that plays every connection so, and is closed with the block."""
+    """Run an endpoint that handles every connection with this function, until the block is left."""
     return closing(Scripted(play))

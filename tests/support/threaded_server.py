@@ -1,6 +1,6 @@
-"""What the small servers of the tests share: how one in a thread takes connections, and how it ends.
+"""The base of the tests' small servers: accepts connections in a thread, and closes them all.
 
-What is spoken is up to each: `serve` has a connection to itself, in a thread of its own.
+The protocol is up to each server: its `serve` handles one connection, in a thread of its own.
 """
 
 import socket
@@ -10,9 +10,9 @@ from contextlib import suppress
 
 
 class ThreadedServer(ABC):
-    """A server on loopback, at `port`, from when it is made until `close`; `clients` are all that came, in order.
+    """A server on loopback, at `port`, from its creation until `close`; `clients` are all connections, in order.
 
-    A subclass sets what its `serve` needs before it calls `__init__`, for a client may come at once.
+    A subclass sets what its `serve` needs before it calls `__init__`, because a client may connect at once.
     """
 
     def __init__(self) -> None:
@@ -26,10 +26,10 @@ class ThreadedServer(ABC):
 
     @abstractmethod
     def serve(self, client: socket.socket) -> None:
-        """Talks to one client, who is left at the end, or at an OSError."""
+        """Handle one client; its connection is closed at the end, or on an OSError."""
 
     def close(self) -> None:
-        """Leaves every client; nothing of it runs any more then."""
+        """Close every connection, and wait until all threads have ended."""
         _shut(self._server)
         self._acceptor.join(10)
         self._server.close()
@@ -52,6 +52,6 @@ class ThreadedServer(ABC):
 
 
 def _shut(connection: socket.socket) -> None:
-    """Wakes the thread that waits for it, which closing alone would not."""
+    """Shut a socket down, which wakes the thread that waits for it; closing alone would not."""
     with suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)

@@ -1,4 +1,4 @@
-"""Waiting for what comes true in its own time, at most so long."""
+"""Waits for conditions, with a timeout."""
 
 import threading
 import time
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 def eventually(met: Callable[[], object], seconds: float = 10) -> bool:
-    """Whether it comes true; asks again and again until then."""
+    """Wait until a condition is true; return False if it is not in time."""
     until, pause = time.monotonic() + seconds, threading.Event()
     while not met():
         if time.monotonic() > until:

@@ -1,4 +1,4 @@
-"""A client that speaks WebSocket, frame by frame if it must."""
+"""A WebSocket client that can send single frames."""
 
 import json
 import socket
@@ -36,7 +36,7 @@ class Client:
         self.events: list[Event] = []
 
     def open(self, key: str = KEY, path: str = "/v1/responses", **headers: str) -> None:
-        """The handshake; fails unless it is accepted."""
+        """Do the handshake; fail unless it is accepted."""
         named = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
         authorization = (b"authorization", f"Bearer {key}".encode())
         request = Request(host="api.openai.com", target=path, extra_headers=[authorization, *named])
@@ -53,7 +53,7 @@ class Client:
         return self.handshake.connection
 
     def next(self) -> Event:
-        """The next event of the connection."""
+        """Return the next event of the connection."""
         while not self.events:
             data = self.socket.recv(65536)
             self.handshake.receive_data(data or None)
@@ -61,7 +61,7 @@ class Client:
         return self.events.pop(0)
 
     def message(self) -> str:
-        """The next message; pings are answered meanwhile."""
+        """Return the next message; pings are answered meanwhile."""
         text = ""
         while True:
             event = self.next()
@@ -75,7 +75,7 @@ class Client:
                 pytest.fail(str(event))
 
     def closed(self) -> CloseConnection:
-        """The end of the connection, which is waited for."""
+        """Wait for the end of the connection, and return it."""
         while not isinstance(event := self.next(), CloseConnection):
             assert isinstance(event, Ping | Message), event
         return event
@@ -90,14 +90,14 @@ class Client:
         self.raw(BytesMessage(data=content))
 
     def create(self, **fields: Any) -> None:
-        """One `response.create`."""
+        """Send a `response.create`."""
         self.text(json.dumps({"type": "response.create", "model": "gpt-5.1", **fields}))
 
     def event(self) -> dict[str, Any]:
         return dict(json.loads(self.message()))
 
     def answer(self, **fields: Any) -> list[dict[str, Any]]:
-        """The events of one answer, or the one error in its place."""
+        """Return the events of one answer, or only the error if there is one instead."""
         if fields:
             self.create(**fields)
         events = [self.event()]
@@ -106,7 +106,7 @@ class Client:
         return events
 
     def response(self, **fields: Any) -> dict[str, Any]:
-        """The response that a request is answered with."""
+        """Send a request and return its response."""
         last = self.answer(**fields)[-1]
         assert last["type"] == "response.completed", last
         return dict(last["response"])
@@ -124,7 +124,7 @@ def is_last(event: dict[str, Any]) -> bool:
 
 @contextmanager
 def unopened(proxy: Proxy, *, tls: bool = True, timeout: float = 30) -> Iterator[Client]:
-    """A client that has a connection, through a tunnel and TLS as real ones, or plainly."""
+    """Yield a client that is connected, through a tunnel and TLS like real ones or directly, before the handshake."""
     with socket.create_connection(("127.0.0.1", proxy.port), timeout=timeout) as connection:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         port = 443 if tls else 80
@@ -146,7 +146,7 @@ def unopened(proxy: Proxy, *, tls: bool = True, timeout: float = 30) -> Iterator
 def connected(
     proxy: Proxy, key: str = KEY, *, tls: bool = True, timeout: float = 30, **headers: str
 ) -> Iterator[Client]:
-    """A client whose WebSocket is open."""
+    """Yield a client whose WebSocket is open."""
     with unopened(proxy, tls=tls, timeout=timeout) as client:
         client.open(key, **headers)
         yield client

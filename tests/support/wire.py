@@ -1,4 +1,4 @@
-"""HTTP/1 as bytes, written and read without a library that would fix them."""
+"""HTTP/1 as bytes, written and read without a library that would correct them."""
 
 import json
 import re
@@ -22,7 +22,7 @@ def post(
     body: bytes = BODY,
     start: bytes = b"POST %s HTTP/1.1",
 ) -> bytes:
-    """A request, well-formed but for what is given. `extra` are header lines."""
+    """Return a request that is well formed except for the parts given. `extra` are header lines."""
     if length is not None:
         extra += b"Content-Length: " + length + b"\r\n"
     return start % target + b"\r\nHost: " + host + b"\r\n" + extra + b"\r\n" + body
@@ -40,13 +40,16 @@ def talk(
     more: int = 0,
     may_be_cut: bool = False,
     to_the_end: bool = False,
-    patience: float = 30,
+    timeout: float = 30,
 ) -> bytes:
-    """What comes back for these bytes, after which as many blocks of 64 KiB are sent: one whole answer, or all
-    `to_the_end` of the connection or of our patience. Unless it `may_be_cut`, a connection must not be reset."""
+    """Send these bytes, and then `more` blocks of 64 KiB, and return one whole answer.
+
+    With `to_the_end`, return everything until the connection ends or nothing arrives for `timeout` seconds. The
+    connection must not be reset, unless it `may_be_cut`.
+    """
     answer = b""
     cut = (ConnectionError,) if may_be_cut else ()
-    with socket.create_connection((host, port), timeout=patience) as client, suppress(TimeoutError, *cut):
+    with socket.create_connection((host, port), timeout=timeout) as client, suppress(TimeoutError, *cut):
         with suppress(*cut):
             client.sendall(data)
             for _ in range(more):
@@ -72,7 +75,7 @@ def error(answer: bytes) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    # From elsewhere: host, port, bytes as hexadecimal digits, number of blocks; what it prints is written so too.
+    # When run on another machine: host, port, bytes in hexadecimal, number of blocks; it prints hexadecimal too.
     there, number, given, blocks = sys.argv[1:]
     received = talk(int(number), bytes.fromhex(given), host=there, more=int(blocks), may_be_cut=True)
     sys.stdout.write(received.hex())

@@ -68,7 +68,7 @@ ORDER: tuple[tuple[type, str], ...] = (
 
 
 def build() -> list[object]:
-    """Return the addons for mitmproxy, as one, followed by the patches that fit."""
+    """Return the addons for mitmproxy: all of this package's as one, then the patches that fit this release."""
     config = Config()
     refusals = Refusals()
     refresh = InstructionsRefresh(config)

@@ -1,8 +1,8 @@
-"""Addon: an own listener for those who watch over the proxy: whether it is alive, whether it is ready, its figures.
+"""Addon: a separate listener for monitoring: whether the proxy is alive, whether it is ready, and its metrics.
 
-It is off unless `codex_admin_listen` names an address, and follows a change of that. Where it cannot listen, or a
-package is missing, that is a warning and the proxy goes on: calls matter more than figures about them, and several
-proxies may share a settings file.
+It is off unless `codex_admin_listen` names an address, and follows changes of that setting. If it cannot listen, or a
+package is missing, there is a warning and the proxy goes on: calls matter more than metrics, and several proxies may
+share a settings file.
 """
 
 import asyncio
@@ -48,26 +48,26 @@ class Admin:
         refusals.subscribe(self._on_refusal)
 
     def running(self) -> None:
-        """Begin to listen: mitmproxy is up."""
+        """Start to listen, now that mitmproxy is running."""
         self._running = True
         self._follow()
 
     def configure(self, _updated: set[str]) -> None:
-        """Follow a change of the setting."""
+        """Apply a change of the setting."""
         if self._running:
             self._follow()
 
     def requestheaders(self, _flow: http.HTTPFlow) -> None:
-        """Follow a change of the settings file, which has just been looked at."""
+        """Apply a change of the settings file, which has just been checked."""
         self._follow()
 
     def done(self) -> None:
-        """Close the listener: mitmproxy ends, or reloads the script."""
+        """Close the listener when mitmproxy ends or reloads the script."""
         self._stop()
         self._running = False
 
     def _follow(self) -> None:
-        """Listen where the setting says, and nowhere else."""
+        """Listen at the address in the setting, and nowhere else."""
         address = self.config.settings.admin_listen
         if address == self._address:
             return
@@ -76,7 +76,7 @@ class Admin:
         if address is None:
             return
         try:
-            # Loaded only now: a mitmproxy that was installed separately need not have what it imports.
+            # Imported only now, because a mitmproxy that was installed separately may lack its dependencies.
             from codex_transform.usage.metrics import CallMetrics
         except ImportError as error:
             fix = requirements.install_command("prometheus-client>=0.20")
@@ -100,7 +100,7 @@ class Admin:
         try:
             where = await listener.start()
         except OSError as error:
-            # No error: mitmproxy would end, should it still be starting.
+            # Not an error, which would end mitmproxy if it is still starting.
             reason = error.strerror or error
             logger.warning(
                 "codex_admin_listen: there is no admin listener, because %s cannot be used (%s); calls are served all "

@@ -1,7 +1,7 @@
 """Addon: runs responses in the background (API reference, "Background mode").
 
-The client gets the response object at once, or the stream; the request goes to the endpoint as a call of its own, which
-goes on when the client has left. Until it is over, its object says `queued` or `in_progress`; a client polls it, reads
+The client gets the response object, or the stream, at once; the request goes to the endpoint as a separate call, which
+continues if the client leaves. Until it has finished, the status is `queued` or `in_progress`; a client polls it, reads
 its events from any point on, or cancels it.
 """
 
@@ -39,7 +39,7 @@ _RUNNING = ("queued", "in_progress")
 
 
 class _Job:
-    """A response that runs."""
+    """A response in progress."""
 
     def __init__(self, stored: StoredResponse, known: Responses, call: Call, flow: http.HTTPFlow) -> None:
         self.stored, self.known, self.flow = stored, known, flow
@@ -95,7 +95,7 @@ class BackgroundResponses:
         self._by_flow: dict[http.HTTPFlow, _Job] = {}
 
     async def request(self, flow: http.HTTPFlow) -> None:
-        """Begin a response that is to run in the background, read one that runs, or cancel it."""
+        """Start a response in the background, or read or cancel one that is in progress."""
         if flow.response:
             return
         if job := self._by_flow.get(flow):
@@ -122,7 +122,7 @@ class BackgroundResponses:
             await body.advance()
 
     def done(self) -> None:
-        """Cancel what runs: mitmproxy ends."""
+        """Cancel the responses in progress: mitmproxy ends."""
         for job in list(self._jobs.values()):
             if call := get_call(job.flow):
                 call.attempts = None
@@ -130,7 +130,7 @@ class BackgroundResponses:
             job.end()
 
     def _adopt(self, flow: http.HTTPFlow, job: _Job) -> None:
-        """Make the call of a job's own flow one of its client's."""
+        """Assign the call of a job's own flow to the job's client."""
         if call := get_call(flow):
             call.owner, call.response_id = job.owner, job.stored.id
             call.tap = job.began
@@ -154,7 +154,7 @@ class BackgroundResponses:
         known = Responses(store, call.owner)
         references = history.References()
         if history.refers(body):
-            # A client is told at once of what is not stored.
+            # If the response is not stored, the client gets the error at once.
             references = history.resolve(dict(body), known, Conversations(store, call.owner))
         stored = StoredResponse(new_response(body, "queued"), content, references.previous, references.conversation)
         known.put(stored)
@@ -184,12 +184,12 @@ class BackgroundResponses:
     async def _cancel(self, local: LocalRequest) -> None:
         if job := self._jobs.get((local.owner, local.ids[0])):
             job.cancelled = True
-            # As if a client had left: what a lost connection would be, sent again, this is not.
+            # As if a client had left, and not as a lost connection, whose request would be sent again.
             await job.replay.leave()
             await job.events.wait_closed()
 
     def _end_lost(self, local: LocalRequest) -> None:
-        """End a response that ran in a proxy that is no more."""
+        """End a response whose proxy has ended."""
         store = self.stored.store()
         if store is None or (local.owner, local.ids[0]) in self._jobs:
             return
@@ -200,7 +200,7 @@ class BackgroundResponses:
             known.put(replace(stored, response={**stored.response, "status": "failed", "error": error}))
 
     def _read(self, flow: http.HTTPFlow, local: LocalRequest) -> None:
-        """Answer with the events of a response, those of one that runs as they come."""
+        """Answer with the events of a response; if it is in progress, new ones as they arrive."""
         after = _sequence_number(flow.request.query.get("starting_after"))
         if job := self._jobs.get((local.owner, local.ids[0])):
             self._stream(flow, job.events, after)
@@ -223,7 +223,7 @@ class BackgroundResponses:
 
 
 def _failure(flow: http.HTTPFlow) -> dict[str, Any]:
-    """Return the error of a response whose request brought none."""
+    """Return the error for a request that got no response."""
     answer = loads_object(flow.response.content or b"") if flow.response else None
     error = (answer or {}).get("error")
     if isinstance(error, dict):

@@ -1,4 +1,4 @@
-"""Addon: retains the bodies that a person who looks at flows wants to see, and evicts the oldest.
+"""Addon: retains the bodies of flows for users who inspect them, and evicts the oldest.
 
 mitmproxy does not keep bodies that it streams, and a request of ours has been rewritten by the time that it is shown.
 So where somebody may look (mitmweb, the console, a flow file, a HAR file) a flow gets the response as the client got
@@ -34,7 +34,7 @@ class BodyRetention:
         self._retained = _RetainedFlows()
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
-        """Begin to retain a request, whose credentials are redacted already; a replayed one has its original."""
+        """Start to retain a request, whose credentials are already redacted; a replayed one has its original."""
         if get_call(flow) is None:
             return
         self._retained.discard(flow)
@@ -58,11 +58,11 @@ class BodyRetention:
             original["headers"] = [pair for pair in original["headers"] if pair[0].lower() != "content-encoding"]
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
-        """Begin to retain a response."""
+        """Start to retain a response."""
         streamed = _streamed(flow)
         if not streamed or not self._limit or not flows_are_inspected():
             return
-        # mitmproxy 12 may have been told to do it by itself.
+        # mitmproxy 12 has an option to do this itself.
         if not ("store_streamed_bodies" in ctx.options and ctx.options.store_streamed_bodies):
             streamed.retain(self._limit)
 
@@ -73,22 +73,22 @@ class BodyRetention:
             return
         if streamed := _streamed(flow):
             assert flow.response
-            # In place of `retained` mitmproxy may have kept it. Its setter would add a content-length to a stream.
+            # mitmproxy may have kept the body instead. Its setter would add a content-length to a stream.
             retained = streamed.retained if streamed.retained is not None else flow.response.raw_content
             flow.response.data.content = redact_key(retained, call.key) if retained else retained
             if retained is None and self._limit and flows_are_inspected():
-                mark_bodies_dropped(flow)  # it is more by itself than all together may be
-            # The stream function would go on holding it.
+                mark_bodies_dropped(flow)  # it alone exceeds the limit for all flows
+            # The stream function would keep holding it.
             flow.response.stream = False
-        # The call lives as long as its flow: what is large or secret ends here.
+        # The call lives as long as its flow, so what is large or secret is dropped here.
         call.original = call.transformed = call.authorization = call.forwarded = call.attempts = call.collected = None
         if flows_are_inspected():
             self._retained.add(flow)
-            # Not before mitmproxy has passed on what the flow holds.
+            # Only after mitmproxy has forwarded the body that the flow holds.
             asyncio.get_running_loop().call_soon(self._evict)
 
     def error(self, flow: http.HTTPFlow) -> None:
-        """Retain what a client got that has left."""
+        """Retain the part of a response that a client got before it left."""
         self.response(flow)
 
     @property
@@ -96,7 +96,7 @@ class BodyRetention:
         return self.config.settings.keep_mb * 1_000_000
 
     def _evict(self) -> None:
-        """Take the oldest bodies out of their flows until the rest is within the bound."""
+        """Remove the oldest bodies from their flows until the rest is within the limit."""
         evicted = self._retained.evict_to(self._limit)
         for flow in evicted:
             flow.request.data.content = None
@@ -131,9 +131,9 @@ class _RetainedFlows:
         self._drop(flow.id)
 
     def evict_to(self, limit: int) -> list[http.HTTPFlow]:
-        """Return the oldest flows, which are counted no more, without which the rest is within the limit.
+        """Stop counting the oldest flows until the rest is within the limit, and return them.
 
-        Those that mitmproxy has not quite done with are passed over.
+        Flows that mitmproxy is still using are skipped.
         """
         while self._deleted:
             self._drop(self._deleted.popleft())
@@ -158,7 +158,7 @@ def _streamed(flow: http.HTTPFlow) -> StreamFunction | None:
 
 
 def _pairs(headers: http.Headers) -> list[list[str]]:
-    # mitmproxy reads bytes that are no UTF-8 as lone surrogates, which it cannot write into a flow file.
+    # mitmproxy decodes bytes that are not UTF-8 to lone surrogates, which it cannot write to a flow file.
     return [[part.decode("utf-8", "replace") for part in pair] for pair in headers.fields]
 
 

@@ -1,4 +1,4 @@
-"""Addon: records what a call was and what it cost, where a person looks.
+"""Addon: records each call and its cost: in the log, in the usage database, and in flows that users inspect.
 
 Once a call is over it becomes a `Record`: a line of the log, a row of the usage database, and, where somebody may look
 at its flow, the flow's comment, marker and metadata. The event loop does next to nothing for it: making the record,
@@ -46,7 +46,7 @@ logger = logging.getLogger(__name__)
 RECORD = "codex"
 """Where `flow.metadata` has the call's `Record`, as plain values."""
 
-# How long the end of mitmproxy waits for calls that are still to be recorded, in seconds.
+# How long mitmproxy's shutdown waits for calls that are still to be recorded, in seconds.
 _CLOSE_TIMEOUT = 5.0
 
 # How many calls may wait for the thread, and how many bytes of requests: beyond that it waits for no idle moment; at
@@ -57,13 +57,13 @@ _MAX_QUEUED_BYTES = 16_000_000
 _COLUMNS = ["status", "comment"]
 
 
-# Gets the record of a call that is over, and where it went, if it got so far.
+# Gets the record of a finished call, and its endpoint if it was sent to one.
 Subscriber = Callable[[Record, Endpoint | None], None]
 
 
 @dataclass(slots=True)
 class _FinishedCall:
-    """A call that is over, as it was at its end. `call` is a copy: the flow's own forgets what is large and secret.
+    """A call as it was when it finished. `call` is a copy, because the flow's own drops what is large or secret.
 
     `flow` is there if somebody may look at it, `persisted` if somebody waits until all of it has been written down.
     `record` is made when it is needed. `error` is what kept it from being completed.
@@ -96,19 +96,19 @@ class CallRecorder:
         self._batcher = IdleBatcher(self._persist_batch, self._publish)
 
     def subscribe(self, subscriber: Subscriber) -> None:
-        """Have a function called, in the event loop, with the record and the endpoint of each call that is over."""
+        """Register a function that is called, in the event loop, with the record and endpoint of each finished call."""
         self._subscribers.append(subscriber)
 
     def running(self) -> None:
-        """Have mitmweb's table show comments and no paths, unless its user has chosen the columns.
+        """Make mitmweb's table show comments instead of paths, unless the user has chosen the columns.
 
-        Beside a path, which is nearly always the same, a comment would get a few letters' room.
+        Next to the path, which is nearly always the same, there is room for only a few letters of a comment.
         """
         if "web_columns" in ctx.options and ctx.options.web_columns == ctx.options.default("web_columns"):
             ctx.options.update(web_columns=_COLUMNS)
 
     def request(self, flow: http.HTTPFlow) -> None:
-        """Annotate a request that is about to leave: a table without paths shows what is under way."""
+        """Annotate a request that is about to be sent, so that a table without paths shows what is in progress."""
         self._batcher.touch()
         if not has_interactive_view():
             return
@@ -130,7 +130,7 @@ class CallRecorder:
             await self._on_finished(flow, call)
 
     def done(self) -> None:
-        """Store what waits: mitmproxy ends."""
+        """Store the calls that are still waiting: mitmproxy ends."""
         self._batcher.close(_CLOSE_TIMEOUT)
 
     async def _on_finished(self, flow: http.HTTPFlow, call: Call) -> None:
@@ -165,7 +165,7 @@ class CallRecorder:
                 self._complete_record(finished)
             except Exception as error:
                 finished.error = error
-            time.sleep(0)  # should the event loop wait to go on, it does
+            time.sleep(0)  # give the event loop a turn if it is waiting for one
         try:
             self.store.add(*(finished.record for finished in batch if finished.record))
         except Exception as error:
@@ -173,7 +173,7 @@ class CallRecorder:
         return batch
 
     def _complete_record(self, finished: _FinishedCall) -> None:
-        """Make the record, with what takes time."""
+        """Make the complete record, including what takes time to compute."""
         record, sent = _record(finished), finished.call.transformed
         if sent:
             attempts = finished.call.attempts
@@ -185,7 +185,7 @@ class CallRecorder:
             finished.record = record.model_copy(update={"instructions": source, "cache": cache})
 
     def _publish(self, batch: Future[Sequence[_FinishedCall]]) -> None:
-        """Show what the thread has written down."""
+        """Show the records that the thread has completed."""
         for finished in batch.result():
             self._waiting_bytes -= finished.size
             try:
@@ -193,7 +193,7 @@ class CallRecorder:
             except Exception:
                 logger.exception("a call could not be shown")
             finally:
-                # The client of a call waits for it where a flow file is written: nothing may keep it from going on.
+                # If a flow file is written, the client of the call waits for this: no error may stop it.
                 if finished.persisted and not finished.persisted.done():
                     finished.persisted.set_result(None)
 
@@ -213,7 +213,7 @@ class CallRecorder:
 
 
 def _record(finished: _FinishedCall) -> Record:
-    """Return what there is to say of a call that has ended, without what takes time; made once."""
+    """Return the record of a finished call without what takes time to compute; it is made only once."""
     if finished.record:
         return finished.record
     call, at = finished.call, finished.began
@@ -253,7 +253,7 @@ def _record(finished: _FinishedCall) -> Record:
 
 
 def _attempts(call: Call) -> list[FailedAttempt]:
-    """Return the attempts of a call that failed and were followed by another."""
+    """Return the failed attempts of a call that were followed by another."""
     return [
         FailedAttempt(
             rule=attempt.rule,
@@ -267,7 +267,7 @@ def _attempts(call: Call) -> list[FailedAttempt]:
 
 
 def recorded(flow: http.HTTPFlow) -> Record | None:
-    """Return the record in a flow's metadata, None if there is none or another release wrote what cannot be read."""
+    """Return the record in a flow's metadata; None if there is none, or one that this release cannot read."""
     try:
         return Record.model_validate(flow.metadata.get(RECORD))
     except ValidationError:
@@ -275,7 +275,7 @@ def recorded(flow: http.HTTPFlow) -> Record | None:
 
 
 def _changes(flow: http.HTTPFlow | None, sent: Transformed) -> tuple[Change, ...] | None:
-    """Return what was changed since the client sent the request, which for a replayed one was mostly done before."""
+    """Return the changes to the client's request; for a replayed one, most were made before it was saved."""
     changes = sent.changes.collect()
     earlier = recorded(flow) if flow and flow.is_replay else None
     if earlier is None or earlier.model is None:
@@ -285,12 +285,12 @@ def _changes(flow: http.HTTPFlow | None, sent: Transformed) -> tuple[Change, ...
 
 @lru_cache(maxsize=16)
 def _source(ref: str, text: str) -> InstructionsSource:
-    """Return the instructions that were sent, which are nearly always the same."""
+    """Return which instructions were sent."""
     return InstructionsSource(ref=ref, sha256=sha256(text.encode(errors="replace")).hexdigest(), chars=len(text))
 
 
 def _problem(flow: http.HTTPFlow, call: Call) -> ApiError | None:
-    """Return what the client was told, in the place of an answer or at the end of its stream."""
+    """Return the error that the client got, instead of a response or at the end of its stream."""
     stream = flow.response and flow.response.stream
     if call.error or call.outcome not in ("failed", "error", "cut") or not isinstance(stream, StreamFunction):
         return call.error
@@ -298,7 +298,7 @@ def _problem(flow: http.HTTPFlow, call: Call) -> ApiError | None:
 
 
 def _annotate_flow(flow: http.HTTPFlow, record: Record) -> None:
-    """Write the record into its flow; a marker of the user's own stays."""
+    """Write the record into its flow; a marker that the user has set stays."""
     flow.metadata[RECORD] = record.model_dump(mode="json")
     set_comment(flow, log_line.flow_comment(record))
     if flow.marked in ("", *log_line.MARKERS):

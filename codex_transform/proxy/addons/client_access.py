@@ -1,11 +1,11 @@
-"""Addon: who may use the proxy. By default that is this machine alone.
+"""Addon: decides who may use the proxy. By default only clients on this machine may.
 
-Others need mitmproxy's password, which lets them use it for whatever they like, or a key of theirs (`people.py`), which
-is looked at later. Where a key is all that they have, they are restricted to HTTP, and nothing is connected to for them
-but the endpoint.
+Others need mitmproxy's password, which lets them use it for any purpose, or a client key (`people.py`), which is
+checked later. Clients with only a key are restricted to HTTP, and the proxy connects to nothing but the endpoint for
+them.
 
-A stranger is turned away before a byte of the request is read: with a 403 where the proxy speaks HTTP to its
-clients, by closing the connection where it speaks anything else (SOCKS, or what a redirected connection holds).
+Any other client is rejected before a byte of the request is read: with a 403 where the proxy speaks HTTP to its
+clients, by closing the connection where it speaks anything else (SOCKS, or the protocol of a redirected connection).
 """
 
 import logging
@@ -45,19 +45,19 @@ def is_open_proxy(config: Config) -> bool:
 
 
 def is_restricted(config: Config, client: connection.Client) -> bool:
-    """Return whether a client is let in for the sake of a key alone: nothing may be done for it without that."""
+    """Return whether a client is let in only because it may have a key: nothing may be done for it without one."""
     return config.people.defined and config.settings.allow_remote and not _wants_password() and not is_local(client)
 
 
 def _wants_password() -> bool:
-    """Return whether mitmproxy asks for a password; "any" accepts every one."""
+    """Return whether mitmproxy requires a password; with "any" it accepts every one."""
     return ctx.options.proxyauth not in (None, "", "any")
 
 
 def is_local(client: connection.Client) -> bool:
-    """Return True for a client on this machine."""
+    """Return whether a client is on this machine."""
     if isinstance(client.proxy_mode, LocalMode):
-        return True  # mitmproxy redirects this machine's own programs there
+        return True  # in this mode mitmproxy redirects this machine's own programs
     host, *rest = client.peername
     scope = rest[2] if len(rest) > 2 else 0
     return is_local_host(f"{host}%{scope}" if scope else host)
@@ -78,13 +78,13 @@ class ClientAccess:
                 logger.warning(message)
 
     def client_connected(self, client: connection.Client) -> None:
-        """Close a connection of a client that may not use the proxy and would not understand HTTP."""
+        """Close the connection of a client that may not use the proxy if it does not speak HTTP."""
         if not _speaks_http(client) and (error := self._refuse(client)):
             _log(client, error)
             client.error = error.message
 
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
-        """Answer a client that may not use the proxy, once it has sent something."""
+        """Reject a client that may not use the proxy, once it has sent something."""
         client = nextlayer.context.client
         in_tunnel = any(isinstance(each, HttpLayer) for each in nextlayer.context.layers)
         if in_tunnel and is_restricted(self.config, client):
@@ -93,14 +93,14 @@ class ClientAccess:
         if not nextlayer.data_client() or not _speaks_http(client) or not (error := self._refuse(client)):
             return
         if starts_like_tls_record(nextlayer.data_client()) and not client.tls:
-            client.alpn = b"http/1.1"  # what the answer will be in
+            client.alpn = b"http/1.1"  # the protocol of the answer
             nextlayer.layer = ClientTLSLayer(nextlayer.context)
         else:
             _log(client, error)
             nextlayer.layer = ForbiddenLayer(nextlayer.context, error)
 
     def server_connect(self, data: ServerConnectionHookData) -> None:
-        """Refuse a connection for a restricted client that leads anywhere but to the endpoint."""
+        """Refuse a connection for a restricted client unless it leads to the endpoint."""
         address = data.server.address
         if address is None or not is_restricted(self.config, data.client):
             return
@@ -112,7 +112,7 @@ class ClientAccess:
             logger.warning("refused a client at %s: %s", data.client.peername[0], HTTP_OF_OURS_ONLY)
 
     def _refuse(self, client: connection.Client) -> ApiError | None:
-        """Return what a client is told that may not use the proxy."""
+        """Return the error for a client that may not use the proxy."""
         if is_local(client):
             return None
         if is_open_proxy(self.config):
@@ -129,7 +129,7 @@ class ClientAccess:
 
 
 def _http_or_tls(nextlayer: layer.NextLayer) -> layer.Layer:
-    """Return the layer for what a tunnel holds, which mitmproxy would pass on unread where it is neither."""
+    """Return the layer for the HTTP or TLS in a tunnel; mitmproxy would forward anything else unread."""
     context = nextlayer.context
     if not starts_like_tls_record(nextlayer.data_client()):
         return HttpLayer(context, HTTPMode.transparent)
@@ -143,7 +143,7 @@ def _log(client: connection.Client, error: ApiError) -> None:
 
 
 def _speaks_http(client: connection.Client) -> bool:
-    """Return True where a client that has just connected speaks HTTP to the proxy, or TLS with HTTP in it."""
+    """Return whether a client that has just connected speaks HTTP, or HTTP over TLS, to the proxy."""
     mode = client.proxy_mode
     http = isinstance(mode, RegularMode | UpstreamMode) or (
         isinstance(mode, ReverseMode) and mode.scheme in ("http", "https")

@@ -1,4 +1,4 @@
-"""Addon for the proxy of `run`: says at its end how often clients connected, which `run` reads."""
+"""Addon for the proxy of `run`: logs at the end how often clients connected, for `run` to read."""
 
 import logging
 
@@ -14,11 +14,11 @@ class ClientCount:
         self._connections = 0
 
     def client_connected(self, _client: Client) -> None:
-        """Count one."""
+        """Count a connection."""
         self._connections += 1
 
     def done(self) -> None:
-        """Say the number, in the form that `launcher/proxy_process.py` looks for."""
+        """Log the number, in the form that `launcher/proxy_process.py` looks for."""
         logger.info("connections of clients: %d", self._connections)
 
 

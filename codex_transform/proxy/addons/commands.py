@@ -1,7 +1,7 @@
 """Addon: mitmproxy commands, for the command bars of the console and of mitmweb (POST /commands/NAME there).
 
-Each gives its answer as the console shows it. mitmweb shows answers in one line, so tables go to the log as well, which
-is its event log. Times are of the last 30 days unless a command is told otherwise.
+Each returns its answer as the console shows it. mitmweb shows answers in one line, so tables also go to the log, which
+mitmweb shows as its event log. Figures are of the last 30 days unless a command is given another number.
 """
 
 import logging
@@ -39,7 +39,7 @@ _COLUMNS = ("calls", "fail", "heal", "in", "cache", "miss", "out", "p50", "p95")
 
 
 class Commands:
-    """What a user can ask of the running addon."""
+    """The commands of the running addon."""
 
     def __init__(
         self, config: Config, refresh: InstructionsRefresh, notes: CallRecorder, store: UsageStore, status: Status
@@ -61,7 +61,7 @@ class Commands:
         loader.add_command("codex.replay.original", self.replay_original)
 
     def usage(self, days: int = DAYS) -> Data:
-        """Return what was used in the last days (30): by model, by client, by conversation (the last 20), and in all.
+        """Return the usage of the last days (30): by model, by client, by conversation (the last 20), and in total.
 
         `heal` are calls that were answered after the endpoint had refused them, `cache` is the part of what was read
         that came out of the endpoint's cache, `miss` the tokens that it could have held and did not; p50 and p95 are
@@ -77,7 +77,7 @@ class Commands:
         return _table("", _COLUMNS, [_row(usage, kind) for kind, usage in named])
 
     def usage_days(self, days: int = DAYS) -> Data:
-        """Return what was used on each of the last days (30)."""
+        """Return the usage of each of the last days (30)."""
         return _table("day", _COLUMNS, [_row(usage) for usage in self.store.by_day(_days_ago(days))])
 
     def usage_misses(self, days: int = DAYS) -> Data:
@@ -105,7 +105,7 @@ class Commands:
         )
 
     def refresh_now(self) -> str:
-        """Ask for the Codex instructions now, in the background; the log says what came of it."""
+        """Fetch the Codex instructions now, in the background; the log has the outcome."""
         self.refresh.refresh_now()
         return f"Asking {self.config.settings.catalog_url}: the log says what comes of it."
 
@@ -139,7 +139,7 @@ class Commands:
         return f"{'not set' if value is None else value} ({self.config.sources.get(field, 'default')})"
 
     def _instructions(self) -> str:
-        """Return how many models have their instructions from where."""
+        """Return the sources of the instructions, and the number of models for each."""
         sources = [self.refresh.instructions.source(resolve(model.slug)) for model in models()]
         return ", ".join(f"{source} ({sources.count(source)} models)" for source in dict.fromkeys(sources))
 
@@ -181,16 +181,16 @@ def _waited(duration: float | None) -> str:
 
 
 def _table(name: str, columns: Sequence[str], rows: Sequence[list[str]]) -> Data:
-    """Return the table as the console shows it; goes to the log as well."""
+    """Return a table as the console shows it, and write it to the log too."""
     head = [name, *columns]
-    # A client's words are among the cells.
+    # Some cells hold text from clients.
     plain = [["".join(char if char.isprintable() else "�" for char in cell) for cell in cells] for cells in rows]
     logger.info("\n%s", "\n".join(format_table(head, plain, range(1, len(head)) if len(head) > 2 else ())))
     return cast(Data, [head, *plain])
 
 
 def _original(flow: flow.Flow) -> dict[str, Any]:
-    """Return the client's request; raises CommandError, with the reason, when the flow does not have it."""
+    """Return the client's request. Raises CommandError, with the reason, if the flow does not have it."""
     if not isinstance(flow, http.HTTPFlow):
         raise exceptions.CommandError("This flow is no HTTP request.")
     original = flow.metadata.get(ORIGINAL_REQUEST)

@@ -29,7 +29,7 @@ from codex_transform.settings.options import OPTIONS, Settings
 
 logger = logging.getLogger(__name__)
 
-# The least time between two looks at whether a file has changed, in seconds.
+# The shortest time between two checks whether a file has changed, in seconds.
 _CHECK_INTERVAL = 1.0
 
 # The keys that were taken out of the option, by what it shows instead. mitmproxy reloads the script when it changes,
@@ -58,7 +58,7 @@ class Config:
         self.config_file = paths.config_file(self.home)
         self.clients_file = paths.clients_file(self.home)
         self._environ = environ
-        # It stays what it is, but may be deleted while mitmproxy runs.
+        # Read once, because it may be deleted while mitmproxy runs.
         self._cwd = Path.cwd()
         self._key: str | None = None
         self._problems: tuple[Problem, ...] = ()
@@ -68,7 +68,7 @@ class Config:
         self._checked_at = 0.0
 
     def load(self, loader: Loader) -> None:
-        """Declare an option for every setting, and has mitmproxy connect only once a request has been read.
+        """Declare an option for every setting, and make mitmproxy connect only once a request has been read.
 
         Otherwise it would look for api.openai.com before any addon is asked, which fails where that is blocked.
         """
@@ -77,7 +77,7 @@ class Config:
         ctx.options.update(connection_strategy="lazy", upstream_cert=False)
 
     def configure(self, updated: set[str]) -> None:
-        """mitmproxy's options have changed. Raises OptionsError for a value that came as an option."""
+        """Load the settings again, as options have changed. Raises OptionsError if an option has an invalid value."""
         names = {option.option for option in OPTIONS}
         if updated.isdisjoint(names) or self._hide_key_option():
             return
@@ -91,7 +91,7 @@ class Config:
         self.refresh()
 
     def refresh(self) -> None:
-        """Load the settings again if a file has changed, which is looked at once in a while."""
+        """Load the settings again if a file has changed, which is checked at intervals."""
         now = time.monotonic()
         if now - self._checked_at >= _CHECK_INTERVAL:
             self._checked_at = now
@@ -100,7 +100,7 @@ class Config:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """What is wrong with the settings."""
+        """The problems with the settings."""
         return self._problems
 
     def matches(self, host: str, port: int) -> bool:
@@ -108,7 +108,7 @@ class Config:
         return any(endpoint.matches(host, port) for endpoint in self.endpoints)
 
     def target_of(self, host: str, port: int) -> Target | None:
-        """Return the endpoint at `host` and `port` with its key, None if there is none, or it has no key."""
+        """Return the endpoint at `host` and `port` with its key; None if there is none, or it has no key."""
         if self.targets:
             return next((target for target in self.targets if target.endpoint.matches(host, port)), None)
         key = self.settings.api_key
@@ -122,25 +122,25 @@ class Config:
         return tuple(target.endpoint for target in self.targets) or ((self.endpoint,) if self.endpoint else ())
 
     def require_targets(self) -> tuple[Target, ...]:
-        """Return where calls may go; raises ApiError 401, with what to do, when no endpoint or no key is set."""
+        """Return the endpoints for calls. Raises ApiError 401, with the fix, if no endpoint or no key is set."""
         return self.targets or (Target("", self.require_endpoint(), self.require_key()),)
 
     def require_endpoint(self) -> Endpoint:
-        """Return the endpoint; raises ApiError 401, with what to do, when none is set."""
+        """Return the endpoint. Raises ApiError 401, with the fix, if none is set."""
         if self.endpoint is None:
             raise self._missing("base_url")
         return self.endpoint
 
     def require_key(self) -> str:
-        """Return the endpoint's API key; raises ApiError 401, with what to do, when none is set."""
+        """Return the endpoint's API key. Raises ApiError 401, with the fix, if none is set."""
         if self.settings.api_key is None:
             raise self._missing("api_key")
         return self.settings.api_key.get_secret_value()
 
     def _hide_key_option(self) -> bool:
-        """Take a key out of mitmproxy's options, which mitmweb shows, and leaves what may be shown of it.
+        """Replace a key in mitmproxy's options, which mitmweb shows, by its redacted form.
 
-        True if it did: that was a change of options too, and has been dealt with.
+        Returns whether it did; that changed the options again, which has been handled.
         """
         by_options = ctx.options.codex_api_key
         if not by_options or by_options in _keys_by_hint:
@@ -177,7 +177,7 @@ class Config:
         self._warn_once(self._warnings(loaded.sources))
 
     def _load_people(self) -> None:
-        """Load who has a key; the keys of people are not forwarded."""
+        """Load the clients that have keys; their keys are never forwarded."""
         self.people = register.load(self.clients_file) if self.settings.clients else Register()
         if self.people.problem:
             self._problems += (Problem(None, str(self.clients_file), self.people.problem),)
@@ -200,7 +200,7 @@ class Config:
             )
 
     def _warn_once(self, messages: Iterable[str]) -> None:
-        """Warns once of each thing: files are read again and again."""
+        """Log a warning unless it has been logged before: files are read again and again."""
         for message in messages:
             if message not in self._said:
                 self._said.add(message)
@@ -222,9 +222,9 @@ class Config:
 
 
 def _text(file: Path) -> str | None:
-    """Return what the file holds.
+    """Return the text of the file.
 
-    It was readable when the settings were checked a moment ago, but may not be any more.
+    It was readable when the settings were checked a moment ago, but may no longer be.
     """
     try:
         return file.read_text("utf-8-sig")

@@ -1,9 +1,9 @@
-"""Addon: how long connecting to the endpoint may take, and what a call's idle timeout is.
+"""Addon: limits how long connecting to the endpoint may take, and sets the idle timeout of each call.
 
-DNS, TCP and TLS together have the time of the setting `connect_timeout`: a timer starts when mitmproxy begins to
-connect and stops when the connection is ready. When it runs out, the task that connects is cancelled, which closes
-what there is. `idle_timeout` is enforced in `layers/idle_timeout.py`; here a call gets its number of seconds, so that
-a changed setting holds from the next request on.
+The setting `connect_timeout` is for DNS, TCP and TLS together: a timer starts when mitmproxy begins to connect and
+stops when the connection is ready. When it runs out, the task that connects is cancelled, which closes its socket.
+`idle_timeout` is enforced in `layers/idle_timeout.py`; here a call gets its number of seconds, so that a changed
+setting applies from the next request on.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.call import get_call
 from codex_transform.response.network_error import connect_timeout_reason
 
-# How often to check whether it is a connection's turn, in seconds.
+# How often to check whether a waiting connection may start, in seconds.
 _POLL_INTERVAL = 0.25
 
 
@@ -59,19 +59,19 @@ class ConnectTimeout:
         self._stop(data.conn)
 
     def stop_all(self, reason: str) -> None:
-        """End every connection that is being made, for this reason."""
+        """Cancel every connection that is being made; `reason` becomes its error."""
         for server in list(self._connecting):
             if server.timestamp_start is not None:
                 self._cancel(server, reason)
 
     def done(self) -> None:
-        """mitmproxy ends, or reloads the script."""
+        """Stop the timers when mitmproxy ends or reloads the script."""
         for server in list(self._timers):
             self._stop(server)
 
     async def _cancel_when_due(self, server: Server) -> None:
-        # mitmproxy lets few of a client's connections to one server be there at once: the others wait for their turn,
-        # and that is not the endpoint's fault.
+        # mitmproxy limits a client's simultaneous connections to a server: the others wait for their turn, for which
+        # the endpoint is not to blame.
         while server.timestamp_start is None:  # noqa: ASYNC110 - mitmproxy has no hook for it
             await asyncio.sleep(_POLL_INTERVAL)
         await asyncio.sleep(self.config.settings.connect_timeout)

@@ -1,4 +1,4 @@
-"""Addon: the content view "Codex", which shows our flows' requests and answers as people read them.
+"""Addon: the content view "Codex", which shows the requests and responses of our flows as readable pages.
 
 The only place where the content views of mitmproxy 11 and 12 differ. In either, views run in the event loop, so a page
 is bounded however large the body is; what makes pages is loaded with the first of them. Only the flow is looked at, its
@@ -22,20 +22,20 @@ _NAME = "Codex"
 # mitmproxy's own views stay at 1 and below.
 _HIGH, _NEVER = 10.0, -1.0
 
-# What a body begins with, or has in it, that came from or went to a Responses API.
+# What the body of a request or response of the Responses API begins with, or contains.
 _REQUEST_MEMBERS = (b'"model"', b'"input"')
 _EVENTS = (b"event: response.", b"event: error", b'data: {"type":"response.', b'data: {"type":"error"')
 _ANSWER_MEMBERS = (b'"object":"response', b'"object": "response', b'"error"')
 
 _EMPTY_LINE = re.compile("^$", re.MULTILINE)
 
-# The parts of mitmproxy that are not the same in every version.
+# The parts of mitmproxy that differ between versions.
 _contentviews: Any = import_module("mitmproxy.contentviews")
 _registry: Any = getattr(_contentviews, "registry", None)
 
 
 class ContentViews:
-    """Offers the view."""
+    """Registers the view."""
 
     def __init__(self) -> None:
         self._view = _View11() if _registry is None else _View12()

@@ -1,8 +1,8 @@
 """Addon: drains calls when the program ends.
 
-Calls under way may finish for as long as `codex_drain_timeout` says; new ones are refused, and clients whose calls are
-cut off then are told so. mitmproxy by itself closes all connections at SIGTERM and Ctrl-C: a client would take half an
-answer for a lost network, and the call would leave no record. A second signal cuts calls off at once.
+Calls in progress get `codex_drain_timeout` seconds to finish; new ones are refused, and clients whose calls are then
+cut off get an error that says so. mitmproxy itself closes all connections at SIGTERM and Ctrl-C: a client would take
+half an answer for a network failure, and the call would leave no record. A second signal cuts calls off at once.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from codex_transform.signals import on_termination
 
 logger = logging.getLogger(__name__)
 
-# How often to look whether the last call is over, and how long calls that are cut off may take to tell their clients.
+# Seconds between checks whether the last call has finished, and for the errors of calls that are cut off.
 _POLL_INTERVAL = 0.02
 _CLOSE_TIMEOUT = 2.0
 
@@ -34,7 +34,7 @@ _CLOSE_TIMEOUT = 2.0
 class Drain:
     """Ends mitmproxy when its calls have ended."""
 
-    # Those of before a reload of the script are to be waited for too.
+    # Includes the calls from before a reload of the script.
     _flows: ClassVar[WeakSet[http.HTTPFlow]] = WeakSet()
 
     def __init__(self, config: Config, limits: ConnectTimeout, refusals: Refusals) -> None:
@@ -47,14 +47,14 @@ class Drain:
         self._before_end: list[Callable[[], bool]] = []
 
     def running(self) -> None:
-        """mitmproxy is up, and has set handlers of its own. The console asks its user before it ends: that stays."""
+        """Replace mitmproxy's signal handlers, which are set by now, but not the console's, which asks its user."""
         if hasattr(ctx.master, "prompt_for_exit"):
             return
         with suppress(RuntimeError, ValueError):  # a master that runs in another thread gets no signals
             on_termination(self.stop)
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
-        """Refuse a request of ours that comes while mitmproxy is about to end."""
+        """Refuse a request of ours that arrives while mitmproxy is shutting down."""
         if get_call(flow) is None or flow.response:
             return
         if self._draining:
@@ -68,20 +68,20 @@ class Drain:
             self._flows.add(flow)
 
     def before_end(self, tell: Callable[[], bool]) -> None:
-        """Have a function called when mitmproxy is about to end; it returns whether it has told clients of that."""
+        """Register a function that is called before mitmproxy ends; it returns whether it has informed clients."""
         self._before_end.append(tell)
 
     @property
     def draining(self) -> bool:
-        """Whether mitmproxy is about to end."""
+        """Whether mitmproxy is shutting down."""
         return self._draining
 
     def live_calls(self) -> list[http.HTTPFlow]:
-        """Return the flows of calls that are under way."""
+        """Return the flows of the calls in progress."""
         return [flow for flow in self._flows if flow.live]
 
     def stop(self) -> None:
-        """End mitmproxy once all calls have ended; called again, cut them off now, and then wait for nothing."""
+        """End mitmproxy once all calls have ended; if called again, cut them off; a third time, end at once."""
         loop = asyncio.get_running_loop()
         if self._draining:
             if self._cut:
@@ -105,7 +105,7 @@ class Drain:
             self._wait(loop)
 
     def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Look again until no call is left or time is up."""
+        """Wait until no call is left or the time is up."""
         if not self.live_calls():
             ctx.master.shutdown()
         elif loop.time() < self._deadline:
@@ -116,9 +116,9 @@ class Drain:
             self._close(loop)
 
     def _close(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Look again until the calls that were cut off have told their clients."""
+        """Wait until the clients of the calls that were cut off have been informed."""
         if self.live_calls() and loop.time() < self._deadline:
-            # Each time again: one that was connecting may have come further.
+            # Repeated, because a call that was connecting may have got further.
             self.limits.stop_all(STOPPED)
             IdleTimeoutMixin.stop_all(STOPPED)
             loop.call_later(_POLL_INTERVAL, self._close, loop)
@@ -126,10 +126,10 @@ class Drain:
             ctx.master.shutdown()
 
 
-# What the setting was when the end began.
+# The value of the setting when the shutdown began.
 _timeouts: list[int] = []
 
 
 def longest_end() -> float:
-    """How many seconds mitmproxy may take from a signal to its end, that of its connections not counted."""
+    """Return the most seconds from a signal to mitmproxy's end, without the time to close its connections."""
     return max(_timeouts, default=0) + _CLOSE_TIMEOUT

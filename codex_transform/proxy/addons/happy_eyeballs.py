@@ -1,9 +1,9 @@
-"""Addon: an endpoint whose name leads to IPv6 and IPv4, on a network where one of the two leads nowhere.
+"""Addon: reaches an endpoint with IPv6 and IPv4 addresses from a network where one of the two does not work.
 
 mitmproxy tries one address after the other, and waits for the first as long as the system does: minutes, if packets
 get lost on the way. Browsers and OpenCode itself try the next after a quarter of a second (RFC 8305, "Happy Eyeballs"),
-so there everything works. Here both families are tried in that way once in a while, and if it is not the first that
-answers first, mitmproxy is told to connect from an address of the other.
+so they work there. Here both families are tried in that way from time to time, and if the second is faster, mitmproxy
+is told to connect from an address of that family.
 
 asyncio's own `happy_eyeballs_delay` cannot do it: it fails with an AssertionError where tasks start eagerly, as
 mitmproxy's do (seen in CPython 3.13.0).
@@ -53,7 +53,7 @@ class HappyEyeballs:
             return
         local, expires = self._cache.get(address, (None, 0.0))
         if time.monotonic() > expires:
-            with suppress(OSError):  # mitmproxy will report what is wrong with the name
+            with suppress(OSError):  # mitmproxy will report the problem with the name
                 local = await _choose(address)
             self._cache[address] = local, time.monotonic() + _CACHE_TTL
         if local:
@@ -61,7 +61,7 @@ class HappyEyeballs:
 
 
 async def _choose(address: Address) -> str | None:
-    """Return the address to connect from; None where the system's own choice is right. Raises OSError."""
+    """Return the address to connect from; None if the system's own choice is right. Raises OSError."""
     infos = await asyncio.get_running_loop().getaddrinfo(*address, type=socket.SOCK_STREAM)
     first = infos[0]
     other = next((info for info in infos if info[0] != first[0]), None)
@@ -88,7 +88,7 @@ async def is_ahead(other: Info, first: Info) -> bool:
 
 
 async def _connect(info: Info) -> None:
-    """Connect and close. Raises OSError."""
+    """Open a connection to an address and close it. Raises OSError."""
     family, kind, protocol, _, address = info
     with socket.socket(family, kind, protocol) as tried:
         tried.setblocking(False)

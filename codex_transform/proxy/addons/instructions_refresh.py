@@ -1,7 +1,7 @@
 """Addon: keeps the Codex instructions up to date in the background.
 
-The fetching blocks, so it runs in a thread of its own; a daemon thread, so that a server that hangs cannot keep
-mitmproxy from ending. Requests only ever read what is there.
+Fetching blocks, so it runs in a separate thread, a daemon thread, so that a server that hangs cannot keep mitmproxy
+from ending. Requests never wait for it: they use the instructions that are there.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from codex_transform.proxy.addons.config import Config
 
 logger = logging.getLogger(__name__)
 
-# How often the thread looks whether something is due; the instructions themselves know what is.
+# How often the thread checks whether a refresh is due, which the instructions decide.
 _INTERVAL = 60.0
 
 
@@ -33,7 +33,7 @@ class InstructionsRefresh:
 
     @property
     def instructions(self) -> InstructionStore:
-        """The instructions for the settings as they are now; a change of their sources makes new ones.
+        """The instructions for the current settings; they are made anew if the settings for their sources change.
 
         For mitmproxy's event loop only, so that no two are made at once.
         """
@@ -50,13 +50,13 @@ class InstructionsRefresh:
         self._wake.set()
 
     def running(self) -> None:
-        """Begin to fetch."""
+        """Start the thread."""
         loop, first = asyncio.get_running_loop(), self.instructions
         self._thread = threading.Thread(target=self._run, args=(loop, first), name="codex-instructions", daemon=True)
         self._thread.start()
 
     def done(self) -> None:
-        """Stop the thread: mitmproxy ends, or reloads the script."""
+        """Stop the thread when mitmproxy ends or reloads the script."""
         self._stopped = True
         self._wake.set()
 

@@ -1,6 +1,6 @@
 """Addon: decides what is intercepted.
 
-TLS to a host that is not ours is tunnelled, never opened: the proxy holds no other provider's keys, and hosts with
+TLS to a host that is not ours is tunnelled, never decrypted: the proxy sees no other provider's keys, and hosts with
 pinned or private certificates keep working.
 """
 
@@ -24,7 +24,7 @@ from codex_transform.state.api import route
 from codex_transform.state.responses import owner_of
 from codex_transform.websocket import handshake
 
-# mitmproxy passes these on, in whatever way the next server reads them (RFC 9110 section 5.5, RFC 9112 section 5.2).
+# mitmproxy forwards these characters, which servers read differently (RFC 9110 section 5.5, RFC 9112 section 5.2).
 _CONTROL_CHARS = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _VERSIONS = ("HTTP/1.0", "HTTP/1.1", "HTTP/2.0", "HTTP/3")
 
@@ -59,15 +59,15 @@ class Interception:
         if address is None or isinstance(data.context.client.proxy_mode, ReverseMode):
             return  # TLS to the proxy itself
         host, port = address[0], address[1]
-        # A name in the client hello that is not intercepted wins over a target that is: somebody else will answer.
+        # If the name in the client hello is not intercepted, the target does not matter: another server will answer.
         names = [name for name in (None if _is_address(host) else host, data.client_hello.sni) if name]
         if not all(self._intercepts(name, port) for name in names or [host]):
             data.ignore_connection = not is_restricted(self.config, data.context.client)
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
-        """Mark requests of ours: calls, those for a WebSocket, and those that are answered here."""
+        """Mark requests of ours: calls, requests for a WebSocket, and those that are answered here."""
         if flow.response or not flow.live:
-            return  # mitmproxy wants a password first, or shows what it reads from a file
+            return  # mitmproxy requires a password first, or shows a flow from a file
         if get_passing(flow) or not self.is_for_us(flow):
             return
         path = api_path(flow.request.path)
@@ -86,11 +86,11 @@ class Interception:
                 flow.response.headers["upgrade"] = "HTTP/1.1"
 
     def _accept(self, flow: http.HTTPFlow, path: str) -> None:
-        """Mark a request for this path of the API. Raises ApiError for one that is none."""
+        """Mark a request for this path of the API. Raises ApiError if it is not a valid one."""
         request = flow.request
         websocket = handshake.asks_for_websocket(request.headers)
         if websocket and (reason := _why_no_websocket(request, path)):
-            # 426 is what makes the Codex CLI, too, go on over HTTP at once (RFC 9110 section 15.5.22).
+            # A 426 also makes the Codex CLI switch to HTTP at once (RFC 9110 section 15.5.22).
             raise ApiError(
                 426,
                 f"this proxy speaks HTTP only here, no WebSocket: {reason}. Fix: send the request as POST, without an"
@@ -101,7 +101,7 @@ class Interception:
         if websocket and (page := handshake.foreign_origin(request.headers)) and not self._trusts(page):
             raise ApiError(403, f"web pages of {page} may not use this proxy")
         owner = owner_of(request.headers.get("authorization", ""))
-        # It reads `post` as POST, and passes on what it read.
+        # mitmproxy treats `post` as POST, but forwards it as written.
         request.method = method = request.method.upper()
         if websocket:
             start_socket(flow, owner)
@@ -124,7 +124,7 @@ class Interception:
         return self._intercepts(_target_host(flow), flow.request.port)
 
     def _reject(self, request: http.Request) -> ApiError | None:
-        """Return what is wrong with a request of ours that must not leave with the key."""
+        """Return what is wrong with a request of ours, which so must not be sent with the key."""
         if is_open_proxy(self.config):
             return ApiError(403, OPEN_PROXY_WARNING)
         fields = request.headers.fields
@@ -136,7 +136,7 @@ class Interception:
         return None
 
     def _trusts(self, page: str) -> bool:
-        """Return whether a web page from this host may use the key: a browser lets all others reach the proxy, too."""
+        """Return whether a web page from this host may use the key: browsers let pages of any host reach the proxy."""
         return page in _LOOPBACK or any(self._intercepts(page, port) for port in (80, 443))
 
     def _intercepts(self, host: str, port: int) -> bool:

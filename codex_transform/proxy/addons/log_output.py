@@ -1,6 +1,6 @@
-"""Addon: how log lines are written to the terminal, as text or as JSON, and keeps them from failing.
+"""Addon: writes log lines to the terminal as text or as JSON, whatever characters they contain.
 
-Mitmproxy's handler raises on a character that the console lacks, in the middle of whatever hook has logged. The lines
+Mitmproxy's handler raises on a character that the console cannot encode, in the middle of the hook that logs. The lines
 of mitmweb's and the console's own event logs are for people, and stay text.
 """
 
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 
 class LogOutput:
-    """Has the console substitute what it cannot show; comes before every addon that logs.
+    """Makes the console replace what it cannot show; comes before every addon that logs.
 
     With `codex_log_format=json` mitmdump prints no flows between the lines, unless its user has set `flow_detail`.
     """
@@ -31,22 +31,22 @@ class LogOutput:
         self._hides_flows = False
 
     def load(self, _loader: Loader) -> None:
-        """Make stdout and stderr lenient, and write from now on as the setting says."""
+        """Make stdout and stderr lenient, and write log lines in the form of the setting."""
         make_lenient()
         for handler in logging.getLogger().handlers:
             if isinstance(handler, TermLogHandler):
-                # One of before a reload is replaced. None is taken out at the end, when others still have lines.
+                # Replaces the one from before a reload. It is not removed at the end, when other addons still log.
                 text = handler.formatter.text if isinstance(handler.formatter, _Formatter) else handler.formatter
                 formatter = _Formatter(text or logging.Formatter(), self.config)
                 self._formatters.append(formatter)
                 handler.setFormatter(formatter)
 
     def running(self) -> None:
-        """Act on the setting: mitmproxy is up."""
+        """Apply the setting, now that mitmproxy is running."""
         self._follow()
 
     def requestheaders(self, _flow: object) -> None:
-        """Follow a change of the setting."""
+        """Apply a change of the setting."""
         self._follow()
 
     def _follow(self) -> None:
@@ -68,7 +68,7 @@ class LogOutput:
 
 
 class _Formatter(logging.Formatter):
-    """Writes each line as the setting says at that moment; `text` is mitmproxy's own formatter."""
+    """Formats each line in the form that is set at that moment; `text` is mitmproxy's own formatter."""
 
     def __init__(self, text: logging.Formatter, config: Config) -> None:
         super().__init__()
@@ -82,7 +82,7 @@ class _Formatter(logging.Formatter):
             return self.text.format(record)
         if self._json is None:
             try:
-                # Loaded only now: a mitmproxy that was installed separately need not have what it imports.
+                # Imported only now, because a mitmproxy that was installed separately may lack its dependencies.
                 from codex_transform.proxy.json_log import JsonLogFormatter
             except ImportError:
                 self.problem = True

@@ -1,10 +1,10 @@
 """Addon: keeps clients from reaching this machine through the proxy (SSRF).
 
-Not to this machine, whose services often trust whoever gets to loopback: mitmweb's own API was open to every user of
-the proxy in mitmproxy up to 11.1.1.
+Services on this machine often trust everyone who can connect to loopback: up to mitmproxy 11.1.1, mitmweb's own API was
+open to every user of the proxy.
 
-What a request names is judged when it comes, so that its client can be told; what a name leads to is judged by the
-address of the connection, before a byte is sent on it, so that no name server can change its mind in between.
+The host that a request names is checked when it arrives, so that its client gets an error. The address that a name
+resolves to is checked on the connection itself, before a byte is sent, so that DNS rebinding cannot get around it.
 """
 
 import logging
@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 
 class LoopbackGuard:
-    """Refuses what leads back to this machine, except the endpoint and what mitmproxy was started for."""
+    """Refuses connections to this machine, except to the endpoint and the targets that mitmproxy was started with."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -36,19 +36,19 @@ class LoopbackGuard:
         self._reject_local(flow)
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
-        """Refuse a request to this machine; one of ours goes to the endpoint, whatever it names."""
+        """Refuse a request to this machine; one of ours goes to the endpoint, whatever host it names."""
         if get_call(flow) is None:
             self._reject_local(flow)
 
     def server_connect(self, data: ServerConnectionHookData) -> None:
-        """Refuse a connection that came by no HTTP request."""
+        """Refuse a connection that does not result from an HTTP request."""
         address = data.server.address
         if address and not self._is_allowed(data.client, address) and is_local_host(address[0]):
             data.server.error = _message(address)
             logger.warning(data.server.error)
 
     def server_connected(self, data: ServerConnectionHookData) -> None:
-        """Close a connection whose name led to this machine; nothing has been sent on it yet."""
+        """Close a connection whose name resolved to this machine; nothing has been sent on it yet."""
         address, peer = data.server.address, data.server.peername
         if not address or not peer or self._is_allowed(data.client, address) or not is_local_host(peer[0]):
             return
@@ -70,7 +70,7 @@ class LoopbackGuard:
         flow.response = responses.error_response(error)
 
     def _is_allowed(self, client: Client, address: Address) -> bool:
-        """Return True for what mitmproxy itself connects to, and for what a client may name."""
+        """Return whether mitmproxy itself needs this address, or a client may request it."""
         mode = client.proxy_mode
         if isinstance(mode, UpstreamMode) and address == mode.address:
             return True
@@ -79,13 +79,13 @@ class LoopbackGuard:
         return self._client_may_request(client, address)
 
     def _client_may_request(self, client: Client, address: Address) -> bool:
-        """Return True for the places on this machine that a client may ask for."""
+        """Return whether a client may request this address of this machine."""
         if self.config.matches(address[0], address[1]):
             return True
         mode = client.proxy_mode
         if isinstance(mode, ReverseMode) and address == mode.address:
             return True
-        # Redirected here from a connection that this machine was making anyway.
+        # Redirected from a connection that this machine was making anyway.
         return isinstance(mode, LocalMode | TransparentMode) and is_local(client)
 
 

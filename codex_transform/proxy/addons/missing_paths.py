@@ -1,6 +1,6 @@
-"""Addon: stands in for paths of the API that the endpoint does not have: counting tokens, and compacting.
+"""Addon: provides paths of the API that the endpoint does not have: counting input tokens, and compacting.
 
-An endpoint that answers that it knows no such path is not asked for it again for a day.
+An endpoint that answers that it does not know the path gets no request for it for a day.
 """
 
 import logging
@@ -33,13 +33,13 @@ _SUMMARY_TITLE = "Summary of the conversation up to here:"
 
 
 class MissingPaths:
-    """Stands in for `/responses/input_tokens` and `/responses/compact`."""
+    """Answers `/responses/input_tokens` and `/responses/compact` for endpoints that lack them."""
 
     def __init__(self) -> None:
         self._missing: dict[tuple[str, str], float] = {}
 
     async def request(self, flow: http.HTTPFlow) -> None:
-        """Answer at once where the endpoint is known to lack the path."""
+        """Answer at once if the endpoint is known to lack the path."""
         call = get_call(flow)
         if call is None or not call.subpath or call.endpoint is None or flow.response:
             return
@@ -47,7 +47,7 @@ class MissingPaths:
             await self._stand_in(flow, call)
 
     async def response(self, flow: http.HTTPFlow) -> None:
-        """Answer in the place of an endpoint that does not know the path."""
+        """Replace the response of an endpoint that does not know the path."""
         call, response = get_call(flow), flow.response
         if call is None or not call.subpath or call.error or call.endpoint is None or response is None:
             return
@@ -72,7 +72,7 @@ def _counted(call: Call) -> dict[str, Any]:
 
 
 async def _compacted(flow: http.HTTPFlow, call: Call) -> dict[str, Any]:
-    """Return a compaction that the model wrote: what the user said, and a summary of all else."""
+    """Return a compaction made from the model's response: the user's messages, and a summary of everything else."""
     assert call.transformed is not None
     body = call.transformed.body
     asked = {

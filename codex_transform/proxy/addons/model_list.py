@@ -1,7 +1,7 @@
-"""Addon: answers which models there are: the endpoint's own list if it has one, else the catalogue.
+"""Addon: answers requests for the list of models: with the endpoint's own if it has one, else with the catalogue.
 
-An endpoint that has no list is asked again after a day. The Codex CLI asks for its own form of the list
-(`?client_version=`): where the endpoint has none, it gets an empty one, and goes on with the list that it carries.
+An endpoint that has no list is asked again after a day. The Codex CLI requests its own form of the list
+(`?client_version=`): if the endpoint has none, it gets an empty one, and uses the list that is built into it.
 A person who may use some models only is shown no others.
 """
 
@@ -100,7 +100,7 @@ def _models_request(flow: http.HTTPFlow, endpoint: Endpoint, authorization: str)
 
 
 def _rows(listed: dict[str, Any], name: str, member: str) -> list[dict[str, Any]]:
-    """Return the rows of a list that name a model by this member."""
+    """Return the rows of a list in which this member names a model."""
     rows = listed.get(name)
     if not isinstance(rows, list):
         return []

@@ -1,7 +1,7 @@
-"""Addon: asks each request of ours for a person's key, once there are such keys, and keeps to the person's limits.
+"""Addon: requires a person's key in each request of ours, once there are such keys, and enforces the person's limits.
 
-A key is worth nothing elsewhere, and leaves this proxy with no request. What is refused here is no call, so that nobody
-can fill the usage database by being refused; `refusals.py` counts it.
+A key is valid only at this proxy, and is never forwarded. A request that is refused here is not a call, so that nobody
+can fill the usage database with refused requests; `proxy/refusals.py` counts it.
 """
 
 import time
@@ -41,7 +41,7 @@ NO_KEY = (
 
 
 class People:
-    """Knows who sends a request, and refuses it or not."""
+    """Identifies who sends a request, and refuses it if it is not allowed."""
 
     def __init__(self, config: Config, store: UsageStore, refusals: Refusals) -> None:
         self.config = config
@@ -51,22 +51,22 @@ class People:
         self._counted = False
 
     def running(self) -> None:
-        """Count what was used before."""
+        """Load the usage from before mitmproxy started."""
         self._count()
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
-        """Refuse a tunnel to anywhere but the hosts that are intercepted, where a key is all that lets a client in."""
+        """Refuse a tunnel to a host that is not intercepted if the client may use the proxy only with a key."""
         if flow.response or not is_restricted(self.config, flow.client_conn):
             return
         if not is_intercepted_host(flow.request.host, flow.request.port, self.config.settings.hosts, None):
             self._refuse(flow, ApiError(403, HTTP_OF_OURS_ONLY), None)
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
-        """Find out who sends a request, and refuse one that is from nobody."""
+        """Identify who sends a request, and refuse one without a valid key."""
         if not flow.live or not self.config.people.defined:
             return
         if flow.is_replay:
-            # The owner's, or one of this proxy's own, which knows its person.
+            # The owner's, or one of this proxy's own, which has its person already.
             if visitor := get_visitor(flow):
                 self._follow(flow, visitor)
             return
@@ -104,7 +104,7 @@ class People:
             self._refuse(flow, error, person)
 
     def _follow(self, flow: http.HTTPFlow, visitor: Visitor) -> None:
-        """Let a request of this proxy's own in, unless the key of its person counts no more: a WebSocket lasts."""
+        """Admit a request of this proxy's own unless its person's key was revoked meanwhile, as during a WebSocket."""
         person = self.config.people.current(visitor.person)
         if person is None:
             self._refuse(flow, ApiError(401, NO_KEY, code="invalid_api_key"), visitor.person)
@@ -113,7 +113,7 @@ class People:
         _adopt(flow, person)
 
     def _admit(self, flow: http.HTTPFlow, person: Person | None, *, passes: bool) -> None:
-        """Let a person's request in. Raises ApiError for one that may not be sent."""
+        """Admit a person's request. Raises ApiError for one that may not be sent."""
         if self.config.people.problem:
             message = (
                 "the file with the keys of this proxy's clients cannot be used. Fix: its owner finds why in the log"
@@ -134,7 +134,7 @@ class People:
         _adopt(flow, person)
 
     def _count(self) -> None:
-        """Count, once there are people, what the usage database has of them."""
+        """Load the people's usage from the database, once there are people."""
         if self._counted or not self.config.people.defined:
             return
         self._counted = True
@@ -146,7 +146,7 @@ class People:
                 self.limiter.begin_with(used.name, **({unit: tokens} if unit else {"requests": used.requests}))
 
     def _refuse(self, flow: http.HTTPFlow, error: ApiError, person: Person | None) -> None:
-        """Answer with an error, and let nothing follow that takes the request for one of ours."""
+        """Answer with an error, and make sure that no later addon treats the request as one of ours."""
         forget_call(flow)
         forget_local_requests(flow)
         flow.response = responses.error_response(error)
@@ -157,7 +157,7 @@ class People:
 
 
 def _adopt(flow: http.HTTPFlow, person: Person) -> None:
-    """Make what a flow asks for the person's."""
+    """Assign a flow's call to a person."""
     if call := get_call(flow):
         call.owner, call.person = person.owner, person.name
     if local := get_local_request(flow):
@@ -173,7 +173,7 @@ def _checked(flow: http.HTTPFlow, limits: Limits) -> int:
     try:
         body = parse_request(decoded_body(flow.request))
     except ApiError:
-        return 0  # it is refused for that
+        return 0  # it will be refused for that
     model = body.get("model")
     if isinstance(model, str) and not limits.allows(model):
         allowed = ", ".join(limits.models)

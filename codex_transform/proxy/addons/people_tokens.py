@@ -1,4 +1,4 @@
-"""Addon: counts what a person's call has used, once that is known, against the person's limits."""
+"""Addon: counts the tokens of a person's call, once they are known, against the person's limits."""
 
 from mitmproxy import http
 
@@ -15,7 +15,7 @@ class PeopleTokens:
         self.people = people
 
     def response(self, flow: http.HTTPFlow) -> None:
-        """Count a call that is over."""
+        """Count a finished call."""
         visitor, call = get_visitor(flow), get_call(flow)
         if visitor and visitor.reservation:
             self.people.limiter.settle(visitor.reservation, _used(call) if call else 0)
@@ -26,7 +26,7 @@ class PeopleTokens:
 
 
 def _used(call: Call) -> int | None:
-    """Return the tokens of all attempts; None for an answer that was broken off before it told them."""
+    """Return the tokens of all attempts; None if the response broke off before it reported them."""
     usages = [call.usage, *(attempt.usage for attempt in (call.attempts.made if call.attempts else ()))]
     tokens = [parse_usage(usage) for usage in usages]
     if tokens[0] is None and call.endpoint and call.outcome in ("left", "cut", None):

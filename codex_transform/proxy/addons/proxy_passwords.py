@@ -1,7 +1,7 @@
-"""Addon: keeps passwords of proxies out of flows, and so out of flow files, HAR files and mitmweb.
+"""Addon: keeps the passwords of proxies out of flows, and so out of flow files, HAR files and mitmweb.
 
-mitmproxy notes who a client is (`--proxyauth`) in the flow's metadata, password and all, and puts the password for an
-upstream proxy (`--upstream-auth`) into the request that it keeps.
+mitmproxy stores a client's user name and password (`--proxyauth`) in the flow's metadata, and the password for an
+upstream proxy (`--upstream-auth`) in the request that it keeps.
 """
 
 from mitmproxy import http
@@ -10,7 +10,7 @@ _REDACTED = "..."
 
 
 class ProxyPasswords:
-    """Redacts them in every flow, whoever it is for."""
+    """Redacts them in every flow, also in those that are not ours."""
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Redact the password of a client, whether mitmproxy let it in or not."""

@@ -1,8 +1,8 @@
-"""What stays in mitmproxy when it loads the script again, and refuses requests while the addon is not there.
+"""Refuses requests while mitmproxy reloads the script and the addon is not loaded.
 
-mitmproxy removes a script's addons before it reads the changed file, and goes on without them when that fails: with a
-syntax error, a package that does not fit, an error in `load`. A request would then go where its client believes it
-goes, with the client's own key.
+mitmproxy removes a script's addons before it reads the changed file, and goes on without them if that fails: because of
+a syntax error, an incompatible package, or an error in `load`. A request would then go to the host that its client
+named, with the client's own key.
 """
 
 import logging
@@ -20,7 +20,7 @@ _NAME = "codex-transform-reload-guard"
 
 
 class ReloadGuard:
-    """Addon of mitmproxy's own list, not of the script: refuses requests to hosts of ours while `gate` is set."""
+    """An addon that is not part of the script, and so stays: refuses requests to our hosts while `gate` is set."""
 
     name = _NAME
 
@@ -29,13 +29,13 @@ class ReloadGuard:
         self._errors = _FirstError()
 
     def take_over(self, gate: Interception) -> None:
-        """Refuse what `gate` takes for ours: its addon is gone."""
+        """Start to refuse requests that `gate` considers ours, because the addon has been removed."""
         self.gate = gate
         self._errors.message = ""
         logging.getLogger().addHandler(self._errors)
 
     def stand_by(self) -> None:
-        """Let everything pass: the addon is there."""
+        """Let everything pass, because the addon is loaded."""
         self.gate = None
         logging.getLogger().removeHandler(self._errors)
 
@@ -45,11 +45,11 @@ class ReloadGuard:
             self.gate.tls_clienthello(data)
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
-        """Refuse a request that comes."""
+        """Refuse a new request."""
         self._refuse(flow)
 
     def request(self, flow: http.HTTPFlow) -> None:
-        """Refuse a request that had begun before the addon went."""
+        """Refuse a request that began before the addon was removed."""
         self._refuse(flow)
 
     def _refuse(self, flow: http.HTTPFlow) -> None:
@@ -60,18 +60,18 @@ class ReloadGuard:
             f"the addon codex-transform is not loaded ({reason}), so nothing was forwarded. "
             "Fix: put addon.py and the folder codex_transform right, then restart the proxy; its log has all of it"
         )
-        flow.request.stream = False  # mitmproxy takes no response for a request that it is about to pass on
+        flow.request.stream = False  # mitmproxy ignores a response for a request that it is about to forward
         flow.response = responses.error_response(ApiError(502, message, code="addon_not_loaded"))
 
 
 class Reload:
-    """Addon: has the guard take over whenever mitmproxy removes this one, until it is loaded again."""
+    """Addon: makes the guard take over whenever mitmproxy removes this one, until it is loaded again."""
 
     def __init__(self, gate: Interception) -> None:
         self.gate = gate
 
     def load(self, _loader: Loader) -> None:
-        """Put the guard in place; on a reload, say what that does not do."""
+        """Install the guard; on a reload, log what a reload does not change."""
         if _guard() is None:
             ctx.master.addons.add(ReloadGuard())
         else:
@@ -80,12 +80,12 @@ class Reload:
             )
 
     def configure(self, _updated: set[str]) -> None:
-        """Stand by: all addons have been loaded."""
+        """Make the guard stand by, now that all addons have been loaded."""
         if guard := _guard():
             guard.stand_by()
 
     def done(self) -> None:
-        """Take over: mitmproxy removes the script, or ends."""
+        """Make the guard take over: mitmproxy removes the script, or ends."""
         if guard := _guard():
             guard.take_over(self.gate)
 

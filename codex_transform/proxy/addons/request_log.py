@@ -1,9 +1,9 @@
-"""Request logs on disk, for those who turned them on: four stages of each call, one JSON file a stage.
+"""Request logs on disk, if they are turned on: up to four stages of each call, each in a JSON file.
 
-`before` is what the client sent, `after` what the endpoint got, `response` what came back, `error` what the client
-was told instead; the files of one call share its id. They hold conversations, so the folder is the user's alone; they
-hold no keys, not even where a conversation quotes the endpoint's. Writing happens in a thread: it must not hold up a
-stream. What waits for a slow disk is bounded, and a log that cannot be written is a warning, once, and nothing more.
+`before` is what the client sent, `after` what the endpoint got, `response` what it returned, `error` what the client
+got instead; the files of one call share its id. They hold conversations, so only the user can read the folder; they
+hold no keys, not even if a conversation quotes the endpoint's. A thread writes them, so that no stream is delayed. The
+queue for a slow disk is bounded, and a log that cannot be written causes one warning and nothing else.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 Stage = Literal["before", "after", "response", "error"]
 
-# How much may wait in the queue.
+# How much the queue may hold.
 MAX_WAITING_BYTES = 64_000_000
 MAX_WAITING_FILES = 1000
 
@@ -50,7 +50,7 @@ class RequestLog:
         self._loop = asyncio.get_running_loop()
 
     def log_request(self, flow: http.HTTPFlow, stage: Literal["before", "after"]) -> None:
-        """Log the request as it stands in the flow now."""
+        """Log the request as it is in the flow now."""
         if self.config.settings.log_requests:
             request = flow.request
             self._write(
@@ -68,7 +68,7 @@ class RequestLog:
             self._write(flow, stage, head, response.raw_content)
 
     def done(self) -> None:
-        """Write what waits: mitmproxy ends."""
+        """Write what is in the queue: mitmproxy ends."""
         self._writer.shutdown(wait=True)
 
     def _write(self, flow: http.HTTPFlow, stage: Stage, head: Mapping[str, Any], body: bytes | None) -> None:
@@ -106,7 +106,7 @@ class RequestLog:
 
 
 class _QueueBudget:
-    """How much there is in the queue."""
+    """Limits how much is in the queue."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -114,9 +114,9 @@ class _QueueBudget:
         self._bytes = 0
 
     def acquire(self, size: int) -> bool:
-        """Return a place for so many bytes; False if the queue is full.
+        """Reserve this many bytes of the queue; return False if it is full.
 
-        What is larger than the queue finds a place in an empty one.
+        An entry that is larger than the queue is accepted if the queue is empty.
         """
         with self._lock:
             fits = self._files < MAX_WAITING_FILES and (not self._files or self._bytes + size <= MAX_WAITING_BYTES)
@@ -126,7 +126,7 @@ class _QueueBudget:
             return fits
 
     def release(self, size: int) -> None:
-        """Give the place back."""
+        """Release the reserved bytes."""
         with self._lock:
             self._files -= 1
             self._bytes -= size

@@ -1,6 +1,6 @@
-"""Addon: rewrites each request of ours into a Codex request, or answers it with what is wrong.
+"""Addon: rewrites each request of ours into a Codex request, or answers it with an error.
 
-Whatever happens here, a request that was not rewritten is not sent.
+A request that could not be rewritten, for whatever reason, is never sent.
 """
 
 import logging
@@ -64,7 +64,7 @@ class RequestTranslation:
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Redact the credentials of a request: mitmproxy shows and keeps it from here on."""
         if not flow.live:
-            return  # mitmproxy shows what it reads from a file
+            return  # a flow that mitmproxy shows from a file
         call, forward = get_call(flow), self.config.settings.forward_client_key
         socket = get_socket(flow)
         if call or socket or flow.response or get_local_request(flow) or get_models_request(flow):
@@ -74,12 +74,12 @@ class RequestTranslation:
             elif socket and forward:
                 socket.authorization = authorization
         elif isinstance(flow.client_conn.proxy_mode, ReverseMode) and get_passing(flow) and not forward:
-            # The client takes the endpoint for OpenAI: its key is none for the endpoint, which is who this is for.
+            # The client believes that it talks to OpenAI, so the key that it sends is not meant for the endpoint.
             credentials.drop_credentials(flow.request.headers)
             self._pass_with_key(flow)
 
     def _pass_with_key(self, flow: http.HTTPFlow) -> None:
-        """Give a request that passes to the endpoint its key, unless strangers may use the proxy."""
+        """Add the endpoint's key to a request that is passed to it, unless anyone may use the proxy."""
         target = self.config.target_of(flow.request.host, flow.request.port)
         if target is None or is_open_proxy(self.config):
             return
@@ -88,7 +88,7 @@ class RequestTranslation:
         start_passing(flow, Passing(target.endpoint, authorization))
 
     def request(self, flow: http.HTTPFlow) -> None:
-        """Rewrite a request that has come as a whole."""
+        """Rewrite a request that has arrived completely."""
         call = get_call(flow)
         if call is None or flow.response:
             return
@@ -106,7 +106,7 @@ class RequestTranslation:
             self.log.log_request(flow, "after")
 
     def _attempts(self, failover: Failover, done: Transformed) -> CallAttempts:
-        """Return the attempts of a call; what was learnt from earlier refusals is applied to its body."""
+        """Return the attempts of a call; edits learnt from earlier refusals are applied to its body."""
         settings, instructions = self.config.settings, self.refresh.instructions
         key = Key(failover.target.endpoint.url, done.body["model"], done.conversation)
         source = "client" if done.own_instructions else instructions.source(done.resolved, done.conversation)
@@ -124,7 +124,7 @@ class RequestTranslation:
         )
 
     def _failover(self, call: Call, body: dict[str, Any], session: str | None) -> Failover:
-        """Return where a call goes. Raises ApiError 401 when no endpoint or no key is set."""
+        """Return the endpoints for a call. Raises ApiError 401 if no endpoint or no key is set."""
         targets = (
             (Target("", self.config.require_endpoint(), ""),) if call.authorization else self.config.require_targets()
         )
@@ -141,14 +141,14 @@ class RequestTranslation:
         return Failover(self.config.pool, targets, target, reason, conversation, slug, retarget)
 
     def _originator(self, client: Client, fields: Iterable[Field]) -> str | None:
-        """Return the originator to send in the place of the client's own; None leaves that as it is."""
+        """Return the originator to send instead of the client's own; None to keep that."""
         if client.is_codex:
             return None
         own = header(fields, b"originator")
         return self.config.settings.originator or (None if own else DEFAULT_ORIGINATOR)
 
     def _codex_instructions(self, endpoint: Endpoint, model: object) -> bool | None:
-        """Return whether Codex's instructions are sent, None if the client decides."""
+        """Return whether Codex's instructions are sent; None if the client decides."""
         settings = self.config.settings
         if settings.heal and isinstance(model, str):
             key = Key(endpoint.url, resolve(model).slug, None)
@@ -210,7 +210,7 @@ class RequestTranslation:
 
 
 def _replace(request: http.Request, endpoint: Endpoint, below: str, headers: list[Field], content: bytes) -> None:
-    """Make the client's request the endpoint's, in one go: each of mitmproxy's own setters keeps others in step."""
+    """Replace the client's request by the endpoint's in one step: each of mitmproxy's setters also changes others."""
     data = request.data
     data.scheme, data.host, data.port = endpoint.scheme.encode(), endpoint.host, endpoint.port
     data.path = (endpoint.path + below).encode()
@@ -228,7 +228,7 @@ def _replace(request: http.Request, endpoint: Endpoint, below: str, headers: lis
 
 
 def _redirect(request: http.Request, endpoint: Endpoint, below: str, authorization: str) -> None:
-    """Have a request that has been rewritten go to another endpoint."""
+    """Send a request that has been rewritten to another endpoint."""
     request.scheme, request.host, request.port = endpoint.scheme, endpoint.host, endpoint.port
     request.path = endpoint.path + below
     request.headers["authorization"] = authorization

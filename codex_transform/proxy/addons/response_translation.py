@@ -1,7 +1,7 @@
-"""Addon: turns the endpoint's response into what an OpenAI client expects.
+"""Addon: translates the endpoint's response into what an OpenAI client expects.
 
-The response to a streaming client is rewritten as it passes (see `layers/stream.py` for what no hook can do); any other
-is complete when it gets here, and becomes one JSON object or an error.
+The response to a streaming client is rewritten while it streams (see `layers/stream.py` for what no hook can do); any
+other is complete when it gets here, and becomes one JSON object or an error.
 """
 
 import logging
@@ -45,7 +45,7 @@ class ResponseTranslation:
             flow.response.stream = StreamFunction(answer, call.key)
             flow.response.stream.tap = call.tap
         else:
-            # mitmproxy's option `stream_large_bodies` may have said otherwise.
+            # mitmproxy's option `stream_large_bodies` may have set it.
             response.stream = False
 
     def response(self, flow: http.HTTPFlow) -> None:
@@ -91,13 +91,13 @@ def _succeeded(response: http.Response) -> bool:
 
 
 def _whole(call: Call, response: http.Response) -> http.Response:
-    """Return the response for a client that gets it in one piece; raises ApiError when it is an error."""
+    """Return the response for a client that does not stream. Raises ApiError if it is an error."""
     if not _succeeded(response):
         assert call.endpoint is not None
         body = response.raw_content or b""
         raise error_for_client(response.status_code, response.headers, body, endpoint=call.endpoint.url)
     if isinstance(response.stream, StreamFunction):
-        response.stream.prefetch(b"")  # a body of no bytes: raises
+        response.stream.prefetch(b"")  # raises for an empty body
     encoding = response.headers.get("content-encoding")
     if call.subpath:
         body = body_errors.parse_json(response.raw_content or b"", encoding)

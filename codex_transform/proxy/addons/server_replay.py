@@ -1,7 +1,7 @@
-"""Addon: leaves alone what mitmproxy answers from a flow file (`-S`, its server replay), and lets nothing else out.
+"""Addon: leaves responses from a flow file (`-S`, mitmproxy's server replay) unchanged, and forwards nothing else.
 
-mitmproxy looks for a saved call once the request has been rewritten, which is how requests of ours are saved. The saved
-response is what a client got then: it has been translated already, and it cost nothing now.
+mitmproxy looks for a saved call after the request has been rewritten, because requests of ours are saved in that form.
+The saved response is what a client got then: it has already been translated, and it costs nothing now.
 """
 
 import logging
@@ -17,9 +17,9 @@ class ServerReplay:
     """Takes a call that gets a saved response, or mitmproxy's answer where there is none, out of the translation."""
 
     def request(self, flow: http.HTTPFlow) -> None:
-        """Obey `server_replay_extra` once all saved calls have been used: mitmproxy then forwards, whatever it says.
+        """Enforce `server_replay_extra` once all saved calls have been used: mitmproxy then forwards in spite of it.
 
-        The request has been rewritten, and mitmproxy's own look at it follows at once.
+        The request has been rewritten, and mitmproxy's own addon follows directly.
         """
         options = ctx.options
         if get_call(flow) is None or flow.response or not options.server_replay:
@@ -36,6 +36,6 @@ class ServerReplay:
             flow.is_replay = "response"
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
-        """Forget the call before anybody looks at its response."""
+        """Forget the call before another addon handles its response."""
         if flow.is_replay == "response":
             forget_call(flow)

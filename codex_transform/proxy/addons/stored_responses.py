@@ -32,7 +32,7 @@ FAILED = ApiError(500, "codex-transform failed on this request; its log says why
 
 
 class StoredResponses:
-    """Stores responses where `codex_state` says."""
+    """Stores responses in the place set by `codex_state`."""
 
     def __init__(self, config: Config) -> None:
         self.config = config
@@ -52,15 +52,15 @@ class StoredResponses:
             flow.response = responses.error_response(FAILED)
 
     def done(self) -> None:
-        """Write what is still to be written."""
+        """Write the responses that have not been written yet."""
         for store in self._stores.values():
             store.close()
 
     def prepare(self, call: Call, body: dict[str, Any]) -> str | None:
-        """Put the history in front of a request, and arrange for its response to be stored.
+        """Insert the history before a request's input, and arrange for its response to be stored.
 
-        Return what stands for the conversation, None if the request refers to none. Raises ApiError for a request that
-        refers to what is not stored.
+        Returns what identifies the conversation; None if the request refers to nothing. Raises ApiError for a request
+        that refers to something that is not stored.
         """
         field, shared, local = history.refers(body), self.store(), call.connection_store
         wanted = shared is not None and body.get("store") is not False and not call.subpath
@@ -85,7 +85,7 @@ class StoredResponses:
         def store_response(response: dict[str, Any]) -> None:
             failed = response.get("status") == "failed"
             if failed and call.response_id:
-                call.failed = response  # it may be tried again
+                call.failed = response  # the request may be sent again
                 return
             answered = StoredResponse(response, original, references.previous, references.conversation)
             if stored:
@@ -99,9 +99,9 @@ class StoredResponses:
         return references.root
 
     def known(self, owner: str, local: Store | None, *, wanted: bool) -> tuple[Responses, Conversations]:
-        """Return what an owner may refer to; `local` has what is known on its connection only.
+        """Return the responses and conversations that an owner may refer to; `local` is the store of its connection.
 
-        What is stored of it goes there, unless it is wanted for longer. There must be one store at least.
+        New responses are stored there, unless they are `wanted` for longer. At least one of the two stores must exist.
         """
         shared = self.store()
         stores = [store for store in (local, shared) if store is not None]
@@ -124,7 +124,7 @@ class StoredResponses:
         return local.answer(query)
 
     def store(self) -> Store | None:
-        """Return the store that is set; None for none."""
+        """Return the store that is set; None if storing is off."""
         kind = self.config.settings.state
         if kind == "off":
             return None

@@ -1,7 +1,7 @@
 """Addon for a proxy behind another one (`--mode upstream:…`): how requests of ours get to the endpoint.
 
-The other proxy is not asked for what the user's NO_PROXY or the system's setting leaves out, nor for this machine
-itself, which it could not reach. Loaded behind addon.py, so that a request already names the endpoint.
+The other proxy is not used for hosts that the user's NO_PROXY or the system's settings exclude, nor for this machine
+itself, which it could not reach. Loaded after addon.py, so that a request already names the endpoint.
 """
 
 import asyncio
@@ -14,10 +14,10 @@ from codex_transform.endpoint.hosts import is_loopback
 
 
 class UpstreamBypass:
-    """Sends each request through the other proxy, or past it."""
+    """Sends each request through the other proxy or directly."""
 
     async def request(self, flow: http.HTTPFlow) -> None:
-        """Choose the way of a request that is about to leave."""
+        """Choose the route of a request that is about to be sent."""
         if not isinstance(flow.client_conn.proxy_mode, UpstreamMode) or flow.response:
             return
         host = flow.request.host
@@ -26,9 +26,9 @@ class UpstreamBypass:
 
 
 async def _is_excluded(host: str) -> bool:
-    """Return whether NO_PROXY names the host.
+    """Return whether NO_PROXY excludes the host.
 
-    Or else the exceptions of macOS and Windows, which may look its address up.
+    Without NO_PROXY, the exceptions set in macOS or Windows count, for which its address may be looked up.
     """
     if getproxies_environment():
         return bool(proxy_bypass(host))

@@ -1,7 +1,7 @@
 """Addon: answers over WebSockets (API reference, "WebSocket mode").
 
-Each message of a client becomes a request of its own, which takes the way of every other call, and whose events become
-messages as they come. What a connection has been answered is known on it as long as it is open, stored or not, so that
+Each message of a client becomes a separate request, which is handled like every other call, and whose events become
+messages as they arrive. A connection remembers its responses while it is open, whether or not they are stored, so that
 `previous_response_id` works with `store: false`.
 """
 
@@ -41,7 +41,7 @@ MAX_CONNECTIONS = 100
 _GOING_AWAY, _POLICY = 1001, 1008
 _STOPPED = "the proxy is being stopped"
 
-# What a client says about its WebSocket is not for the endpoint.
+# Headers about the client's WebSocket are not for the endpoint.
 _ABOUT_SOCKET = ("connection", "upgrade")
 _BETA, _SOCKET_BETA = "openai-beta", "responses_websockets"
 _NO_TOKENS = {
@@ -65,7 +65,7 @@ class WebSockets:
         drain.before_end(self._stop)
 
     def request(self, flow: http.HTTPFlow) -> None:
-        """Open a WebSocket, or make a call of a message one of its client's."""
+        """Open a WebSocket, or assign the call of a message to its client."""
         if flow.response:
             return
         if turn := self.turns.get(flow):
@@ -82,7 +82,7 @@ class WebSockets:
         await socket.wait_for_output()
 
     def done(self) -> None:
-        """Close what is open: mitmproxy ends, or reloads the script."""
+        """Close the open WebSockets when mitmproxy ends or reloads the script."""
         self._stop()
 
     def _open(self, flow: http.HTTPFlow, socket: Socket) -> http.Response:
@@ -103,7 +103,7 @@ class WebSockets:
         return response
 
     def _stop(self) -> bool:
-        """Close the WebSockets that wait for nothing; return whether there are any. The others follow."""
+        """Close the WebSockets without a response in progress; return whether there are any. The others follow."""
         idle = [connection.socket for connection in self.connections if not connection.socket.busy]
         for socket in idle:
             socket.close(_GOING_AWAY, _STOPPED)
@@ -120,7 +120,7 @@ class _Connection:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def opened(self) -> None:
-        """Take note that the WebSocket is open."""
+        """Note that the WebSocket is open."""
         self.addon.connections.add(self)
 
     def received(self, content: bytes, *, text: bool) -> None:
@@ -137,7 +137,7 @@ class _Connection:
             self._send(error_message(FAILED))
 
     def left(self) -> None:
-        """End the answer that is on its way: nobody waits for it."""
+        """End the response in progress, for which nobody is waiting any more."""
         self.addon.connections.discard(self)
         self.store.close()
         for turn in self._running:
@@ -181,7 +181,7 @@ class _Connection:
         self.socket.send(text_frame(message))
 
     def _warm_up(self, body: dict[str, Any]) -> None:
-        """Answer a request that is not to be sent: what follows may build on it."""
+        """Answer a request that is not to be sent, on which later ones may build."""
         known, conversations = self.addon.stored.known(self.socket.owner, self.store, wanted=False)
         references = history.References()
         if history.refers(body):
@@ -201,28 +201,28 @@ class _Turn:
         self._streamed = self._answered = False
 
     def adopt(self, flow: http.HTTPFlow) -> None:
-        """Make the call one of the client's."""
+        """Assign the call to the client."""
         if call := get_call(flow):
             call.owner, call.authorization = self.connection.socket.owner, self.connection.socket.authorization
             call.connection_store, call.tap = self.connection.store, self._take
 
     def finish(self) -> None:
-        """Send what is left of the answer, or what there is in its place."""
+        """Send the rest of the response, or an error instead."""
         self.connection.socket.send(self._events.finish() if self._streamed else self._unstreamed())
 
     def release(self) -> None:
-        """Let go of the flow: what is kept beside it may not lead to it for ever."""
+        """Drop the reference to the flow, which would keep it alive for ever."""
         if call := get_call(self.flow):
             call.tap = call.connection_store = None
 
     def set_answered(self) -> None:
-        """Let the client ask for the next: the terminal event has been sent, though the exchange may not be over."""
+        """Let the client send its next request: the terminal event has been sent, even if the exchange is not over."""
         if not self._answered:
             self._answered = True
             self.connection.socket.busy = False
 
     def _take(self, piece: bytes) -> None:
-        """Send what a piece of the stream completes."""
+        """Send the events that a piece of the stream completes."""
         self._streamed = True
         self.connection.socket.send(self._events.feed(piece))
         stream = self.flow.response and self.flow.response.stream
@@ -230,7 +230,7 @@ class _Turn:
             self.set_answered()
 
     def _unstreamed(self) -> bytes:
-        """Return the frames for an answer that was no stream: an error, or one that another addon has given."""
+        """Return the frames for a response that is not a stream: an error, or one made by another addon."""
         response = self.flow.response
         if response is None:
             reason = self.flow.error.msg if self.flow.error else "no answer came"
@@ -242,7 +242,7 @@ class _Turn:
 
 
 def _request(flow: http.HTTPFlow, body: dict[str, Any]) -> http.HTTPFlow:
-    """Return a flow with the request that a message is, of the one that opened its WebSocket."""
+    """Return a flow with the request in a message, based on the flow that opened its WebSocket."""
     made = copy_request(flow, flow.request.path, dumps({**body, "stream": True}))
     if visitor := get_visitor(made):
         visitor.derived = False  # each message counts as a request

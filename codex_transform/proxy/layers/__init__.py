@@ -1,1 +1,1 @@
-"""Subclasses of mitmproxy's protocol layers: what no hook can do."""
+"""Subclasses of mitmproxy's protocol layers, for what no hook can do."""

@@ -1,8 +1,8 @@
-"""How much of a body is kept in memory.
+"""Limits how much of a body is kept in memory.
 
 mitmproxy collects a body that is not streamed, however long it gets. A stream of ours collects no more of a response
-than any could have, no more of an error than is useful, and nothing of a request that was answered before its body
-came, as by a proxy that asks for a password first.
+than any real one contains, no more of an error than is useful, and nothing of a request that was answered before its
+body arrived, as by a proxy that requires a password first.
 """
 
 from mitmproxy.proxy.events import Event
@@ -27,13 +27,13 @@ class BodyLimitMixin(HttpStream):
     """A stream that keeps bodies within bounds."""
 
     def state_consume_request_body(self, event: Event) -> CommandGenerator[None]:
-        """Drop what nobody will read."""
+        """Drop the body of a request that has been answered already."""
         if isinstance(event, RequestData) and self.flow.response:
             return
         yield from super().state_consume_request_body(event)
 
     def state_consume_response_body(self, event: Event) -> CommandGenerator[None]:
-        """End a response that is too long, and take the beginning of an error for all of it."""
+        """Collect the body; fail a response that is too long, and truncate an error that is."""
         response = self.flow.response
         if isinstance(event, ResponseData) and response and get_call(self.flow):
             failed = response.status_code >= 300
@@ -52,5 +52,5 @@ class BodyLimitMixin(HttpStream):
             yield from self.handle_protocol_error(
                 ResponseProtocolError(self.stream_id, reason, ResponseProtocolError.code)
             )
-        # Data that has arrived meanwhile is dropped.
+        # Data that arrives afterwards is dropped.
         self.server_state = self.state_errored

@@ -1,8 +1,8 @@
-"""Chunked bodies (RFC 9112 section 7.1): all that a read brought of one, in one piece.
+"""Reads chunked bodies (RFC 9112 section 7.1), and returns all chunks of one read in one piece.
 
 Endpoints send one event per chunk, and at full speed a read brings dozens. h11's reader, which mitmproxy uses, returns
-each by itself, and each then goes through all layers and leaves in a write of its own. This one is as strict as h11's,
-and stricter than that of h11 0.14, which accepts any two bytes behind a chunk (CVE-2025-43859).
+each separately, and each then goes through all layers and is written by itself. This reader is as strict as h11's, and
+stricter than that of h11 0.14, which accepts any two bytes after a chunk (CVE-2025-43859).
 
 Trailers are read and dropped, which section 7.1.2 allows; nobody here needs them, and mitmproxy gives up on them.
 """
@@ -13,7 +13,7 @@ from typing import NoReturn
 import h11
 from h11._receivebuffer import ReceiveBuffer
 
-# How many bytes the line before a chunk may have, and all trailers together.
+# The most bytes in the line before a chunk, and in all trailers together.
 MAX_LINE = 64 * 1024
 
 _HEADER = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]*)?\r\n")
@@ -23,21 +23,21 @@ _MAX_QUOTED = 40
 
 
 class ChunkedBody:
-    """The reader of one body.
+    """Reads one body.
 
-    Like h11's readers it is called with a buffer, and takes what belongs to the body out of it.
+    Like h11's readers it is called with a buffer, from which it removes what belongs to the body.
     """
 
     def __init__(self) -> None:
         self._remaining = 0  # of the chunk that has begun
-        self._expect_crlf = False  # a chunk is over, but for its end of line
-        self._in_trailers = False  # the last chunk has come: trailers follow
+        self._expect_crlf = False  # a chunk is complete except for its end of line
+        self._in_trailers = False  # the last chunk has arrived: trailers follow
         self._trailers = 0  # bytes of them
         self._partial = b""  # of a line
         self._next: h11.EndOfMessage | h11.RemoteProtocolError | None = None
 
     def __call__(self, buf: ReceiveBuffer) -> h11.Data | h11.EndOfMessage | None:
-        """Return what has come: data, or the body's end, or None for nothing. Raises RemoteProtocolError."""
+        """Return the data that has arrived, or the end of the body, or None. Raises RemoteProtocolError."""
         if self._next is None:
             pieces: list[bytes] = []
             try:
@@ -51,7 +51,7 @@ class ChunkedBody:
         return self._next
 
     def read_eof(self) -> NoReturn:
-        """Raise RemoteProtocolError: the connection has ended, and the body has not."""
+        """Raise RemoteProtocolError, because the connection has ended before the body."""
         raise h11.RemoteProtocolError(
             "peer closed connection without sending complete message body (incomplete chunked read)"
         )
@@ -83,7 +83,7 @@ class ChunkedBody:
                 if self._trailers > MAX_LINE:
                     raise h11.RemoteProtocolError("the trailers do not end")
                 if line in (_END, b"\n"):
-                    # What follows is the next message's.
+                    # What follows belongs to the next message.
                     buf += data[at:]
                     self._next = h11.EndOfMessage()
                     return

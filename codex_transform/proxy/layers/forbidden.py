@@ -1,7 +1,7 @@
-"""The layer that a client gets who may not use the proxy: a 403 to whatever it says first, and nothing is read.
+"""The layer for a client that may not use the proxy: it answers a 403 to whatever the client sends first.
 
-It stands in the place of mitmproxy's HTTP layer, which would take in a whole request, however large, before it
-answers, and have every addon look at it.
+It replaces mitmproxy's HTTP layer, which would read a whole request, however large, and pass it to every addon before
+it answers.
 """
 
 from mitmproxy.proxy import commands, events, layer
@@ -10,8 +10,8 @@ from mitmproxy.proxy.context import Context
 from codex_transform.errors import ApiError
 from codex_transform.jsonio import dumps
 
-# Closing with bytes unread resets the connection, and the answer may be lost with it: the client gets so many
-# seconds to read the answer and close.
+# Closing a connection with unread bytes resets it, and the answer may be lost: the client gets this many seconds to
+# read the answer and close.
 _LINGER = 2.0
 
 

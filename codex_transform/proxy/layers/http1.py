@@ -1,15 +1,15 @@
-"""HTTP/1 as endpoints and clients write it, where mitmproxy takes only a part of what must be taken.
+"""HTTP/1 as endpoints and clients write it, where mitmproxy does not accept all that a recipient must.
 
 * Interim responses, such as 103, precede the final response (RFC 9110 section 15.2).
 * Trailer fields may be ignored (RFC 9112 section 7.1.2); mitmproxy gives up on them. See `chunked.py` too.
-* A Content-Length beside Transfer-Encoding does not count (RFC 9112 section 6.3). mitmproxy refuses it, lest two
-  readers of one message see two; but nobody after us reads the endpoint's headers: clients get our own.
-* Headers that are wrong in another way are an error of the endpoint's, not a page of mitmproxy's. Headers that do not
+* A Content-Length next to a Transfer-Encoding is ignored (RFC 9112 section 6.3). mitmproxy refuses it, because two
+  recipients could split the message differently; but nobody after us reads the endpoint's headers: clients get our own.
+* Other invalid headers are reported as an error of the endpoint, not by an HTML page of mitmproxy's. Headers without an
   end are not buffered for ever.
-* An empty line before a request is ignored (RFC 9112 section 2.2). mitmproxy removes it, but then leaves what came with
-  it until more comes.
-* A client that sends `Connection: close` waits for that (RFC 9112 section 9.6). mitmproxy looks for it in the request
-  as forwarded, from which hop-by-hop fields have been removed.
+* An empty line before a request is ignored (RFC 9112 section 2.2). mitmproxy removes it, but then does not process what
+  arrived with it until more arrives.
+* A client that sends `Connection: close` waits for the connection to close (RFC 9112 section 9.6). mitmproxy looks for
+  the field in the forwarded request, from which hop-by-hop fields have been removed.
 """
 
 from h11._readers import ChunkedReader, ContentLengthReader, Http10Reader
@@ -38,7 +38,7 @@ from codex_transform.proxy.layers.chunked import ChunkedBody
 
 BodyReader = ChunkedBody | ContentLengthReader | Http10Reader
 
-# How many bytes headers may have.
+# The most bytes that headers may have.
 MAX_HEADERS = 1024 * 1024
 
 
@@ -47,7 +47,7 @@ class _Chunked(Http1Connection):
 
     @property  # type: ignore[override]
     def body_reader(self) -> BodyReader:
-        """The reader of the body that is coming."""
+        """The reader of the current body."""
         return self._body_reader
 
     @body_reader.setter
@@ -59,13 +59,13 @@ class LenientHttp1Client(_Chunked, Http1Client):
     """A connection to a server, which may send interim responses."""
 
     def send(self, event: HttpEvent) -> CommandGenerator[None]:
-        """Send a part of a request. Once one is cancelled nothing that comes is for it: its stream may go on."""
+        """Send a part of a request. What arrives after it was cancelled is ignored, because its stream may go on."""
         yield from super().send(event)
         if isinstance(event, RequestProtocolError):
             self.state = self.done
 
     def read_headers(self, event: ConnectionEvent) -> CommandGenerator[None]:
-        """Read what has come of the headers."""
+        """Read the headers as far as they have arrived."""
         if self.stream_id is not None and len(self.buf) > MAX_HEADERS:
             reason = "cannot parse its response: the headers do not end"
             yield commands.CloseConnection(self.conn)
@@ -74,22 +74,22 @@ class LenientHttp1Client(_Chunked, Http1Client):
         for command in super().read_headers(event):
             if isinstance(command, ReceiveHttp) and _is_interim(command.event):
                 self.response = None
-                # The headers of the final response may have come along.
+                # The headers of the final response may have arrived too.
                 yield from self.read_headers(event)
                 return
             yield command
 
 
 class LenientHttp1Server(_Chunked, Http1Server):
-    """A client's connection, closed when the client wants it to be."""
+    """A client's connection, which is closed after a response if the client requested that."""
 
     _close_after = False
 
     def read_headers(self, event: ConnectionEvent) -> CommandGenerator[None]:
-        """Read what has come of the headers."""
+        """Read the headers as far as they have arrived."""
         buffered = len(self.buf) + 1
         idle = True
-        # As long as only empty lines have gone, the headers may have come along.
+        # If only empty lines were removed, the headers may follow them in the buffer.
         while idle and len(self.buf) < buffered:
             buffered = len(self.buf)
             for command in super().read_headers(event):
@@ -100,7 +100,7 @@ class LenientHttp1Server(_Chunked, Http1Server):
                 yield command
 
     def mark_done(self, *, request: bool = False, response: bool = False) -> CommandGenerator[None]:
-        """Close the connection after the response, if the client wants that."""
+        """Close the connection after the response if the client requested that."""
         yield from super().mark_done(request=request, response=response)
         if self._close_after and self.state == self.read_headers:
             yield commands.CloseConnection(self.conn)
@@ -108,7 +108,7 @@ class LenientHttp1Server(_Chunked, Http1Server):
 
 
 class FramingMixin(HttpStream):
-    """A stream that takes the endpoint's headers as they are, and no trailers."""
+    """A stream that accepts the endpoint's headers in spite of such faults, and ignores trailers."""
 
     def _handle_event(self, event: Event) -> CommandGenerator[None]:
         if isinstance(event, ResponseTrailers) and get_call(self.flow):
@@ -117,13 +117,13 @@ class FramingMixin(HttpStream):
         return handled
 
     def state_wait_for_response_headers(self, event: Event) -> CommandGenerator[None]:
-        """Take the headers of the endpoint's response."""
+        """Receive the headers of the endpoint's response."""
         if isinstance(event, ResponseHeaders) and get_call(self.flow) and "transfer-encoding" in event.response.headers:
             event.response.headers.pop("content-length", None)
         yield from super().state_wait_for_response_headers(event)
 
     def check_invalid(self, request: bool) -> CommandGenerator[bool]:
-        """Return whether the headers are refused, which has been dealt with then."""
+        """Return whether the headers are refused; if so, the error has been handled."""
         response = self.flow.response
         if request or response is None or get_call(self.flow) is None:
             return (yield from super().check_invalid(request))
@@ -131,7 +131,7 @@ class FramingMixin(HttpStream):
             validate_headers(response)
         except ValueError as error:
             reason = f"cannot parse its response: {error}"
-            # The headers must not be forwarded, nor more be read.
+            # The headers must not be forwarded, and nothing more must be read.
             self.flow.response = None
             cancel = RequestProtocolError(self.stream_id, reason, RequestProtocolError.code)
             yield SendHttp(cancel, self.context.server)
@@ -146,5 +146,5 @@ def _nothing() -> CommandGenerator[None]:
 
 
 def _is_interim(event: object) -> bool:
-    # 101 is no interim response: another protocol begins.
+    # A 101 is not an interim response: another protocol follows.
     return isinstance(event, ResponseHeaders) and event.response.status_code in {100, *range(102, 200)}

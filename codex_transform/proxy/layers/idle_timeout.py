@@ -1,9 +1,9 @@
-"""How long the endpoint may send nothing: the setting `idle_timeout`.
+"""Ends exchanges whose endpoint sends nothing for too long: the setting `idle_timeout`.
 
-mitmproxy waits for ever for an answer, and for the rest of one that has begun. A stream of ours asks for a wakeup now
-and then as long as its call lasts. What comes is only noted, so a delta costs nothing more; idle time is the sum of the
-intervals in which nothing came, which run on the event loop's own clock, so a wall clock that jumps changes nothing.
-When it is too long, or the proxy is about to end, the exchange ends like one whose connection broke. Some endpoints
+mitmproxy waits for ever for an answer, and for the rest of one that has begun. A stream of ours requests wakeups at
+intervals as long as its call lasts. Data that arrives only sets a flag, so a delta costs nothing more; idle time is the
+sum of the intervals without data, measured by the event loop's clock, so that a jump of the wall clock changes nothing.
+When it is too long, or the proxy is shutting down, the exchange ends like one whose connection broke. Some endpoints
 keep the connection open after the terminal event: then the client's response ends at the next check.
 """
 
@@ -25,7 +25,7 @@ from mitmproxy.proxy.layers.http import (
 from codex_transform.proxy.call import get_call
 from codex_transform.response.network_error import idle_timeout_reason
 
-# The longest time between two checks, in seconds: also how soon an exchange ends when the proxy does.
+# The longest time between two checks, in seconds; also how soon an exchange ends when the proxy shuts down.
 _MAX_CHECK_INTERVAL = 0.5
 
 
@@ -47,7 +47,7 @@ class IdleTimeoutMixin(HttpStream):
         return handled
 
     def state_wait_for_request_headers(self, event: RequestHeaders) -> CommandGenerator[None]:
-        """Begin to check, if the request is ours."""
+        """Start the checks if the request is ours."""
         yield from super().state_wait_for_request_headers(event)
         if get_call(self.flow):
             self._streams.add(self)
@@ -55,7 +55,7 @@ class IdleTimeoutMixin(HttpStream):
 
     @classmethod
     def stop_all(cls, reason: str) -> None:
-        """End every exchange that waits for its client or its endpoint, for this reason, within half a second."""
+        """End every exchange that waits for its client or its endpoint within half a second; `reason` is its error."""
         for stream in list(cls._streams):
             if not stream._stopped and (stream._is_waiting() or stream._is_receiving()):
                 stream._stopped = reason
@@ -82,7 +82,7 @@ class IdleTimeoutMixin(HttpStream):
             yield from self._schedule_check()
 
     def _has_ended(self) -> bool:
-        """Return whether the response is complete, though its body has not ended."""
+        """Return whether the response is complete although its body has not ended."""
         return False
 
     def _end(self) -> CommandGenerator[None]:

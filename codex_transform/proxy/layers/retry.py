@@ -1,10 +1,10 @@
-"""Make another attempt at a request that failed, and forget connections that failed.
+"""Makes another attempt at a request that failed, and forgets connections that failed.
 
-What is to be done about a failure is decided in `attempts`; this sends the request once more, after the pause that was
-decided on. Nothing of a response has gone to the client by then.
+`attempts` decides what to do about a failure; this sends the request again, after the pause that was decided on. At
+that point nothing of a response has been sent to the client.
 
 mitmproxy remembers for a client's connection that the endpoint could not be reached, and fails every later request
-without trying; that suits a proxy that hangs up on its client after an error, as it does itself. A stream of ours
+without trying; that suits mitmproxy itself, which closes the client's connection after an error. A stream of ours
 forgets connections that failed.
 """
 
@@ -33,7 +33,7 @@ from codex_transform.redaction import redact_key_text
 
 
 class RetryMixin(HttpStream):
-    """A stream that may send its request more than once, and does not suffer from another one's connection."""
+    """A stream that may send its request more than once, and is not affected by the failed connection of another."""
 
     _reused = False
     _sent_at: float | None = None
@@ -46,7 +46,7 @@ class RetryMixin(HttpStream):
         return handled
 
     def state_pause(self, event: Event) -> CommandGenerator[None]:  # noqa: ARG002
-        """Wait for the next attempt; nothing more is expected of the last one."""
+        """Wait for the next attempt; events of the last one are ignored."""
         yield from ()
 
     def make_server_connection(self) -> CommandGenerator[bool]:
@@ -63,7 +63,7 @@ class RetryMixin(HttpStream):
         self._sent_at = None
         connection, error = yield command
         if error:
-            # TLS that was given up for taking too long ends in "connection closed": the connection knows better.
+            # TLS that timed out is reported as "connection closed"; the connection has the real error.
             errors = [tried.error for tried in self._connections() if command.connection_spec_matches(tried)]
             error = next((each for each in reversed(errors) if each), error)
             yield from self.handle_protocol_error(
@@ -76,7 +76,7 @@ class RetryMixin(HttpStream):
 
     @property
     def _elapsed(self) -> float:
-        """Seconds since the request was sent."""
+        """Return the seconds since the request was sent."""
         return 0.0 if self._sent_at is None else time.monotonic() - self._sent_at
 
     @property
@@ -94,12 +94,12 @@ class RetryMixin(HttpStream):
         call = get_call(self.flow)
         if call is None or call.attempts is None or self.client_state != self.state_done:
             return None
-        # What an endpoint says may quote the key, and goes into the log.
+        # The endpoint's message is logged, and may quote the key.
         redacted = redact_key_text(failure.message, call.key)
         return call.attempts.next(self.flow.request, replace(failure, message=redacted))
 
     def _schedule(self, attempt: Attempt) -> CommandGenerator[None]:
-        """Have the next attempt begin after its pause, and never within the event that ended the last one."""
+        """Start the next attempt after its pause, and never within the event that ended the last one."""
         self.flow.response = None
         self.response_body_buf.clear()
         self.server_state = self.state_pause
@@ -122,7 +122,7 @@ class RetryMixin(HttpStream):
         self._release_stream_id()
         self.server_state = self.state_wait_for_response_headers
         self.request_body_buf += self.flow.request.raw_content or b""
-        # As if the request had just come, but without the hook: it has been rewritten already.
+        # As if the request had just arrived, but without the hook: it has already been rewritten.
         sending = self.state_consume_request_body(RequestEndOfMessage(self.stream_id))
         reply = None
         while True:
@@ -134,5 +134,5 @@ class RetryMixin(HttpStream):
 
 
 def _is_closed(server: Server) -> bool:
-    """Return whether nothing more can come of a connection that failed: it was never made, or has been closed."""
+    """Return whether a failed connection can bring nothing more: it was never made, or has been closed."""
     return server.timestamp_tcp_setup is None or server.timestamp_end is not None

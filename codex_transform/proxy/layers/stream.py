@@ -1,16 +1,16 @@
-"""What no hook can do: hold back response headers, and answer when the endpoint cannot be reached or breaks off.
+"""Does what no hook can: holds back response headers, and answers if the endpoint cannot be reached or breaks off.
 
-mitmproxy's HTTP layer passes a response head on before the first byte of the body is known, ends a broken stream by
+mitmproxy's HTTP layer forwards response headers before the first byte of the body is known, ends a broken stream by
 closing the connection, and answers a failed connect with an HTML page of its own, all without asking an addon. It also
-sends the very request that it keeps. A stream of ours takes the place of its own, for every request that mitmproxy
-handles, replayed ones included. Flows that are not ours take mitmproxy's own way; for ours
+sends the same request object that it keeps. A stream of ours replaces its own for every request that mitmproxy handles,
+including replayed ones. Flows that are not ours are handled as by mitmproxy; for ours
 
-* the head of a stream is held until the first bytes that will follow it, so that an empty answer, a login page or a
-  connection lost at once still becomes an HTTP error, which every client knows how to show and to retry;
+* the headers of a stream are held until the first bytes that will follow them, so that an empty answer, a login page or
+  a connection lost at once still becomes an HTTP error, which every client knows how to show and to retry;
 * a request that failed before that may be sent again: see `retry.py`;
-* a stream that breaks off gets the closing event that its `StreamFunction` makes for it;
+* a stream that breaks off gets a terminal event, which its `StreamFunction` makes;
 * a failure before that becomes an error in OpenAI's shape;
-* the key is put in as the request leaves, so that the flow never holds it (see `credentials.py`).
+* the key is inserted when the request is sent, so that the flow never holds it (see `credentials.py`).
 """
 
 import time
@@ -60,9 +60,9 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin, We
     """One request and its response."""
 
     def check_body_size(self, request: bool) -> CommandGenerator[bool]:
-        """Keep mitmproxy's option `stream_large_bodies` from sending a body of ours on before it is rewritten.
+        """Keep mitmproxy's option `stream_large_bodies` from forwarding a body of ours before it is rewritten.
 
-        It is asked with every piece of a body, and every look at an option copies it: one is the least.
+        This is called for every piece of a body, and reading an option copies it, so it is read only once here.
         """
         options = self.context.options
         if get_call(self.flow) and (not options.body_size_limit or options.stream_large_bodies):
@@ -70,7 +70,7 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin, We
         return (yield from super().check_body_size(request))
 
     def state_consume_request_body(self, event: Event) -> CommandGenerator[None]:
-        """Send the request, as a copy that has the key: the flow keeps the one that has not. Note when it was sent."""
+        """Send a copy of the request that has the key, which the flow's own does not, and note the time."""
         sending = super().state_consume_request_body(event)
         answer = None
         while True:
@@ -85,7 +85,7 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin, We
             answer = yield command
 
     def state_wait_for_response_headers(self, event: Event) -> CommandGenerator[None]:
-        """Take the endpoint's head, without the key that it may quote."""
+        """Receive the endpoint's headers, and redact the key, which they may quote."""
         call = get_call(self.flow)
         if call and isinstance(event, ResponseHeaders):
             fields = event.response.headers.fields
@@ -93,7 +93,7 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin, We
         yield from super().state_wait_for_response_headers(event)
 
     def state_consume_response_body(self, event: Event) -> CommandGenerator[None]:
-        """Collect a body; that of an error without the key that it may quote."""
+        """Collect a body; in an error, redact the key, which it may quote."""
         call, response = get_call(self.flow), self.flow.response
         if call and response and isinstance(event, ResponseEndOfMessage):
             if response.status_code >= 300:
@@ -108,14 +108,14 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin, We
         yield from super().state_consume_response_body(event)
 
     def start_response_stream(self) -> CommandGenerator[None]:
-        """Hold the head of a streamed answer until `state_hold_headers` lets it go."""
+        """Hold the headers of a streamed response until `state_hold_headers` sends them."""
         if self._streamed is None:
             yield from super().start_response_stream()
         else:
             self.server_state = self.state_hold_headers
 
     def state_hold_headers(self, event: Event) -> CommandGenerator[None]:
-        """Return the endpoint's head has come, the client's has not left."""
+        """Wait for the first bytes of the stream, then send the headers to the client, or an error instead."""
         streamed = self._streamed
         assert streamed is not None
         data = event.data if isinstance(event, ResponseData) else b""
@@ -123,7 +123,7 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin, We
             ready = streamed.prefetch(data)
         except ApiError as error:
             if not isinstance(event, ResponseEndOfMessage):
-                # The rest of it is of no use: the endpoint need not send it. (The type of a code differs between
+                # The rest of the response is not needed, so cancel it. (The type of an error code differs between
                 # mitmproxy 11 and 12; the class has the right one.)
                 cancel = RequestProtocolError(self.stream_id, error.message, RequestProtocolError.code)
                 yield SendHttp(cancel, self.context.server)
@@ -135,13 +135,13 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin, We
             yield from self.state_stream_response_body(event)
 
     def handle_protocol_error(self, event: RequestProtocolError | ResponseProtocolError) -> CommandGenerator[None]:
-        """Handle a connection that failed; if it was to the endpoint, there is a response to give."""
+        """Handle a connection that failed; if it was to the endpoint, the client gets a response."""
         call = get_call(self.flow)
         if call:
             event.message = redact_key_text(event.message, call.key)
         over = self.server_state in (self.state_done, self.state_errored)
         if call and over and isinstance(event, ResponseProtocolError):
-            return  # mitmproxy reports a damaged body twice: when it reads it, and when it has closed the connection
+            return  # mitmproxy reports a damaged body twice: when it reads it, and after it has closed the connection
         if (
             isinstance(event, ResponseProtocolError)
             and get_passing(self.flow)
@@ -173,7 +173,7 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin, We
         yield from self.state_stream_response_body(ResponseEndOfMessage(self.stream_id))
 
     def send_response(self, already_streamed: bool = False) -> CommandGenerator[None]:
-        """Send a response; one with a live body piece by piece, as they are made."""
+        """Send a response; if it has a live body, send each piece when it is made."""
         body = get_live_body(self.flow)
         if body is None or already_streamed:
             yield from super().send_response(already_streamed)
@@ -194,7 +194,7 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin, We
             yield from self.flow_done()
 
     def _time_out(self) -> CommandGenerator[None]:
-        """End an exchange whose endpoint is silent, or because the proxy is stopped.
+        """End an exchange because its endpoint is silent or the proxy is shutting down.
 
         A client that is still sending gets its answer now.
         """
@@ -203,16 +203,16 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin, We
             return
         self.client_state = self.state_errored
         yield from self._send_error(ApiError(503, f"{self._stopped}. Send the request again", code="proxy_stopped"))
-        self.flow.live = False  # mitmproxy does that at the end of a request, which is not going to come
+        self.flow.live = False  # mitmproxy does this at the end of a request, which will not arrive
 
     def _with_credentials(self, event: RequestHeaders, connection: Connection) -> RequestHeaders:
         sent = credentials.with_credentials(event.request, get_call(self.flow) or get_passing(self.flow), connection)
         return RequestHeaders(event.stream_id, sent, event.end_stream)
 
     def _try_again(self, failure: Failure) -> CommandGenerator[bool]:
-        """Make another attempt, or tell the client what it is told in the failure's place; False if there is neither.
+        """Make another attempt, or send the error that replaces the failure; return False if there is neither.
 
-        The proxy makes none when it is about to end.
+        No attempt is made while the proxy is shutting down.
         """
         decision = None if self._stopped else self._decide(failure)
         if isinstance(decision, ApiError):
@@ -222,7 +222,7 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin, We
         return decision is not None
 
     def _collected_failure(self, call: Call, response: http.Response) -> Failure | None:
-        """Return why a response that has been collected is none, None if it is one."""
+        """Return why a collected response is a failure; None if it is a valid response."""
         body = bytes(self.response_body_buf)
         if response.status_code >= 300 or response.status_code < 200:
             return from_response(response.status_code, response.headers, body, self._elapsed)
@@ -236,7 +236,7 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin, We
         return None
 
     def _connection_failure(self, reason: str) -> Failure:
-        """Return the failure of a connection: lost, if it had taken the request and brought nothing."""
+        """Return the failure of a connection: it was lost if the request had been sent and nothing came back."""
         lost = self._sent_at is not None and not self._timed_out and not self.flow.response and is_lost(reason)
         return Failure(
             one_line(reason),
@@ -247,7 +247,7 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin, We
         )
 
     def _send_headers(self) -> CommandGenerator[None]:
-        """Lets the head go as mitmproxy does, but without a line in its log, which costs more than all of this."""
+        """Send the headers as mitmproxy does, but without its log line, which costs more than all the rest."""
         assert self.flow.response
         if call := get_call(self.flow):
             call.accepted()
@@ -265,19 +265,19 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin, We
         return self._is_complete()
 
     def _is_complete(self) -> bool:
-        """Return whether all of an answer has been collected, whatever became of the end of its connection."""
+        """Return whether a response has been collected completely, however its connection ended."""
         response, body = self.flow.response, bytes(self.response_body_buf)
         if self._streamed is not None or response is None or not body:
             return False
         if response.status_code != 200:
             return response.status_code >= 300 and loads_object(body) is not None
         answer = ResponseStream(ClientView(), response.headers.get("content-encoding"))
-        with suppress(ApiError):  # an error that came before anything else
+        with suppress(ApiError):  # an error that arrived before anything else
             answer.feed(body)
         return answer.status in ("completed", "incomplete", "failed", "error")
 
     def _abort(self, call: Call, reason: str) -> None:
-        """Has the streamed answer close itself; raises ApiError if the client can still get an error instead."""
+        """End the stream with a terminal event. Raises ApiError if the client can still get an error instead."""
         if self._streamed is not None:
             self._streamed.abort(reason)
         elif self.flow.response is not None:
@@ -294,12 +294,12 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin, We
         self.flow.response.timestamp_start = time.time()
         yield HttpResponseHeadersHook(self.flow)
         yield from self.send_response()
-        # What mitmproxy has held back while the hooks ran has nowhere to go.
+        # Events that mitmproxy has queued while the hooks ran are dropped.
         self.server_state = self.state_errored
 
 
 def _unserved(request: http.Request, reason: str) -> ApiError:
-    """Return the error for a request that is none of ours, and whose host cannot be reached."""
+    """Return the error for a request that is not ours and whose host cannot be reached."""
     advice = responses_api_advice(request.headers.get("user-agent", ""))
     return ApiError(
         502,

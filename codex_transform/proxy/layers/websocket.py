@@ -1,8 +1,8 @@
-"""A client's WebSocket that the proxy answers by itself.
+"""A client's WebSocket that the proxy answers itself.
 
-mitmproxy's own layer passes messages on to a server, and here is none. This one takes its place behind the response
-101: it reads the client's frames while an answer streams, answers pings, and ends a connection that is idle or too old.
-A layer of its own waits for what is to be sent, so that the waiting holds up nothing else.
+mitmproxy's own layer forwards messages to a server, and here there is none. This one replaces it after the 101
+response: it reads the client's frames while an answer streams, answers pings, and ends a connection that is idle or too
+old. A separate layer waits for what is to be sent, so that the waiting blocks nothing else.
 """
 
 import time
@@ -39,10 +39,10 @@ NORMAL, GOING_AWAY, NO_STATUS, TOO_BIG = 1000, 1001, 1005, 1009
 
 
 class WebSocketMixin(HttpStream):
-    """A stream that goes on as a WebSocket of ours."""
+    """A stream that can become a WebSocket of ours."""
 
     def flow_done(self) -> CommandGenerator[None]:
-        """Hand the client's connection over, if it is to be a WebSocket that is answered here."""
+        """Hand over the client's connection if it becomes a WebSocket that is answered here."""
         socket, response = get_socket(self.flow), self.flow.response
         if socket is None or response is None or response.status_code != 101:
             yield from super().flow_done()
@@ -131,7 +131,7 @@ class SocketLayer(Layer):
         yield from self._schedule()
 
     def _close(self, code: int, error: ApiError | None, reason: str = "") -> CommandGenerator[None]:
-        """Close the connection now, whatever is queued."""
+        """Close the connection at once, whatever is queued."""
         frame = text_frame(error_message(error)) if error else b""
         yield self._send(frame + self._frames.close(code, reason or (error.message if error else "")))
 
@@ -149,7 +149,7 @@ class SocketLayer(Layer):
 
 
 class _Output(Layer):
-    """Sends what is queued, until the end."""
+    """Sends what is queued until the connection is closed."""
 
     def __init__(self, context: Context, socket: Socket, frames: Frames) -> None:
         super().__init__(context)

@@ -1,4 +1,4 @@
-"""Somebody to examine."""
+"""Fixture: a person whose setup `doctor` finds nothing wrong with."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from codex_transform.sandbox import Sandbox
 
 @pytest.fixture
 def well(person: Person, sandbox: Sandbox) -> Person:
-    """Somebody with nothing wrong but that no proxy runs: settings in the file, OpenCode on the PATH."""
+    """A person with settings in the file and OpenCode on the PATH; only the proxy is not running."""
     person.config.parent.mkdir()
     person.config.write_text(json.dumps({"baseURL": sandbox.url, "apiKey": sandbox.key}))
     person.config.chmod(0o600)

@@ -1,4 +1,4 @@
-"""`doctor --json` as the tests read it."""
+"""The output of `doctor --json`, with assertions on it."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from support.ports import reserved
 
 
 class Report:
-    """What it found for somebody who means to have the proxy at a free port."""
+    """What `doctor` found, told that the proxy's port is one that is free."""
 
     def __init__(self, person: Person, *arguments: str, **variables: str) -> None:
         with reserved() as port:
@@ -19,11 +19,11 @@ class Report:
         self.text = done.stdout
         self.document: dict[str, Any] = json.loads(done.stdout)
         assert self.status == (0 if self.document["ok"] else 1), done.stderr
-        # As the sandbox's keys begin.
+        # The start of the sandbox's keys.
         assert not re.search(r"sk-sandbox-\w", done.stdout + done.stderr)
 
     def of(self, name: str) -> dict[str, str]:
-        """The one finding of that name."""
+        """Return the one result of that name."""
         (found,) = [check for check in self.document["checks"] if check["name"] == name]
         return dict(found)
 
@@ -31,7 +31,7 @@ class Report:
         return [check["name"] for check in self.document["checks"] if check["mark"] == "fault"]
 
     def expect(self, name: str, mark: str, says: str, fix: str = "") -> None:
-        """A finding, and no fault but that."""
+        """Assert the result of that name, and that no other is a fault."""
         found = self.of(name)
         assert found["mark"] == mark, found
         assert says in found["says"], found

@@ -1,4 +1,4 @@
-"""`doctor` on the settings, the endpoint they name, and what the proxy has for it: instructions."""
+"""`doctor` on the settings, the endpoint, and the Codex instructions for it."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from codex_transform import sandbox as sandboxes
 from codex_transform.sandbox import Sandbox
 
 
-def test_no_settings(well: Person) -> None:
+def test_without_settings_login_is_suggested(well: Person) -> None:
     well.config.unlink()
     report = Report(well, "--offline")
     assert report.faults() == ["base URL", "API key"]
@@ -36,7 +36,7 @@ def test_a_damaged_config_file(text: str, says: str, fix: str, well: Person, san
 
 
 @pytest.mark.gate
-@pytest.mark.skipif(os.name != "posix", reason="modes have no meaning there")
+@pytest.mark.skipif(os.name != "posix", reason="file modes have no meaning on this system")
 def test_a_config_file_that_others_can_read(well: Person) -> None:
     well.config.chmod(0o644)
     Report(well, "--offline").expect("config file", "warning", "can be read by other users", "chmod 600")
@@ -51,7 +51,7 @@ def test_a_wrong_base_url(well: Person) -> None:
 
 
 @pytest.mark.gate
-def test_nothing_is_advised_that_a_damaged_file_keeps_from_working(well: Person) -> None:
+def test_with_a_damaged_file_login_is_not_suggested(well: Person) -> None:
     well.config.write_text("{")
     assert Report(well, "--offline").faults() == ["config file"]
 
@@ -96,7 +96,7 @@ def test_an_endpoint_without_an_address(well: Person) -> None:
 
 @pytest.mark.gate
 def test_an_endpoint_beyond_another_proxy(well: Person, sandbox: Sandbox) -> None:
-    """`run` goes through that one, so it may be well."""
+    """It is only a warning, because `run` connects through that proxy."""
     with company_proxy(sandbox.url) as company:
         report = Report(well, CODEX_BASE_URL="https://nobody.invalid", HTTPS_PROXY=f"http://{company.authority}")
     found = report.of("dns")
@@ -112,7 +112,7 @@ def test_an_endpoint_that_is_down(well: Person, sandbox: Sandbox, nobody: str) -
 
 
 @pytest.mark.gate
-def test_an_endpoint_of_a_private_authority(well: Person, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_an_endpoint_with_a_certificate_from_a_private_ca(well: Person, sandbox: Sandbox, tmp_path: Path) -> None:
     both, trusted = certificate(tmp_path)
     with sandboxes.running(Sandbox(certfile=str(both), key=sandbox.key)) as endpoint:
         report = Report(well, CODEX_BASE_URL=endpoint.url)
@@ -122,9 +122,9 @@ def test_an_endpoint_of_a_private_authority(well: Person, sandbox: Sandbox, tmp_
 
 
 @pytest.mark.gate
-def test_instructions_that_are_kept(well: Person) -> None:
+def test_the_instructions_that_are_used_are_named(well: Person) -> None:
     report = Report(well, "--offline")
-    report.expect("instructions", "warning", "none kept yet", "in the background")
+    report.expect("instructions", "warning", "none cached yet", "in the background")
     mine = well.project / "mine.md"
     mine.write_text("Do as I say.")
     Report(well, "--offline", CODEX_INSTRUCTIONS_FILE=str(mine)).expect("instructions", "ok", "your own")

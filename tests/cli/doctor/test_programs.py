@@ -1,4 +1,4 @@
-"""`doctor` on the programs: mitmproxy, OpenCode, and what OpenCode is told by its own files."""
+"""`doctor` on the programs: mitmproxy, OpenCode, and OpenCode's own files."""
 
 import json
 import os
@@ -14,8 +14,8 @@ from support.running import ROOT
 pytestmark = pytest.mark.gate
 
 
-def test_a_mitmproxy_that_does_not_fit(well: Person, tmp_path: Path) -> None:
-    """One that will not do keeps the proxy from starting, too."""
+def test_an_unsupported_mitmproxy_is_a_fault_and_an_untested_one_a_warning(well: Person, tmp_path: Path) -> None:
+    """With an unsupported one the proxy does not start either."""
     versions = (("10.4.2", "fault", "pip install"), ("13.0.0", "fault", "pip install"), ("12.99.0", "warning", ""))
     for version, mark, fix in versions:
         folder = tmp_path / version / f"mitmproxy-{version}.dist-info"
@@ -40,20 +40,22 @@ def program(folder: Path, name: str, script: str) -> Path:
 def test_a_mitmdump_of_another_environment(well: Person, tmp_path: Path) -> None:
     folder = program(tmp_path / "bin", "mitmdump", "exit 1")
     report = Report(well, "--offline", PATH=f"{folder}{os.pathsep}{well.variables['PATH']}")
-    report.expect("mitmdump", "warning", "not the one of this Python", "codex-transform start")
+    report.expect("mitmdump", "warning", "does not belong to this Python", "codex-transform start")
 
 
 def test_no_opencode(well: Person) -> None:
     report = Report(well, "--offline", PATH="/usr/bin:/bin")
     report.expect("OpenCode", "fault", "is not on the PATH", "npm i -g opencode-ai")
-    assert "there is no OpenCode" in report.of("trust")["says"]
+    assert "OpenCode is not installed" in report.of("trust")["says"]
 
 
 @pytest.mark.parametrize(
     ("script", "mark", "says"),
     [("echo 0.15.3", "warning", "older than any"), ("exit 3", "fault", "does not run")],
 )
-def test_another_opencode(script: str, mark: str, says: str, well: Person, tmp_path: Path) -> None:
+def test_an_opencode_that_is_too_old_or_does_not_run(
+    script: str, mark: str, says: str, well: Person, tmp_path: Path
+) -> None:
     folder = program(tmp_path / "bin", "opencode", script)
     report = Report(well, "--offline", PATH=f"{folder}:/usr/bin:/bin")
     report.expect("OpenCode", mark, says)
@@ -62,22 +64,22 @@ def test_another_opencode(script: str, mark: str, says: str, well: Person, tmp_p
 
 
 @pytest.mark.parametrize(("name", "says"), [("opencode2", "opencode2 v2.0.4"), ("lildax", "lildax vlocal")])
-def test_opencode_2_beside_the_first(name: str, says: str, well: Person, tmp_path: Path) -> None:
+def test_opencode_2_is_listed_besides_opencode_1(name: str, says: str, well: Person, tmp_path: Path) -> None:
     folder = program(tmp_path / "bin", name, f"echo {says}")
     report = Report(well, "--offline", PATH=f"{folder}{os.pathsep}{well.variables['PATH']}")
     found = [each["says"] for each in report.document["checks"] if each["name"] == "OpenCode"]
     assert len(found) == 2
     assert f"{says} ({folder / name}), which is OpenCode 2" in found
-    assert report.of("server")["says"] == "none of OpenCode 2 runs"
+    assert report.of("server")["says"] == "OpenCode 2 has none running"
 
 
 def test_a_configuration_in_two_forms(well: Person) -> None:
     opencode_json(well, '{"provider": {"openai": {}}, "providers": {"openai": {}}}')
-    Report(well, "--offline").expect("configuration", "warning", "in two forms", "take one out")
+    Report(well, "--offline").expect("configuration", "warning", "in two forms", "remove one")
 
 
-def test_a_server_of_opencode_2(well: Person) -> None:
-    """Whatever answers there: the state file tells its process, whose environment tells the proxy."""
+def test_where_the_requests_of_an_opencode_2_server_go_is_read_from_its_process(well: Person) -> None:
+    """The state file names the process, whose environment names the proxy; any program serves as the server."""
     with (
         socket.create_server(("127.0.0.1", 0)) as listener,
         subprocess.Popen(
@@ -97,7 +99,7 @@ def test_a_server_of_opencode_2(well: Person) -> None:
             process.kill()
 
 
-def test_an_opencode_configuration_that_it_does_not_start_with(well: Person) -> None:
+def test_an_opencode_configuration_that_keeps_it_from_starting(well: Person) -> None:
     opencode_json(well, '{"provider": ')
     Report(well, "--offline").expect("configuration", "fault", "line 1", "Fix it there")
 
@@ -107,28 +109,28 @@ def test_an_opencode_configuration_with_a_wrong_value(well: Person) -> None:
     Report(well, "--offline").expect("configuration", "warning", "reasoningEffort must be text")
 
 
-def test_a_base_url_that_old_opencode_does_not_start_with(well: Person, tmp_path: Path) -> None:
+def test_a_base_url_that_keeps_old_opencode_from_starting(well: Person, tmp_path: Path) -> None:
     opencode_json(well, json.dumps({"provider": {"openai": {"baseURL": "https://h.example"}}}))
     assert Report(well, "--offline").of("configuration")["mark"] == "ok"
     folder = program(tmp_path / "bin", "opencode", "echo 1.3.2")
     report = Report(well, "--offline", PATH=f"{folder}:/usr/bin:/bin")
-    report.expect("configuration", "fault", "keeps OpenCode 1.1 and 1.3 from starting", "Take it out")
+    report.expect("configuration", "fault", "keeps OpenCode 1.1 and 1.3 from starting", "Remove it")
 
 
-def test_models(well: Person) -> None:
+def test_models_that_the_catalogue_does_not_know_are_named(well: Person) -> None:
     file = opencode_json(well, '{"provider": {"openai": {"models": {"gpt-5.2": {}, "gpt-5.1-codex-high": {}}}}}')
     Report(well, "--offline").expect("models", "ok", "2 configured")
     file.write_text('{"provider": {"openai": {"models": {"gpt-5.2": {}, "gpt-9": {}}}}}')
-    Report(well, "--offline").expect("models", "warning", "not in the catalogue, so sent as they are: gpt-9")
+    Report(well, "--offline").expect("models", "warning", "their names are sent unchanged: gpt-9")
 
 
-def test_the_plugin_is_still_there(well: Person) -> None:
+def test_a_plugin_that_is_still_loaded_is_a_fault(well: Person) -> None:
     opencode_json(well, '{"plugin": ["opencode-openai-codex-auth@4.0.0"]}')
     report = Report(well, "--offline")
     report.expect("plugin", "fault", "opencode-openai-codex-auth@4.0.0 is still loaded", "codex-transform config")
 
 
-def test_no_key_for_opencode_to_begin_with(well: Person, nobody: str) -> None:
+def test_a_missing_key_is_a_fault_only_where_run_does_not_set_one(well: Person, nobody: str) -> None:
     del well.variables["OPENAI_API_KEY"]
     Report(well, "--offline").expect("login", "ok", "from `codex-transform run opencode`")
     report = Report(well, "--offline", HTTPS_PROXY=nobody)
@@ -137,7 +139,7 @@ def test_no_key_for_opencode_to_begin_with(well: Person, nobody: str) -> None:
 
 
 def test_a_chatgpt_login(well: Person) -> None:
-    """OpenCode goes to ChatGPT then, even if it has a key."""
+    """OpenCode then sends its requests to ChatGPT, even if it has a key."""
     folder = well.home / ".local" / "share" / "opencode"
     folder.mkdir(parents=True)
     (folder / "auth.json").write_text('{"openai": {"type": "oauth", "refresh": "r", "access": "a", "expires": 0}}')

@@ -27,7 +27,7 @@ def test_a_damaged_certificate(well: Person) -> None:
 
 
 @pytest.mark.gate
-def test_a_certificate_that_is_not_the_proxys(well: Person, tmp_path: Path) -> None:
+def test_a_certificate_that_mitmproxy_does_not_sign_with(well: Person, tmp_path: Path) -> None:
     CertStore.from_store(well.home / ".mitmproxy", "mitmproxy", 2048)
     _, other = certificate(tmp_path)
     shutil.copy(other, well.home / ".mitmproxy" / "mitmproxy-ca-cert.pem")
@@ -50,7 +50,7 @@ def test_a_certificate_that_has_expired(well: Person, tmp_path: Path) -> None:
 @pytest.mark.gate
 def test_a_log_that_cannot_be_written(well: Person) -> None:
     (well.home / ".opencode" / "logs").write_text("a file where a folder should be")
-    Report(well, "--offline").expect("proxy", "fault", "No log can be written", "Make that folder your own")
+    Report(well, "--offline").expect("proxy", "fault", "No log can be written", "owner of that folder")
 
 
 @pytest.mark.gate
@@ -58,8 +58,8 @@ def test_a_proxy_that_does_not_start(well: Person) -> None:
     (well.home / ".mitmproxy").mkdir()
     (well.home / ".mitmproxy" / "config.yaml").write_text("client_certs: /no/such/folder\n")
     report = Report(well, "--offline")
-    report.expect("proxy", "fault", "Client certificate path does not exist: /no/such/folder", "all of it is in")
-    # One line: where the log lies is part of what to do, and `doctor` does not send the user to `doctor`.
+    report.expect("proxy", "fault", "Client certificate path does not exist: /no/such/folder", "the whole log is")
+    # One line, for the log's path is in the fix; and `doctor` does not send the user to `doctor`.
     assert "\n" not in report.of("proxy")["says"]
     assert "codex-transform doctor" not in report.of("proxy")["says"]
 
@@ -72,7 +72,9 @@ def test_a_port_that_is_taken(well: Person) -> None:
 
 
 @pytest.mark.gate
-def test_reverse_mode(well: Person, sandbox: Sandbox, nobody: str, tmp_path: Path) -> None:
+def test_reverse_mode_needs_a_proxy_that_opencode_reaches(
+    well: Person, sandbox: Sandbox, nobody: str, tmp_path: Path
+) -> None:
     def configure(proxy: str) -> None:
         shutil.rmtree(well.home / ".config", ignore_errors=True)
         opencode_json(well, json.dumps({"provider": {"openai": {"options": {"baseURL": f"{proxy}/v1"}}}}))
@@ -81,7 +83,9 @@ def test_reverse_mode(well: Person, sandbox: Sandbox, nobody: str, tmp_path: Pat
         configure(running.url)
         Report(well, "--offline").expect("reverse mode", "ok", "where this proxy listens")
         there = {"HTTP_PROXY": "http://127.0.0.1:9"}
-        Report(well, "--offline", **there).expect("HTTP_PROXY", "fault", "asks that proxy for this one", "NO_PROXY")
+        Report(well, "--offline", **there).expect(
+            "HTTP_PROXY", "fault", "OpenCode reaches ours only through it", "NO_PROXY"
+        )
         assert Report(well, "--offline", NO_PROXY="localhost,127.0.0.1", **there).faults() == []
     configure(nobody)
     report = Report(well, "--offline")

@@ -1,4 +1,4 @@
-"""What `doctor` says when all is well, and how: in lines, in JSON, without the network, without a home."""
+"""The report of `doctor`: as lines and as JSON, without the network, without a home folder."""
 
 import pytest
 from cli.doctor.report import Report
@@ -9,7 +9,7 @@ from codex_transform.sandbox import Sandbox
 pytestmark = pytest.mark.gate
 
 
-def test_all_is_well(well: Person) -> None:
+def test_a_sound_setup_has_no_faults(well: Person) -> None:
     report = Report(well)
     assert report.faults() == []
     assert report.status == 0
@@ -19,11 +19,11 @@ def test_all_is_well(well: Person) -> None:
         assert report.of(name)["mark"] == "ok", report.text
     report.expect("trust", "ok", "OpenCode's runtime reached the addon through the proxy")
     report.expect("HTTPS_PROXY", "warning", "is not set in this terminal", "codex-transform run opencode")
-    report.expect("catalogue", "warning", "cannot be had", "codex_catalog_url")
+    report.expect("catalogue", "warning", "cannot be fetched", "codex_catalog_url")
     assert well.gone()
 
 
-def test_the_document(well: Person) -> None:
+def test_the_members_of_the_json_report(well: Person) -> None:
     report = Report(well, "--offline")
     assert report.document.keys() == {"version", "ok", "checks"}
     assert report.document["ok"] is True
@@ -34,7 +34,7 @@ def test_the_document(well: Person) -> None:
         assert bool(check["mend"]) == (check["mark"] != "ok"), check
 
 
-def test_lines_for_people(well: Person) -> None:
+def test_the_lines_of_the_report_in_unicode_ascii_and_colour(well: Person) -> None:
     done = well.run("doctor", "--offline", CODEX_MODE="perhaps")
     assert done.returncode == 1
     assert "✓ Python: 3." in done.stdout
@@ -50,27 +50,27 @@ def test_lines_for_people(well: Person) -> None:
     assert "\x1b[32m\x1b[1m✓" in shown
 
 
-def test_offline_asks_nobody(well: Person, sandbox: Sandbox) -> None:
+def test_offline_sends_no_request(well: Person, sandbox: Sandbox) -> None:
     report = Report(well, "--offline")
     assert report.of("endpoint")["says"] == "not tried (--offline)"
     assert not sandbox.requests
 
 
-def test_a_home_that_cannot_be_looked_into(well: Person) -> None:
-    """A name that is too long stands for a folder that is closed, which root would get into."""
+def test_an_unreadable_home_is_reported_without_a_crash(well: Person) -> None:
+    """A name that is too long stands in for a folder without permission, which root could read."""
     report = Report(well, "--offline", HOME=str(well.home / ("x" * 300)))
     assert "itself failed" not in report.text
     assert "make it a file of yours" in report.of("config file")["mend"].lower()
     assert report.of("certificate")["mark"] == "fault"
 
 
-def test_no_home(person: Person) -> None:
+def test_without_a_home_the_variable_is_named(person: Person) -> None:
     done = person.run("doctor", HOME="")
     assert done.returncode == 1
     assert "HOME" in done.stderr
 
 
-def test_help_names_what_it_does(person: Person) -> None:
+def test_help_shows_how_to_get_json(person: Person) -> None:
     done = person.run("doctor", "--help")
     assert done.returncode == 0
     assert "codex-transform doctor --json" in done.stdout

@@ -1,4 +1,4 @@
-"""`doctor` on the terminal it is started in: the variables that lead OpenCode to the proxy, and those that do not."""
+"""`doctor` on its terminal: the variables that lead OpenCode to the proxy, and those that interfere."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +15,7 @@ from codex_transform.sandbox import Sandbox
 
 @pytest.fixture
 def proxied(well: Person, sandbox: Sandbox) -> Iterator[Proxy]:
-    """The same person, whose terminal is set up for a proxy that runs."""
+    """A running proxy, for which the person's terminal is set up."""
     with mitmdump(well.home, sandbox) as running:
         well.variables |= {"HTTPS_PROXY": running.url, "NODE_EXTRA_CA_CERTS": str(running.ca)}
         yield running
@@ -26,7 +26,7 @@ def test_a_terminal_that_is_set_up(well: Person, proxied: Proxy) -> None:
     report.expect("HTTPS_PROXY", "ok", "leads to this proxy")
     report.expect(f"port {proxied.port}", "ok", "this proxy listens there")
     report.expect("trust", "ok", "reached the addon")
-    report.expect("other variables", "ok", "none that interferes")
+    report.expect("other variables", "ok", "none interferes")
 
 
 @pytest.mark.gate
@@ -40,7 +40,9 @@ def test_a_terminal_without_the_certificate(well: Person, proxied: Proxy) -> Non
 def test_a_terminal_with_another_certificate(well: Person, proxied: Proxy, tmp_path: Path) -> None:
     _, other = certificate(tmp_path)
     assert proxied.port
-    Report(well, "--offline", NODE_EXTRA_CA_CERTS=str(other)).expect("trust", "fault", "does not take the certificate")
+    Report(well, "--offline", NODE_EXTRA_CA_CERTS=str(other)).expect(
+        "trust", "fault", "does not accept the certificate"
+    )
 
 
 @pytest.mark.gate
@@ -57,7 +59,7 @@ def test_a_certificate_variable_that_names_no_file(well: Person, tmp_path: Path)
 def test_no_proxy_covers_the_host(entry: str, well: Person, proxied: Proxy) -> None:
     assert proxied.port
     report = Report(well, "--offline", NO_PROXY=entry)
-    report.expect("NO_PROXY", "fault", "covers api.openai.com", "Take that out")
+    report.expect("NO_PROXY", "fault", "covers api.openai.com", "Remove that entry")
 
 
 @pytest.mark.gate
@@ -70,7 +72,7 @@ def test_a_proxy_variable_that_leads_nowhere(well: Person, nobody: str) -> None:
 
 @pytest.mark.gate
 def test_a_proxy_variable_that_leads_to_another_proxy(well: Person, sandbox: Sandbox) -> None:
-    """Such as a company's: `run` goes through it, so nothing is held against this terminal."""
+    """Such as a company's: only a warning, because `run` connects through it."""
     del well.variables["OPENAI_API_KEY"]
     with company_proxy(sandbox.url) as company:
         report = Report(well, "--offline", HTTPS_PROXY=f"http://{company.authority}")
@@ -84,7 +86,7 @@ def test_a_proxy_variable_that_leads_to_another_machine(well: Person) -> None:
 
 
 @pytest.mark.gate
-def test_the_lower_case_variable_goes_first(well: Person, proxied: Proxy, nobody: str) -> None:
+def test_the_lower_case_variable_takes_precedence(well: Person, proxied: Proxy, nobody: str) -> None:
     assert proxied.port
     report = Report(well, "--offline", https_proxy=nobody)
     report.expect("HTTPS_PROXY", "fault", "nothing listens")
@@ -94,7 +96,7 @@ def test_the_lower_case_variable_goes_first(well: Person, proxied: Proxy, nobody
 @pytest.mark.parametrize(
     ("name", "value", "mark", "says"),
     [
-        ("OPENAI_BASE_URL", "https://elsewhere.example/v1", "fault", "past the proxy"),
+        ("OPENAI_BASE_URL", "https://elsewhere.example/v1", "fault", "bypassing the proxy"),
         ("NODE_TLS_REJECT_UNAUTHORIZED", "0", "warning", "any certificate"),
         ("ALL_PROXY", "http://127.0.0.1:9", "warning", "HTTPS_PROXY only"),
     ],

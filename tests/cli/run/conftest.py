@@ -1,4 +1,4 @@
-"""Somebody whose endpoint is the sandbox."""
+"""Fixture: a person whose endpoint is the sandbox."""
 
 import pytest
 from support.commands import Person

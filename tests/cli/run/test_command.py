@@ -1,4 +1,4 @@
-"""`run`: what the command gets and gives, and what keeps it from running."""
+"""`run`: the command's input, output and exit status, and what prevents it from running."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +22,7 @@ def test_a_client_gets_its_answer_from_the_endpoint(ready: Person, sandbox: Sand
     assert not list(ready.temporary.iterdir())
 
 
-def test_the_owners_command_needs_none_of_the_keys_for_others(ready: Person) -> None:
+def test_the_owners_command_needs_no_client_key(ready: Person) -> None:
     assert ready.run("clients", "add", "alice").returncode == 0
     done = ready.run("run", *CLIENT)
     assert done.returncode == 0, done.stderr + ready.logs
@@ -35,47 +35,47 @@ def test_the_exit_status_is_the_commands(status: int, dashes: list[str], ready: 
     assert ready.run("run", *dashes, "sh", "-c", f"exit {status}").returncode == status
 
 
-def test_a_command_that_a_signal_ended(ready: Person) -> None:
+def test_the_exit_status_of_a_command_that_a_signal_ended_is_that_of_shells(ready: Person) -> None:
     assert ready.run("run", "sh", "-c", "kill -9 $$").returncode == 128 + 9
 
 
-def test_options_behind_the_command_are_its_own(ready: Person) -> None:
+def test_options_after_the_command_belong_to_it(ready: Person) -> None:
     assert ready.run("run", "echo", "--web", "--help", "-x").stdout == "--web --help -x\n"
 
 
-def test_what_is_piped_in_comes_out(ready: Person) -> None:
+def test_standard_input_and_output_are_the_commands(ready: Person) -> None:
     text = "".join(f"{number}\n" for number in range(700_000))
     done = ready.run("run", "cat", given=text)
     assert done.stdout == text
     assert done.stderr.startswith("codex-transform: no request came through the proxy")
 
 
-def test_first_starts_at_once(ready: Person) -> None:
-    """Each makes a certificate; every command must trust the one that its proxy uses."""
+def test_first_starts_at_the_same_time_work(ready: Person) -> None:
+    """Each proxy creates a CA; every command must trust the one that its proxy uses."""
     with ThreadPoolExecutor() as pool:
         for done in pool.map(lambda _: ready.run("run", *CLIENT), range(3)):
             assert done.returncode == 0, done.stderr + ready.logs
             assert "[sandbox]" in done.stdout
 
 
-# What is wrong
+# Errors
 
 
-def test_a_command_that_is_not_there(ready: Person) -> None:
+def test_an_unknown_command_has_status_127(ready: Person) -> None:
     done = ready.run("run", "no-such-command")
     assert done.returncode == 127
     assert "no-such-command is not found" in done.stderr
     assert not ready.left()
 
 
-def test_a_command_that_cannot_be_run(ready: Person) -> None:
+def test_a_command_that_is_not_executable_has_status_126(ready: Person) -> None:
     (ready.project / "file").write_text("not a program")
     done = ready.run("run", "./file")
     assert done.returncode == 126
-    assert "./file is not a program" in done.stderr
+    assert "./file is not an executable program" in done.stderr
 
 
-def test_without_an_endpoint_and_a_terminal(person: Person) -> None:
+def test_without_an_endpoint_and_a_terminal_nothing_is_run(person: Person) -> None:
     done = person.run("run", "echo", "hello")
     assert done.returncode == 1
     assert "`codex-transform login`" in done.stderr
@@ -87,10 +87,10 @@ def test_without_an_endpoint_at_a_terminal_it_is_asked_for(person: Person, sandb
     with person.at_terminal("run", "echo", "hello") as child:
         child.expect("Base URL.*: ")
         child.sendline(sandbox.url)
-        child.expect("stays hidden")
+        child.expect("not shown as you type")
         child.sendline("sk-wrong-0123456789abcdef")
         child.expect("✗")
-        child.expect("stays hidden")
+        child.expect("not shown as you type")
         child.sendline(sandbox.key)
         child.expect("Saved to")
         child.expect("hello\r\n")
@@ -98,7 +98,7 @@ def test_without_an_endpoint_at_a_terminal_it_is_asked_for(person: Person, sandb
     assert json.loads(person.config.read_text()) == {"baseURL": sandbox.url, "apiKey": sandbox.key}
 
 
-def test_a_proxy_that_does_not_start(ready: Person) -> None:
+def test_a_proxy_that_does_not_start_is_reported_with_its_log(ready: Person) -> None:
     (ready.home / ".mitmproxy").mkdir()
     (ready.home / ".mitmproxy" / "config.yaml").write_text("no_such_option_at_all: [")
     done = ready.run("run", "echo", "hello")
@@ -111,7 +111,7 @@ def test_a_proxy_that_does_not_start(ready: Person) -> None:
 
 
 @pytest.mark.parametrize("option", ["mode: [socks5]", "proxyauth: 'user:word'"])
-def test_what_is_set_for_mitmproxy_started_by_hand_keeps_nobody_out(option: str, ready: Person) -> None:
+def test_options_in_mitmproxys_config_file_do_not_keep_the_command_out(option: str, ready: Person) -> None:
     (ready.home / ".mitmproxy").mkdir()
     (ready.home / ".mitmproxy" / "config.yaml").write_text(f"{option}\n")
     done = ready.run("run", *CLIENT)
@@ -119,7 +119,7 @@ def test_what_is_set_for_mitmproxy_started_by_hand_keeps_nobody_out(option: str,
     assert "[sandbox]" in done.stdout
 
 
-def test_logs_that_cannot_be_written(ready: Person) -> None:
+def test_a_log_folder_that_cannot_be_written_is_reported(ready: Person) -> None:
     (ready.home / ".opencode").write_text("a file where a folder should be")
     done = ready.run("run", "true")
     assert done.returncode == 1

@@ -1,4 +1,4 @@
-"""`run` in a company's network: its authority stays trusted, and its proxy is gone through."""
+"""`run` in a company's network: the company's CA stays trusted, and its proxy is used."""
 
 import ssl
 import sys
@@ -22,7 +22,7 @@ FETCHES = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1],
 
 @pytest.fixture
 def authority(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """A server with a certificate of the company's own, and the file that has the company's authority."""
+    """The URL of a server with a certificate from the company's CA, and the file of that CA."""
     both, trusted = certificate(tmp_path)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(both)
@@ -31,19 +31,19 @@ def authority(tmp_path: Path) -> Iterator[tuple[str, Path]]:
         yield f"{host.root}/hello", trusted
 
 
-def test_the_companys_authority_and_ours_are_trusted(ready: Person, authority: tuple[str, Path]) -> None:
+def test_the_companys_ca_and_ours_are_trusted(ready: Person, authority: tuple[str, Path]) -> None:
     url, trusted = authority
     both = f"{FETCHES}\nexec(open({CLIENT[1]!r}).read())"
     done = ready.run("run", sys.executable, "-c", both, url, SSL_CERT_FILE=str(trusted))
     assert done.returncode == 0, done.stderr + ready.logs
     assert done.stdout.startswith("200\n")
     assert "[sandbox]" in done.stdout
-    # Without the variable the company's server is a stranger.
+    # Without the variable the company's server is not trusted.
     quietly = ["sh", "-c", '"$0" "$@" 2>/dev/null']
     assert ready.run("run", *quietly, sys.executable, "-c", FETCHES, url).returncode == 1
 
 
-def test_every_variable_of_the_companys_keeps_what_it_says(ready: Person, authority: tuple[str, Path]) -> None:
+def test_every_ca_variable_keeps_the_companys_certificates(ready: Person, authority: tuple[str, Path]) -> None:
     _, trusted = authority
     names = (
         "NODE_EXTRA_CA_CERTS",
@@ -64,8 +64,8 @@ def test_every_variable_of_the_companys_keeps_what_it_says(ready: Person, author
         assert ours in bundle
 
 
-def test_a_folder_of_authorities_stays_trusted(ready: Person, authority: tuple[str, Path]) -> None:
-    """The variable itself is gone: some programs look at nothing else, and would not trust the proxy."""
+def test_a_folder_of_certificates_stays_trusted(ready: Person, authority: tuple[str, Path]) -> None:
+    """The variable itself is removed: some programs would read nothing else, and not trust the proxy."""
     url, trusted = authority
     folder = ready.home / "certificates"
     folder.mkdir()
@@ -79,7 +79,7 @@ def test_a_folder_of_authorities_stays_trusted(ready: Person, authority: tuple[s
     assert "SSL_CERT_DIR=/no/such/folder cannot be read" in done.stderr
 
 
-def test_an_authority_that_cannot_be_read(ready: Person) -> None:
+def test_an_unreadable_ca_file_is_warned_of_and_ignored(ready: Person) -> None:
     done = ready.run("run", *CLIENT, SSL_CERT_FILE="/no/such/file.pem")
     assert done.returncode == 0, done.stderr
     assert "SSL_CERT_FILE=/no/such/file.pem cannot be read" in done.stderr
@@ -87,13 +87,13 @@ def test_an_authority_that_cannot_be_read(ready: Person) -> None:
 
 @pytest.mark.parametrize("base_url", ["https://codex.example", "http://codex.example"])
 @pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
-def test_through_the_companys_proxy(variable: str, base_url: str, person: Person, tmp_path: Path) -> None:
+def test_requests_go_through_the_companys_proxy(variable: str, base_url: str, person: Person, tmp_path: Path) -> None:
     both, _ = certificate(tmp_path)
     tls = str(both) if base_url.startswith("https") else None
     with sandboxes.running(Sandbox(certfile=tls)) as sandbox, company_proxy.running(sandbox.url, "u:p w") as company:
         person.variables |= {"CODEX_BASE_URL": base_url, "CODEX_API_KEY": sandbox.key}
         (person.home / ".mitmproxy").mkdir()
-        # The certificate is for another name.
+        # The sandbox's certificate is for another name.
         (person.home / ".mitmproxy" / "config.yaml").write_text("ssl_insecure: true")
         done = person.run("run", *CLIENT, **{variable: f"http://u:p%20w@{company.authority}"})
     assert done.returncode == 0, done.stderr + person.logs
@@ -103,14 +103,14 @@ def test_through_the_companys_proxy(variable: str, base_url: str, person: Person
     assert "p w" not in person.logs
 
 
-def test_past_the_companys_proxy_to_this_machine(ready: Person, sandbox: Sandbox) -> None:
+def test_requests_to_this_machine_bypass_the_companys_proxy(ready: Person, sandbox: Sandbox) -> None:
     with company_proxy.running(sandbox.url) as company:
         done = ready.run("run", *CLIENT, HTTPS_PROXY=f"http://{company.authority}")
     assert done.returncode == 0, done.stderr + ready.logs
     assert not company.asked
 
 
-def test_past_the_companys_proxy_to_what_no_proxy_names(person: Person, sandbox: Sandbox) -> None:
+def test_requests_to_hosts_in_no_proxy_bypass_the_companys_proxy(person: Person, sandbox: Sandbox) -> None:
     person.variables |= {"CODEX_BASE_URL": "https://codex.invalid", "CODEX_API_KEY": sandbox.key}
     with company_proxy.running(sandbox.url) as company:
         environ = {"HTTPS_PROXY": f"http://{company.authority}", "NO_PROXY": "codex.invalid"}
@@ -124,11 +124,11 @@ def test_past_the_companys_proxy_to_what_no_proxy_names(person: Person, sandbox:
     ("proxy", "says"),
     [
         ("http://127.0.0.1:9", "HTTPS_PROXY names http://127.0.0.1:9, where nothing listens"),
-        ("socks5://127.0.0.1:9", "HTTP proxies only"),
-        ("http://", "HTTPS_PROXY is not an address"),
+        ("socks5://127.0.0.1:9", "which is not an HTTP proxy"),
+        ("http://", "HTTPS_PROXY is not a valid address"),
     ],
 )
-def test_a_proxy_that_is_of_no_use(proxy: str, says: str, ready: Person) -> None:
+def test_a_proxy_that_cannot_be_used_is_ignored(proxy: str, says: str, ready: Person) -> None:
     done = ready.run("run", *CLIENT, HTTPS_PROXY=proxy)
     assert done.returncode == 0, done.stderr
     assert says in done.stderr

@@ -1,4 +1,4 @@
-"""`run` while its command works, and that nothing is left of it, whichever way it ends."""
+"""`run` forwards signals to its command, and leaves no process behind, however it ends."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from support.waiting import eventually
 
 pytestmark = pytest.mark.gate
 
-# It takes what comes even before it waits, because nothing else may take it meanwhile.
+# The signals are blocked, so one that arrives before `sigwait` is kept for it.
 SAYS_SIGNALS = """
 import signal, sys
 awaited = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1}
@@ -30,11 +30,11 @@ print("begun", flush=True)
 sys.stdin.readline()
 """
 
-# One program from when it says so on; a shell's would be another after a moment.
+# One process from the start to the end; a shell would start another one.
 STAYS = [sys.executable, "-c", "import signal; print('begun', flush=True); signal.sigwait({signal.SIGUSR2})"]
 
-# The proxy is the other child of the command's parent. It has ended when that child is no more, or only waits to be
-# noticed: state Z, and no thread left (the first one is Z as soon as it alone has ended).
+# The proxy is the other child of the command's parent. It has ended when that child is gone or a zombie: state Z and no
+# other thread left (the state is Z as soon as the first thread has ended).
 ENDS_THE_PROXY = """
 import os, pathlib, signal, threading
 def stat(process):
@@ -69,7 +69,7 @@ def test_the_proxy_ends_when_run_is_killed(ready: Person) -> None:
     assert len(ready.left()) == 3
     process.kill()
     process.wait(20)
-    # The command itself goes on: nobody can tell it.
+    # The command keeps running, because nothing could tell it to stop.
     assert eventually(lambda: len(ready.left()) == 1), ready.left()
     os.killpg(process.pid, signal.SIGKILL)
     assert process.stdout is not None
@@ -91,7 +91,7 @@ def test_ctrl_c_at_a_terminal_goes_to_the_command_once(ready: Person) -> None:
     assert ready.gone()
 
 
-def test_the_terminal_is_the_commands(ready: Person) -> None:
+def test_the_command_owns_the_terminal(ready: Person) -> None:
     says = "import os; print('ours' if os.tcgetpgrp(0) == os.getpgrp() else 'not ours', os.get_terminal_size())"
     with ready.at_terminal("run", sys.executable, "-c", says) as child:
         said = child.read()
@@ -109,8 +109,8 @@ while True:
 """
 
 
-def test_a_shell_with_jobs_of_its_own(ready: Person) -> None:
-    """The keys are pressed when the job has the terminal: it says something then that has not been typed."""
+def test_job_control_works_in_a_shell(ready: Person) -> None:
+    """The keys are pressed once the job has the terminal, which shows by output that has not been typed."""
     (ready.project / "job.py").write_text(JOB)
     with ready.at_terminal("run", "bash", "--norc", "-i", PS1="ask> ") as child:
         child.expect_exact("ask> ")
@@ -130,20 +130,20 @@ def test_a_shell_with_jobs_of_its_own(ready: Person) -> None:
     assert ready.gone()
 
 
-def test_the_port_is_closed_after(ready: Person) -> None:
+def test_the_proxys_port_is_closed_afterwards(ready: Person) -> None:
     port = int(ready.run("run", "sh", "-c", "echo ${HTTPS_PROXY##*:}").stdout)
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), 5)
 
 
-def test_a_proxy_that_ends_before_the_command(ready: Person) -> None:
+def test_a_proxy_that_ends_before_the_command_is_reported(ready: Person) -> None:
     done = ready.run("run", sys.executable, "-c", ENDS_THE_PROXY)
     assert done.returncode == 0, done.stderr
     assert "the proxy ended before the command did" in done.stderr
     assert "listening at" in done.stderr
 
 
-def test_mitmweb_beside_it(ready: Person) -> None:
+def test_mitmweb_gets_a_free_port_and_ends_with_the_command(ready: Person) -> None:
     (ready.home / ".mitmproxy").mkdir()
     with socket.create_server(("127.0.0.1", 0)) as taken:
         config = f"web_open_browser: false\nweb_port: {taken.getsockname()[1]}\n"

@@ -1,4 +1,4 @@
-"""The log of `run`'s proxy, where people look when OpenCode waits and says nothing."""
+"""The log of `run`'s proxy, where users look when OpenCode waits without a message."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ from codex_transform.sandbox import Sandbox
 ASKS = f"{sys.executable} {ROOT / 'tests' / 'support' / 'asks.py'} 2>/dev/null"
 
 
-def test_it_holds_calls_and_what_went_wrong_and_no_connections(ready: Person, sandbox: Sandbox) -> None:
+def test_the_log_has_calls_and_errors_but_no_connections(ready: Person, sandbox: Sandbox) -> None:
     sandbox.misbehave("plain-500", times=1)
     done = ready.run("run", "sh", "-c", f"{ASKS}; {ASKS}")
     assert done.returncode == 0, done.stderr
@@ -21,13 +21,13 @@ def test_it_holds_calls_and_what_went_wrong_and_no_connections(ready: Person, sa
         assert noise not in ready.logs
 
 
-def test_a_client_that_does_not_trust_the_proxy_is_in_it(ready: Person) -> None:
+def test_a_client_that_does_not_trust_the_proxy_is_logged(ready: Person) -> None:
     without = f"SSL_CERT_FILE=/dev/null {ASKS}"
     assert ready.run("run", "sh", "-c", without).returncode != 0
     assert "does not trust the proxy's certificate" in ready.logs
 
 
-def test_a_log_for_programs_is_read_by_run_as_well(ready: Person) -> None:
+def test_run_works_with_a_json_log(ready: Person) -> None:
     ready.variables["CODEX_LOG_FORMAT"] = "json"
     done = ready.run("run", "sh", "-c", ASKS)
     assert (done.returncode, done.stderr) == (0, "")

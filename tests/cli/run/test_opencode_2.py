@@ -1,4 +1,4 @@
-"""`run` with OpenCode 2, whose server in the background may have been started before the proxy."""
+"""`run` with OpenCode 2, whose background server may have been started before the proxy."""
 
 import json
 import os
@@ -27,7 +27,7 @@ def two(tmp_path: Path, ready: Person) -> Iterator[Preview]:
 
 
 def asks(two: Preview) -> list[str]:
-    """A command that asks the server for a conversation, and says hello in it, as the terminal would."""
+    """Return a command that creates a conversation on the server and sends a prompt, as OpenCode's terminal does."""
     session = json.dumps({"model": {"id": CODEX, "providerID": "openai"}, "location": {"directory": str(two.project)}})
     script = f"""
 session=$('{two.program}' api POST /api/session -d '{session}' | sed 's/.*"id":"\\(ses_[A-Za-z0-9]*\\)".*/\\1/')
@@ -49,25 +49,27 @@ esac
 
 
 def environ_of(two: Preview) -> dict[str, str]:
-    """What the server was started with."""
+    """Return the environment that the server was started with."""
     pid = json.loads(two.state.read_text())["pid"]
     data = Path(f"/proc/{pid}/environ").read_bytes()
     return dict(os.fsdecode(each).split("=", 1) for each in data.split(b"\0") if each)
 
 
-def test_in_a_script_it_refuses(ready: Person, sandbox: Sandbox, two: Preview) -> None:
+def test_without_a_terminal_a_running_server_is_not_restarted(ready: Person, sandbox: Sandbox, two: Preview) -> None:
     two.service("start")
     before = environ_of(two)
     done = ready.run("run", *asks(two))
     assert done.returncode == 2
     assert "has a server already" in done.stderr
-    assert "would send them past this proxy, with your own key" in done.stderr
+    assert "would bypass this proxy and use your own key" in done.stderr
     assert "--restart-server" in done.stderr
     assert environ_of(two) == before
     assert not sandbox.requests
 
 
-def test_the_server_goes_through_the_proxy_and_is_put_back(ready: Person, sandbox: Sandbox, two: Preview) -> None:
+def test_a_restarted_server_uses_the_proxy_and_is_restored_afterwards(
+    ready: Person, sandbox: Sandbox, two: Preview
+) -> None:
     two.service("start", MINE="1")
     done = ready.run("run", "--restart-server", *asks(two))
     assert done.returncode == 0, done.stderr
@@ -77,7 +79,7 @@ def test_the_server_goes_through_the_proxy_and_is_put_back(ready: Person, sandbo
     assert "HTTPS_PROXY" not in after
 
 
-def test_a_yes_restarts_it_and_a_no_starts_nothing(ready: Person, sandbox: Sandbox, two: Preview) -> None:
+def test_the_server_is_restarted_only_with_consent(ready: Person, sandbox: Sandbox, two: Preview) -> None:
     two.service("start")
     for answer, status, requests in (("n", 2, 0), ("y", 0, 1)):
         with ready.at_terminal("run", *asks(two)) as child:
@@ -89,7 +91,7 @@ def test_a_yes_restarts_it_and_a_no_starts_nothing(ready: Person, sandbox: Sandb
         assert len(conversation(sandbox)) == requests
 
 
-def test_a_server_that_the_command_starts_ends_with_it(ready: Person, sandbox: Sandbox, two: Preview) -> None:
+def test_a_server_that_the_command_starts_is_stopped_afterwards(ready: Person, sandbox: Sandbox, two: Preview) -> None:
     done = ready.run("run", *asks(two))
     assert done.returncode == 0, done.stderr
     assert len(conversation(sandbox)) == 1
@@ -102,7 +104,7 @@ def other(tmp_path: Path, sandbox: Sandbox) -> Iterator[Proxy]:
         yield running
 
 
-def test_one_that_goes_through_a_proxy_of_ours_is_let_be(
+def test_a_server_that_uses_another_of_our_proxies_is_not_restarted(
     ready: Person, sandbox: Sandbox, two: Preview, other: Proxy
 ) -> None:
     two.service("start", HTTPS_PROXY=other.url, NODE_EXTRA_CA_CERTS=str(other.ca))
@@ -115,7 +117,7 @@ def test_one_that_goes_through_a_proxy_of_ours_is_let_be(
     assert two.state.read_text() == before
 
 
-def test_what_needs_no_server_starts_and_restarts_none(ready: Person, sandbox: Sandbox, two: Preview) -> None:
+def test_a_command_that_needs_no_server_leaves_it_alone(ready: Person, sandbox: Sandbox, two: Preview) -> None:
     two.service("start")
     before = two.state.read_text()
     done = ready.run("run", str(two.program), "service", "status")
@@ -124,10 +126,10 @@ def test_what_needs_no_server_starts_and_restarts_none(ready: Person, sandbox: S
     assert not sandbox.requests
 
 
-def test_one_that_the_configuration_leads_through_ours_is_let_be(
+def test_a_server_that_is_configured_for_reverse_mode_is_not_restarted(
     ready: Person, sandbox: Sandbox, two: Preview, tmp_path: Path
 ) -> None:
-    """The lasting set-up: reverse mode, and a server that was started with no variable for it."""
+    """The permanent setup: reverse mode, and a server that was started without any variables."""
     with mitmdump(tmp_path / "other", sandbox, "--mode", f"reverse:{sandbox.url}") as proxy:
         two.configure({"provider": {"openai": {"options": {"baseURL": f"{proxy.url}/v1"}}}})
         two.service("start")

@@ -1,4 +1,4 @@
-"""`run`: the variables that its command gets, and those that it does not."""
+"""`run`: the variables that are set and removed for its command."""
 
 import json
 import re
@@ -7,7 +7,7 @@ import pytest
 from support.commands import Person
 
 
-def test_variables_are_for_the_command_alone(ready: Person) -> None:
+def test_variables_are_set_for_the_command_only(ready: Person) -> None:
     said = dict(line.split("=", 1) for line in ready.run("run", "env").stdout.splitlines() if "=" in line)
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+", said["HTTPS_PROXY"])
     assert said["https_proxy"] == said["HTTPS_PROXY"]
@@ -19,7 +19,7 @@ def test_variables_are_for_the_command_alone(ready: Person) -> None:
 
 
 @pytest.mark.gate
-def test_what_node_is_told_by_the_user_stays(ready: Person) -> None:
+def test_the_users_own_setting_for_node_is_kept(ready: Person) -> None:
     assert ready.run("run", "sh", "-c", "echo $NODE_USE_ENV_PROXY", NODE_USE_ENV_PROXY="0").stdout == "0\n"
 
 
@@ -33,12 +33,10 @@ def test_what_node_is_told_by_the_user_stays(ready: Person) -> None:
         ("", ""),
     ],
 )
-def test_a_base_url_that_leads_past_the_proxy_is_not_for_the_command(
-    ready: Person, url: str, seen: str, variable: str
-) -> None:
+def test_a_base_url_that_bypasses_the_proxy_is_removed(ready: Person, url: str, seen: str, variable: str) -> None:
     done = ready.run("run", "sh", "-c", f"echo ${{{variable}-none}}", **{variable: url})
     assert done.stdout.strip() == seen
-    assert (f"{variable} leads past the proxy" in done.stderr) == (seen == "none")
+    assert (f"{variable} bypasses the proxy" in done.stderr) == (seen == "none")
 
 
 @pytest.mark.gate
@@ -56,14 +54,16 @@ def test_a_base_url_that_leads_past_the_proxy_is_not_for_the_command(
         ("notopenai.com", "notopenai.com,localhost,127.0.0.1,::1", []),
     ],
 )
-def test_no_proxy(given: str, expected: str, warned: list[str], ready: Person) -> None:
+def test_no_proxy_loses_entries_that_match_the_host_and_gains_this_machine(
+    given: str, expected: str, warned: list[str], ready: Person
+) -> None:
     done = ready.run("run", "sh", "-c", "echo $NO_PROXY; echo $no_proxy", NO_PROXY=given)
     assert done.stdout == f"{expected}\n{expected}\n"
-    assert re.findall(r"NO_PROXY leaves out (\S+):", done.stderr) == warned
+    assert re.findall(r"NO_PROXY excludes (\S+):", done.stderr) == warned
 
 
 @pytest.mark.gate
-def test_a_key_of_the_users_stays(ready: Person) -> None:
+def test_the_users_own_key_is_kept(ready: Person) -> None:
     assert ready.run("run", "sh", "-c", "echo $OPENAI_API_KEY", OPENAI_API_KEY="sk-own").stdout == "sk-own\n"
 
 
@@ -78,7 +78,9 @@ def test_a_key_of_the_users_stays(ready: Person) -> None:
         ([], "dummy"),
     ],
 )
-def test_opencodes_own_login(login: object, expected: str, xdg: bool, ready: Person) -> None:
+def test_a_placeholder_key_is_set_only_without_a_login_of_opencode(
+    login: object, expected: str, xdg: bool, ready: Person
+) -> None:
     data = ready.home / "data" if xdg else ready.home / ".local" / "share"
     (data / "opencode").mkdir(parents=True)
     (data / "opencode" / "auth.json").write_text(json.dumps(login))
@@ -89,5 +91,5 @@ def test_opencodes_own_login(login: object, expected: str, xdg: bool, ready: Per
 
 
 @pytest.mark.gate
-def test_a_client_whose_own_key_is_used_gets_no_other(ready: Person) -> None:
+def test_no_placeholder_key_is_set_if_the_clients_own_is_forwarded(ready: Person) -> None:
     assert ready.run("run", "sh", "-c", "echo $OPENAI_API_KEY", CODEX_FORWARD_CLIENT_KEY="1").stdout == "\n"

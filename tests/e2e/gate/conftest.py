@@ -1,4 +1,4 @@
-"""Another machine, and more than one place to listen."""
+"""Fixtures: another machine, and more than one address to listen on."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -16,6 +16,6 @@ def stranger() -> Iterator[Neighbour]:
 
 @pytest.fixture
 def at() -> Iterator[Callable[[str], str]]:
-    """Where a further mode of the same mitmdump may listen, by address: it takes port 0 but once."""
+    """A function that returns where an additional mode may listen: mitmdump accepts port 0 only once."""
     with ExitStack() as stack:
         yield lambda address: f"@{address}:{stack.enter_context(reserved(address))}"

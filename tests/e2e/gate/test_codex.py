@@ -13,7 +13,7 @@ from codex_transform.sandbox import Sandbox
 pytestmark = pytest.mark.gate
 
 
-def test_it_works_over_its_websocket(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_the_codex_cli_works_over_its_websocket(tmp_path: Path, sandbox: Sandbox) -> None:
     program = codex("0.171.0")
     home, project = tmp_path / "codex", tmp_path / "project"
     home.mkdir()

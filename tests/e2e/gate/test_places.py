@@ -1,4 +1,4 @@
-"""Where the proxy connects to: not to this machine unless the user said so, and to other hosts as they are."""
+"""Where the proxy connects: not to this machine unless the user chose that, and to other hosts without decryption."""
 
 import socket
 import ssl
@@ -22,7 +22,7 @@ Start = Callable[..., Proxy]
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Listener]:
-    """Something else on this machine."""
+    """Another service on this machine."""
     with listener() as server:
         yield server
 
@@ -42,7 +42,7 @@ PLACES += ["LOCALHOST.", "my.localhost", "[::1]", "[::ffff:127.0.0.1]", "[::]", 
 
 
 @pytest.mark.parametrize("place", [*PLACES, *own_addresses()])
-def test_nobody_gets_to_this_machine(quiet_proxy: Proxy, service: Listener, place: str) -> None:
+def test_requests_to_this_machine_are_refused(quiet_proxy: Proxy, service: Listener, place: str) -> None:
     target = f"{place}:{service.port}".encode()
     for data in (
         TUNNEL % (target, target),
@@ -74,17 +74,17 @@ socket.getaddrinfo = rebound
 
 
 def client_hello(name: str) -> bytes:
-    """What a TLS client says first."""
+    """Return the first message of a TLS client."""
     sent = ssl.MemoryBIO()
     with suppress(ssl.SSLWantReadError):
         ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), sent, server_hostname=name).do_handshake()
     return sent.read()
 
 
-def test_a_name_that_leads_to_this_machine_gets_nothing(
+def test_a_name_that_resolves_to_this_machine_is_refused(
     proxy: Start, tmp_path: Path, service: Listener, at: Callable[[str], str]
 ) -> None:
-    """The name server says 127.0.0.1, which no request says."""
+    """The name resolves to 127.0.0.1, which no request mentions."""
     service.forget()
     names = tmp_path / "names.py"
     names.write_text(REBINDING)
@@ -103,7 +103,7 @@ def test_a_name_that_leads_to_this_machine_gets_nothing(
     running.wait_for("rebound.example port.*NO_PROXY=localhost,127.0.0.1,rebound.example")
 
 
-def test_what_the_user_chose_is_reached(
+def test_an_endpoint_or_upstream_proxy_on_this_machine_is_reached(
     proxy: Start, sandbox: Sandbox, service: Listener, at: Callable[[str], str]
 ) -> None:
     service.forget()
@@ -118,7 +118,7 @@ def test_what_the_user_chose_is_reached(
     # The upstream proxy is for mitmproxy to connect to, not for its clients.
     own = b"127.0.0.1:%d" % service.port
     assert status(talk(upstream, TUNNEL % (own, own))) == 403
-    # Any path of the endpoint's own.
+    # Any path of the endpoint.
     answer = talk(running.port, page % b"%s/other" % sandbox.url.encode())
     assert b"x-codex-sandbox" in answer
 
@@ -147,7 +147,7 @@ with socket.create_server((sys.argv[1], 0)) as listener:
 def test_other_hosts_keep_their_own_certificate(
     quiet_proxy: Proxy, shared_sandbox: Sandbox, tmp_path: Path, stranger: Neighbour, connect: str | None, name: str
 ) -> None:
-    """TLS is opened only if both the tunnel's target and the name in it are ours: else the server's own is seen."""
+    """TLS is decrypted only if both the tunnel's target and the name in TLS are ours."""
     before = len(shared_sandbox.requests)
     both, trusted = certificate(tmp_path, "private.example", "api.openai.com")
     command = stranger.command(sys.executable, "-c", SERVER, stranger.address, both)
@@ -160,7 +160,7 @@ def test_other_hosts_keep_their_own_certificate(
             assert b" 200 " in tunnel.recv(4096)
             trust = ssl.create_default_context(cafile=str(trusted))
             if connect:
-                # Nobody answers by that name here. What counts: mitmproxy did not.
+                # No server has that name here. What matters is that mitmproxy did not answer.
                 with pytest.raises(OSError, match=r"EOF|reset|closed"):
                     trust.wrap_socket(tunnel, server_hostname=name)
             else:

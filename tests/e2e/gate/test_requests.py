@@ -1,4 +1,4 @@
-"""What malformed requests come to, and that odd ones reach the endpoint as it expects them."""
+"""Malformed requests are refused, and odd but valid ones reach the endpoint in the form that it expects."""
 
 import socket
 import ssl
@@ -80,15 +80,17 @@ HARMLESS = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_malformed_requests_do_not_leave(strict_proxy: Proxy, endpoint: Listener, name: str) -> None:
+def test_malformed_requests_are_not_forwarded(strict_proxy: Proxy, endpoint: Listener, name: str) -> None:
     endpoint.forget()
-    answer = talk(strict_proxy.port, REFUSED[name], patience=2)
+    answer = talk(strict_proxy.port, REFUSED[name], timeout=2)
     assert status(answer) in (0, 400, 502, 505)
     assert endpoint.received == []
 
 
 @pytest.mark.parametrize("name", HARMLESS)
-def test_odd_requests_leave_as_one_of_ours(strict_proxy: Proxy, endpoint: Listener, name: str) -> None:
+def test_odd_but_valid_requests_are_rewritten_like_any_other(
+    strict_proxy: Proxy, endpoint: Listener, name: str
+) -> None:
     endpoint.forget()
     answer = talk(strict_proxy.port, HARMLESS[name])
     assert status(answer) == 200, answer
@@ -96,7 +98,7 @@ def test_odd_requests_leave_as_one_of_ours(strict_proxy: Proxy, endpoint: Listen
 
 
 def assert_ours(endpoint: Listener) -> None:
-    """The endpoint got one request, as a strict server reads it: to its path, with its key, and nothing else."""
+    """Assert that the endpoint got one request, strictly parsed: for its path, with its key, and nothing else."""
     assert endpoint.faults == []
     (request,) = endpoint.requests
     assert (request.method, request.target) == (b"POST", b"/backend-api/codex/responses")
@@ -111,8 +113,10 @@ def assert_ours(endpoint: Listener) -> None:
 
 
 @pytest.mark.parametrize("inner", [b"/v1/responses", b"https://third.example/v1/responses"])
-def test_the_tunnel_and_the_name_in_it_decide(strict_proxy: Proxy, endpoint: Listener, inner: bytes) -> None:
-    """CONNECT and the TLS name say api.openai.com; what the request inside says about hosts has no say."""
+def test_the_host_of_the_tunnel_counts_not_that_of_the_request_in_it(
+    strict_proxy: Proxy, endpoint: Listener, inner: bytes
+) -> None:
+    """CONNECT and TLS name api.openai.com; the host in the request itself is ignored."""
     endpoint.forget()
     tunnel = socket.create_connection(("127.0.0.1", strict_proxy.port), timeout=30)
     tunnel.sendall(TUNNEL % (b"api.openai.com:443", b"second.example"))

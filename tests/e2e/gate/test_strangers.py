@@ -1,4 +1,4 @@
-"""Who may use the proxy: this machine, and others only if they are allowed to and have a password."""
+"""Who may use the proxy: clients on this machine, and others only if that is allowed and they have a password."""
 
 import re
 import socket
@@ -24,11 +24,11 @@ Start = Callable[..., Proxy]
 
 
 def refusals(proxy: Proxy, stranger: Neighbour) -> list[str]:
-    """The lines that say so."""
+    """Return the log lines about refused clients."""
     return [line for line in proxy.lines if f"refused a client at {stranger.address}:" in line]
 
 
-def test_strangers_get_no_further_than_a_403(
+def test_strangers_get_a_403_before_their_request_is_read(
     proxy: Start, sandbox: Sandbox, stranger: Neighbour, at: Callable[[str], str]
 ) -> None:
     further = ("regular", f"upstream:{sandbox.url}", f"reverse:{sandbox.url}", "socks5")
@@ -56,7 +56,7 @@ def test_strangers_get_no_further_than_a_403(
     assert len(refusals(running, stranger)) == 3 * 7 + 1
     assert all("codex_allow_remote" in line for line in refusals(running, stranger))
     assert "secret" not in running.log
-    # The same place, from this machine.
+    # The same address, from this machine.
     with socket.create_connection(
         (stranger.ours, running.port_of(r"HTTP\(S\) proxy", stranger.ours)), timeout=30
     ) as own:
@@ -64,7 +64,7 @@ def test_strangers_get_no_further_than_a_403(
         assert status(own.recv(65536)) == 200
 
 
-def test_a_stranger_who_speaks_tls_gets_the_403_in_it(proxy: Start, stranger: Neighbour) -> None:
+def test_a_stranger_who_uses_tls_gets_the_403_over_tls(proxy: Start, stranger: Neighbour) -> None:
     running = proxy("--mode", "regular", "--mode", f"reverse:https://api.openai.com@{stranger.ours}:0")
     port = running.port_of("reverse proxy", stranger.ours)
     program = (
@@ -121,7 +121,7 @@ def test_remote_use_without_a_password_is_refused_to_everybody(
     assert sandbox.requests == []
 
 
-def test_strangers_with_a_key_get_what_is_ours_and_nothing_else(
+def test_strangers_with_a_key_reach_only_the_endpoint(
     proxy: Start, sandbox: Sandbox, stranger: Neighbour, at: Callable[[str], str], tmp_path: Path
 ) -> None:
     person, key = register.new_person("alice", Limits())
@@ -146,7 +146,7 @@ def test_strangers_with_a_key_get_what_is_ours_and_nothing_else(
             assert status(answer) == 403, (data, answer)
             assert "--proxyauth" in error(answer)["message"]
     assert sandbox.requests == []
-    # In a tunnel to a host of ours nothing but requests of ours goes on: no bytes of another kind, no other name.
+    # A tunnel to a host of ours carries only requests of ours: no other protocol, no other name.
     tunnel = TUNNEL % (b"api.openai.com:443", b"api.openai.com:443")
     for bytes_of_another_kind in (b"SSH-2.0-x\r\n" * 10, b"\x00" * 50, b"hello\r\n\r\n", b"P"):
         answer = stranger.talk(port, tunnel + bytes_of_another_kind)
@@ -180,7 +180,7 @@ def test_strangers_with_a_key_get_what_is_ours_and_nothing_else(
     assert sandbox.wait(lambda requests: len(requests) == 4)
 
 
-def test_listening_to_others_is_warned_of(proxy: Start, stranger: Neighbour) -> None:
+def test_listening_on_other_interfaces_is_warned_of(proxy: Start, stranger: Neighbour) -> None:
     modes = ("regular", f"regular@{stranger.ours}:0", "socks5@0.0.0.0:0", "regular@::1:0")
     running = proxy(*(option for mode in modes for option in ("--mode", mode)))
     running.wait_for("socks5@0.0.0.0:0 mode listens on 0.0.0.0.*--listen-host 127.0.0.1")

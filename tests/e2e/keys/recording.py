@@ -1,4 +1,4 @@
-"""A proxy that keeps all that it can, and a search of what it kept for keys."""
+"""A proxy that records as much as it can, and a search for keys in what it recorded."""
 
 import base64
 import json
@@ -20,7 +20,7 @@ HELLO: dict[str, Any] = {"model": "gpt-5.1-codex", "input": "say hello", "stream
 
 @dataclass
 class Address:
-    """As much of an endpoint as the proxy is told."""
+    """What the proxy needs to know of an endpoint."""
 
     url: str
     key: str = "sk-of-an-endpoint-0123456789"
@@ -28,7 +28,7 @@ class Address:
 
 @contextmanager
 def recording(home: Path, endpoint: Endpoint, *options: str, stored: str = "true", **environ: str) -> Iterator[Proxy]:
-    """A proxy that writes down and says all that it can, searched for keys when it has ended."""
+    """Run a proxy that saves and logs as much as it can, and search all of it for keys when it has ended."""
     home.mkdir(exist_ok=True)
     everything = [
         *("-v", "--set", "flow_detail=4", "-w", str(home / "flows"), "--set", f"hardump={home / 'all.har'}"),
@@ -42,7 +42,7 @@ def recording(home: Path, endpoint: Endpoint, *options: str, stored: str = "true
 
 
 def spellings(key: str) -> list[bytes]:
-    """How a key may be written: plain, percent, hex, and base64 at each of the three places it may begin."""
+    """Return the encodings of a key: plain, percent, hex, and base64 at each of the three offsets."""
     plain = key.encode()
     found = [plain, plain[::-1], "".join(f"%{byte:02x}" for byte in plain).encode(), plain.hex().encode()]
     for before in range(3):
@@ -52,7 +52,7 @@ def spellings(key: str) -> list[bytes]:
 
 
 def traces(key: str, folder: Path, said: str) -> list[str]:
-    """Where the key is to be found."""
+    """Return the places in which the key was found."""
     texts = {"the log": said.encode()} | {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     for name, text in list(texts.items()):
         for match in re.finditer(rb"\x1f\x8b\x08|\x78[\x01\x5e\x9c\xda]", text):

@@ -1,4 +1,4 @@
-"""Keys: on the wire to the endpoint, and nowhere else. What mitmproxy and the addon write is searched for them."""
+"""Keys are sent to the endpoint, and are nowhere else: all that mitmproxy and the addon write is searched for them."""
 
 import base64
 import gzip
@@ -22,7 +22,7 @@ from codex_transform.sandbox import Sandbox
 pytestmark = pytest.mark.gate
 
 
-def test_the_search_finds_keys(tmp_path: Path) -> None:
+def test_the_search_for_keys_finds_them(tmp_path: Path) -> None:
     key = "sk-of-an-endpoint-0123456789"
     assert traces(key, tmp_path, "nothing") == []
     assert traces(key, tmp_path, f"Bearer {key}!") == ["the log"]
@@ -33,13 +33,13 @@ def test_the_search_finds_keys(tmp_path: Path) -> None:
     assert len(traces(key, tmp_path, "")) == 1
 
 
-def test_good_calls_leave_no_key(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_successful_calls_leave_no_key(tmp_path: Path, sandbox: Sandbox) -> None:
     home = tmp_path / "home"
     with recording(home, sandbox) as proxy:
         assert proxy.send(HELLO, authorization=f"Bearer {CLIENTS_KEY}", x_api_key=CLIENTS_KEY)[0] == 200
         assert proxy.send({**HELLO, "stream": False}, authorization=f"Bearer {CLIENTS_KEY}")[0] == 200
         assert proxy.send({**HELLO, "stream": False}, path="/v1/responses/compact", cookie=CLIENTS_KEY)[0] == 200
-        # Refused by the proxy itself: a body that is none, and an upgrade.
+        # Refused by the proxy itself: an invalid body, and an upgrade.
         assert proxy.send(b"[]", authorization=f"Bearer {CLIENTS_KEY}")[0] == 400
         upgrade = {"upgrade": "websocket", "connection": "Upgrade", "authorization": f"Bearer {CLIENTS_KEY}"}
         assert proxy.send(b"", method="GET", **upgrade)[0] == 426
@@ -55,11 +55,11 @@ def test_good_calls_leave_no_key(tmp_path: Path, sandbox: Sandbox) -> None:
     # The places that were searched for keys: comments, originals, the usage store.
     assert all(flow.comment and flow.metadata["codex_original"] for flow in saved[:3])
     assert (home / ".opencode" / "codex-usage.sqlite").exists()
-    # It writes what is not ASCII in a header as bytes.
+    # It writes headers that are not ASCII as bytes.
     assert repr(shown.encode())[2:-1] in proxy.log
 
 
-def test_bad_calls_leave_no_key(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_failed_calls_leave_no_key(tmp_path: Path, sandbox: Sandbox) -> None:
     with recording(tmp_path / "wrong", Address(sandbox.url)) as proxy:
         status, _, answer = proxy.send(HELLO, authorization=f"Bearer {CLIENTS_KEY}")
         assert status == 401
@@ -90,14 +90,14 @@ def test_the_clients_key_is_forwarded_but_not_kept(tmp_path: Path) -> None:
         home = tmp_path / "home"
         with recording(home, Address(endpoint.url), CODEX_FORWARD_CLIENT_KEY="1") as proxy:
             assert proxy.send(HELLO, authorization=f"Bearer {CLIENTS_KEY}")[0] == 200
-            # The endpoint's own key is what there is without one of the client; it is not right here.
+            # Without a key of the client the endpoint's own would be used, which is wrong here.
             assert proxy.send(HELLO)[0] == 401
         assert [entry["status"] for entry in endpoint.requests] == [200, 401]
         shown = [flow.request.headers["authorization"] for flow in flows(home / "flows")]
         assert shown == [f"Bearer {redact(CLIENTS_KEY)}", f"Bearer {redact(Address('').key)}"]
 
 
-def test_over_http2(tmp_path: Path) -> None:
+def test_calls_over_http2_leave_no_key(tmp_path: Path) -> None:
     both, trusted = certificate(tmp_path)
     with h2_running(both) as endpoint:
         home = tmp_path / "home"
@@ -111,8 +111,8 @@ def test_over_http2(tmp_path: Path) -> None:
         assert [flow.request.headers["authorization"] for flow in saved] == [f"Bearer {redact(endpoint.key)}"]
 
 
-def test_a_request_that_is_led_elsewhere_has_no_key(tmp_path: Path, sandbox: Sandbox) -> None:
-    """By an option of mitmproxy, after the request was rewritten: to another path of the endpoint."""
+def test_a_request_that_mitmproxy_sends_elsewhere_has_no_key(tmp_path: Path, sandbox: Sandbox) -> None:
+    """An option of mitmproxy changes the path after the request was rewritten."""
     option = f"|{sandbox.url}/|{sandbox.url}/other/"
     with recording(tmp_path / "home", sandbox, "--map-remote", option) as proxy:
         assert proxy.send(HELLO, authorization=f"Bearer {CLIENTS_KEY}")[0] == 401
@@ -125,7 +125,7 @@ def test_a_request_that_is_led_elsewhere_has_no_key(tmp_path: Path, sandbox: San
 
 @pytest.mark.parametrize("forward", [False, True])
 def test_in_reverse_mode_the_endpoint_gets_no_openai_key(tmp_path: Path, sandbox: Sandbox, forward: bool) -> None:
-    """The client takes the endpoint for OpenAI, whatever it asks of it."""
+    """The client believes that it talks to OpenAI, whichever path it requests."""
     options = ("--mode", f"reverse:{sandbox.url}")
     environ = {"CODEX_FORWARD_CLIENT_KEY": str(int(forward))}
     with mitmdump(tmp_path / "home", sandbox, *options, **environ) as proxy:

@@ -1,4 +1,4 @@
-"""An endpoint that quotes the key in its answer: neither the client nor anything that is kept has it."""
+"""If an endpoint quotes the key in its answer, neither the client gets it nor is it saved anywhere."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from support.scripted import Scripted, scripted
 
 from codex_transform.redaction import redact
 
-# The gate runs these besides: each starts whole programs.
+# Only in the gate, because each test starts whole programs.
 pytestmark = pytest.mark.gate
 
 
@@ -23,7 +23,7 @@ def authorization(request: bytes) -> str:
 
 
 def answering(answer: Callable[[str], bytes]) -> closing[Scripted]:
-    """An endpoint whose answer is made of the Authorization that it was sent."""
+    """Run an endpoint that makes its answer from the Authorization header that it received."""
 
     def play(endpoint: Scripted, client: socket.socket, _number: int) -> None:
         while endpoint.read(client):
@@ -38,7 +38,7 @@ def response(status: int, headers: str, body: str) -> bytes:
 
 @pytest.mark.parametrize("key", ["sk-of-an-endpoint-0123456789", "my-own-words-as-a-key"])
 @pytest.mark.parametrize("status", [400, 401, 429, 500])
-def test_an_endpoint_that_quotes_the_key(tmp_path: Path, key: str, status: int) -> None:
+def test_a_key_quoted_in_a_response_is_redacted(tmp_path: Path, key: str, status: int) -> None:
     def answer(sent: str) -> bytes:
         body = json.dumps({"error": {"message": f"Bad key: {sent.partition(' ')[2]}, try another."}})
         return response(status, f"Content-Type: application/json\r\nX-Debug: {sent}", body)
@@ -55,8 +55,8 @@ def test_an_endpoint_that_quotes_the_key(tmp_path: Path, key: str, status: int) 
 
 
 @pytest.mark.parametrize("stored", ["true", "false"])
-def test_a_stream_that_quotes_the_key(tmp_path: Path, stored: str) -> None:
-    """Whoever keeps the stream, mitmproxy's own option or this addon: what is kept has no key, nor has the comment."""
+def test_a_key_quoted_in_a_stream_is_redacted(tmp_path: Path, stored: str) -> None:
+    """Whether mitmproxy's own option or this addon saves the stream: neither it nor the comment has the key."""
 
     def answer(sent: str) -> bytes:
         failure = {"code": "server_error", "message": f"Bad key: {sent.partition(' ')[2]}."}
@@ -78,7 +78,7 @@ def test_a_stream_that_quotes_the_key(tmp_path: Path, stored: str) -> None:
         assert f"failed server_error: Bad key: {shown}." in flow.comment
 
 
-def test_bytes_that_are_no_answer_and_quote_the_key(tmp_path: Path) -> None:
+def test_a_key_quoted_in_an_invalid_response_is_redacted(tmp_path: Path) -> None:
     def play(endpoint: Scripted, client: socket.socket, _number: int) -> None:
         endpoint.read(client)
         client.sendall(f"ERROR for {authorization(endpoint.asked[-1])}\r\n\r\n".encode())

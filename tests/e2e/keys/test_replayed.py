@@ -1,4 +1,4 @@
-"""Calls sent again, from a flow file and in mitmweb: the key is put in once more, and shown to nobody."""
+"""Calls replayed from a flow file and in mitmweb: the key is inserted again, and never shown."""
 
 import json
 from pathlib import Path
@@ -18,7 +18,7 @@ def test_a_saved_flow_is_replayed_with_the_key(tmp_path: Path, sandbox: Sandbox)
     sandbox.forget()
     with recording(second, sandbox, "--client-replay", str(first / "flows"), "--set", "keepserving=true") as proxy:
         assert sandbox.wait(lambda requests: len(requests) == 2 and all(entry["finished"] for entry in requests), 20)
-        # The proxy has the last answer by the time that it has another one.
+        # Once the proxy has a further answer, it has the last one too.
         assert proxy.send(HELLO)[0] == 200
     once, again = flows(first / "flows"), flows(second / "flows")
     assert [(entry["status"], entry["cancelled"]) for entry in sandbox.requests] == [(200, False)] * 3
@@ -33,7 +33,7 @@ def test_a_saved_flow_is_replayed_with_the_key(tmp_path: Path, sandbox: Sandbox)
         assert after.response.timestamp_end
 
 
-def test_mitmweb_shows_and_replays(tmp_path: Path, sandbox: Sandbox) -> None:
+def test_mitmweb_replays_with_the_key_and_does_not_show_it(tmp_path: Path, sandbox: Sandbox) -> None:
     with mitmweb(tmp_path / "home", sandbox, "-v") as (proxy, address):
         api = Api(address)
         assert proxy.send(HELLO, authorization=f"Bearer {CLIENTS_KEY}")[0] == 200
