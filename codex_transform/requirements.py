@@ -29,11 +29,21 @@ def installed() -> dict[str, str | None]:
     versions: dict[str, str | None] = {}
     for name in BOUNDS:
         try:
-            versions[name] = metadata.version(name)
+            versions[name] = _version(name)
         except metadata.PackageNotFoundError:
             if importlib.util.find_spec(name) is None:
                 versions[name] = None
     return versions
+
+
+def _version(name: str) -> str:
+    """Return the version of a package. Raises PackageNotFoundError.
+
+    `metadata.version` does the same, but parses all of the file, which has the package's README in it.
+    """
+    text = metadata.distribution(name).read_text("METADATA") or ""
+    found = re.search(r"^Version: *(\S+)", text, re.MULTILINE)
+    return found[1] if found else metadata.version(name)
 
 
 def unmet(versions: Mapping[str, str | None], python: tuple[int, ...] = sys.version_info[:3]) -> str | None:

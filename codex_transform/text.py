@@ -8,8 +8,6 @@ and the command line all write with these few functions, so that they look alike
 import re
 from collections.abc import Collection, Sequence
 
-from wcwidth import wcswidth, wcwidth
-
 # C0 and C1 controls but for line feeds, other line separators, marks of writing direction (UAX 9), half surrogates.
 _UNSAFE = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]")
 _LINE_END = re.compile("\r\n?")
@@ -58,6 +56,9 @@ def display_width(text: str) -> int:
     """Return how many columns of a terminal `text` takes: wide characters and emoji take two (UAX 11), marks none."""
     if text.isascii():
         return len(text)
+    # Its tables take a while to load, and most texts need none.
+    from wcwidth import wcswidth, wcwidth
+
     width = wcwidth(text) if len(text) == 1 else wcswidth(text)
     # It knows no width for a text with control characters.
     return width if width >= 0 else sum(max(wcwidth(each), 0) for each in text)

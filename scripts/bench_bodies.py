@@ -12,9 +12,9 @@ from typing import Any
 
 MODEL = "gpt-5.3-codex"
 
-# The sizes of requests, in bytes: OpenCode's first, an hour's work, and a long day's with 900 tool calls.
-FIRST, HOUR, DAY = 28_000, 325_000, 3_400_000
-CALLS = {FIRST: 0, HOUR: 80, DAY: 900}
+# The sizes of requests, in bytes: OpenCode's first, an hour's work, half a day's, and a long day's with 900 tool calls.
+FIRST, HOUR, HALF_DAY, DAY = 28_000, 325_000, 1_000_000, 3_400_000
+CALLS = {FIRST: 0, HOUR: 80, HALF_DAY: 260, DAY: 900}
 
 _WORDS = (
     *("amber", "barn", "candle", "drift", "ember", "field", "garden", "harbour", "island", "jacket", "kettle"),
@@ -26,7 +26,7 @@ _TOOLS = ("question", "bash", "read", "glob", "grep", "task", "webfetch", "todow
 
 
 def request(size: int, code: bool = False) -> bytes:
-    """A request body of about `size` bytes, which is one of the three above, as JavaScript writes it.
+    """A request body of about `size` bytes, which is one of the four above, as JavaScript writes it.
 
     Tool outputs are text, with one escape in a hundred bytes, or `code`, with three.
     """

@@ -15,7 +15,9 @@ from typing import NamedTuple
 
 PATIENCE = 60.0  # seconds for one exchange
 
-_STAMP = re.compile(rb'"delta":"(\d{19})"')
+_STAMP = re.compile(rb'"delta": ?"(\d{19})"')
+_EVENT = re.compile(rb"^data: ?\{", re.MULTILINE)
+_CLOSES = re.compile(rb"^connection: close\r$", re.MULTILINE | re.IGNORECASE)
 _END = b"\r\n0\r\n\r\n"
 _SIZE = 1 << 18
 _TEXT = 0x81  # the first byte of a text message in one frame
@@ -27,12 +29,16 @@ class BenchError(Exception):
 
 
 class Target(NamedTuple):
-    """Where requests go: a proxy, or the endpoint itself. `name` is what the table calls it."""
+    """Where requests go: a proxy, or the endpoint itself. `name` is what the table calls it.
+
+    `header` is a header field that it hands on: the endpoint reads there which answer to give.
+    """
 
     name: str
     port: int
     url: str
     pid: int
+    header: str = "x-bench"
 
 
 class Connection:
@@ -45,8 +51,8 @@ class Connection:
         self.size = 0
         self._tail = b""
         self._keep = True
-        self.socket = socket.create_connection(("127.0.0.1", target.port), PATIENCE)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._closes = False
+        self._connect()
         self._url = target.url
         if tls:
             self._secure()
@@ -56,11 +62,14 @@ class Connection:
         self.pieces.clear()
         self.size, self._tail, self._keep = 0, b"", keep
         self.first = self.ended = 0.0
+        if self._closes:
+            self.socket.close()
+            self._connect()
         head = (
             f"POST {self._url} HTTP/1.1\r\nhost: api.openai.com\r\nauthorization: Bearer sk-dummy-of-the-benchmark\r\n"
             "user-agent: opencode/1.18 ai-sdk/provider-utils bun/1.3\r\naccept: */*\r\nsession-id: ses_0123456789\r\n"
-            f"accept-encoding: gzip, deflate, br, zstd\r\ncontent-type: application/json\r\nx-bench: {answer}\r\n"
-            f"content-length: {len(body)}\r\n\r\n"
+            f"accept-encoding: gzip, deflate, br, zstd\r\ncontent-type: application/json\r\n"
+            f"{self.target.header}: {answer}\r\ncontent-length: {len(body)}\r\n\r\n"
         )
         request = head.encode() + body
         self.sent = time.monotonic()
@@ -76,6 +85,7 @@ class Connection:
             raise BenchError(f"{self.target.name} closed the connection after {self.size} bytes")
         if not self.first:
             self._expect_success(piece)
+            self._closes |= bool(_CLOSES.search(piece))
             # A proxy may send the head before the first event.
             if b"data:" in piece:
                 self.first = now
@@ -88,7 +98,7 @@ class Connection:
 
     def events(self) -> int:
         """How many events came."""
-        return unchunk(b"".join(piece for _, piece in self.pieces)).count(b"\n\n")
+        return len(_EVENT.findall(unchunk(b"".join(piece for _, piece in self.pieces))))
 
     def delays(self) -> Iterator[tuple[float, float]]:
         """When each event whose text is a time left the endpoint, and how long it took."""
@@ -99,6 +109,10 @@ class Connection:
 
     def close(self) -> None:
         self.socket.close()
+
+    def _connect(self) -> None:
+        self.socket = socket.create_connection(("127.0.0.1", self.target.port), PATIENCE)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def _expect_success(self, piece: bytes) -> None:
         if not self.size and not piece.startswith(b"HTTP/1.1 200"):
@@ -185,6 +199,23 @@ def exchange(connections: Sequence[Connection]) -> None:
             for key, _ in ready:
                 key.data.receive()
                 if key.data.ended:
+                    selector.unregister(key.fileobj)
+
+
+def collect(connections: Sequence[Connection], patience: float) -> None:
+    """Receives on all connections until every answer has ended, or failed, or `patience` seconds are over."""
+    deadline = time.monotonic() + patience
+    with selectors.DefaultSelector() as selector:
+        for connection in connections:
+            selector.register(connection.socket, selectors.EVENT_READ, connection)
+        while selector.get_map() and (ready := selector.select(max(deadline - time.monotonic(), 0))):
+            for key, _ in ready:
+                try:
+                    key.data.receive()
+                    over = bool(key.data.ended)
+                except (BenchError, OSError):
+                    over = True
+                if over:
                     selector.unregister(key.fileobj)
 
 

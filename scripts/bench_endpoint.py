@@ -2,7 +2,7 @@
 
 Strategy: it must never be what is measured, so answers are bytes made beforehand, requests are counted rather than
 read, and all of it runs on a bare asyncio protocol. The request header `x-bench` says which answer to give, as a kind
-and a number. It prints its port, and ends when its standard input does.
+and a number; `x-request-id` where a proxy hands on no other. It prints its port, and ends when its standard input does.
 """
 
 import asyncio
@@ -43,7 +43,11 @@ class Connection(asyncio.Protocol):
             if not blank:
                 return
             fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
-            kind, number = fields[b"x-bench"].decode().split()
+            wanted = fields.get(b"x-bench") or fields.get(b"x-request-id")
+            if wanted is None:  # some look for models first
+                self._transport.write(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")
+                return
+            kind, number = wanted.decode().split()
             self._wanted = (kind, int(number))
             self._missing = int(fields[b"content-length"])
         self._missing -= len(data)

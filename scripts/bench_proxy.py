@@ -31,20 +31,14 @@ _OPTIONS = ("connection_strategy=lazy", "upstream_cert=false", "flow_detail=1")
 
 
 @contextmanager
-def proxy(name: str, folder: Path, port: int) -> Iterator[tuple[Target, float]]:
+def proxy(name: str, folder: Path, port: int, home_name: str = "") -> Iterator[tuple[Target, float]]:
     """A running mitmdump, bare or with the addon, that leads to the endpoint at `port`; and its time to be ready.
 
-    Its home below `folder` is kept from one start to the next, so that only the first one makes certificates.
+    Its home below `folder`, which is called as the proxy or else `home_name`, is kept from one start to the next, so
+    that only the first one makes certificates.
     """
-    home = folder / name
-    environ = processes.environ(
-        home,
-        CODEX_BASE_URL=f"http://127.0.0.1:{port}",
-        CODEX_API_KEY="sk-dummy-of-the-benchmark",
-        # Nobody answers there: nothing leaves this machine.
-        CODEX_CATALOG_URL="http://127.0.0.1:9/none",
-        PYTHONUNBUFFERED="1",
-    )
+    home = folder / (home_name or name)
+    environ = addon_environ(home, port)
     script = environment.ROOT / "addon.py"
     if name == BARE:
         script = home / "redirect.py"
@@ -52,16 +46,37 @@ def proxy(name: str, folder: Path, port: int) -> Iterator[tuple[Target, float]]:
     command = [environment.program("mitmdump"), "-s", str(script), "--listen-host", "127.0.0.1", "--listen-port", "0"]
     for option in _OPTIONS:
         command += ["--set", option]
-    log = home / "log"
-    with log.open("wb") as output:
-        begun = time.monotonic()
-        with processes.running(command, environ, home, output) as process:
-            while not (found := _LISTENING.search(log.read_text("utf-8", "replace"))):
-                if process.poll() is not None or time.monotonic() > begun + _PATIENCE:
-                    raise BenchError(f"mitmdump did not start:\n{log.read_text('utf-8', 'replace')}")
-                time.sleep(0.002)
-            seconds = time.monotonic() - begun
-            yield Target(name, int(found[1]), "http://api.openai.com/v1/responses", process.pid), seconds
+    log = home / f"{name}.log"
+    begun = time.monotonic()
+    with until(_LISTENING, command, environ, home, log) as (found, process):
+        seconds = time.monotonic() - begun
+        yield Target(name, int(found[1]), "http://api.openai.com/v1/responses", process.pid), seconds
+
+
+def addon_environ(home: Path, port: int) -> dict[str, str]:
+    """The environment of a program with the addon that leads to the endpoint at `port`."""
+    return processes.environ(
+        home,
+        CODEX_BASE_URL=f"http://127.0.0.1:{port}",
+        CODEX_API_KEY="sk-dummy-of-the-benchmark",
+        # Nobody answers there: nothing leaves this machine.
+        CODEX_CATALOG_URL="http://127.0.0.1:9/none",
+        PYTHONUNBUFFERED="1",
+    )
+
+
+@contextmanager
+def until(
+    sign: re.Pattern[str], command: list[str], environ: dict[str, str], home: Path, log: Path
+) -> Iterator[tuple[re.Match[str], subprocess.Popen[bytes]]]:
+    """A program that has written `sign` to its output, which goes to `log`. Raises BenchError if it does not."""
+    deadline = time.monotonic() + _PATIENCE
+    with log.open("wb") as output, processes.running(command, environ, home, output) as process:
+        while not (found := sign.search(log.read_text("utf-8", "replace"))):
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise BenchError(f"{command[0]} did not start:\n{log.read_text('utf-8', 'replace')}")
+            time.sleep(0.002)
+        yield found, process
 
 
 @contextmanager

@@ -6,21 +6,28 @@ Which of the two comes first changes from turn to turn, so that neither always f
 
 from __future__ import annotations
 
+import os
 import statistics
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing
 from pathlib import Path
 
 import bench_bodies
+import environment
 from bench_bodies import DAY, FIRST, HOUR
-from bench_client import BenchError, Connection, SocketConnection, Target, exchange
-from bench_proxy import busy, proxy, resident
+from bench_client import PATIENCE, BenchError, Connection, SocketConnection, Target, exchange
+from bench_proxy import addon_environ, busy, proxy, resident
 from bench_table import ADDON, BARE, Goal, Result
 
 # How many events an answer has, and how many one with deltas has besides them.
 SMALL = len(bench_bodies.small())
 AROUND = len(bench_bodies.deltas(0))
+
+# A command of the row `run`, without what Python reads at a start by default.
+_CLIENT = (sys.executable, "-I", "-S", str(Path(__file__).with_name("bench_run_client.py")))
 
 
 class Bench:
@@ -46,6 +53,20 @@ class Bench:
     def connect(self, target: Target) -> closing[Connection]:
         """A connection that is closed after the block."""
         return closing(Connection(target, self._tls))
+
+    def first_answer_by_run(self) -> float:
+        """Seconds until a command behind `codex-transform run` has its first answer."""
+        home = self.folder / "run"
+        environ = addon_environ(home, self._endpoint.port)
+        begun = time.monotonic()
+        return _answered([environment.program("codex-transform"), "run", *_CLIENT], environ, home) - begun
+
+    def first_answer_by_bare(self) -> float:
+        """Seconds until a command has its first answer through a bare proxy, for which it has waited."""
+        begun = time.monotonic()
+        with self.proxy(BARE) as (target, _):
+            environ = os.environ | {"HTTPS_PROXY": f"http://127.0.0.1:{target.port}"}
+            return _answered(_CLIENT, environ, self.folder) - begun
 
     def compare(
         self,
@@ -91,6 +112,14 @@ class Bench:
                 if counts:
                     result.add(name, figure(connections[name]), cpu)
         return result
+
+
+def _answered(command: Sequence[str], environ: Mapping[str, str], cwd: Path) -> float:
+    """When the answer came that the command asked for. Raises BenchError if none did."""
+    done = subprocess.run(command, env=environ, cwd=cwd, capture_output=True, text=True, timeout=PATIENCE, check=False)
+    if done.returncode:
+        raise BenchError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
+    return float(done.stdout)
 
 
 def in_turn(turns: int) -> Iterator[tuple[str, bool]]:
@@ -182,12 +211,26 @@ def memory(bench: Bench, haste: int) -> list[Result]:
 
 
 def start(bench: Bench, haste: int) -> list[Result]:
-    """Time from the command to the line that says where the proxy listens."""
-    result = Result("start", "start to ready", "s", Goal(0.25, by="−"))
+    """Time from the command to the line that says where the proxy listens, and to the end of a first small call."""
+    ready = Result("start", "start to ready", "s", Goal(0.15, by="−"))
+    called = Result("start", "start to the first answer", "s", Goal(0.15, by="−"))
     for name, counts in in_turn(max(8 // haste, 2)):
-        with bench.proxy(name) as (_, seconds):
+        with bench.proxy(name) as (target, seconds), bench.connect(target) as connection:
+            connection.send(bench_bodies.request(FIRST), "small 0")
+            exchange([connection])
             if counts:
-                result.add(name, seconds)
+                ready.add(name, seconds)
+                called.add(name, seconds + connection.ended - connection.sent)
+    return [ready, called]
+
+
+def run(bench: Bench, haste: int) -> list[Result]:
+    """Time until a command has its first answer: with `run` before it, or with a bare proxy that listens by then."""
+    result = Result("run", "run to its command's first answer", "s", Goal(0.15, by="−"))
+    for name, counts in in_turn(max(8 // haste, 2)):
+        seconds = bench.first_answer_by_run() if name == ADDON else bench.first_answer_by_bare()
+        if counts:
+            result.add(name, seconds)
     return [result]
 
 
@@ -230,4 +273,5 @@ MEASURES: dict[str, Callable[[Bench, int], list[Result]]] = {
     "memory": memory,
     "streams": streams,
     "start": start,
+    "run": run,
 }

@@ -26,6 +26,9 @@ class Goal(NamedTuple):
         return f"{'≥' if self.at_least else '≤'} {self.limit:g}"
 
 
+NO_GOAL = Goal(math.inf)
+
+
 class Median(NamedTuple):
     """A median, and the interval around it."""
 
@@ -44,7 +47,7 @@ class Result:
     key: str
     title: str
     unit: str
-    goal: Goal
+    goal: Goal = NO_GOAL
     samples: dict[str, list[float]] = field(default_factory=dict)
     cpu: dict[str, float] = field(default_factory=dict)
 
@@ -78,20 +81,26 @@ class Result:
         """The spread of what the addon has no part in; of the addon's own samples, if that is all there is."""
         return spread(self.samples.get(BARE) or self.samples[ADDON])
 
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+    def measured(self) -> dict[str, Any]:
+        """For JSON, without what compares two."""
         return {
             "row": self.key,
             "title": self.title,
             "unit": self.unit,
             "medians": {name: statistics.median(samples) for name, samples in self.samples.items()},
             "spreads": {name: spread(samples) for name, samples in self.samples.items()},
+            "samples": self.samples,
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            **self.measured(),
             "by": self.goal.by,
             "compared": self.compared._asdict(),
             "cpu_ratio": self.cpu_ratio,
             "goal": str(self.goal),
             "verdict": self.verdict,
-            "samples": self.samples,
         }
 
 
@@ -125,7 +134,7 @@ def spread(values: Sequence[float]) -> float:
     if len(values) < 2:
         return 0.0
     low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
-    return (high - low) / 2 / middle
+    return (high - low) / 2 / middle if middle else 0.0
 
 
 def render(results: Sequence[Result]) -> str:
@@ -146,8 +155,7 @@ def render(results: Sequence[Result]) -> str:
                 result.verdict,
             )
         )
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    table = _aligned(lines)
     noisy = [result.title for result in results if result.noise > NOISY]
     if noisy:
         table += ["", f"The machine was busy: without the addon's doing, figures spread by more than {NOISY:.0%} in"]
@@ -155,9 +163,24 @@ def render(results: Sequence[Result]) -> str:
     return "\n".join(table)
 
 
+def side_by_side(results: Sequence[Result]) -> str:
+    """The table of results without goals: a column for each name that has samples."""
+    names = list(dict.fromkeys(name for result in results for name in result.samples))
+    lines = [["", *names]]
+    lines += [
+        [f"{result.title}, {result.unit}", *(_figure(result.samples.get(name)) for name in names)] for result in results
+    ]
+    return "\n".join(_aligned(lines))
+
+
+def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+
+
 def _figure(samples: list[float] | None) -> str:
     if not samples:
         return ""
     middle = statistics.median(samples)
-    digits = 0 if middle >= 1000 else max(2 - math.floor(math.log10(middle)), 0)
+    digits = 0 if middle >= 1000 or not middle else max(2 - math.floor(math.log10(middle)), 0)
     return f"{middle:,.{digits}f} ±{spread(samples):.0%}"

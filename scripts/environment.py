@@ -115,7 +115,7 @@ def prepare(extra: str = "", python: str = "", *, lowest: bool = False) -> Path:
 
 def pythons(wanted: str = "") -> Iterator[str]:
     """The suitable Pythons on this machine, the newest first."""
-    found = {sys.version_info[:2]: getattr(sys, "_base_executable", sys.executable)}
+    found = {sys.version_info[:2]: _base()}
     for minor in range(OLDEST, NEWEST + 1):
         launcher = ["py", f"-3.{minor}"] if os.name == "nt" else [f"python3.{minor}"]
         # A version manager leaves names on the path that lead to no Python: ask, rather than look.
@@ -126,6 +126,16 @@ def pythons(wanted: str = "") -> Iterator[str]:
     for version in sorted(found, reverse=True):
         if version >= (3, OLDEST) and wanted in ("", ".".join(map(str, version))):
             yield found[version]
+
+
+def is_newest() -> bool:
+    """True if this machine has no newer Python than the one that runs this."""
+    return next(pythons()) == _base()
+
+
+def _base() -> str:
+    """The Python that an environment was made from."""
+    return getattr(sys, "_base_executable", sys.executable)
 
 
 def _at_hand(extra: str) -> bool:

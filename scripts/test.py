@@ -2,8 +2,8 @@
 
 What takes long is left to `-m gate`, unless you name it.
 `--python 3.11` takes that Python instead of the newest, `--lowest` the lowest releases that pyproject.toml allows (the
-oldest Python has them), with all that depends on mitmproxy's release; `--lint` checks style, types and dependencies
-instead of running tests.
+oldest Python has them), with all that depends on mitmproxy's release where that is another one then; `--lint` checks
+style, types and dependencies instead of running tests.
 The end-to-end tests drive the real OpenCode, which is fetched through npm where npm is installed.
 """
 
@@ -15,6 +15,8 @@ import subprocess
 import sys
 
 import environment
+
+MOST_WORKERS = 12
 
 
 def main() -> None:
@@ -30,11 +32,27 @@ def main() -> None:
     if options.lint:
         sys.exit(lint())
     get_programs()
-    # A file's tests stay together: they share the programs that they drive.
-    command = [sys.executable, "-m", "pytest", "-n", "auto", "--dist", "loadfile", *rest]
-    # What depends on mitmproxy's release is worth its time where that is not the usual one.
-    quick = "not gate or mitmproxy" if options.lowest else "not gate"
-    environment.become(command if is_choice(rest) else [*command, "-m", quick])
+    # A file's tests stay together: they share the programs that they drive. tests/conftest.py says which come first.
+    spread = ["-n", str(workers()), "--dist", "loadfile", "--no-loadscope-reorder"]
+    command = [sys.executable, "-m", "pytest", *spread, *rest]
+    environment.become(command if is_choice(rest) else [*command, *quick(lowest=options.lowest)])
+
+
+def quick(*, lowest: bool) -> list[str]:
+    """pytest's arguments for what is not left to the gate.
+
+    With the lowest releases, what depends on mitmproxy's release is worth its time, unless this is the newest Python:
+    then the other runs have the same mitmproxy, and what is driven end to end is left to them.
+    """
+    if lowest and environment.is_newest():
+        return ["-m", "not gate", "--ignore", "tests/e2e"]
+    return ["-m", "not gate or mitmproxy" if lowest else "not gate"]
+
+
+def workers() -> int:
+    """How many tests run at once: more than there are processors, for much of their time is spent waiting."""
+    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(2 * processors, MOST_WORKERS)
 
 
 def is_choice(arguments: list[str]) -> bool:

@@ -1,9 +1,11 @@
 """Set-up for all tests: hypothesis has no deadline, for busy machines; signals that `nohup` or a script's `&` makes
 processes ignore have their defaults, because programs of the tests would inherit that; and the catalogue forgets after
-each test what it learnt."""
+each test what it learnt. Files that drive programs run first: they take longest, and one that started last would keep
+a single worker busy at the end."""
 
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -17,6 +19,16 @@ for name, handler in (("SIGINT", signal.default_int_handler), ("SIGQUIT", signal
     number = getattr(signal, name, None)
     if number is not None and signal.getsignal(number) == signal.SIG_IGN:
         signal.signal(number, handler)
+
+
+DRIVERS = Path(__file__).parent / "e2e", Path(__file__).parent / "cli", Path(__file__).parent / "clients"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def is_quick(item: pytest.Item) -> bool:
+        return "gate" not in item.keywords and not any(folder in item.path.parents for folder in DRIVERS)
+
+    items.sort(key=is_quick)
 
 
 @pytest.fixture(autouse=True)

@@ -45,8 +45,8 @@ class Machine:
             "PATH": os.pathsep.join(path),
             "SHELL": "/bin/bash",
         }
-        # Compiling all packages would take longer than to install them.
-        python = {"PIPX_DEFAULT_PYTHON": sys.executable, "UV_PYTHON": sys.executable, "PIP_NO_COMPILE": "1"}
+        # Compiling all packages would take longer than to install them; pip means it the other way round: 0 is no.
+        python = {"PIPX_DEFAULT_PYTHON": sys.executable, "UV_PYTHON": sys.executable, "PIP_NO_COMPILE": "0"}
         if AUTHORITIES.exists():
             # As pip does by its configuration: a network may have an authority of its own, which uv does not look for.
             python |= {"UV_SYSTEM_CERTS": "1", "UV_NATIVE_TLS": "1"}

@@ -351,8 +351,8 @@ def test_start_says_what_is_wrong(place: Place) -> None:
 
 
 def test_the_tests_run_and_their_status_counts(place_with_opencode: Place) -> None:
-    done = place_with_opencode.run("test.py", "-q", "tests/test_fsutil.py", "-k", "not nothing")
+    done = place_with_opencode.run("test.py", "-q", "-n0", "tests/test_fsutil.py", "-k", "not nothing")
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"^\d+ passed", done.stdout, re.MULTILINE)
     (place_with_opencode.root / "tests" / "test_fails.py").write_text("def test_it():\n    assert False\n")
-    assert place_with_opencode.run("test.py", "tests/test_fails.py").returncode == 1
+    assert place_with_opencode.run("test.py", "-n0", "tests/test_fails.py").returncode == 1

@@ -26,7 +26,7 @@ async def test_the_callback_is_called_for_each_signal(number: signal.Signals) ->
     on_termination(called.set)
     for _ in range(2):
         signal.raise_signal(number)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await called.wait()
         called.clear()
 
@@ -38,7 +38,7 @@ async def test_it_takes_the_place_of_the_loops_own_handlers() -> None:
     loop.add_signal_handler(signal.SIGTERM, others.append, "other")
     on_termination(called.set)
     os.kill(os.getpid(), signal.SIGTERM)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await called.wait()
     await asyncio.sleep(0)
     assert others == []
@@ -51,7 +51,7 @@ async def test_a_signal_is_not_lost_among_many_wakeups() -> None:
     for _ in range(10_000):
         loop.call_soon_threadsafe(int)
     signal.raise_signal(signal.SIGTERM)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await called.wait()
 
 
@@ -63,10 +63,10 @@ async def test_a_signal_that_came_a_moment_before_counts() -> None:
     loop.add_signal_handler(signal.SIGTERM, others.append, "other")
     os.kill(os.getpid(), signal.SIGTERM)
     on_termination(lambda: calls.put_nowait(1))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await calls.get()
     signal.raise_signal(signal.SIGTERM)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         await calls.get()
     for _ in range(5):
         await asyncio.sleep(0)

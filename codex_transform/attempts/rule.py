@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Sequence
 from enum import Enum
+from functools import cache
 from typing import NamedTuple
 
 from codex_transform.attempts.edits import Body, Edit
@@ -53,6 +54,10 @@ class Rule(NamedTuple):
     scope: Scope
 
 
+@cache
 def words(pattern: str) -> re.Pattern[str]:
-    """Return a pattern for an endpoint's message: in any case, over several lines."""
+    """Return a pattern for an endpoint's message: in any case, over several lines.
+
+    To be called when there is a message: most proxies end without a refusal, and need none of them compiled.
+    """
     return re.compile(pattern, re.IGNORECASE | re.DOTALL)

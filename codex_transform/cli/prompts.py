@@ -7,6 +7,7 @@ that cannot be tried, because the network or the endpoint is down, can be saved 
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,11 +15,12 @@ from codex_transform import paths
 from codex_transform.cli.current_settings import load_settings
 from codex_transform.endpoint import url as endpoint_url
 from codex_transform.endpoint.headers import DEFAULT_ORIGINATOR
-from codex_transform.probe.exchange import Step, probe
-from codex_transform.probe.private_ca import private_ca
 from codex_transform.settings import loader
 from codex_transform.settings.loader import LoadedSettings
 from codex_transform.settings.options import OPTIONS
+
+if TYPE_CHECKING:
+    from codex_transform.probe.exchange import Step
 
 REQUIRED = ("base_url", "api_key")
 """The settings without which the proxy cannot work."""
@@ -94,7 +96,7 @@ def ask(
     return answers
 
 
-def probe_endpoint(loaded: LoadedSettings, answers: Mapping[str, str]) -> Step | None:
+def probe_endpoint(loaded: LoadedSettings, answers: Mapping[str, str]) -> "Step | None":
     """Try the endpoint with these answers, or the settings in force where there is none, and print each step.
 
     Returns the step that failed; None if all succeeded, or if the key is the client's own and so cannot be tried.
@@ -103,6 +105,10 @@ def probe_endpoint(loaded: LoadedSettings, answers: Mapping[str, str]) -> Step |
     key = answers.get("api_key") or (settings.api_key.get_secret_value() if settings.api_key else "")
     if not key:
         return None
+    # Only here: most commands find their settings and try nothing, and these bring half of the package along.
+    from codex_transform.probe.exchange import probe
+    from codex_transform.probe.private_ca import private_ca
+
     where = endpoint_url.parse(answers.get("base_url") or str(settings.base_url))
     click.secho(f"Trying {where.origin} …", dim=True, err=True)
     failed = None

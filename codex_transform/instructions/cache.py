@@ -28,7 +28,7 @@ class Entry(BaseModel):
     facts has None for them.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, defer_build=True)
 
     version: Literal[1] = 1
     root: str

@@ -6,12 +6,10 @@ Its output goes to a log file, because the terminal belongs to the command.
 """
 
 import json
-import os
 import re
 import socket
 import ssl
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -22,9 +20,9 @@ import click
 
 from codex_transform import paths
 from codex_transform.launcher import pipes, ports
+from codex_transform.launcher.loading import launch
 from codex_transform.launcher.proxy_log import ProxyLog
 
-_PROGRAM = Path(__file__).resolve().parent.parent / "proxy" / "embed.py"
 _LISTENING = re.compile(r" listening at (?:\w+://)?127\.0\.0\.1:(\d+)")
 _WEB = re.compile(r"Web server listening at ([^\s\"]+)")
 _CLIENTS = re.compile(r"\bconnections of clients: (\d+)\b")  # see `codex_transform/proxy/addons/client_count.py`
@@ -183,15 +181,16 @@ def running(
     host: tuple[str, int] | None,
     arguments: Sequence[str] = (),
     *,
+    process: subprocess.Popen[bytes] | None = None,
     web: bool = False,
     drain_timeout: float = 0,
 ) -> Iterator[ProxyProcess]:
     """Run the proxy with the addon on a free port of this machine, and yield it; stop it when the block is left.
 
     `file` is mitmproxy's CA certificate: the block begins once TLS to `host`, a name and a port, works through the
-    proxy with it. `arguments` are further arguments of mitmproxy, `web` runs mitmweb instead of mitmdump, and
-    `drain_timeout` is how many seconds running calls get when the proxy is stopped. Raises NoProxyError if the proxy
-    does not start, or does not match `file`.
+    proxy with it. `arguments` are further arguments of mitmproxy, `process` is one that `loading` has begun, `web` runs
+    mitmweb instead of mitmdump, and `drain_timeout` is how many seconds running calls get when the proxy is stopped.
+    Raises NoProxyError if the proxy does not start, or does not match `file`.
     """
     # The addon prints one line per call; mitmdump's own lines would surround it.
     program = (
@@ -211,7 +210,8 @@ def running(
     with log:
         # If two proxies start for the first time at once, one may overwrite the other's new CA file: start again.
         for last in (False, True):
-            proxy = _start([*program, "-s", str(paths.addon()), *listen, *arguments], log, drain_timeout)
+            command = [*program, "-s", str(paths.addon()), *listen, *arguments]
+            proxy = _start(command, launch() if last or process is None else process, log, drain_timeout)
             try:
                 proxy.wait_until_listening(web)
                 if proxy.wait_for_authority(file, host):
@@ -223,16 +223,7 @@ def running(
                 proxy.stop()
 
 
-def _start(command: list[str], log: ProxyLog, drain_timeout: float) -> ProxyProcess:
-    process = subprocess.Popen(
-        # Without -P, Python would import modules from the folder of embed.py.
-        [sys.executable, "-P", "-u", str(_PROGRAM)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=os.name == "posix",
-        creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
-    )
+def _start(command: list[str], process: subprocess.Popen[bytes], log: ProxyLog, drain_timeout: float) -> ProxyProcess:
     proxy = ProxyProcess(process, log, drain_timeout)
     assert process.stdin is not None
     # If the process has already ended, its output says why.

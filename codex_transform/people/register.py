@@ -41,7 +41,9 @@ def _name(name: str) -> str:
 class Limits(BaseModel):
     """What a person may use; None, and no models, for no limit."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", alias_generator=to_camel, populate_by_name=True, defer_build=True
+    )
 
     models: tuple[Annotated[str, Field(min_length=1, max_length=200)], ...] = ()
     requests_per_minute: Annotated[int, Field(ge=1)] | None = None
@@ -101,7 +103,7 @@ class Register:
 
 
 class _Document(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
     clients: tuple[Person, ...]
 
 

@@ -1,9 +1,15 @@
 """Runs mitmproxy's own programs in this process.
 
-As a program it does so for `codex-transform run`: the first line of its standard input is a JSON list, the program's
-name and its arguments, which so are in no list of processes; and when that input ends, for whatever reason its owner
-has gone, it ends too.
+As a program it does so for `codex-transform run`: it imports mitmproxy, and then the first line of its standard input
+is a JSON list, the program's name and its arguments, which so are in no list of processes; and when that input ends,
+for whatever reason its owner has gone, it ends too.
 """
+
+# ruff: noqa: E402
+import gc
+
+# What is imported stays: to look through it for garbage again and again takes a tenth of the time of a start.
+gc.disable()
 
 import json
 import logging
@@ -34,6 +40,8 @@ def serve(name: str, arguments: Sequence[str]) -> None:
     if not {"-v", "--verbose"} & {*arguments}:
         logging.getLogger(server.__name__).setLevel(logging.WARNING)
     make_lenient()  # mitmproxy logs before it loads the addon
+    gc.freeze()
+    gc.enable()
     program: Any = getattr(main, name)
     program(arguments)
 
@@ -50,7 +58,10 @@ def _exit_with_parent() -> None:
 
 
 if __name__ == "__main__":
-    name, *arguments = json.loads(sys.stdin.buffer.readline())
+    line = sys.stdin.buffer.readline()
+    if not line:  # its owner had no use for it
+        sys.exit()
+    name, *arguments = json.loads(line)
     # A daemon: where mitmproxy ends in time, nobody waits for it.
     threading.Thread(target=_exit_with_parent, daemon=True).start()
     serve(name, arguments)

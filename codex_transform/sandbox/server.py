@@ -80,7 +80,7 @@ class Sandbox:
         """Forget the requests received so far."""
         self._journal.clear()
 
-    def wait(self, until: Callable[[list[dict[str, Any]]], bool], seconds: float = 5.0) -> bool:
+    def wait(self, until: Callable[[list[dict[str, Any]]], bool], seconds: float = 30.0) -> bool:
         """Block until `until` is true of the requests, at most `seconds`, and return whether it is.
 
         This must not be called in the thread of the sandbox's event loop.

@@ -1,11 +1,13 @@
 """A person at the command line, and an endpoint for them."""
 
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
 from support.commands import Person
 from support.ports import reserved
+from support.waiting import eventually
 
 from codex_transform import sandbox as sandboxes
 from codex_transform.sandbox import Sandbox
@@ -20,6 +22,17 @@ def person(tmp_path: Path) -> Person:
 def sandbox() -> Iterator[Sandbox]:
     with sandboxes.running() as running:
         yield running
+
+
+@pytest.fixture
+def same_day() -> None:
+    """Midnight does not come while a test counts by days."""
+
+    def is_far() -> bool:
+        now = datetime.now().astimezone()
+        return now.date() == (now + timedelta(minutes=1)).date()
+
+    assert eventually(is_far, 90)
 
 
 @pytest.fixture

@@ -51,6 +51,7 @@ def test_a_key_is_created_replaced_and_revoked(person: Person) -> None:
     assert f"delete {file}" in run(person, "list")
 
 
+@pytest.mark.usefixtures("same_day")
 def test_limits_are_set_changed_and_removed(person: Person) -> None:
     limits = ("--models", "gpt-5.1, gpt-5.2", "--requests-per-minute", "30", "--tokens-per-day", "2,000,000")
     run(person, "add", "bob", *limits)

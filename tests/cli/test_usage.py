@@ -2,7 +2,7 @@
 
 import json
 import time
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import pytest
 from support.commands import Person
@@ -10,10 +10,11 @@ from support.commands import Person
 from codex_transform.usage.record import CacheVerdict, FailedAttempt, Record, Tokens
 from codex_transform.usage.store import UsageStore
 
+pytestmark = pytest.mark.usefixtures("same_day")
 
-@pytest.fixture
-def today() -> str:
-    return f"{datetime.now().astimezone():%Y-%m-%d}"
+
+def day(ago: int = 0) -> str:
+    return f"{datetime.fromtimestamp(time.time() - ago * 86400).astimezone():%Y-%m-%d}"
 
 
 def put(person: Person, *records: Record) -> None:
@@ -49,7 +50,7 @@ def test_without_calls_a_sentence_is_printed_and_no_file_created(person: Person)
     assert not list(person.home.iterdir())
 
 
-def test_tables_by_day_by_model_and_by_cause_of_misses(person: Person, today: str) -> None:
+def test_tables_by_day_by_model_and_by_cause_of_misses(person: Person) -> None:
     put(
         person,
         call("gpt-5.1", 1000, 500, days_ago=2),
@@ -60,9 +61,9 @@ def test_tables_by_day_by_model_and_by_cause_of_misses(person: Person, today: st
     done = person.run("usage")
     assert not done.stderr
     before, now = rows(done.stdout, "day ")
-    assert now[:6] == [today, "2", "1", "1", "20.0k", "45%"]
+    assert now[:6] == [day(), "2", "1", "1", "20.0k", "45%"]
     assert now[-1] == "█" * 10 + "░" * 14
-    assert before[:6] == [f"{datetime.now().astimezone() - timedelta(2):%Y-%m-%d}", "1", "-", "-", "1.0k", "50%"]
+    assert before[:6] == [day(ago=2), "1", "-", "-", "1.0k", "50%"]
     assert before[-1] == "█░"
     assert [row[0] for row in rows(done.stdout, "model ")] == ["gpt-5.1", "gpt-5.2", "all"]
     assert rows(done.stdout, "model ")[-1][1:5] == ["3", "1", "1", "21.0k"]
@@ -70,11 +71,11 @@ def test_tables_by_day_by_model_and_by_cause_of_misses(person: Person, today: st
     assert "98.0k" in person.run("usage", "--days", "30").stdout
 
 
-def test_json_has_days_models_total_and_misses(person: Person, today: str) -> None:
+def test_json_has_days_models_total_and_misses(person: Person) -> None:
     put(person, call("gpt-5.1", 1000, 500))
     said = json.loads(person.run("usage", "--json", "--days", "1").stdout)
-    assert said["since"] == today
-    assert said["days"][0]["name"] == today
+    assert said["since"] == day()
+    assert said["days"][0]["name"] == day()
     assert said["models"][0]["tokens"] == {"input": 1000, "cached": 500, "output": 100, "reasoning": 0}
     assert said["total"]["requests"] == 1
     assert said["misses"] == []

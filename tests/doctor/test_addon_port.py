@@ -63,7 +63,7 @@ def test_an_endless_response_is_given_up_in_time() -> None:
     with closing(Dripping()) as server:
         began = time.monotonic()
         assert identify_listener("127.0.0.1", server.port) == "other"
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < 60
 
 
 def test_nothing_listens_on_a_port_that_refuses_connections() -> None:

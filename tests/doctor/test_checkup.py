@@ -30,7 +30,7 @@ def test_results_come_in_order_even_if_the_first_check_is_the_slowest(context: D
     other_has_run = threading.Event()
 
     def first(_: DoctorContext) -> Iterator[Result]:
-        assert other_has_run.wait(10), "the checks do not run side by side"
+        assert other_has_run.wait(30), "the checks do not run side by side"
         yield ok("slow", "fine")
 
     def second(_: DoctorContext) -> Iterator[Result]:
@@ -63,19 +63,19 @@ def test_a_check_that_does_not_end_is_a_fault_with_its_name(context: DoctorConte
     released = threading.Event()
 
     def endless(_: DoctorContext) -> Iterator[Result]:
-        released.wait(30)
+        released.wait(60)
         yield ok("late", "")
 
     began = time.monotonic()
-    found = [result for _, result in run_checks(context, (Group("A", (endless, well)),), timeout=0.3)]
+    found = [result for _, result in run_checks(context, (Group("A", (endless, well)),), timeout=1)]
     released.set()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 30
     assert [(result.mark, result.name) for result in found] == [
         ("fault", "a: endless"),
         ("ok", "one"),
         ("ok", "two"),
     ]
-    assert "did not finish in 0.3 s" in found[0].message
+    assert "did not finish in 1 s" in found[0].message
 
 
 def test_every_group_has_a_title_of_its_own() -> None:

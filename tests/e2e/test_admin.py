@@ -35,7 +35,7 @@ class Watcher:
         self.port = int(proxy.wait_for(r"admin listener at http://127\.0\.0\.1:(\d+)")[1])
 
     def get(self, path: str, method: str = "GET", **headers: str) -> tuple[int, bytes]:
-        client = HTTPConnection("127.0.0.1", self.port, timeout=20)
+        client = HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
             client.request(method, path, headers=headers)
             answer = client.getresponse()
@@ -75,7 +75,7 @@ def test_metrics_count_real_calls(proxy: Start, sandbox: Sandbox) -> None:
     assert running.send(HELLO)[0] == 429
     assert running.send({**HELLO, "model": "my secret model"})[0] >= 200
     assert running.send(b"[]")[0] == 400
-    assert eventually(lambda: watcher.figure("calls_total") == 6, 20)
+    assert eventually(lambda: watcher.figure("calls_total") == 6)
     host = sandbox.url.split("/")[2]
     labels = {"model": "gpt-5.1-codex", "endpoint": host}
     assert watcher.figure("calls_total", **labels, outcome="completed") == 3
@@ -134,21 +134,21 @@ def test_the_listener_refuses_other_requests_and_slow_clients(proxy: Start) -> N
     assert watcher.get("/metrics", "POST")[0] == 405
     assert watcher.get("/else")[0] == 404
     for garbage in (b"\x16\x03\x01" + b"\x00" * 50, b"\r\n" * 5000, b"A" * 100_000):
-        with socket.create_connection(("127.0.0.1", watcher.port), 10) as client:
+        with socket.create_connection(("127.0.0.1", watcher.port), 30) as client:
             client.sendall(garbage)
             client.shutdown(socket.SHUT_WR)
-            client.settimeout(10)
+            client.settimeout(30)
             answer = client.recv(4096)
             assert not answer or b" 4" in answer[:12]
     # A client that keeps a connection open blocks neither the listener nor the proxy.
-    with socket.create_connection(("127.0.0.1", watcher.port), 10) as slow:
+    with socket.create_connection(("127.0.0.1", watcher.port), 30) as slow:
         slow.sendall(b"GET /metrics HTTP/1.1\r\n")
         assert watcher.get("/healthz")[0] == 200
         assert running.send(HELLO)[0] == 200
-        slow.settimeout(20)
+        slow.settimeout(60)
         assert slow.recv(1) == b""
     # The proxy does not connect its clients to the listener either.
-    through = HTTPConnection("127.0.0.1", running.port, timeout=20)
+    through = HTTPConnection("127.0.0.1", running.port, timeout=60)
     through.request("GET", f"http://127.0.0.1:{watcher.port}/metrics")
     assert through.getresponse().status == 403
     through.close()
@@ -182,7 +182,7 @@ def test_the_proxy_is_not_ready_while_it_drains(tmp_path: Path) -> None:
         endpoint.material = (b"go on", b"")
         assert b"response.completed" in response.read()
         client.close()
-        assert proxy.process.wait(20) == 0
+        assert proxy.process.wait(60) == 0
 
 
 def test_readiness_follows_settings_and_calls(tmp_path: Path, sandbox: Sandbox) -> None:
@@ -196,14 +196,14 @@ def test_readiness_follows_settings_and_calls(tmp_path: Path, sandbox: Sandbox) 
         # It is noticed without a call.
         file.write_text(json.dumps({"baseURL": "http://127.0.0.1:9", "apiKey": sandbox.key}))
         file.chmod(0o600)
-        assert eventually(lambda: watcher.ready() == (200, []), 10)
+        assert eventually(lambda: watcher.ready() == (200, []))
         for _ in range(3):
             assert proxy.send(HELLO)[0] == 502
-        assert eventually(lambda: watcher.ready() == (503, ["endpoint_down"]), 10)
+        assert eventually(lambda: watcher.ready() == (503, ["endpoint_down"]))
         file.write_text(json.dumps({"baseURL": sandbox.url, "apiKey": sandbox.key}))
-        assert eventually(lambda: watcher.ready() == (200, []), 10)
+        assert eventually(lambda: watcher.ready() == (200, []))
         file.write_text("{")
-        assert eventually(lambda: watcher.ready() == (503, ["settings_invalid", "endpoint_missing", "key_missing"]), 10)
+        assert eventually(lambda: watcher.ready() == (503, ["settings_invalid", "endpoint_missing", "key_missing"]))
         assert str(tmp_path) not in watcher.get("/readyz")[1].decode()
 
 
@@ -233,9 +233,9 @@ def test_a_changed_address_takes_effect(proxy: Start) -> None:
     file.parent.mkdir(exist_ok=True)
     file.write_text('{"adminListen": 0}')
     file.chmod(0o600)
-    assert eventually(lambda: running.send(HELLO)[0] == 200 and "admin listener at" in running.log, 20)
+    assert eventually(lambda: running.send(HELLO)[0] == 200 and "admin listener at" in running.log)
     watcher = Watcher(running)
-    assert eventually(lambda: watcher.figure("calls_total") >= 1, 10)
+    assert eventually(lambda: watcher.figure("calls_total") >= 1)
     file.write_text("{}")
 
     def closed() -> bool:
@@ -246,7 +246,7 @@ def test_a_changed_address_takes_effect(proxy: Start) -> None:
             return True
         return False
 
-    assert eventually(closed, 20)
+    assert eventually(closed)
 
 
 def objects(proxy: Proxy) -> list[dict[str, Any]]:

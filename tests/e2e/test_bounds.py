@@ -74,7 +74,7 @@ def check(proxy: Proxy, endpoint: Scripted, begin: bytes, unit: bytes, *, stream
     status, headers, body = proxy.send({**HELLO, "stream": streaming})
     assert headers["content-type"] == "application/json"
     assert len(body) < 4096
-    assert endpoint.gone.acquire(timeout=10), "the endpoint was not left"
+    assert endpoint.gone.acquire(timeout=30), "the endpoint was not left"
     assert memory.grown() < 160 * MEBIBYTE
     assert proxy.send({**HELLO, "stream": True})[0] == 200
     return status, json.loads(body)["error"]["message"]
@@ -121,7 +121,7 @@ def test_a_client_that_never_reads_stops_the_endpoint(proxy: Proxy, endpoint: Sc
         # It would have ended if the proxy had read everything from it.
         assert not endpoint.gone.acquire(timeout=2)
         assert proxy.send({**HELLO, "stream": True})[0] == 200
-    assert endpoint.gone.acquire(timeout=10), "the client's leaving was not passed on"
+    assert endpoint.gone.acquire(timeout=30), "the client's leaving was not passed on"
     assert memory.grown() < 32 * MEBIBYTE
 
 

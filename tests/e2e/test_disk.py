@@ -73,7 +73,7 @@ def test_calls_work_without_a_home(tmp_path: Path, sandbox: Sandbox) -> None:
     """A user without a name, as in a container that runs under a number."""
     nameless = ["unshare", "--user", "--map-user=54321", "--map-group=54321"]
     try:
-        able = subprocess.run([*nameless, "true"], capture_output=True, timeout=10, check=False).returncode == 0
+        able = subprocess.run([*nameless, "true"], capture_output=True, timeout=30, check=False).returncode == 0
     except FileNotFoundError:
         able = False
     if not able:
@@ -111,7 +111,7 @@ def test_a_catalogue_host_that_hangs_delays_nothing(tmp_path: Path, sandbox: San
     with raw_host() as host:
         host.answers[f"main/{NEW_PATH}"] = Answer(hang=True)
         with mitmdump(tmp_path / "home", sandbox, CODEX_CATALOG_URL=host.root) as proxy:
-            assert host.hanging.wait(10)
+            assert host.hanging.wait(30)
             served(proxy)
             proxy.process.terminate()
             assert proxy.process.wait(5) == 0

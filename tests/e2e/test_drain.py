@@ -63,7 +63,7 @@ def test_a_call_in_progress_finishes_and_new_ones_are_refused(tmp_path: Path, sl
         assert response
         assert b"response.completed" in response.read()
         client.close()
-        assert proxy.process.wait(20) == 0
+        assert proxy.process.wait(60) == 0
         assert len(endpoint.asked) == 1
     assert failures(tmp_path) == [0]
 
@@ -91,7 +91,7 @@ def test_calls_that_are_cut_off_get_an_error_and_a_record(tmp_path: Path, slow: 
         assert "the proxy was stopped" in json.loads(told.read())["error"]["message"]
         streaming.close()
         whole.close()
-        assert proxy.process.wait(20) == 0
+        assert proxy.process.wait(60) == 0
         proxy.wait_for("cut off: .*the proxy was stopped")
     assert failures(tmp_path) == [1, 1]
 
@@ -117,7 +117,7 @@ def test_a_call_that_has_not_reached_the_endpoint_gets_an_error_too(tmp_path: Pa
             assert response.status == 503
             assert json.loads(response.read())["error"]["code"] == "proxy_stopped"
         connecting.close()
-        assert proxy.process.wait(20) == 0
+        assert proxy.process.wait(60) == 0
     assert failures(tmp_path) == [1, 1]
 
 

@@ -86,7 +86,7 @@ def test_a_call_moves_on_from_an_endpoint_that_is_gone(both: tuple[Sandbox, Sand
     with reserved() as port:
         document["endpoints"][0]["baseURL"] = f"http://127.0.0.1:{port}"
         file.write_text(json.dumps(document))
-        assert eventually(lambda: ask(proxy)[0] == 200 and bool(both[1].requests), 10)
+        assert eventually(lambda: ask(proxy)[0] == 200 and bool(both[1].requests))
         both[1].forget()
         for _ in range(4):
             assert ask(proxy)[0] == 200
@@ -115,7 +115,7 @@ def test_a_chain_stays_with_its_endpoint(both: tuple[Sandbox, Sandbox], start: S
     proxy = start()
     file = proxy.home / ".opencode" / "openai-codex-auth-config.json"
     file.write_text(file.read_text().replace('"priority": 1', '"priority": 0'))
-    assert eventually(lambda: ask_chained(proxy, both) and bool(both[1].requests), 20)
+    assert eventually(lambda: ask_chained(proxy, both) and bool(both[1].requests))
 
 
 def ask_chained(proxy: Proxy, both: tuple[Sandbox, Sandbox]) -> bool:

@@ -16,13 +16,6 @@ Make = Callable[..., OpenCode]
 CODEX = "openai/gpt-5.3-codex"
 
 
-def test_a_variant_sets_the_effort(opencode: Make, quiet_proxy: Proxy, shared_sandbox: Sandbox) -> None:
-    shared_sandbox.forget()
-    done = opencode().through(quiet_proxy, "run", "-m", CODEX, "--variant", "high", "say hello")
-    assert done.returncode == 0, done.stderr
-    assert conversation(shared_sandbox)[0]["reasoning"]["effort"] == "high"
-
-
 def test_a_model_that_codex_endpoints_lack_is_replaced(
     opencode: Make, quiet_proxy: Proxy, shared_sandbox: Sandbox
 ) -> None:

@@ -21,9 +21,15 @@ def asked_for(sandbox: Sandbox, model: str) -> list[str]:
     return [body["reasoning"]["effort"] for body in conversation(sandbox) if body["model"] == model]
 
 
-@pytest.mark.parametrize("version", VERSIONS)
 # A model that both versions know, and one that the old version knows only from the configuration.
-@pytest.mark.parametrize(("model", "effort"), [("gpt-5.1-codex", "high"), ("gpt-6.1-terra", "ultra")])
+@pytest.mark.parametrize(
+    ("version", "model", "effort"),
+    [
+        (programs.OPENCODE, "gpt-5.1-codex", "high"),
+        (programs.OLD_OPENCODE, "gpt-5.1-codex", "high"),
+        (programs.OLD_OPENCODE, "gpt-6.1-terra", "ultra"),
+    ],
+)
 def test_a_variant_sets_the_effort_that_the_endpoint_gets(
     model: str, effort: str, version: str, opencode: Make, quiet_proxy: Proxy, shared_sandbox: Sandbox
 ) -> None:
@@ -47,8 +53,14 @@ def test_without_a_variant_the_models_default_effort_is_sent(
     assert asked_for(shared_sandbox, "gpt-6.1-terra") == ["low"]
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize(("model", "effort"), [("gpt-5.2", "none"), ("gpt-6-sol", "ultra")])
+@pytest.mark.parametrize(
+    ("version", "model", "effort"),
+    [
+        (programs.OPENCODE, "gpt-6-sol", "ultra"),
+        (programs.OLD_OPENCODE, "gpt-6-sol", "ultra"),
+        (programs.OLD_OPENCODE, "gpt-5.2", "none"),
+    ],
+)
 def test_a_legacy_name_sets_the_effort_that_the_endpoint_gets(
     model: str, effort: str, version: str, opencode: Make, quiet_proxy: Proxy, shared_sandbox: Sandbox
 ) -> None:

@@ -136,7 +136,7 @@ def test_two_people_in_forward_and_reverse_mode(start: Callable[..., Any], team:
                 figures = client.getresponse().read().decode()
             return 'person="alice"' in figures and 'person="bob"' in figures
 
-        assert eventually(counted, 20)
+        assert eventually(counted)
         proxy.wait_for(r"gpt-5.1-codex.* · bob · ")
         proxy.wait_for(r"refused a client at 127\.0\.0\.1: 401")
         listed = subprocess.run(["ps", "-ewwo", "args"], capture_output=True, text=True, check=True).stdout
@@ -180,9 +180,9 @@ def test_a_websocket_needs_a_key_and_counts_each_message(
             client.response(input="two", previous_response_id=made["id"])
             assert client.answer(input="three")[-1]["status"] == 429
             team.limit("alice", requests_per_minute=None)
-            assert eventually(lambda: client.answer(input="four")[-1]["type"] == "response.completed", 10)
+            assert eventually(lambda: client.answer(input="four")[-1]["type"] == "response.completed")
             team.rotate("alice")
-            assert eventually(lambda: client.answer(input="five")[-1].get("status") == 401, 10)
+            assert eventually(lambda: client.answer(input="five")[-1].get("status") == 401)
         assert ask(proxy.port, team.keys["alice"], f"/v1/responses/{made['id']}", method="GET")[0] == 200
     assert sandbox.requests
 
@@ -241,7 +241,7 @@ def test_calls_over_a_limit_are_refused(start: Callable[..., Any], team: Team, s
         assert [ask(proxy.port, alice)[0] for _ in range(4)] == [200, 200, 200, 429]
         status, answer, headers = ask(proxy.port, alice)
         assert (status, answer["error"]["type"]) == (429, "rate_limit_error")
-        assert 50 <= int(headers["retry-after"]) <= 60
+        assert 30 <= int(headers["retry-after"]) <= 60
         statuses = [ask(proxy.port, bob)[0] for _ in range(50)]
         assert statuses[0] == 200
         assert statuses[-1] == 429

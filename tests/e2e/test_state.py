@@ -207,7 +207,7 @@ def poll(proxy: Proxy, response_id: str) -> dict[str, Any]:
         found.append(ask(proxy, "GET", f"/responses/{response_id}")[1])
         return found[-1]["status"] not in ("queued", "in_progress")
 
-    assert eventually(over, 20), found[-1]
+    assert eventually(over), found[-1]
     return found[-1]
 
 

@@ -24,14 +24,15 @@ from codex_transform.sandbox import running as running_sandbox
 pytestmark = pytest.mark.gate
 
 HELLO: dict[str, Any] = {"model": "gpt-5.1-codex", "input": "say hello", "stream": True}
-LIMITS = {"CODEX_IDLE_TIMEOUT": "1", "CODEX_CONNECT_TIMEOUT": "1"}
+# Long enough for a busy machine to answer within them.
+LIMITS = {"CODEX_IDLE_TIMEOUT": "2", "CODEX_CONNECT_TIMEOUT": "2"}
 
 Start = Callable[..., Proxy]
 
 
 @pytest.fixture(scope="module")
 def hasty(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox) -> Iterator[Proxy]:
-    """A proxy with timeouts of one second."""
+    """A proxy with timeouts of two seconds."""
     with mitmdump(tmp_path_factory.mktemp("hasty") / "home", shared_sandbox, **LIMITS) as running:
         yield running
 
@@ -52,7 +53,7 @@ def told(answer: tuple[int, Any, bytes], limit: str) -> None:
     assert error["type"] == "server_error"
     assert f"codex_{limit}_timeout" in error["message"]
     assert "127.0.0.1" in error["message"]
-    assert " 1 seconds" in error["message"]
+    assert " 2 seconds" in error["message"]
 
 
 def whole(proxy: Proxy) -> None:
@@ -70,7 +71,7 @@ def test_an_endpoint_that_sends_nothing_times_out(
     shared_sandbox.forget()
     began = time.monotonic()
     told(hasty.send({**HELLO, "stream": streaming}, x_sandbox_misbehave=name), "idle")
-    assert 1 <= time.monotonic() - began < 5
+    assert 2 <= time.monotonic() - began < 30
     assert shared_sandbox.wait(lambda requests: bool(requests[0].get("cancelled"))), "the endpoint was not told"
     whole(hasty)
 
@@ -134,8 +135,8 @@ def test_only_the_silent_http2_stream_times_out(tmp_path: Path) -> None:
                 return str(error)
 
         slow, silent = pool.submit(ask, "slow@60"), pool.submit(ask, "hang@3")
-        assert "codex_idle_timeout" in silent.result(20)
-        assert slow.result(20) == "response.completed"
+        assert "codex_idle_timeout" in silent.result(60)
+        assert slow.result(60) == "response.completed"
 
 
 @contextmanager
@@ -155,7 +156,7 @@ def test_a_tcp_connect_that_hangs_times_out(tmp_path: Path) -> None:
     with full() as port, hasty_for(tmp_path, f"http://127.0.0.1:{port}") as proxy:
         began = time.monotonic()
         told(proxy.send(HELLO), "connect")
-        assert 1 <= time.monotonic() - began < 5
+        assert 2 <= time.monotonic() - began < 30
         told(proxy.send({**HELLO, "stream": False}), "connect")
 
 
@@ -166,8 +167,8 @@ def test_a_tls_handshake_that_hangs_times_out(tmp_path: Path) -> None:
     with scripted(play) as endpoint, hasty_for(tmp_path, endpoint.url.replace("http:", "https:")) as proxy:
         began = time.monotonic()
         told(proxy.send(HELLO), "connect")
-        assert 1 <= time.monotonic() - began < 5
-        assert endpoint.gone.acquire(timeout=5), "the connection was left open"
+        assert 2 <= time.monotonic() - began < 30
+        assert endpoint.gone.acquire(timeout=30), "the connection was left open"
 
 
 def test_a_failed_connect_is_not_held_against_later_requests(tmp_path: Path) -> None:
@@ -202,7 +203,7 @@ def test_a_request_body_that_drips_does_not_time_out(hasty: Proxy) -> None:
         )
         for byte in body[-4:]:
             # Meanwhile another client gets a whole answer, which takes a while.
-            assert hasty.send(HELLO, x_sandbox_misbehave="slow@10")[0] == 200
+            assert hasty.send(HELLO, x_sandbox_misbehave="slow@40")[0] == 200
             client.sendall(bytes([byte]))
         assert client.recv(65536).startswith(b"HTTP/1.1 200 ")
 
@@ -224,18 +225,18 @@ def test_a_jump_of_the_wall_clock_changes_nothing(tmp_path: Path, sandbox: Sandb
     with ExitStack() as stack:
         proxy = stack.enter_context(mitmdump(tmp_path / "home", sandbox, "-s", str(script), **limits))
         pool = stack.enter_context(ThreadPoolExecutor(2))
+        began = time.monotonic()
         slow = pool.submit(proxy.send, HELLO, x_sandbox_misbehave="slow@150")
         silent = pool.submit(proxy.send, {**HELLO, "stream": False}, x_sandbox_misbehave="hang@2")
         assert sandbox.wait(lambda requests: len(requests) == 2)
-        began = time.monotonic()
         for seconds in ("90000", "-90000", "100000000", "-100000000"):
             # Renamed into place, because the proxy may read the file at any moment.
             (tmp_path / "next").write_text(seconds)
             (tmp_path / "next").replace(jump)
             whole(proxy)
-        assert b"response.completed" in slow.result(20)[2]
-        assert silent.result(20)[0] == 504
-        assert 2 < time.monotonic() - began < 8
+        assert b"response.completed" in slow.result(60)[2]
+        assert silent.result(60)[0] == 504
+        assert 2 < time.monotonic() - began < 30
 
 
 @pytest.mark.parametrize("streaming", [True, False])

@@ -39,7 +39,7 @@ def host() -> Iterator[RawHost]:
 
 
 def get(host: RawHost, path: str = "file", etag: str | None = None) -> Fetched | None:
-    return fetch(f"{host.root}/{path}", etag, timeout=2.0, deadline=2.0)
+    return fetch(f"{host.root}/{path}", etag, timeout=30.0, deadline=30.0)
 
 
 def test_a_file_comes_with_its_etag(host: RawHost) -> None:
@@ -108,7 +108,7 @@ def test_a_compressed_body_fails(host: RawHost) -> None:
 def test_a_body_over_the_bound_fails(host: RawHost, announce: bool) -> None:
     host.answers["file"] = Answer(bytes(MAX_BYTES + 1), announce=announce)
     with pytest.raises(FetchError, match="too large"):
-        fetch(f"{host.root}/file", None, timeout=10.0, deadline=20.0)
+        fetch(f"{host.root}/file", None, timeout=30.0, deadline=60.0)
 
 
 def test_a_body_announced_over_the_bound_is_not_waited_for(host: RawHost) -> None:
@@ -119,28 +119,28 @@ def test_a_body_announced_over_the_bound_is_not_waited_for(host: RawHost) -> Non
 
 def test_a_connection_that_stays_open_is_not_waited_for(host: RawHost) -> None:
     host.answers["file"] = Answer(b"body", linger=True)
-    assert fetch(f"{host.root}/file", None, timeout=0.5, deadline=2.0) == Fetched(b"body", None)
+    assert fetch(f"{host.root}/file", None, timeout=5.0, deadline=5.0) == Fetched(b"body", None)
 
 
 def test_a_server_that_never_answers_is_given_up(host: RawHost) -> None:
     host.answers["file"] = Answer(hang=True)
     with pytest.raises(FetchError, match="timed out"):
-        fetch(f"{host.root}/file", None, timeout=0.2, deadline=2.0)
+        fetch(f"{host.root}/file", None, timeout=0.2, deadline=30.0)
 
 
 def test_a_server_that_drips_is_given_up(host: RawHost) -> None:
     host.answers["file"] = Answer(b"x" * 5_000, drip=True)
     began = time.monotonic()
     with pytest.raises(FetchError, match="took too long"):
-        fetch(f"{host.root}/file", None, timeout=2.0, deadline=0.2)
-    assert time.monotonic() - began < 10
+        fetch(f"{host.root}/file", None, timeout=30.0, deadline=0.2)
+    assert time.monotonic() - began < 30
 
 
 def test_nobody_listening_fails() -> None:
     with raw_host() as gone:
         root = gone.root
     with pytest.raises(FetchError, match="refused"):
-        fetch(f"{root}/file", None, timeout=2.0, deadline=2.0)
+        fetch(f"{root}/file", None, timeout=30.0, deadline=30.0)
 
 
 def test_a_proxy_that_is_dead_is_named_without_its_password(host: RawHost, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,7 +149,7 @@ def test_a_proxy_that_is_dead_is_named_without_its_password(host: RawHost, monke
     monkeypatch.setenv("http_proxy", f"http://me:word@{dead}")
     monkeypatch.setenv("no_proxy", "")
     with pytest.raises(FetchError) as failure:
-        fetch(f"{host.root}/file", None, timeout=2.0, deadline=2.0)
+        fetch(f"{host.root}/file", None, timeout=30.0, deadline=30.0)
     assert str(failure.value).startswith(f"through the proxy {dead} (HTTP_PROXY): ")
     assert "word" not in str(failure.value)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
@@ -181,7 +181,7 @@ def test_redirects_in_a_circle_fail(host: RawHost) -> None:
 def test_the_proxy_of_the_environment_is_used(host: RawHost, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("http_proxy", host.root)
     host.answers["http://raw.invalid/file"] = Answer(b"body")
-    assert fetch("http://raw.invalid/file", None, timeout=2.0, deadline=2.0) == Fetched(b"body", None)
+    assert fetch("http://raw.invalid/file", None, timeout=30.0, deadline=30.0) == Fetched(b"body", None)
 
 
 @pytest.fixture(scope="module")

@@ -40,7 +40,7 @@ async def exchange(port: int, request: bytes, *, end: bool = False) -> bytes:
         writer.write(request)
         if end:
             writer.write_eof()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             return await reader.read()
     except ConnectionError:
         return b""
@@ -141,7 +141,7 @@ async def test_a_slow_client_is_cut_off(beginning: bytes) -> None:
     async with listening(time_limit=0.2) as (_, port):
         began = asyncio.get_running_loop().time()
         assert await exchange(port, beginning) == b""
-        assert asyncio.get_running_loop().time() - began < 5
+        assert asyncio.get_running_loop().time() - began < 30
 
 
 async def test_a_client_that_does_not_read_is_cut_off() -> None:

@@ -59,7 +59,7 @@ def test_the_most_telling_place_wins(details: dict[str, object], headers: dict[s
 
 
 def test_now_is_the_present_by_default() -> None:
-    assert seconds_until_reset({"resets_at": time.time() + 1000}, {}) in (999, 1000)
+    assert seconds_until_reset({"resets_at": time.time() + 1000}, {}) in range(970, 1001)
 
 
 @pytest.mark.parametrize(

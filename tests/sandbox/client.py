@@ -128,7 +128,7 @@ class Client:
 
     @contextmanager
     def connected(self) -> Iterator[socket.socket]:
-        with socket.create_connection(("127.0.0.1", self.sandbox.port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", self.sandbox.port), timeout=30) as connection:
             yield connection
 
 

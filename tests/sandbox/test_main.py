@@ -37,13 +37,13 @@ def test_tells_its_address_serves_and_ends_when_told(number: signal.Signals) -> 
     with program(*COMMAND, "--misbehave", "plain-500") as (process, output):
         found = re.fullmatch(r"sandbox: http://127\.0\.0\.1:(\d+) key (sk-sandbox-\w+)\n", output.readline())
         assert found
-        connection = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", int(found[1]), timeout=30)
         connection.request("GET", "/sandbox/misbehave")
         assert connection.getresponse().read().startswith(b'{"name":"plain-500"')
         connection.request("POST", "/v1/responses", b"{}")
         assert connection.getresponse().status == 401
         process.send_signal(number)
-        assert process.wait(10) == 0
+        assert process.wait(30) == 0
         connection.close()
         rest = output.read()
     assert "No model answers here" in rest
@@ -56,7 +56,7 @@ def test_ends_though_it_was_started_with_interrupts_ignored() -> None:
     with program("sh", "-c", "trap '' INT; exec \"$@\"", "sh", *COMMAND) as (process, output):
         assert output.readline().startswith("sandbox: http://")
         process.send_signal(signal.SIGINT)
-        assert process.wait(10) == 0
+        assert process.wait(30) == 0
 
 
 def test_lists_the_misbehaviours(capsys: pytest.CaptureFixture[str]) -> None:

@@ -194,9 +194,9 @@ def running(certfile: Path) -> Iterator[H2Endpoint]:
     thread = threading.Thread(target=loop.run_until_complete, args=(endpoint.serve(ready.set, stop),), daemon=True)
     thread.start()
     try:
-        assert ready.wait(10)
+        assert ready.wait(30)
         yield endpoint
     finally:
         loop.call_soon_threadsafe(stop.set)
-        thread.join(10)
+        thread.join(30)
         loop.close()

@@ -100,6 +100,7 @@ _PAGES = (
     "security",
     "clients",
     "operating",
+    "performance",
     "migrating",
 )
 
@@ -194,6 +195,8 @@ SCRIPTS = [
     "python3 scripts/demo.py",
     "python3 scripts/test.py tests/request -k bridge",
     "python3 scripts/bench.py --quick",
+    "python3 scripts/bench.py --peers",
+    "python3 scripts/bench.py --workers",
     "python3 scripts/load.py",
     "python3 scripts/soak.py",
     ".venv/bin/python -m codex_transform.sandbox",

@@ -8,7 +8,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ SYSTEM = "You are a parrot."
 KEY = "sk-dummy-of-the-client-0000"
 
 _LONGEST_INSTALL = 900  # seconds
+_LONGEST_RUN = 120  # seconds
 
 
 def python_venv(list_name: str = "requirements") -> Path:
@@ -29,10 +32,8 @@ def python_venv(list_name: str = "requirements") -> Path:
     wanted = SCRIPTS / "python" / f"{list_name}.txt"
     folder = programs.CACHE / f"clients-python{list_name.removeprefix('requirements')}"
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    commands = [
-        [sys.executable, "-m", "venv", str(folder)],
-        [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", str(wanted)],
-    ]
+    pip = [str(python), "-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check"]
+    commands = [[sys.executable, "-m", "venv", str(folder)], [*pip, "-r", str(wanted)]]
     with alone():
         _install(folder, wanted, commands)
     return python
@@ -97,23 +98,71 @@ def _run(folder: Path, command: Sequence[str]) -> None:
 
 
 def run(command: Sequence[str | Path], environ: Mapping[str, str], home: Path) -> Any:
-    """Run a script and return its result: the last line that it prints, as JSON."""
+    """Run a script for Node and return its result: the last line that it prints, as JSON."""
     home.mkdir(exist_ok=True)
-    variables = {"PATH": os.environ["PATH"], "HOME": str(home), "OPENAI_API_KEY": KEY, "PYTHONWARNINGS": "ignore"}
-    # Otherwise LiteLLM fetches prices from GitHub whenever it starts.
-    variables["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
     done = subprocess.run(
         command,
         cwd=home,
-        env={**variables, **environ},
+        env=_variables(home, environ),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=_LONGEST_RUN,
         check=False,
         stdin=subprocess.DEVNULL,
     )
     assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
     return json.loads(done.stdout.splitlines()[-1])
+
+
+class Scripts:
+    """Scripts for Python, each started once for an environment: what they import takes seconds. Each scenario that
+    is run has a fork of its own."""
+
+    def __init__(self, home: Path, stack: ExitStack) -> None:
+        self._home, self._stack = home, stack
+        self._errors = home / "stderr"
+        self._started: dict[tuple[object, ...], subprocess.Popen[str]] = {}
+
+    def run(self, python: Path, script: str, scenario: str, environ: Mapping[str, str]) -> Any:
+        """The result of a scenario: the last line of what it prints, as JSON."""
+        named = script, *sorted(environ.items())
+        if named not in self._started:
+            self._started[named] = self._stack.enter_context(self._running(python, script, environ))
+        process = self._started[named]
+        assert process.stdin
+        assert process.stdout
+        overtime = threading.Timer(_LONGEST_RUN, process.kill)
+        overtime.start()
+        print(scenario, file=process.stdin, flush=True)
+        last = line = ""
+        while not (line := process.stdout.readline()).startswith("ended ") and line:
+            last = line
+        overtime.cancel()
+        assert line == "ended 0\n", f"{line}{last}\n{self._errors.read_text()[-4000:]}"
+        return json.loads(last)
+
+    @contextmanager
+    def _running(self, python: Path, script: str, environ: Mapping[str, str]) -> Iterator[subprocess.Popen[str]]:
+        with (
+            self._errors.open("a") as errors,
+            subprocess.Popen(
+                [python, SCRIPTS / "python" / script],
+                cwd=self._home,
+                env=_variables(self._home, environ),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            ) as process,
+        ):
+            yield process
+            process.kill()
+
+
+def _variables(home: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    variables = {"PATH": os.environ["PATH"], "HOME": str(home), "OPENAI_API_KEY": KEY, "PYTHONWARNINGS": "ignore"}
+    # LiteLLM asks GitHub for prices otherwise, whenever it starts.
+    return {**variables, "LITELLM_LOCAL_MODEL_COST_MAP": "True", **environ}
 
 
 def as_proxy(proxy: Proxy) -> dict[str, str]:

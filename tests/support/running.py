@@ -67,7 +67,7 @@ class Proxy:
     def log(self) -> str:
         return "".join(self.lines)
 
-    def wait_for(self, pattern: str, seconds: float = 30, *, since: int = 0) -> re.Match[str]:
+    def wait_for(self, pattern: str, seconds: float = 60, *, since: int = 0) -> re.Match[str]:
         """Wait for a match of `pattern` in the log from line `since` on, and return it; fail with the log otherwise."""
         found: list[re.Match[str]] = []
 
@@ -170,7 +170,7 @@ def mitmdump(
         try:
             proxy.port = int(proxy.wait_for(LISTENING.pattern)[1])
             # The certificate is the last thing that mitmproxy prepares.
-            assert eventually(proxy.is_ready, 20), proxy.log
+            assert eventually(proxy.is_ready), proxy.log
             yield proxy
         finally:
             # If it ends while a client is connected, asyncio reports the cancelled connections: that is not a fault.

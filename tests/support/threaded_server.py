@@ -31,12 +31,12 @@ class ThreadedServer(ABC):
     def close(self) -> None:
         """Close every connection, and wait until all threads have ended."""
         _shut(self._server)
-        self._acceptor.join(10)
+        self._acceptor.join(30)
         self._server.close()
         for client in self.clients:
             _shut(client)
         for thread in self._threads:
-            thread.join(10)
+            thread.join(30)
 
     def _accept(self) -> None:
         with suppress(OSError):

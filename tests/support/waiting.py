@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 
-def eventually(met: Callable[[], object], seconds: float = 10) -> bool:
+def eventually(met: Callable[[], object], seconds: float = 30) -> bool:
     """Wait until a condition is true; return False if it is not in time."""
     until, pause = time.monotonic() + seconds, threading.Event()
     while not met():

@@ -4,12 +4,12 @@ from codex_transform.attempts.edits import DropReasoning, Edit, digest, encrypte
 from codex_transform.attempts.failure import Failure
 from codex_transform.attempts.rule import Sent, words
 
-_NOT_DECRYPTED = words(r"encrypted[ _]content\b.*\b(verified|decrypted|parsed|invalid)|invalid_encrypted_content")
+_NOT_DECRYPTED = r"encrypted[ _]content\b.*\b(verified|decrypted|parsed|invalid)|invalid_encrypted_content"
 
 
 def encrypted_content(failure: Failure, sent: Sent) -> Edit | None:
     """Leave out the encrypted reasoning of a history that another account or endpoint made."""
-    if failure.code != "invalid_encrypted_content" and not _NOT_DECRYPTED.search(failure.message):
+    if failure.code != "invalid_encrypted_content" and not words(_NOT_DECRYPTED).search(failure.message):
         return None
     contents = (encrypted_reasoning(item) for item in sent.body["input"])
     digests = frozenset(digest(content) for content in contents if content)

@@ -9,7 +9,7 @@ from codex_transform.attempts.failure import Failure
 from codex_transform.attempts.json_path import Path
 from codex_transform.attempts.rule import INVALID, UNKNOWN_PARAMETER, Sent, words
 
-_BAD_IMAGE = words(
+_BAD_IMAGE = (
     r"(valid|support|supported|process|decode|download|fetch|read|parse|corrupt|unsupported|format|mime)\b.*\bimage"
     r"|image\b.*\b(valid|support|supported|process|decode|download|fetch|read|parse|corrupt|unsupported|format|mime)"
     r"|unsupported (mime|media|image)|图片"
@@ -20,7 +20,7 @@ _SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"RIFF")
 def invalid_image(failure: Failure, sent: Sent) -> Edit | None:
     """Replace the image that the endpoint names, or all that are none of PNG, JPEG, GIF and WebP, or else all."""
     about_image = failure.code.startswith(("invalid_image", "image_", "unsupported_image")) or bool(
-        _BAD_IMAGE.search(failure.message)
+        words(_BAD_IMAGE).search(failure.message)
     )
     if failure.status not in INVALID or not about_image or failure.code in UNKNOWN_PARAMETER:
         return None

@@ -4,7 +4,7 @@ from codex_transform.attempts.edits import AddInstructions, Edit, ReplaceInstruc
 from codex_transform.attempts.failure import Failure
 from codex_transform.attempts.rule import Sent, words
 
-_BAD_INSTRUCTIONS = words(
+_BAD_INSTRUCTIONS = (
     r"\binstructions?\b.*\b(?:not (?:valid|allowed|supported|accepted)|required|missing)"
     r"|\b(?:invalid|missing|requires?|required parameter:?) '?instructions?\b"
 )
@@ -13,7 +13,7 @@ _BAD_INSTRUCTIONS = words(
 def is_about_instructions(failure: Failure) -> bool:
     """Return whether the endpoint refused the instructions, or their absence."""
     return failure.status in (400, 403, 422) and (
-        failure.param == "instructions" or bool(_BAD_INSTRUCTIONS.search(failure.message))
+        failure.param == "instructions" or bool(words(_BAD_INSTRUCTIONS).search(failure.message))
     )
 
 

@@ -6,7 +6,7 @@ from codex_transform.attempts.json_path import Path, find, holds
 from codex_transform.attempts.rule import INVALID, NOT_THE_FORM, UNKNOWN_PARAMETER, Sent, words
 
 # A text that is too long, a policy, a call without its output: leaving something out would not cure these.
-_NO_CURE = words(r"above.max.length|string too long|too long|No tool (call|output) found|context window|policy")
+_NO_CURE = r"above.max.length|string too long|too long|No tool (call|output) found|context window|policy"
 
 # Without these an item is not what it was.
 _ESSENTIAL = frozenset(
@@ -32,7 +32,7 @@ def refused_item(failure: Failure, sent: Sent) -> Edit | None:
         or not isinstance(path[0], int)
         or path[0] >= len(items)
         or failure.code in NOT_THE_FORM
-        or _NO_CURE.search(f"{failure.code} {failure.message}")
+        or words(_NO_CURE).search(f"{failure.code} {failure.message}")
     ):
         return None
     item, inside = items[path[0]], path[1:]

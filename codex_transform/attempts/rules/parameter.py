@@ -9,22 +9,17 @@ from codex_transform.attempts.rule import INVALID, NOT_THE_FORM, UNKNOWN_PARAMET
 
 _NAME = r"[`'\"]?(?:body\.)?(?P<name>[A-Za-z_][\w.\[\]]*)[`'\"]?"
 _QUOTED_NAME = r"(?=[`'\"]|[a-z]+[_.][a-z])" + _NAME
-_UNSUPPORTED = tuple(
-    map(
-        words,
-        (
-            r"\b(?:unsupported|unknown|unrecognized|unexpected|invalid|extra)(?: request)?"
-            r" (?:parameters?|arguments?|fields?|propert(?:y|ies)|keys?|keyword arguments?)(?: supplied)?(?:\(s\))?"
-            rf"\s*:?\s*{_NAME}",
-            rf"\b(?:parameter|argument|field|property):? {_NAME} (?:is|was) "
-            r"(?:not (?:supported|allowed|permitted|recognized|known)|unsupported|unknown|unexpected)",
-            # A bare word may be any: `reasoning` stands in many sentences.
-            rf"{_QUOTED_NAME}(?:: | is | are )?(?:not (?:supported|allowed|permitted)|unsupported)\b",
-            rf"{_NAME}: extra inputs are not permitted",
-            rf"additional properties are not allowed \(['\"]{_NAME}",
-            rf"不支持(?:的)?(?:参数|字段)\s*[：:]?\s*{_NAME}",
-        ),
-    )
+_UNSUPPORTED = (
+    r"\b(?:unsupported|unknown|unrecognized|unexpected|invalid|extra)(?: request)?"
+    r" (?:parameters?|arguments?|fields?|propert(?:y|ies)|keys?|keyword arguments?)(?: supplied)?(?:\(s\))?"
+    rf"\s*:?\s*{_NAME}",
+    rf"\b(?:parameter|argument|field|property):? {_NAME} (?:is|was) "
+    r"(?:not (?:supported|allowed|permitted|recognized|known)|unsupported|unknown|unexpected)",
+    # A bare word may be any: `reasoning` stands in many sentences.
+    rf"{_QUOTED_NAME}(?:: | is | are )?(?:not (?:supported|allowed|permitted)|unsupported)\b",
+    rf"{_NAME}: extra inputs are not permitted",
+    rf"additional properties are not allowed \(['\"]{_NAME}",
+    rf"不支持(?:的)?(?:参数|字段)\s*[：:]?\s*{_NAME}",
 )
 
 # Without these there is no request, or another one than the user's.
@@ -46,7 +41,7 @@ def unsupported_parameter(failure: Failure, sent: Sent) -> Edit | None:
     elif failure.code == "unsupported_value":
         names = [failure.param] if failure.param in _OPTIONAL_VALUES else []
     else:
-        names = [match["name"] for pattern in _UNSUPPORTED for match in pattern.finditer(failure.message)]
+        names = [match["name"] for pattern in _UNSUPPORTED for match in words(pattern).finditer(failure.message)]
     edits = (_without_parameter(name.removeprefix("body."), sent.body) for name in names)
     return next((edit for edit in edits if edit), None)
 

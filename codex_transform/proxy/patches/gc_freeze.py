@@ -2,7 +2,8 @@
 
 mitmproxy and this addon load some hundred thousand objects that stay until the end, and every now and then Python looks
 at them all to find that out: a pause of 30 to 70 ms, in the middle of every stream. Once mitmproxy is running they are
-frozen; what requests leave behind is collected as before, in a fraction of the time.
+frozen; what requests leave behind is collected as before, in a fraction of the time. There is no collection before
+that: it found some forty objects among a hundred thousand, and delayed the first request by 60 ms.
 """
 
 import gc
@@ -13,7 +14,6 @@ class GcFreeze:
 
     def running(self) -> None:
         """Freeze all objects that there are once mitmproxy is running."""
-        gc.collect()
         gc.freeze()
 
     def done(self) -> None:

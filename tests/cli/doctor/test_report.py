@@ -9,6 +9,7 @@ from codex_transform.sandbox import Sandbox
 pytestmark = pytest.mark.gate
 
 
+@pytest.mark.usefixtures("opencode")
 def test_a_sound_setup_has_no_faults(well: Person) -> None:
     report = Report(well)
     assert report.faults() == []

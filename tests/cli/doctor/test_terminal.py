@@ -21,6 +21,7 @@ def proxied(well: Person, sandbox: Sandbox) -> Iterator[Proxy]:
         yield running
 
 
+@pytest.mark.usefixtures("opencode")
 def test_a_terminal_that_is_set_up(well: Person, proxied: Proxy) -> None:
     report = Report(well, "--port", str(proxied.port))
     report.expect("HTTPS_PROXY", "ok", "leads to this proxy")
@@ -29,6 +30,7 @@ def test_a_terminal_that_is_set_up(well: Person, proxied: Proxy) -> None:
     report.expect("other variables", "ok", "none interferes")
 
 
+@pytest.mark.usefixtures("opencode")
 @pytest.mark.gate
 def test_a_terminal_without_the_certificate(well: Person, proxied: Proxy) -> None:
     del well.variables["NODE_EXTRA_CA_CERTS"]
@@ -36,6 +38,7 @@ def test_a_terminal_without_the_certificate(well: Person, proxied: Proxy) -> Non
     Report(well, "--offline").expect("trust", "fault", "UNABLE_TO_VERIFY_LEAF_SIGNATURE", fix)
 
 
+@pytest.mark.usefixtures("opencode")
 @pytest.mark.gate
 def test_a_terminal_with_another_certificate(well: Person, proxied: Proxy, tmp_path: Path) -> None:
     _, other = certificate(tmp_path)

@@ -29,8 +29,7 @@ def test_the_owners_command_needs_no_client_key(ready: Person) -> None:
     assert "[sandbox]" in done.stdout
 
 
-@pytest.mark.parametrize("dashes", [[], ["--"]])
-@pytest.mark.parametrize("status", [0, 7])
+@pytest.mark.parametrize(("status", "dashes"), [(0, []), (7, ["--"])])
 def test_the_exit_status_is_the_commands(status: int, dashes: list[str], ready: Person) -> None:
     assert ready.run("run", *dashes, "sh", "-c", f"exit {status}").returncode == status
 

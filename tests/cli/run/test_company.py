@@ -85,8 +85,15 @@ def test_an_unreadable_ca_file_is_warned_of_and_ignored(ready: Person) -> None:
     assert "SSL_CERT_FILE=/no/such/file.pem cannot be read" in done.stderr
 
 
-@pytest.mark.parametrize("base_url", ["https://codex.example", "http://codex.example"])
-@pytest.mark.parametrize("variable", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
+@pytest.mark.parametrize(
+    ("variable", "base_url"),
+    [
+        ("HTTPS_PROXY", "https://codex.example"),
+        ("https_proxy", "https://codex.example"),
+        ("ALL_PROXY", "https://codex.example"),
+        ("HTTPS_PROXY", "http://codex.example"),
+    ],
+)
 def test_requests_go_through_the_companys_proxy(variable: str, base_url: str, person: Person, tmp_path: Path) -> None:
     both, _ = certificate(tmp_path)
     tls = str(both) if base_url.startswith("https") else None

@@ -50,7 +50,7 @@ for process in pathlib.Path("/proc").glob("[0-9]*"):
     if now and now[1] == str(os.getppid()) and process.name != str(os.getpid()):
         os.kill(int(process.name), signal.SIGTERM)
         waiting = threading.Event()
-        assert any(has_ended(process) or waiting.wait(0.02) for _ in range(1000))
+        assert any(has_ended(process) or waiting.wait(0.02) for _ in range(3000))
 """
 
 
@@ -58,7 +58,7 @@ for process in pathlib.Path("/proc").glob("[0-9]*"):
 def test_a_signal_goes_to_the_command(name: str, ready: Person) -> None:
     process = ready.begun("run", sys.executable, "-c", SAYS_SIGNALS)
     process.send_signal(getattr(signal, name))
-    said, _ = process.communicate(timeout=30)
+    said, _ = process.communicate(timeout=60)
     assert said.splitlines()[0] == name
     assert process.returncode == 5
     assert ready.gone()
@@ -68,7 +68,7 @@ def test_the_proxy_ends_when_run_is_killed(ready: Person) -> None:
     process = ready.begun("run", *STAYS)
     assert len(ready.left()) == 3
     process.kill()
-    process.wait(20)
+    process.wait(60)
     # The command keeps running, because nothing could tell it to stop.
     assert eventually(lambda: len(ready.left()) == 1), ready.left()
     os.killpg(process.pid, signal.SIGKILL)
@@ -153,5 +153,5 @@ def test_mitmweb_gets_a_free_port_and_ends_with_the_command(ready: Person) -> No
         assert port != taken.getsockname()[1]
         socket.create_connection(("127.0.0.1", port), 5).close()
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=60)
     assert ready.gone()

@@ -24,13 +24,13 @@ def test_the_users_own_setting_for_node_is_kept(ready: Person) -> None:
 
 
 @pytest.mark.gate
-@pytest.mark.parametrize("variable", ["OPENAI_BASE_URL", "OPENAI_API_BASE"])
 @pytest.mark.parametrize(
-    ("url", "seen"),
+    ("variable", "url", "seen"),
     [
-        ("https://llm.example/v1", "none"),
-        ("https://api.openai.com/v1", "https://api.openai.com/v1"),
-        ("", ""),
+        ("OPENAI_BASE_URL", "https://llm.example/v1", "none"),
+        ("OPENAI_BASE_URL", "https://api.openai.com/v1", "https://api.openai.com/v1"),
+        ("OPENAI_BASE_URL", "", ""),
+        ("OPENAI_API_BASE", "https://llm.example/v1", "none"),
     ],
 )
 def test_a_base_url_that_bypasses_the_proxy_is_removed(ready: Person, url: str, seen: str, variable: str) -> None:
@@ -68,14 +68,14 @@ def test_the_users_own_key_is_kept(ready: Person) -> None:
 
 
 @pytest.mark.gate
-@pytest.mark.parametrize("xdg", [True, False])
 @pytest.mark.parametrize(
-    ("login", "expected"),
+    ("login", "expected", "xdg"),
     [
-        ({"openai": {"type": "api", "key": "sk-x"}}, ""),
-        ({"openai": {"type": "oauth"}}, ""),
-        ({"anthropic": {"type": "api"}}, "dummy"),
-        ([], "dummy"),
+        ({"openai": {"type": "api", "key": "sk-x"}}, "", False),
+        ({"openai": {"type": "api", "key": "sk-x"}}, "", True),
+        ({"openai": {"type": "oauth"}}, "", False),
+        ({"anthropic": {"type": "api"}}, "dummy", False),
+        ([], "dummy", False),
     ],
 )
 def test_a_placeholder_key_is_set_only_without_a_login_of_opencode(

@@ -1,9 +1,11 @@
 """One endpoint, and one mitmdump before it, for all tests of a module; each test finds an endpoint that has no past."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from support.real_clients import Scripts
 from support.running import Proxy, mitmdump
 
 from codex_transform import sandbox as sandboxes
@@ -26,6 +28,12 @@ def sandbox(shared_sandbox: Sandbox) -> Sandbox:
 def proxy(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox) -> Iterator[Proxy]:
     with mitmdump(tmp_path_factory.mktemp("proxy") / "home", shared_sandbox) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def scripts(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scripts]:
+    with ExitStack() as stack:
+        yield Scripts(tmp_path_factory.mktemp("scripts"), stack)
 
 
 @pytest.fixture(scope="module")

@@ -1,13 +1,13 @@
 """Libraries for agents, which chain responses without being told to: none loses its history."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 from clients.real.test_sdks import copied, told
 from support import needed
-from support.real_clients import SCRIPTS, as_proxy, python_venv, requests_of_a_stranger, run, spoken, woven
+from support.real_clients import Scripts, as_proxy, python_venv, requests_of_a_stranger, run, spoken, woven
 from support.running import Proxy
 
 from codex_transform.sandbox import Sandbox
@@ -15,7 +15,8 @@ from codex_transform.sandbox import Sandbox
 # Each starts whole programs, and the first one installs them.
 pytestmark = pytest.mark.gate
 
-PYTHON = ("agents", "agno", "agent_framework", "pydantic_ai", "langchain", "litellm", "llama_index")
+Ask = Callable[[str, str, Mapping[str, str]], Any]
+
 AI_SDK = ("ai_sdk 5", "ai_sdk 6", "ai_sdk 7")
 
 ADD = 'use add with {"a": 1}'
@@ -42,18 +43,23 @@ TALKS = [
 ]
 
 
-def ask(client: str, scenario: str, environ: Mapping[str, str], home: Path) -> Any:
-    """The result of a scenario."""
-    if client in AI_SDK:
-        return run([needed.node(), copied("try_ai_sdk.mjs"), scenario, client[-1]], environ, home)
-    python = python_venv("requirements-llama-index" if client == "llama_index" else "requirements")
-    return run([python, SCRIPTS / "python" / f"try_{client}.py", scenario], environ, home)
+@pytest.fixture
+def ask(scripts: Scripts, tmp_path: Path) -> Ask:
+    """Runs a scenario of a client, and gives its result."""
+
+    def run_scenario(client: str, scenario: str, environ: Mapping[str, str]) -> Any:
+        if client in AI_SDK:
+            return run([needed.node(), copied("try_ai_sdk.mjs"), scenario, client[-1]], environ, tmp_path)
+        python = python_venv("requirements-llama-index" if client == "llama_index" else "requirements")
+        return scripts.run(python, f"try_{client}.py", scenario, environ)
+
+    return run_scenario
 
 
 @pytest.mark.parametrize(("client", "scenario", "prompts"), TALKS)
-def test_a_talk(client: str, scenario: str, prompts: list[str], proxy: Proxy, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_talk(client: str, scenario: str, prompts: list[str], ask: Ask, proxy: Proxy, sandbox: Sandbox) -> None:
     since = len(proxy.lines)
-    result = ask(client, scenario, as_proxy(proxy), tmp_path)
+    result = ask(client, scenario, as_proxy(proxy))
     texts = result["texts"]
     assert scenario != "websocket" or proxy.wait_for("101 Switching Protocols", since=since)
     # What the AI SDK was answered before, it names by id.
@@ -71,32 +77,32 @@ def test_a_talk(client: str, scenario: str, prompts: list[str], proxy: Proxy, sa
 @pytest.mark.parametrize(
     "client", ["agents", "agno", "agent_framework", "langchain", "litellm", "llama_index", *AI_SDK]
 )
-def test_structured_output(client: str, proxy: Proxy, sandbox: Sandbox, tmp_path: Path) -> None:
-    assert ask(client, "structured", as_proxy(proxy), tmp_path) == TRIP
+def test_structured_output(client: str, ask: Ask, proxy: Proxy, sandbox: Sandbox) -> None:
+    assert ask(client, "structured", as_proxy(proxy)) == TRIP
     (body,) = requests_of_a_stranger(sandbox.requests, None)
     assert body["text"]["format"]["type"] == "json_schema" or body["tools"][0]["name"] == "Trip"
 
 
-def test_structured_output_of_pydantic_ai(proxy: Proxy, sandbox: Sandbox, tmp_path: Path) -> None:
-    assert ask("pydantic_ai", "structured", as_proxy(proxy), tmp_path) == {"tool": TRIP, "native": TRIP}
+def test_structured_output_of_pydantic_ai(ask: Ask, proxy: Proxy, sandbox: Sandbox) -> None:
+    assert ask("pydantic_ai", "structured", as_proxy(proxy)) == {"tool": TRIP, "native": TRIP}
     requests_of_a_stranger(sandbox.requests)
 
 
 @pytest.mark.parametrize("client", ["agno", "agent_framework", "pydantic_ai", "langchain", "litellm", "llama_index"])
-def test_a_stream(client: str, proxy: Proxy, sandbox: Sandbox, tmp_path: Path) -> None:
-    text = ask(client, "streamed", as_proxy(proxy), tmp_path)["text"]
+def test_a_stream(client: str, ask: Ask, proxy: Proxy, sandbox: Sandbox) -> None:
+    text = ask(client, "streamed", as_proxy(proxy))["text"]
     assert text.startswith("[sandbox] Hello! You said “say hello”")
     assert text.endswith("endpoint.")
     assert spoken(requests_of_a_stranger(sandbox.requests, None)[-1]) == ["say hello"]
 
 
-def test_a_stream_with_a_tool_and_nothing_stored(proxy: Proxy, sandbox: Sandbox, tmp_path: Path) -> None:
+def test_a_stream_with_a_tool_and_nothing_stored(ask: Ask, proxy: Proxy, sandbox: Sandbox) -> None:
     """The endpoint takes such requests as they are: it makes no difference whether there is a proxy."""
     direct = {"OPENAI_BASE_URL": f"{sandbox.url}/backend-api/codex", "OPENAI_API_KEY": sandbox.key}
     bodies = []
     for environ in (direct, as_proxy(proxy)):
         sandbox.forget()
-        assert ask("agents", "streamed", environ, tmp_path)["text"] == "[sandbox] Done: add answered “got 1”."
+        assert ask("agents", "streamed", environ)["text"] == "[sandbox] Done: add answered “got 1”."
         bodies.append([told(body) for body in requests_of_a_stranger(sandbox.requests)])
     # It sends that one only to OpenAI's own host.
     assert [{**body, "prompt_cache_key": None} for body in bodies[1]] == [
@@ -104,8 +110,8 @@ def test_a_stream_with_a_tool_and_nothing_stored(proxy: Proxy, sandbox: Sandbox,
     ]
 
 
-def test_a_handoff(proxy: Proxy, sandbox: Sandbox, tmp_path: Path) -> None:
-    result = ask("agents", "handoff", as_proxy(proxy), tmp_path)
+def test_a_handoff(ask: Ask, proxy: Proxy, sandbox: Sandbox) -> None:
+    result = ask("agents", "handoff", as_proxy(proxy))
     assert result["agent"] == "helper"
     assert result["text"].startswith("[sandbox] Done: transfer_to_helper answered")
     first, second = requests_of_a_stranger(sandbox.requests, None)
@@ -113,6 +119,6 @@ def test_a_handoff(proxy: Proxy, sandbox: Sandbox, tmp_path: Path) -> None:
     assert spoken(second) == ["use transfer_to_helper"]
 
 
-def test_a_tool_of_llama_index(proxy: Proxy, sandbox: Sandbox, tmp_path: Path) -> None:
-    assert ask("llama_index", "tools", as_proxy(proxy), tmp_path)["text"] == "got 1"
+def test_a_tool_of_llama_index(ask: Ask, proxy: Proxy, sandbox: Sandbox) -> None:
+    assert ask("llama_index", "tools", as_proxy(proxy))["text"] == "got 1"
     requests_of_a_stranger(sandbox.requests)

@@ -1,6 +1,7 @@
 """OpenAI's SDKs, in Python and for Node: the whole Responses API on an endpoint that has a part of it."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from support import needed
 from support.real_clients import (
     SCRIPTS,
+    Scripts,
     as_proxy,
     node_modules,
     python_venv,
@@ -29,12 +31,11 @@ Run = Callable[[str, Mapping[str, str]], Any]
 
 
 @pytest.fixture(params=["python", "node"])
-def script(request: pytest.FixtureRequest, tmp_path: Path) -> Run:
+def script(request: pytest.FixtureRequest, scripts: Scripts, tmp_path: Path) -> Run:
     """Runs a scenario of the SDK's script."""
     if request.param == "python":
-        command: list[str | Path] = [python_venv(), SCRIPTS / "python" / "try_openai.py"]
-    else:
-        command = [needed.node(), copied("try_openai.mjs")]
+        return partial(scripts.run, python_venv(), "try_openai.py")
+    command = [needed.node(), copied("try_openai.mjs")]
     return lambda scenario, environ: run([*command, scenario], environ, tmp_path)
 
 

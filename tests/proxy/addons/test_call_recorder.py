@@ -298,7 +298,7 @@ async def test_it_needs_nobody_to_ask_for_it(bench: Callable[..., Bench], caplog
     caplog.set_level(logging.INFO, "codex_transform.proxy.addons.call_recorder")
     for _ in range(3):
         await running.notes.response(running.call())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while len(caplog.messages) < 3:  # noqa: ASYNC110 - a log has no event
             await asyncio.sleep(0.01)
     total = running.store.total()

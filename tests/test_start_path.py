@@ -1,0 +1,56 @@
+"""What a start does not import: each takes time before the first request, and most starts need none of them."""
+
+import subprocess
+import sys
+
+import pytest
+from support.running import ROOT
+
+# What `codex-transform` prints without having looked at a setting, and what a Tab needs.
+_CHEAP = ("mitmproxy", "pydantic", "pydantic_core", "wcwidth", "http.client", "sqlite3")
+
+
+def imported(code: str) -> set[str]:
+    """The modules that a new Python has after `code`."""
+    code += "\nimport sys\nprint()\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("arguments", [["--version"], ["--help"], ["run", "--help"]], ids=" ".join)
+def test_a_command_that_only_tells_is_quick(arguments: list[str]) -> None:
+    modules = imported(f"from codex_transform.cli import main\nmain({arguments!r}, standalone_mode=False)")
+    assert "codex_transform.cli" in modules
+    assert not modules & set(_CHEAP)
+
+
+def test_run_begins_to_import_mitmproxy_before_it_reads_settings() -> None:
+    modules = imported("import codex_transform.cli.run")
+    assert "codex_transform.launcher.loading" in modules
+    assert not modules & {
+        *_CHEAP,
+        "ssl",
+        "codex_transform.launcher.proxy_process",
+        "codex_transform.settings.loader",
+        "codex_transform.opencode.config",
+    }
+
+
+def test_a_command_that_reads_settings_loads_nothing_of_the_proxy() -> None:
+    modules = imported("import codex_transform.cli.behind_proxy")
+    assert "codex_transform.settings.loader" in modules
+    assert not modules & {"mitmproxy", "wcwidth", "codex_transform.probe", "codex_transform.response"}
+
+
+def test_the_addon_loads_what_requests_need() -> None:
+    modules = imported("import addon")
+    assert "codex_transform.proxy.addons" in modules
+    assert not modules & {
+        "codex_transform.cli",
+        "codex_transform.inspect",
+        "codex_transform.sandbox",
+        "codex_transform.usage.metrics",
+        "prometheus_client",
+        "pythonjsonlogger",
+        "wcwidth",
+    }
