@@ -82,6 +82,11 @@ def state_database(home: Path) -> Path:
     return data_folder(home) / "codex-state.sqlite"
 
 
+def proxies_folder(home: Path) -> Path:
+    """Return the folder in which each running proxy has a file."""
+    return data_folder(home) / "codex-proxies"
+
+
 def mitmproxy_folder(home: Path) -> Path:
     """Return the folder of mitmproxy's own files."""
     return home / ".mitmproxy"

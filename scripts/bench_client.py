@@ -20,6 +20,8 @@ _EVENT = re.compile(rb"^data: ?\{", re.MULTILINE)
 _CLOSES = re.compile(rb"^connection: close\r$", re.MULTILINE | re.IGNORECASE)
 _END = b"\r\n0\r\n\r\n"
 _SIZE = 1 << 18
+_TEXT = 0x81  # the first byte of a text message in one frame
+_PING = b"\x89\x00"  # comes at any time, also right behind the end of an answer
 
 
 class BenchError(Exception):
@@ -168,7 +170,7 @@ class SocketConnection(Connection):
             self.pieces.append((now, piece))
         self.size += len(piece)
         self._tail = (self._tail + piece)[-_SIZE:]
-        if piece.endswith(b"}}") and b'"type":"response.completed"' in self._tail:
+        if piece.removesuffix(_PING).endswith(b"}}") and b'"type":"response.completed"' in self._tail:
             self.ended = now
 
     def events(self) -> int:
@@ -179,8 +181,8 @@ class SocketConnection(Connection):
             wide = {126: 2, 127: 8}.get(size, 0)
             if wide:
                 size = int.from_bytes(data[at + 2 : at + 2 + wide])
+            count += data[at] == _TEXT  # a ping is none
             at += 2 + wide + size
-            count += 1
         return count
 
 

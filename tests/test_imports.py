@@ -34,7 +34,7 @@ LAYERS = (
     ("catalog", "jsonc", "endpoint"),
     ("opencode", "instructions", "settings", "clients", "people"),
     ("request", "response"),
-    ("attempts", "usage", "inspect", "probe", "state", "websocket"),
+    ("attempts", "usage", "inspect", "probe", "state", "status", "websocket"),
     ("proxy", "launcher", "doctor"),
     ("cli",),
     ("__main__",),

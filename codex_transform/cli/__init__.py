@@ -17,6 +17,7 @@ _COMMANDS = {
     "whoami": ("login", "Show which endpoint and key are in use."),
     "run": ("run", "Run a command, such as opencode, behind the proxy."),
     "start": ("start", "Run the proxy in the foreground."),
+    "status": ("status", "Show the running proxies: endpoints, limits, where calls went."),
     "doctor": ("doctor", "Check everything and say what to fix."),
     "config": ("config", "Write OpenCode's configuration."),
     "models": ("models", "List the models with their efforts."),

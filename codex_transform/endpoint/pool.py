@@ -14,7 +14,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from codex_transform.endpoint.url import Endpoint
 
@@ -48,9 +48,40 @@ class Target(NamedTuple):
         return f"Target({self.name!r}, {self.endpoint.url!r})"
 
 
+class Choice(NamedTuple):
+    """Where a call goes, and why, in words."""
+
+    target: Target
+    reason: str
+
+
+class State(NamedTuple):
+    """The state of an endpoint: for how many more `seconds`, and why.
+
+    `limited` cools down until its reset; `down` is an open circuit breaker, `half-open` one whose next call is a try.
+    """
+
+    name: Literal["up", "limited", "down", "half-open"]
+    seconds: int = 0
+    reason: str = ""
+
+    @property
+    def takes_calls(self) -> bool:
+        """Whether a call may go there."""
+        return self.name in ("up", "half-open")
+
+    def __str__(self) -> str:
+        """Return it in words, such as `limited for 120 s: usage limit`."""
+        for_long = f" for {self.seconds} s" if self.seconds else ""
+        return f"{self.name}{for_long}{': ' if self.reason else ''}{self.reason}"
+
+
 @dataclass(slots=True)
 class Health:
-    """What is known of an endpoint. Times are those of the pool's clock; `limits` are what it last reported."""
+    """What is known of an endpoint. Times are those of the pool's clock.
+
+    `limits` are what it last reported, and `reported_at` is when.
+    """
 
     limited_until: float = 0.0
     down_until: float = 0.0
@@ -59,6 +90,7 @@ class Health:
     probing_until: float = 0.0
     reason: str = ""
     limits: dict[str, str] = field(default_factory=dict)
+    reported_at: float | None = None
 
 
 class Pool:
@@ -71,7 +103,7 @@ class Pool:
 
     def choose(
         self, targets: Sequence[Target], conversation: str | None, model: str, tried: Iterable[str] = ()
-    ) -> Target | None:
+    ) -> Choice | None:
         """Return where a call goes, None if it can go nowhere that has not been tried.
 
         Without an endpoint that is up it goes to the one that will be up first, whose answer says what is the matter.
@@ -80,14 +112,17 @@ class Pool:
         left = [each for each in serving if each.name not in set(tried)]
         up = [each for each in left if self._is_up(each.name)]
         if not up:
-            return min(left, key=lambda each: self._up_at(each.name)) if left and not tried else None
+            if not left or tried:
+                return None
+            return Choice(min(left, key=lambda each: self._up_at(each.name)), "none is up, and it will be first")
         home = self._conversations.get(conversation) if conversation else None
-        chosen = next((each for each in up if each.name == home), None)
+        chosen = next((Choice(each, "its conversation is there") for each in up if each.name == home), None)
         if chosen is None:
             lowest = min(each.priority for each in up)
-            chosen = _by_weight([each for each in up if each.priority == lowest], conversation)
-        self._remember(conversation, chosen.name)
-        health = self._of(chosen.name)
+            among = [each for each in up if each.priority == lowest]
+            chosen = Choice(_by_weight(among, conversation), self._reason(targets, serving, among, home, tried))
+        self._remember(conversation, chosen.target.name)
+        health = self._of(chosen.target.name)
         if health.faults >= MAX_FAULTS:
             health.probing_until = self._now() + PROBE
         return chosen
@@ -115,20 +150,47 @@ class Pool:
     def report(self, name: str, limits: dict[str, str]) -> None:
         """Note the limits that an endpoint reports in its header fields."""
         if limits:
-            self._of(name).limits = limits
+            self._of(name).limits, self._of(name).reported_at = limits, self._now()
 
-    def state(self, name: str) -> str:
-        """Return the state of an endpoint in words, such as `up` or `limited for 120 s: usage limit`."""
+    def state(self, name: str) -> State:
+        """Return the state of an endpoint."""
         health, now = self._of(name), self._now()
         if health.limited_until > now:
-            return f"limited for {math.ceil(health.limited_until - now)} s: {health.reason}"
+            return State("limited", math.ceil(health.limited_until - now), health.reason)
         if health.down_until > now:
-            return f"down for {math.ceil(health.down_until - now)} s: {health.reason}"
-        return "being tried" if health.probing_until > now else "up"
+            return State("down", math.ceil(health.down_until - now), health.reason)
+        if health.faults >= MAX_FAULTS:
+            return State("half-open", 0, "a call tries it" if health.probing_until > now else "the next call tries it")
+        return State("up")
 
     def limits(self, name: str) -> dict[str, str]:
         """Return the limits that an endpoint last reported, by header field."""
         return self._of(name).limits
+
+    def limits_age(self, name: str) -> float | None:
+        """Return how many seconds ago an endpoint reported its limits, None if it never did."""
+        reported_at = self._of(name).reported_at
+        return None if reported_at is None else self._now() - reported_at
+
+    def _reason(
+        self,
+        targets: Sequence[Target],
+        serving: Sequence[Target],
+        among: Sequence[Target],
+        home: str | None,
+        tried: Iterable[str],
+    ) -> str:
+        """Return why a call goes to one of these, for which its conversation is no reason."""
+        if tried := ", ".join(tried):
+            return f"not answered by {tried}"
+        if home is not None and any(each.name == home for each in serving):
+            return f"its conversation was at {home}, which is {self.state(home)}"
+        if len(serving) == 1:
+            return "no other has the model" if len(targets) > 1 else ""
+        if len(among) > 1:
+            return f"a new conversation, by weight among {len(among)}"
+        above = min(each.priority for each in serving) < among[0].priority
+        return "those before it are not up" if above else "the lowest priority of those that are up"
 
     def _of(self, name: str) -> Health:
         return self._health.setdefault(name, Health())

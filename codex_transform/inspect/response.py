@@ -114,6 +114,7 @@ def _summary(parsed: ParsedBody, record: Record | None, status: int | None) -> I
     yield "Status", [f"HTTP {status}" if status else "", _ending(parsed, record)]
     yield "Tokens", list(_tokens((record and record.tokens) or parse_usage(response.get("usage"))))
     if record:
+        yield "Endpoint", [one_line(record.endpoint or ""), one_line(record.reason or "")]
         yield "Time", list(_times(record))
         yield "Cache", _cache(record)
         yield "Repaired", ", ".join(_REPAIRS.get(name, sanitize(name)) for name in record.repaired)

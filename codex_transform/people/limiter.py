@@ -67,6 +67,12 @@ class Limiter:
         used.day_tokens += day
         used.month_tokens += month
 
+    def used(self, name: str) -> tuple[int, int, int]:
+        """Return a person's requests of the last minute, and their tokens of this day and month, reserved ones too."""
+        used, now = self._of(name), self._now()
+        recent = sum(each > now - _MINUTE for each in used.times)
+        return recent, used.day_tokens + used.reserved, used.month_tokens + used.reserved
+
     def admit(self, person: Person, tokens: int = 0) -> Reservation:
         """Count a request that may cost so many tokens. Raises ApiError 429 for one that may not be sent now."""
         used, now = self._of(person.name), self._now()

@@ -2,10 +2,11 @@
 
 It runs in mitmproxy's event loop, so it is strict: one request a connection, short, without a body, and all of it
 within a few seconds; a bounded number of connections. A request has to name this machine as its host: a web page whose
-name is made to lead here (DNS rebinding) names its own.
+name is made to lead here (DNS rebinding) names its own. Where there is a token, it has to be sent with each request.
 """
 
 import asyncio
+import hmac
 import logging
 import re
 import socket
@@ -46,12 +47,18 @@ class AdminListener:
     """Serves `pages`, by their paths, on one address."""
 
     def __init__(
-        self, host: str, port: int, pages: Mapping[str, Callable[[], Awaitable[Page]]], time_limit: float = TIME_LIMIT
+        self,
+        host: str,
+        port: int,
+        pages: Mapping[str, Callable[[], Awaitable[Page]]],
+        time_limit: float = TIME_LIMIT,
+        token: str | None = None,
     ) -> None:
         self._host = host
         self._port = port
         self._pages = pages
         self._time_limit = time_limit
+        self._token = token
         self._names = {host.lower()} if is_loopback(host) else {host.lower(), socket.gethostname().lower()}
         self._tasks: set[asyncio.Task[object]] = set()
         self._server: asyncio.Server | None = None
@@ -105,7 +112,7 @@ class AdminListener:
             if request is None:
                 return
             here = writer.get_extra_info("sockname")[0]
-            page = _refused(request, {*self._names, here}) or await self._page(request)
+            page = _refused(request, {*self._names, here}, self._token) or await self._page(request)
         for data in _written(http, page, with_body=request is None or request.method != b"HEAD"):
             writer.write(data)
         await writer.drain()
@@ -145,12 +152,16 @@ async def _receive(http: h11.Connection, reader: asyncio.StreamReader) -> h11.Re
     return event if isinstance(event, h11.Request) else None
 
 
-def _refused(request: h11.Request, names: Collection[str]) -> Page | None:
+def _refused(request: h11.Request, names: Collection[str], token: str | None) -> Page | None:
     """Return the answer to a request that gets no page."""
     # HTTP/1.0, which health checks speak and no browser, may come without one.
     host = next((value.decode("latin-1") for name, value in request.headers if name == b"host"), None)
     if host is not None and not is_own_host(host, names):
         return _refusal(HTTPStatus.MISDIRECTED_REQUEST)
+    if token is not None:
+        sent = next((value for name, value in request.headers if name == b"authorization"), b"")
+        if not hmac.compare_digest(sent, f"Bearer {token}".encode()):
+            return _refusal(HTTPStatus.UNAUTHORIZED)
     if request.method not in _METHODS:
         return _refusal(HTTPStatus.METHOD_NOT_ALLOWED)
     if any(name in _BODY_HEADERS and value != b"0" for name, value in request.headers):

@@ -21,7 +21,7 @@ _LIMIT_FIELDS = "x-codex-"
 
 @dataclass(slots=True)
 class Failover:
-    """The endpoints that a call may go to. `target` is the one that has it.
+    """The endpoints that a call may go to. `target` is the one that has it, `reason` says why.
 
     `retarget` changes a request so that it goes to another one, with that one's key.
     """
@@ -29,6 +29,7 @@ class Failover:
     pool: Pool
     targets: Sequence[Target]
     target: Target
+    reason: str
     conversation: str | None
     model: str
     retarget: Callable[[http.Request, Target], None]
@@ -57,10 +58,11 @@ class Failover:
         if request is None:
             return None
         other = self.pool.choose(self.targets, self.conversation, self.model, self.tried)
-        if other is not None:
-            self.target = other
-            self.retarget(request, other)
-        return other
+        if other is None:
+            return None
+        self.target, self.reason = other
+        self.retarget(request, self.target)
+        return self.target
 
     def report(self, fields: Iterable[tuple[str, str]]) -> None:
         """Note the limits that the endpoint reports in its header fields."""

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from mitmproxy import ctx, http
 from mitmproxy.addons.clientplayback import MockServer, ReplayHandler
+from mitmproxy.connection import Server
 from mitmproxy.proxy.events import ConnectionClosed, Event
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http import ReceiveHttp, RequestProtocolError
@@ -65,10 +66,8 @@ class _Client(MockServer):
 
 def copy_request(flow: http.HTTPFlow, path: str, content: bytes) -> http.HTTPFlow:
     """Return a flow with the request of another one, for another path and with another body."""
-    copy: http.HTTPFlow = flow.copy()
-    copy.response = copy.error = copy.websocket = None
-    copy.comment = copy.marked = ""
-    copy.metadata.clear()
+    copy = http.HTTPFlow(flow.client_conn, Server(address=None))
+    copy.request = flow.request.copy()
     copy.request.path = path
     copy.request.headers.pop("content-encoding", None)
     copy.request.content = content

@@ -10,18 +10,11 @@ from typing import NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
 from mitmproxy import http
+from mitmproxy.connection import Client
 from mitmproxy.proxy.commands import StartHook
 
 HIGH_WATER = 1_000_000
 """Bytes that may wait for the client before the endpoint is read no further."""
-
-
-@dataclass
-class SocketOutputHook(StartHook):
-    """Asks the addons to wait until the flow's socket has something to send, or is over."""
-
-    name = "socket_output"
-    flow: http.HTTPFlow
 
 
 class Peer(Protocol):
@@ -48,29 +41,28 @@ class Close(NamedTuple):
 class Socket:
     """A WebSocket, from the request for it on.
 
-    `owner` may refer to what is stored of its responses, `authorization` is the client's own, if that is to be
-    forwarded, `peer` is set when the WebSocket is accepted. While it is `busy` the client waits for an answer.
+    `client` is its connection, `owner` may refer to what is stored of its responses, `authorization` is the client's
+    own, if that is to be forwarded, `peer` is set when the WebSocket is accepted. While it is `busy` the client waits
+    for an answer. So many bytes are `queued` for it.
     """
 
+    client: Client
     owner: str
     authorization: str | None = field(default=None, repr=False)
     peer: Peer | None = None
     busy: bool = False
     over: bool = False
     closing: Close | None = None
-    _queue: bytearray = field(default_factory=bytearray, repr=False)
+    queued: int = 0
+    _queue: list[bytes] = field(default_factory=list, repr=False)
     _output: asyncio.Event = field(default_factory=asyncio.Event)
     _room: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def queued(self) -> int:
-        """How many bytes wait for the client."""
-        return len(self._queue)
 
     def send(self, frames: bytes) -> None:
         """Send frames, unless the end has been announced."""
         if frames and not self.over and not self.closing:
-            self._queue += frames
+            self._queue.append(frames)
+            self.queued += len(frames)
             self._output.set()
 
     def close(self, code: int, reason: str = "") -> None:
@@ -81,8 +73,8 @@ class Socket:
 
     def take(self) -> bytes:
         """Return what is to be sent."""
-        frames = bytes(self._queue)
-        self._queue.clear()
+        frames = b"".join(self._queue)
+        self._clear()
         if not (self.closing or self.over):
             self._output.clear()
         self._room.set()
@@ -92,13 +84,17 @@ class Socket:
         """Note that the connection is gone: nobody waits any more."""
         if not self.over:
             self.over = True
-            self._queue.clear()
+            self._clear()
             self._output.set()
             self._room.set()
             # What is kept beside a flow may not lead to it for ever.
             peer, self.peer = self.peer, None
             if peer:
                 peer.left()
+
+    def _clear(self) -> None:
+        self._queue.clear()
+        self.queued = 0
 
     async def wait_for_output(self) -> None:
         """Wait until there is something to send, or nothing any more."""
@@ -111,12 +107,23 @@ class Socket:
             await self._room.wait()
 
 
+@dataclass
+class SocketOutputHook(StartHook):
+    """Asks the addons to wait until a socket has something to send, or is over.
+
+    It is not about the flow: mitmproxy would have all addons look at that again, once for each piece of an answer.
+    """
+
+    name = "socket_output"
+    socket: Socket
+
+
 _sockets: WeakKeyDictionary[http.HTTPFlow, Socket] = WeakKeyDictionary()
 
 
 def start_socket(flow: http.HTTPFlow, owner: str) -> None:
     """Mark a flow as a request for a WebSocket."""
-    _sockets[flow] = Socket(owner)
+    _sockets[flow] = Socket(flow.client_conn, owner)
 
 
 def get_socket(flow: http.HTTPFlow) -> Socket | None:

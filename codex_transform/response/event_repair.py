@@ -56,7 +56,7 @@ class EventRepairer:
         self._view = view
         self._now = now
         self._items = OutputItems(limit, observing=view.codex_events)
-        self._created = b""
+        self._created: Event = {}
         self._unread = b""
         self._next_number = 0
         self._inserted = False
@@ -74,12 +74,7 @@ class EventRepairer:
         """Forget everything: the response has ended."""
         self.ended = how
         self._items = OutputItems(0, observing=True)
-        self._created = b""
-
-    def keep(self, kind: str, block: bytes) -> None:
-        """Remember what later events may need of `block`, an event of this type that is forwarded."""
-        if kind == "response.created":
-            self._created = block
+        self._created = {}
 
     def follow(self, text: Text | None, events: list[bytes]) -> None:
         """Take `events`, which were not parsed, all of them deltas of `text`, one or more in each piece."""
@@ -185,6 +180,8 @@ class EventRepairer:
                 return set()
             response = event["response"] = {}
         repaired = self._restore(response)
+        if event["type"] == "response.created":
+            self._created = response
         if standard and response.get("output"):
             # What it holds would be there twice, for those who add up what comes.
             response["output"] = []
@@ -239,8 +236,7 @@ class EventRepairer:
         """Give the final response what the one that `response.created` brought has."""
         if response.keys() >= _EVERY_RESPONSE:
             return set()
-        begun = _read(self._created).get("response")
-        known = {"object": "response"} | (begun if isinstance(begun, dict) else {})
+        known = {"object": "response"} | self._created
         response |= {name: known[name] for name in known.keys() - response.keys() - _ONLY_AT_THE_END}
         return {"response"}
 
@@ -268,7 +264,7 @@ class EventRepairer:
         reported = self.ended == "error" and end == "failed"
         if self.ended and not reported:
             return Repair([], {"second end"})
-        repaired |= self._complete(response) | self._restore(response)
+        repaired |= self._restore(response) | self._complete(response)
         if not isinstance(response.get("status"), str):
             response["status"] = end
             repaired.add("status")

@@ -150,11 +150,13 @@ class Text:
 class ItemGrowth:
     """What has passed of the item at `index`. `item` is what the last event told of it, {} as long as none has.
 
-    `begun` is True once it was added, `done` once it was done.
+    `begun` is True once it was added, `done` once it was done. `place` orders it among the others of the output.
+    `index` is None as long as no event about it has passed.
     """
 
-    def __init__(self, index: int, item_id: str | None = None) -> None:
+    def __init__(self, index: int | None, item_id: str | None = None, *, place: int = 0) -> None:
         self.index = index
+        self.place = place
         self.id = item_id
         self.item: Event = {}
         self.begun = False
@@ -195,13 +197,17 @@ class ItemGrowth:
         for text in self._texts.values():
             text.forget()
 
+    def can_open(self, item_type: str) -> bool:
+        """Return whether enough is known of an item of this type to add it, if it has not been."""
+        return self.begun or bool(self.item) or item_type in _OPENED_BY_TEXT
+
     def opening(self, item_type: str) -> list[Event] | None:
         """Return the event that adds an item of this type, if it has not passed; None if too little is known of it."""
         if self.begun:
             return []
+        if not self.can_open(item_type):
+            return None
         if not self.item:
-            if item_type not in _OPENED_BY_TEXT:
-                return None
             self.item = {"type": item_type, "id": self.id}
             complete_item(self.item, "in_progress")
         return [self._add(self.item)]

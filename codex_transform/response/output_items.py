@@ -40,6 +40,7 @@ class OutputItems:
         self._text_room = limit // 16
         self._observing = observing
         self._items: list[ItemGrowth] = []
+        self._next_index = 0
         # By the index that the endpoint gives them: it may use one for several items, one after the other.
         self._by_index: dict[int, ItemGrowth] = {}
         self._latest: ItemGrowth | None = None
@@ -72,7 +73,7 @@ class OutputItems:
         """Return the items in their order, unfinished ones with this status; empty when they were too big to keep."""
         if self._room < 0 or any(growth.lost for growth in self._items):
             return []
-        found = [growth.result(status) for growth in sorted(self._items, key=lambda growth: growth.index)]
+        found = [growth.result(status) for growth in sorted(self._items, key=lambda growth: growth.place)]
         return [item for item in found if item]
 
     def is_whole(self) -> bool:
@@ -80,7 +81,7 @@ class OutputItems:
         items = [growth for growth in self._items if growth.known]
         if not items or self._room < 0 or not all(growth.done for growth in items):
             return False
-        return max(items, key=lambda growth: growth.index).type != "reasoning"
+        return max(items, key=lambda growth: growth.place).type != "reasoning"
 
     def close(self, output: Any, status: str) -> list[Event]:
         """Return what has not passed of the answer's items, now that it ends. `output` are its items, if it says."""
@@ -97,10 +98,12 @@ class OutputItems:
             if item is None:
                 item = None if growth.lost else growth.result(status) or _nothing_more(growth)
             if item is not None:
+                self._number(growth)
                 events += growth.closing(item)
                 growth.finish(item)
         for place, item in new:
             growth = self._new(place)
+            self._number(growth)
             self._identify(item, growth)
             complete_item(item, status)
             events += growth.closing(item)
@@ -113,8 +116,9 @@ class OutputItems:
         if kind in (_ADDED, _DONE):
             return self._item_event(event, size) if isinstance(event.get("item"), dict) else Step([], True, set())
         growth = self._locate(event)
-        repaired = self._set_place(event, growth)
         kinds = self._kind_of(event, growth)
+        withheld = kinds is not None and not growth.can_open(kinds[0])
+        repaired = set() if withheld and not self._observing else self._set_place(event, growth)
         if kinds is None or growth.done:
             return Step([], True, repaired)
         return self._text_event(event, growth, *kinds, repaired)
@@ -137,8 +141,9 @@ class OutputItems:
         if growth is None:
             growth = self._new(given)
         self._latest = growth
-        if event.get("output_index") != growth.index:
-            event["output_index"] = growth.index
+        index = self._number(growth)
+        if event.get("output_index") != index:
+            event["output_index"] = index
             repaired.add("output_index")
         if self._identify(item, growth):
             repaired.add("item_id")
@@ -160,9 +165,9 @@ class OutputItems:
         """Give an item its one id; True if it has another."""
         identity = _text(item.get("id"))
         if growth.id is None:
-            growth.id = identity or made_up_id(item.get("type"), growth.index)
+            growth.id = identity or made_up_id(item.get("type"), growth.place)
             if any(other.id == growth.id for other in self._items if other is not growth):
-                growth.id = f"{growth.id}_{growth.index}"
+                growth.id = f"{growth.id}_{growth.place}"
         if identity == growth.id:
             return False
         if identity:
@@ -260,13 +265,13 @@ class OutputItems:
         if growth.id is None:
             about = OF_TEXT.get(event["type"])
             item_type = about[0] if about else "reasoning" if "summary" in event["type"] else "message"
-            growth.id = identity or made_up_id(growth.type or item_type, growth.index)
+            growth.id = identity or made_up_id(growth.type or item_type, growth.place)
         self._latest = growth
         return growth
 
     def _set_place(self, event: Event, growth: ItemGrowth) -> set[str]:
         """Give an event the one id and index of its item."""
-        place = {"output_index": growth.index, "item_id": growth.id}
+        place = {"output_index": self._number(growth), "item_id": growth.id}
         wrong = {name for name, value in place.items() if event.get(name) != value or type(event[name]) is bool}
         event.update({name: place[name] for name in wrong})
         return wrong
@@ -277,19 +282,30 @@ class OutputItems:
         return next((growth for growth in self._items if identity and growth.id == identity), None)
 
     def _new(self, given: Any) -> ItemGrowth:
-        """Begin an item, with the index that it was given if that is still free."""
-        taken = {growth.index for growth in self._items}
-        index = given if type(given) is int and given not in taken else max(taken, default=-1) + 1
-        growth = ItemGrowth(index)
+        """Begin an item, in the place that it was given if that is still free."""
+        taken = {growth.place for growth in self._items}
+        place = given if type(given) is int and given not in taken else max(taken, default=-1) + 1
+        growth = ItemGrowth(None, place=place)
         self._items.append(growth)
-        self._by_index[given if type(given) is int else index] = growth
+        self._by_index[given if type(given) is int else place] = growth
         return growth
+
+    def _number(self, growth: ItemGrowth) -> int:
+        """Return the index of an item, which is the next one if it has none yet.
+
+        Relays that hide reasoning count it all the same. The API leaves no gap, and OpenAI's SDK 2 for Python takes an
+        index for the place among the items that it has been told of.
+        """
+        if growth.index is None:
+            growth.index = self._next_index
+            self._next_index += 1
+        return growth.index
 
     def _match(self, given: list[Event]) -> tuple[list[tuple[ItemGrowth, Event | None]], Iterator[tuple[int, Event]]]:
         """Return for each item that has begun what the answer's output has in its place, and what else it has."""
         rest = dict(enumerate(given))
         pairs: list[tuple[ItemGrowth, Event | None]] = []
-        begun = sorted(self._items, key=lambda growth: growth.index)
+        begun = sorted(self._items, key=lambda growth: growth.place)
         for same in (_same_id, _same_type):
             for growth in list(begun):
                 found = next((place for place, item in rest.items() if same(growth, item)), None)
@@ -297,7 +313,7 @@ class OutputItems:
                     pairs.append((growth, rest.pop(found)))
                     begun.remove(growth)
         pairs += [(growth, None) for growth in begun]
-        return sorted(pairs, key=lambda pair: pair[0].index), iter(rest.items())
+        return sorted(pairs, key=lambda pair: pair[0].place), iter(rest.items())
 
     def _keep(self, text: Text, size: int) -> None:
         """Count what is kept of a text, or no more of it."""

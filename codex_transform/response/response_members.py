@@ -10,19 +10,19 @@ from typing import Any
 Members = dict[str, Any]
 
 # The specification's defaults, which may be null.
-_NULLABLE: Members = {
-    "completed_at": None,
-    "error": None,
-    "incomplete_details": None,
-    "instructions": None,
-    "max_output_tokens": None,
-    "max_tool_calls": None,
-    "previous_response_id": None,
-    "prompt_cache_key": None,
-    "reasoning": None,
-    "safety_identifier": None,
-    "usage": None,
-}
+_NULLABLE = (
+    "completed_at",
+    "error",
+    "incomplete_details",
+    "instructions",
+    "max_output_tokens",
+    "max_tool_calls",
+    "previous_response_id",
+    "prompt_cache_key",
+    "reasoning",
+    "safety_identifier",
+    "usage",
+)
 
 # Those which may not.
 _DEFAULTS: Members = {
@@ -82,12 +82,12 @@ def complete_response(response: Members, status: str, now: float) -> bool:
     """
     before = len(response)
     changed = False
-    for name, value in _NULLABLE.items():
-        response.setdefault(name, value)
-    for name, value in _DEFAULTS.items():
-        if response.get(name) is None:
-            response[name] = value.copy() if isinstance(value, dict | list) else value
-            changed = True
+    for name in [name for name in _NULLABLE if name not in response]:
+        response[name] = None
+    for name in [name for name in _DEFAULTS if response.get(name) is None]:
+        value = _DEFAULTS[name]
+        response[name] = value.copy() if isinstance(value, dict | list) else value
+        changed = True
     for name, at_least in _WITHIN.items():
         given = response[name]
         if isinstance(given, dict) and not given.keys() >= at_least.keys():

@@ -224,8 +224,6 @@ class Rewriter:
             self._previous = ""
         for event in events:
             self._mark_forwarded(event.get("type") or kind)
-        if events:
-            self._repairer.keep(kind, block)
         return block
 
     def _mark_forwarded(self, kind: str) -> None:

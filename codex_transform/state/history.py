@@ -14,7 +14,7 @@ from codex_transform.request.input_items import message
 from codex_transform.request.raw_items import NO_ID
 from codex_transform.request.raw_items import Item as RawItem
 from codex_transform.state.conversations import Conversations
-from codex_transform.state.responses import WHY_NOT_FOUND, Item, Responses, StoredResponse, iterate
+from codex_transform.state.responses import WHY_NOT_FOUND, Item, Responses, StoredResponse, iterate, previous_not_found
 
 MAX_CHAIN = 1000
 """Responses that one may build on."""
@@ -44,7 +44,8 @@ def input_ids(body: dict[str, Any]) -> list[str]:
 def resolve(body: dict[str, Any], responses: Responses, conversations: Conversations) -> References:
     """Put the history in front of the input of `body`, in place, and remove what referred to it.
 
-    Raises ApiError: 404 for what is not stored, 400 for what contradicts itself.
+    Raises ApiError: 404 for what is not stored, 400 for a previous response that is not, and for
+    what contradicts itself.
     """
     previous, conversation = body.pop("previous_response_id", None), _conversation_id(body.pop("conversation", None))
     if previous is not None and not isinstance(previous, str):
@@ -81,13 +82,7 @@ def _with_id(body: dict[str, Any]) -> Iterator[tuple[int, RawItem]]:
 def _previous(response_id: str, responses: Responses) -> StoredResponse:
     stored = responses.find(response_id)
     if stored is None:
-        raise ApiError(
-            404,
-            f"Previous response with id '{response_id}' not found. {WHY_NOT_FOUND}",
-            type="invalid_request_error",
-            code="previous_response_not_found",
-            param="previous_response_id",
-        )
+        raise previous_not_found(f"Previous response with id '{response_id}'")
     if stored.response.get("status") in ("queued", "in_progress"):
         raise bad_request(f"the response '{response_id}' is not complete yet: wait until it is", "previous_response_id")
     return stored

@@ -11,7 +11,7 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any
 
-from codex_transform.errors import ApiError
+from codex_transform.errors import ApiError, bad_request
 from codex_transform.jsonio import dumps, loads_object
 from codex_transform.request.input_items import message
 from codex_transform.state.ids import input_item_id, input_item_place
@@ -142,6 +142,14 @@ class Responses:
         return f"{self._owner}/{kind}/{name}"
 
 
+def previous_not_found(which: str) -> ApiError:
+    """Return the error about a response that a request goes on from: OpenAI's API answers 400 then, and not 404.
+
+    Clients that have the history themselves, such as agno, send it again after that.
+    """
+    return bad_request(f"{which} not found. {WHY_NOT_FOUND}", "previous_response_id", "previous_response_not_found")
+
+
 def not_found(what: str, object_id: str) -> ApiError:
     """Return the error for an object that is not stored."""
     return ApiError(404, f"{what} with id '{object_id}' not found. {WHY_NOT_FOUND}", type="invalid_request_error")
@@ -180,11 +188,5 @@ def iterate(responses: Responses, last: StoredResponse, limit: int) -> Iterator[
             return
         found = responses.find(stored.previous)
         if found is None:
-            raise ApiError(
-                404,
-                f"Previous response with id '{stored.previous}', behind '{last.id}', not found. {WHY_NOT_FOUND}",
-                type="invalid_request_error",
-                code="previous_response_not_found",
-                param="previous_response_id",
-            )
+            raise previous_not_found(f"Previous response with id '{stored.previous}', behind '{last.id}',")
         stored = found

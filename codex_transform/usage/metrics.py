@@ -15,6 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, G
 from codex_transform import catalog
 from codex_transform.redaction import redact_secrets
 from codex_transform.usage.record import Record
+from codex_transform.usage.refusals import REASONS, Reason
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 
@@ -43,6 +44,11 @@ class CallMetrics:
         self._reasoning = self._counter("reasoning_tokens", "Tokens of reasoning that were written.")
         self._first_token = self._histogram("first_token_seconds", "Time to the first token of a streamed answer.")
         self._total = self._histogram("call_seconds", "Time to the end of a call.")
+        self._refusals = Counter(
+            "codex_refusals", "Requests that the proxy itself refused.", ["reason"], registry=self._registry
+        )
+        for reason in REASONS:
+            self._refusals.labels(reason)  # a rate needs the 0 before the first
         self._streams = self._gauge("streams_open", "Streamed answers that are under way.")
         self._open = self._gauge("calls_open", "Calls that are under way, streamed or not.")
         self._draining = self._gauge("draining", "1 while the proxy is being stopped.")
@@ -70,6 +76,10 @@ class CallMetrics:
         for histogram, seconds in ((self._first_token, record.first_token), (self._total, record.total)):
             if seconds is not None:
                 histogram.labels(*labels).observe(seconds)
+
+    def refused(self, reason: Reason) -> None:
+        """Count a request that the proxy itself refused."""
+        self._refusals.labels(reason).inc()
 
     def set_state(self, *, streams: int, calls: int, draining: bool, ready: bool) -> None:
         """Set what holds at this moment."""

@@ -84,7 +84,8 @@ class Record(_Frozen):
     are the message and the code that it got, be it in the stream or in place of it. `first_token` and `total` are
     seconds since `at`. `changes` are what the addon changed in the request, None if that is not recorded: the request
     was not sent, or an older release wrote the record. `attempts` are those before the last, which the rest of the
-    record is about.
+    record is about. `endpoint` is the name of where it went, or its host, and `reason` says why there, if there is a
+    choice.
     """
 
     at: float
@@ -94,6 +95,8 @@ class Record(_Frozen):
     effort: str | None = None
     verbosity: str | None = None
     conversation: str | None = None
+    endpoint: str | None = None
+    reason: str | None = None
     instructions: InstructionsSource | None = None
     status: int = 200
     outcome: Outcome = "completed"

@@ -43,6 +43,7 @@ def log_fields(record: Record) -> dict[str, Any]:
         **usage_row(record),
         "asked": record.asked,
         "effort": record.effort,
+        "endpoint": record.endpoint,
         "status": record.status,
         "outcome": record.outcome,
         "error": record.error,

@@ -61,9 +61,8 @@ def parse_message(content: bytes, *, text: bool) -> Create:
 
 def error_message(error: ApiError) -> bytes:
     """Return an error of ours as a message."""
-    status = 400 if error.code == "previous_response_not_found" else error.status
     headers = {} if error.retry_after is None else {"retry-after": str(error.retry_after)}
-    return _envelope(status, error.payload()["error"], headers)
+    return _envelope(error.status, error.payload()["error"], headers)
 
 
 def response_message(status: int, body: bytes, headers: Mapping[str, str]) -> bytes:
@@ -71,8 +70,6 @@ def response_message(status: int, body: bytes, headers: Mapping[str, str]) -> by
     error = (loads_object(body) or {}).get("error")
     if not isinstance(error, dict):
         error = ApiError(status, f"the request was answered with status {status}").payload()["error"]
-    if error.get("code") == "previous_response_not_found":
-        status = 400
     kept = {name.lower(): value for name, value in headers.items() if name.lower() not in _ABOUT_BODY}
     return _envelope(status, error, kept)
 

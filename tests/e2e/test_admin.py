@@ -15,6 +15,8 @@ from support.running import Proxy, mitmdump
 from support.scripted import HEAD, WHOLE, Scripted, scripted
 from support.waiting import eventually
 
+from codex_transform.people import register
+from codex_transform.people.register import Limits
 from codex_transform.sandbox import Sandbox
 
 pytestmark = [pytest.mark.gate, pytest.mark.mitmproxy]
@@ -89,6 +91,40 @@ def test_metrics_count_real_calls(proxy: Start, sandbox: Sandbox) -> None:
     for secret in (sandbox.key, KEY_OF_CLIENT):
         assert secret not in everything
     assert "secret" not in watcher.get("/metrics")[1].decode()
+
+
+def test_refusals_are_counted_and_logged(tmp_path: Path, proxy: Start) -> None:
+    person, key = register.new_person("alice", Limits(models=("gpt-5.1-codex",), requests_per_minute=1))
+    register.save(tmp_path / "proxy-home" / ".opencode" / "codex-clients.json", [person])
+    running = proxy(CODEX_ADMIN_LISTEN="0", CODEX_LOG_FORMAT="json")
+    watcher = Watcher(running)
+    hers = f"Bearer {key}"
+    refused = [
+        running.send(HELLO, authorization="Bearer sk-other")[0],
+        running.send(HELLO, authorization="Bearer sk-other")[0],
+        running.send({**HELLO, "model": "gpt-5.2"}, authorization=hers)[0],
+        running.send({"model": "gpt-5.1-codex"}, authorization=hers)[0],
+        running.send(HELLO, authorization=hers)[0],
+        running.send(HELLO, "/v1/responses/a/b/c", authorization=hers)[0],
+    ]
+    assert refused == [401, 401, 403, 400, 429, 404]
+    expected = {
+        "unknown_key": 2,
+        "model_not_allowed": 1,
+        "bad_request": 1,
+        "requests_limit": 1,
+        "not_found": 1,
+        "other": 0,
+    }
+    for reason, number in expected.items():
+        assert eventually(lambda: watcher.figure("refusals_total", reason=reason) == number, 20), reason  # noqa: B023
+    told = [json.loads(line) for line in running.lines if line.startswith("{")]
+    assert {(line["refused"], line["person"], line["status"]) for line in told if "refused" in line} == {
+        ("unknown_key", None, 401),
+        ("model_not_allowed", "alice", 403),
+        ("requests_limit", "alice", 429),
+        ("not_found", None, 404),
+    }
 
 
 def test_the_listener_refuses_other_requests_and_slow_clients(proxy: Start) -> None:

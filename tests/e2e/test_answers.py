@@ -220,8 +220,6 @@ def test_repaired_faults_do_not_show_without_streaming(sdk: openai.OpenAI, good:
 
 @pytest.mark.parametrize("name", MESSAGE_ALONE)
 def test_a_message_without_its_reasoning_is_kept(sdk: openai.OpenAI, good: Answer, name: str) -> None:
-    if openai.__version__.startswith("2."):
-        pytest.skip("openai 2 takes an output_index for a place in the list of what it has seen so far")
     answer = stream(sdk, Answer([]), **misbehave(name))
     assert answer.text == good.text
     for response in (answer.final, sdk.responses.create(**HELLO, extra_headers=misbehave(name))):

@@ -114,7 +114,7 @@ def test_status_is_shown_and_instructions_are_refreshed(tmp_path: Path, sandbox:
         web.proxy.send({"model": "gpt-5-codex", "input": "hello", "stream": True})
         web.proxy.wait_for(r"gpt-5\.1-codex · .*· 500 ")
         status = dict(web.run("codex.status"))
-        assert status["endpoint"] == f"{sandbox.url}/backend-api/codex/responses"
+        assert status["endpoint"] == f"up · {sandbox.url}/backend-api/codex/responses"
         assert status["codex_api_key"] == f"{redact(sandbox.key)} (CODEX_API_KEY)"
         assert status["instructions"].startswith("bundled (")
         assert "gpt-5.1-codex: 500" in status["last error"]

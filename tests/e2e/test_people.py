@@ -114,7 +114,7 @@ def test_two_people_in_forward_and_reverse_mode(start: Callable[..., Any], team:
         mine = f"/v1/responses/{made['id']}"
         assert ask(proxy.port, alice, mine, method="GET")[0] == 200
         assert ask(proxy.port, bob, mine, method="GET")[0] == 404
-        assert ask(proxy.port, bob, body={**HELLO, "previous_response_id": made["id"]})[0] == 404
+        assert ask(proxy.port, bob, body={**HELLO, "previous_response_id": made["id"]})[0] == 400
         assert ask(proxy.port, alice, "/v1/models", method="GET")[0] == 200
         # A person's background response and summary belong to them, although the proxy sends the requests.
         job = ask(proxy.port, alice, body={**HELLO, "background": True})[1]
@@ -231,6 +231,13 @@ def test_calls_over_a_limit_are_refused(start: Callable[..., Any], team: Team, s
     with start() as proxy:
         status, answer, _ = ask(proxy.port, alice, body={**HELLO, "model": "gpt-5.2"})
         assert (status, answer["error"]["code"], answer["error"]["param"]) == (403, "model_not_allowed", "model")
+        listed = ask(proxy.port, alice, "/v1/models", method="GET")[1]
+        assert {model["id"] for model in listed["data"]} <= {"gpt-5.1-codex", "gpt-5-codex"}
+        assert len(ask(proxy.port, bob, "/v1/models", method="GET")[1]["data"]) > 1
+        assert ask(proxy.port, alice, "/v1/models/gpt-5-codex", method="GET")[0] == 200
+        status, answer, _ = ask(proxy.port, alice, "/v1/models/gpt-5.2", method="GET")
+        assert (status, answer["error"]["code"]) == (404, "model_not_found")
+        assert ask(proxy.port, bob, "/v1/models/gpt-5.2", method="GET")[0] == 200
         assert [ask(proxy.port, alice)[0] for _ in range(4)] == [200, 200, 200, 429]
         status, answer, headers = ask(proxy.port, alice)
         assert (status, answer["error"]["type"]) == (429, "rate_limit_error")

@@ -138,7 +138,7 @@ def test_with_store_false_nothing_is_stored(proxy: Proxy) -> None:
 @pytest.mark.parametrize(
     ("fields", "status", "code"),
     [
-        ({"previous_response_id": "resp_x"}, 404, "previous_response_not_found"),
+        ({"previous_response_id": "resp_x"}, 400, "previous_response_not_found"),
         ({"conversation": "conv_x"}, 404, None),
         ({"input": [{"type": "item_reference", "id": "msg_x"}]}, 404, None),
         ({"conversation": "conv_x", "previous_response_id": "resp_x"}, 400, None),
@@ -156,7 +156,7 @@ def test_another_client_key_cannot_read_stored_responses(proxy: Proxy) -> None:
     made = create(proxy, "secret")
     body = {"model": "gpt-5.1", "input": "hi", "previous_response_id": made["id"]}
     status, error = ask(proxy, "POST", "/responses", body, key="sk-two")
-    assert (status, error["error"]["code"]) == (404, "previous_response_not_found")
+    assert (status, error["error"]["code"]) == (400, "previous_response_not_found")
 
 
 def test_unknown_paths_are_refused(proxy: Proxy, sandbox: Sandbox) -> None:
@@ -279,7 +279,7 @@ def test_a_background_response_that_the_endpoint_refuses_has_failed(proxy: Proxy
     ("fields", "status", "param"),
     [
         ({"store": False}, 400, "background"),
-        ({"previous_response_id": "resp_x"}, 404, "previous_response_id"),
+        ({"previous_response_id": "resp_x"}, 400, "previous_response_id"),
     ],
 )
 def test_an_invalid_background_request_is_refused(

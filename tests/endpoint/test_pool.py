@@ -1,11 +1,13 @@
 """Which of several endpoints a call goes to."""
 
 from collections import Counter
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_transform.endpoint.pool import DEFAULT_LIMIT, FIRST_BREAK, LONGEST_BREAK, MAX_FAULTS, PROBE, Pool, Target
+from codex_transform.endpoint import pool as endpoint_pool
+from codex_transform.endpoint.pool import DEFAULT_LIMIT, FIRST_BREAK, LONGEST_BREAK, MAX_FAULTS, PROBE, Choice, Target
 from codex_transform.endpoint.url import parse
 
 
@@ -18,6 +20,19 @@ class Clock:
 
 def target(name: str, **more: object) -> Target:
     return Target(name, parse(f"https://{name}.example"), f"sk-{name}", **more)  # type: ignore[arg-type]
+
+
+class Pool(endpoint_pool.Pool):
+    """A pool whose choices are looked at without their reasons, and whose states in words."""
+
+    last: Choice | None = None
+
+    def choose(self, *arguments: Any, **more: Any) -> Any:
+        self.last = super().choose(*arguments, **more)
+        return self.last and self.last.target
+
+    def state(self, name: str) -> Any:
+        return str(super().state(name))
 
 
 A, B, BACKUP = target("a"), target("b"), target("backup", priority=1)
@@ -77,7 +92,7 @@ def test_faults_open_the_circuit_and_one_call_tries_it() -> None:
     assert {pool.choose((A, BACKUP), f"c{number}", "m") for number in range(9)} == {BACKUP}
     clock.time += FIRST_BREAK
     assert pool.choose((A, BACKUP), "new", "m") == A
-    assert pool.state("a") == "being tried"
+    assert pool.state("a") == "half-open: a call tries it"
     assert pool.choose((A, BACKUP), "another", "m") == BACKUP
     pool.failed("a", "HTTP 500")
     assert pool.state("a") == f"down for {2 * FIRST_BREAK:.0f} s: HTTP 500"
@@ -134,3 +149,34 @@ def test_a_call_always_goes_somewhere(history: list[tuple[str, str, int]]) -> No
             clock.time += seconds
         assert pool.choose(ALL, "c", "m") in ALL
     assert "sk-" not in repr(ALL)
+
+
+def test_why_a_call_goes_where_it_goes() -> None:
+    clock = Clock()
+    pool = Pool(clock)
+
+    def reason(targets: tuple[Target, ...], conversation: str | None, **more: Any) -> str:
+        pool.choose(targets, conversation, "m", **more)
+        assert pool.last
+        return pool.last.reason
+
+    assert reason((A,), "c") == ""
+    assert reason((A, target("other", models=("gpt-5.2",))), "b") == "no other has the model"
+    assert reason((A, B), "d") == "a new conversation, by weight among 2"
+    assert reason((A, B), "d") == "its conversation is there"
+    assert reason((A, BACKUP), "e") == "the lowest priority of those that are up"
+    assert reason((A, BACKUP), "e", tried=["a"]) == "not answered by a"
+    pool.limited("a", 30, "usage limit")
+    assert reason((A, BACKUP), "f") == "those before it are not up"
+    assert reason((A, B), "c") == "its conversation was at a, which is limited for 30 s: usage limit"
+    pool.limited("b", 60, "usage limit")
+    assert reason((A, B), "g") == "none is up, and it will be first"
+
+
+def test_limits_and_when_they_were_reported() -> None:
+    clock = Clock()
+    pool = Pool(clock)
+    assert pool.limits_age("a") is None
+    pool.report("a", {"x-codex-primary-used-percent": "42"})
+    clock.time += 5
+    assert (pool.limits("a"), pool.limits_age("a")) == ({"x-codex-primary-used-percent": "42"}, 5)

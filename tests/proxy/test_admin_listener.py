@@ -56,6 +56,22 @@ def status(answer: bytes) -> int:
     return int(answer.split(b" ", 2)[1])
 
 
+async def test_a_token_is_wanted() -> None:
+    listener = AdminListener("127.0.0.1", 0, {"/page": _alive}, token="right")
+    address = await listener.start()
+    assert address
+    port = int(address.rpartition(":")[2])
+    for more, expected in (
+        ("", 401),
+        ("Authorization: Bearer wrong\r\n", 401),
+        ("Authorization: Bearer \xff\r\n", 401),
+        ("Authorization: Bearer right\r\n", 200),
+    ):
+        assert status(await exchange(port, get(more=more))) == expected
+    assert status(await exchange(port, get(host="rebound.example", more="Authorization: Bearer right\r\n"))) == 421
+    listener.close()
+
+
 async def test_a_page_is_served() -> None:
     async with listening() as (_, port):
         head, _, body = (await exchange(port, get("/page?x=1"))).partition(b"\r\n\r\n")

@@ -23,6 +23,7 @@ from codex_transform.proxy.addons.request_translation import RequestTranslation
 from codex_transform.proxy.addons.stored_responses import StoredResponses
 from codex_transform.proxy.bodies import RequestReader
 from codex_transform.proxy.call import start_call
+from codex_transform.proxy.refusals import Refusals
 from codex_transform.response.client_view import ClientView
 from codex_transform.response.stream import ResponseStream
 
@@ -37,7 +38,7 @@ async def send(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     config = Config(environ)
     log = RequestLog(config)
     gate, transform = (
-        Interception(config),
+        Interception(config, Refusals()),
         RequestTranslation(config, InstructionsRefresh(config), RequestReader(), StoredResponses(config), log),
     )
     with taddons.context(Proxyserver(), config) as context:

@@ -11,8 +11,8 @@ from codex_transform.response.event_rules import RULES, Action
 
 @pytest.mark.parametrize("kind", [kind for kind, rule in RULES.items() if rule.action is Action.PASS])
 def test_missing_members_are_filled_in(kind: str) -> None:
-    where = {"sequence_number": 8, "item_id": "fc_1", "output_index": 3, "content_index": 0, "summary_index": 0}
-    begun = {"type": "response.output_item.added", "sequence_number": 7, "output_index": 3, "item": call()}
+    where = {"sequence_number": 8, "item_id": "fc_1", "output_index": 0, "content_index": 0, "summary_index": 0}
+    begun = {"type": "response.output_item.added", "sequence_number": 7, "output_index": 0, "item": call()}
     needs = RULES[kind].needs
     whole = {"type": kind, "delta": "x", **{name: where[name] for name in needs}}
     if kind == "response.function_call_arguments.done":

@@ -122,7 +122,7 @@ def test_a_conversation_is_put_in_front(world: World) -> None:
 @pytest.mark.parametrize(
     ("body", "status", "words"),
     [
-        ({"previous_response_id": "resp_x"}, 404, "resp_x"),
+        ({"previous_response_id": "resp_x"}, 400, "resp_x"),
         ({"previous_response_id": 5}, 400, "previous_response_id"),
         ({"previous_response_id": "resp_x", "conversation": "conv_x"}, 400, "exclude"),
         ({"conversation": "conv_x"}, 404, "conv_x"),
@@ -159,7 +159,7 @@ def test_a_gap_in_the_chain_is_refused(world: World) -> None:
     world.responses.delete(first)
     with pytest.raises(ApiError, match=first) as caught:
         world.resolved(input="three", previous_response_id=second)
-    assert (caught.value.status, caught.value.code) == (404, "previous_response_not_found")
+    assert (caught.value.status, caught.value.code) == (400, "previous_response_not_found")
 
 
 def test_a_chain_has_an_end(world: World) -> None:

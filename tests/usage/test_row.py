@@ -30,7 +30,7 @@ def test_a_line_has_the_row_and_the_outcome() -> None:
         "at": 5.0, "person": "alice",
         "model": "gpt-5.1", "conversation": "k", "failed": True, "input": 101, "cached": 60, "output": 20,
         "reasoning": 0, "first_token": 0.5, "total": 2.0, "cause": "idle", "missed": 7, "attempts": 2,
-        "repaired": False, "asked": "gpt-5", "effort": "high", "status": 502, "outcome": "cut",
+        "repaired": False, "asked": "gpt-5", "effort": "high", "endpoint": None, "status": 502, "outcome": "cut",
         "error": "The answer broke off.", "code": "truncated", "events": 0, "repairs": ["item_id"],
         "retried": ["items"],
     }  # fmt: skip

@@ -27,10 +27,12 @@ from codex_transform.proxy.addons.request_log import RequestLog
 from codex_transform.proxy.addons.request_translation import RequestTranslation
 from codex_transform.proxy.addons.response_translation import ResponseTranslation
 from codex_transform.proxy.addons.server_replay import ServerReplay
+from codex_transform.proxy.addons.status import Status
 from codex_transform.proxy.addons.stored_responses import StoredResponses
 from codex_transform.proxy.addons.websockets import WebSockets
 from codex_transform.proxy.bodies import RequestReader
 from codex_transform.proxy.composite import CompositeAddon
+from codex_transform.proxy.refusals import Refusals
 from codex_transform.usage.store import UsageStore
 
 ORDER: tuple[tuple[type, str], ...] = (
@@ -59,6 +61,7 @@ ORDER: tuple[tuple[type, str], ...] = (
     (BodyRetention, "drops what is large and secret"),
     (RequestLog, "has been given its entries by the translations"),
     (ContentViews, "shows what the others have recorded"),
+    (Status, "is told of calls until the recorder has ended"),
     (Commands, "reports on the others"),
     (Admin, "reports on the others, and is told of calls until the recorder has ended"),
 )
@@ -68,16 +71,19 @@ ORDER: tuple[tuple[type, str], ...] = (
 def build() -> list[object]:
     """Return the addons for mitmproxy: all of this package's as one, then the patches that fit this release."""
     config = Config()
+    refusals = Refusals()
     refresh = InstructionsRefresh(config)
-    interception = Interception(config)
+    interception = Interception(config, refusals)
     reader = RequestReader()
     request_log = RequestLog(config)
     connect_timeout = ConnectTimeout(config)
     stored = StoredResponses(config)
-    drain = Drain(config, connect_timeout)
+    drain = Drain(config, connect_timeout, refusals)
     store = UsageStore(paths.usage_database(paths.home_or_none()))
     recorder = CallRecorder(config, refresh, store)
-    people = People(config, reader, store)
+    recorder.subscribe(refusals.observe)
+    people = People(config, reader, store, refusals)
+    status = Status(config, drain, people, recorder, refusals)
     addons = (
         LogOutput(config),
         Reload(interception),
@@ -104,8 +110,9 @@ def build() -> list[object]:
         BodyRetention(config),
         request_log,
         ContentViews(),
-        Commands(config, refresh, recorder, store),
-        Admin(config, drain, recorder),
+        status,
+        Commands(config, refresh, recorder, store, status),
+        Admin(config, drain, recorder, refusals),
     )
     made = {type(addon): addon for addon in addons}
     return [CompositeAddon(*(made[kind] for kind, _ in ORDER), *patches.apply())]

@@ -22,7 +22,9 @@ from codex_transform.proxy.addons.drain import Drain
 from codex_transform.proxy.admin_listener import AdminListener, Page, json_page
 from codex_transform.proxy.call import get_call
 from codex_transform.proxy.endpoint_health import EndpointHealth
+from codex_transform.proxy.refusals import Refusals
 from codex_transform.usage.record import Record
+from codex_transform.usage.refusals import Reason
 
 if TYPE_CHECKING:
     from codex_transform.usage.metrics import CallMetrics
@@ -33,7 +35,7 @@ logger = logging.getLogger(__name__)
 class Admin:
     """Serves `/healthz`, `/readyz` and `/metrics`."""
 
-    def __init__(self, config: Config, drain: Drain, recorder: CallRecorder) -> None:
+    def __init__(self, config: Config, drain: Drain, recorder: CallRecorder, refusals: Refusals) -> None:
         self.config = config
         self.drain = drain
         self._health = EndpointHealth()
@@ -43,6 +45,7 @@ class Admin:
         self._listener: AdminListener | None = None
         self._starting: set[asyncio.Task[None]] = set()
         recorder.subscribe(self._on_call)
+        refusals.subscribe(self._on_refusal)
 
     def running(self) -> None:
         """Start to listen, now that mitmproxy is running."""
@@ -118,6 +121,10 @@ class Admin:
         self._health.observe(record, endpoint.url if endpoint else None)
         if self._metrics:
             self._metrics.observe(record, endpoint.authority if endpoint else None)
+
+    def _on_refusal(self, reason: Reason) -> None:
+        if self._metrics:
+            self._metrics.refused(reason)
 
     def _reasons(self) -> list[readiness.Reason]:
         self.config.refresh()

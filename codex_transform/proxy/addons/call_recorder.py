@@ -242,6 +242,12 @@ def _record(finished: _FinishedCall) -> Record:
             "conversation": sent.conversation and one_line(sent.conversation),
             "changes": _changes(finished.flow, sent),
         }
+    if call.attempts:
+        failover = call.attempts.failover
+        members |= {
+            "endpoint": failover.target.name or failover.target.endpoint.authority,
+            "reason": failover.reason or None,
+        }
     finished.record = Record.model_validate(members)
     return finished.record
 

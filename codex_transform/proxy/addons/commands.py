@@ -15,13 +15,14 @@ from mitmproxy.types import Data
 from pydantic import SecretStr
 
 from codex_transform.catalog import models, resolve
-from codex_transform.endpoint.pool import Target
 from codex_transform.proxy.addons.body_retention import ORIGINAL_REQUEST
 from codex_transform.proxy.addons.call_recorder import CallRecorder
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.instructions_refresh import InstructionsRefresh
+from codex_transform.proxy.addons.status import Status
 from codex_transform.redaction import redact
 from codex_transform.settings.options import OPTIONS
+from codex_transform.status.rows import status_rows
 from codex_transform.text import format_duration, format_latency, format_percent, format_table, format_tokens
 from codex_transform.usage.store import Usage, UsageStore
 
@@ -32,18 +33,22 @@ SESSIONS = 20
 """How many conversations `codex.usage` lists."""
 
 # The console gives each of these five letters' room in a terminal of 100. `cache` is the part of `in` that came out of
-# it, `miss` what it could have held besides, in tokens; `p50` and `p95` are times to the first token.
-_COLUMNS = ("calls", "fail", "in", "cache", "miss", "out", "p50", "p95")
+# it, `miss` what it could have held besides, in tokens; `heal` are calls that were answered after the endpoint had
+# refused them; `p50` and `p95` are times to the first token.
+_COLUMNS = ("calls", "fail", "heal", "in", "cache", "miss", "out", "p50", "p95")
 
 
 class Commands:
     """The commands of the running addon."""
 
-    def __init__(self, config: Config, refresh: InstructionsRefresh, notes: CallRecorder, store: UsageStore) -> None:
+    def __init__(
+        self, config: Config, refresh: InstructionsRefresh, notes: CallRecorder, store: UsageStore, status: Status
+    ) -> None:
         self.config = config
         self.refresh = refresh
         self.notes = notes
         self.store = store
+        self._status = status
 
     def load(self, loader: Loader) -> None:
         """Declare the commands."""
@@ -58,8 +63,9 @@ class Commands:
     def usage(self, days: int = DAYS) -> Data:
         """Return the usage of the last days (30): by model, by client, by conversation (the last 20), and in total.
 
-        `cache` is the part of what was read that came out of the endpoint's cache, `miss` the tokens that it could have
-        held and did not; p50 and p95 are times to the first token.
+        `heal` are calls that were answered after the endpoint had refused them, `cache` is the part of what was read
+        that came out of the endpoint's cache, `miss` the tokens that it could have held and did not; p50 and p95 are
+        times to the first token.
         """
         since = _days_ago(days)
         named = [
@@ -85,17 +91,12 @@ class Commands:
         return _table("cause", ("calls", "missed", "share"), rows)
 
     def status(self) -> Data:
-        """Return the endpoint, the key's hint.
-
-        The settings and their sources, the instructions in use, the last error.
-        """
-        config = self.config
+        """Return what `codex-transform status` shows, instructions, the last error, and settings with their sources."""
         return _table(
             "",
             ("",),
             [
-                ["endpoint", config.endpoint.url if config.endpoint else "none: codex_base_url is not set"],
-                *([f"endpoint {target.name}", self._target(target)] for target in config.targets),
+                *(list(row) for row in status_rows(self._status.facts())),
                 ["instructions", self._instructions()],
                 ["catalogue", self._catalogue()],
                 ["last error", self._last_error()],
@@ -126,11 +127,6 @@ class Commands:
             [(name.encode(), value.encode()) for name, value in original["headers"]],
         )
         ctx.master.commands.call("replay.client", [again])
-
-    def _target(self, target: Target) -> str:
-        """Return the state of an endpoint, and the limits that it last reported."""
-        limits = (f"{name} {value}" for name, value in sorted(self.config.pool.limits(target.name).items()))
-        return " · ".join((target.endpoint.url, self.config.pool.state(target.name), *limits))
 
     def _setting(self, field: str) -> str:
         value: Any = getattr(self.config.settings, field)
@@ -170,6 +166,7 @@ def _row(usage: Usage, kind: str = "") -> list[str]:
         f"{kind} {usage.name}".lstrip(),
         str(usage.requests),
         str(usage.errors),
+        str(usage.repaired),
         format_tokens(tokens.input),
         format_percent(tokens.cached_share),
         format_tokens(usage.missed),

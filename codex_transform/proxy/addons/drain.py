@@ -20,6 +20,7 @@ from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.connect_timeout import ConnectTimeout
 from codex_transform.proxy.call import forget_call, get_call
 from codex_transform.proxy.layers.idle_timeout import IdleTimeoutMixin
+from codex_transform.proxy.refusals import Refusals
 from codex_transform.response.network_error import STOPPED
 from codex_transform.signals import on_termination
 
@@ -36,8 +37,9 @@ class Drain:
     # Includes the calls from before a reload of the script.
     _flows: ClassVar[WeakSet[http.HTTPFlow]] = WeakSet()
 
-    def __init__(self, config: Config, limits: ConnectTimeout) -> None:
+    def __init__(self, config: Config, limits: ConnectTimeout, refusals: Refusals) -> None:
         self.config = config
+        self.refusals = refusals
         self.limits = limits
         self._draining = False
         self._cut = False
@@ -58,7 +60,9 @@ class Drain:
         if self._draining:
             forget_call(flow)
             message = "the proxy is being stopped. Fix: send the request again once it runs"
-            flow.response = responses.error_response(ApiError(503, message, code="proxy_stopped"))
+            error = ApiError(503, message, code="proxy_stopped")
+            self.refusals.note(flow, error)
+            flow.response = responses.error_response(error)
             flow.response.headers["connection"] = "close"
         else:
             self._flows.add(flow)

@@ -18,6 +18,7 @@ from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.call import start_call
 from codex_transform.proxy.local_request import LocalRequest, ModelsRequest, start_local_request, start_models_request
 from codex_transform.proxy.passing import Passing, get_passing, start_passing
+from codex_transform.proxy.refusals import Refusals
 from codex_transform.proxy.websocket import start_socket
 from codex_transform.state.api import route
 from codex_transform.state.responses import owner_of
@@ -48,8 +49,9 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 class Interception:
     """Intercepts requests of ours; everything else passes."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, refusals: Refusals) -> None:
         self.config = config
+        self.refusals = refusals
 
     def tls_clienthello(self, data: tls.ClientHelloData) -> None:
         """Tunnel TLS that does not lead to an intercepted host."""
@@ -78,6 +80,7 @@ class Interception:
         try:
             self._accept(flow, path)
         except ApiError as error:
+            self.refusals.note(flow, error)
             flow.response = responses.error_response(error)
             if error.status == 426:
                 flow.response.headers["upgrade"] = "HTTP/1.1"

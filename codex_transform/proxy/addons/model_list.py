@@ -2,6 +2,7 @@
 
 An endpoint that has no list is asked again after a day. The Codex CLI requests its own form of the list
 (`?client_version=`): if the endpoint has none, it gets an empty one, and uses the list that is built into it.
+A person who may use some models only is shown no others.
 """
 
 import asyncio
@@ -16,12 +17,14 @@ from codex_transform.endpoint.headers import codex_headers
 from codex_transform.endpoint.url import Endpoint
 from codex_transform.errors import ApiError
 from codex_transform.jsonio import dumps, loads_object
+from codex_transform.people.register import Limits
 from codex_transform.proxy import credentials, responses
 from codex_transform.proxy.addons.client_access import is_open_proxy
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.local_request import get_models_request
 from codex_transform.proxy.passing import Passing, start_passing
 from codex_transform.proxy.replay import Replay, copy_request
+from codex_transform.proxy.visitor import get_visitor
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +51,8 @@ class ModelList:
         listed = await self._from_endpoint(flow) or {}
         try:
             answer = _for_codex(listed) if for_codex else _for_openai(listed)
+            if visitor := get_visitor(flow):
+                answer = _allowed(answer, visitor.person)
             if asked.model is not None:
                 answer = _one(answer, asked.model)
             flow.response = responses.json_response(200, dumps(answer))
@@ -113,13 +118,23 @@ def _for_openai(listed: dict[str, Any]) -> dict[str, Any]:
     return {"object": "list", "data": [_model(slug) for slug in slugs]}
 
 
+def _allowed(listed: dict[str, Any], limits: Limits) -> dict[str, Any]:
+    """Return the list without the models that may not be asked for."""
+    kept = {
+        name: [row for row in _rows(listed, name, member) if limits.allows(row[member])]
+        for name, member in (("data", "id"), ("models", "slug"))
+        if name in listed
+    }
+    return {**listed, **kept}
+
+
 def _one(listed: dict[str, Any], name: str) -> dict[str, Any]:
     for row in _rows(listed, "data", "id"):
         if row["id"] in (name, resolve(name).slug):
             return {**row, "id": name}
     raise ApiError(
         404,
-        f"The model '{name}' does not exist, neither in the endpoint's list nor in the catalogue",
+        f"The model '{name}' does not exist, or your key may not use it: `GET /models` lists those it may",
         type="invalid_request_error",
         code="model_not_found",
         param="model",

@@ -1,10 +1,9 @@
 """Addon: requires a person's key in each request of ours, once there are such keys, and enforces the person's limits.
 
-A key is valid only at this proxy, and is never forwarded. A request that is refused here gets a line in the log but
-is not a call: it is not counted, so that nobody can inflate the counts with refused requests.
+A key is valid only at this proxy, and is never forwarded. A request that is refused here is not a call, so that nobody
+can fill the usage database with refused requests; `proxy/refusals.py` counts it.
 """
 
-import logging
 import time
 from datetime import datetime
 
@@ -28,34 +27,28 @@ from codex_transform.proxy.local_request import (
     start_local_request,
 )
 from codex_transform.proxy.passing import get_passing
+from codex_transform.proxy.refusals import Refusals
 from codex_transform.proxy.visitor import Visitor, get_visitor, set_visitor
 from codex_transform.proxy.websocket import get_socket
 from codex_transform.state.token_count import estimate_tokens
 from codex_transform.usage.store import UsageStore
-
-logger = logging.getLogger(__name__)
 
 NO_KEY = (
     "this proxy wants a key of its own: ask its owner for one (`codex-transform clients add`), and have your client "
     "send it in the place of an OpenAI key"
 )
 
-_LOG_EVERY = 60.0
-"""Seconds between two lines of the log about the same thing."""
-
-_MAX_LOGGED = 1000
-
 
 class People:
     """Identifies who sends a request, and refuses it if it is not allowed."""
 
-    def __init__(self, config: Config, reader: RequestReader, store: UsageStore) -> None:
+    def __init__(self, config: Config, reader: RequestReader, store: UsageStore, refusals: Refusals) -> None:
         self.config = config
         self.reader = reader
+        self.refusals = refusals
         self.limiter = Limiter()
         self._store = store
         self._counted = False
-        self._logged: dict[tuple[str, str], float] = {}
 
     def running(self) -> None:
         """Load the usage from before mitmproxy started."""
@@ -173,15 +166,10 @@ class People:
         forget_call(flow)
         forget_local_requests(flow)
         flow.response = responses.error_response(error)
-        who = person.name if person else f"a client at {flow.client_conn.peername[0]}"
         if has_interactive_view():
+            who = person.name if person else f"a client at {flow.client_conn.peername[0]}"
             set_comment(flow, f"{who} · {error.status} · {error.message}")
-        now, what = time.monotonic(), (who, error.message)
-        if now - self._logged.get(what, -_LOG_EVERY) >= _LOG_EVERY:
-            if len(self._logged) >= _MAX_LOGGED:
-                self._logged.clear()
-            self._logged[what] = now
-            logger.warning("refused %s: %s %s", who, error.status, error.message)
+        self.refusals.note(flow, error, person.name if person else None)
 
 
 def _adopt(flow: http.HTTPFlow, person: Person) -> None:

@@ -139,14 +139,14 @@ class RequestTranslation:
         key, model = body.get("prompt_cache_key"), body.get("model")
         conversation = key if isinstance(key, str) and key else session
         slug = resolve(model).slug if isinstance(model, str) else ""
-        target = self.config.pool.choose(targets, conversation, slug) or targets[0]
+        target, reason = self.config.pool.choose(targets, conversation, slug) or (targets[0], "")
 
         def retarget(request: http.Request, other: Target) -> None:
             call.endpoint, call.authorization = other.endpoint, f"Bearer {other.key}"
             shown = credentials.redacted_authorization(call.authorization)
             _redirect(request, other.endpoint, call.subpath, shown)
 
-        return Failover(self.config.pool, targets, target, conversation, slug, retarget)
+        return Failover(self.config.pool, targets, target, reason, conversation, slug, retarget)
 
     def _originator(self, client: Client, fields: Iterable[Field]) -> str | None:
         """Return the originator to send instead of the client's own; None to keep that."""

@@ -76,11 +76,10 @@ class WebSockets:
             except ApiError as error:
                 flow.response = responses.error_response(error)
 
-    async def socket_output(self, flow: http.HTTPFlow) -> None:
+    async def socket_output(self, socket: Socket) -> None:
         """Wait for what is to be sent next, and for the client to take what has been sent."""
-        if socket := get_socket(flow):
-            await drain_client(flow.client_conn)
-            await socket.wait_for_output()
+        await drain_client(socket.client)
+        await socket.wait_for_output()
 
     def done(self) -> None:
         """Close the open WebSockets when mitmproxy ends or reloads the script."""

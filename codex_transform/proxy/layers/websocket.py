@@ -60,7 +60,7 @@ class SocketLayer(Layer):
         super().__init__(context)
         self._flow, self._socket = flow, socket
         self._frames = Frames(MAX_MESSAGE)
-        self._output = _Output(context.fork(), flow, socket, self._frames)
+        self._output = _Output(context.fork(), socket, self._frames)
         self._opened = self._asked = time.monotonic()
         self._check: commands.RequestWakeup | None = None
         self._deadline: commands.RequestWakeup | None = None
@@ -151,16 +151,16 @@ class SocketLayer(Layer):
 class _Output(Layer):
     """Sends what is queued until the connection is closed."""
 
-    def __init__(self, context: Context, flow: http.HTTPFlow, socket: Socket, frames: Frames) -> None:
+    def __init__(self, context: Context, socket: Socket, frames: Frames) -> None:
         super().__init__(context)
-        self._flow, self._socket, self._frames = flow, socket, frames
+        self._socket, self._frames = socket, frames
 
     def _handle_event(self, event: Event) -> CommandGenerator[None]:
         if not isinstance(event, Start):
             return
         socket = self._socket
         while True:
-            yield SocketOutputHook(self._flow)
+            yield SocketOutputHook(socket)
             if socket.over or self._frames.closing:
                 return
             output = socket.take()

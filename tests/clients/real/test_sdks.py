@@ -84,7 +84,7 @@ def test_five_turns(ask: Callable[[str], Any], sandbox: Sandbox) -> None:
     assert result["retrieved"] == result["texts"][-1]
     assert result["input"] == ["turn 4"]
     assert result["deleted"][0] == 404
-    assert result["broken"] == [404, "previous_response_not_found"]
+    assert result["broken"] == [400, "previous_response_not_found"]
 
 
 def test_a_conversation(ask: Callable[[str], Any], sandbox: Sandbox) -> None:

@@ -13,8 +13,13 @@ from mitmproxy.test import taddons, tflow
 from codex_transform.proxy.addons.call_recorder import CallRecorder
 from codex_transform.proxy.addons.commands import SESSIONS, Commands
 from codex_transform.proxy.addons.config import Config
+from codex_transform.proxy.addons.connect_timeout import ConnectTimeout
+from codex_transform.proxy.addons.drain import Drain
 from codex_transform.proxy.addons.instructions_refresh import InstructionsRefresh
-from codex_transform.usage.record import CacheVerdict, Record, Tokens
+from codex_transform.proxy.addons.people import People
+from codex_transform.proxy.addons.status import Status
+from codex_transform.proxy.refusals import Refusals
+from codex_transform.usage.record import CacheVerdict, FailedAttempt, Record, Tokens
 from codex_transform.usage.store import UsageStore
 
 KEY = "sk-of-the-endpoint-000000abcd"
@@ -29,7 +34,10 @@ class House:
         self.refresh = InstructionsRefresh(self.config)
         self.store = UsageStore(tmp_path / "usage.sqlite")
         self.notes = CallRecorder(self.config, self.refresh, self.store)
-        self.commands = Commands(self.config, self.refresh, self.notes, self.store)
+        refusals = Refusals()
+        drain = Drain(self.config, ConnectTimeout(self.config), refusals)
+        status = Status(self.config, drain, People(self.config, self.store, refusals), self.notes, refusals)
+        self.commands = Commands(self.config, self.refresh, self.notes, self.store, status)
         self.master = master
         master.addons.add(proxyserver.Proxyserver(), self.view, self.config, self.refresh, self.commands)
 
@@ -52,6 +60,9 @@ def call(**members: Any) -> Record:
     return Record(**{"at": time.time(), "model": "gpt-5.1", **members})
 
 
+REFUSED = FailedAttempt(rule="parameter", refused="HTTP 400: No.", done="sent again without include", edited=True)
+
+
 def table(rows: list[list[str]]) -> list[dict[str, str]]:
     head, *rest = rows
     return [dict(zip(head, cells, strict=True)) for cells in rest]
@@ -68,12 +79,12 @@ def test_each_has_a_name_that_mitmweb_can_call_and_a_description(house: House) -
 
 def test_usage_by_model_and_by_conversation(house: House) -> None:
     tokens = Tokens(input=12_000, cached=9000, output=480, reasoning=320)
-    house.store.add(call(conversation="ses_1", tokens=tokens, first_token=0.84))
+    house.store.add(call(conversation="ses_1", tokens=tokens, first_token=0.84, attempts=[REFUSED]))
     house.store.add(call(model="gpt-5.2", conversation="ses_2", outcome="failed"))
     model, other, latest, session, everything = table(house.run("codex.usage"))
     assert model == {
-        "": "model gpt-5.1", "calls": "1", "fail": "0", "in": "12.0k", "cache": "75%", "miss": "0", "out": "480",
-        "p50": "0.8 s", "p95": "0.8 s",
+        "": "model gpt-5.1", "calls": "1", "fail": "0", "heal": "1", "in": "12.0k", "cache": "75%", "miss": "0",
+        "out": "480", "p50": "0.8 s", "p95": "0.8 s",
     }  # fmt: skip
     assert (other[""], other["fail"], other["p50"]) == ("model gpt-5.2", "1", "")
     assert (latest[""], session[""]) == ("conversation ses_2", "conversation ses_1")
@@ -114,14 +125,14 @@ def test_tables_go_to_the_log_for_mitmweb(house: House, caplog: pytest.LogCaptur
     house.store.add(call(model="gpt-5.1\x1b[31m\n"))
     assert house.run("codex.usage")[1][0] == "model gpt-5.1�[31m�"
     lines = caplog.messages[-1].splitlines()
-    assert lines[1].split()[:2] == ["calls", "fail"]
+    assert lines[1].split()[:3] == ["calls", "fail", "heal"]
     assert lines[2].startswith("model gpt-5.1�[31m�      1     0")
     assert "\x1b" not in caplog.text
 
 
 def test_status_says_where_everything_comes_from(house: House) -> None:
     status = dict(house.run("codex.status"))
-    assert status["endpoint"] == "https://codex.example/backend-api/codex/responses"
+    assert status["endpoint"] == "up · https://codex.example/backend-api/codex/responses"
     assert status["codex_base_url"] == "https://codex.example (CODEX_BASE_URL)"
     assert status["codex_api_key"] == "sk-…abcd (CODEX_API_KEY)"
     assert status["codex_mode"] == "on (default)"
@@ -148,7 +159,8 @@ async def test_status_without_an_endpoint(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.chdir(tmp_path)
     with taddons.context() as context:
         status = dict(House(tmp_path, {}, context.master).run("codex.status"))
-    assert "codex_base_url" in status["endpoint"]
+    assert "endpoint" not in status
+    assert "codex_base_url" in status["problems"]
     assert status["codex_api_key"] == "not set (default)"
 
 

@@ -1,0 +1,1 @@
+"""What a running proxy says of itself, and how a command finds it."""
