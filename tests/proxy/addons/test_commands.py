@@ -18,6 +18,7 @@ from codex_transform.proxy.addons.drain import Drain
 from codex_transform.proxy.addons.instructions_refresh import InstructionsRefresh
 from codex_transform.proxy.addons.people import People
 from codex_transform.proxy.addons.status import Status
+from codex_transform.proxy.bodies import RequestReader
 from codex_transform.proxy.refusals import Refusals
 from codex_transform.usage.record import CacheVerdict, FailedAttempt, Record, Tokens
 from codex_transform.usage.store import UsageStore
@@ -36,7 +37,9 @@ class House:
         self.notes = CallRecorder(self.config, self.refresh, self.store)
         refusals = Refusals()
         drain = Drain(self.config, ConnectTimeout(self.config), refusals)
-        status = Status(self.config, drain, People(self.config, self.store, refusals), self.notes, refusals)
+        status = Status(
+            self.config, drain, People(self.config, RequestReader(), self.store, refusals), self.notes, refusals
+        )
         self.commands = Commands(self.config, self.refresh, self.notes, self.store, status)
         self.master = master
         master.addons.add(proxyserver.Proxyserver(), self.view, self.config, self.refresh, self.commands)
