@@ -88,7 +88,7 @@ class WebSockets:
 
     def _open(self, flow: http.HTTPFlow, socket: Socket) -> http.Response:
         """Return the response that opens a WebSocket. Raises ApiError."""
-        if self.drain.draining:
+        if self.drain.refusing:
             raise ApiError(503, f"{_STOPPED}. Fix: try again once it runs", code="proxy_stopped")
         address = client_address(flow)
         if sum(each.address == address for each in self.connections) >= MAX_CONNECTIONS:
@@ -170,7 +170,7 @@ class _Connection:
             turn.release()
             self.addon.turns.pop(turn.flow, None)
             self._running.discard(turn)
-            if self.addon.drain.draining:
+            if self.addon.drain.refusing:
                 self.socket.close(_GOING_AWAY, _STOPPED)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
