@@ -86,7 +86,7 @@ def options(old: list[str] | None) -> Rows:
 
     def default(option: Option) -> str:
         value = option.default
-        if value is None:
+        if value in (None, ()):
             word = "needed" if option.field in ("base_url", "api_key") else "none"
         elif isinstance(value, bool):
             word = "on" if value else "off"

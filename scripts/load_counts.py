@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import threading
+import time
 from pathlib import Path
 
 from mitmproxy import http
@@ -26,6 +27,7 @@ def _counts() -> dict[str, float]:
     ).stdout
     files = Path("/proc/self/fd")
     return {
+        "cpu": time.process_time(),
         "memory": int(resident or 0) / 1024,
         "tasks": len(asyncio.all_tasks()),
         "threads": threading.active_count(),

@@ -27,8 +27,12 @@ _SANDBOX = re.compile(r"sandbox: (\S+) key ")
 
 
 class Held(NamedTuple):
-    """What a proxy holds: memory in megabytes, asyncio tasks, threads, and open files, 0 where nobody counts them."""
+    """What a proxy holds: memory in megabytes, asyncio tasks, threads, and open files, 0 where nobody counts them.
 
+    `cpu` are the seconds of a processor that it has used.
+    """
+
+    cpu: float
     memory: float
     tasks: int
     threads: int

@@ -148,6 +148,7 @@ def test_every_command_is_run() -> None:
         *readme.IN_THE_GATE,
         *readme.BY_FRESH_INSTALL,
         *readme.SCRIPTS,
+        *readme.TEAM,
         *readme.terminal().splitlines(),
     }
     assert {*ENGLISH.commands(), *ARCHITECTURE.commands()} == known

@@ -109,6 +109,15 @@ def test_the_soak(tmp_path: Path) -> None:
     assert re.search(r"^ +600 +570 +30 ", says, re.MULTILINE)
 
 
+@pytest.mark.gate
+def test_the_simulation_of_a_team(tmp_path: Path) -> None:
+    """A short form; what it measures then is not worth much."""
+    short = ("--streams", "20", "--events", "20", "--calls", "20")
+    says = run(adapted("python3 scripts/simulate_team.py", *short), tmp_path)
+    assert re.search(r"^ +2 +[\d.]+ ms", says, re.MULTILINE)
+    assert re.search(r"^ *100,000 +75,000 +2,250,000 +5,000 ", says, re.MULTILINE)
+
+
 def test_the_sandbox(tmp_path: Path) -> None:
     command = adapted(".venv/bin/python -m codex_transform.sandbox")
     sign = r"sandbox: http://127\.0\.0\.1:(\d+) key (\S+)"

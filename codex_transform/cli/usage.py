@@ -11,6 +11,7 @@ from codex_transform.text import format_latency, format_percent, format_tokens
 from codex_transform.usage.store import Usage, UsageStore
 
 _BAR = 24
+_PLURALS = {"model": "models", "client": "clients", "address": "addresses"}
 _HEAD = ["calls", "failed", "repaired", "in", "cached", "out", "first token"]
 
 
@@ -26,14 +27,15 @@ Examples:
 @click.option("--days", type=click.IntRange(1, 400), default=7, show_default=True, help="How many, including today.")
 @click.option(
     "--by",
-    type=click.Choice(["model", "client"]),
+    type=click.Choice(["model", "client", "address"]),
     default="model",
     show_default=True,
-    help="What to group by besides days; clients are those of `codex-transform clients`.",
+    help="What to group by besides days; clients are those of `codex-transform clients`, addresses those of other "
+    "machines.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def usage(days: int, by: str, as_json: bool) -> None:
-    """Show the tokens used, by day and by model or by client.
+    """Show the tokens used, by day and by model, client or address.
 
     All proxies on this machine are counted together, in ~/.opencode/codex-usage.sqlite. The bar shows a day's input and
     output tokens; its dark part was read from the endpoint's cache. Repaired calls were answered after the endpoint had
@@ -45,13 +47,14 @@ def usage(days: int, by: str, as_json: bool) -> None:
     first = date.today() - timedelta(days - 1)  # noqa: DTZ011 - the days of the person who asks
     since = datetime.combine(first, time()).timestamp()
     by_day, total = store.by_day(since), store.total(since)
-    named = store.by_person(since) if by == "client" else store.by_model(since)
+    sums = {"model": store.by_model, "client": store.by_person, "address": store.by_address}
+    named = sums[by](since)
     misses = store.misses(since)
     if as_json:
         document = {
             "since": first.isoformat(),
             "days": [_plain(each) for each in by_day],
-            f"{by}s": [_plain(each) for each in named],
+            _PLURALS[by]: [_plain(each) for each in named],
             "misses": [each._asdict() for each in misses],
             "total": _plain(total) if total else None,
         }

@@ -10,6 +10,7 @@ from mitmproxy import http
 
 from codex_transform.endpoint.url import Endpoint
 from codex_transform.errors import ApiError
+from codex_transform.proxy.client_address import client_address
 from codex_transform.usage.record import Record
 from codex_transform.usage.refusals import Reason, refusal_reason
 from codex_transform.usage.row import CALL_FIELDS
@@ -45,8 +46,7 @@ class Refusals:
         """Count a request that becomes no call, and write a line of the log; `person` is whose key it came with."""
         reason = refusal_reason(error.status, error.code)
         self._count(reason)
-        peer = flow.client_conn.peername
-        who = person or (f"a client at {peer[0]}" if peer else "a client")
+        who = person or (f"a client at {client_address(flow)}" if flow.client_conn.peername else "a client")
         now, what = time.monotonic(), (who, error.message)
         at, more = self._lines.get(what, _Line(now - _LOG_EVERY, 0))
         if now - at < _LOG_EVERY:

@@ -10,6 +10,7 @@ from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http import ReceiveHttp, RequestProtocolError
 
 from codex_transform.proxy.call import inherit_key
+from codex_transform.proxy.client_address import copy_client_address
 from codex_transform.proxy.visitor import copy_visitor
 
 
@@ -72,5 +73,6 @@ def copy_request(flow: http.HTTPFlow, path: str, content: bytes) -> http.HTTPFlo
     copy.request.headers.pop("content-encoding", None)
     copy.request.content = content
     copy_visitor(flow, copy)
+    copy_client_address(flow, copy)
     inherit_key(flow, copy)
     return copy

@@ -6,6 +6,7 @@ environment, JSON from the config file, what mitmproxy parsed) and returns the o
 words that follow the name of the setting. No message shows a key.
 """
 
+import ipaddress
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -80,11 +81,15 @@ def _api_key(value: object) -> SecretStr:
     return SecretStr(text)
 
 
+def _entries(value: object) -> list[str]:
+    """Return the words of a list, or of a text with commas or spaces between them."""
+    items = value if isinstance(value, list | tuple) else [value]
+    return [entry for item in items for entry in re.split(r"[,\s]+", _text(item).lower()) if entry]
+
+
 def _hosts(value: object) -> tuple[str, ...]:
     """Return hosts as connections name them: lower case, `name` or `name:port`, an IPv6 address without brackets."""
-    items = value if isinstance(value, list | tuple) else [value]
-    entries = [entry for item in items for entry in re.split(r"[,\s]+", _text(item).lower()) if entry]
-    if entries:
+    if entries := _entries(value):
         return tuple(dict.fromkeys(_host(entry) for entry in entries))
     raise ValueError("names no host")
 
@@ -98,6 +103,21 @@ def _host(entry: str) -> str:
     if bare != entry and _HOST.fullmatch(bare):
         raise ValueError(f"lists hosts, not addresses: write {bare}")
     raise ValueError(f"{entry!r} is not a host: write a name such as api.openai.com, or name:port")
+
+
+def _networks(value: object) -> tuple[str, ...]:
+    """Return networks, an address as the network of it alone."""
+    if entries := _entries(value):
+        return tuple(dict.fromkeys(_network(entry) for entry in entries))
+    raise ValueError("names no address")
+
+
+def _network(entry: str) -> str:
+    try:
+        return str(ipaddress.ip_network(entry))
+    except ValueError as error:
+        hint = "an address such as 10.0.0.5, or a network such as 10.0.0.0/24"
+        raise ValueError(f"{entry!r} is not {hint}" + (f" ({error})" if "host bits" in str(error) else "")) from None
 
 
 def _listen_address(value: object) -> str:
@@ -217,6 +237,13 @@ class Settings(BaseModel):
     clients: Annotated[_Bool, _Names("CODEX_CLIENTS", "clients")] = Field(
         default=True,
         description="Ask for the keys that `codex-transform clients` made, if it made any; run and doctor never do.",
+    )
+    trusted_proxies: Annotated[
+        tuple[str, ...], BeforeValidator(_networks), _Names("CODEX_TRUSTED_PROXIES", "trustedProxies")
+    ] = Field(
+        default=(),
+        description="Addresses and networks of proxies in front of this one, which are believed about their clients' "
+        "addresses (PROXY protocol, X-Forwarded-For). Nobody who comes through them counts as on this machine.",
     )
     log_requests: Annotated[_Bool, _Names("ENABLE_PLUGIN_REQUEST_LOGGING", "logRequests")] = Field(
         default=False, description="Write each request, before and after, to files for inspection."

@@ -54,6 +54,7 @@ def flow_comment(record: Record) -> str:
     parts = [
         _model(record),
         record.person or "",
+        record.address or "",
         *_tokens(record),
         _times(record),
         _outcome(record),
@@ -76,6 +77,7 @@ def log_line(record: Record) -> str:
     parts = [
         model,
         record.person or "",
+        record.address or "",
         *_tokens(record, why),
         _times(record),
         _outcome(record),

@@ -79,7 +79,8 @@ class FailedAttempt(_Frozen):
 class Record(_Frozen):
     """One finished call.
 
-    `at` is when it came (Unix seconds), `person` the name of whose key it came with; `asked` and `model` are the model
+    `at` is when it came (Unix seconds), `person` the name of whose key it came with, `address` where it came from, None
+    for this machine; `asked` and `model` are the model
     that the client named and the one that was sent. `status` is the HTTP status that the client got; `error` and `code`
     are the message and the code that it got, be it in the stream or in place of it. `first_token` and `total` are
     seconds since `at`. `changes` are what the addon changed in the request, None if that is not recorded: the request
@@ -90,6 +91,7 @@ class Record(_Frozen):
 
     at: float
     person: str | None = None
+    address: str | None = None
     asked: str | None = None
     model: str | None = None
     effort: str | None = None

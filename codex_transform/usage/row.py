@@ -17,6 +17,7 @@ def usage_row(record: Record) -> dict[str, Any]:
     return {
         "at": record.at,
         "person": record.person,
+        "address": record.address,
         "model": _clean(record.model or record.asked or "refused"),
         "conversation": None if record.conversation is None else _clean(record.conversation),
         "failed": record.outcome in _FAILURES,

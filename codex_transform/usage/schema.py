@@ -25,6 +25,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
         "ALTER TABLE calls ADD COLUMN repaired INTEGER NOT NULL DEFAULT 0",
     ),
     ("ALTER TABLE calls ADD COLUMN person TEXT",),
+    ("ALTER TABLE calls ADD COLUMN address TEXT",),
 )
 """The statements of each migration, the oldest first."""
 

@@ -35,7 +35,7 @@ RETENTION_CALLS = 200_000
 
 _COLUMNS = (
     "at", "model", "conversation", "failed", "input", "cached", "output", "reasoning", "first_token", "total", "cause",
-    "missed", "attempts", "repaired", "person",
+    "missed", "attempts", "repaired", "person", "address",
 )  # fmt: skip
 _INSERT = f"INSERT INTO calls ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{name}' for name in _COLUMNS)})"
 _SUMS = """
@@ -59,7 +59,7 @@ _ENVIRONMENT = (
 class Usage(NamedTuple):
     """The sum of some calls.
 
-    `name` is what they have in common: a model, a person, a conversation, a local day (`2026-11-22`).
+    `name` is what they have in common: a model, a person, an address, a conversation, a local day (`2026-11-22`).
 
     `missed` are tokens that the endpoint's cache could have held and did not. `first_token_p50` and `first_token_p95`
     are percentiles of the time to the first token in seconds; None if no call had one. `since` and `until` are the
@@ -125,6 +125,10 @@ class UsageStore:
     def by_person(self, since: float | None = None) -> list[Usage]:
         """Return the calls of each person, the one with most input first; calls of nobody are those of `none`."""
         return sorted(self._sums("coalesce(person, 'none')", since), key=lambda usage: -usage.tokens.input)
+
+    def by_address(self, since: float | None = None) -> list[Usage]:
+        """Return the calls from each address, the one with most input first; those of this machine are `local`."""
+        return sorted(self._sums("coalesce(address, 'local')", since), key=lambda usage: -usage.tokens.input)
 
     def by_day(self, since: float | None = None) -> list[Usage]:
         """Return the calls of each day in the local time zone, the oldest first."""

@@ -81,6 +81,17 @@ def test_json_has_days_models_total_and_misses(person: Person) -> None:
     assert said["misses"] == []
 
 
+def test_usage_by_address(person: Person) -> None:
+    put(person, call("gpt-5.1", 1000, 500), call("gpt-5.1", 9000, 0).model_copy(update={"address": "203.0.113.7"}))
+    assert [row[0] for row in rows(person.run("usage", "--by", "address").stdout, "address ")] == [
+        "203.0.113.7",
+        "local",
+        "all",
+    ]
+    said = json.loads(person.run("usage", "--json", "--by", "address").stdout)
+    assert [each["name"] for each in said["addresses"]] == ["203.0.113.7", "local"]
+
+
 def test_json_without_calls(person: Person) -> None:
     said = json.loads(person.run("usage", "--json").stdout)
     assert said["total"] is None

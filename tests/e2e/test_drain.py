@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from support.running import Proxy, mitmdump
 from support.scripted import HEAD, WHOLE, Scripted, scripted
+from support.waiting import eventually
 
 pytestmark = [pytest.mark.gate, pytest.mark.mitmproxy]
 
@@ -66,6 +67,60 @@ def test_a_call_in_progress_finishes_and_new_ones_are_refused(tmp_path: Path, sl
         assert proxy.process.wait(60) == 0
         assert len(endpoint.asked) == 1
     assert failures(tmp_path) == [0]
+
+
+def test_calls_are_served_until_a_load_balancer_has_noticed(tmp_path: Path, slow: Slow) -> None:
+    """One that asks for the readiness; then they are refused as without it, and the end comes."""
+    with (
+        scripted(slow.play) as endpoint,
+        mitmdump(tmp_path, endpoint, CODEX_DRAIN_TIMEOUT="50", CODEX_ADMIN_LISTEN="0") as proxy,
+    ):
+        admin = HTTPConnection("127.0.0.1", int(proxy.wait_for(r"admin listener at \S+:(\d+)")[1]), timeout=30)
+        admin.request("GET", "/readyz")
+        assert admin.getresponse().status == 200
+        client, response = ask(proxy, stream=True)
+        proxy.process.send_signal(signal.SIGTERM)
+        proxy.wait_for("stopping: calls are served for 2 more seconds")
+        other, late = ask(proxy, stream=True)
+        assert late
+        assert late.status == 200
+        admin = HTTPConnection("127.0.0.1", admin.port, timeout=30)
+        admin.request("GET", "/readyz")
+        assert admin.getresponse().status == 503
+        # A request that says nothing is refused for that, until all are refused.
+        assert eventually(lambda: proxy.send({})[0] == 503)
+        slow.may_end.set()
+        for each in (response, late):
+            assert each
+            assert b"response.completed" in each.read()
+        client.close()
+        other.close()
+        assert proxy.process.wait(20) == 0
+    assert failures(tmp_path).count(0) == 2
+
+
+def test_a_client_that_reads_slowly_gets_all_of_its_answer(tmp_path: Path) -> None:
+    """More of it than the system keeps for one: the call is over then, and most of the answer is in mitmproxy."""
+    text = "x" * 5_000_000
+    item = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": text}]}
+    final = {"type": "response.completed", "response": {"id": "resp_1", "status": "completed", "output": [item]}}
+    whole = BEGINNING + b"data: " + json.dumps(final).encode() + b"\n\n"
+
+    def play(endpoint: Scripted, client: socket.socket, _: int) -> None:
+        endpoint.read(client)
+        client.sendall(HEAD + b"Content-Length: %d\r\n\r\n" % len(whole) + whole)
+
+    with scripted(play) as endpoint, mitmdump(tmp_path, endpoint, CODEX_DRAIN_TIMEOUT="50") as proxy:
+        client, response = ask(proxy, stream=True)
+        assert response
+        proxy.wait_for(r"gpt-5.1-codex · .* s → ")
+        proxy.process.send_signal(signal.SIGTERM)
+        assert eventually(lambda: proxy.send({})[0] == 503)
+        body = response.read()
+        client.close()
+        assert body.count(b"x") > len(text)
+        assert b"response.completed" in body
+        assert proxy.process.wait(20) == 0
 
 
 @pytest.mark.parametrize("again", [False, True], ids=["time is up", "second signal"])

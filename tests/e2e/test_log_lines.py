@@ -108,3 +108,10 @@ def test_quiet_prints_nothing(tmp_path: Path, sandbox: Sandbox) -> None:
             process.send_signal(signal.SIGINT)
             said, _ = process.communicate(timeout=60)
     assert (statuses, said) == ([200], "")
+
+
+def test_a_pipe_gets_each_line_at_once(proxy: Start) -> None:
+    """Without being told to: a service manager's journal, or a container's log, reads one."""
+    running = proxy(PYTHONUNBUFFERED=None)
+    assert running.send(HELLO)[0] == 200
+    running.wait_for(r" out · ")

@@ -63,6 +63,12 @@ def said_by(knob: Option, folder: Path) -> Said:
             "environ": ("e1, E2", ("e1", "e2")),
             "file": (["f"], ("f",)),
         }
+    if knob.field == "trusted_proxies":
+        return {
+            "option": (["10.0.0.5", "::1"], ("10.0.0.5/32", "::1/128")),
+            "environ": ("10.0.0.0/8, fd00::/8", ("10.0.0.0/8", "fd00::/8")),
+            "file": (["127.0.0.1"], ("127.0.0.1/32",)),
+        }
     if knob.field == "instructions_file":
         paths = {source: folder / f"{source}.md" for source in ("option", "environ", "file")}
         for path in paths.values():
@@ -175,6 +181,7 @@ WRONG: dict[str, object] = {
     "catalog_url": "ftp://h",
     "allow_remote": "maybe",
     "clients": "maybe",
+    "trusted_proxies": "10.0.0.1/8",
     "log_requests": "2",
     "connect_timeout": "soon",
     "idle_timeout": "0",

@@ -30,6 +30,7 @@ def test_the_table_is_the_contract() -> None:
         ),
         "allow_remote": ("codex_allow_remote", "CODEX_ALLOW_REMOTE", "allowRemote", False),
         "clients": ("codex_clients", "CODEX_CLIENTS", "clients", True),
+        "trusted_proxies": ("codex_trusted_proxies", "CODEX_TRUSTED_PROXIES", "trustedProxies", ()),
         "log_requests": ("codex_log_requests", "ENABLE_PLUGIN_REQUEST_LOGGING", "logRequests", False),
         "connect_timeout": ("codex_connect_timeout", "CODEX_CONNECT_TIMEOUT", "connectTimeout", 30),
         "idle_timeout": ("codex_idle_timeout", "CODEX_IDLE_TIMEOUT", "idleTimeout", 300),

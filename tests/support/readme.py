@@ -101,6 +101,7 @@ _PAGES = (
     "clients",
     "operating",
     "performance",
+    "team",
     "migrating",
 )
 
@@ -199,9 +200,31 @@ SCRIPTS = [
     "python3 scripts/bench.py --workers",
     "python3 scripts/load.py",
     "python3 scripts/soak.py",
+    "python3 scripts/simulate_team.py",
     ".venv/bin/python -m codex_transform.sandbox",
 ]
 """Each has a test of its own in test_readme_scripts.py."""
+
+
+TEAM = [
+    "apt install haproxy python3-venv",
+    "useradd --system --home-dir /var/lib/codex-transform codex-transform",
+    "python3 -m venv /opt/codex-transform",
+    "/opt/codex-transform/bin/pip install .",
+    "install -D -m 600 docs/team/team.env /etc/codex-transform/team.env",
+    "install -m 644 docs/team/codex-transform@.service /etc/systemd/system/",
+    "install -m 644 docs/team/haproxy.cfg /etc/haproxy/haproxy.cfg",
+    "systemctl enable --now codex-transform@1",
+    "runuser -u codex-transform -- env HOME=/var/lib/codex-transform "
+    "/opt/codex-transform/bin/codex-transform clients add alice",
+    "systemctl enable --now codex-transform@2 codex-transform@3 codex-transform@4",
+    "systemctl restart haproxy",
+    "systemctl restart codex-transform@1",
+    "docker build -f docs/team/Dockerfile -t codex-transform .",
+    "docker run --env-file docs/team/team.env -e CODEX_TRUSTED_PROXIES=10.0.0.5 -p 8080:8080 -p 9100:9100 "
+    "codex-transform",
+]
+"""These are for a machine of the team's: e2e/gate/test_team.py runs what they install, test_team_files.py the image."""
 
 
 def terminal() -> str:

@@ -43,6 +43,12 @@ def test_whose_key_it_came_with() -> None:
     assert log_line.flow_comment(record(person="alice")) == log_line.log_line(record(person="alice"))
 
 
+def test_where_it_came_from() -> None:
+    far = record(person="alice", address="203.0.113.7")
+    assert log_line.log_line(far).startswith("gpt-5.1-codex high · alice · 203.0.113.7 · 12.3k in")
+    assert log_line.flow_comment(far) == log_line.log_line(far)
+
+
 def test_a_client_that_does_not_stream_has_one_time() -> None:
     assert log_line.flow_comment(record(first_token=None)).endswith("480 out · 6.1 s")
 

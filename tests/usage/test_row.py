@@ -27,7 +27,7 @@ def test_a_line_has_the_row_and_the_outcome() -> None:
     fields = loads(dumps(log_fields(record)))
     assert usage_row(record).items() <= fields.items()
     assert fields == {
-        "at": 5.0, "person": "alice",
+        "at": 5.0, "person": "alice", "address": None,
         "model": "gpt-5.1", "conversation": "k", "failed": True, "input": 101, "cached": 60, "output": 20,
         "reasoning": 0, "first_token": 0.5, "total": 2.0, "cause": "idle", "missed": 7, "attempts": 2,
         "repaired": False, "asked": "gpt-5", "effort": "high", "endpoint": None, "status": 502, "outcome": "cut",

@@ -94,6 +94,8 @@ def test_a_file_of_before_there_were_people(file: Path) -> None:
     store.add(call().model_copy(update={"person": "alice"}), call())
     assert [(each.name, each.requests) for each in store.by_person()] == [("none", 3), ("alice", 1)]
     assert [each.name for each in store.by_person(NOW)] == ["alice", "none"]
+    store.add(call().model_copy(update={"address": "203.0.113.7"}))
+    assert [(each.name, each.requests) for each in store.by_address()] == [("local", 4), ("203.0.113.7", 1)]
 
 
 def test_a_file_of_the_first_release_gains_a_column(file: Path) -> None:

@@ -29,6 +29,7 @@ from codex_transform.proxy.addons.response_translation import ResponseTranslatio
 from codex_transform.proxy.addons.server_replay import ServerReplay
 from codex_transform.proxy.addons.status import Status
 from codex_transform.proxy.addons.stored_responses import StoredResponses
+from codex_transform.proxy.addons.trusted_proxies import TrustedProxies
 from codex_transform.proxy.addons.websockets import WebSockets
 from codex_transform.proxy.bodies import RequestReader
 from codex_transform.proxy.composite import CompositeAddon
@@ -40,6 +41,7 @@ ORDER: tuple[tuple[type, str], ...] = (
     (Reload, "has its guard in place before another addon can fail to load"),
     (Config, "before every addon that asks for a setting"),
     (InstructionsRefresh, "makes the instructions that requests need"),
+    (TrustedProxies, "says who a client is before one is refused"),
     (ClientAccess, "refuses a client before anything else is done for it"),
     (ProxyPasswords, "redacts a password before a flow can be shown"),
     (Interception, "marks flows as ours for all that follow"),
@@ -89,6 +91,7 @@ def build() -> list[object]:
         Reload(interception),
         config,
         refresh,
+        TrustedProxies(config),
         ClientAccess(config),
         ProxyPasswords(),
         interception,

@@ -137,6 +137,7 @@ class Admin:
         return json_page(200, {"alive": True})
 
     async def _readyz(self) -> Page:
+        self.drain.readiness_asked()
         reasons = self._reasons()
         return json_page(
             503 if reasons else 200, {"ready": not reasons, "reasons": [reason._asdict() for reason in reasons]}

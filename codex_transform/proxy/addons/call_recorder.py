@@ -27,6 +27,7 @@ from codex_transform.instructions.store import InstructionStore
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.instructions_refresh import InstructionsRefresh
 from codex_transform.proxy.call import Call, get_call
+from codex_transform.proxy.client_address import remote_address
 from codex_transform.proxy.flow_annotations import flows_are_inspected, has_interactive_view, set_comment
 from codex_transform.proxy.idle_batcher import IdleBatcher
 from codex_transform.proxy.stream_function import StreamFunction
@@ -76,6 +77,7 @@ class _FinishedCall:
     size: int
     problem: ApiError | None
     instructions: InstructionStore
+    address: str | None
     flow: http.HTTPFlow | None = None
     persisted: asyncio.Future[None] | None = None
     record: Record | None = None
@@ -143,6 +145,7 @@ class CallRecorder:
             len(flow.request.raw_content or b""),
             _problem(flow, call),
             self.refresh.instructions,
+            remote_address(flow, self.config.settings.trusted_proxies),
         )
         if flows_are_inspected():
             finished.flow = flow
@@ -220,6 +223,7 @@ def _record(finished: _FinishedCall) -> Record:
     members: dict[str, Any] = {
         "at": at,
         "person": call.person,
+        "address": finished.address,
         "status": finished.status,
         "outcome": call.outcome or "cut",
         "repaired": call.repaired,

@@ -16,14 +16,15 @@ from mitmproxy.net.tls import starts_like_tls_record
 from mitmproxy.proxy import layer
 from mitmproxy.proxy.layers import ClientTLSLayer, HttpLayer, ServerTLSLayer
 from mitmproxy.proxy.layers.http import HTTPMode
-from mitmproxy.proxy.mode_specs import LocalMode, ProxyMode, RegularMode, ReverseMode, UpstreamMode
+from mitmproxy.proxy.mode_specs import ProxyMode, RegularMode, ReverseMode, UpstreamMode
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from codex_transform.endpoint.hosts import is_loopback
 from codex_transform.errors import ApiError
 from codex_transform.proxy.addons.config import Config
+from codex_transform.proxy.client_address import is_local, is_proxied
 from codex_transform.proxy.layers.forbidden import ForbiddenLayer
-from codex_transform.proxy.local_addresses import is_local_host
+from codex_transform.proxy.layers.proxy_protocol import ProxyProtocolLayer
 
 logger = logging.getLogger(__name__)
 
@@ -46,21 +47,13 @@ def is_open_proxy(config: Config) -> bool:
 
 def is_restricted(config: Config, client: connection.Client) -> bool:
     """Return whether a client is let in only because it may have a key: nothing may be done for it without one."""
-    return config.people.defined and config.settings.allow_remote and not _wants_password() and not is_local(client)
+    known_by_key = config.people.defined and config.settings.allow_remote and not _wants_password()
+    return known_by_key and not is_local(client, config.settings.trusted_proxies)
 
 
 def _wants_password() -> bool:
     """Return whether mitmproxy requires a password; with "any" it accepts every one."""
     return ctx.options.proxyauth not in (None, "", "any")
-
-
-def is_local(client: connection.Client) -> bool:
-    """Return whether a client is on this machine."""
-    if isinstance(client.proxy_mode, LocalMode):
-        return True  # in this mode mitmproxy redirects this machine's own programs
-    host, *rest = client.peername
-    scope = rest[2] if len(rest) > 2 else 0
-    return is_local_host(f"{host}%{scope}" if scope else host)
 
 
 class ClientAccess:
@@ -79,18 +72,20 @@ class ClientAccess:
 
     def client_connected(self, client: connection.Client) -> None:
         """Close the connection of a client that may not use the proxy if it does not speak HTTP."""
-        if not _speaks_http(client) and (error := self._refuse(client)):
+        if not speaks_http(client) and (error := self._refuse(client)):
             _log(client, error)
             client.error = error.message
 
     def next_layer(self, nextlayer: layer.NextLayer) -> None:
         """Reject a client that may not use the proxy, once it has sent something."""
+        if isinstance(nextlayer.layer, ProxyProtocolLayer):
+            return  # it reads who the client is, and asks again
         client = nextlayer.context.client
         in_tunnel = any(isinstance(each, HttpLayer) for each in nextlayer.context.layers)
         if in_tunnel and is_restricted(self.config, client):
             nextlayer.layer = _http_or_tls(nextlayer)
             return
-        if not nextlayer.data_client() or not _speaks_http(client) or not (error := self._refuse(client)):
+        if not nextlayer.data_client() or not speaks_http(client) or not (error := self._refuse(client)):
             return
         if starts_like_tls_record(nextlayer.data_client()) and not client.tls:
             client.alpn = b"http/1.1"  # the protocol of the answer
@@ -113,17 +108,22 @@ class ClientAccess:
 
     def _refuse(self, client: connection.Client) -> ApiError | None:
         """Return the error for a client that may not use the proxy."""
-        if is_local(client):
+        trusted = self.config.settings.trusted_proxies
+        if any(problem.setting == "trusted_proxies" for problem in self.config.problems):
+            # Whoever comes through them would count as a client on this machine.
+            return ApiError(403, "codex_trusted_proxies cannot be used, so nobody is served: the proxy's log says why")
+        if is_local(client, trusted):
             return None
         if is_open_proxy(self.config):
             return ApiError(403, OPEN_PROXY_WARNING)
-        if not _speaks_http(client) and is_restricted(self.config, client):
+        if not speaks_http(client) and is_restricted(self.config, client):
             return ApiError(403, HTTP_OF_OURS_ONLY)
         if self.config.settings.allow_remote:
             return None
+        others = ", and nobody who comes through codex_trusted_proxies" if is_proxied(client, trusted) else ""
         return ApiError(
             403,
-            "this proxy serves its own machine only; its owner can set codex_allow_remote, "
+            f"this proxy serves its own machine only{others}; its owner can set codex_allow_remote, "
             "together with mitmproxy's option proxyauth or with keys of `codex-transform clients`",
         )
 
@@ -142,7 +142,7 @@ def _log(client: connection.Client, error: ApiError) -> None:
     logger.warning("refused a client at %s: %s", client.peername[0], error.message)
 
 
-def _speaks_http(client: connection.Client) -> bool:
+def speaks_http(client: connection.Client) -> bool:
     """Return whether a client that has just connected speaks HTTP, or HTTP over TLS, to the proxy."""
     mode = client.proxy_mode
     http = isinstance(mode, RegularMode | UpstreamMode) or (

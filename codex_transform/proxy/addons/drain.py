@@ -1,18 +1,22 @@
 """Addon: drains calls when the program ends.
 
 Calls in progress get `codex_drain_timeout` seconds to finish; new ones are refused, and clients whose calls are then
-cut off get an error that says so. mitmproxy itself closes all connections at SIGTERM and Ctrl-C: a client would take
-half an answer for a network failure, and the call would leave no record. A second signal cuts calls off at once.
+cut off get an error that says so. Where a load balancer polls the readiness, new calls are served for a moment longer,
+until it has noticed: their requests are too large for it to keep a copy and send that to another worker. mitmproxy
+itself closes all connections at SIGTERM and Ctrl-C: a client would take half an answer for a network failure, and the
+call would leave no record. A second signal cuts calls off at once.
 """
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import ClassVar
 from weakref import WeakSet
 
 from mitmproxy import ctx, http
+from mitmproxy.connection import Client
 
 from codex_transform.errors import ApiError
 from codex_transform.proxy import responses
@@ -20,6 +24,7 @@ from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.connect_timeout import ConnectTimeout
 from codex_transform.proxy.call import forget_call, get_call
 from codex_transform.proxy.layers.idle_timeout import IdleTimeoutMixin
+from codex_transform.proxy.patches import transports
 from codex_transform.proxy.refusals import Refusals
 from codex_transform.response.network_error import STOPPED
 from codex_transform.signals import on_termination
@@ -30,18 +35,25 @@ logger = logging.getLogger(__name__)
 _POLL_INTERVAL = 0.02
 _CLOSE_TIMEOUT = 2.0
 
+# Who asked for the readiness so many seconds ago asks again, and has noticed within so many seconds that it is gone.
+_WATCHED = 10.0
+_GRACE = 2.0
+
 
 class Drain:
     """Ends mitmproxy when its calls have ended."""
 
     # Includes the calls from before a reload of the script.
     _flows: ClassVar[WeakSet[http.HTTPFlow]] = WeakSet()
+    _clients: ClassVar[WeakSet[Client]] = WeakSet()
 
     def __init__(self, config: Config, limits: ConnectTimeout, refusals: Refusals) -> None:
         self.config = config
         self.refusals = refusals
         self.limits = limits
         self._draining = False
+        self._refusing = False
+        self._asked_at = -_WATCHED
         self._cut = False
         self._deadline = 0.0
         self._before_end: list[Callable[[], bool]] = []
@@ -57,7 +69,7 @@ class Drain:
         """Refuse a request of ours that arrives while mitmproxy is shutting down."""
         if get_call(flow) is None or flow.response:
             return
-        if self._draining:
+        if self._refusing:
             forget_call(flow)
             message = "the proxy is being stopped. Fix: send the request again once it runs"
             error = ApiError(503, message, code="proxy_stopped")
@@ -66,15 +78,25 @@ class Drain:
             flow.response.headers["connection"] = "close"
         else:
             self._flows.add(flow)
+            self._clients.add(flow.client_conn)
 
     def before_end(self, tell: Callable[[], bool]) -> None:
-        """Register a function that is called before mitmproxy ends; it returns whether it has informed clients."""
+        """Register a function that is called once new calls are refused; it returns whether it has informed clients."""
         self._before_end.append(tell)
 
     @property
     def draining(self) -> bool:
         """Whether mitmproxy is shutting down."""
         return self._draining
+
+    @property
+    def refusing(self) -> bool:
+        """Whether new calls are refused because of that."""
+        return self._refusing
+
+    def readiness_asked(self) -> None:
+        """Note that somebody, such as a load balancer, has asked for the readiness."""
+        self._asked_at = time.monotonic()
 
     def live_calls(self) -> list[http.HTTPFlow]:
         """Return the flows of the calls in progress."""
@@ -87,6 +109,7 @@ class Drain:
             if self._cut:
                 ctx.master.shutdown()
             self._deadline = 0.0
+            self._refuse(loop)
             return
         self._draining = True
         timeout = self.config.settings.drain_timeout
@@ -98,6 +121,18 @@ class Drain:
                 timeout,
             )
         self._deadline = loop.time() + timeout
+        watched = time.monotonic() - self._asked_at < _WATCHED
+        if watched and (grace := min(_GRACE, timeout)):
+            logger.warning("stopping: calls are served for %g more seconds, until the load balancer has noticed", grace)
+            loop.call_later(grace, self._refuse, loop)
+        else:
+            self._refuse(loop)
+
+    def _refuse(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Refuse calls from now on, and end when there are none."""
+        if self._refusing:
+            return
+        self._refusing = True
         told = [tell() for tell in self._before_end]
         if any(told):
             loop.call_later(_POLL_INTERVAL, self._wait, loop)
@@ -105,8 +140,8 @@ class Drain:
             self._wait(loop)
 
     def _wait(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Wait until no call is left or the time is up."""
-        if not self.live_calls():
+        """Wait until no call is left and every client has received its answer, or the time is up."""
+        if not self.live_calls() and not any(map(transports.has_unsent, self._clients)):
             ctx.master.shutdown()
         elif loop.time() < self._deadline:
             loop.call_later(_POLL_INTERVAL, self._wait, loop)

@@ -4,6 +4,7 @@ Mitmproxy's handler raises on a character that the console cannot encode, in the
 of mitmweb's and the console's own event logs are for people, and stay text.
 """
 
+import io
 import logging
 
 from mitmproxy import ctx
@@ -35,6 +36,9 @@ class LogOutput:
         make_lenient()
         for handler in logging.getLogger().handlers:
             if isinstance(handler, TermLogHandler):
+                # A service manager or a container engine reads a pipe, which Python would write in blocks of kilobytes.
+                if isinstance(handler.file, io.TextIOWrapper):
+                    handler.file.reconfigure(line_buffering=True)
                 # Replaces the one from before a reload. It is not removed at the end, when other addons still log.
                 text = handler.formatter.text if isinstance(handler.formatter, _Formatter) else handler.formatter
                 formatter = _Formatter(text or logging.Formatter(), self.config)

@@ -16,9 +16,9 @@ from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from codex_transform.errors import ApiError
 from codex_transform.proxy import responses
-from codex_transform.proxy.addons.client_access import is_local
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.call import get_call
+from codex_transform.proxy.client_address import is_local
 from codex_transform.proxy.local_addresses import is_local_host
 from codex_transform.proxy.patches import transports
 
@@ -86,7 +86,7 @@ class LoopbackGuard:
         if isinstance(mode, ReverseMode) and address == mode.address:
             return True
         # Redirected from a connection that this machine was making anyway.
-        return isinstance(mode, LocalMode | TransparentMode) and is_local(client)
+        return isinstance(mode, LocalMode | TransparentMode) and is_local(client, self.config.settings.trusted_proxies)
 
 
 def _message(address: Address) -> str:

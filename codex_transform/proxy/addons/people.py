@@ -19,6 +19,7 @@ from codex_transform.proxy.addons.client_access import HTTP_OF_OURS_ONLY, is_res
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.bodies import RequestReader
 from codex_transform.proxy.call import Call, forget_call, get_call
+from codex_transform.proxy.client_address import client_address
 from codex_transform.proxy.flow_annotations import has_interactive_view, set_comment
 from codex_transform.proxy.local_request import (
     forget_local_requests,
@@ -167,7 +168,7 @@ class People:
         forget_local_requests(flow)
         flow.response = responses.error_response(error)
         if has_interactive_view():
-            who = person.name if person else f"a client at {flow.client_conn.peername[0]}"
+            who = person.name if person else f"a client at {client_address(flow)}"
             set_comment(flow, f"{who} · {error.status} · {error.message}")
         self.refusals.note(flow, error, person.name if person else None)
 

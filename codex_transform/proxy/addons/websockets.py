@@ -18,6 +18,7 @@ from codex_transform.proxy import responses
 from codex_transform.proxy.addons.drain import Drain
 from codex_transform.proxy.addons.stored_responses import FAILED, StoredResponses
 from codex_transform.proxy.call import get_call
+from codex_transform.proxy.client_address import client_address
 from codex_transform.proxy.patches.transports import drain as drain_client
 from codex_transform.proxy.replay import Replay, copy_request
 from codex_transform.proxy.stream_function import StreamFunction
@@ -87,9 +88,9 @@ class WebSockets:
 
     def _open(self, flow: http.HTTPFlow, socket: Socket) -> http.Response:
         """Return the response that opens a WebSocket. Raises ApiError."""
-        if self.drain.draining:
+        if self.drain.refusing:
             raise ApiError(503, f"{_STOPPED}. Fix: try again once it runs", code="proxy_stopped")
-        address = flow.client_conn.peername[0]
+        address = client_address(flow)
         if sum(each.address == address for each in self.connections) >= MAX_CONNECTIONS:
             raise ApiError(429, f"{MAX_CONNECTIONS} WebSockets of {address} are open: close some", retry_after=10)
         socket.peer = _Connection(self, flow, socket, address)
@@ -169,7 +170,7 @@ class _Connection:
             turn.release()
             self.addon.turns.pop(turn.flow, None)
             self._running.discard(turn)
-            if self.addon.drain.draining:
+            if self.addon.drain.refusing:
                 self.socket.close(_GOING_AWAY, _STOPPED)
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:

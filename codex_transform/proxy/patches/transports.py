@@ -6,6 +6,8 @@ it, and closes the socket only if the task is not just then waiting for its turn
 connection is over.
 """
 
+import asyncio
+
 from mitmproxy import ctx
 from mitmproxy.connection import Client, Connection
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
@@ -27,6 +29,13 @@ async def drain(client: Client) -> None:
     """Wait until a client has taken most of what has been written to it."""
     if handler := ctx.master.addons.get("proxyserver").connections.get(client.id):
         await handler.drain_writers()
+
+
+def has_unsent(client: Client) -> bool:
+    """Return whether a client has yet to take what has been written to it, beyond what the system keeps for it."""
+    handler = ctx.master.addons.get("proxyserver").connections.get(client.id)
+    io = handler and handler.transports.get(client)
+    return bool(io and isinstance(io.writer, asyncio.StreamWriter) and io.writer.transport.get_write_buffer_size())
 
 
 def close(client: Client, connection: Connection) -> None:

@@ -1,0 +1,197 @@
+"""The team's set-up of docs/team.md as it stands: its HAProxy and its workers, at ports of the kernel's choice."""
+
+import csv
+import os
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from http.client import HTTPConnection
+from pathlib import Path
+
+from codex_transform.people import register
+from codex_transform.people.register import Limits
+from codex_transform.sandbox import Sandbox
+from support.needed import lacking
+from support.ports import reserved
+from support.running import ROOT
+from support.waiting import eventually
+
+FOLDER = ROOT / "docs" / "team"
+UNIT = FOLDER / "codex-transform@.service"
+CONFIG = FOLDER / "haproxy.cfg"
+WORKERS = (1, 2, 3, 4)
+API, FORWARD = 8080, 8088
+_PORTS = (API, FORWARD, *(base + number for base in (8080, 8180, 9100) for number in WORKERS))
+
+
+def haproxy() -> str:
+    """The program."""
+    path = f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin"
+    return shutil.which("haproxy", path=path) or lacking("haproxy is not there: apt install haproxy")
+
+
+def settings_of(unit: Path) -> tuple[list[str], dict[str, str]]:
+    """The command and the variables of a unit."""
+    lines = unit.read_text("utf-8").splitlines()
+    (command,) = (line.removeprefix("ExecStart=") for line in lines if line.startswith("ExecStart="))
+    pairs = (line.removeprefix("Environment=").split("=", 1) for line in lines if line.startswith("Environment="))
+    return shlex.split(command), dict(pairs)
+
+
+@dataclass
+class Team:
+    """Running workers, HAProxy in front of them, and the keys of two people."""
+
+    folder: Path
+    sandbox: Sandbox
+    ports: dict[int, int]
+    keys: dict[str, str] = field(default_factory=dict)
+    workers: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports[API]}/v1"
+
+    def invite(self, *names: str) -> None:
+        people = []
+        for name in names:
+            person, self.keys[name] = register.new_person(name, Limits())
+            people.append(person)
+        register.save(self.home / ".opencode" / "codex-clients.json", people)
+
+    def start_worker(self, number: int) -> None:
+        """As systemd would."""
+        command, variables = settings_of(UNIT)
+        told = {"CODEX_BASE_URL": self.sandbox.url, "CODEX_API_KEY": self.sandbox.key}
+
+        def filled(text: str) -> str:
+            text = re.sub(
+                r"\b(80|81)8%i|\b910%i", lambda match: str(self.ports[int(match[0][:-2] + str(number))]), text
+            )
+            return text.replace("${CODEX_BASE_URL}", told["CODEX_BASE_URL"])
+
+        environ = {
+            **{name: filled(value) for name, value in variables.items()},
+            **told,
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "PYTHONPATH": str(ROOT),
+            "CODEX_CATALOG_URL": "http://127.0.0.1:9/none",
+        }
+        arguments = [filled(argument) for argument in command[1:]]
+        with (self.folder / f"worker{number}.log").open("ab") as log:
+            self.workers[number] = subprocess.Popen(
+                [sys.executable, "-m", "codex_transform", *arguments],
+                env=environ,
+                cwd=self.home,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+            )
+
+    def log(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text("utf-8", "replace")
+
+    def is_ready(self, number: int) -> bool:
+        client = HTTPConnection("127.0.0.1", self.ports[9100 + number], timeout=5)
+        try:
+            client.request("GET", "/readyz")
+            return client.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            client.close()
+
+    def states(self, backend: str = "workers") -> dict[str, dict[str, str]]:
+        """What HAProxy knows of each worker, by its name."""
+        with socket.socket(socket.AF_UNIX) as admin:
+            admin.connect(str(self.folder / "admin.sock"))
+            admin.sendall(b"show stat\n")
+            answer = b"".join(iter(lambda: admin.recv(65536), b"")).decode()
+        rows = csv.DictReader(answer.removeprefix("# ").splitlines())
+        return {row["svname"]: row for row in rows if row["pxname"] == backend and row["svname"] != "BACKEND"}
+
+    def streams(self) -> int:
+        return sum(int(row["scur"]) for row in self.states().values())
+
+    def wait(self, condition: Callable[[], bool], seconds: float = 90) -> None:
+        assert eventually(condition, seconds), "\n".join(
+            self.log(path.stem)[-2000:] for path in self.folder.glob("*.log")
+        )
+
+    def wait_until_up(self, *numbers: int) -> None:
+        self.wait(lambda: all(self.is_ready(number) for number in numbers))
+        self.wait(lambda: all(self.states()[f"worker{number}"]["status"] == "UP" for number in numbers))
+
+    def served_by(self) -> list[tuple[str, str]]:
+        """Each conversation that HAProxy has logged, and the worker that it was given to."""
+        found = re.findall(r" workers/(\S+) \S+ \S+ \S+ \S+ \S+ \S+ \S+ \S+ \{([^}]*)\} ", self.log("haproxy"))
+        return [(conversation, worker) for worker, conversation in found]
+
+
+@contextmanager
+def running(folder: Path, sandbox: Sandbox) -> Iterator[Team]:
+    """All of it, until the block ends."""
+    program = haproxy()
+    with ExitStack() as stack:
+        team = Team(folder, sandbox, {port: stack.enter_context(reserved()) for port in _PORTS})
+        team.home.mkdir()
+        team.invite("alice", "bob")
+        stack.callback(_end_all, team.workers)
+        # One makes the certificate that all of them use.
+        team.start_worker(1)
+        team.wait(lambda: team.is_ready(1))
+        for number in WORKERS[1:]:
+            team.start_worker(number)
+        config = folder / "haproxy.cfg"
+        config.write_text(config_for(team))
+        with (folder / "haproxy.log").open("wb") as log:
+            balancer = subprocess.Popen(
+                [program, "-db", "-f", config], stdout=log, stderr=log, stdin=subprocess.DEVNULL
+            )
+        stack.callback(_end, balancer)
+        team.wait(lambda: (folder / "admin.sock").exists())
+        team.wait_until_up(*WORKERS)
+        yield team
+
+
+def config_for(team: Team) -> str:
+    """The documented configuration, with other ports, and nothing that only root may use."""
+    text = re.sub(r"^ *(user|group|maxconn) .*\n", "", CONFIG.read_text("utf-8"), flags=re.MULTILINE)
+    text = text.replace("log /dev/log local0", "log stdout format raw local0")
+    text = re.sub(r"stats socket \S+", f"stats socket {team.folder / 'admin.sock'}", text)
+    text, changed = re.subn(
+        r"(?<=[:t ])(80[0-9]{2}|81[0-9]{2}|91[0-9]{2})\b", lambda port: str(team.ports[int(port[1])]), text
+    )
+    assert changed >= len(_PORTS)
+    return text
+
+
+def _end_all(workers: dict[int, subprocess.Popen[bytes]]) -> None:
+    for worker in workers.values():
+        worker.send_signal(signal.SIGTERM)
+    time.sleep(0.1)  # two signals at once are one
+    for worker in workers.values():
+        _end(worker)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(20)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
