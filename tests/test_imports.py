@@ -29,6 +29,7 @@ LAYERS = (
         "requirements",
         "net",
         "table",
+        "values",
         "codex_transform",
     ),
     ("catalog", "jsonc", "endpoint"),

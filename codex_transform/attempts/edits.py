@@ -7,9 +7,11 @@ keeps its text, a tool output becomes a message, and in the place of an image or
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from hashlib import sha256
 from typing import Any, Protocol
+
+from pydantic import TypeAdapter, ValidationError
 
 from codex_transform.attempts.attachments import attachments
 from codex_transform.attempts.json_path import Path, dotted, find, remove
@@ -277,6 +279,45 @@ def encrypted_reasoning(item: Mapping[str, Any]) -> str | None:
 def digest(value: object) -> str:
     """Return what tells a JSON value from others."""
     return sha256(dumps(value)).hexdigest()[:32]
+
+
+_KINDS: dict[str, TypeAdapter[Any]] = {
+    kind.__name__: TypeAdapter(kind)
+    for kind in (
+        DropParameter,
+        DropTools,
+        DropReasoning,
+        DropMember,
+        DropItems,
+        ReplaceAttachments,
+        ReplaceInstructions,
+        UseCodexInstructions,
+        AddInstructions,
+    )
+}
+
+
+def encode_edit(edit: Edit) -> dict[str, Any]:
+    """Return an edit as JSON; equal edits give equal JSON."""
+    members = {field.name: getattr(edit, field.name) for field in fields(edit)}  # type: ignore[arg-type]
+    plain = {name: sorted(value) if isinstance(value, frozenset) else value for name, value in members.items()}
+    return {
+        "kind": type(edit).__name__,
+        **{name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()},
+    }
+
+
+def decode_edit(value: dict[str, Any]) -> Edit | None:
+    """Return an edit from the JSON of `encode_edit`; None if another release wrote it and this one does not know it."""
+    members = dict(value)
+    kind = _KINDS.get(members.pop("kind", ""))
+    if kind is None:
+        return None
+    try:
+        edit: Edit = kind.validate_python(members)
+    except ValidationError:
+        return None
+    return edit
 
 
 def apply_all(edits: Iterable[Edit], body: Body, changes: Changes) -> list[Edit]:

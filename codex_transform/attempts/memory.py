@@ -5,17 +5,17 @@ is wrong with a conversation is remembered for that conversation. The memory is 
 """
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from codex_transform.attempts.edits import Edit
+from codex_transform.attempts.edits import Edit, decode_edit, encode_edit
 from codex_transform.attempts.rule import Scope
+from codex_transform.values import Values, key_of
 
 ENDPOINT_TTL = 24 * 3600.0
-MAX_KEYS = 1000
+CONVERSATION_TTL = 14 * 24 * 3600.0
 MAX_EDITS = 50
-"""Limits of what is remembered: endpoints and conversations, and edits of each."""
+"""Limits of what is remembered: seconds, those of a conversation from its last turn, and edits of each."""
 
 
 class Key(NamedTuple):
@@ -26,45 +26,45 @@ class Key(NamedTuple):
     conversation: str | None
 
 
-class _Remembered(NamedTuple):
-    edit: Edit
-    at: float
-
-
 class Memory:
     """Edits by endpoint and model, and by conversation. `now` is a clock in seconds."""
 
-    def __init__(self, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, values: Values | None = None, now: Callable[[], float] = time.time) -> None:
+        self._values = values or Values(now=now)
         self._now = now
-        self._edits: OrderedDict[tuple[str, ...], list[_Remembered]] = OrderedDict()
+
+    def keys(self, key: Key) -> dict[str, float]:
+        """Return the keys of the values for a request, each with its time to live in seconds."""
+        places = ((_place(scope, key), ttl) for scope, ttl in _TTLS.items())
+        return {place: ttl for place, ttl in places if place}
 
     def edits(self, key: Key) -> list[Edit]:
         """Return the edits for a request: those for its endpoint, then those for its conversation."""
-        found: list[Edit] = []
-        for place, ttl in ((_place(Scope.ENDPOINT, key), ENDPOINT_TTL), (_place(Scope.CONVERSATION, key), None)):
-            if place is None or place not in self._edits:
-                continue
-            self._edits.move_to_end(place)
-            since = self._now() - ttl if ttl else float("-inf")
-            kept = self._edits[place] = [each for each in self._edits[place] if since < each.at]
-            found += (each.edit for each in kept)
-        return found
+        now = self._now()
+        remembered = ((each, ttl) for place, ttl in self.keys(key).items() for each in self._values.get(place) or ())
+        edits = (decode_edit(each["edit"]) for each, ttl in remembered if now - ttl < each["at"])
+        return [edit for edit in edits if edit]
 
     def learn(self, edit: Edit, scope: Scope, key: Key) -> None:
         """Remember an edit that helped. A conversation without a name has no memory."""
-        place = _place(scope, key)
+        place, ttl = _place(scope, key), _TTLS[scope]
         if place is None:
             return
-        remembered = self._edits.setdefault(place, [])
-        if all(each.edit != edit for each in remembered):
-            remembered.append(_Remembered(edit, self._now()))
-        del remembered[:-MAX_EDITS]
-        self._edits.move_to_end(place)
-        if len(self._edits) > MAX_KEYS:
-            self._edits.popitem(last=False)
+        new, now = encode_edit(edit), self._now()
+
+        def add(remembered: list[dict[str, Any]] | None) -> list[dict[str, Any]]:
+            kept = [each for each in remembered or () if now - ttl < each["at"]]
+            if all(each["edit"] != new for each in kept):
+                kept.append({"edit": new, "at": now})
+            return kept[-MAX_EDITS:]
+
+        self._values.update(place, add, ttl)
 
 
-def _place(scope: Scope, key: Key) -> tuple[str, ...] | None:
+_TTLS = {Scope.ENDPOINT: ENDPOINT_TTL, Scope.CONVERSATION: CONVERSATION_TTL}
+
+
+def _place(scope: Scope, key: Key) -> str | None:
     if scope is Scope.ENDPOINT:
-        return (key.endpoint, key.model)
-    return ("conversation", key.endpoint, key.conversation) if key.conversation else None
+        return key_of("refused", key.endpoint, key.model)
+    return key_of("healed", key.endpoint, key.conversation) if key.conversation else None

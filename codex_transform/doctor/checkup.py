@@ -18,6 +18,7 @@ from codex_transform.doctor import (
     opencode_server,
     programs,
     settings_file,
+    shared_state,
     terminal,
 )
 from codex_transform.doctor.result import Check, DoctorContext, Result, failure
@@ -42,6 +43,7 @@ GROUPS = (
             settings_file.base_url,
             settings_file.api_key,
             settings_file.clients,
+            shared_state.backend,
         ),
     ),
     Group("Endpoint", (endpoint.endpoint,)),

@@ -10,13 +10,13 @@ three in a row the endpoint gets no calls for a while, then one to try it, and t
 import math
 import random
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass
 from hashlib import sha256
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from codex_transform.endpoint.url import Endpoint
+from codex_transform.values import Values, key_of
 
 MAX_FAULTS = 3
 """Faults in a row after which an endpoint is down."""
@@ -30,8 +30,8 @@ PROBE = 30.0
 DEFAULT_LIMIT = 60.0
 """Seconds that a limit lasts of which the endpoint does not say how long."""
 
-MAX_CONVERSATIONS = 10_000
-"""Conversations whose endpoint is remembered; the oldest are forgotten."""
+TTL = 14 * 24 * 3600.0
+"""Seconds that the state of an endpoint, and the endpoint of a conversation, are kept after their last use."""
 
 
 class Target(NamedTuple):
@@ -78,10 +78,7 @@ class State(NamedTuple):
 
 @dataclass(slots=True)
 class Health:
-    """What is known of an endpoint. Times are those of the pool's clock.
-
-    `limits` are what it last reported, and `reported_at` is when.
-    """
+    """What is known of an endpoint. Times are those of the pool's clock."""
 
     limited_until: float = 0.0
     down_until: float = 0.0
@@ -89,17 +86,22 @@ class Health:
     faults: int = 0
     probing_until: float = 0.0
     reason: str = ""
-    limits: dict[str, str] = field(default_factory=dict)
-    reported_at: float | None = None
 
 
 class Pool:
-    """The state of endpoints, by name. `now` is a clock in seconds."""
+    """The state of endpoints. `now` is a clock in seconds."""
 
-    def __init__(self, now: Callable[[], float] = time.time) -> None:
+    def __init__(self, values: Values | None = None, now: Callable[[], float] = time.time) -> None:
+        self._values = values or Values(now=now)
         self._now = now
-        self._health: dict[str, Health] = {}
-        self._conversations: OrderedDict[str, str] = OrderedDict()
+        self._limits: dict[str, tuple[float, dict[str, str]]] = {}
+
+    def keys(self, targets: Sequence[Target], conversation: str | None) -> dict[str, float]:
+        """Return the keys of the values for endpoints and a conversation, each with its time to live in seconds."""
+        known = [_health_key(each) for each in targets]
+        if conversation:
+            known.append(_home_key(conversation))
+        return dict.fromkeys(known, TTL)
 
     def choose(
         self, targets: Sequence[Target], conversation: str | None, model: str, tried: Iterable[str] = ()
@@ -110,51 +112,58 @@ class Pool:
         """
         serving = [each for each in targets if not each.models or model in each.models] or list(targets)
         left = [each for each in serving if each.name not in set(tried)]
-        up = [each for each in left if self._is_up(each.name)]
+        up = [each for each in left if self._is_up(each)]
         if not up:
             if not left or tried:
                 return None
-            return Choice(min(left, key=lambda each: self._up_at(each.name)), "none is up, and it will be first")
-        home = self._conversations.get(conversation) if conversation else None
+            return Choice(min(left, key=self._up_at), "none is up, and it will be first")
+        home = self._values.get(_home_key(conversation)) if conversation else None
         chosen = next((Choice(each, "its conversation is there") for each in up if each.name == home), None)
         if chosen is None:
             lowest = min(each.priority for each in up)
             among = [each for each in up if each.priority == lowest]
             chosen = Choice(_by_weight(among, conversation), self._reason(targets, serving, among, home, tried))
-        self._remember(conversation, chosen.target.name)
-        health = self._of(chosen.target.name)
-        if health.faults >= MAX_FAULTS:
-            health.probing_until = self._now() + PROBE
+            name = chosen.target.name
+            if conversation:
+                self._values.update(_home_key(conversation), lambda _: name, TTL)
+        if self._of(chosen.target).faults >= MAX_FAULTS:
+            self._change(chosen.target, probing_until=self._now() + PROBE)
         return chosen
 
-    def succeeded(self, name: str) -> None:
+    def succeeded(self, target: Target) -> None:
         """Note that an endpoint has accepted a call."""
-        health = self._of(name)
-        health.faults, health.pause, health.down_until, health.probing_until, health.reason = 0, 0.0, 0.0, 0.0, ""
+        health = self._of(target)
+        if health.faults or health.probing_until:
+            self._change(target, faults=0, pause=0.0, down_until=0.0, probing_until=0.0, reason="")
 
-    def limited(self, name: str, seconds: float | None, reason: str) -> None:
+    def limited(self, target: Target, seconds: float | None, reason: str) -> None:
         """Note that an endpoint has no more to give, for so many seconds."""
-        health = self._of(name)
-        health.limited_until = self._now() + (DEFAULT_LIMIT if seconds is None else seconds)
-        health.probing_until, health.reason = 0.0, reason
+        until = self._now() + (DEFAULT_LIMIT if seconds is None else seconds)
+        self._change(target, limited_until=until, probing_until=0.0, reason=reason)
 
-    def failed(self, name: str, reason: str) -> None:
+    def failed(self, target: Target, reason: str) -> None:
         """Note a fault of an endpoint."""
-        health = self._of(name)
-        health.faults += 1
-        health.probing_until, health.reason = 0.0, reason
-        if health.faults >= MAX_FAULTS:
-            health.pause = min(max(FIRST_BREAK, 2 * health.pause), LONGEST_BREAK)
-            health.down_until = self._now() + health.pause
+        now = self._now()
 
-    def report(self, name: str, limits: dict[str, str]) -> None:
+        def fail(value: dict[str, Any] | None) -> dict[str, Any]:
+            health = _health(value)
+            health.faults += 1
+            health.probing_until, health.reason = 0.0, reason
+            if health.faults >= MAX_FAULTS:
+                health.pause = min(max(FIRST_BREAK, 2 * health.pause), LONGEST_BREAK)
+                health.down_until = now + health.pause
+            return asdict(health)
+
+        self._values.update(_health_key(target), fail, TTL)
+
+    def report(self, target: Target, limits: dict[str, str]) -> None:
         """Note the limits that an endpoint reports in its header fields."""
         if limits:
-            self._of(name).limits, self._of(name).reported_at = limits, self._now()
+            self._limits[target.name] = self._now(), limits
 
-    def state(self, name: str) -> State:
+    def state(self, target: Target) -> State:
         """Return the state of an endpoint."""
-        health, now = self._of(name), self._now()
+        health, now = self._of(target), self._now()
         if health.limited_until > now:
             return State("limited", math.ceil(health.limited_until - now), health.reason)
         if health.down_until > now:
@@ -163,14 +172,14 @@ class Pool:
             return State("half-open", 0, "a call tries it" if health.probing_until > now else "the next call tries it")
         return State("up")
 
-    def limits(self, name: str) -> dict[str, str]:
-        """Return the limits that an endpoint last reported, by header field."""
-        return self._of(name).limits
+    def limits(self, target: Target) -> dict[str, str]:
+        """Return the limits that an endpoint last reported to this process, by header field."""
+        return self._limits.get(target.name, (0.0, {}))[1]
 
-    def limits_age(self, name: str) -> float | None:
-        """Return how many seconds ago an endpoint reported its limits, None if it never did."""
-        reported_at = self._of(name).reported_at
-        return None if reported_at is None else self._now() - reported_at
+    def limits_age(self, target: Target) -> float | None:
+        """Return how many seconds ago an endpoint reported its limits to this process, None if it never did."""
+        known = self._limits.get(target.name)
+        return self._now() - known[0] if known else None
 
     def _reason(
         self,
@@ -183,8 +192,9 @@ class Pool:
         """Return why a call goes to one of these, for which its conversation is no reason."""
         if tried := ", ".join(tried):
             return f"not answered by {tried}"
-        if home is not None and any(each.name == home for each in serving):
-            return f"its conversation was at {home}, which is {self.state(home)}"
+        before = next((each for each in serving if each.name == home), None)
+        if before is not None:
+            return f"its conversation was at {before.name}, which is {self.state(before)}"
         if len(serving) == 1:
             return "no other has the model" if len(targets) > 1 else ""
         if len(among) > 1:
@@ -192,24 +202,31 @@ class Pool:
         above = min(each.priority for each in serving) < among[0].priority
         return "those before it are not up" if above else "the lowest priority of those that are up"
 
-    def _of(self, name: str) -> Health:
-        return self._health.setdefault(name, Health())
+    def _of(self, target: Target) -> Health:
+        return _health(self._values.get(_health_key(target)))
 
-    def _is_up(self, name: str) -> bool:
-        health = self._of(name)
-        return max(self._up_at(name), health.probing_until) <= self._now()
+    def _change(self, target: Target, **members: Any) -> None:
+        self._values.update(_health_key(target), lambda value: {**asdict(_health(value)), **members}, TTL)
 
-    def _up_at(self, name: str) -> float:
-        health = self._of(name)
+    def _is_up(self, target: Target) -> bool:
+        return max(self._up_at(target), self._of(target).probing_until) <= self._now()
+
+    def _up_at(self, target: Target) -> float:
+        health = self._of(target)
         return max(health.limited_until, health.down_until)
 
-    def _remember(self, conversation: str | None, name: str) -> None:
-        if conversation is None:
-            return
-        self._conversations[conversation] = name
-        self._conversations.move_to_end(conversation)
-        if len(self._conversations) > MAX_CONVERSATIONS:
-            self._conversations.popitem(last=False)
+
+def _health(value: dict[str, Any] | None) -> Health:
+    return Health(**value) if value else Health()
+
+
+def _health_key(target: Target) -> str:
+    # Limits belong to a key: with another key it counts as another endpoint.
+    return key_of("endpoint", target.name, target.endpoint.url, target.key)
+
+
+def _home_key(conversation: str) -> str:
+    return key_of("home", conversation)
 
 
 def _by_weight(targets: Sequence[Target], conversation: str | None) -> Target:

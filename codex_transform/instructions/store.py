@@ -8,7 +8,6 @@ once. A bad response never replaces a good text. What `main` says about the mode
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -19,13 +18,15 @@ from codex_transform.catalog import MAIN, Resolved, models
 from codex_transform.instructions import cache as instructions_cache
 from codex_transform.instructions.cache import Entry
 from codex_transform.instructions.fetch import FetchError, MissingError, extract, fetch, validate_root
+from codex_transform.values import Values, key_of
 
 PATHS = ("codex-rs/models-manager/models.json", "codex-rs/core/models.json")
 """The path of the catalogue in the repository of the Codex CLI: since April 2026, and before."""
 
 REFRESH_INTERVAL = 15 * 60.0
 FIRST_RETRY = 60.0
-MAX_PINS = 10_000
+PIN_TTL = 14 * 24 * 3600.0
+"""Seconds that a conversation keeps its text after its last turn."""
 
 _PREVIOUS = "previous"
 
@@ -43,12 +44,12 @@ class _Failure(NamedTuple):
 
 
 class InstructionStore:
-    """The store. `text`, `source` and `age` may be called from any thread, while `refresh` runs in another.
+    """The store. `refresh` may run in another thread than the rest.
 
     `cache_dir` need not exist. `catalog_url` is the root URL of the raw files of the Codex CLI's repository: a file is
     fetched from `{root}/{ref}/{path}`. `override` is the text of the user's own file and, unless blank, the only one
-    used. `timeout` and `deadline` limit each fetch, in seconds; `now` is the clock. The constructor reads the disk,
-    never the network, and never raises.
+    used. `values` has which conversation has which text, `timeout` and `deadline` limit each fetch, in seconds, and
+    `now` is the clock. The constructor reads the disk, never the network, and never raises.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class InstructionStore:
         catalog_url: str,
         override: str | None = None,
         *,
+        values: Values | None = None,
         timeout: float = 10.0,
         deadline: float = 60.0,
         now: Callable[[], float] = time.time,
@@ -68,8 +70,7 @@ class InstructionStore:
         self._deadline = deadline
         self._now = now
         self._fallback = files("codex_transform").joinpath("data/fallback.md").read_text("utf-8")
-        self._pins: OrderedDict[tuple[str, str], tuple[str, str]] = OrderedDict()
-        self._pins_lock = threading.Lock()
+        self._values = values or Values(now=now)
         self._refresh_lock = threading.Lock()
         self._failures: dict[str, _Failure] = {}
         self._pending_warnings: list[str] = []
@@ -84,17 +85,15 @@ class InstructionStore:
         Within one `conversation` a model keeps its first text, so that a refresh does not invalidate the endpoint's
         prompt cache; None is no conversation. The 10,000 most recent are remembered.
         """
-        if conversation is None:
-            return self._find(resolved)[0]
-        key = (conversation, resolved.slug)
-        with self._pins_lock:
-            pinned = self._pins.get(key)
-            if pinned is None:
-                pinned = self._pins[key] = self._find(resolved)
-                if len(self._pins) > MAX_PINS:
-                    self._pins.popitem(last=False)
-            self._pins.move_to_end(key)
+        text, source = self._find(resolved)
+        if pinned := self._pinned(resolved, conversation):
             return pinned[0]
+        if keys := self.keys(resolved, conversation):
+            text_key = key_of("text", text)
+            if self._values.get(text_key) is None:
+                self._values.update(text_key, lambda before: before or text, PIN_TTL)
+            self._values.update(next(iter(keys)), lambda before: before or [text_key, source], PIN_TTL)
+        return text
 
     def source(self, resolved: Resolved, conversation: str | None = None) -> str:
         """Return where the text of a conversation comes from: `file`, `main`, a release tag, or `bundled`.
@@ -102,9 +101,19 @@ class InstructionStore:
         For a conversation that has a text, this is the source of that text; for a new one, or None, the source that
         `text` would use now.
         """
-        with self._pins_lock:
-            pinned = self._pins.get((conversation, resolved.slug)) if conversation is not None else None
-        return (pinned or self._find(resolved))[1]
+        return (self._pinned(resolved, conversation) or self._find(resolved))[1]
+
+    def keys(self, resolved: Resolved, conversation: str | None) -> dict[str, float]:
+        """Return the key of a conversation's pin with its time to live in seconds; empty if nothing is pinned."""
+        if conversation is None or self._override is not None:
+            return {}
+        # A change of the source applies to running conversations at once.
+        return {key_of("pin", self._root, conversation, resolved.slug): PIN_TTL}
+
+    def text_keys(self, resolved: Resolved, conversation: str | None) -> dict[str, float]:
+        """Return the key of a conversation's text, if only another process knows the text."""
+        pin = self._pin(resolved, conversation)
+        return {pin[0]: PIN_TTL} if pin and self._values.get(pin[0]) is None else {}
 
     def codex_texts(self, resolved: Resolved) -> list[tuple[str, str]]:
         """Return all Codex instructions for a model that are cached, each with its source, the newest first.
@@ -142,6 +151,18 @@ class InstructionStore:
             return news
         finally:
             self._refresh_lock.release()
+
+    def _pinned(self, resolved: Resolved, conversation: str | None) -> tuple[str, str] | None:
+        """Return the text of a conversation and its source, None if it has none yet."""
+        pin = self._pin(resolved, conversation)
+        text = self._values.get(pin[0]) if pin else None
+        return (text, pin[1]) if pin and text is not None else None
+
+    def _pin(self, resolved: Resolved, conversation: str | None) -> list[str] | None:
+        """Return the key of a conversation's text, and its source."""
+        keys = self.keys(resolved, conversation)
+        pin: list[str] | None = self._values.get(next(iter(keys))) if keys else None
+        return pin
 
     def _find(self, resolved: Resolved) -> tuple[str, str]:
         """Return the text and its source.

@@ -37,24 +37,24 @@ class Failover:
 
     def accepted(self) -> None:
         """Note that the endpoint has accepted the call."""
-        self.pool.succeeded(self.target.name)
+        self.pool.succeeded(self.target)
 
     def next(self, failure: Failure, request: http.Request | None) -> Target | None:
         """Note why a call failed, and return where it goes next, with the request changed; None if nowhere.
 
         Without a `request` it goes nowhere.
         """
-        name, reason = self.target.name, failure.brief or failure.code or f"HTTP {failure.status}"
+        target, reason = self.target, failure.brief or failure.code or f"HTTP {failure.status}"
         if failure.code in LIMIT_CODES or failure.status in _LIMIT_STATUSES:
-            self.pool.limited(name, failure.retry_after, reason)
+            self.pool.limited(target, failure.retry_after, reason)
         elif failure.status is None or _is_fault(failure.status) or failure.code in _FAULT_CODES:
-            self.pool.failed(name, reason)
+            self.pool.failed(target, reason)
             if not (failure.code or failure.lost or failure.unreachable or failure.status):
                 return None  # it may be at work on it still: it was silent for too long
         else:
-            self.pool.succeeded(name)  # what it refuses is the request
+            self.pool.succeeded(target)  # what it refuses is the request
             return None
-        self.tried.append(name)
+        self.tried.append(target.name)
         if request is None:
             return None
         other = self.pool.choose(self.targets, self.conversation, self.model, self.tried)
@@ -67,7 +67,7 @@ class Failover:
     def report(self, fields: Iterable[tuple[str, str]]) -> None:
         """Note the limits that the endpoint reports in its header fields."""
         limits = {name.lower(): value for name, value in fields if name.lower().startswith(_LIMIT_FIELDS)}
-        self.pool.report(self.target.name, limits)
+        self.pool.report(self.target, limits)
 
 
 def _is_fault(status: int) -> bool:

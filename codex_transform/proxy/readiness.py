@@ -17,8 +17,13 @@ class Reason(NamedTuple):
     message: str
 
 
-def reasons(settings: Settings, problems: Iterable[Problem], *, draining: bool, down: bool) -> Iterator[Reason]:
-    """Yield every reason; none means that the proxy is ready."""
+def reasons(
+    settings: Settings, problems: Iterable[Problem], *, draining: bool, down: bool, uncounted: bool = False
+) -> Iterator[Reason]:
+    """Yield every reason; none means that the proxy is ready.
+
+    `down` is whether the endpoint is, `uncounted` whether people have limits that cannot be looked up.
+    """
     if draining:
         yield Reason("draining", "the proxy is being stopped; calls under way may finish")
     wrong = dict.fromkeys(problem.setting for problem in problems if not problem.warning)
@@ -31,3 +36,5 @@ def reasons(settings: Settings, problems: Iterable[Problem], *, draining: bool, 
         yield Reason("key_missing", "codex_api_key is not set")
     if down:
         yield Reason("endpoint_down", "the last calls got no answer from the endpoint")
+    if uncounted and settings.limits_fail == "closed":
+        yield Reason("state_unavailable", "codex_state cannot be reached, and codex_limits_fail is closed")

@@ -21,6 +21,7 @@ from codex_transform.jsonio import describe_type, dumps
 from codex_transform.opencode.config import OpenCodeConfig
 from codex_transform.settings.endpoints import KEY, EndpointSettings, read_endpoints, to_json
 from codex_transform.settings.options import OPTIONS, Settings
+from codex_transform.settings.state_url import StateUrl
 
 
 class Problem(NamedTuple):
@@ -228,6 +229,8 @@ def _to_json(value: object) -> object:
     """Return a value in force as JSON holds it."""
     if isinstance(value, SecretStr):
         return value.get_secret_value()
+    if isinstance(value, StateUrl):
+        return value.text
     if isinstance(value, tuple):
         return list(value)
     return str(value) if isinstance(value, Path) else value

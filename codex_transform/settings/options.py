@@ -20,6 +20,8 @@ from pydantic.fields import FieldInfo
 
 from codex_transform.endpoint import url as endpoint_url
 from codex_transform.jsonio import describe_type
+from codex_transform.settings import state_url
+from codex_transform.settings.state_url import StateUrl
 
 _BOOLS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 _HOST = re.compile(
@@ -173,6 +175,13 @@ def _catalog_url(value: object) -> str:
     return text.rstrip("/")
 
 
+def _state(value: object) -> str | StateUrl:
+    if isinstance(value, StateUrl):
+        return value
+    text = _text(value)
+    return text.lower() if text.lower() in ("memory", "disk", "off") else state_url.parse(text)
+
+
 READ_BASE_URL, READ_API_KEY = _base_url, _api_key
 """The validators of an endpoint's address and key."""
 
@@ -272,14 +281,20 @@ class Settings(BaseModel):
         default=1,
         description="How often a request is sent again if the endpoint is overloaded or lost within two seconds.",
     )
-    state: Annotated[
-        Literal["memory", "disk", "off"],
-        BeforeValidator(_one_of("memory", "disk", "off")),
-        _Names("CODEX_STATE", "state"),
-    ] = Field(
+    state: Annotated[str | StateUrl, BeforeValidator(_state), _Names("CODEX_STATE", "state")] = Field(
         default="memory",
         description="Where responses are stored that clients want stored: memory, until the proxy ends; disk, for 30 "
-        "days; off, nowhere, and requests that refer to stored ones are refused.",
+        "days; off, nowhere, and requests that refer to stored ones are refused. With disk the proxies of a machine "
+        "act as one, with the URL of a Redis server, such as redis://10.0.0.5:6379/0, those of several machines.",
+    )
+    limits_fail: Annotated[
+        Literal["open", "closed"],
+        BeforeValidator(_one_of("open", "closed")),
+        _Names("CODEX_LIMITS_FAIL", "limitsFail"),
+    ] = Field(
+        default="open",
+        description="What becomes of people's limits while codex_state cannot be reached. open: each proxy counts by "
+        "itself. closed: people with limits are refused.",
     )
     admin_listen: Annotated[
         str | None, BeforeValidator(_listen_address), _Names("CODEX_ADMIN_LISTEN", "adminListen")

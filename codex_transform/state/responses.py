@@ -21,6 +21,9 @@ Item = dict[str, Any]
 
 _AMBIGUOUS = b"*"
 
+PREVIOUS_NOT_FOUND = "previous_response_not_found"
+"""The error code for a `previous_response_id` that is not stored."""
+
 
 def owner_of(authorization: str) -> str:
     """Return what stands for the client that sends this Authorization, "" for one that sends none."""
@@ -147,7 +150,7 @@ def previous_not_found(which: str) -> ApiError:
 
     Clients that have the history themselves, such as agno, send it again after that.
     """
-    return bad_request(f"{which} not found. {WHY_NOT_FOUND}", "previous_response_id", "previous_response_not_found")
+    return bad_request(f"{which} not found. {WHY_NOT_FOUND}", "previous_response_id", PREVIOUS_NOT_FOUND)
 
 
 def not_found(what: str, object_id: str) -> ApiError:

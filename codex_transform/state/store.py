@@ -3,6 +3,7 @@
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from threading import RLock
 from typing import Protocol
 
 TTL = 30 * 24 * 3600.0
@@ -13,7 +14,7 @@ MAX_BYTES = 256_000_000
 
 
 class Store(Protocol):
-    """A map from keys to values. None of its methods raises or waits for long."""
+    """A map from keys to values. Its methods do not raise; those of a shared store wait, so threads call them."""
 
     def get(self, key: str) -> bytes | None:
         """Return a value, None if there is none (any more)."""
@@ -29,39 +30,43 @@ class Store(Protocol):
 
 
 class MemoryStore:
-    """A store that is gone with the program. `now` is a clock in seconds."""
+    """A store in memory, for any thread. `now` is a clock in seconds."""
 
     def __init__(self, max_bytes: int = MAX_BYTES, ttl: float = TTL, *, now: Callable[[], float] = time.time) -> None:
         self._max_bytes, self._ttl, self._now = max_bytes, ttl, now
         self._values: OrderedDict[str, tuple[float, bytes]] = OrderedDict()
         self._size = 0
+        self._lock = RLock()
 
     def get(self, key: str) -> bytes | None:
         """Return a value, which is then the youngest."""
-        self._expire()
-        found = self._values.get(key)
-        if found is None:
-            return None
-        self._values[key] = self._now(), found[1]
-        self._values.move_to_end(key)
-        return found[1]
+        with self._lock:
+            self._expire()
+            found = self._values.get(key)
+            if found is None:
+                return None
+            self._values[key] = self._now(), found[1]
+            self._values.move_to_end(key)
+            return found[1]
 
     def put(self, key: str, value: bytes) -> None:
         """Set a value; the oldest make room for it. One that is larger than all the room is not kept."""
-        self.delete(key)
-        self._values[key] = self._now(), value
-        self._size += _size(key, value)
-        while self._size > self._max_bytes:
-            self.delete(next(iter(self._values)))
-        self._expire()
+        with self._lock:
+            self.delete(key)
+            self._values[key] = self._now(), value
+            self._size += _size(key, value)
+            while self._size > self._max_bytes:
+                self.delete(next(iter(self._values)))
+            self._expire()
 
     def delete(self, key: str) -> bool:
         """Delete a value."""
-        found = self._values.pop(key, None)
-        if found is None:
-            return False
-        self._size -= _size(key, found[1])
-        return True
+        with self._lock:
+            found = self._values.pop(key, None)
+            if found is None:
+                return False
+            self._size -= _size(key, found[1])
+            return True
 
     def close(self) -> None:
         """Do nothing: there is nothing to write."""

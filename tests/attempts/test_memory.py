@@ -8,12 +8,13 @@ from hypothesis import strategies as st
 
 from codex_transform.attempts.edits import DropParameter, DropReasoning, apply_all, digest
 from codex_transform.attempts.failure import Failure
-from codex_transform.attempts.memory import ENDPOINT_TTL, MAX_EDITS, MAX_KEYS, Key, Memory
+from codex_transform.attempts.memory import ENDPOINT_TTL, MAX_EDITS, Key, Memory
 from codex_transform.attempts.next_attempt import Policy, decide
 from codex_transform.attempts.rule import Scope, Sent
 from codex_transform.jsonio import dumps
 from codex_transform.request.changes import Changes
 from codex_transform.request.input_items import message
+from codex_transform.values import MAX_KEYS
 
 KEY = Key("https://h/responses", "gpt-5.1", "conversation")
 INCLUDE, REASONING = DropParameter(("include",)), DropReasoning(frozenset({"x"}))
@@ -28,7 +29,7 @@ class Clock:
 
 def test_an_endpoint_is_believed_again_after_a_day() -> None:
     clock = Clock()
-    memory = Memory(clock)
+    memory = Memory(now=clock)
     memory.learn(INCLUDE, Scope.ENDPOINT, KEY)
     clock.now += ENDPOINT_TTL - 1
     assert memory.edits(KEY) == [INCLUDE]
@@ -42,7 +43,7 @@ def test_an_endpoint_is_believed_again_after_a_day() -> None:
 
 def test_a_conversation_is_remembered_as_long_as_there_is_room() -> None:
     clock = Clock()
-    memory = Memory(clock)
+    memory = Memory(now=clock)
     memory.learn(REASONING, Scope.CONVERSATION, KEY)
     clock.now += 10 * ENDPOINT_TTL
     assert memory.edits(KEY._replace(model="gpt-5.2")) == [REASONING]

@@ -31,8 +31,8 @@ class Pool(endpoint_pool.Pool):
         self.last = super().choose(*arguments, **more)
         return self.last and self.last.target
 
-    def state(self, name: str) -> Any:
-        return str(super().state(name))
+    def state(self, target: Target) -> Any:
+        return str(super().state(target))
 
 
 A, B, BACKUP = target("a"), target("b"), target("backup", priority=1)
@@ -56,57 +56,57 @@ def test_the_lowest_priority_first() -> None:
 
 def test_a_limit_cools_an_endpoint_down_until_its_reset() -> None:
     clock = Clock()
-    pool = Pool(clock)
+    pool = Pool(now=clock)
     home = pool.choose(ALL, "c", "m")
     assert home
-    pool.limited(home.name, 120, "usage limit")
+    pool.limited(home, 120, "usage limit")
     other = pool.choose(ALL, "c", "m")
     assert other
     assert {home, other} == {A, B}
-    assert pool.state(home.name) == "limited for 120 s: usage limit"
+    assert pool.state(home) == "limited for 120 s: usage limit"
     clock.time += 121
     assert pool.choose(ALL, "c", "m") == other, "its cache is there by now"
-    assert pool.state(home.name) == "up"
-    pool.limited("a", None, "x")
+    assert pool.state(home) == "up"
+    pool.limited(A, None, "x")
     clock.time += DEFAULT_LIMIT + 1
-    assert pool.state("a") == "up"
+    assert pool.state(A) == "up"
 
 
 def test_the_next_priority_takes_over_when_all_are_used_up() -> None:
-    pool = Pool(Clock())
-    for name in "ab":
-        pool.limited(name, 60, "limit")
+    pool = Pool(now=Clock())
+    for each in (A, B):
+        pool.limited(each, 60, "limit")
     assert pool.choose(ALL, "c", "m") == BACKUP
-    pool.limited("backup", 10, "limit")
+    pool.limited(BACKUP, 10, "limit")
     assert pool.choose(ALL, "c", "m") == BACKUP, "the one that is up first says what is the matter"
     assert pool.choose(ALL, "c", "m", tried=["backup"]) is None
 
 
 def test_faults_open_the_circuit_and_one_call_tries_it() -> None:
     clock = Clock()
-    pool = Pool(clock)
+    pool = Pool(now=clock)
     for _ in range(MAX_FAULTS):
-        assert pool.state("a") == "up"
-        pool.failed("a", "HTTP 500")
-    assert pool.state("a") == f"down for {FIRST_BREAK:.0f} s: HTTP 500"
+        assert pool.state(A) == "up"
+        pool.failed(A, "HTTP 500")
+    assert pool.state(A) == f"down for {FIRST_BREAK:.0f} s: HTTP 500"
     assert {pool.choose((A, BACKUP), f"c{number}", "m") for number in range(9)} == {BACKUP}
     clock.time += FIRST_BREAK
     assert pool.choose((A, BACKUP), "new", "m") == A
-    assert pool.state("a") == "half-open: a call tries it"
+    assert str(pool.state(A)) == "half-open: a call tries it"
     assert pool.choose((A, BACKUP), "another", "m") == BACKUP
-    pool.failed("a", "HTTP 500")
-    assert pool.state("a") == f"down for {2 * FIRST_BREAK:.0f} s: HTTP 500"
+    pool.failed(A, "HTTP 500")
+    assert pool.state(A) == f"down for {2 * FIRST_BREAK:.0f} s: HTTP 500"
     clock.time += 2 * FIRST_BREAK
     assert pool.choose((A, BACKUP), "newer", "m") == A
-    pool.succeeded("a")
+    pool.succeeded(A)
     assert {pool.choose((A, BACKUP), f"d{number}", "m") for number in range(9)} == {A}
 
 
 def test_a_try_without_an_end_counts_for_nothing() -> None:
     clock = Clock()
-    pool = Pool(clock)
+    pool = Pool(now=clock)
     for _ in range(MAX_FAULTS):
-        pool.failed("a", "x")
+        pool.failed(A, "x")
     clock.time += FIRST_BREAK
     assert pool.choose((A, BACKUP), "one", "m") == A
     clock.time += PROBE
@@ -115,10 +115,10 @@ def test_a_try_without_an_end_counts_for_nothing() -> None:
 
 def test_a_break_has_a_longest() -> None:
     clock = Clock()
-    pool = Pool(clock)
+    pool = Pool(now=clock)
     for _ in range(50):
-        pool.failed("a", "x")
-    assert pool.state("a") == f"down for {LONGEST_BREAK:.0f} s: x"
+        pool.failed(A, "x")
+    assert pool.state(A) == f"down for {LONGEST_BREAK:.0f} s: x"
 
 
 def test_models() -> None:
@@ -130,14 +130,14 @@ def test_models() -> None:
     assert pool.choose((small,), "d", "gpt-5.2") == small, "no endpoint claims it: the answer says so"
 
 
-names = st.sampled_from(["a", "b", "backup"])
+names = st.sampled_from(ALL)
 events = st.tuples(st.sampled_from(["limited", "failed", "succeeded", "wait"]), names, st.integers(0, 400))
 
 
 @given(st.lists(events, max_size=30))
-def test_a_call_always_goes_somewhere(history: list[tuple[str, str, int]]) -> None:
+def test_a_call_always_goes_somewhere(history: list[tuple[str, Target, int]]) -> None:
     clock = Clock()
-    pool = Pool(clock)
+    pool = Pool(now=clock)
     for kind, name, seconds in history:
         if kind == "limited":
             pool.limited(name, seconds, "x")
@@ -153,7 +153,7 @@ def test_a_call_always_goes_somewhere(history: list[tuple[str, str, int]]) -> No
 
 def test_why_a_call_goes_where_it_goes() -> None:
     clock = Clock()
-    pool = Pool(clock)
+    pool = Pool(now=clock)
 
     def reason(targets: tuple[Target, ...], conversation: str | None, **more: Any) -> str:
         pool.choose(targets, conversation, "m", **more)
@@ -166,17 +166,17 @@ def test_why_a_call_goes_where_it_goes() -> None:
     assert reason((A, B), "d") == "its conversation is there"
     assert reason((A, BACKUP), "e") == "the lowest priority of those that are up"
     assert reason((A, BACKUP), "e", tried=["a"]) == "not answered by a"
-    pool.limited("a", 30, "usage limit")
+    pool.limited(A, 30, "usage limit")
     assert reason((A, BACKUP), "f") == "those before it are not up"
     assert reason((A, B), "c") == "its conversation was at a, which is limited for 30 s: usage limit"
-    pool.limited("b", 60, "usage limit")
+    pool.limited(B, 60, "usage limit")
     assert reason((A, B), "g") == "none is up, and it will be first"
 
 
 def test_limits_and_when_they_were_reported() -> None:
     clock = Clock()
-    pool = Pool(clock)
-    assert pool.limits_age("a") is None
-    pool.report("a", {"x-codex-primary-used-percent": "42"})
+    pool = Pool(now=clock)
+    assert pool.limits_age(A) is None
+    pool.report(A, {"x-codex-primary-used-percent": "42"})
     clock.time += 5
-    assert (pool.limits("a"), pool.limits_age("a")) == ({"x-codex-primary-used-percent": "42"}, 5)
+    assert (pool.limits(A), pool.limits_age(A)) == ({"x-codex-primary-used-percent": "42"}, 5)

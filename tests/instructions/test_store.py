@@ -13,13 +13,8 @@ from support.raw_host import NEW_PATH, OLD_PATH, Answer, RawHost, catalogue, lev
 
 from codex_transform import catalog
 from codex_transform.catalog import MAIN, Model, models, resolve
-from codex_transform.instructions.store import (
-    FIRST_RETRY,
-    MAX_PINS,
-    REFRESH_INTERVAL,
-    InstructionStore,
-    learn_cached,
-)
+from codex_transform.instructions.store import FIRST_RETRY, REFRESH_INTERVAL, InstructionStore, learn_cached
+from codex_transform.values import MAX_KEYS
 
 CURRENT = [model.slug for model in models() if model.current]
 OLDER = [model for model in models() if not model.current]
@@ -511,7 +506,7 @@ def test_the_most_recent_conversations_are_remembered(host: RawHost, cache: Path
     bundled = instructions.text(SOL, "kept")
     assert instructions.text(SOL, "forgotten") == bundled
     instructions.refresh()
-    for number in range(MAX_PINS - 1):
+    for number in range(MAX_KEYS - 1):
         instructions.text(SOL, str(number))
         if number == 0:
             assert instructions.text(SOL, "kept") == bundled

@@ -4,7 +4,7 @@ import json
 import logging
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,6 +20,7 @@ from codex_transform.proxy.addons.instructions_refresh import InstructionsRefres
 from codex_transform.proxy.addons.interception import Interception
 from codex_transform.proxy.addons.request_log import RequestLog
 from codex_transform.proxy.addons.request_translation import RequestTranslation
+from codex_transform.proxy.addons.shared_state import SharedState
 from codex_transform.proxy.addons.stored_responses import StoredResponses
 from codex_transform.proxy.bodies import RequestReader
 from codex_transform.proxy.call import start_call
@@ -39,7 +40,9 @@ async def send(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     log = RequestLog(config)
     gate, transform = (
         Interception(config, Refusals()),
-        RequestTranslation(config, InstructionsRefresh(config), RequestReader(), StoredResponses(config), log),
+        RequestTranslation(
+            config, InstructionsRefresh(config), RequestReader(), StoredResponses(SharedState(config)), log
+        ),
     )
     with taddons.context(Proxyserver(), config) as context:
         context.configure(config, codex_mode=True)
@@ -50,13 +53,19 @@ async def send(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
             )
             flow = tflow.tflow(req=request)
             gate.requestheaders(flow)
-            transform.request(flow)
+            at_once(transform.request(flow))
             assert flow.response is None
             assert flow.request.host == "endpoint.example"
             return flow.request.raw_content or b""
 
         yield send
     log.done()
+
+
+def at_once(work: Coroutine[Any, Any, None]) -> None:
+    """Does what waits for nothing."""
+    with pytest.raises(StopIteration):
+        work.send(None)
 
 
 def history(calls: int) -> dict[str, Any]:
@@ -124,9 +133,9 @@ async def test_the_clients_body_is_remembered_and_not_copied() -> None:
     with taddons.context(Proxyserver(), config) as context:
         context.configure(config, codex_mode=True)
         call, content = start_call(flow, ""), flow.request.raw_content
-        RequestTranslation(config, InstructionsRefresh(config), RequestReader(), StoredResponses(config), log).request(
-            flow
-        )
+        stored = StoredResponses(SharedState(config))
+        transform = RequestTranslation(config, InstructionsRefresh(config), RequestReader(), stored, log)
+        at_once(transform.request(flow))
         assert flow.response is None
         assert call.original is content
         assert flow.request.raw_content != content

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from codex_transform.opencode.config import OpenCodeConfig
+from codex_transform.settings import state_url
 from codex_transform.settings.loader import LoadedSettings, load, save
 from codex_transform.settings.options import OPTIONS, Option, Settings
 
@@ -48,7 +49,10 @@ def said_by(knob: Option, folder: Path) -> Said:
     if knob.field == "instructions":
         return {"option": ("codex", "codex"), "environ": ("Client", "client"), "file": ("codex", "codex")}
     if knob.field == "state":
-        return {"option": ("disk", "disk"), "environ": ("Off", "off"), "file": ("disk", "disk")}
+        url = "redis://:secret@h:1/2"
+        return {"option": ("disk", "disk"), "environ": ("Off", "off"), "file": (url, state_url.parse(url))}
+    if knob.field == "limits_fail":
+        return {"option": ("closed", "closed"), "environ": ("Closed", "closed"), "file": ("closed", "closed")}
     if knob.field == "log_format":
         return {"option": ("json", "json"), "environ": ("JSON", "json"), "file": ("json", "json")}
     if knob.field == "admin_listen":
@@ -177,6 +181,7 @@ WRONG: dict[str, object] = {
     "originator": "a\nb",
     "instructions": "mine",
     "state": "cloud",
+    "limits_fail": "ajar",
     "instructions_file": "/nowhere/at/all",
     "catalog_url": "ftp://h",
     "allow_remote": "maybe",

@@ -21,6 +21,7 @@ def test_the_table_is_the_contract() -> None:
         "originator": ("codex_originator", "CODEX_ORIGINATOR", "originator", None),
         "instructions": ("codex_instructions", "CODEX_INSTRUCTIONS", "instructions", "auto"),
         "state": ("codex_state", "CODEX_STATE", "state", "memory"),
+        "limits_fail": ("codex_limits_fail", "CODEX_LIMITS_FAIL", "limitsFail", "open"),
         "instructions_file": ("codex_instructions_file", "CODEX_INSTRUCTIONS_FILE", "instructionsFile", None),
         "catalog_url": (
             "codex_catalog_url",

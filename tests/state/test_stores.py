@@ -1,15 +1,18 @@
-"""Both stores keep what they are given, within bounds of size and age."""
+"""All stores keep what they are given, within bounds of size and age."""
 
-import stat
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.redis_server import redis_server
 
-from codex_transform.state.sqlite_store import SqliteStore
-from codex_transform.state.store import MemoryStore, Store
+from codex_transform.state.backend import RETRY_AFTER, Backend, GuardedBackend
+from codex_transform.state.redis_backend import RedisBackend
+from codex_transform.state.shared_store import SharedStore
+from codex_transform.state.sqlite_backend import SqliteBackend
+from codex_transform.state.store import TTL, MemoryStore, Store
 
 Make = Callable[..., Store]
 
@@ -22,21 +25,24 @@ class Clock:
         return self.time
 
 
-@pytest.fixture(params=["memory", "disk"])
+@pytest.fixture(params=["memory", "shared"])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
-    """Makes a store with a clock and an age limit."""
-    made: list[Store] = []
+    """Makes a store with a clock."""
+    made: list[SqliteBackend] = []
 
-    def go(clock: Clock, ttl: float = 100) -> Store:
-        disk = request.param == "disk"
-        made.append(
-            SqliteStore(tmp_path / "a" / "state.sqlite", ttl, now=clock) if disk else MemoryStore(ttl=ttl, now=clock)
-        )
-        return made[-1]
+    def go(clock: Clock) -> Store:
+        if request.param == "memory":
+            return MemoryStore(now=clock)
+        made.append(SqliteBackend(tmp_path / "a" / "state.sqlite", now=clock))
+        return SharedStore(GuardedBackend(made[-1], silent))
 
     yield go
-    for store in made:
-        store.close()
+    for backend in made:
+        backend.close()
+
+
+def silent(_reason: str | None) -> None:
+    """Nobody is told."""
 
 
 def test_values_are_kept_replaced_and_deleted(make: Make) -> None:
@@ -54,9 +60,11 @@ def test_what_is_not_used_ages_out(make: Make) -> None:
     clock = Clock()
     store = make(clock)
     store.put("a", b"1")
-    clock.time += 99
+    clock.time += TTL - 1
     assert store.get("a") == b"1"
-    clock.time += 102
+    clock.time += TTL - 1
+    assert store.get("a") == b"1"
+    clock.time += TTL + 1
     assert store.get("a") is None
 
 
@@ -85,25 +93,44 @@ def test_memory_is_a_map(steps: list[tuple[str, bytes | None]]) -> None:
     assert {key: store.get(key) for key in "abc"} == {key: model.get(key) for key in "abc"}
 
 
-def test_the_disk_keeps_values_for_the_next_program(tmp_path: Path) -> None:
-    path = tmp_path / "state.sqlite"
-    store = SqliteStore(path)
-    store.put("a", b"1")
-    store.put("b", b"2")
-    store.delete("b")
-    store.close()
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    store = SqliteStore(path)
-    assert store.get("a") == b"1"
-    assert store.get("b") is None
-    store.close()
+def test_several_have_one_store(connect: Callable[[], Backend]) -> None:
+    one, other = (SharedStore(GuardedBackend(connect(), silent)) for _ in range(2))
+    one.put("a", b"1")
+    one.put("b", b"2")
+    assert other.get("a") == b"1"
+    assert other.delete("b")
+    assert one.get("b") is None
+    assert not one.delete("b")
 
 
-def test_a_file_that_cannot_be_used_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_was_stored_meanwhile_is_written_once_that_can_be_done(tmp_path: Path) -> None:
+    clock = [0.0]
+    with redis_server(tmp_path / "redis") as server:
+        guarded = GuardedBackend(RedisBackend(server.state_url), silent, lambda: clock[0])
+        store = SharedStore(guarded)
+        store.put("a", b"1")
+        store.put("gone", b"1")
+        server.stop()
+        assert store.get("a") == b"1", "it has stored that itself"
+        assert store.delete("gone")
+        for number in range(50):
+            store.put(f"k{number}", b"2")
+        assert store.get("k7") == b"2"
+        assert store.get("gone") is None
+        server.start()
+        clock[0] += RETRY_AFTER
+        assert store.get("a") == b"1"
+        store.put("k0", b"newer")
+        store.close()
+        other = SharedStore(GuardedBackend(RedisBackend(server.state_url), silent))
+        assert [other.get(key) for key in ("gone", "k0", "k1", "k49")] == [None, b"newer", b"2", b"2"]
+
+
+def test_a_file_that_cannot_be_used_is_told_of_once(tmp_path: Path) -> None:
     (tmp_path / "state.sqlite").write_bytes(b"no database, but longer than a header of one would be " * 100)
-    store = SqliteStore(tmp_path / "state.sqlite")
+    told: list[str | None] = []
+    store = SharedStore(GuardedBackend(SqliteBackend(tmp_path / "state.sqlite"), told.append))
     store.put("a", b"1")
     assert store.get("a") == b"1"
     store.close()
-    assert len(caplog.records) == 1
-    assert "state.sqlite" in caplog.text
+    assert len(told) == 1

@@ -121,6 +121,8 @@ SERVERS = [
     "codex-transform start --web",
     "CODEX_ADMIN_LISTEN=9100 codex-transform start",
     "CODEX_LOG_FORMAT=json codex-transform start",
+    "CODEX_STATE=disk codex-transform start",
+    "CODEX_STATE=redis://:PASSWORD@127.0.0.1:6379/0 codex-transform start",
     "codex-transform start -- --mode reverse:https://your-codex-api.com",
     'mitmdump -s "$(codex-transform addon-path)" --listen-host 127.0.0.1',
     "python3 scripts/start.py",

@@ -27,6 +27,7 @@ from codex_transform.proxy.addons.request_log import RequestLog
 from codex_transform.proxy.addons.request_translation import RequestTranslation
 from codex_transform.proxy.addons.response_translation import ResponseTranslation
 from codex_transform.proxy.addons.server_replay import ServerReplay
+from codex_transform.proxy.addons.shared_state import SharedState
 from codex_transform.proxy.addons.status import Status
 from codex_transform.proxy.addons.stored_responses import StoredResponses
 from codex_transform.proxy.addons.trusted_proxies import TrustedProxies
@@ -66,6 +67,7 @@ ORDER: tuple[tuple[type, str], ...] = (
     (Status, "is told of calls until the recorder has ended"),
     (Commands, "reports on the others"),
     (Admin, "reports on the others, and is told of calls until the recorder has ended"),
+    (SharedState, "writes what the others have left for it when mitmproxy ends"),
 )
 """Why each addon has its place: mitmproxy calls a hook in this order."""
 
@@ -79,7 +81,8 @@ def build() -> list[object]:
     reader = RequestReader()
     request_log = RequestLog(config)
     connect_timeout = ConnectTimeout(config)
-    stored = StoredResponses(config)
+    state = SharedState(config)
+    stored = StoredResponses(state)
     drain = Drain(config, connect_timeout, refusals)
     store = UsageStore(paths.usage_database(paths.home_or_none()))
     recorder = CallRecorder(config, refresh, store)
@@ -115,7 +118,8 @@ def build() -> list[object]:
         ContentViews(),
         status,
         Commands(config, refresh, recorder, store, status),
-        Admin(config, drain, recorder, refusals),
+        Admin(config, drain, recorder, refusals, state),
+        state,
     )
     made = {type(addon): addon for addon in addons}
     return [CompositeAddon(*(made[kind] for kind, _ in ORDER), *patches.apply())]

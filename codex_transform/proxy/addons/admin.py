@@ -15,10 +15,12 @@ from codex_transform import requirements
 from codex_transform.concurrency import run_in_thread
 from codex_transform.endpoint.hosts import is_loopback
 from codex_transform.endpoint.url import Endpoint
+from codex_transform.people.limiter import is_limited
 from codex_transform.proxy import readiness
 from codex_transform.proxy.addons.call_recorder import CallRecorder
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.drain import Drain
+from codex_transform.proxy.addons.shared_state import SharedState
 from codex_transform.proxy.admin_listener import AdminListener, Page, json_page
 from codex_transform.proxy.call import get_call
 from codex_transform.proxy.endpoint_health import EndpointHealth
@@ -35,9 +37,12 @@ logger = logging.getLogger(__name__)
 class Admin:
     """Serves `/healthz`, `/readyz` and `/metrics`."""
 
-    def __init__(self, config: Config, drain: Drain, recorder: CallRecorder, refusals: Refusals) -> None:
+    def __init__(
+        self, config: Config, drain: Drain, recorder: CallRecorder, refusals: Refusals, state: SharedState
+    ) -> None:
         self.config = config
         self.drain = drain
+        self.state = state
         self._health = EndpointHealth()
         self._metrics: CallMetrics | None = None
         self._running = False
@@ -130,7 +135,14 @@ class Admin:
         self.config.refresh()
         endpoint = self.config.endpoint
         down = endpoint is not None and self._health.is_down(endpoint.url)
-        found = readiness.reasons(self.config.settings, self.config.problems, draining=self.drain.draining, down=down)
+        limited = any(map(is_limited, self.config.people.people))
+        found = readiness.reasons(
+            self.config.settings,
+            self.config.problems,
+            draining=self.drain.draining,
+            down=down,
+            uncounted=limited and self.state.is_down,
+        )
         return list(found)
 
     async def _healthz(self) -> Page:

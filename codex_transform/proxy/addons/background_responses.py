@@ -2,11 +2,13 @@
 
 The client gets the response object, or the stream, at once; the request goes to the endpoint as a separate call, which
 continues if the client leaves. Until it has finished, the status is `queued` or `in_progress`; a client polls it, reads
-its events from any point on, or cancels it.
+its events from any point on, or cancels it. If several proxies share the store, each renews a lease on the responses
+that it runs, so that others can tell them from those of a proxy that was killed.
 """
 
 import asyncio
 import logging
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -38,6 +40,14 @@ MAX_JOBS = 500
 
 _RUNNING = ("queued", "in_progress")
 
+_LEASE, _BEAT = 15.0, 3.0
+"""Seconds that a lease on a response lasts, and after which its proxy renews it."""
+
+_LOOKS = 30
+"""How often to check whether another proxy has cancelled a response."""
+
+_TTL = 60.0
+
 
 class _Job:
     """A response in progress."""
@@ -50,16 +60,14 @@ class _Job:
         self.cancelled = False
         self.task: asyncio.Task[None] | None = None
 
-    def began(self, piece: bytes) -> None:
-        """Take a piece of the stream."""
-        found = None if self.events.data else self.known.find(self.stored.id)
-        # A short answer is stored before its first piece leaves.
+    def set_in_progress(self) -> None:
+        """Store the status `in_progress`, unless it has finished: a short one is stored before its first piece."""
+        found = self.known.find(self.stored.id)
         if found and found.response.get("status") == "queued":
             self._set(status="in_progress")
-        self.events.append(piece)
 
-    def end(self) -> None:
-        """Store how it ended, unless the final response has been stored already."""
+    def store_end(self) -> bytes:
+        """Store how it ended, unless the final response has already been stored, and return its events."""
         found = self.known.find(self.stored.id)
         if found and found.response.get("status") in _RUNNING:
             if self.cancelled:
@@ -72,11 +80,11 @@ class _Job:
             self.stored = found
             self._set(status="cancelled")
         final = self.known.find(self.stored.id)
-        if final and not self.events.data:
-            self.events.append(response_to_stream(final.response))
+        events = self.events.data
         if final:
-            self.known.put_events(self.stored.id, self.events.data)
-        self.events.close()
+            events = events or response_to_stream(final.response)
+            self.known.put_events(self.stored.id, events)
+        return events
 
     def _set(self, **members: Any) -> None:
         self.known.put(
@@ -93,6 +101,7 @@ class BackgroundResponses:
         self.config = config
         self.reader = reader
         self.stored = stored
+        self.state = stored.state
         self._jobs: dict[tuple[str, str], _Job] = {}
         self._by_flow: dict[http.HTTPFlow, _Job] = {}
 
@@ -106,13 +115,13 @@ class BackgroundResponses:
         call, local = get_call(flow), get_local_request(flow)
         try:
             if local and local.answer in (api.cancel_response, api.get_response):
-                self._end_lost(local)
+                await self._end_lost(local)
             if call and not call.subpath:
-                self._begin(flow, call)
+                await self._begin(flow, call)
             elif local and local.answer is api.cancel_response:
                 await self._cancel(local)
             elif local and local.answer is api.get_response and flow.request.query.get("stream") == "true":
-                self._read(flow, local)
+                await self._read(flow, local)
         except ApiError as error:
             if call:
                 call.set_error(error)
@@ -129,15 +138,22 @@ class BackgroundResponses:
             if call := get_call(job.flow):
                 call.attempts = None
             job.replay.cancel()
-            job.end()
+            self.state.submit(job.owner, job.store_end)
+            job.events.close()
 
     def _adopt(self, flow: http.HTTPFlow, job: _Job) -> None:
         """Assign the call of a job's own flow to the job's client."""
         if call := get_call(flow):
             call.owner, call.response_id = job.owner, job.stored.id
-            call.tap = job.began
 
-    def _begin(self, flow: http.HTTPFlow, call: Call) -> None:
+            def began(piece: bytes) -> None:
+                if not job.events.data:
+                    self.state.submit(job.owner, job.set_in_progress)
+                job.events.append(piece)
+
+            call.tap = began
+
+    async def _begin(self, flow: http.HTTPFlow, call: Call) -> None:
         try:
             request = self.reader.read(flow, call)
         except ApiError:
@@ -145,7 +161,7 @@ class BackgroundResponses:
         content, body = request.content, request.body
         if body.get("background") is not True:
             return
-        store = self.stored.store()
+        store = self.state.store
         if store is None:
             raise bad_request(
                 "`background` needs stored responses, and codex_state is off: set it to memory or disk", "background"
@@ -158,9 +174,9 @@ class BackgroundResponses:
         references = history.References()
         if history.refers(body):
             # If the response is not stored, the client gets the error at once.
-            references = history.resolve(dict(body), known, Conversations(store, call.owner))
+            references = await self.stored.resolve(call.owner, dict(body), known, Conversations(store, call.owner))
         stored = StoredResponse(new_response(body, "queued"), content, references.previous, references.conversation)
-        known.put(stored)
+        await self.state.run(call.owner, lambda: known.put(stored))
         sent = {name: value for name, value in body.items() if name != "background"} | {"stream": True}
         job = _Job(stored, known, call, copy_request(flow, flow.request.path, write_request(sent)))
         self._by_flow[job.flow] = job
@@ -173,49 +189,102 @@ class BackgroundResponses:
             flow.response = responses.json_response(200, dumps(stored.response))
 
     async def _run(self, job: _Job) -> None:
+        key = _lease_key(job.owner, job.stored.id)
+        watch = asyncio.create_task(self._keep_lease(job, key))
+        events = b""
         try:
             await job.replay.run()
         except Exception:
             logger.exception("a response in the background failed")
         finally:
-            job.end()
-            if call := get_call(job.flow):
-                call.tap = None
-            self._by_flow.pop(job.flow, None)
-            self._jobs.pop((job.owner, job.stored.id), None)
+            watch.cancel()
+            try:
+                events = await self.state.run(job.owner, job.store_end)
+            finally:
+                if not job.events.data:
+                    job.events.append(events)
+                job.events.close()
+                self.config.values.update(key, lambda _: None, _TTL)
+                if call := get_call(job.flow):
+                    call.tap = None
+                self._by_flow.pop(job.flow, None)
+                self._jobs.pop((job.owner, job.stored.id), None)
+
+    async def _keep_lease(self, job: _Job, key: str) -> None:
+        """Renew the lease on a response, until a client asks another proxy to cancel it."""
+        values, cancelled = self.config.values, _cancel_key(job.owner, job.stored.id)
+        while not values.get(cancelled):
+            values.update(key, _lease, _TTL)
+            await asyncio.sleep(_BEAT)
+            await values.refresh({cancelled: _TTL})
+        job.cancelled = True
+        await job.replay.leave()
+
+    async def _runs_elsewhere(self, owner: str, response_id: str) -> bool:
+        """Return whether another proxy has a lease on a response."""
+        key, values = _lease_key(owner, response_id), self.config.values
+        await values.refresh({key: _TTL})
+        return self.state.is_down or (values.get(key) or 0.0) > time.time()
 
     async def _cancel(self, local: LocalRequest) -> None:
-        if job := self._jobs.get((local.owner, local.ids[0])):
+        owner, response_id = local.owner, local.ids[0]
+        if job := self._jobs.get((owner, response_id)):
             job.cancelled = True
             # As if a client had left, and not as a lost connection, whose request would be sent again.
             await job.replay.leave()
             await job.events.wait_closed()
+        elif await self._is_running(owner, response_id):
+            self.config.values.update(_cancel_key(owner, response_id), lambda _: True, _TTL)
+            for _ in range(_LOOKS):
+                await asyncio.sleep(_BEAT / 10)
+                if not await self._is_running(owner, response_id):
+                    break
 
-    def _end_lost(self, local: LocalRequest) -> None:
+    async def _is_running(self, owner: str, response_id: str) -> bool:
+        """Return whether the stored response has not finished."""
+        store = self.state.store
+        stored = await self.state.run(owner, lambda: Responses(store, owner).find(response_id)) if store else None
+        return stored is not None and stored.response.get("status") in _RUNNING
+
+    async def _end_lost(self, local: LocalRequest) -> None:
         """End a response whose proxy has ended."""
-        store = self.stored.store()
-        if store is None or (local.owner, local.ids[0]) in self._jobs:
+        owner, response_id = local.owner, local.ids[0]
+        store = self.state.store
+        if store is None or (owner, response_id) in self._jobs or not await self._is_running(owner, response_id):
             return
-        known = Responses(store, local.owner)
-        stored = known.find(local.ids[0])
-        if stored and stored.response.get("status") in _RUNNING:
-            error = {"code": "server_error", "message": "The proxy ended before the response did."}
-            known.put(replace(stored, response={**stored.response, "status": "failed", "error": error}))
+        if await self._runs_elsewhere(owner, response_id):
+            return
 
-    def _read(self, flow: http.HTTPFlow, local: LocalRequest) -> None:
+        def end() -> None:
+            known = Responses(store, owner)
+            stored = known.find(response_id)
+            if stored and stored.response.get("status") in _RUNNING:
+                error = {"code": "server_error", "message": "The proxy ended before the response did."}
+                known.put(replace(stored, response={**stored.response, "status": "failed", "error": error}))
+
+        await self.state.run(owner, end)
+
+    async def _read(self, flow: http.HTTPFlow, local: LocalRequest) -> None:
         """Answer with the events of a response; if it is in progress, new ones as they arrive."""
         after = _sequence_number(flow.request.query.get("starting_after"))
         if job := self._jobs.get((local.owner, local.ids[0])):
             self._stream(flow, job.events, after)
             return
         known = Responses(self._require_store(), local.owner)
-        stored = known.get(local.ids[0])
-        events = known.events(local.ids[0]) or response_to_stream(stored.response)
+
+        def read() -> tuple[StoredResponse, bytes | None]:
+            return known.get(local.ids[0]), known.events(local.ids[0])
+
+        stored, events = await self.state.run(local.owner, read)
+        if events is None and stored.response.get("status") in _RUNNING:
+            message = "another proxy is at work on this response: read it without `stream` until it is completed"
+            raise ApiError(409, message, code="response_in_progress")
+        events = events or response_to_stream(stored.response)
         flow.response = responses.live_stream_response(flow)
         flow.response.content = events[offset_after(events, after) :]
 
     def _require_store(self) -> Store:
-        store = self.stored.store()
+        store = self.state.store
         if store is None:
             raise bad_request("codex_state is off: nothing is stored. Set it to memory or disk")
         return store
@@ -223,6 +292,19 @@ class BackgroundResponses:
     def _stream(self, flow: http.HTTPFlow, events: EventLog, after: int | None) -> None:
         flow.response = responses.live_stream_response(flow)
         set_live_body(flow, LiveBody(events.read(after)))
+
+
+def _lease(_before: float | None) -> float:
+    """Return when a lease ends that is renewed now."""
+    return time.time() + _LEASE
+
+
+def _lease_key(owner: str, response_id: str) -> str:
+    return f"running/{owner}/{response_id}"
+
+
+def _cancel_key(owner: str, response_id: str) -> str:
+    return f"cancelled/{owner}/{response_id}"
 
 
 def _failure(flow: http.HTTPFlow) -> dict[str, Any]:

@@ -26,23 +26,25 @@ from codex_transform.redaction import redact
 from codex_transform.settings import loader
 from codex_transform.settings.loader import Problem
 from codex_transform.settings.options import OPTIONS, Settings
+from codex_transform.settings.state_url import StateUrl, parse_or_none
+from codex_transform.state.shared_values import SharedValues
 
 logger = logging.getLogger(__name__)
 
 # The shortest time between two checks whether a file has changed, in seconds.
 _CHECK_INTERVAL = 1.0
 
-# The keys that were taken out of the option, by what it shows instead. mitmproxy reloads the script when it changes,
-# and then a new Config finds the option as the one before has left it.
-_keys_by_hint: dict[str, str] = {}
+# The values of options with a key or a password, by their redacted form. mitmproxy reloads the script when it changes,
+# and a new Config then finds the redacted option.
+_secrets_by_hint: dict[str, str] = {}
 
 
 class Config:
     """The settings in force, the endpoint that they lead to, and OpenCode's own configuration.
 
     `endpoint` is the first one; `targets` are those of the list `endpoints`, if there is one, and `pool` knows the
-    state of each. `override` is the text of `codex_instructions_file`, `sources` says where each setting comes from,
-    and `people` are those with keys of their own.
+    state of each. `values` has what outlasts a call. `override` is the text of `codex_instructions_file`, `sources`
+    says where each setting comes from, and `people` are those with keys of their own.
     """
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
@@ -50,7 +52,8 @@ class Config:
         self.sources: Mapping[str, str] = {}
         self.endpoint: Endpoint | None = None
         self.targets: tuple[Target, ...] = ()
-        self.pool = Pool()
+        self.values = SharedValues()
+        self.pool = Pool(self.values)
         self.override: str | None = None
         self.people = Register()
         self.opencode = OpenCodeConfig()
@@ -60,7 +63,7 @@ class Config:
         self._environ = environ
         # Read once, because it may be deleted while mitmproxy runs.
         self._cwd = Path.cwd()
-        self._key: str | None = None
+        self._secrets: dict[str, str] = {}
         self._problems: tuple[Problem, ...] = ()
         self._said: set[str] = set()
         self._files: tuple[Path, ...] = ()
@@ -79,7 +82,7 @@ class Config:
     def configure(self, updated: set[str]) -> None:
         """Load the settings again, as options have changed. Raises OptionsError if an option has an invalid value."""
         names = {option.option for option in OPTIONS}
-        if updated.isdisjoint(names) or self._hide_key_option():
+        if updated.isdisjoint(names) or self._hide_secret_options():
             return
         self._reload()
         wrong = [problem.message for problem in self._problems if problem.source in names]
@@ -137,24 +140,27 @@ class Config:
             raise self._missing("api_key")
         return self.settings.api_key.get_secret_value()
 
-    def _hide_key_option(self) -> bool:
-        """Replace a key in mitmproxy's options, which mitmweb shows, by its redacted form.
+    def _hide_secret_options(self) -> bool:
+        """Replace a key or a password in mitmproxy's options, which mitmweb shows, by its redacted form.
 
         Returns whether it did; that changed the options again, which has been handled.
         """
-        by_options = ctx.options.codex_api_key
-        if not by_options or by_options in _keys_by_hint:
-            self._key = _keys_by_hint.get(by_options)
-            return False
-        self._key = _keys_by_hint[redact(by_options)] = by_options
-        ctx.options.update(codex_api_key=redact(by_options))
-        return True
+        hidden = {}
+        for name, hint in (("codex_api_key", redact), ("codex_state", _without_password)):
+            value = getattr(ctx.options, name)
+            if not value or value in _secrets_by_hint or hint(value) == value:
+                self._secrets[name] = _secrets_by_hint.get(value, "")
+            else:
+                hidden[name] = hint(value)
+                self._secrets[name] = _secrets_by_hint[hidden[name]] = value
+        if hidden:
+            ctx.options.update(**hidden)
+        return bool(hidden)
 
     def _reload(self) -> None:
         self.opencode, warnings = opencode_config.load(self._environ, self._cwd, self.home)
         by_options = set_by_user(option.option for option in OPTIONS)
-        if self._key:
-            by_options["codex_api_key"] = self._key
+        by_options |= {name: secret for name, secret in self._secrets.items() if secret}
         loaded = loader.load(by_options, self._environ, self.config_file, self.opencode)
         self.settings, self.sources, self._problems = loaded.settings, loaded.sources, loaded.problems
         self._load_people()
@@ -198,6 +204,12 @@ class Config:
                 "codex_api_key: on a command line the key shows in the list of processes; "
                 "CODEX_API_KEY or the config file keeps it out of there"
             )
+        state = self.settings.state
+        if sources["state"] == "codex_state" and isinstance(state, StateUrl) and state.password:
+            yield (
+                "codex_state: on a command line the password shows in the list of processes; "
+                "CODEX_STATE or the config file keeps it out of there"
+            )
 
     def _warn_once(self, messages: Iterable[str]) -> None:
         """Log a warning unless it has been logged before: files are read again and again."""
@@ -219,6 +231,12 @@ class Config:
             f"{shells.local_assignment('CODEX_API_KEY', 'sk-...')} before you start it",
             code=f"{option.option}_missing",
         )
+
+
+def _without_password(value: str) -> str:
+    """Return the redacted form of a value of `codex_state`."""
+    url = parse_or_none(value)
+    return url.shown if url and url.password else value
 
 
 def _text(file: Path) -> str | None:

@@ -39,7 +39,9 @@ class InstructionsRefresh:
         """
         made_from = (self.config.settings.catalog_url, self.config.override)
         if self._instructions is None or made_from != self._made_from:
-            self._instructions = InstructionStore(paths.cache_folder(self.config.home), *made_from)
+            self._instructions = InstructionStore(
+                paths.cache_folder(self.config.home), *made_from, values=self.config.values
+            )
             self._made_from = made_from
             self._wake.set()
         return self._instructions

@@ -47,7 +47,7 @@ class People:
         self.config = config
         self.reader = reader
         self.refusals = refusals
-        self.limiter = Limiter()
+        self.limiter = Limiter(config.values, fails_closed=lambda: config.settings.limits_fail == "closed")
         self._store = store
         self._counted = False
 
@@ -62,7 +62,7 @@ class People:
         if not is_intercepted_host(flow.request.host, flow.request.port, self.config.settings.hosts, None):
             self._refuse(flow, ApiError(403, HTTP_OF_OURS_ONLY), None)
 
-    def requestheaders(self, flow: http.HTTPFlow) -> None:
+    async def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Identify who sends a request, and refuse one without a valid key."""
         if not flow.live or not self.config.people.defined:
             return
@@ -79,7 +79,7 @@ class People:
         ours = get_call(flow) or get_local_request(flow) or get_models_request(flow) or get_socket(flow)
         if ours or passes_reversed:
             try:
-                self._admit(flow, person, passes=passes_reversed)
+                await self._admit(flow, person, passes=passes_reversed)
             except ApiError as error:
                 self._refuse(flow, error, person)
                 return
@@ -89,7 +89,7 @@ class People:
         if (person or KEY_PREFIX in authorization) and not (get_call(flow) or get_local_request(flow)):
             flow.request.headers.pop("authorization", None)
 
-    def request(self, flow: http.HTTPFlow) -> None:
+    async def request(self, flow: http.HTTPFlow) -> None:
         """Refuse a call that is over a limit; count one that is not."""
         call, visitor = get_call(flow), get_visitor(flow)
         if call is None or visitor is None or flow.response:
@@ -100,7 +100,7 @@ class People:
             if visitor.derived:
                 visitor.reservation = self.limiter.hold(person, tokens)
             else:
-                visitor.reservation = self.limiter.admit(person, tokens)
+                visitor.reservation = await self.limiter.admit(person, tokens)
         except ApiError as error:
             self._refuse(flow, error, person)
 
@@ -113,7 +113,7 @@ class People:
         visitor.person = person
         _adopt(flow, person)
 
-    def _admit(self, flow: http.HTTPFlow, person: Person | None, *, passes: bool) -> None:
+    async def _admit(self, flow: http.HTTPFlow, person: Person | None, *, passes: bool) -> None:
         """Admit a person's request. Raises ApiError for one that may not be sent."""
         if self.config.people.problem:
             message = (
@@ -129,7 +129,7 @@ class People:
                 )
                 raise ApiError(403, f"{message} the Responses API alone, so nothing else is sent with it")
             self._count()
-            self.limiter.settle(self.limiter.admit(person), 0)
+            self.limiter.settle(await self.limiter.admit(person), 0)
         self._count()
         set_visitor(flow, Visitor(person))
         _adopt(flow, person)

@@ -4,7 +4,7 @@ A request that could not be rewritten, for whatever reason, is never sent.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from mitmproxy import http
@@ -14,7 +14,7 @@ from codex_transform.attempts.edits import ReplaceInstructions, UseCodexInstruct
 from codex_transform.attempts.memory import Key, Memory
 from codex_transform.attempts.next_attempt import Policy
 from codex_transform.attempts.rule import Instructions
-from codex_transform.catalog import resolve
+from codex_transform.catalog import Resolved, resolve
 from codex_transform.clients.client import Client
 from codex_transform.clients.identify import identify
 from codex_transform.endpoint.headers import (
@@ -67,7 +67,7 @@ class RequestTranslation:
         self.stored = stored
         self.refresh = refresh
         self.log = log
-        self._memory = Memory()
+        self._memory = Memory(config.values)
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Redact the credentials of a request: mitmproxy shows and keeps it from here on."""
@@ -95,14 +95,14 @@ class RequestTranslation:
         flow.request.headers["authorization"] = credentials.redacted_authorization(authorization)
         start_passing(flow, Passing(target.endpoint, authorization))
 
-    def request(self, flow: http.HTTPFlow) -> None:
+    async def request(self, flow: http.HTTPFlow) -> None:
         """Rewrite a request that has arrived completely."""
         call = get_call(flow)
         if call is None or flow.response:
             return
         self.log.log_request(flow, "before")
         try:
-            self._rewrite(flow, call)
+            await self._rewrite(flow, call)
         except ApiError as error:
             call.set_error(error)
         except Exception:
@@ -131,14 +131,29 @@ class RequestTranslation:
             failover,
         )
 
+    async def _learn(self, call: Call, body: dict[str, Any], session: str | None, client: Client) -> None:
+        """Refresh the shared values that a call needs: one round trip, a second one for an unknown text."""
+        resolved, conversation = _resolved(body), _conversation(body, session)
+        if client.is_codex:
+            resolved = resolved._replace(slug=resolved.asked)  # its model is sent unchanged
+        targets = self._targets(call)
+        instructions, values = self.refresh.instructions, self.config.values
+        keys = self.config.pool.keys(targets, conversation or call.members.get("id"))
+        for target in targets:
+            keys |= self._memory.keys(Key(target.endpoint.url, resolved.slug, conversation))
+        await values.refresh(keys | instructions.keys(resolved, conversation))
+        await values.refresh(instructions.text_keys(resolved, conversation))
+
+    def _targets(self, call: Call) -> Sequence[Target]:
+        """Return the targets that a call may go to. Raises ApiError 401 if no endpoint or no key is set."""
+        if call.authorization:
+            return (Target("", self.config.require_endpoint(), ""),)
+        return self.config.require_targets()
+
     def _failover(self, call: Call, body: dict[str, Any], session: str | None) -> Failover:
         """Return the endpoints for a call. Raises ApiError 401 if no endpoint or no key is set."""
-        targets = (
-            (Target("", self.config.require_endpoint(), ""),) if call.authorization else self.config.require_targets()
-        )
-        key, model = body.get("prompt_cache_key"), body.get("model")
-        conversation = key if isinstance(key, str) and key else session
-        slug = resolve(model).slug if isinstance(model, str) else ""
+        targets = self._targets(call)
+        conversation, slug = _conversation(body, session), _resolved(body).slug
         target, reason = self.config.pool.choose(targets, conversation, slug) or (targets[0], "")
 
         def retarget(request: http.Request, other: Target) -> None:
@@ -164,7 +179,7 @@ class RequestTranslation:
                 return True
         return None if settings.instructions == "auto" else settings.instructions == "codex"
 
-    def _rewrite(self, flow: http.HTTPFlow, call: Call) -> None:
+    async def _rewrite(self, flow: http.HTTPFlow, call: Call) -> None:
         fields = flow.request.headers.fields
         session = client_session(fields)
         request = self.reader.read(flow, call)
@@ -172,7 +187,9 @@ class RequestTranslation:
         client = identify(fields, body)
         if not client.is_codex:
             call.said = request_members(body)
-        root = self.stored.prepare(call, body)
+        root = await self.stored.prepare(call, body)
+        if self.config.values.are_shared:
+            await self._learn(call, body, session or root, client)
         # The first response of a chain stands for all of it.
         failover = self._failover(call, body, session or root or call.members.get("id"))
         endpoint = failover.target.endpoint
@@ -216,6 +233,18 @@ class RequestTranslation:
                 _paths(done, "added"),
                 done.conversation,
             )
+
+
+def _conversation(body: dict[str, Any], session: str | None) -> str | None:
+    """Return the name of the conversation of a request."""
+    key = body.get("prompt_cache_key")
+    return key if isinstance(key, str) and key else session
+
+
+def _resolved(body: dict[str, Any]) -> Resolved:
+    """Return the model of a request."""
+    model = body.get("model")
+    return resolve(model if isinstance(model, str) else "")
 
 
 def _replace(request: http.Request, endpoint: Endpoint, below: str, headers: list[Field], content: bytes) -> None:

@@ -77,8 +77,9 @@ class Status:
         config = self.config
         config.refresh()
         calls = [get_call(flow) for flow in self.drain.live_calls()]
-        endpoint, key = config.endpoint, config.settings.api_key
-        alone = (Target("", endpoint, ""),) if endpoint and (key or config.settings.forward_client_key) else ()
+        endpoint, forward = config.endpoint, config.settings.forward_client_key
+        key = config.settings.api_key.get_secret_value() if config.settings.api_key and not forward else ""
+        alone = (Target("", endpoint, key),) if endpoint and (key or forward) else ()
         return ProxyFacts(
             version=__version__,
             pid=os.getpid(),
@@ -122,7 +123,7 @@ class Status:
 
     def _endpoint(self, target: Target) -> EndpointFacts:
         pool = self.config.pool
-        state = pool.state(target.name)
+        state = pool.state(target)
         return EndpointFacts(
             name=target.name,
             url=target.endpoint.url,
@@ -133,8 +134,8 @@ class Status:
             takes_calls=state.takes_calls,
             seconds=state.seconds,
             reason=state.reason,
-            limits=pool.limits(target.name),
-            limits_age=pool.limits_age(target.name),
+            limits=pool.limits(target),
+            limits_age=pool.limits_age(target),
         )
 
     def _person(self, person: Person) -> PersonFacts:

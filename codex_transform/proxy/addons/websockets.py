@@ -156,7 +156,8 @@ class _Connection:
             self._running.add(turn)
             self._start(self._run(turn))
         else:
-            self._warm_up(create.body)
+            self.socket.busy = True
+            self._start(self._answer_warm_up(create.body))
 
     async def _run(self, turn: "_Turn") -> None:
         try:
@@ -181,15 +182,30 @@ class _Connection:
     def _send(self, message: bytes) -> None:
         self.socket.send(text_frame(message))
 
-    def _warm_up(self, body: dict[str, Any]) -> None:
+    async def _answer_warm_up(self, body: dict[str, Any]) -> None:
         """Answer a request that is not to be sent, on which later ones may build."""
-        known, conversations = self.addon.stored.known(self.socket.owner, self.store, wanted=False)
+        try:
+            response = await self._warm_up(body)
+            self.socket.send(EventFrames().feed(response_to_stream(response)))
+        except ApiError as error:
+            self._send(error_message(error))
+        except Exception:
+            logger.exception("answering a message failed")
+            self._send(error_message(FAILED))
+        finally:
+            self.socket.busy = False
+            if self.addon.drain.draining:
+                self.socket.close(_GOING_AWAY, _STOPPED)
+
+    async def _warm_up(self, body: dict[str, Any]) -> dict[str, Any]:
+        owner = self.socket.owner
+        known, conversations = self.addon.stored.known(owner, self.store, wanted=False)
         references = history.References()
         if history.refers(body):
-            references = history.resolve(dict(body), known, conversations)
+            references = await self.addon.stored.resolve(owner, dict(body), known, conversations)
         response = {**new_response(body, "completed"), "usage": _NO_TOKENS}
         known.put(StoredResponse(response, dumps(body), references.previous, references.conversation))
-        self.socket.send(EventFrames().feed(response_to_stream(response)))
+        return response
 
 
 class _Turn:

@@ -3,10 +3,13 @@
 from pathlib import Path
 
 import pytest
+from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.test import taddons
 from support.waiting import eventually
 
 from codex_transform.proxy.addons.config import Config
+from codex_transform.redaction import redact
+from codex_transform.settings.state_url import StateUrl
 
 
 async def test_the_folder_that_it_was_started_in_may_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,3 +35,26 @@ def looks(config: Config) -> bool:
     """Whether a request makes it see the endpoint: it does not look for changes with every one."""
     config.requestheaders(None)
     return config.endpoint is not None
+
+
+async def test_options_show_no_password_and_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """mitmweb shows them; what is in force has both, also for the addon that a reload of the script makes."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    url, key = "redis://alice:s%40cret-word@127.0.0.1:1/0", "sk-0123456789abcdef"
+    with taddons.context(Proxyserver()) as context:
+        config = Config({})
+        context.master.addons.add(config)
+        context.options.update(codex_state=url, codex_api_key=key)
+        assert context.options.codex_state == "redis://alice:…@127.0.0.1:1/0"
+        assert context.options.codex_api_key == redact(key)
+        assert config.require_key() == key
+        assert isinstance(config.settings.state, StateUrl)
+        assert config.settings.state.text == url
+        again = Config({})
+        context.master.addons.remove(config)
+        context.master.addons.add(again)
+        again.configure({"codex_state"})
+        assert isinstance(again.settings.state, StateUrl)
+        assert again.settings.state.text == url
+        context.options.update(codex_state="disk")
+        assert again.settings.state == context.options.codex_state == "disk"

@@ -12,6 +12,7 @@ from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.instructions_refresh import InstructionsRefresh
 from codex_transform.proxy.addons.request_log import RequestLog
 from codex_transform.proxy.addons.request_translation import RequestTranslation
+from codex_transform.proxy.addons.shared_state import SharedState
 from codex_transform.proxy.addons.stored_responses import StoredResponses
 from codex_transform.proxy.bodies import RequestReader
 
@@ -24,7 +25,8 @@ async def transform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
     config = Config({})
     log = RequestLog(config)
     with taddons.context(Proxyserver(), config):
-        yield RequestTranslation(config, InstructionsRefresh(config), RequestReader(), StoredResponses(config), log)
+        stored = StoredResponses(SharedState(config))
+        yield RequestTranslation(config, InstructionsRefresh(config), RequestReader(), stored, log)
     log.done()
 
 
