@@ -1,6 +1,7 @@
 """OpenCode: whether it is installed, in a supported version, and whether its configuration and login fit the proxy."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from codex_transform import catalog, shells
@@ -30,7 +31,12 @@ def program(context: DoctorContext) -> Iterator[Result]:
             "OpenCode", "is not on the PATH", "Install it: see https://opencode.ai, or `npm i -g opencode-ai`."
         )
     for path in found:
-        version = runtime.version(path, context.environ)
+        try:
+            version = runtime.version(path, context.environ)
+        except runtime.NoAnswerError as error:
+            fix = f"Run `{path.name} --version`; if it answers there, run this again when the machine is less busy."
+            yield warning("OpenCode", f"{path} {error}", fix)
+            continue
         numbers = runtime.numbers(version)
         if version and is_version_2(version):
             yield ok("OpenCode", f"{version} ({path}), which is OpenCode 2")
@@ -48,7 +54,7 @@ def configuration(context: DoctorContext) -> Iterator[Result]:
     results = [_file_problem(context, message) for message in context.opencode_warnings]
     if context.opencode.base_url_file:
         path = runtime.find(context.environ)
-        numbers = runtime.numbers(runtime.version(path, context.environ) if path else None)
+        numbers = _version_numbers(path, context) if path else ()
         if numbers < _TOLERATES_BASE_URL:
             message = (
                 f"provider.openai.baseURL in {context.opencode.base_url_file} keeps OpenCode 1.1 and 1.3 from starting"
@@ -112,6 +118,14 @@ def login(context: DoctorContext) -> Iterator[Result]:
         yield ok("login", "OpenCode gets a placeholder key from `codex-transform run opencode`")
     else:
         yield ok("login", "OpenCode has a key")
+
+
+def _version_numbers(path: Path, context: DoctorContext) -> tuple[int, ...]:
+    """Return the version of a program; empty if it is not known."""
+    try:
+        return runtime.numbers(runtime.version(path, context.environ))
+    except runtime.NoAnswerError:
+        return ()
 
 
 def _file_problem(context: DoctorContext, message: str) -> Result:

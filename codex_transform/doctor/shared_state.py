@@ -43,7 +43,7 @@ def _redis(url: StateUrl, *, offline: bool) -> Result:
     try:
         version = connected.check()
     except Unavailable as error:
-        fix = "Start that server, or correct its address and password. Until then proxies go on by themselves."
+        fix = "Start that server, or correct its address and password. Until then each proxy works on its own."
         return failure(_NAME, f"{url} cannot be used: {error}", fix)
     finally:
         connected.close()

@@ -77,7 +77,7 @@ def parse(base_url: str) -> Endpoint:
         raise ValueError(f"not a URL: {error}") from None
     scheme = parts.scheme.lower()
     if scheme not in _DEFAULT_PORTS:
-        raise ValueError(f"the scheme is {parts.scheme!r}: only http and https lead to an endpoint")
+        raise ValueError(f"the scheme is {parts.scheme!r}: write http or https")
     if "@" in parts.netloc:
         raise ValueError("user name or password in the URL: set the key in codex_api_key instead")
     if not parts.hostname:

@@ -138,7 +138,7 @@ def _originator(value: object) -> str:
     text = _text(value)
     # RFC 9110 section 5.5, visible ASCII only: what every server takes.
     if not re.fullmatch(r"[!-~](?:[ -~]*[!-~])?", text):
-        raise ValueError("goes into an HTTP header: printable ASCII in one line")
+        raise ValueError("goes into an HTTP header: use printable ASCII in one line")
     return text
 
 
@@ -149,7 +149,7 @@ def _instructions_file(value: object) -> Path:
         # A pipe or a device would keep the proxy waiting.
         content = path.read_bytes() if S_ISREG(path.stat().st_mode) else None
     except OSError as error:
-        raise ValueError(f"{text} cannot be read: {error.strerror or error}") from None
+        raise ValueError(f"{text} cannot be read ({error.strerror or error})") from None
     except (ValueError, RuntimeError) as error:  # a NUL in the path; ~ without a home
         raise ValueError(f"{text!r} is not a path: {error}") from None
     if content is None:
@@ -171,7 +171,7 @@ def _catalog_url(value: object) -> str:
     except ValueError:
         usable = False
     if not usable or re.search(r"[\s?#@\\\x00-\x1f\x7f]", text):
-        raise ValueError("must be an http or https URL without query: the root of the raw files of openai/codex")
+        raise ValueError("must be the http or https URL, without a query, of the root of the raw files of openai/codex")
     return text.rstrip("/")
 
 

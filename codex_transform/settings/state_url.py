@@ -44,7 +44,7 @@ def parse(text: str) -> StateUrl:
     except ValueError:
         raise ValueError("is no URL of a Redis server: its host or port cannot be read") from None
     if parts.scheme not in SCHEMES:
-        raise ValueError("must be memory, disk, off, or the URL of a Redis server: redis://, rediss:// or unix://")
+        raise ValueError("must be memory, disk, off, or a Redis URL that begins with redis://, rediss:// or unix://")
     if parts.fragment or "#" in text:
         raise ValueError("has a # in it: write %23 in a password")
     if parts.username and parts.password is None:

@@ -238,7 +238,7 @@ def test_what_is_no_instructions_file(tmp_path: Path) -> None:
     (tmp_path / "empty").write_bytes(b" \n")
     (tmp_path / "latin").write_bytes(b"\xe9")
     for name, fix in (
-        ("missing", "missing cannot be read: No such file"),
+        ("missing", "missing cannot be read \\(No such file"),
         ("empty", "empty is empty: write the instructions"),
         ("latin", "latin is not UTF-8 text: save it as UTF-8"),
         (".", "is not a file"),

@@ -156,7 +156,7 @@ class SharedState:
             reason,
             "people with limits are refused (codex_limits_fail is closed)"
             if closed
-            else "it counts for people's limits by itself (codex_limits_fail is open)",
+            else "it counts people's limits by itself (codex_limits_fail is open)",
         )
 
 
