@@ -1,6 +1,7 @@
 """OpenCode: whether it is installed, in a supported version, and whether its configuration and login fit the proxy."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from codex_transform import catalog, shells
@@ -21,6 +22,8 @@ _TWO_FORMS = (
     "OpenCode 1 reads `provider`, OpenCode 2 `providers`: unless that is intended, remove one; 2 reads `provider` too."
 )
 
+_BUSY = "Try again: a very busy machine can cause this."
+
 
 def program(context: DoctorContext) -> Iterator[Result]:
     """Yield the programs of OpenCode 1 and 2 on the PATH, and their versions."""
@@ -30,7 +33,11 @@ def program(context: DoctorContext) -> Iterator[Result]:
             "OpenCode", "is not on the PATH", "Install it: see https://opencode.ai, or `npm i -g opencode-ai`."
         )
     for path in found:
-        version = runtime.version(path, context.environ)
+        try:
+            version = runtime.version(path, context.environ)
+        except TimeoutError:
+            yield warning("OpenCode", f"{path} printed no version within {runtime.TIMEOUT:g} s", _BUSY)
+            continue
         numbers = runtime.numbers(version)
         if version and is_version_2(version):
             yield ok("OpenCode", f"{version} ({path}), which is OpenCode 2")
@@ -48,7 +55,9 @@ def configuration(context: DoctorContext) -> Iterator[Result]:
     results = [_file_problem(context, message) for message in context.opencode_warnings]
     if context.opencode.base_url_file:
         path = runtime.find(context.environ)
-        numbers = runtime.numbers(runtime.version(path, context.environ) if path else None)
+        numbers: tuple[int, ...] = ()
+        with suppress(TimeoutError):
+            numbers = runtime.numbers(runtime.version(path, context.environ) if path else None)
         if numbers < _TOLERATES_BASE_URL:
             message = (
                 f"provider.openai.baseURL in {context.opencode.base_url_file} keeps OpenCode 1.1 and 1.3 from starting"

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from codex_transform.doctor.addon_port import PATH, is_ours
 
-_TIMEOUT = 12.0  # seconds
+TIMEOUT = 12.0
+"""Seconds that a program may take."""
 
 
 class NoRuntimeError(Exception):
@@ -39,11 +40,16 @@ def find(environ: Mapping[str, str]) -> Path | None:
 
 
 def version(program: Path, environ: Mapping[str, str]) -> str | None:
-    """Return the version that a program prints; None if it does not run or prints nothing."""
+    """Return the version that a program prints; None if it does not run or prints nothing.
+
+    Raises TimeoutError if it takes longer than `TIMEOUT`.
+    """
     try:
         output = _run(program, environ, "--version")
-    except (OSError, subprocess.TimeoutExpired):
+    except OSError:
         return None
+    except subprocess.TimeoutExpired as error:
+        raise TimeoutError(str(error)) from None
     return output.strip() or None
 
 
@@ -82,7 +88,7 @@ def _run(program: Path, environ: Mapping[str, str], *arguments: str) -> str:
             capture_output=True,
             encoding="utf-8",
             errors="replace",
-            timeout=_TIMEOUT,
+            timeout=TIMEOUT,
             check=False,
         )
     return done.stdout
