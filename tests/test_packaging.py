@@ -104,7 +104,7 @@ def test_the_wheel_holds_what_is_needed_and_nothing_else(packages: Packages) -> 
     needed = {re.split("[<>=]", each)[0] for each in metadata.get_all("Requires-Dist", ()) if "extra" not in each}
     assert needed == {
         *("backports-zstd", "brotli", "certifi", "click", "cryptography", "h11"),
-        *("mitmproxy", "prometheus-client", "pydantic", "pydantic-core", "python-json-logger"),
+        *("mitmproxy", "msgspec", "prometheus-client", "pydantic", "pydantic-core", "python-json-logger"),
         *("redis", "wcwidth", "wsproto"),
     }
 

@@ -16,17 +16,12 @@ from pathlib import Path
 
 from codex_transform.doctor.addon_port import PATH, is_ours
 
-_TIMEOUT = 12.0  # seconds
-VERSION_TIMEOUT = 30.0
-"""Seconds that a program may take to print its version: a busy machine reads a large program slowly."""
+TIMEOUT = 12.0
+"""Seconds that a program may take."""
 
 
 class NoRuntimeError(Exception):
     """OpenCode did not run as Bun."""
-
-
-class NoAnswerError(Exception):
-    """OpenCode did not print its version in time."""
 
 
 # OpenCode 1, OpenCode 2 and its preview.
@@ -44,17 +39,17 @@ def find(environ: Mapping[str, str]) -> Path | None:
     return next(iter(find_all(environ)), None)
 
 
-def version(program: Path, environ: Mapping[str, str], timeout: float = VERSION_TIMEOUT) -> str | None:
+def version(program: Path, environ: Mapping[str, str]) -> str | None:
     """Return the version that a program prints; None if it does not run or prints nothing.
 
-    Raises NoAnswerError if it takes longer than `timeout` seconds.
+    Raises TimeoutError if it takes longer than `TIMEOUT`.
     """
     try:
-        output = _run(program, environ, "--version", timeout=timeout)
+        output = _run(program, environ, "--version")
     except OSError:
         return None
-    except subprocess.TimeoutExpired:
-        raise NoAnswerError(f"did not answer `--version` within {timeout:g} seconds") from None
+    except subprocess.TimeoutExpired as error:
+        raise TimeoutError(str(error)) from None
     return output.strip() or None
 
 
@@ -82,7 +77,7 @@ def fetch(program: Path, environ: Mapping[str, str], host: str) -> str | None:
     return None if is_ours(status, body) else f"HTTP {status} from another server"
 
 
-def _run(program: Path, environ: Mapping[str, str], *arguments: str, timeout: float = _TIMEOUT) -> str:
+def _run(program: Path, environ: Mapping[str, str], *arguments: str) -> str:
     # In an empty folder, because Bun reads settings from its working directory.
     with tempfile.TemporaryDirectory(prefix="codex-transform-", ignore_cleanup_errors=True) as folder:
         done = subprocess.run(
@@ -93,7 +88,7 @@ def _run(program: Path, environ: Mapping[str, str], *arguments: str, timeout: fl
             capture_output=True,
             encoding="utf-8",
             errors="replace",
-            timeout=timeout,
+            timeout=TIMEOUT,
             check=False,
         )
     return done.stdout

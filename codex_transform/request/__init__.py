@@ -134,6 +134,8 @@ def _codex_request(body: dict[str, Any], context: Context) -> Transformed:
     effort = reasoning.get("effort") if isinstance(reasoning, dict) else None
     streaming = body.get("stream") is True and not context.compact
     codex = context.uses_codex_instructions and isinstance(body["input"], list)
+    if isinstance(body["input"], list):
+        body["input"] = [*body["input"]]  # its own list is remembered as the client sent it
     if codex:
         use_codex_instructions(body, context.instructions(resolved, conversation), None, changes)
     return Transformed(

@@ -62,14 +62,6 @@ def test_a_program_that_is_not_bun_is_reported(tmp_path: Path) -> None:
     assert runtime.version(tmp_path / "none", {}) is None
 
 
-def test_a_program_that_does_not_answer_in_time_is_not_one_that_does_not_run(tmp_path: Path) -> None:
-    program = tmp_path / "opencode"
-    program.write_text("#!/bin/sh\nexec sleep 60\n")
-    program.chmod(0o755)
-    with pytest.raises(runtime.NoAnswerError, match=r"did not answer `--version` within 0\.1 seconds"):
-        runtime.version(program, {"PATH": os.environ["PATH"]}, timeout=0.1)
-
-
 @pytest.mark.parametrize(
     ("version", "numbers"),
     [("1.18.33", (1, 18, 33)), ("1.2", (1, 2, 0)), ("1.3.0-beta.1", (1, 3, 0)), ("local", ()), (None, ())],

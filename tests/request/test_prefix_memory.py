@@ -10,7 +10,8 @@ from request.conftest import INSTRUCTIONS
 from request.test_client_request import STYLES, styles
 from request.test_properties import contexts, items, tools
 
-from codex_transform.clients.client import OPENCODE, OTHER
+from codex_transform.attempts.edits import DropItems, DropMember, ReplaceInstructions, apply_all, digest
+from codex_transform.clients.client import CODEX_CLI, OPENCODE, OTHER
 from codex_transform.errors import ApiError
 from codex_transform.jsonio import FULL_CHECK_LIMIT, dumps, parse_request
 from codex_transform.opencode.config import ModelOptions
@@ -191,3 +192,28 @@ def test_threads_of_a_conversation_are_bounded() -> None:
     for number in range(3 * MAX_THREADS):
         turns.send(request(call(number), output(number)))
     assert memory.size < (MAX_THREADS + 1) * 4 * FULL_CHECK_LIMIT
+
+
+@pytest.mark.parametrize("codex_instructions", [True, False])
+def test_what_is_made_of_a_codex_request_is_not_taken_for_the_clients(codex_instructions: bool) -> None:
+    context = Context(
+        CODEX_CLI,
+        mode=True,
+        options_for=lambda _: ModelOptions(),
+        instructions=lambda _, __: INSTRUCTIONS,
+        codex_instructions=codex_instructions,
+    )
+    memory = PrefixMemory()
+    turns = Turns(memory)
+    for number in range(3):
+        user = {"type": "message", "role": "user", "content": "a", "extra": 1}
+        items = [user, *(each for n in range(number) for each in (call(n), output(n)))]
+        content = json.dumps({**json.loads(request(*items)), "instructions": "The client's own."}).encode()
+        turns.send(content, context)
+        # A refusal is answered by edits of what was sent.
+        read = memory.read(KEY, content)
+        done = transform(read.body, context)
+        memory.remember(KEY, read)
+        apply_all([DropMember("message", ("extra",)), DropItems("function_call", (), "")], done.body, done.changes)
+        ReplaceInstructions(digest(done.body["instructions"]), "c", "d", kept=True).apply(done.body, done.changes)
+        assert json.loads(write_request({"input": read.items}))["input"] == [LONG, *items]

@@ -51,9 +51,13 @@ def test_no_opencode(well: Person) -> None:
 
 @pytest.mark.parametrize(
     ("script", "mark", "says"),
-    [("echo 0.15.3", "warning", "older than any"), ("exit 3", "fault", "does not run")],
+    [
+        ("echo 0.15.3", "warning", "older than any"),
+        ("exit 3", "fault", "does not run"),
+        ("exec sleep 60", "warning", "printed no version within 12 s"),
+    ],
 )
-def test_an_opencode_that_is_too_old_or_does_not_run(
+def test_an_opencode_that_is_too_old_or_hangs_or_does_not_run(
     script: str, mark: str, says: str, well: Person, tmp_path: Path
 ) -> None:
     folder = program(tmp_path / "bin", "opencode", script)
