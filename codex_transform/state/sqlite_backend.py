@@ -19,7 +19,7 @@ _INDEX = "CREATE INDEX IF NOT EXISTS entries_expires ON entries (expires)"
 _MIGRATE = "INSERT OR IGNORE INTO entries SELECT key, used + 2592000, value FROM state"
 _PUT = "INSERT OR REPLACE INTO entries VALUES (?, ?, ?)"
 
-_BUSY_TIMEOUT = 2.0
+_BUSY_TIMEOUT = 10.0
 """Seconds to wait while another process writes."""
 
 _RENEW_AFTER = 3600.0
