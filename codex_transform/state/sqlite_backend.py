@@ -9,6 +9,7 @@ from itertools import islice
 from pathlib import Path
 from threading import Lock
 
+from codex_transform import sqlite
 from codex_transform.state.backend import Swap
 from codex_transform.values import Unavailable
 
@@ -115,8 +116,7 @@ class SqliteBackend:
         self._path.chmod(0o600)
         db = sqlite3.connect(self._path, timeout=_BUSY_TIMEOUT, isolation_level=None, check_same_thread=False)
         try:
-            for statement in ("PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL"):
-                db.execute(statement)
+            sqlite.share(db)
             if db.execute("PRAGMA user_version").fetchone()[0] < _VERSION:
                 _create(db)
         except BaseException:

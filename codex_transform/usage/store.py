@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from codex_transform import sqlite
 from codex_transform.fsutil import retry_while_held
 from codex_transform.usage.record import Record, Tokens
 from codex_transform.usage.row import usage_row
@@ -218,11 +219,8 @@ class UsageStore:
                 return
             if version == 0:
                 self.path.chmod(0o600)
-            db.execute("PRAGMA synchronous = NORMAL")
             migrate(db)
-            # Refused while another proxy has the file open for the first time; the next one to open it does it then.
-            with contextlib.suppress(sqlite3.OperationalError):
-                db.execute("PRAGMA journal_mode = WAL")
+            sqlite.share(db)
             db.execute("BEGIN")
             yield db
             db.execute("COMMIT")
