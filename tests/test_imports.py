@@ -19,6 +19,7 @@ LAYERS = (
         "redaction",
         "text",
         "fsutil",
+        "sqlite",
         "paths",
         "concurrency",
         "console",

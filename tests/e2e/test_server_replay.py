@@ -22,7 +22,8 @@ def test_saved_calls_are_answered(tmp_path: Path, sandbox: Sandbox) -> None:
         saved = [proxy.send(body) for body in (STREAMING, WHOLE)]
     assert len(sandbox.requests) == 2
     for extra, status in ((None, 200), ("404", 404), ("kill", None)):
-        options = ["--server-replay-extra", extra] if extra else []
+        # mitmdump ends by itself otherwise, as soon as all saved calls have been used.
+        options = ["--set", "keepserving=true", *(["--server-replay-extra", extra] if extra else [])]
         with mitmdump(tmp_path / "home", sandbox, "-S", flows, *options) as proxy:
             before = len(sandbox.requests)
             if status is None:
