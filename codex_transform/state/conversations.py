@@ -1,7 +1,7 @@
 """Conversations: a list of items that requests read and append to (API reference, "Conversations")."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from codex_transform.errors import ApiError, bad_request
@@ -14,6 +14,9 @@ from codex_transform.state.store import Store
 MAX_ITEMS = 20
 """Items that one request may add, as the API has it."""
 
+_MAX_ROUNDS = 100
+"""How often a change is made again if other processes keep changing the same conversation."""
+
 
 class Conversations:
     """The conversations of one owner."""
@@ -23,13 +26,13 @@ class Conversations:
 
     def create(self, items: Any = None, metadata: Any = None) -> dict[str, Any]:
         """Store a new conversation and return the object for the client. Raises ApiError 400."""
-        conversation = {
+        conversation: dict[str, Any] = {
             "id": new_id("conv"),
             "created_at": int(time.time()),
             "metadata": _metadata(metadata),
             "items": _new_items(items, "items"),
         }
-        self._put(conversation)
+        self._store.put(self._key(conversation["id"]), dumps(conversation))
         return _shown(conversation)
 
     def get(self, conversation_id: str) -> dict[str, Any]:
@@ -38,10 +41,7 @@ class Conversations:
 
     def update(self, conversation_id: str, metadata: Any) -> dict[str, Any]:
         """Set the metadata. Raises ApiError 404 or 400."""
-        conversation = self._get(conversation_id)
-        conversation["metadata"] = _metadata(metadata)
-        self._put(conversation)
-        return _shown(conversation)
+        return _shown(self._change(conversation_id, lambda _: {"metadata": _metadata(metadata)}))
 
     def delete(self, conversation_id: str) -> None:
         """Delete a conversation. Raises ApiError 404."""
@@ -55,40 +55,53 @@ class Conversations:
 
     def add(self, conversation_id: str, items: Any) -> list[Item]:
         """Append items of the client's, and return them with their ids. Raises ApiError 404 or 400."""
-        conversation = self._get(conversation_id)
+        self._get(conversation_id)
         added = _new_items(items, "items")
-        conversation["items"] += added
-        self._put(conversation)
+        self._change(conversation_id, lambda before: {"items": [*before["items"], *added]})
         return added
 
     def append(self, conversation_id: str, items: Iterable[Item]) -> None:
         """Append the items of a call; a conversation that has been deleted meanwhile stays so."""
+        added = [_with_id(item) for item in items]
         try:
-            conversation = self._get(conversation_id)
-        except ApiError:
-            return
-        conversation["items"] += [_with_id(item) for item in items]
-        self._put(conversation)
+            self._change(conversation_id, lambda before: {"items": [*before["items"], *added]})
+        except ApiError as error:
+            if error.status != 404:
+                raise
 
     def remove(self, conversation_id: str, item_id: str) -> dict[str, Any]:
         """Remove an item, and return the conversation for the client. Raises ApiError 404."""
-        conversation = self._get(conversation_id)
-        items = conversation["items"]
-        conversation["items"] = [item for item in items if item["id"] != item_id]
-        if len(conversation["items"]) == len(items):
-            raise not_found("Item", item_id)
-        self._put(conversation)
-        return _shown(conversation)
+
+        def without(before: dict[str, Any]) -> dict[str, Any]:
+            kept = [item for item in before["items"] if item["id"] != item_id]
+            if len(kept) == len(before["items"]):
+                raise not_found("Item", item_id)
+            return {"items": kept}
+
+        return _shown(self._change(conversation_id, without))
 
     def _get(self, conversation_id: str) -> dict[str, Any]:
+        return self._read(conversation_id)[1]
+
+    def _read(self, conversation_id: str) -> tuple[bytes, dict[str, Any]]:
+        """Return a conversation as it is stored, and decoded. Raises ApiError 404."""
         value = self._store.get(self._key(conversation_id))
         conversation = loads_object(value) if value else None
-        if conversation is None:
+        if value is None or conversation is None:
             raise not_found("Conversation", conversation_id)
-        return conversation
+        return value, conversation
 
-    def _put(self, conversation: dict[str, Any]) -> None:
-        self._store.put(self._key(conversation["id"]), dumps(conversation))
+    def _change(self, conversation_id: str, change: Callable[[dict[str, Any]], dict[str, Any]]) -> dict[str, Any]:
+        """Set the members that `change` returns, and return the conversation. Raises ApiError 404, and what it raises.
+
+        If another proxy changes the conversation at the same time, neither change is lost.
+        """
+        for _ in range(_MAX_ROUNDS):
+            value, conversation = self._read(conversation_id)
+            conversation.update(change(conversation))
+            if self._store.replace(self._key(conversation_id), value, dumps(conversation)):
+                return conversation
+        raise ApiError(409, f"other requests keep changing the conversation {conversation_id}", retry_after=1)
 
     def _key(self, conversation_id: str) -> str:
         return f"{self._owner}/conversation/{conversation_id}"

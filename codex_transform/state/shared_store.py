@@ -6,7 +6,7 @@ written when the backend is back.
 
 from threading import Lock
 
-from codex_transform.state.backend import GuardedBackend
+from codex_transform.state.backend import GuardedBackend, Swap
 from codex_transform.state.store import TTL, MemoryStore
 from codex_transform.values import Unavailable
 
@@ -44,6 +44,22 @@ class SharedStore:
             self._recent.put(key, value)
             self._write_through(key, value)
         self.write_more()
+
+    def replace(self, key: str, before: bytes, after: bytes) -> bool:
+        """Set a value if the current one is still `before`, for all processes; for this one if the backend is down."""
+        with self._writing:
+            if key not in self._unwritten:
+                try:
+                    (replaced,) = self._backend.swap([Swap(key, before, after, TTL)])
+                except Unavailable:
+                    pass
+                else:
+                    if replaced:
+                        self._recent.put(key, after)
+                    return replaced
+            if replaced := self._recent.replace(key, before, after):
+                self._unwritten[key] = None
+            return replaced
 
     def delete(self, key: str) -> bool:
         """Delete a value."""

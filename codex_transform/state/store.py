@@ -22,6 +22,9 @@ class Store(Protocol):
     def put(self, key: str, value: bytes) -> None:
         """Set a value."""
 
+    def replace(self, key: str, before: bytes, after: bytes) -> bool:
+        """Set a value if the current one is still `before`; return whether it was."""
+
     def delete(self, key: str) -> bool:
         """Delete a value; return whether there was one."""
 
@@ -59,6 +62,14 @@ class MemoryStore:
                 self.delete(next(iter(self._values)))
             self._expire()
 
+    def replace(self, key: str, before: bytes, after: bytes) -> bool:
+        """Set a value if the current one is still `before`."""
+        with self._lock:
+            unchanged = self.get(key) == before
+            if unchanged:
+                self.put(key, after)
+            return unchanged
+
     def delete(self, key: str) -> bool:
         """Delete a value."""
         with self._lock:
@@ -93,6 +104,10 @@ class Section:
         self._keys.add(key)
         self._store.put(f"{self._name}/{key}", value)
 
+    def replace(self, key: str, before: bytes, after: bytes) -> bool:
+        """Set a value if the current one is still `before`."""
+        return self._store.replace(f"{self._name}/{key}", before, after)
+
     def delete(self, key: str) -> bool:
         """Delete a value."""
         self._keys.discard(key)
@@ -117,6 +132,10 @@ class Layered:
     def put(self, key: str, value: bytes) -> None:
         """Set a value."""
         self._write.put(key, value)
+
+    def replace(self, key: str, before: bytes, after: bytes) -> bool:
+        """Set a value, in the store that has it, if the current one is still `before`."""
+        return any(store.replace(key, before, after) for store in self._stores)
 
     def delete(self, key: str) -> bool:
         """Delete a value, wherever it is."""

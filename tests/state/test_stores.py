@@ -1,6 +1,7 @@
 """All stores keep what they are given, within bounds of size and age."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.redis_server import redis_server
 
+from codex_transform.errors import ApiError
 from codex_transform.state.backend import RETRY_AFTER, Backend, GuardedBackend
+from codex_transform.state.conversations import Conversations
 from codex_transform.state.redis_backend import RedisBackend
 from codex_transform.state.shared_store import SharedStore
 from codex_transform.state.sqlite_backend import SqliteBackend
@@ -103,6 +106,34 @@ def test_several_have_one_store(connect: Callable[[], Backend]) -> None:
     assert not one.delete("b")
 
 
+def test_no_change_of_a_conversation_is_lost(connect: Callable[[], Backend]) -> None:
+    """Two proxies and a deletion: each change is made to what the other has left."""
+    stores = [SharedStore(GuardedBackend(connect(), silent)) for _ in range(2)]
+    one, other = (Conversations(store, "owner") for store in stores)
+    name = one.create()["id"]
+
+    def add(conversations: Conversations) -> None:
+        for number in range(20):
+            conversations.append(name, [{"type": "message", "id": f"msg_{id(conversations)}_{number}"}])
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(add, (one, other)))
+    assert len({item["id"] for item in other.items(name)}) == 40
+    one.delete(name)
+    other.append(name, [{"type": "message"}])
+    with pytest.raises(ApiError, match="not found"):
+        other.items(name)
+
+
+def test_a_value_is_replaced_only_if_it_is_the_one_that_was_read(make: Make) -> None:
+    store = make(Clock())
+    store.put("a", b"1")
+    assert store.replace("a", b"1", b"2")
+    assert not store.replace("a", b"1", b"3")
+    assert not store.replace("b", b"1", b"3")
+    assert (store.get("a"), store.get("b")) == (b"2", None)
+
+
 def test_what_was_stored_meanwhile_is_written_once_that_can_be_done(tmp_path: Path) -> None:
     clock = [0.0]
     with redis_server(tmp_path / "redis") as server:
@@ -112,6 +143,8 @@ def test_what_was_stored_meanwhile_is_written_once_that_can_be_done(tmp_path: Pa
         store.put("gone", b"1")
         server.stop()
         assert store.get("a") == b"1", "it has stored that itself"
+        assert not store.replace("a", b"0", b"3")
+        assert store.replace("a", b"1", b"3")
         assert store.delete("gone")
         for number in range(50):
             store.put(f"k{number}", b"2")
@@ -119,7 +152,7 @@ def test_what_was_stored_meanwhile_is_written_once_that_can_be_done(tmp_path: Pa
         assert store.get("gone") is None
         server.start()
         clock[0] += RETRY_AFTER
-        assert store.get("a") == b"1"
+        assert store.get("a") == b"3"
         store.put("k0", b"newer")
         store.close()
         other = SharedStore(GuardedBackend(RedisBackend(server.state_url), silent))
