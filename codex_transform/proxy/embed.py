@@ -26,6 +26,7 @@ from mitmproxy.tools import main
 
 from codex_transform.console import make_lenient
 from codex_transform.proxy.addons.drain import longest_end
+from codex_transform.proxy.certificate_authority import authority_options, create_authority
 
 # How long mitmproxy may take to close its connections, in seconds.
 _CLOSE_TIMEOUT = 3.0
@@ -40,6 +41,7 @@ def serve(name: str, arguments: Sequence[str]) -> None:
     if not {"-v", "--verbose"} & {*arguments}:
         logging.getLogger(server.__name__).setLevel(logging.WARNING)
     make_lenient()  # mitmproxy logs before it loads the addon
+    create_authority(*authority_options(arguments))
     gc.freeze()
     gc.enable()
     program: Any = getattr(main, name)

@@ -3,9 +3,12 @@
 import json
 import re
 import socket
+import ssl
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from http.client import HTTPSConnection
 from pathlib import Path
 
 import demo_client
@@ -47,6 +50,22 @@ def test_a_client_works_with_the_lines_that_are_printed(person: Person, sandbox:
     assert f"Requests go to {sandbox.url}/backend-api/codex/responses" in proxy.log
     assert sandbox.key not in proxy.log
     assert not person.config.exists()
+
+
+@pytest.mark.gate
+def test_several_started_at_once_have_one_certificate_authority(person: Person, sandbox: Sandbox) -> None:
+    person.uses(sandbox)
+    with ExitStack() as proxies, ThreadPoolExecutor(3) as threads:
+        together = list(threads.map(lambda _: proxies.enter_context(started(person)), range(3)))
+        assert eventually(together[0].is_ready)
+        for proxy in together:
+            client = HTTPSConnection(
+                "127.0.0.1", proxy.port, timeout=60, context=ssl.create_default_context(cafile=proxy.ca)
+            )
+            client.set_tunnel("api.openai.com", 443)
+            client.request("POST", "/v1/responses", json.dumps({"model": "gpt-5.1", "input": "say hello"}))
+            assert client.getresponse().status == 200
+            client.close()
 
 
 @pytest.mark.gate

@@ -216,10 +216,9 @@ TEAM = [
     "install -D -m 600 docs/team/team.env /etc/codex-transform/team.env",
     "install -m 644 docs/team/codex-transform@.service /etc/systemd/system/",
     "install -m 644 docs/team/haproxy.cfg /etc/haproxy/haproxy.cfg",
-    "systemctl enable --now codex-transform@1",
+    "systemctl enable --now codex-transform@1 codex-transform@2 codex-transform@3 codex-transform@4",
     "runuser -u codex-transform -- env HOME=/var/lib/codex-transform "
     "/opt/codex-transform/bin/codex-transform clients add alice",
-    "systemctl enable --now codex-transform@2 codex-transform@3 codex-transform@4",
     "systemctl restart haproxy",
     "systemctl restart codex-transform@1",
     "docker build -f docs/team/Dockerfile -t codex-transform .",
