@@ -14,7 +14,7 @@ MAX_BYTES = 256_000_000
 
 
 def store_key(owner: str, kind: str, name: str) -> str:
-    """Return the key for an object of an owner. A client may ask for any name; no backend takes half a surrogate pair."""
+    """Return the key for an object of an owner. The name is any that a client asks for, with half a surrogate pair."""
     return f"{owner}/{kind}/{name.encode('utf-8', 'backslashreplace').decode()}"
 
 
