@@ -36,6 +36,12 @@ class Edit(Protocol):
         """Change the body in place and note it; return False if there was nothing to change."""
 
 
+def can_edit(body: Body) -> bool:
+    """Return whether there may be edits: the input is a list of objects, unless a Codex request came otherwise."""
+    items = body.get("input")
+    return isinstance(items, list) and all(isinstance(item, Mapping) for item in items)
+
+
 @dataclass(frozen=True, slots=True)
 class DropParameter:
     """Leaves out a parameter by its path, in which `*` stands for every index: `("tools", "*", "strict")`."""
@@ -322,7 +328,7 @@ def decode_edit(value: dict[str, Any]) -> Edit | None:
 
 def apply_all(edits: Iterable[Edit], body: Body, changes: Changes) -> list[Edit]:
     """Apply edits in their order, and return those that changed something."""
-    return [edit for edit in edits if edit.apply(body, changes)]
+    return [edit for edit in edits if edit.apply(body, changes)] if can_edit(body) else []
 
 
 def _is_call(item: Mapping[str, Any]) -> bool:

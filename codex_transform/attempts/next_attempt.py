@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from codex_transform.attempts.edits import Edit
+from codex_transform.attempts.edits import Edit, can_edit
 from codex_transform.attempts.failure import Failure
 from codex_transform.attempts.rule import Rule, Scope, Sent
 from codex_transform.attempts.rules import RULES
@@ -113,7 +113,7 @@ def _whose(source: str) -> str:
 
 
 def _healed(failure: Failure, sent: Sent, made: Sequence[Attempt]) -> Attempt | None:
-    for rule in RULES:
+    for rule in RULES if can_edit(sent.body) else ():
         edit = rule.find(failure, sent)
         if edit and all(edit != attempt.edit for attempt in made):
             return _changed(failure, rule, edit)

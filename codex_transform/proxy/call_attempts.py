@@ -16,6 +16,7 @@ from codex_transform.attempts.edits import (
     DropReasoning,
     ReplaceInstructions,
     UseCodexInstructions,
+    can_edit,
     digest,
     encrypted_reasoning,
 )
@@ -55,13 +56,14 @@ class CallAttempts:
 
         An ApiError is what the client is told in the failure's place.
         """
-        content = request.raw_content or b""
         try:
-            body = read_request(content).body
+            return self._next(request, failure)
         except ApiError:
-            return None  # another addon has made something else of it
-        if not isinstance(body.get("input"), list):
-            return None
+            return None  # another addon has made something else of it, or one of its items cannot be read
+
+    def _next(self, request: http.Request, failure: Failure) -> Attempt | ApiError | None:
+        content = request.raw_content or b""
+        body = read_request(content).body
         sent = Sent(body, self.codex_instructions, self.source, is_codex=self.transformed.client.is_codex)
         refusing = self.key.endpoint
         attempt = decide(failure, sent, self.made, self.policy, chance=random.random())
@@ -97,7 +99,7 @@ class CallAttempts:
         if target is None:
             return None
         self.key = self.key._replace(endpoint=target.endpoint.url)
-        contents = (encrypted_reasoning(item) for item in body["input"])
+        contents = (encrypted_reasoning(item) for item in body["input"]) if can_edit(body) else ()
         digests = frozenset(digest(content) for content in contents if content)
         edit = DropReasoning(digests) if digests else None
         done = f"sent to {target.name}{' ' + edit.what if edit else ''}"

@@ -85,11 +85,11 @@ def normalize_items(items: str | Items, changes: Changes) -> list[Mapping[str, A
 
 
 def pair_calls(items: list[Mapping[str, Any]], changes: Changes) -> list[Mapping[str, Any]]:
-    """Pair the calls and outputs of items that are in full form, in place: see `normalize_items`."""
+    """Pair the calls and outputs of items, in place: see `normalize_items`. Messages may be without a type."""
     call_ids: defaultdict[str, list[str | None]] = defaultdict(list)
     for item in items:
-        if item["type"] != "message":
-            call_ids[item["type"]].append(item.get("call_id"))
+        if (kind := item.get("type", "message")) != "message":
+            call_ids[kind].append(item.get("call_id"))
     return _pair(items, call_ids, changes)
 
 
@@ -98,7 +98,7 @@ def _pair(
 ) -> list[Mapping[str, Any]]:
     if orphans := find_orphans(call_ids):
         for index, item in enumerate(items):
-            if item.get("call_id") in orphans.get(item["type"], ()):
+            if item.get("call_id") in orphans.get(item.get("type", ""), ()):
                 items[index] = message("assistant", orphan_text(item))
                 changes.note_items("changed", "", ORPHAN, (index,))
     if interrupted := find_interrupted(call_ids):

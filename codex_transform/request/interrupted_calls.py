@@ -43,7 +43,7 @@ def insert_outputs(items: list[Mapping[str, Any]], interrupted: Mapping[str, set
     while index < len(items):
         item = items[index]
         index += 1
-        if item.get("call_id") in interrupted.get(item["type"], ()):
+        if item.get("call_id") in interrupted.get(item.get("type", ""), ()):
             output = {"type": _OUTPUTS[item["type"]][0], "call_id": item["call_id"], "output": TEXT}
             changes.insert_item(items, index, output, REASON)
             index += 1

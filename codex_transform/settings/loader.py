@@ -23,6 +23,12 @@ from codex_transform.settings.endpoints import KEY, EndpointSettings, read_endpo
 from codex_transform.settings.options import OPTIONS, Settings
 from codex_transform.settings.state_url import StateUrl
 
+_RESTRICTING: Mapping[str, Mapping[str, object]] = {"trusted_proxies": {}, "limits_fail": {"limits_fail": "closed"}}
+"""Settings without which others may do more than with them, and what is set while theirs cannot be used.
+
+Of `trusted_proxies` the problem is enough: nobody is let in (`proxy/addons/client_access.py`).
+"""
+
 
 class Problem(NamedTuple):
     """Something to tell the user.
@@ -64,6 +70,7 @@ def load(
     problems: list[Problem] = []
     document: dict[str, Any] = {}
     base_url = opencode.base_url
+    damaged: bytes | None = b""
     try:
         document = _read(config_file)
         problems += _permission_problems(config_file)
@@ -73,6 +80,7 @@ def load(
             source = f"provider.openai.baseURL in {opencode.base_url_file}"
             problems.append(Problem("base_url", source, f"{source}: not used while {config_file} is damaged"))
             base_url = None
+        damaged = _text_of(config_file)
     for option in OPTIONS:
         candidates: list[tuple[str, object]] = [
             (option.option, options.get(option.option)),
@@ -89,7 +97,13 @@ def load(
                 sources[option.field] = source
             except ValueError as error:
                 problems.append(Problem(option.field, source, f"{source}: {error}"))
+                values |= _RESTRICTING.get(option.field, {})
             break
+        else:
+            if option.field in _RESTRICTING and (damaged is None or option.key.encode() in damaged):
+                source = f"{option.key} in {config_file}"
+                problems.append(Problem(option.field, source, f"{source}: not known while the file is damaged"))
+                values |= _RESTRICTING[option.field]
     endpoints: tuple[EndpointSettings, ...] = ()
     if not _is_unset(document.get(KEY)):
         source = f"{KEY} in {config_file}"
@@ -202,6 +216,16 @@ def _read(config_file: Path) -> dict[str, Any]:
     if isinstance(document, dict):
         return document
     raise ValueError(f"{config_file} must hold an object in braces, not {describe_type(document)}")
+
+
+def _text_of(config_file: Path) -> bytes | None:
+    """Return what a file that cannot be used holds, in any encoding of ASCII, None if that cannot be read."""
+    try:
+        return config_file.read_bytes().replace(b"\0", b"")
+    except (IsADirectoryError, NotADirectoryError):
+        return b""
+    except OSError:
+        return None
 
 
 def _permission_problems(config_file: Path) -> list[Problem]:

@@ -9,7 +9,7 @@ from codex_transform.jsonio import describe_type, dumps, loads_object
 from codex_transform.request.input_items import message
 from codex_transform.state.ids import new_id
 from codex_transform.state.responses import Item, not_found
-from codex_transform.state.store import Store
+from codex_transform.state.store import Store, store_key
 
 MAX_ITEMS = 20
 """Items that one request may add, as the API has it."""
@@ -104,7 +104,7 @@ class Conversations:
         raise ApiError(409, f"other requests keep changing the conversation {conversation_id}", retry_after=1)
 
     def _key(self, conversation_id: str) -> str:
-        return f"{self._owner}/conversation/{conversation_id}"
+        return store_key(self._owner, "conversation", conversation_id)
 
 
 def _shown(conversation: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from codex_transform.errors import ApiError, bad_request
 from codex_transform.jsonio import dumps, loads_object
 from codex_transform.request.input_items import message
 from codex_transform.state.ids import input_item_id, input_item_place
-from codex_transform.state.store import Store
+from codex_transform.state.store import Store, store_key
 
 Item = dict[str, Any]
 
@@ -54,8 +54,11 @@ class StoredResponse:
 
     @cached_property
     def input(self) -> list[Item]:
-        """The items that the client sent with this request, each with an id."""
-        given = (loads_object(self.request) or {}).get("input")
+        """The items that the client sent with this request, each with an id. Raises ApiError 500 if it is damaged."""
+        body = loads_object(self.request)
+        if body is None:
+            raise ApiError(500, f"the request behind the stored response '{self.id}' cannot be read: send all of it")
+        given = body.get("input")
         items = [message("user", given)] if isinstance(given, str) else _items(given)
         return [
             item if isinstance(item.get("id"), str) else {**item, "id": input_item_id(self.id, index, _kind(item))}
@@ -142,7 +145,7 @@ class Responses:
             self._store.put(key, f"{response_id} {digest}".encode())
 
     def _key(self, kind: str, name: str) -> str:
-        return f"{self._owner}/{kind}/{name}"
+        return store_key(self._owner, kind, name)
 
 
 def previous_not_found(which: str) -> ApiError:

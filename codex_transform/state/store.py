@@ -13,6 +13,11 @@ MAX_BYTES = 256_000_000
 """Bytes of keys and values that are kept in memory; the oldest go first."""
 
 
+def store_key(owner: str, kind: str, name: str) -> str:
+    """Return the key for an object of an owner. The name is any that a client asks for, with half a surrogate pair."""
+    return f"{owner}/{kind}/{name.encode('utf-8', 'backslashreplace').decode()}"
+
+
 class Store(Protocol):
     """A map from keys to values. Its methods do not raise; those of a shared store wait, so threads call them."""
 

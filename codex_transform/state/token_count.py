@@ -19,22 +19,29 @@ def estimate_tokens(body: dict[str, Any]) -> int:
     items = given if isinstance(given, list) else [given]
     images = size = 0
     for part in (body.get("instructions"), body.get("tools"), *items):
-        if type(part) is Item and not any(name in part.raw for name in _IMAGE_NAMES):
-            size += len(part.raw)
-        elif part:
-            found, plain = _without_images(part.members if type(part) is Item else part)
+        if not part:
+            continue
+        size += len(part.raw if type(part) is Item else dumps(part))
+        if type(part) is not Item or any(name in part.raw for name in _IMAGE_NAMES):
+            found, length = _images(part.members if type(part) is Item else part)
             images += found
-            size += len(dumps(plain))
+            size -= length
     return images * _IMAGE_TOKENS + max(1, size // _BYTES_PER_TOKEN)
 
 
-def _without_images(value: Any) -> tuple[int, Any]:
-    """Return how many images a value holds, and the value without them."""
-    if isinstance(value, dict):
-        images = sum(isinstance(value.get(name), str) for name in _IMAGE_MEMBERS)
-        parts = {name: _without_images(each) for name, each in value.items() if name not in _IMAGE_MEMBERS}
-        return images + sum(count for count, _ in parts.values()), {name: each for name, (_, each) in parts.items()}
-    if isinstance(value, list):
-        found = [_without_images(each) for each in value]
-        return sum(count for count, _ in found), [each for _, each in found]
-    return 0, value
+def _images(value: Any) -> tuple[int, int]:
+    """Return how many images a value holds, and how long they are. It may be nested as deeply as a body may be."""
+    images = length = 0
+    left = [value]
+    while left:
+        each = left.pop()
+        if isinstance(each, list):
+            left += each
+        elif isinstance(each, dict):
+            for name, inner in each.items():
+                if name in _IMAGE_MEMBERS:
+                    images += isinstance(inner, str)
+                    length += len(dumps(inner))
+                else:
+                    left.append(inner)
+    return images, length

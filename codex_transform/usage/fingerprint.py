@@ -10,6 +10,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from codex_transform.errors import ApiError
 from codex_transform.jsonio import dumps
 from codex_transform.request.raw_items import Item
 
@@ -74,7 +75,12 @@ def fingerprint(request: Mapping[str, Any]) -> Fingerprint:
 def _json(item: Item) -> bytes:
     """Return an item's JSON without spaces, lest one that is written in another way looks like another one."""
     raw = item.raw
-    return raw if _COMPACT.match(raw) else dumps(item.members)
+    if _COMPACT.match(raw):
+        return raw
+    try:
+        return dumps(item.members)
+    except ApiError:
+        return raw  # it was passed on without being parsed, and cannot be
 
 
 def items_of(request: Mapping[str, Any]) -> list[Any]:

@@ -33,6 +33,15 @@ def test_a_close_that_crossed_the_request() -> None:
     assert same(Failure("no", status=503), [first]) == "retry"
 
 
+@pytest.mark.parametrize("items", ["hello", ["hello", 5, None]])
+def test_a_codex_request_in_another_form_is_sent_again_as_it_is(items: Any) -> None:
+    sent = Sent({"input": items, "include": []}, is_codex=True)
+    again = decide(Failure("no", status=503), sent, [], Policy())
+    assert again
+    assert (again.rule, again.edit) == ("retry", None)
+    assert decide(openai("Unknown parameter: 'include'.", "unknown_parameter", "include"), sent, [], Policy()) is None
+
+
 def test_what_is_no_answer_is_not_asked_for_again() -> None:
     for error in (ApiError(502, "a web page", code="not_an_answer"), ApiError(500, "no", code="server_error")):
         assert same(from_error(error, 0.1)) is None

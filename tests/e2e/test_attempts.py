@@ -166,6 +166,40 @@ def test_a_key_that_a_refusal_quotes_is_not_in_the_log(tmp_path: Path) -> None:
     assert key not in proxy.log
 
 
+ODD_ITEMS: tuple[list[Any], ...] = (
+    ["hello", 5, None],
+    [["a", "b"]],
+    [{"role": "user"}],
+    [{"type": None, "foo": 1}],
+    [{"type": 5, "foo": 1}],
+    [text("x" * 20_000), {"type": "foo", "foo": json.loads("[" * 600 + "]" * 600)}],
+)
+REFUSED = (
+    {"message": "Unknown parameter: 'input[0].foo'.", "param": "input[0].foo", "code": "unknown_parameter"},
+    {"message": "not a valid image", "code": "invalid_image_format"},
+    {"message": "The encrypted content could not be verified.", "code": "invalid_encrypted_content"},
+    {"message": "Request body too large"},
+    {"message": "The input is refused."},
+)
+
+
+def test_whatever_a_codex_request_holds_a_refusal_reaches_the_client(tmp_path: Path) -> None:
+    """It is not looked at on its way to the endpoint, so the rules for refusals meet what is no item."""
+
+    def play(endpoint: Scripted, client: socket.socket, _number: int) -> None:
+        while endpoint.read(client):
+            content = json.dumps({"error": {"type": "invalid_request_error", **refused}}).encode()
+            client.sendall(b"HTTP/1.1 400 No\r\nContent-Length: %d\r\n\r\n%b" % (len(content), content))
+
+    with scripted(play) as endpoint, mitmdump(tmp_path / "home", endpoint) as proxy:
+        for items in (*ODD_ITEMS, "hello"):
+            for refused in REFUSED:
+                body = {"model": "gpt-5.1", "input": items, "stream": True, "store": False, "instructions": "x"}
+                status, _, answer = proxy.send(body, user_agent="codex_cli_rs/0.111.0", originator="codex_cli_rs")
+                assert (status, "error" in json.loads(answer)) == (400, True), (items, refused)
+                assert json.loads(endpoint.asked[-1].partition(b"\r\n\r\n")[2])["input"] == items
+
+
 def test_without_heal_the_refusal_goes_to_the_client(tmp_path: Path, sandbox: Sandbox) -> None:
     sandbox.misbehave("no-include")
     with mitmdump(tmp_path / "home", sandbox, CODEX_HEAL="0") as proxy:

@@ -18,6 +18,7 @@ from typing import Any
 import openai
 import pytest
 from support.running import MITMDUMP, ROOT, mitmdump
+from support.scripted import ANSWER, Scripted, scripted
 from support.waiting import eventually
 from support.websocket import connected, unopened
 
@@ -288,6 +289,19 @@ def test_a_call_whose_client_leaves_is_counted(start: Callable[..., Any], team: 
             assert (status, headers["retry-after"]) == (429, "10")
         assert eventually(lambda: int(ask(proxy.port, bob)[2]["retry-after"]) != 10)
         assert len(sandbox.requests) == 1
+
+
+def test_an_endpoint_that_reports_no_tokens_does_not_make_a_limit_void(tmp_path: Path, team: Team) -> None:
+    bob = team.add("bob", tokens_per_day=2000)
+
+    def play(endpoint: Scripted, client: socket.socket, _: int) -> None:
+        while endpoint.read(client):
+            client.sendall(ANSWER)
+
+    with scripted(play) as endpoint, mitmdump(tmp_path / "home", endpoint) as proxy:
+        statuses = [ask(proxy.port, bob)[0] for _ in range(4)]
+        assert statuses == [200, 200, 429, 429]
+        assert len(endpoint.asked) == 2
 
 
 def test_keys_are_not_forwarded(start: Callable[..., Any], team: Team, sandbox: Sandbox) -> None:

@@ -8,12 +8,14 @@ import ssl
 import struct
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from http.client import HTTPResponse
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.running import OPENCODE_AGENT, Proxy, mitmdump
 from support.scripted import ANSWER, Scripted, scripted
+from support.waiting import eventually
 from support.websocket import Client
 
 from codex_transform.people import register
@@ -200,3 +202,28 @@ def test_a_setting_that_cannot_be_used_lets_nobody_in(tmp_path: Path, sandbox: S
         assert b"codex_trusted_proxies cannot be used" in came
         proxy.wait_for("CODEX_TRUSTED_PROXIES: '10.0.0.5/8' is not an address")
     assert not sandbox.requests
+
+
+def test_neither_does_a_settings_file_that_is_broken_meanwhile(tmp_path: Path, sandbox: Sandbox, key: str) -> None:
+    """Not even on a connection from before. Once it is mended, people are served again."""
+    file = tmp_path / "home" / ".opencode" / "openai-codex-auth-config.json"
+    good = '{"trustedProxies": ["127.0.0.1"], "allowRemote": true}'
+    sent = request(key, "http://api.openai.com/v1/responses")
+    kept = sent.replace(b"Connection: close\r\n", b"")
+    unusable = b"codex_trusted_proxies cannot be used"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(good)
+    with mitmdump(tmp_path / "home", sandbox) as proxy, connection(proxy) as before:
+        before.sendall(V1 + kept)
+        first = HTTPResponse(before)
+        first.begin()
+        assert (first.status, bool(first.read())) == (200, True)
+        file.write_text(good + ",")
+        assert eventually(lambda: unusable in ask(proxy, V1 + sent)[1])
+        served = len(sandbox.requests)
+        assert unusable in ask(proxy, sent, source="127.0.0.2")[1]
+        before.sendall(sent)
+        assert unusable in answer(before)[1]
+        assert len(sandbox.requests) == served
+        file.write_text(good)
+        assert eventually(lambda: ask(proxy, V1 + sent)[0] == 200)

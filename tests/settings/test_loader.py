@@ -198,6 +198,8 @@ WRONG: dict[str, object] = {
     "log_format": "xml",
     "debug": "maybe",
 }
+IF_WRONG = {"limits_fail": "closed"}
+"""What counts in the place of a wrong value, where that is not the default: then nobody may do more than before."""
 
 
 @pytest.mark.parametrize("knob", OPTIONS, ids=lambda knob: knob.field)
@@ -212,7 +214,7 @@ def test_a_wrong_value_is_a_problem_and_no_lower_source_stands_in(
     environ = {knob.environ: str(said["environ"])} if at != "file" else {}
     opencode = OpenCodeConfig({"baseURL": "https://opencode"}, "/x/opencode.json")
     result = loaded(config, options, environ, opencode)
-    assert getattr(result.settings, knob.field) == knob.default
+    assert getattr(result.settings, knob.field) == IF_WRONG.get(knob.field, knob.default)
     label = {"option": knob.option, "environ": knob.environ, "file": f"{knob.key} in {config}"}[at]
     (problem,) = [problem for problem in result.problems if problem.setting == knob.field]
     assert (problem.setting, problem.source) == (knob.field, label)
@@ -227,7 +229,7 @@ def test_a_wrong_type_in_the_file_is_a_problem_and_the_rest_holds(knob: Option, 
     for wrong in (-5, {"a": 1}, [[]], 1.5):
         write(config, {knob.key: wrong, other: True})
         result = loaded(config)
-        assert getattr(result.settings, knob.field) == knob.default
+        assert getattr(result.settings, knob.field) == IF_WRONG.get(knob.field, knob.default)
         assert [problem.setting for problem in result.problems] == [knob.field]
         assert str(config) in result.problems[0].message
         assert getattr(result.settings, "debug" if other == "debug" else "log_requests") is True
@@ -290,6 +292,19 @@ def test_a_damaged_file_is_a_problem_and_the_rest_holds(content: bytes, place: s
     assert str(config) in problem.message
     assert place in problem.message
     assert not problem.warning
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_damaged_file_lifts_no_restriction_that_it_names(encoding: str, config: Path) -> None:
+    """Whoever comes through a trusted proxy on this machine would count as somebody on it."""
+    config.write_bytes('{"trustedProxies": ["127.0.0.1"], "limitsFail": "closed", "hosts": }'.encode(encoding))
+    config.chmod(0o600)
+    result = loaded(config)
+    assert [problem.setting for problem in result.problems] == [None, "trusted_proxies", "limits_fail"]
+    assert result.settings.limits_fail == "closed"
+    near = loaded(config, environ={"CODEX_TRUSTED_PROXIES": "10.0.0.1/32", "CODEX_LIMITS_FAIL": "open"})
+    assert [problem.setting for problem in near.problems] == [None]
+    assert (near.settings.trusted_proxies, near.settings.limits_fail) == (("10.0.0.1/32",), "open")
 
 
 def test_while_the_file_is_damaged_opencode_does_not_choose_the_endpoint(config: Path) -> None:

@@ -162,6 +162,14 @@ def test_a_gap_in_the_chain_is_refused(world: World) -> None:
     assert (caught.value.status, caught.value.code) == (400, "previous_response_not_found")
 
 
+def test_a_stored_request_that_cannot_be_read_is_not_left_out(world: World) -> None:
+    """Such as one that holds a number of thousands of digits, which is passed on unread."""
+    response = {"id": new_id("resp"), "status": "completed", "output": []}
+    world.responses.put(StoredResponse(response, b'{"input": [{"role": "user", "content": [%b]}]}' % (b"9" * 5000)))
+    with pytest.raises(ApiError, match=f"behind the stored response '{response['id']}'"):
+        world.resolved(input="y", previous_response_id=response["id"])
+
+
 def test_a_chain_has_an_end(world: World) -> None:
     last = None
     for _ in range(MAX_CHAIN):

@@ -13,6 +13,7 @@ from codex_transform.errors import ApiError
 from codex_transform.state.backend import RETRY_AFTER, Backend, GuardedBackend
 from codex_transform.state.conversations import Conversations
 from codex_transform.state.redis_backend import RedisBackend
+from codex_transform.state.responses import Responses, StoredResponse
 from codex_transform.state.shared_store import SharedStore
 from codex_transform.state.sqlite_backend import SqliteBackend
 from codex_transform.state.store import TTL, MemoryStore, Store
@@ -94,6 +95,17 @@ def test_memory_is_a_map(steps: list[tuple[str, bytes | None]]) -> None:
             store.put(key, value)
             model[key] = value
     assert {key: store.get(key) for key in "abc"} == {key: model.get(key) for key in "abc"}
+
+
+def test_half_a_surrogate_pair_in_an_id_is_an_unknown_id(connect: Callable[[], Backend]) -> None:
+    store = SharedStore(GuardedBackend(connect(), silent))
+    responses, conversations = Responses(store, "a"), Conversations(store, "a")
+    assert responses.find("resp_\ud800") is None
+    assert responses.item("msg_\ud800") is None
+    with pytest.raises(ApiError, match="not found"):
+        conversations.items("conv_\ud800")
+    responses.put(StoredResponse({"id": "resp_1", "output": []}, b"{}"), ["msg_\ud800"])
+    assert responses.find("resp_1")
 
 
 def test_several_have_one_store(connect: Callable[[], Backend]) -> None:

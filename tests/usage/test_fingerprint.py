@@ -63,6 +63,15 @@ def test_half_of_a_surrogate_pair_does_no_harm() -> None:
     assert fingerprint({**REQUEST, "input": ["\ud800"]}) != fingerprint({**REQUEST, "input": ["\ud801"]})
 
 
+def test_an_item_that_cannot_be_parsed_is_compared_as_it_is() -> None:
+    one, other = (
+        b'{"model": "m", "input": [{"type": "x", "value": ' + digit * 5000 + b'}], "user": "' + b"x" * 20_000 + b'"}'
+        for digit in (b"8", b"9")
+    )
+    assert fingerprint(read_request(one).body).items == fingerprint(read_request(one).body).items
+    assert fingerprint(read_request(one).body).items != fingerprint(read_request(other).body).items
+
+
 def test_what_two_requests_begin_with() -> None:
     longer = fingerprint({**REQUEST, "input": [*REQUEST["input"], "more"]})
     other = fingerprint({**REQUEST, "input": [REQUEST["input"][0], "other", "more"], "tools": REQUEST["tools"][:1]})

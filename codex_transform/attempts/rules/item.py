@@ -39,7 +39,9 @@ def refused_item(failure: Failure, sent: Sent) -> Edit | None:
     ):
         return None
     item, inside = items[path[0]], path[1:]
-    kind = item["type"]
+    kind = item.get("type") or "message"
+    if not isinstance(kind, str):
+        return None
     if inside and isinstance(inside[-1], str) and inside[-1] not in _ESSENTIAL and holds(item, inside):
         return DropMember(kind, tuple("*" if isinstance(step, int) else step for step in inside))
     if kind != "message":

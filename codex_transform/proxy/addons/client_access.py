@@ -11,7 +11,7 @@ clients, by closing the connection where it speaks anything else (SOCKS, or the 
 import logging
 from collections.abc import Iterable, Iterator
 
-from mitmproxy import connection, ctx
+from mitmproxy import connection, ctx, http
 from mitmproxy.net.tls import starts_like_tls_record
 from mitmproxy.proxy import layer
 from mitmproxy.proxy.layers import ClientTLSLayer, HttpLayer, ServerTLSLayer
@@ -21,6 +21,7 @@ from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 from codex_transform.endpoint.hosts import is_loopback
 from codex_transform.errors import ApiError
+from codex_transform.proxy import responses
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.client_address import is_local, is_proxied
 from codex_transform.proxy.layers.forbidden import ForbiddenLayer
@@ -38,6 +39,8 @@ HTTP_OF_OURS_ONLY = (
     "other machines may use this proxy for the Responses API alone, with a key of its own; "
     "its owner can start mitmproxy with --proxyauth user:password for everything else"
 )
+
+TRUST_UNKNOWN = ApiError(403, "codex_trusted_proxies cannot be used, so nobody is served: the proxy's log says why")
 
 
 def is_open_proxy(config: Config) -> bool:
@@ -94,6 +97,15 @@ class ClientAccess:
             _log(client, error)
             nextlayer.layer = ForbiddenLayer(nextlayer.context, error)
 
+    def http_connect(self, flow: http.HTTPFlow) -> None:
+        """Refuse a request on a connection from before `codex_trusted_proxies` was broken."""
+        if flow.live and not flow.is_replay and not flow.response and self._trusts_nobody:
+            flow.response = responses.error_response(TRUST_UNKNOWN)
+
+    def requestheaders(self, flow: http.HTTPFlow) -> None:
+        """Refuse a request on a connection from before `codex_trusted_proxies` was broken."""
+        self.http_connect(flow)
+
     def server_connect(self, data: ServerConnectionHookData) -> None:
         """Refuse a connection for a restricted client unless it leads to the endpoint."""
         address = data.server.address
@@ -106,12 +118,16 @@ class ClientAccess:
             data.server.error = HTTP_OF_OURS_ONLY
             logger.warning("refused a client at %s: %s", data.client.peername[0], HTTP_OF_OURS_ONLY)
 
+    @property
+    def _trusts_nobody(self) -> bool:
+        """Whether the trusted proxies are not known: who comes through them would count as on this machine."""
+        return any(problem.setting == "trusted_proxies" for problem in self.config.problems)
+
     def _refuse(self, client: connection.Client) -> ApiError | None:
         """Return the error for a client that may not use the proxy."""
         trusted = self.config.settings.trusted_proxies
-        if any(problem.setting == "trusted_proxies" for problem in self.config.problems):
-            # Whoever comes through them would count as a client on this machine.
-            return ApiError(403, "codex_trusted_proxies cannot be used, so nobody is served: the proxy's log says why")
+        if self._trusts_nobody:
+            return TRUST_UNKNOWN
         if is_local(client, trusted):
             return None
         if is_open_proxy(self.config):
@@ -145,10 +161,10 @@ def _log(client: connection.Client, error: ApiError) -> None:
 def speaks_http(client: connection.Client) -> bool:
     """Return whether a client that has just connected speaks HTTP, or HTTP over TLS, to the proxy."""
     mode = client.proxy_mode
-    http = isinstance(mode, RegularMode | UpstreamMode) or (
+    speaks = isinstance(mode, RegularMode | UpstreamMode) or (
         isinstance(mode, ReverseMode) and mode.scheme in ("http", "https")
     )
-    return http and client.transport_protocol == "tcp"
+    return speaks and client.transport_protocol == "tcp"
 
 
 def _public_listen_warnings(modes: Iterable[str], listen_host: str | None) -> Iterator[str]:

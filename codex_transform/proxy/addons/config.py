@@ -89,6 +89,10 @@ class Config:
         if wrong:
             raise exceptions.OptionsError("; ".join(wrong))
 
+    def client_connected(self, _client: object) -> None:
+        """Load the settings again if a file has changed: whoever is refused because of them sends no request."""
+        self.refresh()
+
     def requestheaders(self, _flow: object) -> None:
         """Load the settings again if a file has changed since the last request."""
         self.refresh()

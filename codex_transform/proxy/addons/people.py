@@ -4,6 +4,7 @@ A key is valid only at this proxy, and is never forwarded. A request that is ref
 can fill the usage database with refused requests; `proxy/refusals.py` counts it.
 """
 
+import logging
 import time
 from datetime import datetime
 
@@ -17,6 +18,7 @@ from codex_transform.people.register import KEY_PREFIX, Limits, Person
 from codex_transform.proxy import responses
 from codex_transform.proxy.addons.client_access import HTTP_OF_OURS_ONLY, is_restricted
 from codex_transform.proxy.addons.config import Config
+from codex_transform.proxy.addons.stored_responses import FAILED
 from codex_transform.proxy.bodies import RequestReader
 from codex_transform.proxy.call import Call, forget_call, get_call
 from codex_transform.proxy.client_address import client_address
@@ -33,6 +35,8 @@ from codex_transform.proxy.visitor import Visitor, get_visitor, set_visitor
 from codex_transform.proxy.websocket import get_socket
 from codex_transform.state.token_count import estimate_tokens
 from codex_transform.usage.store import UsageStore
+
+logger = logging.getLogger(__name__)
 
 NO_KEY = (
     "this proxy wants a key of its own: ask its owner for one (`codex-transform clients add`), and have your client "
@@ -64,6 +68,12 @@ class People:
 
     async def requestheaders(self, flow: http.HTTPFlow) -> None:
         """Identify who sends a request, and refuse one without a valid key."""
+        try:
+            await self._identify(flow)
+        except Exception:
+            self._fail(flow)
+
+    async def _identify(self, flow: http.HTTPFlow) -> None:
         if not flow.live or not self.config.people.defined:
             return
         if flow.is_replay:
@@ -103,6 +113,8 @@ class People:
                 visitor.reservation = await self.limiter.admit(person, tokens)
         except ApiError as error:
             self._refuse(flow, error, person)
+        except Exception:
+            self._fail(flow)
 
     def _follow(self, flow: http.HTTPFlow, visitor: Visitor) -> None:
         """Admit a request of this proxy's own unless its person's key was revoked meanwhile, as during a WebSocket."""
@@ -161,6 +173,11 @@ class People:
                 403, f"your key may not use this model, but {allowed}", code="model_not_allowed", param="model"
             )
         return estimate_tokens(body) + EXPECTED_OUTPUT if limits.counts_tokens else 0
+
+    def _fail(self, flow: http.HTTPFlow) -> None:
+        """Refuse a request on which a check failed: mitmproxy logs an exception of an addon, and sends the request."""
+        logger.exception("checking a client's key or limits failed; the request was not sent")
+        self._refuse(flow, FAILED, None)
 
     def _refuse(self, flow: http.HTTPFlow, error: ApiError, person: Person | None) -> None:
         """Answer with an error, and make sure that no later addon treats the request as one of ours."""

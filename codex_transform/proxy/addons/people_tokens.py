@@ -26,9 +26,13 @@ class PeopleTokens:
 
 
 def _used(call: Call) -> int | None:
-    """Return the tokens of all attempts; None if the response broke off before it reported them."""
+    """Return the tokens of all attempts; None if the response broke off before it reported them, or never does.
+
+    Some relays report none at all: a limit would be none there.
+    """
     usages = [call.usage, *(attempt.usage for attempt in (call.attempts.made if call.attempts else ()))]
     tokens = [parse_usage(usage) for usage in usages]
-    if tokens[0] is None and call.endpoint and call.outcome in ("left", "cut", None):
+    silent = ("left", "cut", None) if call.subpath else ("left", "cut", None, "completed", "incomplete")
+    if tokens[0] is None and call.endpoint and call.outcome in silent:
         return None
     return sum(each.input + each.output for each in tokens if each)

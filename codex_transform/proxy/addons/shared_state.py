@@ -107,7 +107,7 @@ class SharedState:
     def submit(self, owner: str, work: Callable[[], object]) -> None:
         """Queue work with the store for an owner."""
         if self._shared is None:
-            work()
+            _log_errors(work)
         else:
             self._thread(owner).submit(lambda: _log_errors(work))
 

@@ -8,6 +8,7 @@ without trying; that suits mitmproxy itself, which closes the client's connectio
 forgets connections that failed.
 """
 
+import logging
 import time
 from dataclasses import replace
 
@@ -30,6 +31,8 @@ from codex_transform.attempts.next_attempt import Attempt
 from codex_transform.errors import ApiError
 from codex_transform.proxy.call import get_call
 from codex_transform.redaction import redact_key_text
+
+logger = logging.getLogger(__name__)
 
 
 class RetryMixin(HttpStream):
@@ -96,7 +99,12 @@ class RetryMixin(HttpStream):
             return None
         # The endpoint's message is logged, and may quote the key.
         redacted = redact_key_text(failure.message, call.key)
-        return call.attempts.next(self.flow.request, replace(failure, message=redacted))
+        try:
+            return call.attempts.next(self.flow.request, replace(failure, message=redacted))
+        except Exception:
+            # Raised here, it would cost the client the answer that there is, and leave it waiting.
+            logger.exception("deciding about another attempt failed; the client gets the endpoint's answer")
+            return None
 
     def _schedule(self, attempt: Attempt) -> CommandGenerator[None]:
         """Start the next attempt after its pause, and never within the event that ended the last one."""
