@@ -126,9 +126,12 @@ class Pool:
             name = chosen.target.name
             if conversation:
                 self._values.update(_home_key(conversation), lambda _: name, TTL)
-        if self._of(chosen.target).faults >= MAX_FAULTS:
-            self._change(chosen.target, probing_until=self._now() + PROBE)
         return chosen
+
+    def sending(self, target: Target) -> None:
+        """Note that a call is sent to an endpoint: the one call that tries it, if that is what it needs."""
+        if self._of(target).faults >= MAX_FAULTS:
+            self._change(target, probing_until=self._now() + PROBE)
 
     def succeeded(self, target: Target) -> None:
         """Note that an endpoint has accepted a call."""

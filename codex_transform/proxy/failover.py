@@ -35,6 +35,10 @@ class Failover:
     retarget: Callable[[http.Request, Target], None]
     tried: list[str] = field(default_factory=list)
 
+    def sending(self) -> None:
+        """Note that the call is sent."""
+        self.pool.sending(self.target)
+
     def accepted(self) -> None:
         """Note that the endpoint has accepted the call."""
         self.pool.succeeded(self.target)
@@ -62,6 +66,7 @@ class Failover:
             return None
         self.target, self.reason = other
         self.retarget(request, self.target)
+        self.sending()
         return self.target
 
     def report(self, fields: Iterable[tuple[str, str]]) -> None:

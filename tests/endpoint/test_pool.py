@@ -91,7 +91,9 @@ def test_faults_open_the_circuit_and_one_call_tries_it() -> None:
     assert pool.state(A) == f"down for {FIRST_BREAK:.0f} s: HTTP 500"
     assert {pool.choose((A, BACKUP), f"c{number}", "m") for number in range(9)} == {BACKUP}
     clock.time += FIRST_BREAK
+    assert pool.choose((A, BACKUP), "not sent", "m") == A
     assert pool.choose((A, BACKUP), "new", "m") == A
+    pool.sending(A)
     assert str(pool.state(A)) == "half-open: a call tries it"
     assert pool.choose((A, BACKUP), "another", "m") == BACKUP
     pool.failed(A, "HTTP 500")
@@ -108,7 +110,8 @@ def test_a_try_without_an_end_counts_for_nothing() -> None:
     for _ in range(MAX_FAULTS):
         pool.failed(A, "x")
     clock.time += FIRST_BREAK
-    assert pool.choose((A, BACKUP), "one", "m") == A
+    pool.sending(A)
+    assert pool.choose((A, BACKUP), "one", "m") == BACKUP
     clock.time += PROBE
     assert pool.choose((A, BACKUP), "two", "m") == A
 

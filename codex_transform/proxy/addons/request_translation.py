@@ -221,6 +221,7 @@ class RequestTranslation:
             fields, headers, configured=self.config.opencode.header_names, is_codex=client.is_codex
         )
         _replace(flow.request, endpoint, call.subpath, [*kept, *headers], write_request(done.body))
+        failover.sending()
         if self.config.settings.debug:
             logger.info(
                 "%s: %s bytes · %s items · %s tools · instructions from %s · dropped: %s · added: %s · conversation %r",
