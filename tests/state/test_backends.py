@@ -10,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from support.redis_server import PASSWORD, RedisServer, redis_server
+from support.redis_server import RedisServer, redis_server
 from support.waiting import eventually
 
 from codex_transform.settings.state_url import parse

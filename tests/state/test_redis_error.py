@@ -84,7 +84,7 @@ def test_tls_to_a_plain_port(server: RedisServer) -> None:
     assert "redis:// if its port has no TLS" in problem(server.url.replace("redis:", "rediss:")).fix
 
 
-def test_nobody_there(server: RedisServer) -> None:
+def test_nobody_there() -> None:
     with reserved() as port:
         assert problem(f"redis://127.0.0.1:{port}").fix == "start that server, or correct its address in codex_state"
     problem("unix:///nowhere/at/all")

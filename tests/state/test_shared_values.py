@@ -22,7 +22,7 @@ Join = Callable[[], SharedValues]
 DAY = 24 * 3600.0
 
 
-def silent(_reason: str | None) -> None:
+def silent(_reason: Unavailable | None) -> None:
     """Nobody is told."""
 
 

@@ -17,6 +17,7 @@ from codex_transform.state.responses import Responses, StoredResponse
 from codex_transform.state.shared_store import SharedStore
 from codex_transform.state.sqlite_backend import SqliteBackend
 from codex_transform.state.store import TTL, MemoryStore, Store
+from codex_transform.values import Unavailable
 
 Make = Callable[..., Store]
 
@@ -45,7 +46,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
         backend.close()
 
 
-def silent(_reason: str | None) -> None:
+def silent(_reason: Unavailable | None) -> None:
     """Nobody is told."""
 
 
