@@ -24,7 +24,11 @@ def key_of(kind: str, *parts: str) -> str:
 
 
 class Unavailable(Exception):  # noqa: N818 - it is no fault of the program
-    """The backend of shared values cannot be reached; the message says why."""
+    """The backend of shared values cannot be used: the message says why, and `fix` what to do, as "start it" would."""
+
+    def __init__(self, message: str, fix: str = "") -> None:
+        super().__init__(message)
+        self.fix = fix
 
 
 class Values:

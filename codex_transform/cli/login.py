@@ -67,6 +67,9 @@ def login(
     click.echo("Now: codex-transform run opencode", err=True)
 
 
+_NOT_SAVED = "Nothing was saved. Fix: correct the base URL or the key, or save them untried with --no-check."
+
+
 def _ask(loaded: LoadedSettings, answers: dict[str, str], no_check: bool) -> None:
     fields = [field for field in prompts.REQUIRED if field not in answers]
     prompts.save_answers(paths.config_file(paths.home()), prompts.ask(fields, loaded, answers, check=not no_check))
@@ -80,7 +83,7 @@ def _keep_named(name: str, loaded: LoadedSettings, answers: dict[str, str], no_c
     if missing:
         answers = prompts.ask(missing, loaded, answers, check=not no_check)
     elif not no_check and prompts.probe_endpoint(loaded, answers):
-        raise click.ClickException("Nothing was saved. Fix: correct the answer, or save it untried with --no-check.")
+        raise click.ClickException(_NOT_SAVED)
     file = paths.config_file(paths.home())
     entry = {"name": name, "baseURL": answers["base_url"], "apiKey": answers["api_key"]}
     entry |= {member: value for member, value in members.items() if value not in (None, ())}
@@ -100,9 +103,9 @@ def _keep_given(loaded: LoadedSettings, answers: dict[str, str], no_check: bool)
     missing = [field for field in prompts.missing_settings(loaded) if field not in answers]
     if missing:
         option = {"base_url": "--base-url", "api_key": "--api-key-stdin"}[missing[0]]
-        raise click.UsageError(f"There is no {option.strip('-').replace('-', ' ')} yet: give {option} as well.")
+        raise click.UsageError(f"There is no {prompts.NAMES[missing[0]]} yet: give {option} as well.")
     if not no_check and prompts.probe_endpoint(loaded, answers):
-        raise click.ClickException("Nothing was saved. Fix: correct the answer, or save it untried with --no-check.")
+        raise click.ClickException(_NOT_SAVED)
     prompts.save_answers(paths.config_file(paths.home()), answers)
 
 

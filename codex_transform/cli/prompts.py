@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 REQUIRED = ("base_url", "api_key")
 """The settings without which the proxy cannot work."""
 
+NAMES = {"base_url": "base URL", "api_key": "API key"}
+"""What the required settings are called."""
+
 _QUESTIONS = {
     "base_url": "Base URL of your Codex endpoint, such as https://your-codex-api.com",
     "api_key": "Its API key (not shown as you type)",
@@ -129,7 +132,7 @@ def checked(field: str, answer: str) -> str:
     try:
         next(option for option in OPTIONS if option.field == field).read(answer)
     except ValueError as error:
-        raise click.ClickException(f"Invalid: {error}.") from None
+        raise click.ClickException(f"Invalid {NAMES[field]}: {error}.") from None
     return answer.strip()
 
 

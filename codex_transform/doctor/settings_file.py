@@ -31,7 +31,8 @@ def values(context: DoctorContext) -> Iterator[Result]:
         for option in OPTIONS
         if context.loaded.sources[option.field] != "default" and option.field not in ("base_url", "api_key")
     ]
-    yield ok("other settings", ", ".join(configured) or "all at their defaults")
+    if configured or all(problem.setting in (None, "base_url", "api_key") for problem in context.loaded.problems):
+        yield ok("other settings", ", ".join(configured) or "all at their defaults")
     hosts = context.loaded.settings.hosts
     if not {"api.openai.com", "api.openai.com:443"} & set(hosts):
         message = f"codex_hosts is {', '.join(hosts)}: OpenCode's requests to api.openai.com are not rewritten"

@@ -31,7 +31,7 @@ def _file(context: DoctorContext) -> Result:
     try:
         return ok(_NAME, f"{file}, {opened.check()}")
     except Unavailable as error:
-        return failure(_NAME, f"{file} cannot be used: {error}", "Make it a file of yours, or delete it.")
+        return failure(_NAME, f"{file} cannot be used: {error}", _fix(error))
     finally:
         opened.close()
 
@@ -43,8 +43,7 @@ def _redis(url: StateUrl, *, offline: bool) -> Result:
     try:
         version = connected.check()
     except Unavailable as error:
-        fix = "Start that server, or correct its address and password. Until then each proxy works on its own."
-        return failure(_NAME, f"{url} cannot be used: {error}", fix)
+        return failure(_NAME, f"{url} cannot be used: {error}", _fix(error))
     finally:
         connected.close()
     parts = urlsplit(url.text)
@@ -52,3 +51,7 @@ def _redis(url: StateUrl, *, offline: bool) -> Result:
         message = f"{version} at {url}: the password and stored responses, with prompts, travel unencrypted"
         return warning(_NAME, message, "Use rediss://, unless nobody else is on that network.")
     return ok(_NAME, f"{version} at {url}")
+
+
+def _fix(error: Unavailable) -> str:
+    return f"{error.fix[:1].upper()}{error.fix[1:]}. Until then each proxy works on its own."

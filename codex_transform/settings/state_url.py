@@ -26,6 +26,16 @@ class StateUrl:
     def __str__(self) -> str:
         return self.shown
 
+    @property
+    def scheme(self) -> str:
+        """The part before the `://`."""
+        return urlsplit(self.text).scheme
+
+    @property
+    def with_password(self) -> str:
+        """The URL as it looks with a password, which is called PASSWORD."""
+        return self.shown.replace("://", "://:PASSWORD@", 1)
+
     def redacted(self, text: str) -> str:
         """Return a text in which the URL and the password are redacted."""
         text = text.replace(self.text, self.shown)

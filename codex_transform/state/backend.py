@@ -52,22 +52,22 @@ class Backend(Protocol):
 class GuardedBackend:
     """A backend that fails at once while it cannot be reached, and is tried again every `RETRY_AFTER` seconds.
 
-    `tell` is called, in any thread, with the reason when it becomes unreachable, and with None when it is back. `now`
+    `tell` is called, in any thread, with the error when it becomes unreachable, and with None when it is back. `now`
     is a clock in seconds.
     """
 
     def __init__(
-        self, backend: Backend, tell: Callable[[str | None], None], now: Callable[[], float] = time.monotonic
+        self, backend: Backend, tell: Callable[[Unavailable | None], None], now: Callable[[], float] = time.monotonic
     ) -> None:
         self._backend, self._tell, self._now = backend, tell, now
         self._lock = Lock()
-        self._reason: str | None = None
+        self._error: Unavailable | None = None
         self._retry_at = 0.0
 
     @property
     def is_up(self) -> bool:
         """Whether the last attempt to reach it succeeded."""
-        return self._reason is None
+        return self._error is None
 
     def read(self, ttls: Mapping[str, float]) -> dict[str, bytes]:
         """Return values."""
@@ -95,23 +95,23 @@ class GuardedBackend:
 
     def _attempt(self, work: Callable[[], T]) -> T:
         with self._lock:
-            if self._reason is not None:
+            if self._error is not None:
                 if self._now() < self._retry_at:
-                    raise Unavailable(self._reason)
+                    raise Unavailable(str(self._error), self._error.fix)
                 self._retry_at = self._now() + RETRY_AFTER  # others do not wait for this attempt
         try:
             result = work()
         except Unavailable as error:
-            self._note(str(error))
+            self._note(error)
             raise
-        if self._reason is not None:
+        if self._error is not None:
             self._note(None)
         return result
 
-    def _note(self, reason: str | None) -> None:
+    def _note(self, error: Unavailable | None) -> None:
         with self._lock:
-            before, self._reason = self._reason, reason
+            before, self._error = self._error, error
             self._retry_at = self._now() + RETRY_AFTER
-            changed = (before is None) != (reason is None)
+            changed = (before is None) != (error is None)
         if changed:
-            self._tell(reason)
+            self._tell(error)

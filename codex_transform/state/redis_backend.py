@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from codex_transform import requirements
 from codex_transform.settings.state_url import StateUrl
 from codex_transform.state.backend import Swap
+from codex_transform.state.redis_error import explain
 from codex_transform.values import Unavailable
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ class RedisBackend:
                     pipeline.execute_command(*command)  # type: ignore[no-untyped-call]
                 results += pipeline.execute()
         except (RedisError, OSError) as error:
-            raise Unavailable(self._url.redacted(" ".join(str(error).split()))) from error
+            raise explain(error, self._url) from error
         return results
 
     def _connected(self) -> "Redis":
@@ -129,7 +130,7 @@ class RedisBackend:
             from redis.backoff import NoBackoff
             from redis.retry import Retry
         except ImportError as error:
-            raise Unavailable(f"{error}. Fix: {requirements.install_command(PACKAGE)}") from error
+            raise Unavailable(str(error), f"run `{requirements.install_command(PACKAGE)}`") from error
         self._client = Redis.from_url(
             self._url.text,
             socket_timeout=_TIMEOUT,

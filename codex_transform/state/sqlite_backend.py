@@ -107,7 +107,7 @@ class SqliteBackend:
                     self._prune_at = self._now() + _PRUNE_EVERY
                     self._prune(self._db)
             except (OSError, sqlite3.Error) as error:
-                raise Unavailable(str(error)) from error
+                raise Unavailable(str(error), _fix(error)) from error
 
     def _open(self) -> sqlite3.Connection:
         self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -150,6 +150,13 @@ def _create(db: sqlite3.Connection) -> None:
     except BaseException:
         db.execute("ROLLBACK")
         raise
+
+
+def _fix(error: OSError | sqlite3.Error) -> str:
+    """Return what to do about an error: SQLite has a class for what surrounds a file, such as rights or a full disk."""
+    if isinstance(error, OSError | sqlite3.OperationalError):
+        return "make the file and its folder writable for you, and see that the disk has room"
+    return "stop the proxies and move the file away: it is damaged"
 
 
 def _swap(db: sqlite3.Connection, swap: Swap, now: float) -> bool:

@@ -22,13 +22,13 @@ def test_only_a_key_that_the_endpoint_accepts_is_saved(person: Person, sandbox: 
     with person.at_terminal("login") as child:
         child.expect("Base URL of your Codex endpoint.*: ")
         child.sendline("ftp://h")
-        child.expect("Invalid: the scheme is 'ftp'")
+        child.expect("Invalid base URL: the scheme is 'ftp'")
         child.expect("Base URL.*: ")
         child.sendline(sandbox.url)
         child.expect_exact(f"Requests will go to {sandbox.url}/backend-api/codex/responses")
         child.expect(r"API key \(not shown as you type\): ")
         child.sendline("two words")
-        child.expect("Invalid: ")
+        child.expect("Invalid API key: ")
         child.expect("not shown")
         child.sendline("sk-wrong-0123456789abcdef")
         child.expect("✗ .*key")
@@ -139,8 +139,8 @@ def test_a_script_can_change_only_the_key_and_the_rest_of_the_file_stays(person:
         ((), "", 2, "give --base-url and --api-key-stdin"),
         (("--base-url", "https://h"), "", 2, "give --api-key-stdin as well"),
         (("--api-key-stdin",), KEY, 2, "give --base-url as well"),
-        (("--base-url", "ftp://h", "--api-key-stdin"), KEY, 1, "Invalid: the scheme is 'ftp'"),
-        (("--base-url", "https://h", "--api-key-stdin"), "", 1, "Invalid: "),
+        (("--base-url", "ftp://h", "--api-key-stdin"), KEY, 1, "Invalid base URL: the scheme is 'ftp'"),
+        (("--base-url", "https://h", "--api-key-stdin"), "", 1, "Invalid API key: "),
     ],
 )
 def test_missing_or_invalid_arguments_of_a_script_are_named(

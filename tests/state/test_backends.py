@@ -1,5 +1,6 @@
 """What holds for every backend: a map that several have at once, whose values end, and a swap that is atomic."""
 
+import re
 import sqlite3
 import stat
 import sys
@@ -9,7 +10,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from support.redis_server import PASSWORD, RedisServer, redis_server
+from support.redis_server import RedisServer, redis_server
 from support.waiting import eventually
 
 from codex_transform.settings.state_url import parse
@@ -125,21 +126,12 @@ def test_redis_keys_have_a_prefix_and_an_end(redis: RedisServer) -> None:
     backend.close()
 
 
-def test_a_redis_that_is_not_there_or_does_not_let_in(redis: RedisServer) -> None:
-    for url in (f"redis://127.0.0.1:{redis.port}/0", f"redis://:{PASSWORD[:4]}@127.0.0.1:{redis.port}/0"):
-        with pytest.raises(Unavailable) as caught:
-            RedisBackend(parse(url)).check()
-        assert "auth" in str(caught.value).lower() or "password" in str(caught.value).lower()
-        assert PASSWORD[:4] not in str(caught.value)
-    with pytest.raises(Unavailable):
-        RedisBackend(parse("unix:///nowhere/at/all")).check()
-
-
 def test_without_the_package_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "redis", None)
-    with pytest.raises(Unavailable, match=r'pip install.* "redis>=') as caught:
+    with pytest.raises(Unavailable) as caught:
         RedisBackend(parse("redis://:secret@localhost")).check()
-    assert "secret" not in str(caught.value)
+    assert re.search(r'^run `.*pip install.* "redis>=', caught.value.fix)
+    assert "secret" not in str(caught.value) + caught.value.fix
 
 
 def test_a_connection_that_was_lost_meanwhile_is_made_again(tmp_path: Path) -> None:
@@ -153,7 +145,7 @@ def test_a_connection_that_was_lost_meanwhile_is_made_again(tmp_path: Path) -> N
 
 
 def test_a_stopped_redis_is_told_of_once_and_once_more_when_it_is_back(tmp_path: Path) -> None:
-    told: list[str | None] = []
+    told: list[Unavailable | None] = []
     clock = [0.0]
     with redis_server(tmp_path / "redis") as server:
         backend = GuardedBackend(RedisBackend(server.state_url), told.append, lambda: clock[0])

@@ -22,7 +22,7 @@ Join = Callable[[], SharedValues]
 DAY = 24 * 3600.0
 
 
-def silent(_reason: str | None) -> None:
+def silent(_reason: Unavailable | None) -> None:
     """Nobody is told."""
 
 
@@ -131,7 +131,7 @@ async def test_limits_hold_for_five_hundred_calls_at_once_over_two_processes(joi
 async def test_while_it_is_out_of_reach_what_is_known_goes_on_and_is_caught_up_on(tmp_path: Path) -> None:
     from codex_transform.state.redis_backend import RedisBackend
 
-    told: list[str | None] = []
+    told: list[Unavailable | None] = []
     with redis_server(tmp_path / "redis") as server:
         values = SharedValues()
         values.use(GuardedBackend(RedisBackend(server.state_url), told.append))

@@ -17,6 +17,7 @@ from codex_transform.state.responses import Responses, StoredResponse
 from codex_transform.state.shared_store import SharedStore
 from codex_transform.state.sqlite_backend import SqliteBackend
 from codex_transform.state.store import TTL, MemoryStore, Store
+from codex_transform.values import Unavailable
 
 Make = Callable[..., Store]
 
@@ -45,7 +46,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
         backend.close()
 
 
-def silent(_reason: str | None) -> None:
+def silent(_reason: Unavailable | None) -> None:
     """Nobody is told."""
 
 
@@ -173,7 +174,7 @@ def test_what_was_stored_meanwhile_is_written_once_that_can_be_done(tmp_path: Pa
 
 def test_a_file_that_cannot_be_used_is_told_of_once(tmp_path: Path) -> None:
     (tmp_path / "state.sqlite").write_bytes(b"no database, but longer than a header of one would be " * 100)
-    told: list[str | None] = []
+    told: list[Unavailable | None] = []
     store = SharedStore(GuardedBackend(SqliteBackend(tmp_path / "state.sqlite"), told.append))
     store.put("a", b"1")
     assert store.get("a") == b"1"

@@ -21,6 +21,7 @@ from codex_transform.state.responses import PREVIOUS_NOT_FOUND
 from codex_transform.state.shared_store import SharedStore
 from codex_transform.state.sqlite_backend import SqliteBackend
 from codex_transform.state.store import MemoryStore, Store
+from codex_transform.values import Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -138,25 +139,26 @@ class SharedState:
         loop = asyncio.get_running_loop()
         where = str(setting) if isinstance(setting, StateUrl) else str(paths.state_database(self.config.home))
 
-        def tell(reason: str | None) -> None:
+        def tell(error: Unavailable | None) -> None:
             # mitmproxy's log handlers belong to its event loop.
             with suppress(RuntimeError):  # mitmproxy has ended
-                loop.call_soon_threadsafe(self._tell, where, reason)
+                loop.call_soon_threadsafe(self._tell, where, error)
 
         return GuardedBackend(backend, tell)
 
-    def _tell(self, where: str, reason: str | None) -> None:
-        if reason is None:
+    def _tell(self, where: str, error: Unavailable | None) -> None:
+        if error is None:
             logger.warning("codex_state: %s can be used again; changes made meanwhile are written now", where)
             return
         closed = self.config.settings.limits_fail == "closed"
         logger.warning(
-            "codex_state: %s cannot be used (%s): calls go on with what this proxy knows, and %s",
+            "codex_state: %s cannot be used (%s): calls go on with what this proxy knows, and %s. Fix: %s",
             where,
-            reason,
+            error,
             "people with limits are refused (codex_limits_fail is closed)"
             if closed
             else "it counts people's limits by itself (codex_limits_fail is open)",
+            error.fix,
         )
 
 
