@@ -8,6 +8,7 @@ changes the value at the same time (see `state/shared_values.py`), so it must ha
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -17,6 +18,7 @@ MAX_KEYS = 10_000
 """Values of a kind that are kept in memory; the least recently used are removed first."""
 
 
+@lru_cache(maxsize=1024)
 def key_of(kind: str, *parts: str) -> str:
     """Return a key with a hash of its parts, so that it reveals no name, conversation or address."""
     digest = sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()

@@ -54,15 +54,26 @@ class Peers:
         self._running.close()
 
     def measure(
-        self, result: Result, figure: Callable[[Connection], float], answer: str, size: int = FIRST, times: int = 1
+        self,
+        result: Result,
+        figure: Callable[[Connection], float],
+        answer: str,
+        size: int = FIRST,
+        times: int = 1,
+        vary: Callable[[bytes, int], bytes] = bench_bodies.other_conversation,
     ) -> Result:
-        """Adds what `figure` says of each exchange; there are `times` of them a turn, on one connection."""
+        """Adds what `figure` says of each exchange; there are `times` of them a turn, on one connection.
+
+        `vary` makes each request from the first one and its number: no proxy gets the same one twice.
+        """
         body = bench_bodies.request(size)
+        numbers = dict.fromkeys(self.targets, 0)
         for name, counts in self._in_turn():
             connection = Connection(self.targets[name])
             try:
                 for _ in range(times):
-                    connection.send(body, answer)
+                    numbers[name] += 1
+                    connection.send(vary(body, numbers[name]), answer)
                     exchange([connection])
                     if counts:
                         result.add(name, figure(connection))
@@ -73,13 +84,16 @@ class Peers:
     def at_once(
         self, answer: str, streams: int, finish: Callable[[Sequence[Connection]], None]
     ) -> list[tuple[str, list[Connection]]]:
-        """So many streams at once through each proxy, turn by turn: who it was, and what came."""
+        """So many streams at once through each proxy, turn by turn: who it was, and what came.
+
+        Each is a conversation of its own.
+        """
         body = bench_bodies.request(FIRST)
         came = []
-        for name, counts in self._in_turn():
+        for turn, (name, counts) in enumerate(self._in_turn()):
             connections = [Connection(self.targets[name]) for _ in range(streams)]
-            for connection in connections:
-                connection.send(body, answer)
+            for number, connection in enumerate(connections):
+                connection.send(bench_bodies.other_conversation(body, turn * streams + number), answer)
             finish(connections)
             for connection in connections:
                 connection.close()
@@ -99,9 +113,16 @@ def small(peers: Peers) -> list[Result]:
 
 
 def histories(peers: Peers) -> list[Result]:
-    """Time to the first event after half a day's work, and after a long day's."""
+    """Time to the first event after half a day's work, and after a long day's: each request is the next turn."""
     return [
-        peers.measure(Result("histories", f"first event, {name}", "ms"), _to_first, "first 0", size, times=4)
+        peers.measure(
+            Result("histories", f"first event, {name}", "ms"),
+            _to_first,
+            "first 0",
+            size,
+            times=4,
+            vary=bench_bodies.later_turn,
+        )
         for size, name in ((HALF_DAY, "1 MB, 260 calls"), (DAY, "3.4 MB, 900 calls"))
     ]
 
@@ -174,10 +195,11 @@ def workers(folder: Path, endpoint: Target, turns: int) -> list[Result]:
                     for number in range(count)
                 ]
                 connections = [Connection(targets[number % count]) for number in range(20)]
+                body = bench_bodies.request(FIRST)
                 for turn in range(turns + 1):
                     before = sum(busy(target.pid) for target in targets)
-                    for connection in connections:
-                        connection.send(bench_bodies.request(FIRST), answer)
+                    for number, connection in enumerate(connections):
+                        connection.send(bench_bodies.other_conversation(body, turn * 20 + number), answer)
                     exchange(connections)
                     cpu = sum(busy(target.pid) for target in targets) - before
                     if any(connection.events() != (each if each > 1 else SMALL) for connection in connections):

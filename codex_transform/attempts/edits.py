@@ -8,6 +8,7 @@ keeps its text, a tool output becomes a message, and in the place of an image or
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from hashlib import sha256
 from typing import Any, Protocol
 
@@ -287,8 +288,8 @@ def digest(value: object) -> str:
     return sha256(dumps(value)).hexdigest()[:32]
 
 
-_KINDS: dict[str, TypeAdapter[Any]] = {
-    kind.__name__: TypeAdapter(kind)
+_KINDS: dict[str, type[Edit]] = {
+    kind.__name__: kind
     for kind in (
         DropParameter,
         DropTools,
@@ -320,10 +321,16 @@ def decode_edit(value: dict[str, Any]) -> Edit | None:
     if kind is None:
         return None
     try:
-        edit: Edit = kind.validate_python(members)
+        edit = _adapter(kind).validate_python(members)
     except ValidationError:
         return None
     return edit
+
+
+@cache
+def _adapter(kind: type[Edit]) -> TypeAdapter[Edit]:
+    """Return what reads edits of a kind; few proxies ever need one, so none is built at the start."""
+    return TypeAdapter(kind)
 
 
 def apply_all(edits: Iterable[Edit], body: Body, changes: Changes) -> list[Edit]:

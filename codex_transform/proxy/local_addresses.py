@@ -9,6 +9,8 @@ import ipaddress
 import socket
 from typing import Any
 
+from codex_transform.endpoint.hosts import is_loopback
+
 # Addresses that no machine has (RFC 5737, RFC 3849): to find out whether any address can be bound.
 _DOCUMENTATION_ADDRESSES = {socket.AF_INET: "198.51.100.1", socket.AF_INET6: "2001:db8::1"}
 
@@ -21,6 +23,8 @@ def is_local_host(host: str) -> bool:
     Names: localhost and all below it (RFC 6761), and what the machine calls itself. Addresses: loopback, the
     unspecified one, which connects to loopback, and those of the network interfaces.
     """
+    if is_loopback(host):
+        return True  # as it nearly always is, and without asking the system
     try:
         # As the resolver reads it: full-width digits and dots, for one, are digits and dots to it.
         name = host.strip("[]").encode("idna").decode("ascii").lower().rstrip(".")

@@ -151,16 +151,16 @@ def cut_items(content: bytes) -> Cut | None:
 
 def _end(content: bytes, items: list[Item], start: int) -> int | None:
     """Return where these items end if they begin at `start`, None if they do not."""
-    compact = b",".join([item.view for item in items])
-    if content.startswith(compact, start):
-        return start + len(compact)
     end = start
     for item in items:
         if end > start:
-            comma = _COMMA.match(content, end)
-            if comma is None:
+            # Programs write nothing else between two items, and a look is much faster than a search.
+            if content.startswith(b",{", end):
+                end += 1
+            elif comma := _COMMA.match(content, end):
+                end = comma.end()
+            else:
                 return None
-            end = comma.end()
         if not content.startswith(item.view, end):
             return None
         end += len(item.view)

@@ -4,10 +4,14 @@ They hold no key. The command may be of another release than the proxy: members 
 that is added has a default.
 """
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 
-class EndpointFacts(BaseModel):
+class _Facts(BaseModel):
+    model_config = ConfigDict(defer_build=True)
+
+
+class EndpointFacts(_Facts):
     """An endpoint. `state` is `up`, `limited`, `down` (its circuit breaker is open) or `half-open`.
 
     The state lasts for `seconds` more, 0 if that is open, because of `reason`. `limits` are the `x-codex-*` fields that
@@ -27,7 +31,7 @@ class EndpointFacts(BaseModel):
     limits_age: float | None = None
 
 
-class PersonFacts(BaseModel):
+class PersonFacts(_Facts):
     """What a person has used: requests of the last minute, tokens of this day and month; None for no limit."""
 
     name: str
@@ -40,7 +44,7 @@ class PersonFacts(BaseModel):
     tokens_per_month: int | None = None
 
 
-class CallFacts(BaseModel):
+class CallFacts(_Facts):
     """A finished call: where it went and why, and what was done about each failed attempt. `age` is in seconds."""
 
     age: float
@@ -54,7 +58,7 @@ class CallFacts(BaseModel):
     attempts: tuple[str, ...] = ()
 
 
-class ProxyFacts(BaseModel):
+class ProxyFacts(_Facts):
     """All of it. `addresses` are where clients reach the proxy, `uptime` is in seconds, `refused` counts by reason."""
 
     version: str
