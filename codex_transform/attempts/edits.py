@@ -335,7 +335,8 @@ def _adapter(kind: type[Edit]) -> TypeAdapter[Edit]:
 
 def apply_all(edits: Iterable[Edit], body: Body, changes: Changes) -> list[Edit]:
     """Apply edits in their order, and return those that changed something."""
-    return [edit for edit in edits if edit.apply(body, changes)] if can_edit(body) else []
+    edits = list(edits)
+    return [edit for edit in edits if edit.apply(body, changes)] if edits and can_edit(body) else []
 
 
 def _is_call(item: Mapping[str, Any]) -> bool:

@@ -16,7 +16,20 @@ from codex_transform.settings.loader import LoadedSettings
 from codex_transform.shells import TITLES, assignment
 
 
+class _Command(click.Command):
+    """A command whose unknown options may be mitmproxy's."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments. Raises click.UsageError."""
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            hint = "Put options of mitmproxy after `--`: codex-transform start -- --mode reverse:URL"
+            raise click.UsageError(f"{error.format_message()} {hint}", ctx) from error
+
+
 @click.command(
+    cls=_Command,
     context_settings={"allow_interspersed_args": True},
     epilog="""\b
 Examples:

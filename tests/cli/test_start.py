@@ -52,6 +52,14 @@ def test_a_client_works_with_the_lines_that_are_printed(person: Person, sandbox:
     assert not person.config.exists()
 
 
+@pytest.mark.parametrize("option", ["--mode", "--set", "-p"])
+def test_an_option_of_mitmproxy_has_its_place(person: Person, option: str) -> None:
+    done = person.run("start", option, "reverse:https://example.com")
+    assert done.returncode == 2
+    assert f"No such option '{option}'." in done.stderr
+    assert "Put options of mitmproxy after `--`" in done.stderr
+
+
 @pytest.mark.gate
 def test_several_started_at_once_have_one_certificate_authority(person: Person, sandbox: Sandbox) -> None:
     person.uses(sandbox)
