@@ -141,7 +141,7 @@ class Limiter:
             self._values.update(_key(person.name), reserve, TTL)
         return reservation
 
-    def settle(self, reservation: Reservation, tokens: int | None) -> None:
+    def charge(self, reservation: Reservation, tokens: int | None) -> None:
         """Count what a request has used, once; None if that is not known: then what was reserved for it."""
         if not reservation.open:
             return

@@ -9,9 +9,9 @@ from mitmproxy.proxy.events import ConnectionClosed, Event
 from mitmproxy.proxy.layer import CommandGenerator
 from mitmproxy.proxy.layers.http import ReceiveHttp, RequestProtocolError
 
+from codex_transform.proxy.admission import copy_admission
 from codex_transform.proxy.call import inherit_key
 from codex_transform.proxy.client_address import copy_client_address
-from codex_transform.proxy.visitor import copy_visitor
 
 
 class Replay:
@@ -72,7 +72,7 @@ def copy_request(flow: http.HTTPFlow, path: str, content: bytes) -> http.HTTPFlo
     copy.request.path = path
     copy.request.headers.pop("content-encoding", None)
     copy.request.content = content
-    copy_visitor(flow, copy)
+    copy_admission(flow, copy)
     copy_client_address(flow, copy)
     inherit_key(flow, copy)
     return copy

@@ -69,12 +69,12 @@ async def test_five_hundred_at_once() -> None:
 
 async def test_tokens_of_a_day_and_a_month(limiter: Limiter, clock: Clock) -> None:
     alice = person(tokens_per_day=100, tokens_per_month=150)
-    limiter.settle(await limiter.admit(alice, 10), 100)
+    limiter.charge(await limiter.admit(alice, 10), 100)
     error = await refused(limiter, alice)
     assert (error.code, error.retry_after) == ("insufficient_quota", 12 * 3600)
     assert "100 tokens a day" in error.message
     clock.now = NOON + 24 * 3600
-    limiter.settle(await limiter.admit(alice, 10), 50)
+    limiter.charge(await limiter.admit(alice, 10), 50)
     error = await refused(limiter, alice)
     assert "150 tokens a month" in error.message
     assert error.retry_after == 36 * 3600
@@ -86,10 +86,10 @@ async def test_what_is_reserved_counts_until_it_is_settled(limiter: Limiter) -> 
     alice = person(tokens_per_day=100)
     first = await limiter.admit(alice, 100)
     assert (await refused(limiter, alice)).retry_after == 10
-    limiter.settle(first, 30)
-    limiter.settle(first, 1000)  # it has been
+    limiter.charge(first, 30)
+    limiter.charge(first, 1000)  # it has been
     second = await limiter.admit(alice, 60)
-    limiter.settle(second, None)
+    limiter.charge(second, None)
     assert (await limiter.admit(alice, 5)).tokens == 5
     assert await refused(limiter, person(tokens_per_day=90))
 
@@ -99,10 +99,10 @@ async def test_what_a_killed_proxy_has_reserved_does_not_count_for_ever(limiter:
     late = await limiter.admit(alice, 100)
     clock.now += RESERVED_FOR
     await limiter.admit(alice, 100)
-    limiter.settle(late, 70)
+    limiter.charge(late, 70)
     assert await refused(limiter, alice)
     clock.now += RESERVED_FOR
-    limiter.settle(await limiter.admit(alice, 1), 30)
+    limiter.charge(await limiter.admit(alice, 1), 30)
     assert "100 tokens a day" in (await refused(limiter, alice)).message
 
 

@@ -21,10 +21,10 @@ from codex_transform.people.register import Limits
 from codex_transform.proxy import credentials, responses
 from codex_transform.proxy.addons.client_access import is_open_proxy
 from codex_transform.proxy.addons.config import Config
+from codex_transform.proxy.admission import get_admission
 from codex_transform.proxy.local_request import get_models_request
 from codex_transform.proxy.passing import Passing, start_passing
 from codex_transform.proxy.replay import Replay, copy_request
-from codex_transform.proxy.visitor import get_visitor
 
 logger = logging.getLogger(__name__)
 
@@ -51,8 +51,8 @@ class ModelList:
         listed = await self._from_endpoint(flow) or {}
         try:
             answer = _for_codex(listed) if for_codex else _for_openai(listed)
-            if visitor := get_visitor(flow):
-                answer = _allowed(answer, visitor.person)
+            if admission := get_admission(flow):
+                answer = _allowed(answer, admission.person)
             if asked.model is not None:
                 answer = _one(answer, asked.model)
             flow.response = responses.json_response(200, dumps(answer))

@@ -19,6 +19,7 @@ from codex_transform.proxy import responses
 from codex_transform.proxy.addons.client_access import HTTP_OF_OURS_ONLY, is_restricted
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.stored_responses import FAILED
+from codex_transform.proxy.admission import Admission, get_admission, set_admission
 from codex_transform.proxy.bodies import RequestReader
 from codex_transform.proxy.call import Call, forget_call, get_call
 from codex_transform.proxy.client_address import client_address
@@ -31,7 +32,6 @@ from codex_transform.proxy.local_request import (
 )
 from codex_transform.proxy.passing import get_passing
 from codex_transform.proxy.refusals import Refusals
-from codex_transform.proxy.visitor import Visitor, get_visitor, set_visitor
 from codex_transform.proxy.websocket import get_socket
 from codex_transform.state.token_count import estimate_tokens
 from codex_transform.usage.store import UsageStore
@@ -78,8 +78,8 @@ class People:
             return
         if flow.is_replay:
             # The owner's, or one of this proxy's own, which has its person already.
-            if visitor := get_visitor(flow):
-                self._follow(flow, visitor)
+            if admission := get_admission(flow):
+                self._follow(flow, admission)
             return
         authorization = flow.request.headers.get("authorization", "")
         person = self.config.people.find(authorization)
@@ -101,28 +101,28 @@ class People:
 
     async def request(self, flow: http.HTTPFlow) -> None:
         """Refuse a call that is over a limit; count one that is not."""
-        call, visitor = get_call(flow), get_visitor(flow)
-        if call is None or visitor is None or flow.response:
+        call, admission = get_call(flow), get_admission(flow)
+        if call is None or admission is None or flow.response:
             return
-        person = visitor.person
+        person = admission.person
         try:
             tokens = self._checked(flow, call, person)
-            if visitor.derived:
-                visitor.reservation = self.limiter.hold(person, tokens)
+            if admission.derived:
+                admission.reservation = self.limiter.hold(person, tokens)
             else:
-                visitor.reservation = await self.limiter.admit(person, tokens)
+                admission.reservation = await self.limiter.admit(person, tokens)
         except ApiError as error:
             self._refuse(flow, error, person)
         except Exception:
             self._fail(flow)
 
-    def _follow(self, flow: http.HTTPFlow, visitor: Visitor) -> None:
+    def _follow(self, flow: http.HTTPFlow, admission: Admission) -> None:
         """Admit a request of this proxy's own unless its person's key was revoked meanwhile, as during a WebSocket."""
-        person = self.config.people.current(visitor.person)
+        person = self.config.people.current(admission.person)
         if person is None:
-            self._refuse(flow, ApiError(401, NO_KEY, code="invalid_api_key"), visitor.person)
+            self._refuse(flow, ApiError(401, NO_KEY, code="invalid_api_key"), admission.person)
             return
-        visitor.person = person
+        admission.person = person
         _adopt(flow, person)
 
     async def _admit(self, flow: http.HTTPFlow, person: Person | None, *, passes: bool) -> None:
@@ -141,9 +141,9 @@ class People:
                 )
                 raise ApiError(403, f"{message} the Responses API alone, so nothing else is sent with it")
             self._count()
-            self.limiter.settle(await self.limiter.admit(person), 0)
+            self.limiter.charge(await self.limiter.admit(person), 0)
         self._count()
-        set_visitor(flow, Visitor(person))
+        set_admission(flow, Admission(person))
         _adopt(flow, person)
 
     def _count(self) -> None:

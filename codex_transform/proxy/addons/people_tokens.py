@@ -3,8 +3,8 @@
 from mitmproxy import http
 
 from codex_transform.proxy.addons.people import People
+from codex_transform.proxy.admission import get_admission
 from codex_transform.proxy.call import Call, get_call
-from codex_transform.proxy.visitor import get_visitor
 from codex_transform.usage.tokens import parse_usage
 
 
@@ -16,9 +16,9 @@ class PeopleTokens:
 
     def response(self, flow: http.HTTPFlow) -> None:
         """Count a finished call."""
-        visitor, call = get_visitor(flow), get_call(flow)
-        if visitor and visitor.reservation:
-            self.people.limiter.settle(visitor.reservation, _used(call) if call else 0)
+        admission, call = get_admission(flow), get_call(flow)
+        if admission and admission.reservation:
+            self.people.limiter.charge(admission.reservation, _used(call) if call else 0)
 
     def error(self, flow: http.HTTPFlow) -> None:
         """Count a call whose client has left."""

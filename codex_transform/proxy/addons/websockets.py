@@ -17,12 +17,12 @@ from codex_transform.jsonio import dumps
 from codex_transform.proxy import responses
 from codex_transform.proxy.addons.drain import Drain
 from codex_transform.proxy.addons.stored_responses import FAILED, StoredResponses
+from codex_transform.proxy.admission import get_admission
 from codex_transform.proxy.call import get_call
 from codex_transform.proxy.client_address import client_address
 from codex_transform.proxy.patches.transports import drain as drain_client
 from codex_transform.proxy.replay import Replay, copy_request
 from codex_transform.proxy.stream_function import StreamFunction
-from codex_transform.proxy.visitor import get_visitor
 from codex_transform.proxy.websocket import HIGH_WATER, Socket, get_socket
 from codex_transform.response.response_to_events import response_to_stream
 from codex_transform.state import history
@@ -261,8 +261,8 @@ class _Turn:
 def _request(flow: http.HTTPFlow, body: dict[str, Any]) -> http.HTTPFlow:
     """Return a flow with the request in a message, based on the flow that opened its WebSocket."""
     made = copy_request(flow, flow.request.path, dumps({**body, "stream": True}))
-    if visitor := get_visitor(made):
-        visitor.derived = False  # each message counts as a request
+    if admission := get_admission(made):
+        admission.derived = False  # each message counts as a request
     made.request.method, headers = "POST", made.request.headers
     for name in {name.lower() for name in headers}:
         if name in _ABOUT_SOCKET or name.startswith("sec-websocket-"):

@@ -13,28 +13,28 @@ from codex_transform.people.register import Person
 
 
 @dataclass(slots=True)
-class Visitor:
-    """A person with a request; `derived` is one that the proxy itself sends for another one of theirs."""
+class Admission:
+    """The person whose request is admitted; `derived` is set for one that the proxy itself sends for another of theirs."""
 
     person: Person
     derived: bool = False
     reservation: Reservation | None = None
 
 
-_visitors: WeakKeyDictionary[http.HTTPFlow, Visitor] = WeakKeyDictionary()
+_admissions: WeakKeyDictionary[http.HTTPFlow, Admission] = WeakKeyDictionary()
 
 
-def set_visitor(flow: http.HTTPFlow, visitor: Visitor) -> None:
+def set_admission(flow: http.HTTPFlow, admission: Admission) -> None:
     """Note who sends a flow's request."""
-    _visitors[flow] = visitor
+    _admissions[flow] = admission
 
 
-def get_visitor(flow: http.HTTPFlow) -> Visitor | None:
+def get_admission(flow: http.HTTPFlow) -> Admission | None:
     """Return who sends a flow's request, None if that is not known."""
-    return _visitors.get(flow)
+    return _admissions.get(flow)
 
 
-def copy_visitor(flow: http.HTTPFlow, derived: http.HTTPFlow) -> None:
+def copy_admission(flow: http.HTTPFlow, derived: http.HTTPFlow) -> None:
     """Note that a request is sent for the one of another flow."""
-    if visitor := get_visitor(flow):
-        set_visitor(derived, Visitor(visitor.person, derived=True))
+    if admission := get_admission(flow):
+        set_admission(derived, Admission(admission.person, derived=True))
