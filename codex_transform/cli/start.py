@@ -61,12 +61,17 @@ def start(web: bool, port: int, mitmproxy: tuple[str, ...]) -> None:
     options = set_options(mitmproxy)
     loaded = prompts.require_settings(options)
     print_destination(loaded)
+    key = _ANY_KEY
     if loaded.settings.clients and register.load(paths.clients_file(paths.home())).defined:
         click.echo("  each client needs a key from `codex-transform clients` instead of an OpenAI key")
+        key = _CLIENTS_KEY
+    elif loaded.settings.forward_client_key:
+        key = _ENDPOINTS_KEY
     if any("reverse:" in argument for argument in mitmproxy):
         click.echo(how_to_use_reversed(port))
     else:
         click.echo(usage_text(port, Path(options.get("confdir", "~/.mitmproxy")).expanduser()))
+    click.echo(f"{key}\n\nCtrl-C here stops the proxy.\n")
     listen = ["--listen-host", "127.0.0.1", "--listen-port", str(port)]
     # The addon prints one line per call; mitmproxy's own two would surround it.
     quiet = [] if web or "flow_detail" in options else ["--set", "flow_detail=0"]
@@ -99,8 +104,7 @@ def usage_text(port: int, confdir: Path) -> str:
     return f"""
 In the terminal where you start OpenCode, paste the two lines for your shell:
 
-{each}
-{_EPILOGUE}"""
+{each}"""
 
 
 def how_to_use_reversed(port: int) -> str:
@@ -110,13 +114,11 @@ def how_to_use_reversed(port: int) -> str:
 In your opencode.json:
 
 {json.dumps(options)}
-
-{_EPILOGUE}"""
-
-
-_EPILOGUE = """\
-Then start `opencode`. It needs an OpenAI key, which is never sent to anyone:
-OPENAI_API_KEY=dummy will do.
-
-Ctrl-C here stops the proxy.
 """
+
+
+_ANY_KEY = """\
+Then start `opencode`. It needs an OpenAI key, which is never sent to anyone:
+OPENAI_API_KEY=dummy will do."""
+_CLIENTS_KEY = "Then start `opencode` with a key from `codex-transform clients` as its OPENAI_API_KEY."
+_ENDPOINTS_KEY = "Then start `opencode` with your endpoint's key as its OPENAI_API_KEY."

@@ -9,7 +9,7 @@ count together.
 import math
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from datetime import time as clock
@@ -98,6 +98,10 @@ class Limiter:
         self._before[name] = before._replace(
             times=times, day_tokens=before.day_tokens + day, month_tokens=before.month_tokens + month
         )
+
+    def keys(self, names: Iterable[str]) -> dict[str, float]:
+        """Return the keys of the values for people, each with its time to live in seconds."""
+        return {_key(name): TTL for name in names}
 
     def used(self, name: str) -> tuple[int, int, int]:
         """Return a person's requests of the last minute, and their tokens of this day and month, reserved ones too."""

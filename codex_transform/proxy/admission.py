@@ -14,7 +14,7 @@ from codex_transform.people.register import Person
 
 @dataclass(slots=True)
 class Admission:
-    """The person whose request is admitted; `derived` is set for one that the proxy itself sends for another of theirs."""
+    """The person whose request is admitted; `derived`: the proxy itself sends it for another one of theirs."""
 
     person: Person
     derived: bool = False

@@ -61,6 +61,15 @@ def test_an_option_of_mitmproxy_has_its_place(person: Person, option: str) -> No
 
 
 @pytest.mark.gate
+def test_where_clients_have_keys_opencode_needs_one(person: Person, sandbox: Sandbox) -> None:
+    person.uses(sandbox)
+    assert person.run("clients", "add", "alice").returncode == 0
+    with started(person) as proxy:
+        assert "a key from `codex-transform clients` as its OPENAI_API_KEY" in proxy.log
+        assert "dummy" not in proxy.log
+
+
+@pytest.mark.gate
 def test_several_started_at_once_have_one_certificate_authority(person: Person, sandbox: Sandbox) -> None:
     person.uses(sandbox)
     with ExitStack() as proxies, ThreadPoolExecutor(3) as threads:
@@ -82,6 +91,7 @@ def test_options_of_mitmproxy_are_passed_on(person: Person, sandbox: Sandbox) ->
     with started(person, "--", *options, "--set", f"confdir={person.home}/ca") as proxy:
         assert f"export NODE_EXTRA_CA_CERTS={person.home}/ca/mitmproxy-ca-cert.pem" in proxy.log
         assert "API key: the client's own" in proxy.log
+        assert "with your endpoint's key as its OPENAI_API_KEY" in proxy.log
     assert (person.home / "ca" / "mitmproxy-ca-cert.pem").exists()
 
 

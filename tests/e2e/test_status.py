@@ -166,6 +166,15 @@ def test_two_proxies_and_one_that_was_killed(tmp_path: Path, start: Start, sandb
     assert not files(tmp_path)
 
 
+def test_each_proxy_tells_what_all_have_counted(tmp_path: Path, start: Start, sandbox: Sandbox) -> None:
+    person, key = register.new_person("alice", Limits(requests_per_minute=40))
+    register.save(tmp_path / ".opencode" / "codex-clients.json", [person])
+    for proxy in [start(sandbox, CODEX_STATE="disk") for _ in range(2)]:
+        for _ in range(2):
+            assert proxy.send(HELLO, authorization=f"Bearer {key}")[0] == 200
+    assert eventually(lambda: [each["people"][0]["requests"] for each in facts(tmp_path)] == [4, 4])
+
+
 def test_a_home_that_cannot_be_written_to(tmp_path: Path, start: Start, sandbox: Sandbox) -> None:
     (tmp_path / ".opencode").mkdir()
     (tmp_path / ".opencode" / "codex-proxies").write_text("in the way")

@@ -116,6 +116,10 @@ class Status:
             self.done()
 
     async def _page(self) -> Page:
+        config, limiter = self.config, self.people.limiter
+        names = (person.name for person in config.people.people)
+        # What other proxies have learnt and counted since the last call came here.
+        await config.values.refresh(limiter.keys(names) | config.pool.keys(config.targets, None))
         return json_page(200, self.facts().model_dump(mode="json"))
 
     def _on_call(self, record: Record, _endpoint: Endpoint | None) -> None:
