@@ -38,8 +38,8 @@ def parse_request(content: bytes, *, part: bool = False) -> dict[str, Any]:
     Of duplicate keys the last one wins. Raises ApiError 400 for an empty body, broken JSON, invalid UTF-8, numbers
     out of range, nesting over 500 levels, and anything but an object. Numbers inside fields are looked at in small
     bodies only: the search would cost every request of a long conversation time, and no JSON encoder writes a
-    number out of range. Inside a large body it becomes null, which is what JavaScript makes of it. `part` is for a
-    part of a body, whose numbers are not looked at once more.
+    number out of range. In a large body it becomes null, which is what JavaScript makes of it, except in items that
+    are sent as the client wrote them. `part` is for a part of a body, whose numbers are not looked at once more.
     """
     if not content or content.isspace():
         raise bad_request("the request body is empty; it must be a JSON object")

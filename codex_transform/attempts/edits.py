@@ -2,8 +2,8 @@
 
 Strategy: an edit says what it leaves out by digests of it, so it can be applied to the same conversation in every later
 turn, with the same bytes as a result, and does nothing to another one. Items are never changed in place: another takes
-the place of one. It loses nothing that the user wrote: a message
-keeps its text, a tool output becomes a message, and in the place of an image or a file comes a line that names it.
+the place of one. Nothing that the user wrote is lost: a message keeps its text, a tool output becomes a message, and a
+line takes the place of an image or a file, and names it.
 """
 
 from collections.abc import Iterable, Mapping
