@@ -24,8 +24,9 @@ class _Command(click.Command):
         try:
             return super().parse_args(ctx, args)
         except click.NoSuchOption as error:
+            similar = f" Did you mean {' or '.join(sorted(error.possibilities))}?" if error.possibilities else ""
             hint = "Put options of mitmproxy after `--`: codex-transform start -- --mode reverse:URL"
-            raise click.UsageError(f"{error.format_message()} {hint}", ctx) from error
+            raise click.UsageError(f"No such option {error.option_name}.{similar} {hint}", ctx) from error
 
 
 @click.command(

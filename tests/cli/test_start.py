@@ -56,7 +56,7 @@ def test_a_client_works_with_the_lines_that_are_printed(person: Person, sandbox:
 def test_an_option_of_mitmproxy_has_its_place(person: Person, option: str) -> None:
     done = person.run("start", option, "reverse:https://example.com")
     assert done.returncode == 2
-    assert f"No such option '{option}'." in done.stderr
+    assert f"No such option {option}." in done.stderr
     assert "Put options of mitmproxy after `--`" in done.stderr
 
 
