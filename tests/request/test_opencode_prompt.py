@@ -150,7 +150,7 @@ def test_a_marker_far_beyond_opencodes_own_text_is_ignored(run: Callable[..., An
 
 
 def test_the_prompts_own_section_on_rules_files_is_no_marker(run: Callable[..., Any]) -> None:
-    """OpenCode 1.0.185 and 1.1.11 have such a section in their prompt for Codex models; a file's own heading is a marker."""
+    """OpenCode 1.0.185 and 1.1.11 have one in their prompt for Codex models; a file's own heading is a marker."""
     prompt = f"{OPENINGS[4]}\n{RULES}# AGENTS.md spec\n- Where such files lie.\n\n# Tools\n"
     for context in (CONTEXT, "# AGENTS.md\nBe kind."):
         assert texts(run(input=[{"role": "developer", "content": prompt + context}]).body) == [context]
