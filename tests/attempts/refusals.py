@@ -1,4 +1,4 @@
-"""What endpoints refuse, and what becomes of the request: for the tests of the rules."""
+"""For the tests of the rules: what endpoints refuse, and the request that is sent next."""
 
 import json
 from typing import Any
@@ -43,7 +43,7 @@ def openai(message: str, code: str | None = None, param: str | None = None, stat
 
 
 def healed(failure: Failure, body: dict[str, Any], **sent: Any) -> dict[str, Any] | None:
-    """The body of the next attempt, None if there is none."""
+    """The body of the next attempt, or None if there is none."""
     attempt = decide(failure, Sent(body, **sent), [], Policy())
     if attempt is None or attempt.edit is None:
         return None

@@ -1,4 +1,4 @@
-"""What is remembered of refusals, for whom, and for how long."""
+"""What is remembered about refusals, for whom, and for how long."""
 
 import json
 from typing import Any
@@ -27,7 +27,7 @@ class Clock:
         return self.now
 
 
-def test_an_endpoint_is_believed_again_after_a_day() -> None:
+def test_what_an_endpoint_refused_is_forgotten_after_a_day() -> None:
     clock = Clock()
     memory = Memory(now=clock)
     memory.learn(INCLUDE, Scope.ENDPOINT, KEY)
@@ -41,7 +41,7 @@ def test_an_endpoint_is_believed_again_after_a_day() -> None:
     assert memory.edits(KEY) == []
 
 
-def test_a_conversation_is_remembered_as_long_as_there_is_room() -> None:
+def test_a_conversation_is_remembered_while_there_is_room() -> None:
     clock = Clock()
     memory = Memory(now=clock)
     memory.learn(REASONING, Scope.CONVERSATION, KEY)
@@ -60,7 +60,7 @@ def test_a_conversation_without_a_name_has_no_memory() -> None:
     assert memory.edits(KEY._replace(conversation=None)) == []
 
 
-def test_an_edit_is_remembered_once_and_not_without_bounds() -> None:
+def test_an_edit_is_remembered_once_and_the_memory_is_bounded() -> None:
     memory = Memory()
     for _ in range(3):
         memory.learn(INCLUDE, Scope.ENDPOINT, KEY)
@@ -103,7 +103,7 @@ refusals = st.sampled_from(
 def test_a_turn_begins_with_the_bytes_of_the_turn_before(
     first: list[Any], second: list[Any], third: list[Any], failures: list[Failure]
 ) -> None:
-    """Whatever was refused in the second turn: the third one, healed from memory, goes on from there."""
+    """Whatever was refused in the second turn: the third, edited from memory, begins with the same bytes."""
     memory = Memory()
 
     def body(*parts: list[Any]) -> dict[str, Any]:

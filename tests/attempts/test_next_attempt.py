@@ -1,4 +1,4 @@
-"""The decision about a failed attempt: whether there is another one, and that none loses what the user wrote."""
+"""The decision about a failed attempt: whether there is another, and that none loses what the user wrote."""
 
 import json
 from typing import Any
@@ -17,24 +17,24 @@ from codex_transform.request.changes import Changes
 LOST = Failure("server closed connection", lost=True, reused=True, elapsed=0.5)
 
 
-def same(failure: Failure, made: list[Attempt] | None = None, policy: Policy | None = None) -> str | None:
+def next_rule(failure: Failure, made: list[Attempt] | None = None, policy: Policy | None = None) -> str | None:
     attempt = decide(failure, Sent(a_body()), made or [], policy or Policy(), chance=0.5)
     return attempt.rule if attempt else None
 
 
-def test_a_close_that_crossed_the_request() -> None:
-    assert same(LOST) == "reconnect"
-    assert same(Failure("server closed connection", lost=True, reused=True, elapsed=2.5)) is None
-    assert same(LOST, policy=Policy(retries=0)) == "reconnect"
-    assert same(Failure("server closed connection", lost=True, elapsed=0.5), policy=Policy(retries=0)) is None
+def test_a_connection_closed_while_the_request_was_sent() -> None:
+    assert next_rule(LOST) == "reconnect"
+    assert next_rule(Failure("server closed connection", lost=True, reused=True, elapsed=2.5)) is None
+    assert next_rule(LOST, policy=Policy(retries=0)) == "reconnect"
+    assert next_rule(Failure("server closed connection", lost=True, elapsed=0.5), policy=Policy(retries=0)) is None
     first = decide(LOST, Sent(a_body()), [], Policy())
     assert first
-    assert same(Failure("server closed connection", lost=True, elapsed=0.5), [first]) is None
-    assert same(Failure("no", status=503), [first]) == "retry"
+    assert next_rule(Failure("server closed connection", lost=True, elapsed=0.5), [first]) is None
+    assert next_rule(Failure("no", status=503), [first]) == "retry"
 
 
 @pytest.mark.parametrize("items", ["hello", ["hello", 5, None]])
-def test_a_codex_request_in_another_form_is_sent_again_as_it_is(items: Any) -> None:
+def test_a_codex_request_in_another_form_is_retried_unchanged(items: Any) -> None:
     sent = Sent({"input": items, "include": []}, is_codex=True)
     again = decide(Failure("no", status=503), sent, [], Policy())
     assert again
@@ -42,35 +42,35 @@ def test_a_codex_request_in_another_form_is_sent_again_as_it_is(items: Any) -> N
     assert decide(openai("Unknown parameter: 'include'.", "unknown_parameter", "include"), sent, [], Policy()) is None
 
 
-def test_what_is_no_answer_is_not_asked_for_again() -> None:
+def test_a_malformed_or_failed_response_is_not_retried() -> None:
     for error in (ApiError(502, "a web page", code="not_an_answer"), ApiError(500, "no", code="server_error")):
-        assert same(from_error(error, 0.1)) is None
-    assert same(from_error(ApiError(503, "later", code="server_is_overloaded"), 0.1)) == "retry"
+        assert next_rule(from_error(error, 0.1)) is None
+    assert next_rule(from_error(ApiError(503, "later", code="server_is_overloaded"), 0.1)) == "retry"
 
 
 @pytest.mark.parametrize("status", [502, 503, 504, 520, 524, 529])
-def test_an_overloaded_server_is_asked_again_as_often_as_is_set(status: int) -> None:
+def test_an_overloaded_server_is_retried_as_often_as_configured(status: int) -> None:
     failure = Failure("no", status=status, elapsed=0.5)
     first = decide(failure, Sent(a_body()), [], Policy(), chance=0.5)
     assert first
     assert 0.2 <= first.pause <= 0.6
-    assert same(failure, [first]) is None
-    assert same(failure, [first], Policy(retries=2)) == "retry"
-    assert same(failure, policy=Policy(retries=0)) is None
-    assert same(Failure("no", status=status, elapsed=2.5)) is None
-    assert same(Failure("no", status=status, elapsed=0.5, retry_after=7)) is None
+    assert next_rule(failure, [first]) is None
+    assert next_rule(failure, [first], Policy(retries=2)) == "retry"
+    assert next_rule(failure, policy=Policy(retries=0)) is None
+    assert next_rule(Failure("no", status=status, elapsed=2.5)) is None
+    assert next_rule(Failure("no", status=status, elapsed=0.5, retry_after=7)) is None
 
 
 @pytest.mark.parametrize("status", [401, 403, 429, 500])
 def test_other_refusals_go_to_the_client(status: int) -> None:
-    assert same(Failure("no", status=status)) is None
+    assert next_rule(Failure("no", status=status)) is None
 
 
 def test_without_heal_there_is_one_attempt() -> None:
     policy = Policy(heal=False)
-    assert same(refused(400, {"detail": "Unsupported parameter: include"}), policy=policy) is None
-    assert same(LOST, policy=policy) is None
-    assert same(Failure("no", status=503), policy=policy) is None
+    assert next_rule(refused(400, {"detail": "Unsupported parameter: include"}), policy=policy) is None
+    assert next_rule(LOST, policy=policy) is None
+    assert next_rule(Failure("no", status=503), policy=policy) is None
 
 
 def test_a_call_has_four_attempts() -> None:
@@ -81,7 +81,7 @@ def test_a_call_has_four_attempts() -> None:
     assert len(made) + 1 == MAX_ATTEMPTS
 
 
-def test_the_same_change_is_not_made_twice() -> None:
+def test_the_same_edit_is_not_made_twice() -> None:
     failure = refused(400, {"detail": "Unsupported parameter: include"})
     body = a_body(include=["x"])
     first = decide(failure, Sent(body), [], Policy())
@@ -110,7 +110,7 @@ items = st.one_of(
     param=paths,
     status=st.sampled_from([400, 403, 404, 413, 422, 500, 503]),
 )
-def test_no_refusal_loses_a_text_of_the_user(history: list[Any], text: str, param: str, status: int) -> None:
+def test_no_refusal_loses_the_users_text(history: list[Any], text: str, param: str, status: int) -> None:
     body = a_body(*(item for group in history for item in group), include=["x"])
     before = json.loads(json.dumps(body))
     made: list[Attempt] = []

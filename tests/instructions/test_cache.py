@@ -1,4 +1,4 @@
-"""The instructions on disk: what is written is read again, what is damaged is thrown away."""
+"""The instructions on disk: what is written is read back, what is damaged is discarded."""
 
 import json
 import os
@@ -25,7 +25,7 @@ def files(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     warnings: list[str] = []
     save(tmp_path, ENTRY, warnings.append)
     assert load(tmp_path, ROOT, "main", warnings.append) == ENTRY
@@ -47,7 +47,7 @@ def test_facts_are_kept_and_a_file_without_them_is_read(tmp_path: Path) -> None:
     assert ENTRY.facts is None
 
 
-def test_to_peek_throws_nothing_away(tmp_path: Path) -> None:
+def test_peek_discards_nothing(tmp_path: Path) -> None:
     assert peek(tmp_path, ROOT, "main") is None
     save(tmp_path, ENTRY, pytest.fail)
     assert peek(tmp_path, ROOT, "main") == ENTRY
@@ -58,7 +58,7 @@ def test_to_peek_throws_nothing_away(tmp_path: Path) -> None:
         assert file.read_bytes() == content
 
 
-def test_nothing_there_is_no_damage(tmp_path: Path) -> None:
+def test_a_missing_folder_is_no_damage(tmp_path: Path) -> None:
     warnings: list[str] = []
     assert load(tmp_path / "none", ROOT, "main", warnings.append) is None
     assert warnings == []
@@ -102,7 +102,7 @@ GOOD = ENTRY.model_dump()
         json.dumps({key: value for key, value in GOOD.items() if key != "path"}).encode(),
     ],
 )
-def test_a_damaged_file_is_thrown_away_with_a_warning(tmp_path: Path, content: bytes) -> None:
+def test_a_damaged_file_is_discarded_with_a_warning(tmp_path: Path, content: bytes) -> None:
     warnings: list[str] = []
     save(tmp_path, ENTRY, warnings.append)
     (name,) = files(tmp_path)
@@ -117,7 +117,7 @@ def test_a_damaged_file_is_thrown_away_with_a_warning(tmp_path: Path, content: b
 
 
 @posix
-def test_files_and_new_folders_are_for_the_user_alone(tmp_path: Path) -> None:
+def test_files_and_new_folders_are_private_to_the_user(tmp_path: Path) -> None:
     folder = tmp_path / ".opencode" / "cache"
     before = os.umask(0o022)
     try:
@@ -131,7 +131,7 @@ def test_files_and_new_folders_are_for_the_user_alone(tmp_path: Path) -> None:
 
 
 @posix
-def test_a_folder_that_was_there_keeps_its_mode(tmp_path: Path) -> None:
+def test_an_existing_folder_keeps_its_mode(tmp_path: Path) -> None:
     folder = tmp_path / "cache"
     folder.mkdir()
     folder.chmod(0o755)
@@ -139,7 +139,7 @@ def test_a_folder_that_was_there_keeps_its_mode(tmp_path: Path) -> None:
     assert stat.S_IMODE(folder.stat().st_mode) == 0o755
 
 
-def test_a_folder_that_cannot_be_made_is_a_warning(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_a_warning(tmp_path: Path) -> None:
     blocker = tmp_path / "blocker"
     blocker.write_text("a file where the folder should be")
     warnings: list[str] = []

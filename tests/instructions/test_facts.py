@@ -1,4 +1,4 @@
-"""What a row of a models.json says about its model, and what counts as not said."""
+"""What a row of a models.json says about its model, and what counts as missing."""
 
 import json
 from typing import Any
@@ -39,18 +39,18 @@ FACTS = Facts(
 )
 
 
-def test_a_whole_row() -> None:
+def test_a_complete_row() -> None:
     assert read_facts(ROW) == FACTS
 
 
-def test_the_facts_come_with_the_texts_also_of_a_model_that_has_none() -> None:
+def test_facts_come_with_the_texts_even_for_a_model_without_a_text() -> None:
     found = extract(catalogue("a", facts={"b": {**levels("low"), "base_instructions": None}, "C!": {}}))
     assert found.texts == {"a": "instructions of a", "C!": "instructions of C!"}
     assert found.facts == (Facts(slug="a"), Facts(slug="b", efforts=("low",)))
 
 
 @pytest.mark.parametrize("slug", [None, 7, "", " ", "GPT-7", "gpt_7", "gpt 7", "a/b", "-a", "a\n", "a" * 101, ["a"]])
-def test_a_row_without_a_name_that_can_be_asked_for_is_left_out(slug: Any) -> None:
+def test_a_row_without_a_valid_slug_is_left_out(slug: Any) -> None:
     assert read_facts({**ROW, "slug": slug}) is None
 
 
@@ -82,8 +82,8 @@ def test_a_row_without_a_name_that_can_be_asked_for_is_left_out(slug: Any) -> No
         ("service_tiers", None, "service_tiers", ("priority",)),
     ],
 )
-def test_each_member_stands_for_itself(member: str, value: Any, field: str, expected: Any) -> None:
-    """What cannot be used counts as not said, and the rest of the row stays."""
+def test_each_member_is_read_independently(member: str, value: Any, field: str, expected: Any) -> None:
+    """What cannot be used counts as missing, and the rest of the row stays."""
     found = read_facts({**ROW, member: value})
     assert found
     assert getattr(found, field) == expected
@@ -92,7 +92,7 @@ def test_each_member_stands_for_itself(member: str, value: Any, field: str, expe
     assert missing.slug == found.slug == "gpt-7-nova"
 
 
-def test_no_tiers_is_something_that_a_row_says() -> None:
+def test_an_empty_list_of_tiers_is_not_a_missing_one() -> None:
     assert read_facts({"slug": "a", "service_tiers": [], "additional_speed_tiers": []}) == Facts(
         slug="a", service_tiers=()
     )
@@ -110,7 +110,7 @@ values = st.recursive(
 
 
 @given(st.fixed_dictionaries({}, optional=dict.fromkeys(ROW, values)), st.booleans())
-def test_whatever_a_row_holds_the_catalogue_stays_whole(row: dict[str, Any], named: bool) -> None:
+def test_whatever_a_row_holds_the_catalogue_stays_valid(row: dict[str, Any], named: bool) -> None:
     row = {**row, "slug": "gpt-5.2"} if named else row
     found = read_facts(json.loads(json.dumps(row)))
     assert found or not named

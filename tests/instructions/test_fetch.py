@@ -1,4 +1,4 @@
-"""One conditional GET against a real server, and what is read out of a catalogue file."""
+"""One conditional GET against a real server, and what is read from a catalogue file."""
 
 import gzip
 import json
@@ -58,7 +58,7 @@ def test_an_unchanged_file_is_none(host: RawHost) -> None:
 
 
 @pytest.mark.parametrize("etag", ["bare", '"with "quote"', '"', "<x>", '"sp ace"'])
-def test_an_etag_that_is_none_is_not_kept(host: RawHost, etag: str) -> None:
+def test_an_invalid_etag_is_not_kept(host: RawHost, etag: str) -> None:
     host.answers["file"] = Answer(b"body", headers={"ETag": etag})
     assert get(host) == Fetched(b"body", None)
 
@@ -105,13 +105,13 @@ def test_a_compressed_body_fails(host: RawHost) -> None:
 
 
 @pytest.mark.parametrize("announce", [True, False])
-def test_a_body_over_the_bound_fails(host: RawHost, announce: bool) -> None:
+def test_a_body_over_the_limit_fails(host: RawHost, announce: bool) -> None:
     host.answers["file"] = Answer(bytes(MAX_BYTES + 1), announce=announce)
     with pytest.raises(FetchError, match="too large"):
         fetch(f"{host.root}/file", None, timeout=30.0, deadline=60.0)
 
 
-def test_a_body_announced_over_the_bound_is_not_waited_for(host: RawHost) -> None:
+def test_a_body_announced_over_the_limit_is_not_waited_for(host: RawHost) -> None:
     host.answers["file"] = Answer(b"x", announce=False, headers={"Content-Length": str(MAX_BYTES + 1)})
     with pytest.raises(FetchError, match="too large"):
         get(host)
@@ -122,13 +122,13 @@ def test_a_connection_that_stays_open_is_not_waited_for(host: RawHost) -> None:
     assert fetch(f"{host.root}/file", None, timeout=5.0, deadline=5.0) == Fetched(b"body", None)
 
 
-def test_a_server_that_never_answers_is_given_up(host: RawHost) -> None:
+def test_a_server_that_never_answers_times_out(host: RawHost) -> None:
     host.answers["file"] = Answer(hang=True)
     with pytest.raises(FetchError, match="timed out"):
         fetch(f"{host.root}/file", None, timeout=0.2, deadline=30.0)
 
 
-def test_a_server_that_drips_is_given_up(host: RawHost) -> None:
+def test_a_server_that_drips_times_out(host: RawHost) -> None:
     host.answers["file"] = Answer(b"x" * 5_000, drip=True)
     began = time.monotonic()
     with pytest.raises(FetchError, match="took too long"):
@@ -143,7 +143,7 @@ def test_nobody_listening_fails() -> None:
         fetch(f"{root}/file", None, timeout=30.0, deadline=30.0)
 
 
-def test_a_proxy_that_is_dead_is_named_without_its_password(host: RawHost, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_dead_proxy_is_named_without_its_password(host: RawHost, monkeypatch: pytest.MonkeyPatch) -> None:
     with raw_host() as gone:
         dead = gone.root.removeprefix("http://").partition("/")[0]
     monkeypatch.setenv("http_proxy", f"http://me:word@{dead}")
@@ -186,7 +186,7 @@ def test_the_proxy_of_the_environment_is_used(host: RawHost, monkeypatch: pytest
 
 @pytest.fixture(scope="module")
 def trusted(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1, signed by itself, and its key in one file."""
+    """A self-signed certificate for 127.0.0.1 and its key in one file."""
     return certificate(tmp_path_factory.mktemp("tls"))[0]
 
 
@@ -198,7 +198,7 @@ def secure(trusted: Path) -> Iterator[RawHost]:
         yield host
 
 
-def test_the_system_certificates_count(secure: RawHost, trusted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_system_certificates_are_trusted(secure: RawHost, trusted: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     secure.answers["file"] = Answer(b"body")
     with pytest.raises(FetchError, match="certificate verify failed"):
         get(secure)
@@ -248,17 +248,17 @@ def test_good_roots(root: str) -> None:
         ("https://h/#x", "must have no user info, query or fragment"),
     ],
 )
-def test_bad_roots_are_named_but_not_repeated(root: str, problem: str) -> None:
+def test_bad_roots_are_explained_but_not_repeated(root: str, problem: str) -> None:
     assert validate_root(root) == problem
 
 
-def distilled(*models: Any) -> dict[str, str]:
+def extracted_texts(*models: Any) -> dict[str, str]:
     return extract(json.dumps({"models": models}).encode()).texts
 
 
 def test_base_instructions_come_first() -> None:
     messages = {"instructions_template": "template"}
-    assert distilled(
+    assert extracted_texts(
         {"slug": "a", "base_instructions": " base {{ personality }}\n", "model_messages": messages},
         {"slug": "b", "base_instructions": "", "model_messages": messages},
         {"slug": "c", "base_instructions": " \n", "model_messages": messages},
@@ -283,11 +283,11 @@ def test_only_the_personality_is_filled_in(variables: Any, elsewhere: Any, expec
     template = "Be {{ personality }}. {{connector_id}} {x} {{ other }}"
     messages = {"instructions_template": template, "instructions_variables": variables}
     model = {"slug": "a", "model_messages": messages, "instructions_variables": elsewhere}
-    assert distilled(model) == {"a": expected}
+    assert extracted_texts(model) == {"a": expected}
 
 
-def test_what_is_no_model_is_left_out() -> None:
-    assert distilled(
+def test_what_is_not_a_model_is_left_out() -> None:
+    assert extracted_texts(
         None,
         7,
         "a",
@@ -344,7 +344,7 @@ json_values = st.recursive(
 
 
 @given(st.binary() | json_values.map(lambda value: json.dumps({"models": [value]}).encode()))
-def test_whatever_comes_gives_texts_or_a_fetch_error(body: bytes) -> None:
+def test_any_body_gives_texts_or_a_fetch_error(body: bytes) -> None:
     try:
         texts = extract(body).texts
     except FetchError:

@@ -1,4 +1,4 @@
-"""The store: what is fetched and when, what survives a bad answer, and that a conversation keeps its text."""
+"""The store: what is fetched and when, what survives a bad response, and that a conversation keeps its text."""
 
 import json
 import threading
@@ -49,7 +49,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def host() -> Iterator[RawHost]:
-    """A mirror as it should be: `main` and old tags, each where its time put the file."""
+    """A mirror as it should be: `main` and old tags, each with the file where it was kept at the time."""
     with raw_host() as host:
         main = catalogue(*CURRENT, "gpt-7-new", text="main")
         host.answers[f"main/{NEW_PATH}"] = Answer(main, etag='"main-1"')
@@ -69,19 +69,19 @@ def store(host: RawHost, cache: Path, clock: Clock, override: str | None = None)
     return InstructionStore(cache, host.root, override, timeout=30.0, deadline=60.0, now=clock)
 
 
-def lay_main(host: RawHost, text: str, etag: str | None = '"main-2"') -> None:
+def serve_main(host: RawHost, text: str, etag: str | None = '"main-2"') -> None:
     host.answers[f"main/{NEW_PATH}"] = Answer(catalogue(*CURRENT, text=text), etag=etag)
 
 
 # What is fetched
 
 
-def test_everything_comes_from_where_it_lies(host: RawHost, cache: Path, clock: Clock) -> None:
+def test_each_text_comes_from_its_own_ref(host: RawHost, cache: Path, clock: Clock) -> None:
     instructions = store(host, cache, clock)
     assert instructions.refresh() == []
     for model in models():
         ref = "main" if model.current else model.release
-        # Some older models are only reachable through their successors: an alias took their names.
+        # The names of some older models are now aliases of their successors, hence the slug.
         resolved = resolve(model.slug)._replace(slug=model.slug, model=model)
         assert instructions.text(resolved, None) == f"{ref} of {model.slug}"
         assert instructions.source(resolved) == ref
@@ -92,13 +92,13 @@ def test_everything_comes_from_where_it_lies(host: RawHost, cache: Path, clock: 
     }
 
 
-def test_an_alias_gets_the_text_of_what_it_stands_for(host: RawHost, cache: Path, clock: Clock) -> None:
+def test_an_alias_gets_the_text_of_its_model(host: RawHost, cache: Path, clock: Clock) -> None:
     instructions = store(host, cache, clock)
     instructions.refresh()
     assert instructions.text(resolve("openai/gpt-5-codex-high"), None) == "rust-v0.120.0 of gpt-5.1-codex"
 
 
-def test_an_unknown_model_gets_what_main_says_of_it(host: RawHost, cache: Path, clock: Clock) -> None:
+def test_an_unknown_model_gets_its_text_from_main(host: RawHost, cache: Path, clock: Clock) -> None:
     instructions = store(host, cache, clock)
     instructions.refresh()
     assert instructions.text(resolve("gpt-7-new"), None) == "main of gpt-7-new"
@@ -135,7 +135,7 @@ def test_a_mirror_without_main_still_serves_the_tags(host: RawHost, cache: Path,
 # When it is fetched
 
 
-def test_main_is_checked_at_most_every_quarter_of_an_hour(host: RawHost, cache: Path, clock: Clock) -> None:
+def test_main_is_checked_at_most_every_quarter_hour(host: RawHost, cache: Path, clock: Clock) -> None:
     instructions = store(host, cache, clock)
     instructions.refresh()
     assert instructions.age() == 0.0
@@ -152,10 +152,10 @@ def test_main_is_checked_at_most_every_quarter_of_an_hour(host: RawHost, cache: 
     assert instructions.text(SOL, None) == "main of gpt-6.1-sol"
 
 
-def test_a_changed_main_is_taken_over(host: RawHost, cache: Path, clock: Clock) -> None:
+def test_a_changed_main_is_adopted(host: RawHost, cache: Path, clock: Clock) -> None:
     instructions = store(host, cache, clock)
     instructions.refresh()
-    lay_main(host, "newer")
+    serve_main(host, "newer")
     assert instructions.text(SOL, None) == "main of gpt-6.1-sol"
     clock.time += REFRESH_INTERVAL
     assert instructions.refresh() == []
@@ -163,19 +163,19 @@ def test_a_changed_main_is_taken_over(host: RawHost, cache: Path, clock: Clock) 
     assert store(host, cache, clock).text(SOL, None) == "newer of gpt-6.1-sol"
 
 
-def test_a_server_without_etags_is_asked_plainly(host: RawHost, cache: Path, clock: Clock) -> None:
-    lay_main(host, "plain", etag=None)
+def test_a_server_without_etags_gets_unconditional_requests(host: RawHost, cache: Path, clock: Clock) -> None:
+    serve_main(host, "plain", etag=None)
     instructions = store(host, cache, clock)
     instructions.refresh()
     host.targets()
-    lay_main(host, "plainer", etag=None)
+    serve_main(host, "plainer", etag=None)
     clock.time += REFRESH_INTERVAL
     assert instructions.refresh() == []
     assert "if-none-match" not in host.asked[0].headers
     assert instructions.text(SOL, None) == "plainer of gpt-6.1-sol"
 
 
-def test_a_restart_asks_for_nothing_that_is_fresh(host: RawHost, cache: Path, clock: Clock) -> None:
+def test_a_restart_fetches_nothing_that_is_fresh(host: RawHost, cache: Path, clock: Clock) -> None:
     store(host, cache, clock).refresh()
     host.targets()
     clock.time += REFRESH_INTERVAL - 1
@@ -187,7 +187,7 @@ def test_a_restart_asks_for_nothing_that_is_fresh(host: RawHost, cache: Path, cl
     assert host.targets() == []
 
 
-def test_tags_are_kept_for_ever(host: RawHost, cache: Path, clock: Clock) -> None:
+def test_tags_are_kept_forever(host: RawHost, cache: Path, clock: Clock) -> None:
     store(host, cache, clock).refresh()
     host.targets()
     clock.time += 10 * 365 * 86_400
@@ -195,10 +195,10 @@ def test_tags_are_kept_for_ever(host: RawHost, cache: Path, clock: Clock) -> Non
     assert host.targets() == [f"main/{NEW_PATH}"]
 
 
-def test_force_asks_for_main_at_once(host: RawHost, cache: Path, clock: Clock) -> None:
+def test_force_fetches_main_at_once(host: RawHost, cache: Path, clock: Clock) -> None:
     instructions = store(host, cache, clock)
     instructions.refresh()
-    lay_main(host, "newer")
+    serve_main(host, "newer")
     assert instructions.refresh(force=True) == []
     assert instructions.text(SOL, None) == "newer of gpt-6.1-sol"
 
@@ -215,7 +215,7 @@ def test_a_clock_set_back_does_not_stop_the_checks(host: RawHost, cache: Path, c
     assert host.targets() == []
 
 
-def test_the_path_that_worked_is_asked_first(host: RawHost, cache: Path, clock: Clock) -> None:
+def test_the_path_that_worked_is_tried_first(host: RawHost, cache: Path, clock: Clock) -> None:
     host.answers[f"main/{OLD_PATH}"] = host.answers.pop(f"main/{NEW_PATH}")
     instructions = store(host, cache, clock)
     instructions.refresh()
@@ -232,7 +232,7 @@ def test_a_file_that_moved_is_found_without_its_old_etag(host: RawHost, cache: P
     host.answers[f"main/{OLD_PATH}"] = host.answers.pop(f"main/{NEW_PATH}")
     store(host, cache, clock).refresh()
     del host.answers[f"main/{OLD_PATH}"]
-    lay_main(host, "moved", etag='"main-1"')
+    serve_main(host, "moved", etag='"main-1"')
     host.targets()
     clock.time += REFRESH_INTERVAL
     instructions = store(host, cache, clock)
@@ -244,8 +244,8 @@ def test_a_file_that_moved_is_found_without_its_old_etag(host: RawHost, cache: P
 def test_another_mirror_does_not_get_the_etag_of_the_first(host: RawHost, cache: Path, clock: Clock) -> None:
     store(host, cache, clock).refresh()
     with raw_host() as mirror:
-        # The same tag for another text: believing it would keep the wrong one for ever.
-        lay_main(mirror, "mirror", etag='"main-1"')
+        # The same ETag for another text: sending it would keep the wrong text forever.
+        serve_main(mirror, "mirror", etag='"main-1"')
         instructions = store(mirror, cache, clock)
         assert instructions.source(SOL) == "bundled"
         instructions.refresh()
@@ -281,7 +281,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("bad", BAD.values(), ids=BAD.keys())
-def test_a_bad_answer_never_replaces_a_good_text(host: RawHost, cache: Path, clock: Clock, bad: Answer) -> None:
+def test_a_bad_response_never_replaces_a_good_text(host: RawHost, cache: Path, clock: Clock, bad: Answer) -> None:
     instructions = store(host, cache, clock)
     instructions.refresh()
     kept = {file.name: file.read_bytes() for file in cache.iterdir()}
@@ -297,7 +297,7 @@ def test_a_bad_answer_never_replaces_a_good_text(host: RawHost, cache: Path, clo
     assert {file.name: file.read_bytes() for file in cache.iterdir()} == kept
 
 
-def test_a_host_that_hangs_costs_no_request_its_time(host: RawHost, cache: Path, clock: Clock) -> None:
+def test_a_host_that_hangs_delays_no_request(host: RawHost, cache: Path, clock: Clock) -> None:
     instructions = InstructionStore(cache, host.root, timeout=30.0, now=clock)
     host.answers[f"main/{NEW_PATH}"] = Answer(hang=True)
     warnings: list[str] = []
@@ -324,7 +324,7 @@ def test_a_hang_ends_with_the_timeout(host: RawHost, cache: Path, clock: Clock) 
     assert instructions.source(CODEX) == "rust-v0.120.0"
 
 
-def test_nobody_there_is_one_warning_and_the_bundled_text(cache: Path, clock: Clock) -> None:
+def test_an_unreachable_host_gives_one_warning_and_the_bundled_text(cache: Path, clock: Clock) -> None:
     with raw_host() as gone:
         root = gone.root
     instructions = InstructionStore(cache, root, timeout=30.0, now=clock)
@@ -335,7 +335,7 @@ def test_nobody_there_is_one_warning_and_the_bundled_text(cache: Path, clock: Cl
     assert instructions.age() is None
 
 
-def test_failures_are_left_alone_for_longer_and_longer(host: RawHost, cache: Path, clock: Clock) -> None:
+def test_failures_are_retried_at_growing_intervals(host: RawHost, cache: Path, clock: Clock) -> None:
     good = host.answers[f"main/{NEW_PATH}"]
     store(host, cache, clock).refresh()
     host.answers[f"main/{NEW_PATH}"] = BAD["error"]
@@ -349,14 +349,14 @@ def test_failures_are_left_alone_for_longer_and_longer(host: RawHost, cache: Pat
         instructions.refresh()
         assert host.targets() == []
         clock.time += 1
-        # The same line is not said again.
+        # The same warning is not repeated.
         assert instructions.refresh() == []
     host.answers[f"main/{NEW_PATH}"] = good
     clock.time += REFRESH_INTERVAL
     host.targets()
     assert instructions.refresh() == []
     assert len(host.targets()) == 1
-    # One success, and the patience starts anew.
+    # After one success the back-off starts over.
     host.answers[f"main/{NEW_PATH}"] = BAD["error"]
     clock.time += REFRESH_INTERVAL
     instructions.refresh()
@@ -366,7 +366,7 @@ def test_failures_are_left_alone_for_longer_and_longer(host: RawHost, cache: Pat
     assert len(host.targets()) == 1
 
 
-def test_a_tag_that_failed_is_asked_for_again(host: RawHost, cache: Path, clock: Clock) -> None:
+def test_a_tag_that_failed_is_fetched_again(host: RawHost, cache: Path, clock: Clock) -> None:
     path = f"rust-v0.120.0/{OLD_PATH}"
     good = host.answers.pop(path)
     instructions = store(host, cache, clock)
@@ -379,7 +379,7 @@ def test_a_tag_that_failed_is_asked_for_again(host: RawHost, cache: Path, clock:
     assert instructions.source(CODEX) == "rust-v0.120.0"
 
 
-def test_force_asks_and_warns_in_spite_of_a_failure(host: RawHost, cache: Path, clock: Clock) -> None:
+def test_force_fetches_and_warns_despite_an_earlier_failure(host: RawHost, cache: Path, clock: Clock) -> None:
     host.answers[f"main/{NEW_PATH}"] = BAD["error"]
     host.answers[f"{NEWEST}/{NEW_PATH}"] = Answer(catalogue(*CURRENT, text="tag"))
     instructions = store(host, cache, clock)
@@ -406,7 +406,7 @@ def test_a_clock_set_back_does_not_prolong_the_wait(host: RawHost, cache: Path, 
 @pytest.mark.parametrize(
     "url", ["", "raw.example/openai/codex", "file:///etc", "https://user:hunter2@raw.example", "https://h:x/"]
 )
-def test_a_bad_url_is_a_warning_that_keeps_secrets(cache: Path, url: str) -> None:
+def test_a_bad_url_is_a_warning_that_reveals_no_secret(cache: Path, url: str) -> None:
     instructions = InstructionStore(cache, url)
     (warning,) = instructions.refresh()
     assert warning.startswith("codex_catalog_url ")
@@ -414,7 +414,7 @@ def test_a_bad_url_is_a_warning_that_keeps_secrets(cache: Path, url: str) -> Non
     assert instructions.source(SOL) == "bundled"
 
 
-def test_a_damaged_cache_is_told_and_fetched_again(host: RawHost, cache: Path, clock: Clock) -> None:
+def test_a_damaged_cache_is_reported_and_fetched_again(host: RawHost, cache: Path, clock: Clock) -> None:
     store(host, cache, clock).refresh()
     (file,) = cache.glob("codex-transform-main-*.json")
     file.write_bytes(file.read_bytes()[:-30])
@@ -427,7 +427,7 @@ def test_a_damaged_cache_is_told_and_fetched_again(host: RawHost, cache: Path, c
     assert store(host, cache, clock).source(SOL) == "main"
 
 
-def test_a_cache_that_cannot_be_written_is_told_once(host: RawHost, tmp_path: Path, clock: Clock) -> None:
+def test_a_cache_that_cannot_be_written_is_reported_once(host: RawHost, tmp_path: Path, clock: Clock) -> None:
     blocker = tmp_path / "blocker"
     blocker.touch()
     instructions = store(host, blocker / "cache", clock)
@@ -456,7 +456,7 @@ def test_the_users_file_wins_and_nothing_is_fetched(host: RawHost, cache: Path, 
 
 
 @pytest.mark.parametrize("blank", ["", " \n\t"])
-def test_a_blank_file_of_the_users_is_none(host: RawHost, cache: Path, clock: Clock, blank: str) -> None:
+def test_a_blank_file_of_the_users_is_ignored(host: RawHost, cache: Path, clock: Clock, blank: str) -> None:
     # Codex endpoints refuse a request without instructions.
     instructions = store(host, cache, clock, override=blank)
     instructions.refresh()
@@ -479,21 +479,21 @@ def test_a_conversation_keeps_its_text(host: RawHost, cache: Path, clock: Clock)
     bundled = instructions.text(SOL, "early")
     instructions.refresh()
     assert instructions.text(SOL, "begun") == "main of gpt-6.1-sol"
-    lay_main(host, "newer")
+    serve_main(host, "newer")
     clock.time += REFRESH_INTERVAL
     instructions.refresh()
     assert instructions.text(SOL, "early") == bundled
     assert instructions.text(SOL, "begun") == "main of gpt-6.1-sol"
     assert instructions.text(SOL, "new") == "newer of gpt-6.1-sol"
     assert instructions.text(SOL, None) == "newer of gpt-6.1-sol"
-    # A model that the conversation turns to later has a text of its own.
+    # A model that the conversation switches to later has its own text.
     assert instructions.text(resolve("gpt-6-sol"), "begun") == "newer of gpt-6-sol"
 
 
-def test_where_a_conversation_has_its_text_from(host: RawHost, cache: Path, clock: Clock) -> None:
+def test_the_source_of_a_conversations_text(host: RawHost, cache: Path, clock: Clock) -> None:
     instructions = store(host, cache, clock)
     instructions.text(SOL, "early")
-    # To ask is not to begin a conversation.
+    # Asking for the source does not begin a conversation.
     assert instructions.source(SOL, "begun") == instructions.source(SOL) == "bundled"
     instructions.refresh()
     assert instructions.source(SOL, "early") == "bundled"
@@ -531,14 +531,14 @@ def test_the_bundled_text_is_plain_and_of_a_reasonable_length(tmp_path: Path) ->
     assert "\r" not in text
 
 
-def test_the_texts_that_an_endpoint_may_accept(host: RawHost, cache: Path, clock: Clock) -> None:
-    """The newest, and what `main` held before its last change, also after a restart."""
+def test_the_codex_texts_that_an_endpoint_may_accept(host: RawHost, cache: Path, clock: Clock) -> None:
+    """The newest, and what `main` held before its last change, even after a restart."""
     ours = store(host, cache, clock, override="my own")
     assert ours.codex_texts(SOL) == []
     fetched = store(host, cache, clock)
     fetched.refresh()
     assert fetched.codex_texts(SOL) == [("main of gpt-6.1-sol", "main")]
-    lay_main(host, "changed")
+    serve_main(host, "changed")
     clock.time += REFRESH_INTERVAL
     fetched.refresh()
     both = [("changed of gpt-6.1-sol", "main"), ("main of gpt-6.1-sol", "previous")]
@@ -552,87 +552,85 @@ def test_the_texts_that_an_endpoint_may_accept(host: RawHost, cache: Path, clock
 NOVA = {"display_name": "GPT-7-Nova", **levels("low", "high", "hyper"), "default_reasoning_level": "high"}
 
 
-def lay_facts(host: RawHost, facts: dict[str, dict[str, Any]], etag: str = '"facts"') -> None:
+def serve_facts(host: RawHost, facts: dict[str, dict[str, Any]], etag: str = '"facts"') -> None:
     host.answers[f"main/{NEW_PATH}"] = Answer(catalogue(*CURRENT, text="main", facts=facts), etag=etag)
 
 
-def learnt(name: str) -> Model:
+def known_model(name: str) -> Model:
     model = resolve(name).model
     assert model
     return model
 
 
 def test_a_model_that_main_lists_is_known_from_then_on(host: RawHost, cache: Path, clock: Clock) -> None:
-    lay_facts(host, {"gpt-7-nova": NOVA})
+    serve_facts(host, {"gpt-7-nova": NOVA})
     instructions = store(host, cache, clock)
     assert resolve("gpt-7-nova").model is None
     assert instructions.refresh() == []
-    nova = learnt("openai/GPT 7 Nova High")
+    nova = known_model("openai/GPT 7 Nova High")
     assert (nova.efforts, nova.default_effort, nova.display_name) == (("low", "high"), "high", "GPT-7-Nova")
     assert (nova.release, nova.current) == (MAIN, True)
     assert instructions.text(resolve("gpt-7-nova-high"), None) == "main of gpt-7-nova"
     assert instructions.codex_texts(resolve("gpt-7-nova")) == [("main of gpt-7-nova", "main")]
-    # There is no tag of that name to ask for.
+    # There is no tag of that name to fetch.
     assert [target for target in host.targets() if target.startswith("main/")] == [f"main/{NEW_PATH}"]
 
 
-def test_a_model_without_a_text_in_main_is_not_looked_for_again(host: RawHost, cache: Path, clock: Clock) -> None:
-    lay_facts(host, {"gpt-7-nova": {**NOVA, "base_instructions": ""}})
+def test_a_model_without_a_text_in_main_is_not_fetched_again(host: RawHost, cache: Path, clock: Clock) -> None:
+    serve_facts(host, {"gpt-7-nova": {**NOVA, "base_instructions": ""}})
     instructions = store(host, cache, clock)
     assert instructions.refresh() == []
-    assert learnt("gpt-7-nova").default_effort == "high"
+    assert known_model("gpt-7-nova").default_effort == "high"
     assert instructions.source(resolve("gpt-7-nova")) == "bundled"
     host.targets()
     instructions.refresh()
     assert host.targets() == []
 
 
-def test_the_newest_list_takes_the_place_of_the_one_before(host: RawHost, cache: Path, clock: Clock) -> None:
-    lay_facts(host, {"gpt-7-nova": NOVA})
+def test_the_newest_list_replaces_the_one_before(host: RawHost, cache: Path, clock: Clock) -> None:
+    serve_facts(host, {"gpt-7-nova": NOVA})
     instructions = store(host, cache, clock)
     instructions.refresh()
-    lay_facts(host, {"gpt-8": levels("max")}, '"newer"')
+    serve_facts(host, {"gpt-8": levels("max")}, '"newer"')
     clock.time += REFRESH_INTERVAL
     instructions.refresh()
     assert resolve("gpt-7-nova").model is None
-    assert learnt("gpt-8").default_effort == "max"
+    assert known_model("gpt-8").default_effort == "max"
 
 
-def test_what_was_learnt_is_known_after_a_restart(host: RawHost, cache: Path, clock: Clock) -> None:
-    lay_facts(host, {"gpt-7-nova": NOVA})
+def test_what_was_learned_is_known_after_a_restart(host: RawHost, cache: Path, clock: Clock) -> None:
+    serve_facts(host, {"gpt-7-nova": NOVA})
     store(host, cache, clock).refresh()
-    nova = learnt("gpt-7-nova")
+    nova = known_model("gpt-7-nova")
     catalog.learn(())
     store(host, cache, clock)
-    assert learnt("gpt-7-nova") == nova
+    assert known_model("gpt-7-nova") == nova
     catalog.learn(())
     learn_cached(cache, f"{host.root}/")
-    assert learnt("gpt-7-nova") == nova
+    assert known_model("gpt-7-nova") == nova
     catalog.learn(())
     learn_cached(cache, "https://mirror.example")
     assert resolve("gpt-7-nova").model is None
 
 
-def test_a_tag_teaches_nothing(host: RawHost, cache: Path, clock: Clock) -> None:
+def test_nothing_is_learned_from_a_tag(host: RawHost, cache: Path, clock: Clock) -> None:
     facts = {"gpt-5.1-codex": levels("max")}
     host.answers[f"rust-v0.120.0/{OLD_PATH}"] = Answer(catalogue(text="tag", facts=facts))
-    before = learnt("gpt-5.1-codex")
+    before = known_model("gpt-5.1-codex")
     assert store(host, cache, clock).refresh() == []
-    assert learnt("gpt-5.1-codex") == before
+    assert known_model("gpt-5.1-codex") == before
 
 
-def test_an_older_model_that_main_lists_again_has_its_text_from_there(host: RawHost, cache: Path, clock: Clock) -> None:
-    lay_facts(host, {"gpt-5.1-codex": levels("low", "max")})
+def test_an_older_model_that_main_lists_again_gets_its_text_from_main(host: RawHost, cache: Path, clock: Clock) -> None:
+    serve_facts(host, {"gpt-5.1-codex": levels("low", "max")})
     instructions = store(host, cache, clock)
     instructions.refresh()
-    assert learnt("gpt-5.1-codex").efforts == ("low", "max")
+    assert known_model("gpt-5.1-codex").efforts == ("low", "max")
     assert instructions.source(resolve("gpt-5.1-codex")) == "main"
 
 
-def test_a_cache_from_before_there_were_facts_is_used_and_fetched_anew(
-    host: RawHost, cache: Path, clock: Clock
-) -> None:
-    lay_facts(host, {"gpt-7-nova": NOVA})
+def test_a_cache_without_facts_is_used_and_fetched_again(host: RawHost, cache: Path, clock: Clock) -> None:
+    serve_facts(host, {"gpt-7-nova": NOVA})
     store(host, cache, clock).refresh()
     catalog.learn(())
     (file,) = cache.glob("codex-transform-main-*.json")
@@ -646,9 +644,9 @@ def test_a_cache_from_before_there_were_facts_is_used_and_fetched_anew(
     host.asked.clear()
     assert instructions.refresh() == []
     assert "if-none-match" not in host.asked[0].headers
-    assert learnt("gpt-7-nova")
+    assert known_model("gpt-7-nova")
     clock.time += REFRESH_INTERVAL
     host.asked.clear()
     instructions.refresh()
     assert host.asked[0].headers["if-none-match"] == '"facts"'
-    assert learnt("gpt-7-nova")
+    assert known_model("gpt-7-nova")

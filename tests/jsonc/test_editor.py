@@ -23,7 +23,7 @@ COMMENT = re.compile(r'"(?:[^"\\]|\\.)*"|(//[^\r\n]*|/\*.*?\*/)', re.DOTALL)
 
 
 def tokens(value: object, rnd: random.Random) -> list[str]:
-    """A value as JSONC tokens: with a comma after the last item now and then, and members named twice."""
+    """A value as JSONC tokens, sometimes with a comma after the last item, or with a duplicate member."""
     if isinstance(value, dict):
         items = [[json.dumps(key), ":", *tokens(item, rnd)] for key, item in value.items()]
         if items and rnd.random() < 0.2:
@@ -40,7 +40,7 @@ def tokens(value: object, rnd: random.Random) -> list[str]:
 
 
 def written(value: object, rnd: random.Random) -> str:
-    """`value` as somebody might have written it: pretty, or with anything that may stand between two tokens."""
+    """`value` as somebody might have written it: indented, or with anything that is allowed between two tokens."""
     if rnd.random() < 0.3:
         indents: list[int | str] = [1, 2, 4, "\t"]
         return json.dumps(value, indent=rnd.choice(indents))
@@ -58,7 +58,7 @@ def is_subsequence(short: str, long: str) -> bool:
 
 
 def filled(theirs: Any, ours: dict[str, Any]) -> Any:
-    """What `merge_missing` is about, said of values."""
+    """What `merge_missing` does to the text, done to values."""
     if not isinstance(theirs, dict):
         return theirs
     result = dict(theirs)
@@ -84,7 +84,7 @@ def without(value: Any, gone: set[tuple[str | int, ...]], path: tuple[str | int,
 
 
 @given(OBJECTS, OBJECTS, st.randoms(use_true_random=False))
-def test_fill_adds_what_is_absent_and_only_inserts(
+def test_merge_missing_adds_what_is_absent_and_only_inserts(
     theirs: dict[str, Any], ours: dict[str, Any], rnd: random.Random
 ) -> None:
     before = written(theirs, rnd)
@@ -96,7 +96,7 @@ def test_fill_adds_what_is_absent_and_only_inserts(
 
 
 @given(OBJECTS, st.lists(NAMES, min_size=1, max_size=3), VALUES, st.randoms(use_true_random=False))
-def test_put_sets_one_value_and_leaves_the_text_around_it(
+def test_set_changes_one_value_and_leaves_the_text_around_it(
     theirs: dict[str, Any], names: list[str], value: object, rnd: random.Random
 ) -> None:
     before = written(theirs, rnd)
@@ -117,7 +117,7 @@ def test_put_sets_one_value_and_leaves_the_text_around_it(
 
 
 @given(OBJECTS, st.data(), st.randoms(use_true_random=False))
-def test_drop_removes_what_is_named_and_only_deletes(
+def test_remove_removes_what_is_named_and_only_deletes(
     theirs: dict[str, Any], data: st.DataObject, rnd: random.Random
 ) -> None:
     before = written(theirs, rnd)
@@ -131,10 +131,10 @@ def test_drop_removes_what_is_named_and_only_deletes(
 
 
 @given(OBJECTS, OBJECTS, st.sampled_from(["  ", "    ", "\t"]), st.sampled_from(["\n", "\r\n"]))
-def test_what_was_filled_in_can_be_dropped_without_a_trace(
+def test_what_was_merged_in_can_be_removed_without_a_trace(
     theirs: dict[str, Any], ours: dict[str, Any], indent: str, newline: str
 ) -> None:
-    """In a tidy file: in one that is not, a line break may be more or less."""
+    """In a tidy file; in any other, a line break may be gained or lost."""
     before = json.dumps(theirs, indent=indent).replace("\n", newline) + newline
     absent = {name: value for name, value in ours.items() if name not in theirs}
     after = Document(before).merge_missing(absent)
@@ -142,7 +142,7 @@ def test_what_was_filled_in_can_be_dropped_without_a_trace(
 
 
 @given(VALUES)
-def test_a_rendered_value_is_read_as_it_was(value: object) -> None:
+def test_a_rendered_value_is_read_back(value: object) -> None:
     assert json.loads(render(value)) == value
 
 
@@ -163,26 +163,26 @@ COMMENTED = """\
 """
 
 
-def test_a_member_goes_behind_the_last_one_and_its_comment() -> None:
+def test_a_member_is_added_after_the_last_one_and_its_comment() -> None:
     after = Document(COMMENTED).merge_missing({"provider": {"openai": {"models": {"new": {"name": "N"}}}}})
     assert after == COMMENTED.replace(
         '"mine": {} // untouched\n', '"mine": {}, // untouched\n                "new": {"name": "N"}\n'
     )
 
 
-def test_a_comma_after_the_last_member_is_kept_up() -> None:
+def test_the_trailing_comma_style_is_kept() -> None:
     after = Document(COMMENTED).merge_missing({"theme": "dark"})
     assert after == COMMENTED[:-2] + '    "theme": "dark",\n}\n'
 
 
-def test_an_item_goes_with_its_comma_and_the_comment_stays() -> None:
+def test_an_item_is_removed_with_its_comma_and_the_comment_stays() -> None:
     document = Document(COMMENTED)
     assert '"plugin": ["two" /* the second */, "three"],' in document.remove([("plugin", 0)])
     assert '"plugin": ["one", /* the second */ "three"],' in document.remove([("plugin", 1)])
     assert '"plugin": ["one", "two" /* the second */],' in document.remove([("plugin", 2)])
 
 
-def test_a_member_goes_with_its_line() -> None:
+def test_a_member_is_removed_with_its_line() -> None:
     assert Document(COMMENTED).remove([("plugin",)]) == COMMENTED.replace(
         '    "plugin": ["one", "two" /* the second */, "three"],\n', ""
     )
@@ -205,12 +205,12 @@ def test_what_is_inserted_looks_like_what_is_there(before: str, after: str) -> N
     assert Document(before).merge_missing({"a": {"b": {"c": 1}}}) == after
 
 
-def test_emptied_brackets_close_up_unless_a_comment_is_in_them() -> None:
+def test_emptied_brackets_close_unless_they_hold_a_comment() -> None:
     assert Document('{\n  "a": [\n    1,\n    2\n  ]\n}').remove([("a", 0), ("a", 1)]) == '{\n  "a": []\n}'
     assert Document('{\n  "a": [\n    1 // one\n  ]\n}').remove([("a", 0)]) == '{\n  "a": [\n     // one\n  ]\n}'
 
 
-def test_has_comment_means_inside_of_the_member() -> None:
+def test_has_comment_means_inside_the_member() -> None:
     document = Document(COMMENTED)
     assert document.has_comment(("plugin",))
     assert document.has_comment(("provider", "openai"))
@@ -218,13 +218,13 @@ def test_has_comment_means_inside_of_the_member() -> None:
     assert not document.has_comment(("provider", "openai", "models", "mine"))
 
 
-def test_damaged_text_is_refused_with_its_place() -> None:
+def test_damaged_text_is_refused_with_its_position() -> None:
     with pytest.raises(parser.JsonError, match="line 2, column 8"):
         Document('{\n  "a": ]\n}')
 
 
 @pytest.mark.parametrize("text", ["[]", "1", '"{}"'])
-def test_only_objects_can_be_filled(text: str) -> None:
+def test_only_objects_can_be_merged_into(text: str) -> None:
     with pytest.raises(ValueError, match="no object"):
         Document(text).merge_missing({"a": 1})
 
@@ -239,7 +239,7 @@ def test_only_objects_can_be_filled(text: str) -> None:
         ('{"a": 1, "b": 2 /* two */, "c": 3}', "bc", '{"a": 1 /* two */}'),
     ],
 )
-def test_blanks_go_with_what_they_set_apart(before: str, gone: str, after: str) -> None:
+def test_spaces_are_removed_with_what_they_separate(before: str, gone: str, after: str) -> None:
     assert Document(before).remove((name,) for name in gone) == after
 
 
@@ -252,12 +252,12 @@ def test_blanks_go_with_what_they_set_apart(before: str, gone: str, after: str) 
         ('{\n  "a": [\n    0\n  ]\n}\n', '{\n  "a": [\n    0,\n    1,\n    {"b": 2}\n  ]\n}\n'),
     ],
 )
-def test_items_go_behind_those_that_are_there(text: str, after: str) -> None:
+def test_items_are_appended_after_the_existing_ones(text: str, after: str) -> None:
     assert Document(text).append(("a",), [1, {"b": 2}]) == after
     assert Document(text).append(("a",), []) == text
 
 
 @pytest.mark.parametrize("path", [("b",), ("a", 0), ()])
-def test_only_a_list_gets_items(path: tuple[str | int, ...]) -> None:
+def test_only_a_list_takes_items(path: tuple[str | int, ...]) -> None:
     with pytest.raises(ValueError, match="is no list"):
         Document('{"a": [0]}').append(path, [1])

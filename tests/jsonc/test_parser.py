@@ -17,7 +17,7 @@ NOISE = ("", "", " ", "\n", "\r\n", "\t", '// , ] } " /* \n', '/* , ] } // " \n 
 
 
 def tokens(value: object, trailing: random.Random) -> list[str]:
-    """A value as JSON tokens, with a comma after the last item now and then."""
+    """A value as JSON tokens, sometimes with a comma after the last item."""
     if isinstance(value, dict):
         items = [[json.dumps(key), ":", *tokens(item, trailing)] for key, item in value.items()]
         opening, closing = "{", "}"
@@ -39,14 +39,14 @@ def test_comments_and_trailing_commas_between_tokens_change_nothing(value: objec
 
 
 @given(VALUES)
-def test_plain_json_is_read_alike_in_both_modes(value: object) -> None:
+def test_plain_json_is_read_the_same_in_both_modes(value: object) -> None:
     for indent in (None, 2):
         text = json.dumps(value, indent=indent)
         assert parser.parse(text) == parser.parse(text, strict=True) == value
 
 
 @given(st.text(alphabet='{}[]:,"/*\\\n\r ab1-.e\ufeff', max_size=60) | st.text(max_size=60))
-def test_any_text_is_a_value_or_a_json_error_with_a_place_in_it(text: str) -> None:
+def test_any_text_gives_a_value_or_a_json_error_with_a_position_in_it(text: str) -> None:
     place = None
     try:
         parser.parse(text)
@@ -93,7 +93,7 @@ def test_errors_say_where(text: str, line: int, column: int, reason: str) -> Non
 
 
 @pytest.mark.parametrize(("text", "column"), [("{} // x", 4), ("[1, ]", 3), ('{"a": 1,}', 8), ("[1] /* x */", 5)])
-def test_strict_mode_points_at_what_plain_json_has_not(text: str, column: int) -> None:
+def test_strict_mode_points_at_what_plain_json_does_not_allow(text: str, column: int) -> None:
     parser.parse(text)
     with pytest.raises(parser.JsonError) as caught:
         parser.parse(text, strict=True)
@@ -110,7 +110,7 @@ def test_a_carriage_return_ends_a_line_comment_and_a_line_separator_does_not() -
 
 
 @pytest.mark.parametrize("text", ["[" * 200_000, "1" * 10_000])
-def test_what_cannot_be_held_is_a_json_error(text: str) -> None:
+def test_what_exceeds_pythons_limits_is_a_json_error(text: str) -> None:
     with pytest.raises(parser.JsonError):
         parser.parse(text)
 

@@ -12,14 +12,14 @@ LONG = "mcp__a_server_with_a_long_name__and_a_tool_with_a_longer_one__" + "x" * 
 
 
 @given(st.text(st.characters(exclude_categories=()), max_size=200), st.text(max_size=200))
-def test_short_ids_stay_and_no_two_become_alike(one: str, other: str) -> None:
+def test_short_ids_stay_and_distinct_ids_stay_distinct(one: str, other: str) -> None:
     assert len(shorten(one)) <= MAX_LENGTH
     assert shorten(shorten(one)) == shorten(one)
     assert len(one) > MAX_LENGTH or shorten(one) == one
     assert (shorten(one) == shorten(other)) == (one == other)
 
 
-def test_a_call_and_its_output_still_pair(run: Callable[..., Any]) -> None:
+def test_a_call_and_its_output_still_match(run: Callable[..., Any]) -> None:
     items = [
         {"type": "function_call", "call_id": LONG, "name": "read", "arguments": "{}"},
         {"type": "function_call_output", "call_id": LONG, "output": "done"},
@@ -33,7 +33,7 @@ def test_a_call_and_its_output_still_pair(run: Callable[..., Any]) -> None:
     assert ("input[*].call_id", 4) in {(change.path, change.count) for change in done.changes.collect()}
 
 
-def test_they_are_the_same_in_the_next_turn(run: Callable[..., Any]) -> None:
+def test_shortened_ids_are_the_same_in_the_next_turn(run: Callable[..., Any]) -> None:
     items = [
         {"type": "function_call", "call_id": LONG, "name": "read", "arguments": "{}"},
         {"type": "function_call_output", "call_id": LONG, "output": "done"},
@@ -43,7 +43,7 @@ def test_they_are_the_same_in_the_next_turn(run: Callable[..., Any]) -> None:
     assert second[: len(first)] == first
 
 
-def test_a_prompt_cache_key(run: Callable[..., Any]) -> None:
+def test_a_long_prompt_cache_key_is_shortened(run: Callable[..., Any]) -> None:
     sent = run(prompt_cache_key="k" * 65).body["prompt_cache_key"]
     assert len(sent) == MAX_LENGTH
     assert run(prompt_cache_key="k" * 64).body["prompt_cache_key"] == "k" * 64

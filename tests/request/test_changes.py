@@ -1,4 +1,4 @@
-"""The notes of a transformation: every change is noted with its reason, and nothing else is."""
+"""The notes on a transformation: every change is noted with its reason, and nothing else is."""
 
 import re
 from collections.abc import Callable
@@ -32,7 +32,7 @@ def context(mode: bool = True, compact: bool = False, **options: Any) -> Context
 
 
 def changed(using: Context | None = None, /, **fields: Any) -> dict[str, Change]:
-    """The notes on a request, by their paths."""
+    """The notes on a request, by path."""
     _, found = notes({"model": "gpt-5.1-codex", "input": [], **fields}, using or context())
     assert len({(change.action, change.path) for change in found}) == len(found)
     return {change.path: change for change in found}
@@ -45,7 +45,7 @@ def value(body: Any, path: str) -> Any:
 
 
 @given(requests, contexts)
-def test_every_field_that_differs_has_a_note_and_no_other_has(body: dict[str, Any], using: Context) -> None:
+def test_exactly_the_fields_that_differ_have_notes(body: dict[str, Any], using: Context) -> None:
     after, found = notes(body, using)
     noted = {re.split(r"[.\[]", change.path)[0] for change in found}
     assert noted == {name for name in body.keys() | after.keys() if body.get(name, ...) != after.get(name, ...)}
@@ -161,7 +161,7 @@ def test_a_single_item_is_named_by_its_index() -> None:
     }
 
 
-def test_the_bridge_and_the_instructions_are_put_first() -> None:
+def test_the_bridge_and_the_instructions_come_first() -> None:
     found = changed(input="hello", instructions="Be brief.", tools=TOOLS)
     assert found["input"].action == "changed"
     assert "tools" in found["input[0]"].reason

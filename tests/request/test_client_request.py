@@ -1,4 +1,4 @@
-"""Requests are read and written: the same comes out as from a parser, and what is not changed as it was written."""
+"""Reading and writing requests: the result is what a parser gives, and unchanged items keep their bytes."""
 
 import json
 from typing import Any
@@ -16,7 +16,7 @@ from codex_transform.request.raw_items import NO_ID, Item
 
 LONG = "x" * FULL_CHECK_LIMIT
 
-# How clients write JSON: JavaScript, Python, and a person.
+# How clients write JSON: JavaScript, Python and people.
 STYLES: tuple[dict[str, Any], ...] = (
     {"separators": (",", ":"), "ensure_ascii": False},
     {},
@@ -33,7 +33,7 @@ def cutting(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def refusal(content: bytes, read: Any) -> Any:
-    """The body, or what is said of it."""
+    """The body, or the error it is refused with."""
     try:
         body = read(content)
     except ApiError as error:
@@ -42,7 +42,7 @@ def refusal(content: bytes, read: Any) -> Any:
 
 
 @given(requests | st.dictionaries(st.sampled_from(["input", "model", "tools"]), anything), styles)
-def test_a_request_is_what_a_parser_makes_of_it(body: dict[str, Any], style: dict[str, Any]) -> None:
+def test_a_request_reads_as_a_parser_would_read_it(body: dict[str, Any], style: dict[str, Any]) -> None:
     content = json.dumps(body, **style).encode()
     try:
         read = read_request(content)
@@ -51,15 +51,15 @@ def test_a_request_is_what_a_parser_makes_of_it(body: dict[str, Any], style: dic
         return
     assert json.loads(dumps(read.body)) == parse_request(content) == json.loads(write_request(read.body))
     assert json.loads(dumps(read.parse())) == parse_request(content)
-    given = body.get("input")
-    if isinstance(given, list) and given and all(isinstance(each, dict) for each in given):
+    items = body.get("input")
+    if isinstance(items, list) and items and all(isinstance(each, dict) for each in items):
         assert content[read.start : read.end].startswith(read.items[0].raw)
         assert content[read.start : read.end].endswith(read.items[-1].raw)
-        assert [item.members for item in read.items] == given
+        assert [item.members for item in read.items] == items
 
 
 @given(st.binary(max_size=60).map(lambda inner: b'{"model":"m","input":[{"type":"x","output":' + inner + b"}]}"))
-def test_whatever_stands_in_an_item_is_taken_or_refused_as_by_the_parser(content: bytes) -> None:
+def test_any_item_content_is_accepted_or_refused_as_by_the_parser(content: bytes) -> None:
     assert refusal(content, lambda each: read_request(each).body) == refusal(content, parse_request)
 
 
@@ -105,7 +105,7 @@ def test_odd_json_in_an_item(inner: bytes, size: int) -> None:
 
 
 @pytest.mark.parametrize("number", [b"1e999", b"9" * 5000])
-def test_a_number_out_of_range_in_a_long_request_leaves_as_it_came(number: bytes) -> None:
+def test_a_number_out_of_range_in_a_long_request_is_sent_unchanged(number: bytes) -> None:
     pytest.importorskip("msgspec")
     item = b'{"type":"x","output":' + number + b"}"
     content = b'{"model":"m","instructions":"' + LONG.encode() + b'","input":[' + item + b"]}"
@@ -129,7 +129,7 @@ PLACES = [
 @pytest.mark.usefixtures("cutting")
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("items", [b"", b'{"type":"a"}', b'{"type":"a"},{"type":"b","input":[{"type":"c"}]}'])
-def test_the_items_are_found_wherever_they_stand(place: bytes, items: bytes) -> None:
+def test_the_items_are_found_wherever_they_are(place: bytes, items: bytes) -> None:
     content = place.replace(b"%s", items if b'"\\"input' not in place else b"")
     read = read_request(content)
     assert json.loads(write_request(read.body)) == parse_request(content)
@@ -152,14 +152,14 @@ def test_the_items_are_found_wherever_they_stand(place: bytes, items: bytes) -> 
         b'],"input":5}',
     ],
 )
-def test_what_follows_a_known_beginning_is_checked(end: bytes) -> None:
+def test_what_follows_a_known_prefix_is_checked(end: bytes) -> None:
     begun = b'{"model":"m","input":[{"type":"x","output":"' + LONG.encode() + b'"}'
     known = read_request(begun + b"]}")
     content = begun + end
     assert refusal(content, lambda each: read_request(each, known).body) == refusal(content, parse_request)
 
 
-def test_an_item_is_a_mapping_that_nobody_changes() -> None:
+def test_an_item_is_an_immutable_mapping() -> None:
     item = Item.of({"type": "message", "role": "user", "content": [], "id": None})
     assert item == {"type": "message", "role": "user", "content": [], "id": None}
     assert (item["role"], item.get("call_id"), item.get("nothing", 5), item["content"]) == ("user", None, 5, [])
@@ -170,7 +170,7 @@ def test_an_item_is_a_mapping_that_nobody_changes() -> None:
         item["nothing"]
 
 
-def test_items_of_a_parsed_input_keep_what_is_none() -> None:
+def test_items_of_a_parsed_input_keep_values_that_are_not_objects() -> None:
     items = as_items([{"type": "x"}, 5, None])
     assert [type(each) for each in items] == [Item, int, type(None)]
     assert write_request({"input": items, "model": "m"}) == b'{"input":[{"type":"x"},5,null],"model":"m"}'

@@ -32,7 +32,7 @@ CODEX_BODY: dict[str, Any] = {
 }
 
 
-def test_the_codex_clis_request_goes_as_it_came(context: Callable[..., Context]) -> None:
+def test_a_codex_cli_request_is_sent_unchanged(context: Callable[..., Context]) -> None:
     content = dumps(CODEX_BODY)
     done = transform(read_request(content).body, context(client=CODEX_CLI))
     assert write_request(done.body) == content
@@ -40,7 +40,7 @@ def test_the_codex_clis_request_goes_as_it_came(context: Callable[..., Context])
     assert not done.changes.collect()
 
 
-def test_the_codex_clis_instructions_move_if_the_endpoint_takes_codexs_alone(
+def test_codex_cli_instructions_move_if_the_endpoint_takes_only_codexs_own(
     context: Callable[..., Context], instructions: str
 ) -> None:
     done = transform(
@@ -53,14 +53,14 @@ def test_the_codex_clis_instructions_move_if_the_endpoint_takes_codexs_alone(
 
 
 @pytest.mark.parametrize("field", ["model", "input"])
-def test_a_codex_request_without_what_every_request_has(context: Callable[..., Context], field: str) -> None:
+def test_a_codex_request_without_a_required_field_is_refused(context: Callable[..., Context], field: str) -> None:
     with pytest.raises(ApiError, match=field):
         transform({**CODEX_BODY, field: None}, context(client=CODEX_CLI))
 
 
 @pytest.fixture
 def other(run: Callable[..., Transformed], context: Callable[..., Context]) -> Callable[..., Transformed]:
-    """Transforms the request of a client that is not known."""
+    """Transforms the request of an unknown client."""
 
     def go(mode: bool = True, codex: bool | None = None, **fields: Any) -> Transformed:
         options = {"effort": "high", "summary": "detailed", "verbosity": "high", "include": ("a",)}
@@ -77,13 +77,13 @@ def test_another_client_keeps_its_own_instructions(other: Callable[..., Transfor
     assert done.own_instructions
 
 
-def test_another_client_without_instructions_is_told_nothing_about_programs(other: Callable[..., Transformed]) -> None:
+def test_another_client_without_instructions_gets_the_default_ones(other: Callable[..., Transformed]) -> None:
     done = other(tools=TOOLS, input=[{"role": "system", "content": "Rules."}, {"role": "user", "content": "hi"}])
     assert done.body["instructions"] == DEFAULT
     assert [item["content"][0]["text"] for item in done.body["input"]] == ["Rules.", "hi"]
 
 
-def test_opencodes_configuration_is_not_another_clients(other: Callable[..., Transformed]) -> None:
+def test_opencodes_configuration_does_not_apply_to_another_client(other: Callable[..., Transformed]) -> None:
     body = other().body
     assert "reasoning" not in body
     assert "text" not in body
@@ -101,7 +101,7 @@ def test_a_prompt_like_opencodes_is_not_removed_for_another_client(other: Callab
     assert done.body["input"][0]["content"][0]["text"] == prompt
 
 
-def test_codex_instructions_for_everybody(other: Callable[..., Transformed], instructions: str) -> None:
+def test_codex_instructions_for_every_client(other: Callable[..., Transformed], instructions: str) -> None:
     done = other(codex=True, instructions="Answer in rhymes.", tools=TOOLS)
     assert done.body["instructions"] == instructions
     bridge, own, user = (item["content"][0]["text"] for item in done.body["input"])
@@ -110,7 +110,9 @@ def test_codex_instructions_for_everybody(other: Callable[..., Transformed], ins
     assert (own, user) == ("Answer in rhymes.", "hello")
 
 
-def test_opencode_may_keep_its_own_as_well(run: Callable[..., Transformed], context: Callable[..., Context]) -> None:
+def test_opencode_may_keep_its_own_instructions_too(
+    run: Callable[..., Transformed], context: Callable[..., Context]
+) -> None:
     prompt = "You are OpenCode, a program.\nInstructions from: AGENTS.md\nRules."
     done = run(context(client=OPENCODE, codex_instructions=False), instructions=prompt, tools=TOOLS)
     assert done.body["instructions"] == prompt

@@ -51,7 +51,7 @@ def test_store_and_stream_are_fixed(sent: dict[str, Any], run: Callable[..., Any
 
 
 @pytest.mark.parametrize(("sent", "streaming"), [({}, False), ({"stream": False}, False), ({"stream": True}, True)])
-def test_it_is_remembered_whether_the_client_streams(
+def test_whether_the_client_streams_is_remembered(
     sent: dict[str, Any], streaming: bool, run: Callable[..., Any]
 ) -> None:
     assert run(**sent).streaming is streaming
@@ -67,7 +67,7 @@ def test_it_is_remembered_whether_the_client_streams(
         ({"include": ["a", "a"]}, ("b", "a"), ["a", "b", "reasoning.encrypted_content"]),
     ],
 )
-def test_include_gains_the_encrypted_reasoning(
+def test_include_gains_encrypted_reasoning(
     sent: dict[str, Any],
     options: tuple[str, ...],
     expected: list[str],
@@ -91,12 +91,12 @@ def test_an_unknown_model_has_no_service_tier(run: Callable[..., Any]) -> None:
 
 
 @pytest.mark.parametrize("kept", ["prompt_cache_key", "tool_choice", "parallel_tool_calls"])
-def test_what_the_backend_takes_is_kept(kept: str, run: Callable[..., Any]) -> None:
+def test_fields_that_the_endpoint_takes_are_kept(kept: str, run: Callable[..., Any]) -> None:
     value = {"parallel_tool_calls": True}.get(kept, "as it was")
     assert run(**{kept: value}).body[kept] == value
 
 
-def test_compacting_is_not_streamed(run: Callable[..., Any], context: Callable[..., Context]) -> None:
+def test_compaction_is_not_streamed(run: Callable[..., Any], context: Callable[..., Context]) -> None:
     done = run(context(compact=True), store=True, stream=True, include=["a"], temperature=1)
     assert not done.streaming
     assert not {"store", "stream", "include", "temperature"} & done.body.keys()

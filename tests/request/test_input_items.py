@@ -40,16 +40,16 @@ def test_messages_get_their_full_form(item: dict[str, Any], expected: dict[str, 
     assert run(input=[item]).body["input"] == [expected]
 
 
-def test_the_type_stands_first(run: Callable[..., Any]) -> None:
+def test_the_type_comes_first(run: Callable[..., Any]) -> None:
     assert list(run(input=[{"role": "user", "content": "a"}]).body["input"][0]) == ["type", "role", "content"]
 
 
 @pytest.mark.parametrize("text", ["hello", "", "  \n"])
-def test_a_string_is_a_user_message(text: str, run: Callable[..., Any]) -> None:
+def test_a_string_becomes_a_user_message(text: str, run: Callable[..., Any]) -> None:
     assert run(input=text).body["input"] == [message("user", part("input_text", text))]
 
 
-def test_an_empty_list_stays_one(run: Callable[..., Any]) -> None:
+def test_an_empty_list_stays_empty(run: Callable[..., Any]) -> None:
     assert run(input=[]).body["input"] == []
 
 
@@ -70,7 +70,7 @@ def test_other_items_lose_their_id_and_nothing_else(item: dict[str, Any], run: C
 
 
 @pytest.mark.parametrize("reference", [{"type": "item_reference", "id": "a"}, {"id": "a"}, {"type": None, "id": "a"}])
-def test_item_references_go_and_the_order_stays(reference: dict[str, Any], run: Callable[..., Any]) -> None:
+def test_item_references_are_dropped_and_the_order_stays(reference: dict[str, Any], run: Callable[..., Any]) -> None:
     reasoning = {"type": "reasoning", "summary": []}
     items: list[dict[str, Any] | str] = [reference, "one", reference, reference, reasoning, "two", reference]
     given = [{"role": "user", "content": i} if isinstance(i, str) else dict(i) for i in items]

@@ -1,4 +1,4 @@
-"""Calls whose client was interrupted before it had their output."""
+"""Calls whose client was interrupted before it had the output."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,7 @@ KINDS = [
 
 
 @pytest.mark.parametrize(("call", "output"), KINDS)
-def test_an_interrupted_call_gets_an_output_right_behind_it(call: str, output: str, run: Callable[..., Any]) -> None:
+def test_an_interrupted_call_gets_an_output_right_after_it(call: str, output: str, run: Callable[..., Any]) -> None:
     items = [{"role": "user", "content": "a"}, {"type": call, "call_id": "c1"}, {"role": "user", "content": "b"}]
     done = run(input=items)
     assert done.body["input"][1:3] == [
@@ -27,7 +27,7 @@ def test_an_interrupted_call_gets_an_output_right_behind_it(call: str, output: s
 
 
 def test_a_call_with_its_output_stays_as_it_is(run: Callable[..., Any]) -> None:
-    """Also among calls that were made in parallel, and where the output of one is missing."""
+    """Including parallel calls, one of which has no output."""
     items: list[dict[str, Any]] = [
         {"type": "function_call", "call_id": "c1"},
         {"type": "function_call", "call_id": "c2"},
@@ -49,6 +49,6 @@ def test_the_next_turn_begins_with_the_same_items(run: Callable[..., Any]) -> No
     assert second[: len(first)] == first
 
 
-def test_calls_that_the_endpoint_answers_itself_need_none(run: Callable[..., Any]) -> None:
+def test_calls_that_the_endpoint_answers_itself_get_no_output(run: Callable[..., Any]) -> None:
     items = [{"type": "web_search_call", "status": "completed"}, {"type": "tool_search_call", "call_id": "c1"}]
     assert run(input=list(map(dict, items))).body["input"] == items

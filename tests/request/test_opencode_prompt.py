@@ -56,13 +56,13 @@ def texts(body: dict[str, Any]) -> list[str]:
 
 @pytest.mark.parametrize("opening", OPENINGS)
 @pytest.mark.parametrize("role", ["developer", "system"])
-def test_the_prompt_goes_and_the_context_stays(opening: str, role: str, run: Callable[..., Any]) -> None:
+def test_the_prompt_is_removed_and_the_context_stays(opening: str, role: str, run: Callable[..., Any]) -> None:
     items = [{"role": role, "content": f"{opening}\n{RULES}\n{CONTEXT}"}, {"role": "user", "content": "hi"}]
     assert texts(run(input=items).body) == [CONTEXT, "hi"]
 
 
 @pytest.mark.parametrize("mark", MARKS)
-def test_every_mark_ends_the_prompt(mark: str, run: Callable[..., Any]) -> None:
+def test_every_marker_ends_the_prompt(mark: str, run: Callable[..., Any]) -> None:
     items = [{"role": "developer", "content": f"{OPENINGS[0]}\n{RULES}{mark}\nmine\n<env>\n"}]
     assert texts(run(input=items).body) == [f"{mark}\nmine\n<env>\n"]
 
@@ -75,7 +75,7 @@ def test_another_prompt_is_never_touched(text: str, run: Callable[..., Any]) -> 
 
 
 @pytest.mark.parametrize("opening", OPENINGS)
-def test_without_a_mark_nothing_is_removed(opening: str, run: Callable[..., Any]) -> None:
+def test_without_a_marker_nothing_is_removed(opening: str, run: Callable[..., Any]) -> None:
     text = f"{opening}\nAnd always answer in rhyme."
     for following in ({"role": "user", "content": CONTEXT}, {"role": "developer", "content": "Be brief."}):
         items = [{"role": "developer", "content": text}, following]
@@ -84,7 +84,9 @@ def test_without_a_mark_nothing_is_removed(opening: str, run: Callable[..., Any]
 
 
 @pytest.mark.parametrize("mark", MARKS)
-def test_a_prompt_goes_whole_when_the_next_message_begins_with_a_mark(mark: str, run: Callable[..., Any]) -> None:
+def test_a_whole_prompt_is_removed_when_the_next_message_begins_with_a_marker(
+    mark: str, run: Callable[..., Any]
+) -> None:
     prompt, context = f"{OPENINGS[0]}\n{RULES}", f"{mark}\nmine"
     two = [{"role": "developer", "content": prompt}, {"role": "system", "content": context}]
     assert texts(run(input=two).body) == [context]
@@ -103,7 +105,7 @@ def test_other_parts_of_the_message_stay(run: Callable[..., Any]) -> None:
     assert [part for item in sent for part in item["content"]] == [image, {"type": "input_text", "text": CONTEXT}]
 
 
-def test_only_leading_messages_are_looked_at(run: Callable[..., Any]) -> None:
+def test_only_leading_messages_are_searched(run: Callable[..., Any]) -> None:
     prompt = {"role": "developer", "content": f"{OPENINGS[0]}\n{CONTEXT}"}
     for first in ({"role": "user", "content": "hi"}, {"type": "reasoning", "summary": []}):
         sent = run(input=[first, prompt]).body["input"]
@@ -112,7 +114,7 @@ def test_only_leading_messages_are_looked_at(run: Callable[..., Any]) -> None:
     assert texts(sent) == [prompt["content"]]
 
 
-def test_a_prompt_behind_another_leading_message_is_found(run: Callable[..., Any]) -> None:
+def test_a_prompt_after_another_leading_message_is_found(run: Callable[..., Any]) -> None:
     items = [
         {"role": "developer", "content": "Mine."},
         {"role": "developer", "content": f"{OPENINGS[0]}\n{CONTEXT}"},
@@ -127,13 +129,13 @@ def test_a_prompt_in_instructions_is_removed_too(run: Callable[..., Any]) -> Non
     assert texts(run(instructions=OPENINGS[0], input=items).body) == [CONTEXT]
 
 
-def test_prompts_in_a_row_leave_nothing_for_a_second_time(run: Callable[..., Any]) -> None:
+def test_consecutive_prompts_are_removed_in_one_pass(run: Callable[..., Any]) -> None:
     items = [
         {"role": "developer", "content": OPENINGS[0]},
         {"role": "developer", "content": OPENINGS[1]},
         {"role": "developer", "content": f"{OPENINGS[2]}\n{CONTEXT}"},
     ]
-    assert texts(run(input=items).body) == [CONTEXT]  # `run` checks that a second time changes nothing
+    assert texts(run(input=items).body) == [CONTEXT]  # `run` checks that a second pass changes nothing
 
 
 def test_with_codex_mode_off_the_prompt_stays(run: Callable[..., Any], context: Callable[..., Context]) -> None:
@@ -142,13 +144,13 @@ def test_with_codex_mode_off_the_prompt_stays(run: Callable[..., Any], context: 
     assert texts(run(context(mode=False), input=items).body) == [prompt]
 
 
-def test_a_mark_far_behind_what_opencode_writes_is_not_its_own(run: Callable[..., Any]) -> None:
+def test_a_marker_far_beyond_opencodes_own_text_is_ignored(run: Callable[..., Any]) -> None:
     text = f"{OPENINGS[0]}\n" + "my own words, a lot of them\n" * 100_000 + CONTEXT
     assert texts(run(input=[{"role": "developer", "content": text}]).body) == [text]
 
 
-def test_a_chapter_of_the_prompt_on_rules_files_is_no_mark(run: Callable[..., Any]) -> None:
-    """OpenCode 1.0.185 and 1.1.11 have one in their prompt for Codex models; a file's own heading is a mark."""
+def test_the_prompts_own_section_on_rules_files_is_no_marker(run: Callable[..., Any]) -> None:
+    """OpenCode 1.0.185 and 1.1.11 have one in their prompt for Codex models; a file's own heading is a marker."""
     prompt = f"{OPENINGS[4]}\n{RULES}# AGENTS.md spec\n- Where such files lie.\n\n# Tools\n"
     for context in (CONTEXT, "# AGENTS.md\nBe kind."):
         assert texts(run(input=[{"role": "developer", "content": prompt + context}]).body) == [context]
@@ -156,7 +158,7 @@ def test_a_chapter_of_the_prompt_on_rules_files_is_no_mark(run: Callable[..., An
 
 
 @pytest.mark.parametrize("opening", ["You are an AI coding agent. Says the preview.", "You are opencode, the release."])
-def test_the_prompts_of_opencode_2_are_its_own_alone(
+def test_the_prompts_of_opencode_2_are_removed(
     opening: str, run: Callable[..., Any], context: Callable[..., Context]
 ) -> None:
     items = [{"role": "system", "content": f"{opening}\n{RULES}\n{CONTEXT}"}, {"role": "user", "content": "hi"}]

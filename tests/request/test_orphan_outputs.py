@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-CUT = 16_000
+MAX_CHARS = 16_000
 
 PAIRS = [
     ("function_call", "function_call_output"),
@@ -24,7 +24,7 @@ MISMATCHES = [
 OUTPUTS = sorted({output for _, output in PAIRS})
 
 
-def adopted(item: dict[str, Any]) -> str:
+def orphan_text(item: dict[str, Any]) -> str:
     assert item.keys() == {"type", "role", "content"}
     assert (item["type"], item["role"]) == ("message", "assistant")
     (part,) = item["content"]
@@ -50,13 +50,13 @@ def test_an_output_without_its_call_becomes_a_message(output: str, run: Callable
         {"role": "user", "content": "after"},
     ]
     sent = run(input=items).body["input"]
-    text = adopted(sent[1])
+    text = orphan_text(sent[1])
     assert "c1" in text.partition("\n")[0]
     assert text.partition("\n")[2] == "the result"
     assert [sent[0]["content"][0]["text"], sent[2]["content"][0]["text"]] == ["before", "after"]
 
 
-def test_as_many_calls_as_outputs_do_not_make_pairs(run: Callable[..., Any]) -> None:
+def test_equal_numbers_of_calls_and_outputs_do_not_make_pairs(run: Callable[..., Any]) -> None:
     items = [
         {"type": "function_call", "call_id": "c1"},
         {"type": "function_call", "call_id": "c2"},
@@ -66,7 +66,7 @@ def test_as_many_calls_as_outputs_do_not_make_pairs(run: Callable[..., Any]) -> 
     sent = run(input=items).body["input"]
     assert [sent[0], sent[1], sent[3]] == items[:3]
     assert sent[2]["call_id"] == "c2"
-    assert adopted(sent[4]).endswith("c3]\nr")
+    assert orphan_text(sent[4]).endswith("c3]\nr")
 
 
 @pytest.mark.parametrize(("call", "output"), MISMATCHES)
@@ -74,7 +74,7 @@ def test_an_output_of_another_kind_of_call_becomes_a_message(call: str, output: 
     items = [{"type": call, "call_id": "c1"}, {"type": output, "call_id": "c1", "output": "r"}]
     sent = run(input=items).body["input"]
     assert sent[0] == {"type": call, "call_id": "c1"}
-    assert adopted(sent[-1]).endswith("\nr")
+    assert orphan_text(sent[-1]).endswith("\nr")
 
 
 def test_only_the_orphans_among_many_change(run: Callable[..., Any]) -> None:
@@ -88,7 +88,7 @@ def test_only_the_orphans_among_many_change(run: Callable[..., Any]) -> None:
     for before, after in zip(items, sent, strict=True):
         number = int(before["call_id"][1:])
         if before["type"].endswith("_output") and number % 7 == 0:
-            assert adopted(after).endswith(f"result {number}")
+            assert orphan_text(after).endswith(f"result {number}")
         else:
             assert after == before
 
@@ -96,12 +96,12 @@ def test_only_the_orphans_among_many_change(run: Callable[..., Any]) -> None:
 @pytest.mark.parametrize("item", [{"call_id": None}, {}])
 def test_an_output_that_names_no_call_is_an_orphan(item: dict[str, Any], run: Callable[..., Any]) -> None:
     sent = run(input=[{"type": "function_call_output", "output": "r", **item}]).body["input"]
-    assert adopted(sent[0]) == "[result of an earlier tool call]\nr"
+    assert orphan_text(sent[0]) == "[result of an earlier tool call]\nr"
 
 
-def test_the_tools_name_is_told_if_it_is_known(run: Callable[..., Any]) -> None:
+def test_the_tool_name_is_included_if_known(run: Callable[..., Any]) -> None:
     item = {"type": "custom_tool_call_output", "call_id": "c1", "name": "apply_patch", "output": "r"}
-    assert adopted(run(input=[item]).body["input"][0]) == "[result of an earlier tool call apply_patch c1]\nr"
+    assert orphan_text(run(input=[item]).body["input"][0]) == "[result of an earlier tool call apply_patch c1]\nr"
 
 
 @pytest.mark.parametrize(
@@ -128,20 +128,22 @@ def test_the_tools_name_is_told_if_it_is_known(run: Callable[..., Any]) -> None:
 )
 def test_the_text_is_kept(output: Any, text: str, run: Callable[..., Any]) -> None:
     sent = run(input=[{"type": "function_call_output", "call_id": "c", "output": output}]).body["input"]
-    assert adopted(sent[0]).partition("\n")[2] == text
+    assert orphan_text(sent[0]).partition("\n")[2] == text
 
 
-@pytest.mark.parametrize(("length", "mark"), [(CUT - 1, ""), (CUT, ""), (CUT + 1, "1 more"), (50_000, "34000 more")])
-def test_a_long_text_is_cut_with_a_mark(length: int, mark: str, run: Callable[..., Any]) -> None:
+@pytest.mark.parametrize(
+    ("length", "mark"), [(MAX_CHARS - 1, ""), (MAX_CHARS, ""), (MAX_CHARS + 1, "1 more"), (50_000, "34000 more")]
+)
+def test_a_long_text_is_truncated_with_a_marker(length: int, mark: str, run: Callable[..., Any]) -> None:
     output = ("é😀" * length)[:length]
     sent = run(input=[{"type": "function_call_output", "call_id": "c", "output": output}]).body["input"]
-    text = adopted(sent[0]).partition("\n")[2]
-    assert text[:CUT] == output[:CUT]
-    assert mark in text[CUT:]
-    assert bool(text[CUT:]) == bool(mark)
+    text = orphan_text(sent[0]).partition("\n")[2]
+    assert text[:MAX_CHARS] == output[:MAX_CHARS]
+    assert mark in text[MAX_CHARS:]
+    assert bool(text[MAX_CHARS:]) == bool(mark)
 
 
-def test_long_outputs_with_their_calls_are_not_cut(run: Callable[..., Any]) -> None:
+def test_long_outputs_with_their_calls_are_not_truncated(run: Callable[..., Any]) -> None:
     items = [
         {"type": "function_call", "call_id": "c"},
         {"type": "function_call_output", "call_id": "c", "output": "x" * 50_000},

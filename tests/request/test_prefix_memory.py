@@ -1,4 +1,4 @@
-"""Whatever is remembered of conversations, the same is sent and noted as if nothing were."""
+"""Whatever is remembered of a conversation, what is sent and noted is the same as without the memory."""
 
 import json
 from typing import Any
@@ -25,7 +25,7 @@ CONTEXT = Context(OPENCODE, mode=True, options_for=lambda _: ModelOptions(), ins
 
 
 def outcome(body: dict[str, Any], context: Context, write: Any) -> tuple[Any, ...]:
-    """What is sent and noted, or what is said of it."""
+    """What is sent and noted, or the error."""
     try:
         done = transform(body, context)
     except ApiError as error:
@@ -34,7 +34,7 @@ def outcome(body: dict[str, Any], context: Context, write: Any) -> tuple[Any, ..
 
 
 class Turns:
-    """Requests, each compared with itself read without the memory, and by the parser alone."""
+    """Sends requests, and compares each with itself read without the memory and by the parser alone."""
 
     def __init__(self, memory: PrefixMemory) -> None:
         self.memory = memory
@@ -57,7 +57,7 @@ class Turns:
         return sent[0]
 
 
-# What may become of a history between two requests.
+# What may happen to a history between two requests.
 steps = st.lists(
     st.one_of(
         st.tuples(st.just("append"), items(first=100, leading=False)),
@@ -75,7 +75,7 @@ steps = st.lists(
 
 @settings(deadline=None)
 @given(items(), steps, contexts, styles, st.sampled_from([10**9, 200_000, 50_000, 0]), st.booleans())
-def test_a_conversation_is_sent_as_without_the_memory(
+def test_a_conversation_is_sent_as_it_would_be_without_the_memory(
     first: list[Any], steps: list[Any], context: Context, style: dict[str, Any], limit: int, configured: bool
 ) -> None:
     if not configured:
@@ -132,14 +132,14 @@ PAIRS = [
 
 
 @pytest.mark.parametrize(("before", "after"), PAIRS)
-def test_calls_pair_across_what_is_remembered(before: list[Any], after: list[Any]) -> None:
+def test_calls_pair_across_the_remembered_prefix(before: list[Any], after: list[Any]) -> None:
     turns = Turns(PrefixMemory())
     turns.send(request(*before))
     turns.send(request(*before, *after))
     turns.send(request(*before))
 
 
-def test_what_is_known_is_not_read_again_and_nobody_elses_is_known() -> None:
+def test_a_known_prefix_is_not_read_again_nor_shared_with_others() -> None:
     memory = PrefixMemory()
     turns = Turns(memory)
     turns.send(request())
@@ -149,7 +149,7 @@ def test_what_is_known_is_not_read_again_and_nobody_elses_is_known() -> None:
     assert known[0] is not memory.read(KEY, request(call(1), model="gpt-5.1")).items[0]
 
 
-def test_a_broken_text_does_not_make_a_conversation_slow() -> None:
+def test_a_lone_surrogate_does_not_bypass_the_memory() -> None:
     memory = PrefixMemory()
     turns = Turns(memory)
     broken = {"type": "reasoning", "summary": [], "encrypted_content": "cut \ud83d"}
@@ -160,7 +160,7 @@ def test_a_broken_text_does_not_make_a_conversation_slow() -> None:
     assert rb"cut \ud83d" in turns.send(later)
 
 
-def test_it_is_bounded_and_the_oldest_goes_first() -> None:
+def test_the_memory_is_bounded_and_evicts_the_oldest_first() -> None:
     memory = PrefixMemory(max_bytes=10 * FULL_CHECK_LIMIT)
     for number in range(20):
         content = request(model=f"gpt-{number}")
@@ -176,7 +176,7 @@ def test_it_is_bounded_and_the_oldest_goes_first() -> None:
     assert [knows(number) for number in (0, 10, 18, 19)] == [False, False, True, True]
 
 
-def test_a_turn_takes_the_place_of_the_one_before() -> None:
+def test_a_turn_replaces_the_one_before() -> None:
     memory = PrefixMemory()
     turns = Turns(memory)
     sizes = []
@@ -195,7 +195,7 @@ def test_threads_of_a_conversation_are_bounded() -> None:
 
 
 @pytest.mark.parametrize("codex_instructions", [True, False])
-def test_what_is_made_of_a_codex_request_is_not_taken_for_the_clients(codex_instructions: bool) -> None:
+def test_edits_to_a_codex_request_do_not_reach_the_memory(codex_instructions: bool) -> None:
     context = Context(
         CODEX_CLI,
         mode=True,
@@ -210,7 +210,7 @@ def test_what_is_made_of_a_codex_request_is_not_taken_for_the_clients(codex_inst
         items = [user, *(each for n in range(number) for each in (call(n), output(n)))]
         content = json.dumps({**json.loads(request(*items)), "instructions": "The client's own."}).encode()
         turns.send(content, context)
-        # A refusal is answered by edits of what was sent.
+        # After a refusal, edits are applied to what was sent.
         read = memory.read(KEY, content)
         done = transform(read.body, context)
         memory.remember(KEY, read)

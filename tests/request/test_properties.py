@@ -19,7 +19,7 @@ INSTRUCTIONS = "Codex instructions for the tests."
 CONTEXT = "You are powered by the model named x.\n<env>\n</env>\n"
 PROMPT = "You are OpenCode, invented for this test.\nWork well.\n"
 
-# A bounded alphabet: any other makes hypothesis build a table for seconds when it is first run.
+# A bounded alphabet: with any other, hypothesis spends seconds building a table on its first run.
 letters = st.characters(max_codepoint=0xD7FF) | st.sampled_from("😀‹›`\n")
 words = st.text(letters, max_size=30)
 names = st.sampled_from([model.slug for model in models()] + list(aliases()) + ["gpt-99", "claude"])
@@ -35,7 +35,7 @@ tools = st.lists(
 
 
 def marked(text: str, number: int) -> str:
-    """A text that can be found again: the number tells which one it is."""
+    """A text that can be found again by its number."""
     return f"‹{number}›{text}‹/{number}›"
 
 
@@ -127,12 +127,12 @@ def test_no_text_is_lost_and_nothing_is_reordered(body: dict[str, Any], context:
     expected = texts(body["input"])
     if body.get("instructions", INSTRUCTIONS) != INSTRUCTIONS:
         expected.insert(0, body["instructions"])
-    # a tool's name may hold the mark as well, hence the end
+    # a tool's name may contain the mark too, so only the end counts
     assert texts(sent(body, context)["input"])[-len(expected) or 10**6 :] == expected
 
 
 @given(requests, contexts)
-def test_nothing_is_left_that_codex_endpoints_refuse(body: dict[str, Any], context: Context) -> None:
+def test_nothing_that_codex_endpoints_refuse_is_left(body: dict[str, Any], context: Context) -> None:
     done = transform(read_request(dumps(body)).body, context)
     assert not set(UNSUPPORTED_FIELDS) & done.body.keys()
     assert done.body["instructions"] == INSTRUCTIONS
@@ -159,7 +159,7 @@ def test_nothing_is_left_that_codex_endpoints_refuse(body: dict[str, Any], conte
 
 
 @given(requests, contexts)
-def test_it_is_deterministic(body: dict[str, Any], context: Context) -> None:
+def test_transforming_is_deterministic(body: dict[str, Any], context: Context) -> None:
     assert dumps(sent(copy.deepcopy(body), context)) == dumps(sent(body, context))
 
 

@@ -7,7 +7,7 @@ from codex_transform.catalog import EFFORTS
 from codex_transform.errors import ApiError
 from codex_transform.request import Context
 
-# What each model makes of none, minimal, low, medium, high, xhigh, max, ultra.
+# What each model turns none, minimal, low, medium, high, xhigh, max and ultra into.
 L, M, H, X = "low", "medium", "high", "xhigh"
 CLAMPED = {
     "gpt-5.2": ("none", L, L, M, H, X, X, X),
@@ -38,7 +38,7 @@ def test_every_effort_on_every_model(model: str, asked: str, sent: str, run: Cal
 @pytest.mark.parametrize(("model", "asked", "sent"), TABLE)
 def test_every_effort_as_a_suffix(model: str, asked: str, sent: str, run: Callable[..., Any]) -> None:
     if (model, asked) == ("gpt-5.1-codex", "max"):
-        model, sent = "gpt-5.1-codex-max", "medium"  # a model's name wins over an effort's
+        model, sent = "gpt-5.1-codex-max", "medium"  # a model's name wins over an effort suffix
         done = run(model=model)
     else:
         done = run(model=f"openai/{model}-{asked}")
@@ -128,9 +128,7 @@ def test_the_summary(
     assert ("summary" in reasoning) == (summary is not None)
 
 
-def test_a_request_already_translated_keeps_its_silence_about_the_summary(
-    run: Callable[..., Any], instructions: str
-) -> None:
+def test_a_request_already_translated_gains_no_summary(run: Callable[..., Any], instructions: str) -> None:
     done = run(instructions=instructions, reasoning={"effort": "low"})
     assert done.body["reasoning"] == {"effort": "low"}
 
@@ -179,7 +177,7 @@ def test_an_unknown_model_is_left_alone(name: str, run: Callable[..., Any]) -> N
     assert not {"reasoning", "text"} & done.body.keys()
 
 
-def test_an_unknown_model_gets_what_request_and_options_say_unclamped(
+def test_an_unknown_model_gets_request_and_options_unclamped(
     run: Callable[..., Any], context: Callable[..., Context]
 ) -> None:
     options = {"effort": "gigantic", "summary": "poetic"}

@@ -50,7 +50,7 @@ def quoted(text: str) -> set[str]:
 
 @pytest.mark.parametrize("names", ALL_SETS.values(), ids=ALL_SETS)
 @pytest.mark.parametrize("mode", [True, False])
-def test_every_tool_is_named_and_no_other_but_to_say_it_is_absent(names: list[str], mode: bool) -> None:
+def test_every_tool_is_named_and_others_only_as_absent(names: list[str], mode: bool) -> None:
     text = note(functions(names), mode)
     assert set(names) <= quoted(text)
     offers = [line for line in text.splitlines() if "there is no `apply_patch`" not in line]
@@ -94,7 +94,7 @@ def test_apply_patch_as_a_freeform_tool() -> None:
 
 @pytest.mark.parametrize("mode", [True, False])
 @pytest.mark.parametrize("editors", [["edit", "write"], ["edit", "write", "multiedit", "patch"], ["write"], []])
-def test_without_apply_patch_it_says_so_and_names_the_editors(editors: list[str], mode: bool) -> None:
+def test_without_apply_patch_the_note_says_so_and_names_the_editors(editors: list[str], mode: bool) -> None:
     text = note(functions(["bash", *editors]), mode)
     (line,) = [line for line in text.splitlines() if "Editing files" in line]
     assert "there is no `apply_patch` here" in line
@@ -126,13 +126,13 @@ def test_the_new_tool_set() -> None:
     assert "`list`" not in text
 
 
-def test_what_codex_has_and_is_not_here_is_said_to_be_absent() -> None:
+def test_missing_codex_tools_are_listed_as_absent() -> None:
     (line,) = [line for line in note(functions(NEW)).splitlines() if "do not exist here" in line]
     assert quoted(line) == set(CODEX)
     assert not [line for line in note(functions([*NEW, *CODEX])).splitlines() if "do not exist here" in line]
 
 
-def test_tools_of_codexs_own_names_are_not_called_absent_when_they_are_offered() -> None:
+def test_offered_tools_with_codex_names_are_not_listed_as_absent() -> None:
     text = note(functions(["update_plan", "todowrite", "read", "view_image"]))
     assert "in place of" not in text
     (line,) = [line for line in text.splitlines() if "do not exist here" in line]
@@ -140,12 +140,12 @@ def test_tools_of_codexs_own_names_are_not_called_absent_when_they_are_offered()
 
 
 @pytest.mark.parametrize(("kind", "said"), [("string", True), ("array", False), (None, False)])
-def test_the_form_of_a_command_is_said_if_the_schema_says_it(kind: str | None, said: bool) -> None:
+def test_the_form_of_a_command_is_given_if_the_schema_defines_it(kind: str | None, said: bool) -> None:
     tools = [function("bash", command=kind) if kind else function("bash")]
     assert ("one string" in note(tools)) is said
 
 
-def test_mcp_and_unknown_tools_are_offered_by_their_names() -> None:
+def test_mcp_and_unknown_tools_are_offered_by_name() -> None:
     text = note(functions(["bash", "weather_forecast", "my-tool.v2"]))
     assert "Also offered: `weather_forecast`, `my-tool.v2`." in text
 
@@ -194,12 +194,12 @@ def test_names_cannot_break_out_of_the_note(name: str, shown: str, mode: bool) -
     text.encode()
 
 
-def test_an_arguments_name_cannot_either() -> None:
+def test_an_argument_name_cannot_break_out_either() -> None:
     text = note([function("apply_patch", **{"a`\nb": "string"})])
     assert "`a__b`" in text
 
 
-def test_it_depends_on_nothing_but_the_tools(run: Callable[..., Any], context: Callable[..., Context]) -> None:
+def test_the_note_depends_only_on_the_tools(run: Callable[..., Any], context: Callable[..., Context]) -> None:
     def first(**fields: Any) -> Any:
         return run(tools=functions(NEW), **fields).body["input"][0]
 
@@ -213,7 +213,7 @@ def test_it_depends_on_nothing_but_the_tools(run: Callable[..., Any], context: C
     assert short == note(functions(NEW), mode=False)
 
 
-# A bounded alphabet: any other makes hypothesis build a table for seconds when it is first run.
+# A bounded alphabet: with any other, hypothesis spends seconds building a table on its first run.
 words = st.text(st.characters(max_codepoint=0x2FFF), max_size=5)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | words,
@@ -232,15 +232,26 @@ any_tools = st.lists(
 )
 
 
-TWO = ["shell", "subagent", "read", "glob", "grep", "skill", "question", "webfetch", "websearch", "execute"]
+OPENCODE_2_TOOLS = [
+    "shell",
+    "subagent",
+    "read",
+    "glob",
+    "grep",
+    "skill",
+    "question",
+    "webfetch",
+    "websearch",
+    "execute",
+]
 
 
 def test_the_tools_of_opencode_2() -> None:
     shell = function("shell", command="string", workdir="string", background="boolean")
-    tools = [shell, *functions(TWO[1:]), {"type": "custom", "name": "apply_patch"}]
+    tools = [shell, *functions(OPENCODE_2_TOOLS[1:]), {"type": "custom", "name": "apply_patch"}]
     text = note(tools)
     own = next(line for line in text.splitlines() if line.startswith("Call tools by exactly these names"))
-    assert quoted(own) == {*TWO, "apply_patch"}
+    assert quoted(own) == {*OPENCODE_2_TOOLS, "apply_patch"}
     assert "Also offered" not in text
     assert "Running commands: `shell`, wherever a shell or terminal is meant. Its `command` is one string" in text
     assert "Handing work to a subagent: `subagent`." in text
@@ -261,7 +272,7 @@ def test_a_shell_of_another_program_is_not_opencodes(mode: bool) -> None:
 
 
 @given(any_tools, st.booleans())
-def test_any_tools_get_a_note_or_none_and_always_the_same(tools: list[dict[str, Any]], mode: bool) -> None:
+def test_any_tools_give_a_stable_note_or_none(tools: list[dict[str, Any]], mode: bool) -> None:
     text = bridge_message(tools, "OpenCode", mode)
     assert text == bridge_message([dict(tool) for tool in tools], "OpenCode", mode)
     assert text is None or len(text) < 5_000

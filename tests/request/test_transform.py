@@ -77,7 +77,7 @@ def test_the_clients_instructions_come_after_the_note_and_before_the_input(
 
 
 @pytest.mark.parametrize("blank", ["", " \n", None])
-def test_blank_instructions_become_no_message(blank: str | None, run: Callable[..., Any]) -> None:
+def test_blank_instructions_add_no_message(blank: str | None, run: Callable[..., Any]) -> None:
     assert texts(run(instructions=blank, input="hi").body) == ["hi"]
 
 
@@ -87,7 +87,7 @@ def test_the_codex_instructions_themselves_are_not_repeated(run: Callable[..., A
     assert done.body["instructions"] == instructions
 
 
-def test_new_instructions_on_a_transformed_body_stay_behind_its_note(run: Callable[..., Any]) -> None:
+def test_new_instructions_on_a_transformed_body_come_after_its_note(run: Callable[..., Any]) -> None:
     once = run(tools=TOOLS, input="hi").body
     note, *_ = texts(once)
     assert texts(run(**{**once, "instructions": "Mine."}).body) == [note, "Mine.", "hi"]
@@ -108,7 +108,7 @@ def test_no_tools_no_note(run: Callable[..., Any]) -> None:
     ("key", "session", "conversation"),
     [("k", "s", "k"), ("k", None, "k"), (None, "s", "s"), ("", "s", "s"), (None, None, None)],
 )
-def test_what_options_and_instructions_are_asked_for(
+def test_options_and_instructions_are_looked_up_by_model_and_conversation(
     key: str | None, session: str | None, conversation: str | None
 ) -> None:
     asked: list[Any] = []
@@ -129,7 +129,7 @@ def test_what_options_and_instructions_are_asked_for(
     assert done.body["instructions"] == "text"
 
 
-def test_items_that_need_no_change_leave_as_the_client_wrote_them(context: Callable[..., Context]) -> None:
+def test_items_that_need_no_change_are_sent_as_the_client_wrote_them(context: Callable[..., Context]) -> None:
     call = rb'{ "call_id":"c", "type" : "function_call","name":"b\u0061sh","arguments":"{}","extra":[1.50, 1E2]}'
     output = rb'{"type":"function_call_output","output":"\/x \ud83d\ude00","call_id":"c"}'
     body = read_request(b'{"model":"gpt-5.2", "input": [' + call + b" ,\n" + output + b'], "store":true}').body
@@ -138,7 +138,7 @@ def test_items_that_need_no_change_leave_as_the_client_wrote_them(context: Calla
     assert b'"input":[' + call + b"," + output + b"]" in write_request(done.body)
 
 
-def test_text_that_javascript_cut_in_two_arrives_as_it_was_sent(context: Callable[..., Context]) -> None:
+def test_text_that_javascript_split_within_a_character_is_sent_unchanged(context: Callable[..., Context]) -> None:
     content = rb'{"model":"gpt-5.2","input":"cut here: \ud83d","instructions":"\ude00"}'
     sent = write_request(transform(read_request(content).body, context()).body)
     assert rb'"cut here: \ud83d"' in sent
@@ -146,7 +146,7 @@ def test_text_that_javascript_cut_in_two_arrives_as_it_was_sent(context: Callabl
     assert texts(json.loads(sent)) == ["\ude00", "cut here: \ud83d"]
 
 
-def test_the_same_conversation_has_the_same_bytes_with_and_without_a_cut_text(
+def test_a_conversation_keeps_its_bytes_when_a_split_character_follows(
     context: Callable[..., Context],
 ) -> None:
     items = ['{"role":"user","content":"größe → 😀 1.5"}', r'{"role":"user","content":"\ud83d"}']

@@ -81,7 +81,7 @@ def test_null_counts_as_absent(run: Callable[..., Any]) -> None:
     assert run(reasoning={"effort": None, "summary": None}, text={"verbosity": None}).body == run().body
 
 
-def test_fields_that_no_step_knows_pass(run: Callable[..., Any]) -> None:
+def test_unknown_fields_pass_through(run: Callable[..., Any]) -> None:
     odd = {"client_metadata": {"a": [1, None]}, "tool_choice": "auto", "parallel_tool_calls": False, "x": None}
     body = run(**odd).body
     assert {name: body[name] for name in odd} == odd

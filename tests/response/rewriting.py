@@ -1,4 +1,4 @@
-"""One good answer, and what comes out of it when it is rewritten."""
+"""One good response, and what comes out when it is rewritten."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The public Open Responses specification, whose models judge response objects and events."""
+"""The public Open Responses specification, whose models validate response objects and events."""
 
 import itertools
 from enum import Enum
@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 
 def _events() -> dict[str, type[BaseModel]]:
-    """The models of events by the type that they are for."""
+    """The event models by event type."""
     found = {}
     for name, model in vars(specification).items():
         if name.endswith("StreamingEvent") and isinstance(model, type) and issubclass(model, BaseModel):
@@ -25,7 +25,7 @@ def _values(kind: Any) -> list[str]:
 
 EVENTS = _events()
 
-# Items of OpenAI's API which the specification leaves to those who extend it.
+# The item types that the specification defines; it leaves the others to extensions.
 ITEMS = frozenset({"message", "function_call", "function_call_output", "reasoning", "compaction"})
 
 
@@ -42,7 +42,7 @@ def check_response(response: Any) -> None:
 def check_events(events: list[Any]) -> None:
     """Raises ValidationError or AssertionError for a stream that does not satisfy the specification.
 
-    Its models tell what an event is made of; the rest is what clients that add up a stream rely on.
+    Its models define what an event consists of; the rest is what clients that accumulate a stream rely on.
     """
     numbers = [event["sequence_number"] for event in events]
     assert all(before < after for before, after in itertools.pairwise(numbers)), numbers

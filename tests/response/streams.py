@@ -1,4 +1,4 @@
-"""What the tests of the answer share: events like an endpoint's, ways to write, cut and read them."""
+"""What the response tests share: events like an endpoint's, and ways to write, cut and read them."""
 
 import itertools
 import json
@@ -83,7 +83,7 @@ def response(output: Sequence[Event] = (), status: str | None = "completed", **m
 
 
 def answer(text: str = "Hello, world", *, cuts: int = 3) -> list[Event]:
-    """The events of an answer with one message, as the API sends them."""
+    """The events of a response with one message, as the API sends them."""
     where = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
     size = max(1, -(-len(text) // cuts))
     begun = response(status="in_progress")
@@ -137,7 +137,7 @@ def stream(events: Iterable[Event], **more: Any) -> bytes:
 
 
 def pieces(data: bytes, cuts: Iterable[int]) -> list[bytes]:
-    """`data` cut at these places, whatever their order."""
+    """`data` cut at these places, in whatever order they are given."""
     places = [0, *sorted({cut for cut in cuts if 0 < cut < len(data)}), len(data)]
     return [data[start:end] for start, end in itertools.pairwise(places)]
 
@@ -147,7 +147,7 @@ def cuts() -> st.SearchStrategy[list[int]]:
 
 
 def run(chunks: Iterable[bytes], model: str | None = None, encoding: str | None = None) -> bytes:
-    """All that the client gets."""
+    """Everything that the client gets."""
     answer_stream = ResponseStream(ClientView(model), encoding, lambda: NOW)
     out = [answer_stream.feed(chunk) for chunk in chunks]
     return b"".join([*out, answer_stream.finish()])

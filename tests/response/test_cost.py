@@ -1,4 +1,4 @@
-"""What an answer costs, in counts: events parsed, bytes searched, lines run, memory held."""
+"""What a response costs, in counts: events parsed, bytes searched, lines run, memory held."""
 
 import sys
 import tracemalloc
@@ -33,7 +33,7 @@ def cut(data: bytes, size: int) -> list[bytes]:
 
 @pytest.fixture
 def searched(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many bytes each search for a blank line may have gone through."""
+    """How many bytes each search for a blank line may have covered."""
     counts: list[int] = []
     search = sse._end_of_block
 
@@ -68,15 +68,15 @@ HUGE = {length: stream(answer("x" * length, cuts=1)) for length in (5_000, 10_00
 
 
 @pytest.mark.parametrize("size", [1, 7, 300, 5000, 10**9])
-def test_deltas_are_parsed_no_more_once_their_template_is_known(size: int) -> None:
-    """Two make the template; besides them there are the eight events around the deltas."""
+def test_deltas_are_no_longer_parsed_once_their_template_is_known(size: int) -> None:
+    """Two make the template; the other eight are the events around the deltas."""
     for length, data in LONG.items():
         live = feed(cut(data, size))
         assert live.events == length + 8
         assert live.parsed == 10
 
 
-def test_a_tool_calls_deltas_are_parsed_no_more_either() -> None:
+def test_a_tool_calls_deltas_are_no_longer_parsed_either() -> None:
     written = [
         b'event: response.function_call_arguments.delta\ndata: {"type":"response.function_call_arguments.delta",'
         b'"sequence_number":%d,"item_id":"fc_1","output_index":1,"delta":"{"}\n\n' % number
@@ -88,24 +88,24 @@ def test_a_tool_calls_deltas_are_parsed_no_more_either() -> None:
 
 
 @pytest.mark.parametrize("size", [100, 300, 5000, 10**9])
-def test_a_delta_in_two_pieces_is_known_by_its_shape(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    looked_into = 0
-    attend = Rewriter._handle_block
+def test_a_delta_in_two_pieces_matches_its_template(size: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    handled = 0
+    handle_block = Rewriter._handle_block
 
     def counted(self: Rewriter, block: bytes) -> bytes:
-        nonlocal looked_into
-        looked_into += 1
-        return attend(self, block)
+        nonlocal handled
+        handled += 1
+        return handle_block(self, block)
 
     monkeypatch.setattr(Rewriter, "_handle_block", counted)
     assert feed(cut(LONG[200], size)).events == 208
-    # What is no delta, and the two by which the shape is learned.
-    assert looked_into == 10
+    # The eight events that are not deltas, and the two from which the template is learned.
+    assert handled == 10
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
 @pytest.mark.parametrize("data", [LONG, HUGE], ids=["many events", "one huge event"])
-def test_no_byte_is_searched_again_and_again(data: dict[int, bytes], end: bytes, searched: list[int]) -> None:
+def test_no_byte_is_searched_over_and_over(data: dict[int, bytes], end: bytes, searched: list[int]) -> None:
     for size in (1, 1000):
         factors = []
         for stream_ in data.values():
@@ -127,11 +127,11 @@ def test_work_grows_with_the_length_and_no_faster(data: dict[int, bytes]) -> Non
         assert growth <= (lines[1] - lines[0]) / (lengths[1] - lengths[0]) * 1.1 + 0.01
 
 
-def test_a_long_answer_is_not_held() -> None:
+def test_a_long_response_is_not_held() -> None:
     assert held(ResponseStream(ClientView(), None).feed, stream(answer("word " * 4000, cuts=4000)), 4096) < 300_000
 
 
-def test_a_huge_event_is_held_only_as_long_as_it_takes() -> None:
+def test_a_huge_event_is_held_no_longer_than_needed() -> None:
     size = 4_000_000
     huge = {**answer()[4], "delta": "x" * size, "sequence_number": 5}
     live = ResponseStream(ClientView(), None)
@@ -150,7 +150,7 @@ def test_items_beyond_the_limit_are_not_held() -> None:
 
 
 def held(feed: Callable[[bytes], bytes], data: bytes, size: int) -> int:
-    """How many bytes of memory an answer takes up at most, apart from the one who sends it."""
+    """The peak memory of a response in bytes, without the sender's."""
     view = memoryview(data)
     tracemalloc.start()
     try:

@@ -1,4 +1,4 @@
-"""Deltas recognised by their bytes: never one too many, whatever they say."""
+"""Deltas recognised by their bytes: never one too many, whatever they contain."""
 
 import json
 from typing import Any
@@ -57,7 +57,7 @@ def test_deltas_of_one_shape_are_recognised(order: str, end: bytes, texts: list[
 
 @pytest.mark.parametrize("order", ORDERS)
 @pytest.mark.parametrize("name", ["type", "sequence_number", "item_id", "output_index", "content_index"])
-def test_a_delta_that_lacks_a_member_is_not(order: str, name: str) -> None:
+def test_a_delta_that_lacks_a_member_is_not_recognised(order: str, name: str) -> None:
     known = shape(written(DELTA, order))
     bare = {key: value for key, value in DELTA.items() if key != name}
     assert not known.matches(written(bare, order, name=DELTA["type"]))
@@ -95,14 +95,14 @@ def test_another_type_is_another_shape(order: str) -> None:
         written(DELTA)[:-2] + b"\ndata: more}\n\n",
     ],
 )
-def test_anything_else_is_not(data: bytes) -> None:
+def test_anything_else_is_not_recognised(data: bytes) -> None:
     known = shape(written(DELTA))
     assert not known.matches(data)
     assert known.match_run(data, 0) == (0, 0, b"")
     assert known.match_run(written(DELTA) + data, 0) == (len(written(DELTA)), 1, written(DELTA))
 
 
-def test_two_events_are_not_one() -> None:
+def test_two_events_are_not_taken_for_one() -> None:
     good, bad = written(DELTA), written({**DELTA, "type": "response.refusal.delta"})
     for between in (b"", bad, b": ping\n\n", b"data: x\n"):
         assert not shape(good).matches(good + between + good)

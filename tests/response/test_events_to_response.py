@@ -1,4 +1,4 @@
-"""Streams folded into one response object, and response objects unfolded into streams."""
+"""Streams turned into one response object, and response objects turned into streams."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ def done(index: int, item: Any) -> dict[str, Any]:
     return {"type": "response.output_item.done", "output_index": index, "item": item}
 
 
-# Every kind of item there is, as the API reference shows them.
+# Every kind of item there is, as in the API reference.
 ITEMS: list[dict[str, Any]] = [
     message("Hi"),
     message(""),
@@ -79,8 +79,8 @@ ITEMS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("item", ITEMS, ids=lambda item: item["type"])
-def test_unfold_streams_what_the_api_would(item: dict[str, Any]) -> None:
-    """OpenAI's own models of the events are the judge; they do not know items of a type that does not exist yet."""
+def test_a_response_is_streamed_as_the_api_would_stream_it(item: dict[str, Any]) -> None:
+    """Checked against OpenAI's own event models, which do not know item types that do not exist yet."""
     whole = response([item])
     for event in response_to_events(whole):
         if item["type"] != "brand_new_call":
@@ -89,7 +89,7 @@ def test_unfold_streams_what_the_api_would(item: dict[str, Any]) -> None:
     assert events_to_response(collect(dumps(whole), ResponseStream(ClientView(), None))) == whole
 
 
-def test_unfold_grows_an_item_in_the_order_of_the_api() -> None:
+def test_the_events_of_an_item_come_in_the_apis_order() -> None:
     types = [
         event["type"].removeprefix("response.")
         for event in response_to_events(response([reasoning(), message(), call()]))
@@ -119,13 +119,13 @@ def test_unfold_grows_an_item_in_the_order_of_the_api() -> None:
     assert added["item"] == {**message(), "content": [], "status": "in_progress"}
 
 
-def test_unfold_begins_with_a_response_that_has_not_ended() -> None:
+def test_the_first_event_holds_a_response_in_progress() -> None:
     details = {"reason": "max_output_tokens"}
     begun = response_to_events(response([message()], "incomplete", incomplete_details=details))[0]["response"]
     assert begun == response(status="in_progress")
 
 
-def test_unfold_numbers_its_events() -> None:
+def test_the_events_are_numbered() -> None:
     events = response_to_events(response(ITEMS))
     assert [event["sequence_number"] for event in events] == list(range(len(events)))
 
@@ -147,7 +147,7 @@ def test_unfold_numbers_its_events() -> None:
         max_size=3,
     ),
 )
-def test_fold_undoes_unfold(items: list[Any], end: tuple[str, Any], more: dict[str, Any]) -> None:
+def test_a_response_survives_the_round_trip(items: list[Any], end: tuple[str, Any], more: dict[str, Any]) -> None:
     status, details = end
     whole = response([{**item, "id": f"{at}_{item['id']}"} for at, item in enumerate(items)], status, **more)
     whole["incomplete_details"] = details
@@ -155,10 +155,10 @@ def test_fold_undoes_unfold(items: list[Any], end: tuple[str, Any], more: dict[s
     assert events_to_response(collect(dumps(whole), ResponseStream(ClientView(), None))) == whole
 
 
-# --- what is folded ----------------------------------------------------------------------------------------------
+# --- streams to responses ----------------------------------------------------------------------------------------
 
 
-def test_the_output_is_what_the_items_brought_in_order() -> None:
+def test_the_output_is_the_finished_items_in_order() -> None:
     items = [reasoning(), call(item_id="fc_1"), call(item_id="fc_2"), message()]
     found = folded(*(done(at, items[at]) for at in (3, 0, 2, 1)), ended())
     assert found["output"] == items
@@ -169,7 +169,7 @@ def test_items_with_the_same_index_keep_the_order_in_which_they_came() -> None:
     assert folded(done(0, reasoning()), done(0, message()), ended())["output"] == [reasoning(), message()]
 
 
-def test_an_index_may_begin_again() -> None:
+def test_an_index_may_be_used_again() -> None:
     begun = {"type": "response.output_item.added", "output_index": 0, "item": {**message(), "content": []}}
     delta = {
         "type": "response.output_text.delta",
@@ -181,7 +181,7 @@ def test_an_index_may_begin_again() -> None:
     assert folded(done(0, reasoning()), begun, delta, ended())["output"] == [reasoning(), message("Hi")]
 
 
-def test_without_items_the_output_is_the_final_events() -> None:
+def test_without_items_the_output_is_that_of_the_final_event() -> None:
     assert folded(ended([message()]))["output"] == [message()]
     assert folded(done(0, reasoning()), ended([reasoning(), message()]))["output"] == [reasoning(), message()]
 
@@ -203,7 +203,7 @@ def test_without_either_the_output_is_what_the_deltas_add_up_to(begun: bool) -> 
     assert found == [{**message(), "content": parts}]
 
 
-def test_an_item_that_was_never_done_is_added_up_beside_those_that_were() -> None:
+def test_an_unfinished_item_is_assembled_beside_the_finished_ones() -> None:
     begun = {"type": "response.output_item.added", "output_index": 0, "item": {**call(""), "status": "in_progress"}}
     input_ = {"type": "response.function_call_arguments.delta", "item_id": "fc_1", "output_index": 0}
     thought = {
@@ -242,7 +242,7 @@ def test_an_item_that_was_never_done_is_added_up_beside_those_that_were() -> Non
     assert found["status"] == "incomplete"
 
 
-def test_what_the_relay_calls_the_end_and_the_model_do_not_matter() -> None:
+def test_the_relays_names_for_the_end_and_the_model_do_not_matter() -> None:
     events = answer()
     events[-1] = {**events[-1], "type": "response.done"}
     found = events_to_response(collect(stream(events), ResponseStream(ClientView("gpt-5-nano"), None)))
@@ -300,7 +300,7 @@ def test_a_failed_response_becomes_the_status_of_its_code(code: str, status: int
         stream(answer()[:-2]) + b"data: [DONE]\n\n",
     ],
 )
-def test_what_is_no_whole_answer_is_a_502(body: bytes) -> None:
+def test_an_incomplete_or_missing_response_is_a_502(body: bytes) -> None:
     with pytest.raises(ApiError) as caught:
         events_to_response(collect(body, ResponseStream(ClientView(), None)))
     assert caught.value.status == 502
@@ -315,8 +315,8 @@ def test_retry_after_of_a_limit() -> None:
 
 
 @pytest.mark.parametrize("usage", [{}, {"total_tokens": 5}, {"input_tokens": "7", "output_tokens": 2}, None, 3])
-def test_usage_always_counts(usage: Any) -> None:
-    """Without both numbers OpenCode takes an answer for none and asks again, without end."""
+def test_usage_always_has_counts(usage: Any) -> None:
+    """Without both counts OpenCode takes the response for an empty one and retries forever."""
     event = {"type": "response.completed", "response": {"id": "r", "status": "completed", "output": [], "usage": usage}}
     counted = events_to_response(collect(b"data: " + dumps(event) + b"\n\n", ResponseStream(ClientView(), None)))[
         "usage"
@@ -326,7 +326,7 @@ def test_usage_always_counts(usage: Any) -> None:
     assert counted["input_tokens_details"]["cached_tokens"] == 0
 
 
-def test_a_response_that_says_it_failed_has_failed() -> None:
+def test_a_completed_event_with_a_failed_response_fails() -> None:
     response = {"id": "r", "status": "failed", "output": [], "error": {"code": "server_error", "message": "Broke."}}
     with pytest.raises(ApiError, match="Broke"):
         events_to_response(
@@ -337,7 +337,7 @@ def test_a_response_that_says_it_failed_has_failed() -> None:
         )
 
 
-def test_an_end_too_large_to_read_is_an_error() -> None:
+def test_a_final_event_too_large_to_read_is_an_error() -> None:
     event = b'data: {"type":"response.failed","response":{"status":"failed","x":"' + b"y" * (33 << 20) + b'"}}\n\n'
     with pytest.raises(ApiError):
         events_to_response(collect(event, ResponseStream(ClientView(), None)))

@@ -1,4 +1,4 @@
-"""The errors table: what an endpoint says with an HTTP status, what the client is told."""
+"""The errors table: what an endpoint answers, and which error the client gets."""
 
 import gzip
 import json
@@ -18,7 +18,7 @@ JSON = {"Content-Type": "application/json"}
 PAGE = b"<!DOCTYPE html>\n<html><head><title>502 &amp; Bad Gateway</title></head><body>nginx</body></html>"
 
 
-def told(status: int, body: Any, headers: dict[str, str] | None = None) -> ApiError:
+def client_error(status: int, body: Any, headers: dict[str, str] | None = None) -> ApiError:
     content = body if isinstance(body, bytes) else json.dumps(body).encode()
     return error_for_client(status, JSON if headers is None else headers, content, endpoint=ENDPOINT, now=NOW)
 
@@ -34,27 +34,29 @@ def members(error: ApiError) -> tuple[int, str, str | None]:
 @pytest.mark.parametrize("name", ["usage_limit_reached", "usage_not_included", "rate_limit_exceeded"])
 @pytest.mark.parametrize("member", ["type", "code"])
 def test_a_limit_is_a_429_whatever_the_status(status: int, name: str, member: str) -> None:
-    error = told(status, {"error": {member: name, "message": "The limit.", "resets_in_seconds": 90}})
+    error = client_error(status, {"error": {member: name, "message": "The limit.", "resets_in_seconds": 90}})
     assert (error.status, error.code, error.retry_after, error.message) == (429, name, 90, "The limit.")
 
 
 @pytest.mark.parametrize("body", [{"detail": "You've hit your usage limit."}, b"Usage limit reached, try later"])
-def test_a_limit_may_be_told_in_words(body: Any) -> None:
-    error = told(404, body, {"x-codex-primary-used-percent": "100", "X-Codex-Primary-Reset-At": str(NOW + 50)})
+def test_a_limit_may_be_stated_in_words(body: Any) -> None:
+    error = client_error(404, body, {"x-codex-primary-used-percent": "100", "X-Codex-Primary-Reset-At": str(NOW + 50)})
     assert members(error) == (429, "rate_limit_error", None)
     assert error.retry_after == 50
 
 
 def test_a_429_keeps_what_it_says() -> None:
-    error = told(429, {"error": {"message": "Slow down.", "type": "requests", "code": None}}, {"retry-after": "3"})
+    error = client_error(
+        429, {"error": {"message": "Slow down.", "type": "requests", "code": None}}, {"retry-after": "3"}
+    )
     assert (*members(error), error.retry_after) == (429, "requests", None, 3)
 
 
-def test_limit_headers_come_with_every_answer_and_mean_nothing_with_a_400() -> None:
+def test_limit_headers_come_with_every_response_and_mean_nothing_with_a_400() -> None:
     headers = {"x-codex-primary-used-percent": "12", "x-codex-primary-reset-after-seconds": "300", "retry-after": "5"}
-    assert told(400, {"detail": "No."}, headers).retry_after is None
-    assert told(503, {"detail": "No."}, headers).retry_after == 5
-    assert told(500, b"", headers | {"retry-after": "?"}).retry_after is None
+    assert client_error(400, {"detail": "No."}, headers).retry_after is None
+    assert client_error(503, {"detail": "No."}, headers).retry_after == 5
+    assert client_error(500, b"", headers | {"retry-after": "?"}).retry_after is None
 
 
 # --- the endpoint's own words ------------------------------------------------------------------------------------
@@ -62,7 +64,7 @@ def test_limit_headers_come_with_every_answer_and_mean_nothing_with_a_400() -> N
 
 @pytest.mark.parametrize("status", [400, 404, 409, 413, 422, 500, 503])
 def test_openais_shape_is_kept(status: int) -> None:
-    error = told(status, {"error": {"message": "m", "type": "t", "code": "c", "param": "p"}})
+    error = client_error(status, {"error": {"message": "m", "type": "t", "code": "c", "param": "p"}})
     assert error.payload() == {"error": {"message": "m", "type": "t", "code": "c", "param": "p"}}
     assert error.status == status
 
@@ -86,7 +88,7 @@ def test_openais_shape_is_kept(status: int) -> None:
     ],
 )
 def test_other_shapes_become_the_message(body: Any, message: str) -> None:
-    error = told(400, body)
+    error = client_error(400, body)
     assert members(error) == (400, "invalid_request_error", None)
     assert error.message == message
 
@@ -94,17 +96,17 @@ def test_other_shapes_become_the_message(body: Any, message: str) -> None:
 @pytest.mark.parametrize(("status", "name"), [(400, "400 (Bad Request)"), (503, "503"), (599, "599")])
 def test_an_empty_body_becomes_a_sentence(status: int, name: str) -> None:
     for body in (b"", b" \r\n"):
-        error = told(status, body)
+        error = client_error(status, body)
         assert error.status == status
         assert ENDPOINT in error.message
         assert f"HTTP {name}" in error.message
 
 
-def test_an_encoded_body_is_decoded_and_a_decoded_one_left() -> None:
+def test_an_encoded_body_is_decoded_and_a_decoded_one_left_alone() -> None:
     body = json.dumps({"detail": "No."}).encode()
     for content in (body, gzip.compress(body)):
-        assert told(400, content, {"content-encoding": "gzip"}).message == "No."
-    assert told(400, body, {"Content-Encoding": "nonsense"}).message == "No."
+        assert client_error(400, content, {"content-encoding": "gzip"}).message == "No."
+    assert client_error(400, body, {"Content-Encoding": "nonsense"}).message == "No."
 
 
 # --- pages, redirects, addresses ---------------------------------------------------------------------------------
@@ -113,7 +115,7 @@ def test_an_encoded_body_is_decoded_and_a_decoded_one_left() -> None:
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 429, 500, 502, 503])
 @pytest.mark.parametrize("body", [PAGE, b"<html>", b"\n<?xml version='1.0'?><e/>"])
 def test_a_page_becomes_one_line(status: int, body: bytes) -> None:
-    error = told(status, body, {"content-type": "text/html"})
+    error = client_error(status, body, {"content-type": "text/html"})
     assert error.status == status
     assert ENDPOINT in error.message
     assert f"HTTP {status}" in error.message
@@ -134,34 +136,34 @@ def test_a_page_becomes_one_line(status: int, body: bytes) -> None:
     ],
 )
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
-def test_a_redirect_names_the_setting_and_where_to(status: int, location: str | None, host: str | None) -> None:
-    error = told(status, b"", {"location": location} if location else {})
+def test_a_redirect_names_the_setting_and_the_target(status: int, location: str | None, host: str | None) -> None:
+    error = client_error(status, b"", {"location": location} if location else {})
     assert error.status == 502
     assert "codex_base_url" in error.message
     assert (f" to {host} " in error.message) if host else (f"redirects (HTTP {status})" in error.message)
     assert "secret" not in error.message
 
 
-def test_what_a_server_says_of_a_model_is_not_said_of_its_address() -> None:
-    assert told(404, {"detail": "model x not found"}).message == "model x not found"
+def test_a_missing_model_is_not_blamed_on_the_address() -> None:
+    assert client_error(404, {"detail": "model x not found"}).message == "model x not found"
 
 
 @pytest.mark.parametrize("status", [100, 103])
-def test_an_informational_status_is_no_answer(status: int) -> None:
-    assert told(status, b"").status == 502
+def test_an_informational_status_is_no_response(status: int) -> None:
+    assert client_error(status, b"").status == 502
 
 
 @pytest.mark.parametrize("body", [b"", b"404 page not found", {"detail": "Not Found"}, {"error": "Not found."}])
 @pytest.mark.parametrize("status", [404, 405])
-def test_an_address_that_is_none_names_the_setting(status: int, body: Any) -> None:
-    error = told(status, body)
+def test_a_wrong_address_names_the_setting(status: int, body: Any) -> None:
+    error = client_error(status, body)
     assert error.status == status
     assert ENDPOINT in error.message
     assert "codex_base_url" in error.message
 
 
-def test_a_404_of_the_api_itself_is_kept() -> None:
-    error = told(404, {"error": {"message": "No such model.", "code": "model_not_found"}})
+def test_a_404_from_the_api_itself_is_kept() -> None:
+    error = client_error(404, {"error": {"message": "No such model.", "code": "model_not_found"}})
     assert (error.message, *members(error)) == ("No such model.", 404, "not_found_error", "model_not_found")
 
 
@@ -184,7 +186,7 @@ def test_a_404_of_the_api_itself_is_kept() -> None:
     ],
 )
 def test_a_refused_key_names_the_setting_and_never_the_key(status: int, body: Any, said: str) -> None:
-    error = told(status, body)
+    error = client_error(status, body)
     assert error.status == status
     assert "codex_api_key" in error.message
     assert ENDPOINT in error.message
@@ -192,29 +194,29 @@ def test_a_refused_key_names_the_setting_and_never_the_key(status: int, body: An
 
 
 def test_a_refusal_keeps_the_rest_of_openais_shape() -> None:
-    error = told(403, {"error": {"message": "m", "type": "t", "code": "unsupported_country", "param": "p"}})
+    error = client_error(403, {"error": {"message": "m", "type": "t", "code": "unsupported_country", "param": "p"}})
     assert (*members(error), error.param) == (403, "t", "unsupported_country", "p")
-    assert members(told(401, b"")) == (401, "authentication_error", "invalid_api_key")
-    assert members(told(403, b"")) == (403, "permission_error", None)
+    assert members(client_error(401, b"")) == (401, "authentication_error", "invalid_api_key")
+    assert members(client_error(403, b"")) == (403, "permission_error", None)
 
 
-def test_a_long_refusal_is_cut() -> None:
-    assert len(told(401, b"no " * 2000).message) < 600
+def test_a_long_refusal_is_truncated() -> None:
+    assert len(client_error(401, b"no " * 2000).message) < 600
 
 
 @given(st.sampled_from([400, 401, 403, 404, 418, 429, 500]), st.text("abcdefgh0123456789", min_size=8, max_size=40))
-def test_no_key_in_any_message(status: int, secret: str) -> None:
+def test_keys_are_redacted_in_every_message(status: int, secret: str) -> None:
     key = f"sk-proj-{secret}"
     for body in ({"error": {"message": f"Invalid key {key} given"}}, {"detail": f"key={key}"}, f"{key}".encode()):
-        error = told(status, body)
+        error = client_error(status, body)
         assert secret not in error.message
         assert f"sk-…{secret[-4:]}" in error.message
 
 
 @pytest.mark.parametrize("status", [600, 799, 999])
-def test_a_status_that_clients_do_not_know(status: int) -> None:
-    """Some raise an exception of their own for it, and then its message is lost."""
-    error = told(status, b"no robots")
+def test_a_status_that_clients_do_not_know_becomes_a_502(status: int) -> None:
+    """Some raise their own exception for it, and the message is lost."""
+    error = client_error(status, b"no robots")
     assert (error.status, error.type, error.message) == (502, "server_error", "no robots")
 
 
@@ -229,8 +231,8 @@ def test_a_status_that_clients_do_not_know(status: int) -> None:
     st.binary(max_size=60)
     | st.sampled_from([PAGE, b'{"error":{}}', b'{"detail":[{"loc":5,"msg":1}]}', b'{"error":[0]}']),
 )
-def test_any_answer_becomes_an_error(status: int, headers: dict[str, str], body: bytes) -> None:
-    error = told(status, body, headers)
+def test_any_response_becomes_an_error(status: int, headers: dict[str, str], body: bytes) -> None:
+    error = client_error(status, body, headers)
     assert error.message
     assert error.status == (502 if status < 400 else status) or error.status == 429
     assert json.loads(dumps(error.payload()))["error"]["message"] == error.message

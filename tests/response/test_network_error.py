@@ -66,8 +66,8 @@ def test_anything_becomes_one_line(endpoint: str, reason: str) -> None:
     ("reason", "setting"),
     [(connect_timeout_reason("h", 30), "codex_connect_timeout"), (idle_timeout_reason("h", 300), "codex_idle_timeout")],
 )
-def test_a_limit_of_ours(reason: str, setting: str) -> None:
-    """It is told apart from a fault, before the answer and within it, and its setting is named."""
+def test_a_timeout_of_our_own(reason: str, setting: str) -> None:
+    """It is distinguished from a fault, before the response and within it, and the message names its setting."""
     before, within = unreachable("https://h:8443/v1", reason), connection_lost(reason)
     assert before.status == within.status == 504
     assert before.message.startswith("No answer from h:8443: ")
@@ -77,7 +77,7 @@ def test_a_limit_of_ours(reason: str, setting: str) -> None:
         assert "00 seconds" in error.message or "30 seconds" in error.message
 
 
-def test_a_connection_that_breaks() -> None:
+def test_a_lost_connection() -> None:
     error = connection_lost("server closed connection")
     assert (error.status, error.code) == (502, "stream_cut")
     assert "server closed connection" in error.message
@@ -85,7 +85,7 @@ def test_a_connection_that_breaks() -> None:
 
 @pytest.mark.parametrize("code", ["REFUSED_STREAM", "INTERNAL_ERROR", "SETTINGS_TIMEOUT", "CONNECT_ERROR"])
 def test_a_stream_that_the_endpoint_resets(code: str) -> None:
-    """HTTP/2: the endpoint is there and listens. mitmproxy takes whoever resets a stream for a client."""
+    """HTTP/2: the endpoint is up and listening. mitmproxy says "by client" whoever resets a stream."""
     before = unreachable("https://h", f"stream reset by client ({code})")
     within = connection_lost(f"stream reset by client ({code})")
     assert before.status == within.status == 502

@@ -1,4 +1,4 @@
-"""What 403 means besides a refused key."""
+"""What a 403 means besides a refused key."""
 
 import json
 
@@ -10,7 +10,7 @@ from codex_transform.response.http_error import error_for_client
 ENDPOINT = "https://endpoint.example/responses"
 
 
-def told(error: object, status: int = 403) -> ApiError:
+def client_error(error: object, status: int = 403) -> ApiError:
     body = error.encode() if isinstance(error, str) else json.dumps({"error": error}).encode()
     return error_for_client(status, {}, body, endpoint=ENDPOINT, now=1_790_000_000)
 
@@ -28,8 +28,8 @@ def told(error: object, status: int = 403) -> ApiError:
         ("该模型无权访问", 403, "model_not_allowed", "/models"),
     ],
 )
-def test_what_is_refused_is_told(error: object, status: int, code: str, fix: str) -> None:
-    found = told(error)
+def test_the_message_says_what_is_refused(error: object, status: int, code: str, fix: str) -> None:
+    found = client_error(error)
     assert (found.status, found.code) == (status, code)
     assert fix in found.message
     assert "codex_api_key" not in found.message
@@ -38,26 +38,26 @@ def test_what_is_refused_is_told(error: object, status: int, code: str, fix: str
 
 @pytest.mark.parametrize("error", [{"message": "Invalid token"}, {"message": "Bad API key"}, "", "Unauthorized"])
 def test_the_key_is_blamed_where_the_endpoint_blames_it(error: object) -> None:
-    assert "refused the key in codex_api_key (HTTP 403" in told(error).message
+    assert "refused the key in codex_api_key (HTTP 403" in client_error(error).message
 
 
-def test_a_refusal_that_nobody_knows_is_passed_on() -> None:
-    found = told({"message": "Not today", "code": "closed"})
+def test_an_unknown_refusal_is_passed_on() -> None:
+    found = client_error({"message": "Not today", "code": "closed"})
     assert (found.status, found.code, found.message) == (403, "closed", "Not today")
 
 
 def test_a_reset_goes_into_retry_after() -> None:
-    assert told({"message": "quota exceeded, try again in 2h 30m"}).retry_after == 9000
+    assert client_error({"message": "quota exceeded, try again in 2h 30m"}).retry_after == 9000
 
 
-def test_401_is_about_the_key_whatever_it_says() -> None:
-    assert "codex_api_key" in told({"message": "no quota for this model"}, 401).message
+def test_a_401_is_about_the_key_whatever_it_says() -> None:
+    assert "codex_api_key" in client_error({"message": "no quota for this model"}, 401).message
 
 
-def test_members_of_a_limit_stay() -> None:
-    """The Codex CLI tells its user when to try again by these."""
+def test_the_members_of_a_limit_are_kept() -> None:
+    """The Codex CLI uses these to tell its user when to try again."""
     limit = {"type": "usage_limit_reached", "message": "m", "plan_type": "pro", "resets_at": 1_790_000_060, "secret": 1}
-    found = told(limit, 429)
+    found = client_error(limit, 429)
     assert found.retry_after == 60
     assert found.payload()["error"] == {
         "plan_type": "pro",

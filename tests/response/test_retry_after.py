@@ -1,4 +1,4 @@
-"""How long to wait, from every place where an endpoint may say it."""
+"""How long to wait before a retry, read from every place where an endpoint may say so."""
 
 import time
 from email.utils import formatdate
@@ -54,7 +54,7 @@ def window(name: str, used: object, after: object = "", at: object = "") -> dict
         ({"resets_in_seconds": [], "resets_at": {}}, {"retry-after": ""}, None),
     ],
 )
-def test_the_most_telling_place_wins(details: dict[str, object], headers: dict[str, str], seconds: int | None) -> None:
+def test_the_most_precise_place_wins(details: dict[str, object], headers: dict[str, str], seconds: int | None) -> None:
     assert seconds_until_reset(details, headers, NOW) == seconds
 
 
@@ -79,5 +79,5 @@ def test_a_time_in_words(message: str, seconds: int | None) -> None:
     assert seconds_until_reset({}, {}, NOW, message) == seconds
 
 
-def test_a_member_goes_before_words() -> None:
+def test_a_member_wins_over_words() -> None:
     assert seconds_until_reset({"resets_in_seconds": 5}, {}, NOW, "try again in 20s") == 5

@@ -1,4 +1,4 @@
-"""The event rules: what stays byte for byte as it was, what is dropped, and what an event is called."""
+"""The event rules: what stays byte for byte, what is dropped, and what an event is named."""
 
 import json
 from typing import Any
@@ -11,7 +11,7 @@ from codex_transform.response.client_view import ClientView
 from codex_transform.response.rewriter import Rewriter
 
 
-def test_a_good_answer_leaves_as_it_came() -> None:
+def test_a_good_response_passes_unchanged() -> None:
     data = stream(ANSWER)
     out, rewriter = rewrite(data, "gpt-5.3-codex")
     assert out == data
@@ -21,7 +21,7 @@ def test_a_good_answer_leaves_as_it_came() -> None:
 
 @pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
 @pytest.mark.parametrize("name", ["", None])
-def test_every_way_to_write_an_event_leaves_as_it_came(end: bytes, name: str | None) -> None:
+def test_every_way_to_write_an_event_passes_unchanged(end: bytes, name: str | None) -> None:
     data = stream(ANSWER, end=end, name=name)
     out, rewriter = rewrite(data)
     assert out == data
@@ -38,7 +38,7 @@ def test_every_way_to_write_an_event_leaves_as_it_came(end: bytes, name: str | N
     ],
     ids=["spaces", "type last", "spaces before colons", "many lines"],
 )
-def test_every_way_to_write_json_leaves_as_it_came(write: Any) -> None:
+def test_every_way_to_write_json_passes_unchanged(write: Any) -> None:
     data = b"".join(b"event: %b\ndata:%b\n\n" % (event["type"].encode(), write(event)) for event in ANSWER)
     assert rewrite(data)[0] == data
 
@@ -61,7 +61,7 @@ def test_every_way_to_write_json_leaves_as_it_came(write: Any) -> None:
         b'"content_index":0,"delta":"\\ud800"}\n\n',
     ],
 )
-def test_what_is_no_business_of_ours_leaves_as_it_came(extra: bytes) -> None:
+def test_what_is_none_of_our_business_passes_unchanged(extra: bytes) -> None:
     data = stream(ANSWER[:5]) + extra + stream(ANSWER[5:])
     assert rewrite(data)[0] == data
 
@@ -70,12 +70,12 @@ def test_what_is_no_business_of_ours_leaves_as_it_came(extra: bytes) -> None:
     "unreadable", [b"data\n\n", b"data: 5\n\n", b"data: [1]\n\n", b"data: {broken\n\n", b"data: ping\n\n"]
 )
 def test_what_no_client_could_parse_is_left_out(unreadable: bytes) -> None:
-    """OpenCode and OpenAI's SDK end the answer at an event that holds no JSON object."""
+    """OpenCode and OpenAI's SDK end the response at an event that holds no JSON object."""
     out = rewrite(stream(ANSWER[:5]) + unreadable + stream(ANSWER[5:]))
     assert out[0] == stream(ANSWER)
 
 
-def test_strings_cannot_pretend_to_be_members() -> None:
+def test_strings_are_not_mistaken_for_members() -> None:
     trap = dumps({"sequence_number": 1, "item_id": "x", "output_index": 0, "content_index": 0})
     bare = {"type": "response.output_text.delta", "delta": trap.decode(), "item_id": "msg_1", "obfuscation": "item_id"}
     good = {**ANSWER[4], "delta": '","item_id":"x","output_index":0,"sequence_number":1}\n\n'}
@@ -106,7 +106,7 @@ def test_a_comment_after_a_dropped_event_stays_whole(end: bytes) -> None:
     assert out == data.replace(limits, b"")
 
 
-def test_items_too_big_to_keep_are_not_put_in() -> None:
+def test_items_too_big_to_keep_are_not_filled_in() -> None:
     done = {"type": "response.output_item.done", "sequence_number": 1, "output_index": 0, "item": message("x" * 200)}
     final = {"type": "response.completed", "sequence_number": 3, "response": response()}
     data = stream([CREATED, done, {**done, "sequence_number": 2, "output_index": 1}, final])
@@ -116,7 +116,7 @@ def test_items_too_big_to_keep_are_not_put_in() -> None:
         assert len(event["response"]["output"]) == count
 
 
-def test_the_mark_that_ends_other_apis_streams_is_dropped() -> None:
+def test_the_end_marker_of_other_apis_is_dropped() -> None:
     for mark in (b"data: [DONE]\n\n", b"data:[DONE]\n\n", b"event: done\ndata: [DONE] \n\n", b"data: [DONE]"):
         out, rewriter = rewrite(stream(ANSWER) + mark)
         assert out == stream(ANSWER)
@@ -156,7 +156,7 @@ def test_a_type_cannot_add_lines() -> None:
     assert out.count(b"\n") == 2
 
 
-# --- ends without a blank line, and events too long --------------------------------------------------------------
+# --- ends without a blank line, and oversized events -------------------------------------------------------------
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r", b"\r\n"])
@@ -168,7 +168,7 @@ def test_a_last_event_without_its_blank_line_counts(end: bytes, missing: int) ->
     assert rewriter.ended == "completed"
 
 
-def test_a_last_event_that_is_cut_does_not() -> None:
+def test_a_last_event_that_is_cut_does_not_count() -> None:
     data = stream(ANSWER)
     whole = stream(ANSWER[:-1])
     for at in range(len(whole), len(data) - 2):
@@ -177,7 +177,7 @@ def test_a_last_event_that_is_cut_does_not() -> None:
         assert rewriter.ended is None
 
 
-def test_events_too_long_pass_unread() -> None:
+def test_oversized_events_pass_unparsed() -> None:
     big = {"type": "response.output_text.delta", "delta": "x" * 500}
     limits = {"type": "codex.rate_limits", "padding": "x" * 500}
     final = {"type": "response.completed", "sequence_number": 9, "response": response([message("x" * 900)])}
@@ -189,7 +189,7 @@ def test_events_too_long_pass_unread() -> None:
         assert rewriter.ended == "completed"
 
 
-def test_an_event_too_long_that_is_cut_ends_in_an_error() -> None:
+def test_an_oversized_event_that_is_cut_ends_in_an_error() -> None:
     rewriter = Rewriter(ClientView(), limit=400)
     data = stream(ANSWER[3:5]) + block({**ANSWER[-1], "padding": "x" * 900})
     out = b"".join(rewriter.feed(data[at : at + 50]) for at in range(0, len(data) - 60, 50)) + rewriter.finish()

@@ -1,4 +1,4 @@
-"""The event rules: however an endpoint says that it failed, clients hear it the API's way."""
+"""The event rules: however an endpoint reports a failure, clients get it the API's way."""
 
 import pytest
 from response.rewriting import ANSWER, CREATED, repaired, rewrite
@@ -32,7 +32,7 @@ STANDARD = {
         b'data: {"detail":"It broke."}\n\n',
     ],
 )
-def test_every_shape_of_error_becomes_the_one_clients_know(data: bytes) -> None:
+def test_every_shape_of_error_becomes_the_standard_one(data: bytes) -> None:
     out, rewriter = rewrite(block(CREATED) + data)
     assert events_of(out) == [CREATED, STANDARD]
     assert rewriter.ended == "error"
@@ -56,7 +56,7 @@ def test_a_failed_response_is_preceded_by_an_error() -> None:
     assert event == {**failed, "sequence_number": 2}
 
 
-def test_a_limits_type_is_its_name() -> None:
+def test_a_limits_error_type_is_its_code() -> None:
     problem = {"code": "insufficient_quota", "message": "No money."}
     error, _ = repaired({"type": "response.failed", "response": response(status="failed", error=problem)})
     assert error["error"]["type"] == "insufficient_quota"

@@ -1,4 +1,4 @@
-"""The event rules: whose model it is, and how an answer ends: once, and with all that came."""
+"""The event rules: the model is the one asked for, and a response ends once, with all its items."""
 
 import json
 from typing import Any
@@ -18,7 +18,7 @@ def test_the_model_is_the_one_asked_for() -> None:
 
 
 @pytest.mark.parametrize("model", ["gpt-5.3-codex", None])
-def test_a_model_that_is_right_already_stays(model: str | None) -> None:
+def test_a_model_that_is_already_right_stays(model: str | None) -> None:
     spaced = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in ANSWER)
     assert rewrite(spaced, model)[0] == spaced
 
@@ -32,7 +32,7 @@ def test_a_model_that_is_right_already_stays(model: str | None) -> None:
         ("odd", "response.completed"),
     ],
 )
-def test_done_becomes_what_the_api_calls_it(status: str | None, kind: str) -> None:
+def test_done_becomes_the_apis_own_event(status: str | None, kind: str) -> None:
     final: dict[str, Any] = {
         "type": "response.done",
         "sequence_number": 9,
@@ -61,34 +61,38 @@ def test_an_empty_output_gets_the_items_that_came(output: Any, kind: str) -> Non
     assert out[-1]["response"]["output"] == items
 
 
-def test_an_output_that_is_there_stays() -> None:
+def test_an_output_that_is_present_stays() -> None:
     data = stream([CREATED, *ANSWER[1:-1], {**ANSWER[-1], "response": response([message("another")])}])
     assert rewrite(data)[0] == data
 
 
-def test_an_answer_without_items_keeps_its_empty_output() -> None:
+def test_a_response_without_items_keeps_its_empty_output() -> None:
     data = stream([CREATED, {"type": "response.completed", "sequence_number": 1, "response": response()}])
     assert rewrite(data)[0] == data
 
 
-def test_a_final_event_gets_what_clients_cannot_do_without() -> None:
+def test_a_final_event_gets_the_members_that_clients_need() -> None:
     final = {"type": "response.completed", "response": {"id": "resp_1", "output": [message()]}}
     event = repaired(final, model="m")[-1]
     assert event["response"]["status"] == "completed"
     assert event["response"]["model"] == "m"
     assert event["response"]["usage"]["input_tokens"] == event["response"]["usage"]["output_tokens"] == 0
     (event,) = repaired({"type": "response.completed"})
-    told = event["response"]
-    assert told == {**response(), "usage": told["usage"], "completed_at": told["completed_at"]}
+    final_response = event["response"]
+    assert final_response == {
+        **response(),
+        "usage": final_response["usage"],
+        "completed_at": final_response["completed_at"],
+    }
 
 
-def test_a_thin_final_event_gets_the_rest_from_the_first() -> None:
+def test_a_sparse_final_event_gets_the_rest_from_the_first() -> None:
     thin = {"id": "resp_1", "usage": USAGE, "error": {"code": "x", "message": "y"}}
     for first in ([], [{**CREATED, "response": None}]):
         out = events_of(rewrite(stream([*first, {"type": "response.completed", "response": thin}]))[0])
-        told = out[-1]["response"]
-        assert told["error"] == {"code": "x", "message": "y"}
-        assert {name for name in told if told[name] != {**response(), **thin}.get(name)} <= {
+        final_response = out[-1]["response"]
+        assert final_response["error"] == {"code": "x", "message": "y"}
+        assert {name for name in final_response if final_response[name] != {**response(), **thin}.get(name)} <= {
             "completed_at",
             "created_at",
             "id",
@@ -99,7 +103,7 @@ def test_a_thin_final_event_gets_the_rest_from_the_first() -> None:
     assert event["response"] | {"completed_at": 0} == {**response(), **thin, "completed_at": 0}
 
 
-def test_the_answer_ends_once() -> None:
+def test_a_response_ends_once() -> None:
     done = {**ANSWER[-1], "type": "response.done"}
     late = {**ANSWER[4], "sequence_number": 12}
     out, rewriter = rewrite(stream([*ANSWER, done, late, {"type": "error", "message": "late"}]))

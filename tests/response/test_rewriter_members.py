@@ -1,4 +1,4 @@
-"""The event rules: members that endpoints leave out are filled in, of events and of items."""
+"""The event rules: members that endpoints leave out of events and items are filled in."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ def test_missing_members_are_filled_in(kind: str) -> None:
     assert repaired(begun, {"type": kind, "delta": "x"}) == [begun, whole]
 
 
-def test_numbers_go_on_from_the_last_one_seen() -> None:
+def test_sequence_numbers_continue_from_the_last_one_seen() -> None:
     without = [{key: value for key, value in event.items() if key != "sequence_number"} for event in ANSWER]
     assert repaired(*without[1:]) == ANSWER[1:]
     assert [event["sequence_number"] for event in repaired(*ANSWER[1:5], *without[5:])] == list(range(1, len(ANSWER)))
@@ -35,7 +35,7 @@ def test_numbers_go_on_from_the_last_one_seen() -> None:
 
 
 def test_items_are_told_apart() -> None:
-    """Two items at once: an event that names one gets the other member from that one."""
+    """Two items at once: an event with only the id or only the index of one gets the missing member."""
     kind = "response.function_call_arguments.delta"
     events: list[dict[str, Any]] = [
         {"type": "response.output_item.added", "output_index": 0, "item": reasoning()},
@@ -59,7 +59,7 @@ def test_items_are_told_apart() -> None:
     ]
 
 
-def test_items_get_what_they_lack() -> None:
+def test_items_get_their_missing_members() -> None:
     def bare(item: Any) -> Any:
         return {key: value for key, value in item.items() if key not in ("id", "status")}
 
@@ -79,7 +79,7 @@ def test_items_get_what_they_lack() -> None:
 
 
 @pytest.mark.parametrize("kind", [["message"], {"a": 1}, 5, None])
-def test_an_item_whose_type_is_none_costs_nothing_else(kind: Any) -> None:
+def test_an_item_with_an_invalid_type_breaks_nothing_else(kind: Any) -> None:
     odd = {"type": "response.output_item.done", "output_index": 5, "item": {"type": kind, "id": "x"}}
     events = answer()
     events.insert(-1, odd)

@@ -1,4 +1,4 @@
-"""Whatever of a good answer is left out, what comes out satisfies the specification, and is the same answer."""
+"""Whatever is left out of a good response, what comes out satisfies the specification and is the same response."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ LONG_TEXT = 'A text of many words, with ünï and \\ and "quotes"'
 
 
 def rewritten(events: list[Event], view: ClientView | None = None) -> tuple[list[Event], dict[str, Any]]:
-    """What a client that streams gets of these events, and one that does not."""
+    """What a streaming and a non-streaming client get from these events."""
     data, view = stream(events), view or ClientView("gpt-5-nano")
     live = ResponseStream(view, None, lambda: NOW)
     # In pieces, so that deltas come one by one.
@@ -64,7 +64,7 @@ def outputs() -> st.SearchStrategy[list[Event]]:
 
 
 def left_out(data: st.DataObject, events: list[Event], keep: tuple[str, ...]) -> list[Event]:
-    """`events` without some of them: whole types, or any."""
+    """`events` without some of them: all of some types, and a few of any type."""
     types = sorted({event["type"] for event in events} - set(keep))
     gone = data.draw(st.sets(st.sampled_from(types)) if types else st.just(set()))
     anyhow = data.draw(st.lists(st.integers(0, len(events) - 1), max_size=4))
@@ -81,7 +81,7 @@ def same(found: Event, whole: Event) -> None:
 
 
 def added_up(events: list[Event]) -> list[Event]:
-    """The items that the stream's events add up to; they are counted as they begin, without a gap."""
+    """The items that the stream's events add up to; their indexes have no gaps."""
     added = [event["output_index"] for event in events if event["type"] == "response.output_item.added"]
     assert added == list(range(len(added)))
     done = [event for event in events if event["type"] == "response.output_item.done"]
@@ -99,7 +99,7 @@ def test_what_the_final_event_holds_may_be_left_out_before_it(
     check_response(folded)
     same(folded, whole)
     same(seen[-1]["response"], whole)
-    # What nothing has told of before comes last.
+    # What no earlier event mentioned comes last.
     assert sorted(added_up(seen), key=lambda item: str(item["id"])) == sorted(items, key=lambda item: str(item["id"]))
 
 
@@ -118,8 +118,8 @@ def test_what_finished_items_hold_may_be_left_out(data: st.DataObject, items: li
 
 
 @given(st.data(), st.sampled_from([[message(LONG_TEXT)], [call()], [message(LONG_TEXT, "msg_9"), TWO_PARTS]]))
-def test_what_the_texts_hold_may_be_left_out(data: st.DataObject, items: list[Event]) -> None:
-    """With the opening of a call, which holds its name, and either its deltas or its whole text."""
+def test_what_the_text_events_hold_may_be_left_out(data: st.DataObject, items: list[Event]) -> None:
+    """Except for the event that opens a call, which holds its name, and either its deltas or its whole text."""
     whole = response(items)
     events = grown(whole)
     events[-1] = {**events[-1], "response": {**whole, "output": []}}
@@ -146,7 +146,7 @@ def texts(item: Event) -> Any:
 
 
 @given(st.data(), outputs(), st.sampled_from([(), ("item_id",), ("output_index",), ("item_id", "sequence_number")]))
-def test_ids_may_differ_or_lack(data: st.DataObject, items: list[Event], gone: tuple[str, ...]) -> None:
+def test_ids_may_differ_or_be_missing(data: st.DataObject, items: list[Event], gone: tuple[str, ...]) -> None:
     """Copilot's relay gives an item another id in every event. A JSON client gets those of the final event."""
     whole = response(items)
     events: list[Event] = []
@@ -178,7 +178,7 @@ def test_the_final_events_own_items_are_what_a_json_client_gets() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "Hello"])
-def test_one_delta_stands_for_a_text_that_came_whole(text: str) -> None:
+def test_one_delta_stands_for_a_text_that_came_in_one_piece(text: str) -> None:
     events = [event for event in grown(response([message(text)])) if not event["type"].endswith(".delta")]
     seen, _ = rewritten(events)
     deltas = [event["delta"] for event in seen if event["type"].endswith(".delta")]
@@ -186,7 +186,7 @@ def test_one_delta_stands_for_a_text_that_came_whole(text: str) -> None:
 
 
 def test_a_call_is_withheld_until_its_name_is_known() -> None:
-    """A client could not say whose arguments they are; then they come in one piece."""
+    """A client could not tell whose arguments they are; then they come in one piece."""
     whole = response([call()])
     events = [event for event in grown(whole) if event["type"] != "response.output_item.added"]
     live = ResponseStream(ClientView(), None)
@@ -231,7 +231,7 @@ def test_an_item_is_opened_once() -> None:
     assert [event["type"] for event in seen] == [event["type"] for event in events]
 
 
-def test_a_text_too_long_to_be_kept_is_not_made_up() -> None:
+def test_a_text_too_long_to_keep_is_not_made_up() -> None:
     events = [event for event in grown(response([message("word " * 20_000)])) if not event["type"].endswith("done")]
     events[-1] = {**events[-1], "response": response()}
     for limit, count in ((4_000_000, 1), (100_000, 0)):
@@ -239,7 +239,7 @@ def test_a_text_too_long_to_be_kept_is_not_made_up() -> None:
         assert len(out[-1]["response"]["output"]) == len(added_up(out)) == count
 
 
-def test_token_counts_of_the_other_api() -> None:
+def test_token_counts_of_chat_completions_are_renamed() -> None:
     usage = {
         "prompt_tokens": 75,
         "completion_tokens": 12,
@@ -253,7 +253,7 @@ def test_token_counts_of_the_other_api() -> None:
     assert live.usage == {**USAGE, "input_tokens_details": {"cached_tokens": 64}}
 
 
-def test_the_request_is_repeated_as_the_client_made_it() -> None:
+def test_the_request_is_echoed_as_the_client_made_it() -> None:
     tool = {"type": "function", "name": "read", "parameters": {"type": "object"}}
     body = {
         "model": "gpt-5-nano",
@@ -292,7 +292,7 @@ def test_the_request_is_repeated_as_the_client_made_it() -> None:
         assert told["service_tier"] == "priority"
 
 
-def test_a_request_that_says_nothing_gets_the_defaults() -> None:
+def test_a_request_without_optional_fields_gets_the_defaults() -> None:
     members = request_members({"model": "m", "input": "Hi", "text": None, "tools": None, "instructions": None})
     assert members == {"instructions": None, "tools": []}
     created = {"type": "response.created", "response": {"id": "resp_1"}}
@@ -303,7 +303,7 @@ def test_a_request_that_says_nothing_gets_the_defaults() -> None:
     assert (folded["store"], folded["background"], folded["previous_response_id"]) == (False, False, None)
 
 
-def test_a_client_that_knows_codex_events_gets_what_comes() -> None:
+def test_a_client_that_knows_codex_events_gets_the_stream_unchanged() -> None:
     events = [event for event in grown(response([reasoning(), message()])) if "_part." not in event["type"]]
     del events[0]["response"]["truncation"]
     events[-1]["response"]["usage"] = {"input_tokens": 1, "output_tokens": 2}

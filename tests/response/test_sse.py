@@ -1,4 +1,4 @@
-"""The event-stream format: cutting into blocks at any chunking, reading fields."""
+"""The event-stream format: splitting into blocks however it is chunked, and reading fields."""
 
 import pytest
 from hypothesis import given
@@ -11,9 +11,9 @@ LINE_ENDS = [b"\n", b"\r", b"\r\n"]
 
 
 def split(chunks: list[bytes], limit: int = sse.LIMIT, most: int = 1000) -> list[bytes]:
-    """The blocks of a stream, each LF that came after its CR put back to it, and the unended rest.
+    """The blocks of a stream, with each LF that came after its CR put back, and the unfinished rest.
 
-    No more than `most` bytes of a chunk are looked at together.
+    No more than `most` bytes of a chunk are searched at a time.
     """
     splitter = sse.Splitter(limit)
     blocks: list[bytes] = []
@@ -75,7 +75,7 @@ def test_any_chunking_gives_the_same_blocks(lines: list[bytes], cuts: list[int],
     assert [*sse.split(stream)] == [block for block in split([stream]) if block]
 
 
-def test_an_event_is_released_with_the_cr_that_ends_it() -> None:
+def test_an_event_is_released_with_its_final_cr() -> None:
     splitter = sse.Splitter()
     assert splitter.take(b"data: a\r\n\r", 0, 10) == (b"data: a\r\n\r", 10)
     assert not splitter.idle
@@ -84,7 +84,7 @@ def test_an_event_is_released_with_the_cr_that_ends_it() -> None:
 
 
 @given(st.integers(1, 64), st.lists(st.integers(0, 300), max_size=10))
-def test_what_outgrows_the_limit_is_passed_on_in_pieces(limit: int, cuts: list[int]) -> None:
+def test_a_block_over_the_limit_is_passed_on_in_pieces(limit: int, cuts: list[int]) -> None:
     stream = b"data: " + b"x" * 200 + b"\n\ndata: b\n\n"
     assert split(pieces(stream, cuts), limit) == [stream[:208], b"data: b\n\n", b""]
     splitter = sse.Splitter(limit)
@@ -99,7 +99,7 @@ def test_what_outgrows_the_limit_is_passed_on_in_pieces(limit: int, cuts: list[i
     assert longest <= limit + 4
 
 
-# The cases of the web platform's tests for event streams, in words of our own: name, data and the lines kept.
+# The cases of the web platform's tests for event streams, in our own words: name, data and the lines kept.
 @pytest.mark.parametrize(
     ("block", "name", "data", "others"),
     [
@@ -132,7 +132,7 @@ def test_fields(block: bytes, name: str | None, data: bytes | None, others: list
     assert sse.parse(block) == (name, data, others)
 
 
-def test_render_is_read_back() -> None:
+def test_a_rendered_event_is_read_back() -> None:
     block = sse.render("name", b'{"a":1}', [b"id: 7", b": note"])
     assert block == b'id: 7\n: note\nevent: name\ndata: {"a":1}\n\n'
     assert sse.parse(block) == ("name", b'{"a":1}', [b"id: 7", b": note"])

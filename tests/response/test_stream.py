@@ -1,4 +1,4 @@
-"""A streaming client's answer: what it is sniffed to be, how it ends, and that chunking changes nothing."""
+"""A streaming client's response: how its format is sniffed, how it ends, and that chunking changes nothing."""
 
 import json
 import random
@@ -65,7 +65,7 @@ RAW = [
 ]
 
 
-# Enough of an answer to know how its deltas look.
+# Enough of a response to learn the template of its deltas.
 BEGUN = {end: stream(ANSWER[:7], end=end) for end in (b"\n", b"\r\n")}
 
 
@@ -107,17 +107,17 @@ def test_one_byte_at_a_time_gives_the_same_bytes(begun: bytes, written: list[byt
 
 
 @given(st.text(max_size=60), st.integers(1, 12), cuts())
-def test_a_good_answer_leaves_as_it_came(text: str, deltas: int, at: list[int]) -> None:
+def test_a_good_response_passes_unchanged(text: str, deltas: int, at: list[int]) -> None:
     data = stream(answer(text, cuts=deltas))
     assert run(pieces(data, at), "gpt-5.3-codex") == data
 
 
-def test_every_event_leaves_with_its_last_byte() -> None:
+def test_every_event_is_sent_on_with_its_last_byte() -> None:
     for end in (b"\n", b"\r", b"\r\n"):
         live = ResponseStream(ClientView("gpt-5.3-codex"), None)
         for event in ANSWER:
             written = block(event, end=end)
-            # What tells CR from CRLF comes too late to wait for.
+            # The byte that tells CR from CRLF comes too late to wait for.
             least = len(written) - (end == b"\r\n")
             assert live.feed(written[: least - 1]) in (b"", b"\n")
             assert live.feed(written[least - 1 : least]) == written[:least]
@@ -125,7 +125,7 @@ def test_every_event_leaves_with_its_last_byte() -> None:
         assert live.finish() == b""
 
 
-def test_keep_alives_leave_at_once() -> None:
+def test_keep_alives_are_sent_on_at_once() -> None:
     live = ResponseStream(ClientView(), None)
     assert live.feed(b": ping\n\n") == b": ping\n\n"
     assert live.feed(block(ANSWER[0])) == block(ANSWER[0])
@@ -133,7 +133,7 @@ def test_keep_alives_leave_at_once() -> None:
     assert live.events == 1
 
 
-def test_a_chunk_of_deltas_leaves_as_the_chunk_it_is() -> None:
+def test_a_chunk_of_deltas_is_passed_on_without_a_copy() -> None:
     live = ResponseStream(ClientView("gpt-5.3-codex"), None)
     deltas = stream(
         {**ANSWER[4], "delta": word, "sequence_number": 9 + at} for at, word in enumerate(["many", "words"])
@@ -142,18 +142,18 @@ def test_a_chunk_of_deltas_leaves_as_the_chunk_it_is() -> None:
     assert live.feed(deltas) is deltas
 
 
-def test_a_chunk_that_looks_whole_may_be_the_rest_of_an_event() -> None:
+def test_a_chunk_that_looks_complete_may_be_the_rest_of_an_event() -> None:
     live = ResponseStream(ClientView(), None)
     live.feed(stream(ANSWER[:6]))
     assert live.feed(b"id: 5\n") == b""
     assert live.feed(block(ANSWER[6])) == b"id: 5\n" + block(ANSWER[6])
 
 
-# --- what an answer can be ---------------------------------------------------------------------------------------
+# --- what a response can be --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("before", [b"", b"\xef\xbb\xbf", b"\n", b"\r\n\r\n", b"\xef\xbb\xbf\n\n"])
-def test_a_byte_order_mark_and_blank_lines_before_the_answer_go(before: bytes) -> None:
+def test_a_byte_order_mark_and_blank_lines_before_the_response_are_dropped(before: bytes) -> None:
     data = before + DATA
     assert run([data]) == DATA
     assert run(data[at : at + 1] for at in range(len(data))) == DATA
@@ -162,7 +162,7 @@ def test_a_byte_order_mark_and_blank_lines_before_the_answer_go(before: bytes) -
 @pytest.mark.parametrize("before", [b"", b"\xef\xbb\xbf", b"  \r\n\t"])
 @pytest.mark.parametrize("size", [1, 7, 100000])
 @pytest.mark.parametrize("wrapped", [False, True])
-def test_json_becomes_the_events_it_would_have_been(before: bytes, size: int, wrapped: bool) -> None:
+def test_json_becomes_the_events_of_a_stream(before: bytes, size: int, wrapped: bool) -> None:
     whole = response([reasoning(), message(), call()])
     data = before + dumps({"type": "response.done", "response": whole} if wrapped else whole)
     live = ResponseStream(ClientView("gpt-5-nano"), None)
@@ -207,7 +207,7 @@ def test_json_becomes_the_events_it_would_have_been(before: bytes, size: int, wr
         (b"data: [DONE]\n\n", 502, "stream_cut", "before it was complete"),
     ],
 )
-def test_what_is_no_answer_is_raised(data: bytes, status: int, code: str | None, words: str) -> None:
+def test_what_is_not_a_response_is_raised(data: bytes, status: int, code: str | None, words: str) -> None:
     for chunks in ([data], [data[at : at + 1] for at in range(len(data))]):
         with pytest.raises(ApiError) as caught:
             run(chunks)
@@ -216,15 +216,15 @@ def test_what_is_no_answer_is_raised(data: bytes, status: int, code: str | None,
         assert "\n" not in caught.value.message
 
 
-def test_text_before_the_events_is_no_answer_but_harms_none() -> None:
+def test_text_before_the_events_does_no_harm() -> None:
     assert run([b"warming up\n\n" + DATA]) == DATA
     assert run([b"warming up\n" + DATA]) == b"warming up\n" + DATA
 
 
-# --- how an answer ends ------------------------------------------------------------------------------------------
+# --- how a response ends -----------------------------------------------------------------------------------------
 
 
-def test_an_answer_cut_off_after_any_event_ends_in_an_error() -> None:
+def test_a_response_cut_off_after_any_event_ends_in_an_error() -> None:
     for count in range(1, len(ANSWER)):
         for how in ("finish", "abort"):
             live = ResponseStream(ClientView(), None)
@@ -239,7 +239,7 @@ def test_an_answer_cut_off_after_any_event_ends_in_an_error() -> None:
             assert live.feed(b"data: late\n\n") + live.finish() + live.abort("again") == b""
 
 
-def test_an_answer_is_closed_once() -> None:
+def test_a_response_is_closed_once() -> None:
     for data in (b"", b"text", b"{", b"data: {", b"<html>", DATA[:400]):
         live = ResponseStream(ClientView(), None)
         with suppress(ApiError):
@@ -248,7 +248,7 @@ def test_an_answer_is_closed_once() -> None:
         assert live.feed(DATA) + live.finish() + live.abort("again") == b""
 
 
-def test_a_connection_that_breaks_before_anything_is_raised() -> None:
+def test_a_connection_lost_before_any_event_is_raised() -> None:
     for data in (b"", b"event: resp", b'{"output":[', b"text", b"\n"):
         live = ResponseStream(ClientView(), None)
         assert live.feed(data) == b""
@@ -258,7 +258,7 @@ def test_a_connection_that_breaks_before_anything_is_raised() -> None:
 
 
 @pytest.mark.parametrize("ended", [DATA, DATA[:-1], DATA[:-2]])
-def test_a_connection_that_breaks_after_the_end_harms_nothing(ended: bytes) -> None:
+def test_a_connection_lost_after_the_end_does_no_harm(ended: bytes) -> None:
     live = ResponseStream(ClientView(), None)
     assert events_of(live.feed(ended) + live.abort("peer closed")) == ANSWER
     whole = ResponseStream(ClientView(), None)
@@ -274,7 +274,7 @@ def test_a_connection_that_breaks_after_the_end_harms_nothing(ended: bytes) -> N
         {"type": "response.incomplete", "response": response([message()], "incomplete")},
     ],
 )
-def test_an_answer_that_ended_by_itself_gets_no_second_end(last: dict[str, Any]) -> None:
+def test_a_response_that_ended_by_itself_gets_no_second_end(last: dict[str, Any]) -> None:
     events = events_of(run([stream([*ANSWER[:5], *numbered([last], 5)])]))
     ends = [event["type"] for event in events[5:] if event["type"] in ("error", last["type"])]
     assert ends in (["error"], ["error", "response.failed"], ["response.incomplete"])
@@ -291,14 +291,14 @@ def test_random_bytes_give_bytes_or_an_error(data: bytes, at: list[int]) -> None
 
 @settings(max_examples=300)
 @given(st.integers(0, 2**32), st.integers(1, 12), cuts())
-def test_damaged_answers_give_bytes_or_an_error(seed: int, damages: int, at: list[int]) -> None:
-    """Bytes of a good answer changed, cut out, doubled or swapped for what matters to the format."""
-    luck = random.Random(seed)
+def test_damaged_responses_give_bytes_or_an_error(seed: int, damages: int, at: list[int]) -> None:
+    """A good response with bytes changed, cut out, repeated or replaced by ones that matter to the format."""
+    rng = random.Random(seed)
     data = bytearray(stream([*ANSWER[:4], {"type": "codex.x"}, *ANSWER[4:]]))
     for _ in range(damages):
-        place = luck.randrange(len(data) + 1)
-        length = luck.choice([0, 1, 1, 5, 60])
-        new = luck.choice(
+        place = rng.randrange(len(data) + 1)
+        length = rng.choice([0, 1, 1, 5, 60])
+        new = rng.choice(
             [b"", b"\n", b"\r", b"\0", b'"', b"\\", b"{", b"}", b"\xff", b"null", b"[]", bytes(data[place:][:60])]
         )
         data[place : place + length] = new

@@ -1,4 +1,4 @@
-"""Errors read out of every shape in which endpoints write them."""
+"""Errors read from every shape in which endpoints write them."""
 
 from typing import Any
 
@@ -59,7 +59,7 @@ def test_shapes(value: Any, message: str, kind: str | None, code: str | None, pa
 @pytest.mark.parametrize(
     "value", [None, [], "text", 5, {}, {"error": None}, {"detail": []}, {"message": 5}, {"output": []}]
 )
-def test_what_reports_no_error(value: Any) -> None:
+def test_what_is_not_an_error(value: Any) -> None:
     assert read_error(value) is None
 
 
@@ -87,7 +87,7 @@ def test_a_status_and_headers_inside_the_event_count() -> None:
 
 
 @pytest.mark.parametrize("status", [200, 99, 700, "404", None, True])
-def test_a_status_that_is_none_does_not(status: Any) -> None:
+def test_an_invalid_status_does_not_count(status: Any) -> None:
     report = read_error({"message": "m", "status": status})
     assert report is not None
     assert report.status == 502
@@ -99,7 +99,7 @@ def is_limit(value: object) -> bool:
     return report.is_limit
 
 
-def test_limits_are_told_by_code_type_or_words() -> None:
+def test_limits_are_recognised_by_code_type_or_words() -> None:
     assert is_limit({"error": {"type": "usage_limit_reached", "message": "m"}})
     assert is_limit({"error": {"code": "usage_not_included", "message": "m"}})
     assert is_limit({"detail": "You have hit your Usage Limit."})
@@ -143,16 +143,16 @@ MEMBERS = ["error", "detail", "message", "type", "code", "param", "status", "hea
         max_leaves=8,
     )
 )
-def test_anything_is_read(value: Any) -> None:
+def test_any_value_is_read(value: Any) -> None:
     if report := read_error(value):
         assert report.http_error(now=0).payload()
-        # What was read once is read again as the same.
+        # An error that is written and read again stays the same.
         again = read_error(report.event(1))
         assert again is not None
         assert again.event(1) == report.event(1)
 
 
-def test_wrappers_do_not_go_on_for_ever() -> None:
+def test_deeply_nested_wrappers_are_read() -> None:
     value: Any = {"message": "m"}
     for _ in range(2000):
         value = {"error": value}

@@ -1,4 +1,4 @@
-"""Frames: messages however they are split and merged, and what is no frame."""
+"""Frames: messages however they are split and merged, and bytes that are not valid frames."""
 
 from itertools import pairwise
 
@@ -23,7 +23,7 @@ def client() -> Connection:
 
 
 def as_frames(peer: Connection, parts: list[str], ping: bool) -> bytes:
-    """One message in as many frames, with a ping between them."""
+    """One message with a frame for each part, and a ping after each if asked for."""
     data = b""
     for index, part in enumerate(parts):
         data += peer.send(TextMessage(data=part, message_finished=index == len(parts) - 1))
@@ -38,7 +38,7 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
 
 
 @given(st.lists(st.tuples(PIECES, st.booleans()), max_size=5), st.lists(st.integers(0, 10_000), max_size=20))
-def test_messages_come_whole_however_they_are_cut(messages: list[tuple[list[str], bool]], places: list[int]) -> None:
+def test_messages_arrive_whole_however_they_are_cut(messages: list[tuple[list[str], bool]], places: list[int]) -> None:
     peer, server = client(), Frames(LIMIT)
     data = b"".join(as_frames(peer, parts, ping) for parts, ping in messages)
     said = [each for piece in cut(data, places) for each in server.receive(piece)]
@@ -52,19 +52,19 @@ def test_messages_come_whole_however_they_are_cut(messages: list[tuple[list[str]
 
 
 @given(st.binary(max_size=400), st.lists(st.integers(0, 500), max_size=10), st.booleans())
-def test_no_bytes_break_it(data: bytes, places: list[int], opened: bool) -> None:
+def test_any_bytes_are_read_without_an_exception(data: bytes, places: list[int], opened: bool) -> None:
     server = Frames(LIMIT)
     if opened:
         data = client().send(TextMessage(data="{}")) + data
     said = [each for piece in cut(data, places) for each in server.receive(piece)]
     assert all(len(each.content) <= LIMIT for each in said if isinstance(each, frames.Message))
     ends = [each for each in said if isinstance(each, Closed | TooLong)]
-    assert ends in ([], said[-1:]), "nothing is read behind the end"
+    assert ends in ([], said[-1:]), "nothing is read after the end"
     assert [*server.receive(b"\x81\x80\0\0\0\0")] == [] or not ends
 
 
 @given(st.binary(max_size=70_000))
-def test_what_is_written_is_one_text_message(content: bytes) -> None:
+def test_text_frame_writes_one_text_message(content: bytes) -> None:
     text = content.decode("latin-1")
     peer = client()
     peer.receive_data(text_frame(text.encode()))
@@ -91,7 +91,7 @@ def test_a_message_that_is_too_long(parts: list[str]) -> None:
     assert closed(peer, server.close(1009, "too long")).code == 1009
 
 
-def test_the_client_says_goodbye() -> None:
+def test_the_client_closes_the_connection() -> None:
     peer, server = client(), Frames(LIMIT)
     (end,) = server.receive(peer.send(CloseConnection(code=1001, reason="bye")))
     assert isinstance(end, Closed)
@@ -101,12 +101,12 @@ def test_the_client_says_goodbye() -> None:
     assert server.ping() == b""
 
 
-def test_the_server_says_goodbye_and_what_comes_then_is_dropped() -> None:
+def test_the_server_closes_and_later_messages_are_dropped() -> None:
     peer, server = client(), Frames(LIMIT)
     late = peer.send(TextMessage(data="late")) + peer.send(Ping())
-    goodbye = server.close(1000, "end")
+    close_frame = server.close(1000, "end")
     assert [*server.receive(late)] == []
-    assert closed(peer, goodbye).reason == "end"
+    assert closed(peer, close_frame).reason == "end"
     (end,) = server.receive(peer.send(CloseConnection(code=1000)))
     assert isinstance(end, Closed)
     assert end.reply == b""
@@ -124,7 +124,7 @@ def test_the_server_says_goodbye_and_what_comes_then_is_dropped() -> None:
     ],
     ids=["unmasked", "opcode", "reserved bit", "continuation of nothing", "close of one byte", "no UTF-8"],
 )
-def test_frames_against_the_protocol(data: bytes, code: int) -> None:
+def test_frames_that_violate_the_protocol(data: bytes, code: int) -> None:
     (end,) = Frames(LIMIT).receive(data)
     assert isinstance(end, Closed)
     assert (end.code, end.by_client) == (code, False)

@@ -1,4 +1,4 @@
-"""What messages say: requests in, events and errors out."""
+"""What messages contain: requests in, events and errors out."""
 
 import json
 from typing import Any
@@ -27,7 +27,7 @@ def texts(frames: bytes) -> list[str]:
     return [event.data for event in peer.events() if isinstance(event, TextMessage)]
 
 
-def test_fields_beside_the_type_or_below_response() -> None:
+def test_fields_are_read_beside_the_type_or_inside_response() -> None:
     assert parse_message(create(model="m", input="hi", stream=False), text=True) == (
         {"model": "m", "input": "hi"},
         True,
@@ -40,7 +40,7 @@ def test_fields_beside_the_type_or_below_response() -> None:
     st.binary(max_size=60) | st.recursive(st.none() | st.text(), st.lists).map(json.dumps).map(str.encode),
     st.booleans(),
 )
-def test_whatever_comes_is_a_request_or_an_error(content: bytes, text: bool) -> None:
+def test_anything_else_is_refused_with_a_400(content: bytes, text: bool) -> None:
     with pytest.raises(ApiError) as raised:
         parse_message(content, text=text)
     assert raised.value.status == 400
@@ -58,7 +58,7 @@ BLOCKS = st.lists(st.tuples(st.sampled_from(FORMS), DATA))
 
 
 @given(BLOCKS, st.lists(st.integers(0, 300), max_size=12))
-def test_each_event_is_one_message_however_it_comes(blocks: list[tuple[str, str]], places: list[int]) -> None:
+def test_each_event_is_one_message_however_it_is_cut(blocks: list[tuple[str, str]], places: list[int]) -> None:
     stream = "".join(form.replace("{}", data) for form, data in blocks).encode()
     cutter = EventFrames()
     frames = b"".join(cutter.feed(piece) for piece in pieces(stream, places)) + cutter.finish()
@@ -66,7 +66,7 @@ def test_each_event_is_one_message_however_it_comes(blocks: list[tuple[str, str]
 
 
 @pytest.mark.parametrize("name", ["x", "y"])
-def test_events_of_one_name_and_of_several(name: str) -> None:
+def test_events_with_one_name_and_with_several(name: str) -> None:
     data = [json.dumps({"t": "x" * length}) for length in (0, 100, 2000, 3)]
     stream = b"".join(sse.render(name if index == 2 else "x", each.encode()) for index, each in enumerate(data))
     assert texts(EventFrames().feed(stream)) == data
@@ -74,19 +74,19 @@ def test_events_of_one_name_and_of_several(name: str) -> None:
     assert len(texts(EventFrames().feed(odd))) == len(data)
 
 
-def test_the_mark_at_the_end_is_no_message() -> None:
+def test_the_end_marker_is_not_a_message() -> None:
     cutter = EventFrames()
     frames = b"".join(cutter.feed(piece) for piece in pieces(b"data: {}\n\ndata: [DONE]\n\n", [3, 12]))
     assert texts(frames + cutter.finish()) == ["{}"]
 
 
-def test_an_event_that_is_an_error_has_a_status() -> None:
+def test_an_error_event_gets_a_status() -> None:
     event = {"type": "error", "code": "c", "message": "m", "error": {"code": "c", "message": "m"}}
     (message,) = texts(EventFrames().feed(sse.render("error", json.dumps(event).encode())))
     assert json.loads(message) == {"status": 500, "headers": {}, **event}
 
 
-def test_an_event_that_is_too_long() -> None:
+def test_an_event_that_is_too_long_becomes_an_error() -> None:
     cutter = EventFrames(100)
     stream = b"data: " + b"x" * 300 + b"\n\ndata: {}\n\n"
     frames = b"".join(cutter.feed(piece) for piece in pieces(stream, range(0, 400, 50)))
@@ -104,7 +104,7 @@ def test_errors_in_the_envelope() -> None:
     }
 
 
-def test_a_response_that_is_an_error() -> None:
+def test_an_error_response_becomes_an_error_message() -> None:
     headers = {"Content-Type": "application/json", "X-Request-Id": "r"}
     said = json.loads(response_message(503, b'{"error": {"message": "no"}}', headers))
     assert said == {"type": "error", "status": 503, "error": {"message": "no"}, "headers": {"x-request-id": "r"}}
@@ -149,5 +149,5 @@ def test_handshakes_that_cannot_be_served(method: str, version: str, headers: di
         ("vscode-webview://abc", None),
     ],
 )
-def test_the_page_that_asks(origin: str, page: str | None) -> None:
+def test_the_web_page_behind_a_request(origin: str, page: str | None) -> None:
     assert handshake.foreign_origin({"origin": origin}) == page

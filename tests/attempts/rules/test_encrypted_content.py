@@ -1,4 +1,4 @@
-"""Encrypted reasoning of another account."""
+"""Encrypted reasoning from another account."""
 
 import pytest
 from attempts.refusals import a_body, call, healed, openai, reasoning, refused

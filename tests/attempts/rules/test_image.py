@@ -27,20 +27,20 @@ def test_the_bad_image_becomes_a_line_of_text(failure: Failure) -> None:
     assert "refused" in content[1]["text"]
 
 
-def test_an_image_in_a_tools_output() -> None:
+def test_a_bad_image_in_a_tools_output_becomes_text() -> None:
     output = {**call("c1")[1], "output": [image(SVG)]}
     changed = healed(openai("That is no valid image."), a_body(call("c1")[0], output))
     assert changed is not None
     assert changed["input"][2]["output"][0]["type"] == "input_text"
 
 
-def test_images_that_look_right_go_when_nothing_else_is_left() -> None:
+def test_valid_images_are_removed_when_nothing_else_is_left() -> None:
     parts = [image(PNG), {"type": "input_text", "text": "look"}]
     changed = healed(openai("That is no valid image."), a_body({"type": "message", "role": "user", "content": parts}))
     assert changed is not None
     assert "image/png" in changed["input"][1]["content"][0]["text"]
 
 
-def test_a_model_that_cannot_see() -> None:
+def test_images_are_removed_for_a_model_without_vision() -> None:
     failure = openai("This model does not support image input.")
     assert healed(failure, a_body({"type": "message", "role": "user", "content": [image(PNG)]})) is not None

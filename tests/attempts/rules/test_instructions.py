@@ -1,4 +1,4 @@
-"""Endpoints that accept the Codex CLI's instructions alone."""
+"""Endpoints that accept only the Codex CLI's instructions."""
 
 from attempts.refusals import a_body, healed, refused
 
@@ -25,7 +25,7 @@ def test_refused_instructions_are_replaced_by_the_newest_then_by_the_previous() 
     assert "those of previous" in error.message
 
 
-def test_instructions_of_the_users_own_go_on_as_a_message() -> None:
+def test_the_users_own_instructions_become_a_message() -> None:
     failure = refused(400, {"detail": "Instructions are not valid"})
     changed = healed(failure, a_body(), codex_instructions=lambda: [NEWEST], source="file")
     assert changed is not None
@@ -33,7 +33,7 @@ def test_instructions_of_the_users_own_go_on_as_a_message() -> None:
     assert changed["input"][0] == message("developer", "be good")
 
 
-def test_a_clients_instructions_go_on_as_a_message_behind_a_bridge() -> None:
+def test_a_clients_instructions_become_a_message_after_a_bridge() -> None:
     failure = refused(400, {"detail": "Instructions are not valid"})
     tools = [{"type": "function", "name": "look_up"}]
     changed = healed(

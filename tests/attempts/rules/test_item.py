@@ -1,4 +1,4 @@
-"""Items, and members of items, that an endpoint names."""
+"""Items, and members of items, that an endpoint refuses by name."""
 
 import json
 
@@ -9,14 +9,14 @@ from codex_transform.request.input_items import message
 
 
 @pytest.mark.parametrize("path", ["input[1].status", "input.1.status"])
-def test_a_member_of_an_item_is_left_out_of_all_of_its_kind(path: str) -> None:
+def test_a_member_of_an_item_is_left_out_of_all_items_of_that_type(path: str) -> None:
     items = [{**reasoning("one"), "status": "completed"}, {**reasoning("two"), "status": "completed"}]
     changed = healed(openai(f"Unknown parameter: '{path}'.", "unknown_parameter", path), a_body(*items))
     assert changed is not None
     assert changed["input"][1:] == [reasoning("one"), reasoning("two")]
 
 
-def test_a_member_within_the_parts_of_a_message() -> None:
+def test_a_member_of_a_message_part_is_left_out() -> None:
     body = a_body()
     body["input"][0]["content"][0]["logprobs"] = []
     changed = healed(openai("Unknown parameter: 'input[0].content[0].logprobs'."), body)
@@ -24,7 +24,7 @@ def test_a_member_within_the_parts_of_a_message() -> None:
     assert changed["input"] == [message("user", "hello")]
 
 
-def test_a_member_of_an_image_that_is_not_known_goes_without_the_image() -> None:
+def test_an_unknown_member_of_an_image_is_removed_and_the_image_stays() -> None:
     part = {**image(PNG), "detail": "high"}
     path = "input[1].content[0].detail"
     failure = openai(f"Unsupported image parameter: '{path}'.", "unknown_parameter", path)
@@ -33,7 +33,7 @@ def test_a_member_of_an_image_that_is_not_known_goes_without_the_image() -> None
     assert changed["input"][1]["content"] == [image(PNG)]
 
 
-def test_a_part_of_the_assistants_stays_the_assistants() -> None:
+def test_a_part_of_an_assistant_message_becomes_output_text() -> None:
     path = "input[1].content[0].type"
     odd = {"type": "message", "role": "assistant", "content": [{"type": "mystery"}]}
     changed = healed(openai("Invalid value: 'mystery'.", "invalid_value", path), a_body(odd))
@@ -41,7 +41,7 @@ def test_a_part_of_the_assistants_stays_the_assistants() -> None:
     assert changed["input"][1]["content"][0]["type"] == "output_text"
 
 
-def test_a_search_of_a_kind_that_the_endpoint_does_not_know_goes() -> None:
+def test_a_search_of_an_unknown_kind_is_removed() -> None:
     other = {"type": "web_search_call", "action": {"type": "other"}}
     search = {"type": "web_search_call", "action": {"type": "search", "query": "x"}}
     failure = openai("Invalid value: 'other'.", "invalid_value", "input[1].action.type")
@@ -50,7 +50,7 @@ def test_a_search_of_a_kind_that_the_endpoint_does_not_know_goes() -> None:
     assert changed["input"] == [message("user", "hello"), search]
 
 
-def test_items_of_an_unknown_type_go() -> None:
+def test_items_of_an_unknown_type_are_removed() -> None:
     unknown = {"type": "mood", "value": "fine"}
     failure = openai("Invalid value: 'mood'.", "invalid_value", "input[1]")
     changed = healed(failure, a_body(unknown, *call("c1"), unknown))
@@ -58,7 +58,7 @@ def test_items_of_an_unknown_type_go() -> None:
     assert changed["input"] == [message("user", "hello"), *call("c1")]
 
 
-def test_the_output_of_a_call_that_is_refused_stays_as_a_text() -> None:
+def test_the_output_of_a_refused_call_stays_as_text() -> None:
     failure = openai("Invalid 'input[1].name': does not match", "invalid_value", "input[1].name")
     changed = healed(failure, a_body(*call("c1", "my.tool"), *call("c2")))
     assert changed is not None
@@ -66,7 +66,7 @@ def test_the_output_of_a_call_that_is_refused_stays_as_a_text() -> None:
     assert "output of c1" in changed["input"][1]["content"][0]["text"]
 
 
-def test_a_refused_output_stays_as_a_text_and_its_call_goes() -> None:
+def test_a_refused_output_stays_as_text_and_its_call_is_removed() -> None:
     failure = openai("Invalid value", "invalid_value", "input[2].output")
     changed = healed(failure, a_body(*call("c1"), *call("c2")))
     assert changed is not None

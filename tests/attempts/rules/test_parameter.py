@@ -1,4 +1,4 @@
-"""Parameters that an endpoint does not take, in the shapes in which endpoints say so."""
+"""Parameters that an endpoint does not support, in the shapes in which endpoints say so."""
 
 from typing import Any
 
@@ -44,12 +44,12 @@ def test_a_parameter_is_left_out(failure: Failure, name: str) -> None:
         "This text is not supported.",
     ],
 )
-def test_a_word_in_a_sentence_is_no_parameter(words: str) -> None:
+def test_a_word_in_a_sentence_is_not_taken_for_a_parameter(words: str) -> None:
     assert healed(openai(words), a_body(reasoning={"effort": "high"}, text={"verbosity": "low"})) is None
 
 
 @pytest.mark.parametrize("name", ["model", "input", "instructions", "stream", "store", "tools"])
-def test_what_makes_the_request_stays(name: str) -> None:
+def test_essential_parameters_stay(name: str) -> None:
     body = a_body(stream=True, store=False, tools=[])
     assert healed(refused(400, {"detail": f"Unsupported parameter: {name}"}), body) is None
 
@@ -62,11 +62,11 @@ def test_what_makes_the_request_stays(name: str) -> None:
         ("tool_choice", {"tool_choice": "required"}),
     ],
 )
-def test_what_the_client_counts_on_stays(name: str, members: dict[str, Any]) -> None:
+def test_parameters_that_the_client_relies_on_stay(name: str, members: dict[str, Any]) -> None:
     assert healed(openai("No.", "unsupported_parameter", name), a_body(**members)) is None
 
 
-def test_the_verbosity_and_a_choice_that_is_none_go() -> None:
+def test_verbosity_and_the_default_tool_choice_are_left_out() -> None:
     verbose = healed(openai("No.", "unsupported_parameter", "text"), a_body(text={"verbosity": "low"}))
     assert verbose is not None
     assert "text" not in verbose
@@ -78,7 +78,7 @@ def test_the_users_effort_is_not_changed() -> None:
     assert healed(failure, a_body(reasoning={"effort": "xhigh"})) is None
 
 
-def test_members_and_hosted_tools_of_the_tools() -> None:
+def test_refused_members_of_tools_and_hosted_tools_are_left_out() -> None:
     tools = [{"type": "function", "name": "bash", "strict": True}, {"type": "web_search"}]
     strict = openai("Unknown parameter", "unknown_parameter", "tools[0].strict")
     changed = healed(strict, a_body(tools=tools))

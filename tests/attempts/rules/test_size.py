@@ -1,4 +1,4 @@
-"""Gateways that take no request of that size."""
+"""Gateways that refuse a request for its size."""
 
 import pytest
 from attempts.refusals import PNG, SVG, a_body, healed, image, openai, refused
@@ -19,7 +19,7 @@ PAGE = b"<html><head><title>413 Request Entity Too Large</title></head></html>"
         refused(400, {"detail": "Decompressed request body exceeds 268435456 bytes"}),
     ],
 )
-def test_what_is_too_large_loses_the_images_of_earlier_turns(failure: Failure) -> None:
+def test_a_request_that_is_too_large_loses_the_images_of_earlier_turns(failure: Failure) -> None:
     earlier = {"type": "message", "role": "user", "content": [image(PNG)]}
     now = {"type": "message", "role": "user", "content": [image(SVG)]}
     changed = healed(failure, a_body(earlier, now))
@@ -34,7 +34,7 @@ def test_what_is_too_large_loses_the_images_of_earlier_turns(failure: Failure) -
     assert "3.4 MB" in error.message
 
 
-def test_a_context_that_is_too_long_is_the_clients_affair() -> None:
+def test_a_context_that_is_too_long_is_left_to_the_client() -> None:
     failure = openai("Your input exceeds the context window of this model.", "context_length_exceeded", "input")
     assert (
         healed(failure, a_body({"type": "message", "role": "user", "content": [image(PNG)]}, message("user", "x")))
@@ -51,5 +51,5 @@ def test_a_context_that_is_too_long_is_the_clients_affair() -> None:
         ("Your plan has exceeded its request limit.", 400),
     ],
 )
-def test_a_limit_of_requests_is_no_limit_of_size(words: str, status: int) -> None:
+def test_a_rate_limit_is_not_a_size_limit(words: str, status: int) -> None:
     assert final_error(openai(words, status=status), 1000, "main") is None
