@@ -108,7 +108,18 @@ def running(peer: Peer, folder: Path, port: int) -> Iterator[Target]:
     config = home / "config.json"
     config.write_text(json.dumps(peer.config(f"http://127.0.0.1:{port}/v1")), "utf-8")
     own = _free_port()
-    command = [str(peer.path), "--config", str(config), "--host", "127.0.0.1", "--port", str(own), *peer.options]
+    # By its Python: the first line of the script names the folder that it was installed in, which may have moved.
+    command = [
+        str(environment.interpreter(peer.venv)),
+        str(peer.path),
+        "--config",
+        str(config),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(own),
+        *peer.options,
+    ]
     log = home / "log"
     deadline = time.monotonic() + _PATIENCE
     with log.open("wb") as output, processes.running(command, environ, home, output) as process:
