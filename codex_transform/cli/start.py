@@ -1,8 +1,6 @@
 """`start`: runs the proxy in the foreground, and prints what to paste into the terminal of OpenCode."""
 
-import itertools
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -13,6 +11,7 @@ from codex_transform.endpoint import url as endpoint_url
 from codex_transform.launcher import ports
 from codex_transform.people import register
 from codex_transform.settings.loader import LoadedSettings
+from codex_transform.settings.mitmproxy_arguments import set_options
 from codex_transform.shells import TITLES, assignment
 
 
@@ -77,13 +76,6 @@ def start(web: bool, port: int, mitmproxy: tuple[str, ...]) -> None:
     # The addon prints one line per call; mitmproxy's own two would surround it.
     quiet = [] if web or "flow_detail" in options else ["--set", "flow_detail=0"]
     embed.serve("mitmweb" if web else "mitmdump", ["-s", str(paths.addon()), *listen, *quiet, *mitmproxy])
-
-
-def set_options(arguments: Sequence[str]) -> dict[str, str]:
-    """Return the options in the `--set name=value` arguments of mitmproxy, by name."""
-    pairs = [value for flag, value in itertools.pairwise(arguments) if flag == "--set"]
-    pairs += [each.removeprefix("--set=") for each in arguments if each.startswith("--set=")]
-    return dict(pair.split("=", 1) for pair in pairs if "=" in pair)
 
 
 def print_destination(loaded: LoadedSettings) -> None:

@@ -13,6 +13,8 @@ from tempfile import TemporaryDirectory
 from mitmproxy.certs import CertStore
 from mitmproxy.options import CONF_BASENAME, CONF_DIR, KEY_SIZE
 
+from codex_transform.settings.mitmproxy_arguments import set_options
+
 _KEY_FILE = f"{CONF_BASENAME}-ca.pem"
 
 
@@ -37,6 +39,6 @@ def create_authority(folder: Path, key_size: int = KEY_SIZE) -> None:
 
 def authority_options(arguments: Sequence[str]) -> tuple[Path, int]:
     """Return mitmproxy's folder and the size of its authority's key by the `--set` arguments of mitmproxy."""
-    options = dict(each.removeprefix("--set=").split("=", 1) for each in arguments if "=" in each)
+    options = set_options(arguments)
     size = options.get("key_size", "")
     return Path(options.get("confdir", CONF_DIR)).expanduser(), int(size) if size.isdecimal() else KEY_SIZE

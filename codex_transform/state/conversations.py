@@ -101,7 +101,9 @@ class Conversations:
             conversation.update(change(conversation))
             if self._store.replace(self._key(conversation_id), value, dumps(conversation)):
                 return conversation
-        raise ApiError(409, f"other requests keep changing the conversation {conversation_id}", retry_after=1)
+        raise ApiError(
+            409, f"other requests keep changing the conversation {conversation_id}: send it again", retry_after=1
+        )
 
     def _key(self, conversation_id: str) -> str:
         return store_key(self._owner, "conversation", conversation_id)

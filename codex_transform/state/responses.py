@@ -57,7 +57,8 @@ class StoredResponse:
         """The items that the client sent with this request, each with an id. Raises ApiError 500 if it is damaged."""
         body = loads_object(self.request)
         if body is None:
-            raise ApiError(500, f"the request behind the stored response '{self.id}' cannot be read: send all of it")
+            problem = f"the request behind the stored response '{self.id}' cannot be read"
+            raise ApiError(500, f"{problem}: send the whole conversation as `input`")
         given = body.get("input")
         items = [message("user", given)] if isinstance(given, str) else _items(given)
         return [

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from support.commands import Person
 
-from codex_transform.cli.start import set_options, usage_text
+from codex_transform.cli.start import usage_text
+from codex_transform.settings.mitmproxy_arguments import set_options
 
 
 @pytest.mark.parametrize("option", ["-p", "--listen-port"])

@@ -5,11 +5,9 @@ import os
 import re
 import shlex
 import shutil
-import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -181,17 +179,19 @@ def config_for(team: Team) -> str:
 
 def _end_all(workers: dict[int, subprocess.Popen[bytes]]) -> None:
     for worker in workers.values():
-        worker.send_signal(signal.SIGTERM)
-    time.sleep(0.1)  # two signals at once are one
+        worker.terminate()
     for worker in workers.values():
         _end(worker)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
+    """End a process: the second signal ends a worker that drains, but two that come at once are one."""
+    for _ in range(100):
         process.terminate()
-    try:
-        process.wait(20)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        try:
+            process.wait(0.2)
+        except subprocess.TimeoutExpired:
+            continue
+        return
+    process.kill()
+    process.wait()
