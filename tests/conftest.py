@@ -1,7 +1,7 @@
 """Set-up for all tests: hypothesis has no deadline, for busy machines; signals that `nohup` or a script's `&` makes
 processes ignore have their defaults, because programs of the tests would inherit that; and the catalogue forgets after
-each test what it learnt. Files that drive programs run first: they take longest, and one that started last would keep
-a single worker busy at the end."""
+each test what it learnt. `-m gate` does not import files without such tests. Files that drive programs run first: they
+take longest, and one that started last would keep a single worker busy at the end."""
 
 import signal
 from collections.abc import Iterator
@@ -22,6 +22,14 @@ for name, handler in (("SIGINT", signal.default_int_handler), ("SIGQUIT", signal
 
 
 DRIVERS = Path(__file__).parent / "e2e", Path(__file__).parent / "cli", Path(__file__).parent / "clients"
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    is_test = collection_path.name.startswith("test_") and collection_path.suffix == ".py"
+    left_out = (
+        is_test and config.getoption("markexpr") == "gate" and "mark.gate" not in collection_path.read_text("utf-8")
+    )
+    return True if left_out else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

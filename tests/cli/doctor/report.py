@@ -57,21 +57,15 @@ class Report:
 class QuickReport(Report):
     """The same for what starts no program: the checks run in this process, without the one that starts a proxy."""
 
-    def __init__(
-        self,
-        person: Person,
-        *,
-        offline: bool = True,
-        model: str | None = None,
-        port: int | None = None,
-        **variables: str,
-    ) -> None:
+    def __init__(self, person: Person, *arguments: str, **variables: str) -> None:
         with (
-            reserved() as free,
+            reserved() as port,
             patch.dict(os.environ, person.environ(**variables), clear=True),
             contextlib.chdir(person.project),
         ):
-            found = list(checkup.run_checks(doctor.context(offline, model, port or free), WITHOUT_PROXY))
+            given = doctor.doctor.make_context("doctor", ["--port", str(port), *arguments]).params
+            context = doctor.context(given["offline"], given["model"], given["port"])
+            found = list(checkup.run_checks(context, WITHOUT_PROXY))
         self._take(json.dumps(doctor.document(found)))
 
 
