@@ -140,6 +140,7 @@ def newcomer(tmp_path: Path, sandbox: Sandbox) -> Newcomer:
 def test_every_command_is_run() -> None:
     known = {
         *readme.SERVERS,
+        *readme.BY_CLI,
         *readme.SCREENS,
         *readme.QUESTIONS,
         *readme.ENDING,
@@ -277,3 +278,4 @@ def test_the_rest(newcomer: Newcomer) -> None:
     assert said["codex-transform clients rotate alice"].startswith("ct-")
     assert "sent as gpt-5.1-codex with effort high" in said["codex-transform models gpt-5-codex-high"]
     assert "no longer" in said["codex-transform logout"]
+    assert newcomer.gone(), newcomer.left()

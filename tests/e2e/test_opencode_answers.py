@@ -129,6 +129,13 @@ def test_a_login_page_is_shown_as_one_line(opencode: Make, quiet_proxy: Proxy, s
     assert "<" not in done.stdout + done.stderr
 
 
+def test_a_wrong_key_is_explained(server: Server, sandbox: Sandbox) -> None:
+    sandbox.misbehave("unauthorized", with_tools=True)
+    messages = server.ask(server.session(), "say hello")
+    assert "codex_api_key" in messages[-1]["info"]["error"]["data"]["message"]
+    assert texts(messages) == []
+
+
 def test_the_text_is_printed_once(opencode: Make, quiet_proxy: Proxy, sandbox: Sandbox) -> None:
     sandbox.misbehave("cut-mid-event@25", times=1, with_tools=True)
     done = opencode().through(quiet_proxy, "run", "-m", f"openai/{CODEX}", "say hello")
