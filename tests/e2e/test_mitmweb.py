@@ -168,18 +168,12 @@ def test_calls_of_opencode_are_shown(
 
 
 def test_columns_that_the_user_has_chosen_stay(tmp_path: Path, sandbox: Sandbox, page: Page) -> None:
+    """Without one for comments, a marker stands next to the path."""
     with mitmweb(tmp_path / "home", sandbox, "--set", "web_columns=path", "--set", "web_columns=size") as (proxy, url):
-        page.goto(url)
-        assert proxy.send(HELLO)[0] == 200
-        expect(page.locator("th.col-path")).to_be_visible()
-        expect(page.locator("th.col-comment")).to_have_count(0)
-        page.goto("about:blank")
-
-
-def test_a_marker_is_shown_next_to_the_path(tmp_path: Path, sandbox: Sandbox, page: Page) -> None:
-    with mitmweb(tmp_path / "home", sandbox, "--set", "web_columns=path") as (proxy, url):
         page.goto(url)
         sandbox.misbehave("plain-500", times=1)
         assert proxy.send(HELLO)[0] == 500
+        expect(page.locator("th.col-path")).to_be_visible()
+        expect(page.locator("th.col-comment")).to_have_count(0)
         expect(page.locator(".col-path .marker")).to_have_text("✖")
         page.goto("about:blank")
