@@ -21,6 +21,13 @@ for name, handler in (("SIGINT", signal.default_int_handler), ("SIGQUIT", signal
         signal.signal(number, handler)
 
 
+# Those that take longest, the longest first.
+LONGEST = [
+    *("test_readme_scripts.py", "test_readme_commands.py", "test_scripts.py", "test_opencode_answers.py"),
+    *("test_opencode_sessions.py", "test_without_patches.py", "test_agents.py", "test_opencode.py"),
+    *("test_opencode_efforts.py", "test_opencode_2.py", "test_readme_installs.py", "test_fresh_install.py"),
+    *("test_bounds.py", "test_mitmweb.py", "test_command.py", "test_team.py", "test_status.py", "test_company.py"),
+]
 DRIVERS = Path(__file__).parent / "e2e", Path(__file__).parent / "cli", Path(__file__).parent / "clients"
 
 
@@ -33,10 +40,11 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    def is_quick(item: pytest.Item) -> bool:
-        return "gate" not in item.keywords and not any(folder in item.path.parents for folder in DRIVERS)
+    def rank(item: pytest.Item) -> tuple[int, bool]:
+        is_quick = "gate" not in item.keywords and not any(folder in item.path.parents for folder in DRIVERS)
+        return LONGEST.index(item.path.name) if item.path.name in LONGEST else len(LONGEST), is_quick
 
-    items.sort(key=is_quick)
+    items.sort(key=rank)
 
 
 @pytest.fixture(autouse=True)

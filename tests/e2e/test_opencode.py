@@ -16,7 +16,7 @@ Make = Callable[..., OpenCode]
 CODEX = "openai/gpt-5.3-codex"
 
 
-def test_a_prompt_is_answered(opencode: Make, proxy: Start, sandbox: Sandbox) -> None:
+def test_a_prompt_is_answered_and_a_second_turn_continues_it(opencode: Make, proxy: Start, sandbox: Sandbox) -> None:
     """The user's AGENTS.md reaches the model, and OpenCode's own prompt does not."""
     running, client = proxy(), opencode()
     (client.project / "AGENTS.md").write_text("Every answer ends with the word heron.\n")
@@ -33,6 +33,13 @@ def test_a_prompt_is_answered(opencode: Make, proxy: Start, sandbox: Sandbox) ->
     assert "You are OpenCode" not in sent
     assert "api.openai.com" not in json.dumps([entry["headers"] for entry in sandbox.requests])
     assert "server connect api.openai.com" not in running.log
+    done = client.through(running, "run", "-m", CODEX, "--continue", "say hello again")
+    assert done.returncode == 0, done.stderr
+    first, second = conversation(sandbox)
+    assert first["prompt_cache_key"] == second["prompt_cache_key"]
+    assert to_json(second["input"]).startswith(to_json(first["input"])[:-1] + b",")
+    assert len(second["input"]) > len(first["input"])
+    assert second["instructions"] == first["instructions"]
 
 
 @pytest.mark.parametrize("version", [programs.OPENCODE, programs.OLD_OPENCODE])
@@ -48,15 +55,3 @@ def test_a_tool_call_leaves_a_file(version: str, opencode: Make, proxy: Start, s
     assert second["tools"] == first["tools"]
     bridge = first["input"][0]["content"][0]["text"]
     assert "apply_patch" in bridge
-
-
-def test_a_second_turn_continues_the_first(opencode: Make, proxy: Start, sandbox: Sandbox) -> None:
-    client, running = opencode(), proxy()
-    for arguments in (["say hello"], ["--continue", "say hello again"]):
-        done = client.through(running, "run", "-m", CODEX, *arguments)
-        assert done.returncode == 0, done.stderr
-    first, second = conversation(sandbox)
-    assert first["prompt_cache_key"] == second["prompt_cache_key"]
-    assert to_json(second["input"]).startswith(to_json(first["input"])[:-1] + b",")
-    assert len(second["input"]) > len(first["input"])
-    assert second["instructions"] == first["instructions"]
