@@ -206,12 +206,11 @@ class Settings(BaseModel):
     api_key: Annotated[SecretStr | None, BeforeValidator(_api_key), _Names("CODEX_API_KEY", "apiKey")] = Field(
         default=None,
         description="The endpoint's API key. "
-        "Other users of a machine can see options: prefer the environment or the file.",
+        "Other users of this machine can see options: prefer the environment or the file.",
     )
     mode: Annotated[_Bool, _Names("CODEX_MODE", "codexMode")] = Field(
         default=True,
-        description="Put a bridge to Codex in the place of OpenCode's own system prompt. "
-        "Off: keep it and add a short note.",
+        description="Replace OpenCode's own system prompt with a bridge to Codex. Off: keep it and add a short note.",
     )
     hosts: Annotated[tuple[str, ...], BeforeValidator(_hosts), _Names("CODEX_HOSTS", "hosts")] = Field(
         default=("api.openai.com",),
@@ -235,57 +234,57 @@ class Settings(BaseModel):
     )
     instructions_file: Annotated[
         Path | None, BeforeValidator(_instructions_file), _Names("CODEX_INSTRUCTIONS_FILE", "instructionsFile")
-    ] = Field(default=None, description="A text file to use in the place of Codex's instructions, for every model.")
+    ] = Field(default=None, description="A text file to use instead of Codex's instructions, for every model.")
     catalog_url: Annotated[str, BeforeValidator(_catalog_url), _Names("CODEX_CATALOG_URL", "catalogURL")] = Field(
         default="https://raw.githubusercontent.com/openai/codex",
-        description="Root of the raw files of openai/codex, for a mirror.",
+        description="Base URL of the raw files of openai/codex; change it to use a mirror.",
     )
     allow_remote: Annotated[_Bool, _Names("CODEX_ALLOW_REMOTE", "allowRemote")] = Field(
-        default=False, description="Serve clients on other machines too: with your key."
+        default=False, description="Also serve clients on other machines, with your key."
     )
     clients: Annotated[_Bool, _Names("CODEX_CLIENTS", "clients")] = Field(
         default=True,
-        description="Ask for the keys that `codex-transform clients` made, if it made any; run and doctor never do.",
+        description="Require a key that `codex-transform clients` made, if there are any; run and doctor never do.",
     )
     trusted_proxies: Annotated[
         tuple[str, ...], BeforeValidator(_networks), _Names("CODEX_TRUSTED_PROXIES", "trustedProxies")
     ] = Field(
         default=(),
-        description="Addresses and networks of proxies in front of this one, which are believed about their clients' "
-        "addresses (PROXY protocol, X-Forwarded-For). Nobody who comes through them counts as on this machine.",
+        description="Addresses and networks of proxies in front of this one, whose word about their clients' addresses "
+        "is accepted (PROXY protocol, X-Forwarded-For). No client behind them counts as a program on this machine.",
     )
     log_requests: Annotated[_Bool, _Names("ENABLE_PLUGIN_REQUEST_LOGGING", "logRequests")] = Field(
-        default=False, description="Write each request, before and after, to files for inspection."
+        default=False, description="Write each request, as it came and as it is sent, and its response to files."
     )
     connect_timeout: Annotated[
         int, BeforeValidator(_int_between(1, 3600, "seconds")), _Names("CODEX_CONNECT_TIMEOUT", "connectTimeout")
     ] = Field(default=30, description="Seconds that connecting to the endpoint may take.")
     idle_timeout: Annotated[
         int, BeforeValidator(_int_between(1, 86_400, "seconds")), _Names("CODEX_IDLE_TIMEOUT", "idleTimeout")
-    ] = Field(default=300, description="Seconds that the endpoint may send nothing, before an answer or within it.")
+    ] = Field(default=300, description="Seconds that the endpoint may be silent, before an answer or during it.")
     keep_mb: Annotated[
         int, BeforeValidator(_int_between(0, 100_000, "megabytes")), _Names("CODEX_KEEP_MB", "keepMB")
     ] = Field(
         default=200,
-        description="Megabytes of requests and answers that mitmweb and the console keep; the oldest go first.",
+        description="Megabytes of requests and answers that mitmweb and the console keep; oldest are dropped first.",
     )
     drain_timeout: Annotated[
         int, BeforeValidator(_int_between(0, 3600, "seconds")), _Names("CODEX_DRAIN_TIMEOUT", "drainTimeout")
-    ] = Field(default=10, description="Seconds that calls under way may take when the proxy is stopped.")
+    ] = Field(default=10, description="Seconds that calls in progress have to finish when the proxy is stopped.")
     heal: Annotated[_Bool, _Names("CODEX_HEAL", "heal")] = Field(
         default=True,
-        description="Send a request that the endpoint refuses once more without what it refuses. "
-        "Off: send no request a second time.",
+        description="Send a request that the endpoint refuses again, without the part that it refuses. "
+        "Off: send no request twice.",
     )
     retries: Annotated[int, BeforeValidator(_int_between(0, 3, "retries")), _Names("CODEX_RETRIES", "retries")] = Field(
         default=1,
-        description="How often a request is sent again if the endpoint is overloaded or lost within two seconds.",
+        description="How often a request is sent again if the endpoint fails or is overloaded within two seconds.",
     )
     state: Annotated[str | StateUrl, BeforeValidator(_state), _Names("CODEX_STATE", "state")] = Field(
         default="memory",
-        description="Where responses are stored that clients want stored: memory, until the proxy ends; disk, for 30 "
-        "days; off, nowhere, and requests that refer to stored ones are refused. With disk the proxies of a machine "
-        "act as one, with the URL of a Redis server, such as redis://10.0.0.5:6379/0, those of several machines.",
+        description="Where to store responses that clients want stored: memory, until the proxy ends; disk, for 30 "
+        "days; off, nowhere, and requests that refer to stored ones are refused. With disk, the proxies of one machine "
+        "act as one; with the URL of a Redis server, such as redis://10.0.0.5:6379/0, those of several machines do.",
     )
     limits_fail: Annotated[
         Literal["open", "closed"],
@@ -293,23 +292,23 @@ class Settings(BaseModel):
         _Names("CODEX_LIMITS_FAIL", "limitsFail"),
     ] = Field(
         default="open",
-        description="What becomes of people's limits while codex_state cannot be reached. open: each proxy counts by "
-        "itself. closed: people with limits are refused.",
+        description="What happens to people's limits while codex_state cannot be reached. open: each proxy counts on "
+        "its own. closed: people with limits are refused.",
     )
     admin_listen: Annotated[
         str | None, BeforeValidator(_listen_address), _Names("CODEX_ADMIN_LISTEN", "adminListen")
     ] = Field(
         default=None,
-        description="Where /healthz, /readyz and /metrics are served: a port of this machine, or host:port.",
+        description="Where to serve /healthz, /readyz and /metrics: a port on loopback, or host:port.",
     )
     log_format: Annotated[
         Literal["text", "json"], BeforeValidator(_one_of("text", "json")), _Names("CODEX_LOG_FORMAT", "logFormat")
     ] = Field(
         default="text",
-        description="How the log is written. text: lines to be read. json: one object a line, for log collectors.",
+        description="Format of the log. text: lines for people. json: one object per line, for log collectors.",
     )
     debug: Annotated[_Bool, _Names("DEBUG_CODEX_PLUGIN", "debug")] = Field(
-        default=False, description="Say more in the log."
+        default=False, description="Log more details."
     )
 
 
