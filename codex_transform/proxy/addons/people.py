@@ -39,8 +39,8 @@ from codex_transform.usage.store import UsageStore
 logger = logging.getLogger(__name__)
 
 NO_KEY = (
-    "this proxy wants a key of its own: ask its owner for one (`codex-transform clients add`), and have your client "
-    "send it in the place of an OpenAI key"
+    "this proxy requires a key of its own: ask its owner for one (`codex-transform clients add`), and have your client "
+    "send it instead of an OpenAI key"
 )
 
 
