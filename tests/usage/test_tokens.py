@@ -1,4 +1,4 @@
-"""Counts out of an answer, whatever it holds."""
+"""Token counts of a response, whatever its usage holds."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ JSON = st.recursive(
 )
 
 
-def test_the_counts_of_an_answer() -> None:
+def test_the_counts_of_a_response() -> None:
     assert parse_usage(
         {
             "input_tokens": 12_345,
@@ -46,7 +46,7 @@ def test_the_counts_of_an_answer() -> None:
         ({"input_tokens": 7, "input_tokens_details": [1]}, Tokens(input=7)),
     ],
 )
-def test_what_makes_no_sense_is_not_counted(given_usage: Any, expected: Tokens | None) -> None:
+def test_implausible_counts_are_ignored(given_usage: Any, expected: Tokens | None) -> None:
     assert parse_usage(given_usage) == expected
 
 
@@ -59,14 +59,14 @@ def test_what_makes_no_sense_is_not_counted(given_usage: Any, expected: Tokens |
     )
     | JSON
 )
-def test_counts_are_within_bounds_whatever_comes(given_usage: Any) -> None:
+def test_counts_of_arbitrary_usage_are_within_bounds(given_usage: Any) -> None:
     found = parse_usage(given_usage)
     if found is not None:
         assert 0 <= found.cached <= found.input < 2**62
         assert 0 <= found.reasoning <= found.output < 2**62
 
 
-def test_percentiles() -> None:
+def test_percentiles_of_known_values() -> None:
     assert percentile([], 50) is None
     assert percentile([3.0], 95) == 3.0
     hundred = [float(number) for number in range(100, 0, -1)]
@@ -78,7 +78,7 @@ def test_percentiles() -> None:
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1), st.integers(1, 100))
-def test_a_percentile_is_the_least_value_that_enough_stay_within(values: list[float], percent: int) -> None:
+def test_a_percentile_is_the_smallest_value_that_covers_its_share(values: list[float], percent: int) -> None:
     found = percentile(values, percent)
     assert found in values
     assert sum(value <= found for value in values) * 100 >= percent * len(values)
