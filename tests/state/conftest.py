@@ -1,4 +1,4 @@
-"""What is the same for all backends: one test, every one of them."""
+"""Backends: a test that connects to one runs with every kind."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,7 +22,7 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 @pytest.fixture(params=["sqlite", "redis", "unix"])
 def connect(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Connect]:
-    """Connects once more to the same backend, which is empty at first."""
+    """Opens another connection to the same backend, which is empty at first."""
     made: list[Backend] = []
 
     def go() -> Backend:
