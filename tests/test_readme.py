@@ -10,7 +10,7 @@ import click
 import docs_tables
 import pytest
 from support import readme
-from support.readme import ARCHITECTURE, BOTH, CHINESE, ENGLISH, ROOT, TROUBLES, Readme
+from support.readme import ARCHITECTURE, BOTH, CHINESE, ENGLISH, ROOT, TROUBLESHOOTING, Readme
 
 from codex_transform import catalog
 from codex_transform.cli import main
@@ -150,7 +150,7 @@ def test_messages_are_quoted_as_they_are() -> None:
     code = "".join(path.read_text("utf-8") for path in (ROOT / "codex_transform").rglob("*.py"))
     # Long messages stand in the code in several pieces.
     said = constant(re.sub(r'"\s*\n\s*f?"', "", code))
-    quotes = [quote for section in TROUBLES.sections() for quote in readme.quoted(section.heading)]
+    quotes = [quote for section in TROUBLESHOOTING.sections() for quote in readme.quoted(section.heading)]
     assert set(quotes) > OF_OTHERS
     assert [quote for quote in quotes if quote not in OF_OTHERS and constant(quote) not in said] == []
 

@@ -217,7 +217,7 @@ def test_opencode_comes_up(command: str, newcomer: Newcomer) -> None:
             child.expect(r"look inside at http://127\.0\.0\.1:\d+")
         child.expect("Ask anything")
         child.send("\x03")
-    assert newcomer.gone(), newcomer.left()
+    assert newcomer.wait_until_gone(), newcomer.leftovers()
 
 
 # -- asking -----------------------------------------------------------------------------------------------------------
@@ -254,7 +254,7 @@ def test_config_asks(command: str, newcomer: Newcomer) -> None:
 
 def test_what_an_agent_is_told_works(newcomer: Newcomer) -> None:
     """Its commands in their order, but for the installation; the user logs in when told to."""
-    told = [command for command in ENGLISH.told() if command not in readme.INSTALLS]
+    told = [command for command in ENGLISH.agent_commands() if command not in readme.INSTALLS]
     before, after = told[: told.index("codex-transform whoami")], told[told.index("codex-transform whoami") :]
     for command in before:
         newcomer.shell(command)
@@ -268,7 +268,7 @@ def test_what_an_agent_is_told_works(newcomer: Newcomer) -> None:
 
 
 def test_the_rest(newcomer: Newcomer) -> None:
-    said = {command: newcomer.shell(command) for command in readme.ENDING if command not in ENGLISH.told()}
+    said = {command: newcomer.shell(command) for command in readme.ENDING if command not in ENGLISH.agent_commands()}
     hello = 'codex-transform run opencode run -m openai/gpt-5.3-codex --variant high "say hello"'
     assert "[sandbox]" in said[hello]
     assert any(entry["body"].get("reasoning", {}).get("effort") == "high" for entry in newcomer.sandbox.requests)

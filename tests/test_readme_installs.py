@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support import readme
-from support.needed import lacking
+from support.needed import skip_or_fail
 from support.readme import ROOT
 
 from codex_transform import __version__
@@ -74,7 +74,7 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
     machine = Machine(tmp_path_factory.mktemp("machine"))
     done = machine.run("pip install --quiet pipx uv")
     if done.returncode:
-        lacking(f"pipx and uv are not to be had: `pip install pipx uv` says {done.stderr.strip()[-200:]}")
+        skip_or_fail(f"pipx and uv are not to be had: `pip install pipx uv` says {done.stderr.strip()[-200:]}")
     return machine
 
 

@@ -62,7 +62,7 @@ class Place:
             check=False,
         )
 
-    def left(self) -> list[str]:
+    def leftovers(self) -> list[str]:
         """Temporary files, and processes that were started with this home or below."""
         return [*map(str, self.temporary.iterdir()), *leftovers.processes(self.temporary)]
 
@@ -262,7 +262,7 @@ def test_the_demo_shows_the_main_job(place_with_opencode: Place) -> None:
     assert "start.py" in done.stdout
     assert "\x1b" not in done.stdout
     assert not done.stderr
-    assert not place.left()
+    assert not place.leftovers()
     # The environment of the tests had all it needs, so it was used as it is.
     assert not (place.root / ".venv").exists()
 
@@ -279,7 +279,7 @@ def test_the_demo_takes_the_users_own_opencode(place_with_opencode: Place) -> No
     assert f"OpenCode {programs.OLD_OPENCODE}, {link}" in done.stdout
     assert "max_output_tokens" in table(done.stdout)["dropped fields"][0]
     assert max(map(len, done.stdout[done.stdout.index("-----") :].splitlines())) <= 80
-    assert not place.left()
+    assert not place.leftovers()
 
 
 def test_the_demo_does_without_opencode(place: Place) -> None:
@@ -291,7 +291,7 @@ def test_the_demo_does_without_opencode(place: Place) -> None:
     assert "[sandbox] Done: write" in done.stdout
     assert re.search(r"^test\.txt +hello world$", done.stdout, re.MULTILINE)
     assert table(done.stdout)["model"] == ("gpt-5.3-codex", "the same")
-    assert not place.left()
+    assert not place.leftovers()
 
 
 @pytest.mark.parametrize("then", ["exit 3", "exit 0", "echo hello > test.txt", "echo hello world > test.txt"])
@@ -303,7 +303,7 @@ def test_the_demo_fails_when_the_job_was_not_done(then: str, place: Place) -> No
     assert "OpenCode 9.9.9" in done.stdout
     assert "did not work" in done.stdout
     assert "proxy listening" in done.stdout
-    assert not place.left()
+    assert not place.leftovers()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -320,12 +320,12 @@ def test_the_demo_leaves_nothing_when_it_is_ended(number: signal.Signals, place:
     ) as demo:
         assert demo.stdout is not None
         assert any(line == "begun\n" for line in demo.stdout)
-        assert place.left()
+        assert place.leftovers()
         demo.send_signal(number)
         demo.communicate(timeout=60)
     assert demo.returncode == 128 + number
     # What was killed with its group is not waited for one by one.
-    assert eventually(lambda: not place.left()), place.left()
+    assert eventually(lambda: not place.leftovers()), place.leftovers()
 
 
 # -- start.py ---------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""LiteLLM's SDK: its `responses`, and its chat completions by way of the Responses API."""
+"""LiteLLM's SDK: its `responses`, and its chat completions that use the Responses API."""
 
 import litellm
 from pydantic import BaseModel

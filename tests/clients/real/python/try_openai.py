@@ -62,16 +62,16 @@ def chain():
 
 
 def conversation():
-    begun = client.conversations.create(items=[{"type": "message", "role": "user", "content": "My name is Ada."}])
+    created = client.conversations.create(items=[{"type": "message", "role": "user", "content": "My name is Ada."}])
     texts = [
-        client.responses.create(model=MODEL, input=f"turn {turn}", conversation=begun.id).output_text
+        client.responses.create(model=MODEL, input=f"turn {turn}", conversation=created.id).output_text
         for turn in range(3)
     ]
-    items = client.conversations.items.list(begun.id, order="asc", limit=100)
-    said = [item.content[0].text for item in items if item.type == "message"]
-    client.conversations.delete(begun.id)
-    gone = failure(lambda: client.responses.create(model=MODEL, input="x", conversation=begun.id))
-    return {"texts": texts, "items": said, "gone": gone}
+    items = client.conversations.items.list(created.id, order="asc", limit=100)
+    texts_of_items = [item.content[0].text for item in items if item.type == "message"]
+    client.conversations.delete(created.id)
+    gone = failure(lambda: client.responses.create(model=MODEL, input="x", conversation=created.id))
+    return {"texts": texts, "items": texts_of_items, "gone": gone}
 
 
 def background():
@@ -96,7 +96,7 @@ def other_paths():
 
 
 def as_codex():
-    """A request that an endpoint takes as it is: the same with and without a proxy."""
+    """A request that an endpoint accepts unchanged: the same with and without a proxy."""
     body = {
         "model": MODEL,
         "instructions": SYSTEM,
