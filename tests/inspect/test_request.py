@@ -263,8 +263,8 @@ def test_a_body_that_is_no_request_is_shown_unchanged(body: bytes) -> None:
 
 
 @given(requests, contexts, st.booleans())
-def test_any_request_is_rendered(body: dict[str, Any], using: Context, known: bool) -> None:
-    page = render(sent(body, using), record_of(body, using) if known else None, original_of(body))
+def test_any_request_is_rendered(body: dict[str, Any], using: Context, recorded: bool) -> None:
+    page = render(sent(body, using), record_of(body, using) if recorded else None, original_of(body))
     page.encode()
     assert "by another addon" not in page
 

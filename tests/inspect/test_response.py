@@ -87,8 +87,8 @@ def test_the_output_is_shown_item_by_item() -> None:
 
 
 def test_a_json_response_is_shown_like_its_stream() -> None:
-    whole = response([reasoning(), message("Hi"), call()])
-    assert render(json.dumps(whole).encode(), RECORD) == render(response_to_stream(whole), RECORD)
+    complete = response([reasoning(), message("Hi"), call()])
+    assert render(json.dumps(complete).encode(), RECORD) == render(response_to_stream(complete), RECORD)
 
 
 def test_truncated_arguments_are_shown_unchanged() -> None:
@@ -175,8 +175,8 @@ def test_the_page_says_why_a_response_failed() -> None:
 
 
 def test_the_page_says_why_a_response_is_incomplete() -> None:
-    whole = response([message("Hal")], "incomplete", incomplete_details={"reason": "max_output_tokens"})
-    page = render(response_to_stream(whole), record_with(outcome="incomplete"))
+    incomplete = response([message("Hal")], "incomplete", incomplete_details={"reason": "max_output_tokens"})
+    page = render(response_to_stream(incomplete), record_with(outcome="incomplete"))
     assert "stopped before its end: max_output_tokens" in page
     assert page.endswith("\nHal")
 
@@ -211,9 +211,9 @@ def test_streams_with_any_line_endings_are_shown_the_same(encoding: dict[str, An
 
 def test_five_megabytes_take_seconds_not_minutes() -> None:
     events = answer("word and word " * 40_000, cuts=14_000)
-    whole = stream(events)
-    assert len(whole) > 5_000_000
-    bodies = (whole, stream(events[:-3]), b"\n" * 5_000_000, b"data:\n\n" * 700_000, b"data: {}\r\r" * 500_000)
+    complete = stream(events)
+    assert len(complete) > 5_000_000
+    bodies = (complete, stream(events[:-3]), b"\n" * 5_000_000, b"data:\n\n" * 700_000, b"data: {}\r\r" * 500_000)
     for body in (*bodies, json.dumps(response([message("汉" * 1_500_000)]), ensure_ascii=False).encode()):
         began = time.process_time()
         assert render(body)

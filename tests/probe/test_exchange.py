@@ -165,9 +165,9 @@ def test_a_host_name_that_does_not_resolve() -> None:
 
 
 def test_a_port_that_nothing_listens_at() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
         *_, step = probe(parse(f"http://127.0.0.1:{port}"), KEY)
     assert (step.name, step.ok) == ("tcp", False)
     assert f"nothing listens at 127.0.0.1 port {port}" in step.message

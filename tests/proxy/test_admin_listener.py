@@ -156,9 +156,9 @@ async def test_a_client_that_does_not_read_is_disconnected() -> None:
 
 async def test_connections_are_bounded() -> None:
     async with listening(time_limit=5.0) as (_, port):
-        held = [await asyncio.open_connection("127.0.0.1", port) for _ in range(MAX_CONNECTIONS)]
+        idle = [await asyncio.open_connection("127.0.0.1", port) for _ in range(MAX_CONNECTIONS)]
         assert await exchange(port, get()) == b""
-        for _, writer in held:
+        for _, writer in idle:
             writer.close()
         async with asyncio.timeout(30):
             while not (answer := await exchange(port, get())):

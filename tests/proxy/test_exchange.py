@@ -45,7 +45,7 @@ class Proxy:
         for name in ("stream_large_bodies", "body_size_limit"):
             self.context.options.add_option(name, str | None, None, "")
         self.flow: http.HTTPFlow | None = None
-        self.written: list[bytes] = []
+        self.writes: list[bytes] = []
         self.layer = HttpLayer(self.context, HTTPMode.regular)
         self.server = self.context.server
         self.wakeups: list[commands.RequestWakeup] = []
@@ -71,7 +71,7 @@ class Proxy:
             elif isinstance(command, commands.RequestWakeup):
                 self.wakeups.append(command)
             elif isinstance(command, commands.SendData):
-                self.written.append(command.data)
+                self.writes.append(command.data)
 
     def run_hook(self, hook: commands.StartHook) -> None:
         if isinstance(hook, HttpRequestHeadersHook):
@@ -96,9 +96,9 @@ async def test_a_finished_flow_is_freed_after_the_next_check() -> None:
     proxy.handle(events.DataReceived(proxy.context.client, REQUEST))
     body = stream(answer())
     proxy.handle(events.DataReceived(proxy.server, HEAD + b"%x\r\n%b\r\n" % (len(body), body) + b"0\r\n\r\n"))
-    assert body in b"".join(proxy.written)
+    assert body in b"".join(proxy.writes)
     assert proxy.flow is not None
-    gone = ref(proxy.flow)
+    freed = ref(proxy.flow)
     proxy.flow = None
     (wakeup,) = proxy.wakeups
     proxy.wakeups.clear()
@@ -106,7 +106,7 @@ async def test_a_finished_flow_is_freed_after_the_next_check() -> None:
     proxy.handle(events.Wakeup(wakeup))
     assert not proxy.wakeups
     gc.collect()
-    assert gone() is None
+    assert freed() is None
 
 
 @pytest.mark.usefixtures("layers")
@@ -124,10 +124,10 @@ async def test_http2_trailers_are_not_forwarded(position: int) -> None:
     received.insert(1 + position, ResponseTrailers(1, http.Headers(x_sum="1")))
     for event in (*received, ResponseEndOfMessage(1)):
         proxy.receive(event)
-    written = b"".join(proxy.written)
-    assert b"response.completed" in written
-    assert written.endswith(b"\r\n0\r\n\r\n")
-    assert b"x-sum" not in written.lower()
+    sent = b"".join(proxy.writes)
+    assert b"response.completed" in sent
+    assert sent.endswith(b"\r\n0\r\n\r\n")
+    assert b"x-sum" not in sent.lower()
 
 
 @pytest.mark.usefixtures("layers")
@@ -135,9 +135,9 @@ async def test_the_chunks_of_one_read_are_sent_in_one_write() -> None:
     """Headers and body are separate writes, but not each of the endpoint's chunks is one, as in plain mitmproxy."""
     proxy = Proxy()
     proxy.handle(events.DataReceived(proxy.context.client, REQUEST))
-    assert len(proxy.written) == 2
+    assert len(proxy.writes) == 2
     chunks = [b"%x\r\n%b\r\n" % (len(each), each) for each in (stream([event]) for event in answer())]
     proxy.handle(events.DataReceived(proxy.server, HEAD + chunks[0]))
-    assert len(proxy.written) == 4
+    assert len(proxy.writes) == 4
     proxy.handle(events.DataReceived(proxy.server, b"".join(chunks[1:]) + b"0\r\n\r\n"))
-    assert len(proxy.written) == 6
+    assert len(proxy.writes) == 6

@@ -85,7 +85,7 @@ def test_an_invalid_port_is_explained(capsys: pytest.CaptureFixture[str], port: 
 
 
 def test_a_port_in_use_is_explained(sandbox: Sandbox) -> None:
-    taken = subprocess.run([*COMMAND, "--port", str(sandbox.port)], capture_output=True, text=True, check=False)
-    assert taken.returncode == 2
-    assert "in use" in taken.stderr
-    assert "Traceback" not in taken.stderr
+    second = subprocess.run([*COMMAND, "--port", str(sandbox.port)], capture_output=True, text=True, check=False)
+    assert second.returncode == 2
+    assert "in use" in second.stderr
+    assert "Traceback" not in second.stderr

@@ -23,18 +23,18 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 @pytest.fixture(params=["sqlite", "redis", "unix"])
 def connect(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Connect]:
     """Opens another connection to the same backend, which is empty at first."""
-    made: list[Backend] = []
+    backends: list[Backend] = []
 
     def go() -> Backend:
         if request.param == "sqlite":
-            made.append(SqliteBackend(tmp_path / "a" / "state.sqlite"))
+            backends.append(SqliteBackend(tmp_path / "a" / "state.sqlite"))
         else:
             server: RedisServer = request.getfixturevalue("redis")
-            made.append(RedisBackend(parse(server.url if request.param == "redis" else server.socket_url)))
-        return made[-1]
+            backends.append(RedisBackend(parse(server.url if request.param == "redis" else server.socket_url)))
+        return backends[-1]
 
     if request.param != "sqlite":
         request.getfixturevalue("redis").clear()
     yield go
-    for backend in made:
+    for backend in backends:
         backend.close()

@@ -71,10 +71,10 @@ def test_a_string_input_comes_after_its_history(owners: TwoOwners) -> None:
 
 
 def test_reasoning_is_kept_only_with_encrypted_content(owners: TwoOwners) -> None:
-    kept = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "abc"}
-    first = owners.store_response({"input": "one"}, kept, {"type": "reasoning", "id": "rs_2", "summary": []})
+    encrypted = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "abc"}
+    first = owners.store_response({"input": "one"}, encrypted, {"type": "reasoning", "id": "rs_2", "summary": []})
     items, _ = owners.resolve(input="two", previous_response_id=first)
-    assert [item for item in items if item["type"] == "reasoning"] == [kept]
+    assert [item for item in items if item["type"] == "reasoning"] == [encrypted]
 
 
 def test_items_are_found_by_their_ids(owners: TwoOwners) -> None:

@@ -33,16 +33,16 @@ class Clock:
 @pytest.fixture(params=["memory", "shared"])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
     """Makes a store with a clock."""
-    made: list[SqliteBackend] = []
+    backends: list[SqliteBackend] = []
 
     def go(clock: Clock) -> Store:
         if request.param == "memory":
             return MemoryStore(now=clock)
-        made.append(SqliteBackend(tmp_path / "a" / "state.sqlite", now=clock))
-        return SharedStore(GuardedBackend(made[-1], silent))
+        backends.append(SqliteBackend(tmp_path / "a" / "state.sqlite", now=clock))
+        return SharedStore(GuardedBackend(backends[-1], silent))
 
     yield go
-    for backend in made:
+    for backend in backends:
         backend.close()
 
 

@@ -72,7 +72,7 @@ class Person:
 
     @contextmanager
     def at_terminal(self, *arguments: str, **variables: str) -> Iterator[Any]:
-        """Run a command in a terminal of its own, as pexpect's child, until the block is left."""
+        """Run a command in its own terminal, as pexpect's child, until the block is left."""
         child = pexpect.spawn(
             COMMAND[0],
             [*COMMAND[1:], *arguments],
@@ -89,7 +89,7 @@ class Person:
             child.close(force=True)
 
     def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
-        """Start a command in a session of its own, without input; return it once it has printed `begun`."""
+        """Start a command in its own session, without input; return it once it has printed `begun`."""
         process = subprocess.Popen(
             [*COMMAND, *arguments],
             env=self.environ(**variables),

@@ -132,7 +132,7 @@ class _Connection:
 
     async def _answer(self, stream: int, request: Request) -> None:
         received, planned = self._endpoint.answer(request, self._number)
-        left = True
+        cancelled = True
         try:
             self._http.send_headers(stream, [(":status", str(planned.status)), *planned.headers.items()])
             await self._flush()
@@ -143,9 +143,9 @@ class _Connection:
             else:
                 self._http.end_stream(stream)
             await self._flush()
-            left = False
+            cancelled = False
         finally:
-            self._endpoint.finish(received, cancelled=left)
+            self._endpoint.finish(received, cancelled=cancelled)
 
     async def _step(self, stream: int, step: Step) -> bool:
         """Do one step; return False if it was the last."""

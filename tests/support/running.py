@@ -71,14 +71,14 @@ class Proxy:
         """Wait for a match of `pattern` in the log from line `since` on, and return it; fail with the log otherwise."""
         found: list[re.Match[str]] = []
 
-        def seen() -> bool:
+        def matches_or_ended() -> bool:
             match = re.search(pattern, "".join(self.lines[since:]))
             if match:
                 found.append(match)
             return bool(match) or self.ended
 
         with self.changed:
-            self.changed.wait_for(seen, seconds)
+            self.changed.wait_for(matches_or_ended, seconds)
         assert found, f"mitmdump never printed {pattern!r}:\n{self.log}"
         return found[0]
 

@@ -63,30 +63,32 @@ def call(sent: bytes, received: bytes, metadata: bool = True, path: str = "/v1/r
 TRANSLATED = (json.dumps(SENT).encode(), stream(answer("Hello, world")))
 
 
-def shown(of: flow.Flow, message: http.Message | tcp.TCPMessage | None, view: str = "auto") -> tuple[str, str]:
+def displayed(
+    displayed_flow: flow.Flow, message: http.Message | tcp.TCPMessage | None, view: str = "auto"
+) -> tuple[str, str]:
     """What mitmproxy shows: the name of the view that it chose, and the text."""
     assert message is not None
     if hasattr(VIEWS, "prettify_message"):
-        pretty = VIEWS.prettify_message(message, of, view)
+        pretty = VIEWS.prettify_message(message, displayed_flow, view)
         return str(pretty.view_name), str(pretty.text)
-    description, lines, error = VIEWS.get_message_content_view(view, message, of)
+    description, lines, error = VIEWS.get_message_content_view(view, message, displayed_flow)
     assert error is None
     return str(description), "\n".join("".join(text for _, text in line) for line in lines)
 
 
 def names() -> list[str]:
-    known = getattr(VIEWS, "registry", None)
-    return list(known) if known is not None else [view.name.lower() for view in VIEWS.views]
+    registry = getattr(VIEWS, "registry", None)
+    return list(registry) if registry is not None else [view.name.lower() for view in VIEWS.views]
 
 
 def test_the_view_is_chosen_for_translated_flows() -> None:
     translated = call(*TRANSLATED)
-    name, page = shown(translated, translated.request)
+    name, page = displayed(translated, translated.request)
     assert name == "Codex"
     assert "Model         gpt-5-codex → gpt-5.1-codex" in page
     assert "- temperature: 1\n    Invented for this test.\n" in page
     assert "~ input[*].id: 7 items" in page
-    name, page = shown(translated, translated.response)
+    name, page = displayed(translated, translated.response)
     assert name == "Codex"
     assert "Tokens        100 in (50 cached, 50%) · 7 out" in page
     assert page.endswith("Hello, world")
@@ -95,15 +97,15 @@ def test_the_view_is_chosen_for_translated_flows() -> None:
 def test_no_line_is_empty_because_mitmweb_gives_those_no_height() -> None:
     translated = call(*TRANSLATED)
     for each in (translated.request, translated.response):
-        assert "\n\n" not in shown(translated, each)[1]
-        assert "\n \n" in shown(translated, each)[1]
+        assert "\n\n" not in displayed(translated, each)[1]
+        assert "\n \n" in displayed(translated, each)[1]
 
 
 def test_the_view_is_chosen_for_translated_flows_without_metadata() -> None:
     translated = call(*TRANSLATED, metadata=False)
-    assert shown(translated, translated.request)[0] == "Codex"
-    assert "Not known" in shown(translated, translated.request)[1]
-    assert shown(translated, translated.response)[0] == "Codex"
+    assert displayed(translated, translated.request)[0] == "Codex"
+    assert "Not known" in displayed(translated, translated.request)[1]
+    assert displayed(translated, translated.response)[0] == "Codex"
     for body in (
         json.dumps(response([message()])).encode(),
         json.dumps(ApiError(400, "no").payload()).encode(),
@@ -111,7 +113,7 @@ def test_the_view_is_chosen_for_translated_flows_without_metadata() -> None:
     ):
         assert translated.response
         translated.response.content = body
-        assert shown(translated, translated.response)[0] == "Codex"
+        assert displayed(translated, translated.response)[0] == "Codex"
 
 
 @pytest.mark.parametrize(
@@ -126,27 +128,27 @@ def test_the_view_is_chosen_for_translated_flows_without_metadata() -> None:
 )
 def test_the_view_is_not_chosen_for_other_flows(path: str, sent: bytes, received: bytes) -> None:
     other = call(sent, received, metadata=False, path=path)
-    assert shown(other, other.request)[0] != "Codex"
-    assert shown(other, other.response)[0] != "Codex"
+    assert displayed(other, other.request)[0] != "Codex"
+    assert displayed(other, other.response)[0] != "Codex"
 
 
 def test_the_view_is_not_chosen_for_tcp() -> None:
     other = tflow.ttcpflow()
-    assert shown(other, other.messages[0])[0] != "Codex"
+    assert displayed(other, other.messages[0])[0] != "Codex"
 
 
 def test_chosen_by_hand_the_view_shows_anything() -> None:
     other = call(b"\x00\x01", b"", metadata=False, path="/")
     for each in (other.request, other.response):
-        assert shown(other, each, "codex")[1]
+        assert displayed(other, each, "codex")[1]
 
 
 @pytest.mark.parametrize("saved", [None, 7, {}, {"id": 1}, {"at": "soon"}, [], "x"])
 def test_invalid_metadata_is_ignored(saved: Any) -> None:
     translated = call(*TRANSLATED)
     translated.metadata.update(codex=saved, codex_original=saved)
-    assert shown(translated, translated.request)[0] == "Codex"
-    assert shown(translated, translated.response)[1].endswith("Hello, world")
+    assert displayed(translated, translated.request)[0] == "Codex"
+    assert displayed(translated, translated.response)[1].endswith("Hello, world")
 
 
 @pytest.mark.parametrize("old", [False, True])
@@ -157,11 +159,11 @@ def test_a_flow_from_a_file_shows_the_same(old: bool) -> None:
     file = io.BytesIO()
     flow_io.FlowWriter(file).add(translated)
     file.seek(0)
-    (again,) = flow_io.FlowReader(file).stream()
-    assert isinstance(again, http.HTTPFlow)
-    assert again.response
-    assert shown(again, again.request) == shown(translated, translated.request)
-    assert shown(again, again.response) == shown(translated, translated.response)
+    (loaded_flow,) = flow_io.FlowReader(file).stream()
+    assert isinstance(loaded_flow, http.HTTPFlow)
+    assert loaded_flow.response
+    assert displayed(loaded_flow, loaded_flow.request) == displayed(translated, translated.request)
+    assert displayed(loaded_flow, loaded_flow.response) == displayed(translated, translated.response)
 
 
 def test_the_view_shows_flows_of_the_first_release() -> None:
@@ -170,13 +172,13 @@ def test_the_view_shows_flows_of_the_first_release() -> None:
     file = io.BytesIO()
     flow_io.FlowWriter(file).add(translated)
     file.seek(0)
-    (again,) = flow_io.FlowReader(file).stream()
-    assert isinstance(again, http.HTTPFlow)
-    name, page = shown(again, again.request)
+    (loaded_flow,) = flow_io.FlowReader(file).stream()
+    assert isinstance(loaded_flow, http.HTTPFlow)
+    name, page = displayed(loaded_flow, loaded_flow.request)
     assert name == "Codex"
     assert "gpt-5-codex → gpt-5.1-codex" in page
     assert "Codex CLI, release rust-v0.169.0" in page
-    name, page = shown(again, again.response)
+    name, page = displayed(loaded_flow, loaded_flow.response)
     assert name == "Codex"
     assert "12,345" in page
     assert "effort high → low by the client: 11.3k not cached" in page
@@ -191,11 +193,11 @@ def test_the_view_is_registered_once(loaded: ContentViews) -> None:
 
 def test_control_characters_are_replaced() -> None:
     translated = call(TRANSLATED[0], response_to_stream(response([message("<b>\x1b[31m\x9b\u202e")])))
-    assert shown(translated, translated.response)[1].endswith("<b>\ufffd[31m\ufffd\ufffd")
+    assert displayed(translated, translated.response)[1].endswith("<b>\ufffd[31m\ufffd\ufffd")
 
 
 def test_a_large_response_does_not_block_mitmproxy() -> None:
     translated = call(TRANSLATED[0], stream(answer("word and word " * 40_000, cuts=14_000)))
     began = time.process_time()
-    assert shown(translated, translated.response)[0] == "Codex"
+    assert displayed(translated, translated.response)[0] == "Codex"
     assert time.process_time() - began < 1.5  # 0.1 s on an idle machine

@@ -51,8 +51,8 @@ def read(reads: list[bytes]) -> tuple[list[bytes], str, bytes]:
 def test_valid_bodies(stream: bytes, pieces_read: list[bytes]) -> None:
     assert read([stream]) == (pieces_read, "end", b"")
     assert read([stream + b"HTTP/1.1 200"]) == (pieces_read, "end", b"HTTP/1.1 200")
-    one_by_one, how, left = read([stream[at : at + 1] for at in range(len(stream))])
-    assert (b"".join(one_by_one), how, left) == (b"".join(pieces_read), "end", b"")
+    one_by_one, ending, rest = read([stream[at : at + 1] for at in range(len(stream))])
+    assert (b"".join(one_by_one), ending, rest) == (b"".join(pieces_read), "end", b"")
 
 
 @pytest.mark.parametrize(
@@ -81,12 +81,12 @@ def test_valid_bodies(stream: bytes, pieces_read: list[bytes]) -> None:
 )
 def test_invalid_bodies(stream: bytes) -> None:
     """The data before the error is forwarded first."""
-    pieces_read, how, _ = read([chunk(b"good") + stream])
+    pieces_read, ending, _ = read([chunk(b"good") + stream])
     assert pieces_read[0][:4] == b"good"
-    assert how not in ("end", "more")
-    pieces_read, how, _ = read([chunk(b"good"), *(stream[at : at + 100] for at in range(0, len(stream), 100))])
+    assert ending not in ("end", "more")
+    pieces_read, ending, _ = read([chunk(b"good"), *(stream[at : at + 100] for at in range(0, len(stream), 100))])
     assert pieces_read[0] == b"good"
-    assert how not in ("end", "more")
+    assert ending not in ("end", "more")
 
 
 def test_the_end_of_the_connection_does_not_end_the_body() -> None:
@@ -101,8 +101,8 @@ def test_the_end_of_the_connection_does_not_end_the_body() -> None:
 )
 def test_a_body_is_the_same_however_it_is_split(data: list[bytes], cuts: list[int], after: bytes) -> None:
     stream = b"".join(map(chunk, data)) + END
-    pieces_read, how, left = read(pieces(stream, cuts))
-    assert (b"".join(pieces_read), how, left) == (b"".join(data), "end", b"")
+    pieces_read, ending, rest = read(pieces(stream, cuts))
+    assert (b"".join(pieces_read), ending, rest) == (b"".join(data), "end", b"")
     # Each read gives at most one piece.
     assert len(pieces_read) <= len(pieces(stream, cuts))
     assert read([stream + after])[2] == after
@@ -115,8 +115,8 @@ PARTS = [b"1", b"a", b"\r\n", b"\n", b"0", b";", b" ", b"3\r\nabc\r\n", b"x", b"
 def test_h11_accepts_whatever_is_accepted_here(parts: list[bytes]) -> None:
     """And it reads the same body."""
     stream = b"".join(parts)
-    pieces_read, how, _ = read([stream])
-    if how != "end":
+    pieces_read, ending, _ = read([stream])
+    if ending != "end":
         return
     theirs, buf, reader = b"", ReceiveBuffer(), ChunkedReader()
     buf += stream

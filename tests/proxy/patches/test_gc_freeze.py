@@ -33,7 +33,7 @@ def test_existing_objects_are_frozen(collector: GcFreeze) -> None:
 
 @pytest.mark.usefixtures("collector")
 def test_later_garbage_is_collected() -> None:
-    gone = ref(Cycle())
-    assert gone() is not None
+    garbage = ref(Cycle())
+    assert garbage() is not None
     gc.collect()
-    assert gone() is None
+    assert garbage() is None

@@ -15,17 +15,17 @@ class Trip(BaseModel):
 
 
 def basics():
-    made = client.responses.create(model=MODEL, instructions=SYSTEM, input="say hello")
+    created = client.responses.create(model=MODEL, instructions=SYSTEM, input="say hello")
     with client.responses.stream(model=MODEL, instructions=SYSTEM, input="say hello") as stream:
         deltas = "".join(event.delta for event in stream if event.type == "response.output_text.delta")
         streamed = stream.get_final_response()
     parsed = client.responses.parse(model=MODEL, input="plan a trip", text_format=Trip)
     return {
-        "created": made.output_text,
+        "created": created.output_text,
         "deltas": deltas,
         "streamed": streamed.output_text,
         "parsed": parsed.output_parsed.model_dump(),
-        "models": [made.model, streamed.model],
+        "models": [created.model, streamed.model],
     }
 
 
@@ -44,11 +44,11 @@ def tools():
 def chain():
     responses, previous = [], None
     for turn in range(5):
-        made = client.responses.create(
+        response = client.responses.create(
             model=MODEL, instructions=SYSTEM, input=f"turn {turn}", previous_response_id=previous
         )
-        responses.append(made)
-        previous = made.id
+        responses.append(response)
+        previous = response.id
     last = responses[-1]
     items = client.responses.input_items.list(last.id).data
     client.responses.delete(responses[0].id)
@@ -75,13 +75,13 @@ def conversation():
 
 
 def background():
-    made = client.responses.create(model=MODEL, input="say hello", background=True)
-    polled = made
+    begun = client.responses.create(model=MODEL, input="say hello", background=True)
+    polled = begun
     while polled.status in ("queued", "in_progress"):
         time.sleep(0.05)
-        polled = client.responses.retrieve(made.id)
-    events = list(client.responses.retrieve(made.id, stream=True))
-    return {"began": made.status, "ended": polled.status, "text": polled.output_text, "last": events[-1].type}
+        polled = client.responses.retrieve(begun.id)
+    events = list(client.responses.retrieve(begun.id, stream=True))
+    return {"began": begun.status, "ended": polled.status, "text": polled.output_text, "last": events[-1].type}
 
 
 def other_paths():
