@@ -98,7 +98,9 @@ async def test_closing_processes_all_items_once(work: Work) -> None:
     threading.Timer(0.05, work.running.set).start()
     work.batcher.close(10)
     assert work.done == [["a"], ["b"]]
-    await asyncio.sleep(0.2)
+    for thread in work.threads:
+        thread.join(30)
+    await asyncio.sleep(0)  # runs what the threads have left to the event loop
     assert work.done == [["a"], ["b"]]
 
 

@@ -160,7 +160,7 @@ async def test_changes_made_while_the_backend_is_down_are_shared_later(tmp_path:
 
 
 class Broken:
-    """A backend whose values are no JSON and whose swaps fail."""
+    """A backend whose values are not JSON and whose swaps fail."""
 
     def read(self, ttls: Any) -> dict[str, bytes]:
         return dict.fromkeys(ttls, b"{no JSON")

@@ -19,7 +19,7 @@ def found(folder: Path) -> list[int]:
 
 async def test_a_proxy_answers_whoever_has_its_token(tmp_path: Path) -> None:
     async def page() -> Page:
-        # A newer release has a member more, and lacks others.
+        # A newer release has one more member, and lacks others.
         return json_page(200, {"version": "9", "pid": 7, "uptime": 1.5, "news": [1]})
 
     listener = AdminListener("127.0.0.1", 0, {"/status": page}, token="right")

@@ -127,7 +127,7 @@ def test_requests_are_the_same_as_without_a_proxy(
     # Nothing of its conversation is lost or renamed.
     assert len({request["body"]["prompt_cache_key"] for request in (first, second, third)}) == 1
     assert second["body"]["input"][: len(first["body"]["input"])] == first["body"]["input"]
-    assert any(item["type"] == "custom_tool_call" or item["type"] == "function_call" for item in third["body"]["input"])
+    assert any(item["type"] in ("custom_tool_call", "function_call") for item in third["body"]["input"])
     if version == NEWEST:
         assert all(item["id"] for item in first["body"]["input"] if item["type"] == "message")
 
