@@ -69,16 +69,25 @@ def test_a_user_message_like_a_prompt_is_ignored() -> None:
     assert client_of({"input": [{"role": "user", "content": OPENCODE_PROMPT}]}) is OTHER
 
 
-values = st.recursive(
+JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["role", "content", "text"]), inner),
     max_leaves=10,
 )
 
 
+BODIES = st.dictionaries(st.sampled_from(["instructions", "input", "tools"]), JSON | st.just(OPENCODE_PROMPT))
+
+
 @given(
     st.lists(st.tuples(st.sampled_from([b"originator", b"user-agent", b"x"]), st.binary(max_size=30)), max_size=3),
-    st.dictionaries(st.sampled_from(["instructions", "input", "tools"]), values),
+    BODIES,
 )
 def test_any_request_has_a_client(fields: list[tuple[bytes, bytes]], body: dict[str, Any]) -> None:
     assert identify(fields, body) in (OPENCODE, OPENCODE_2, CODEX_CLI, OTHER)
+
+
+@given(BODIES)
+def test_the_body_of_a_client_that_names_itself_does_not_matter(body: dict[str, Any]) -> None:
+    assert client_of(body, user_agent="codex_exec/0.171.0") is CODEX_CLI
+    assert client_of(body, user_agent="Kilo-Code/4.9") is OTHER

@@ -33,7 +33,10 @@ def test_the_client_is_the_last_address_that_is_not_trusted(peer: str, forwarded
     assert forwarded_client(peer, forwarded_for, TRUSTED) == client
 
 
-@given(st.text(max_size=80), st.ip_addresses())
+addresses = st.ip_addresses().map(str) | st.sampled_from(["127.0.0.1", "10.1.2.3", "fd00::1"])
+
+
+@given(st.text(max_size=80) | st.lists(addresses, max_size=3).map(",".join), st.ip_addresses())
 def test_an_untrusted_client_cannot_choose_its_address(header: str, client: object) -> None:
     address = str(client)
     if not is_trusted(address, TRUSTED):

@@ -294,7 +294,7 @@ def test_any_json_object_is_refused_or_accepted(body: dict[str, Any]) -> None:
         check(headers, {**base, **body}, models)
 
 
-@given(st.binary(max_size=50))
+@given(st.binary(max_size=50) | json_values.map(to_json))
 def test_any_bytes_are_an_object_or_refused(content: bytes) -> None:
     with suppress(RefusedError):
         assert isinstance(parse(content), dict)

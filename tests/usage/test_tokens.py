@@ -11,8 +11,24 @@ from codex_transform.usage.tokens import parse_usage, percentile
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.sampled_from(["cached_tokens"]), inner),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=10,
+)
+COUNTS = st.integers(-2, 100) | JSON
+
+
+def details(name: str) -> st.SearchStrategy[Any]:
+    return st.fixed_dictionaries({}, optional={name: COUNTS}) | JSON
+
+
+USAGE = st.fixed_dictionaries(
+    {},
+    optional={
+        "input_tokens": COUNTS,
+        "output_tokens": COUNTS,
+        "input_tokens_details": details("cached_tokens"),
+        "output_tokens_details": details("reasoning_tokens"),
+    },
 )
 
 
@@ -50,15 +66,7 @@ def test_implausible_counts_are_ignored(given_usage: Any, expected: Tokens | Non
     assert parse_usage(given_usage) == expected
 
 
-@given(
-    st.fixed_dictionaries(
-        {},
-        optional=dict.fromkeys(
-            ("input_tokens", "output_tokens", "input_tokens_details", "output_tokens_details"), JSON
-        ),
-    )
-    | JSON
-)
+@given(USAGE | JSON)
 def test_counts_of_arbitrary_usage_are_within_bounds(given_usage: Any) -> None:
     found = parse_usage(given_usage)
     if found is not None:
