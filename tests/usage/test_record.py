@@ -1,4 +1,4 @@
-"""Records: plain values, through JSON and back."""
+"""Records of calls: plain values that survive JSON, also as release 0.1 wrote them into flow files."""
 
 import json
 
@@ -20,9 +20,6 @@ RECORDS = st.builds(
 )
 
 
-"""A record as release 0.1 writes it into flow files."""
-
-
 def test_a_record_of_an_older_release_is_read() -> None:
     record = Record.model_validate(old_record.RECORD)
     assert (record.at, record.model, record.events, record.repaired) == (1799999000.5, "gpt-5.1-codex", 231, ("model",))
@@ -40,7 +37,7 @@ def test_a_record_survives_json(record: Record) -> None:
 
 @given(RECORDS)
 def test_a_record_holds_nothing_but_plain_values(record: Record) -> None:
-    # What mitmproxy can write into a flow file.
+    # These are the types that mitmproxy can write into a flow file.
     def check(value: object) -> None:
         assert value is None or type(value) in (str, int, float, bool, list, dict)
         for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
@@ -49,6 +46,6 @@ def test_a_record_holds_nothing_but_plain_values(record: Record) -> None:
     check(record.model_dump(mode="json"))
 
 
-def test_the_share_of_the_cache() -> None:
+def test_the_cached_share_of_the_input() -> None:
     assert Tokens(input=200, cached=50).cached_share == 0.25
     assert Tokens().cached_share == 0.0
