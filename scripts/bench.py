@@ -48,7 +48,7 @@ def main() -> None:
     from codex_transform import console
 
     console.make_lenient()
-    processes.tidy_up_when_told_to_end()
+    processes.exit_on_signals()
     results = []
     # On systems that do not let a running program's files go, some of it may stay.
     with tempfile.TemporaryDirectory(prefix="codex-transform-bench-", ignore_cleanup_errors=True) as folder:

@@ -49,13 +49,13 @@ class Peer(NamedTuple):
     @property
     def path(self) -> Path:
         """The program."""
-        return environment.in_venv(self.venv, self.program)
+        return environment.venv_program(self.venv, self.program)
 
     @property
     def install_command(self) -> str:
         """What a person types to install it there."""
         venv = self.venv.relative_to(programs.CACHE.parent)
-        python = environment.interpreter(venv)
+        python = environment.venv_python(venv)
         return f"python3 -m venv {venv} && {python} -m pip install '{self.requirement}=={self.version}'"
 
 
@@ -104,13 +104,13 @@ def running(peer: Peer, folder: Path, port: int) -> Iterator[Target]:
     """A peer that leads to the endpoint at `port`, with its home below `folder`."""
     home = folder / peer.name
     nowhere = {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
-    environ = processes.environ(home, **nowhere, **peer.variables)
+    environ = processes.isolated_environ(home, **nowhere, **peer.variables)
     config = home / "config.json"
     config.write_text(json.dumps(peer.config(f"http://127.0.0.1:{port}/v1")), "utf-8")
     own = _free_port()
     # By its Python: the first line of the script names the folder that it was installed in, which may have moved.
     command = [
-        str(environment.interpreter(peer.venv)),
+        str(environment.venv_python(peer.venv)),
         str(peer.path),
         "--config",
         str(config),

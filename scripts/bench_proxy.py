@@ -55,7 +55,7 @@ def proxy(name: str, folder: Path, port: int, home_name: str = "") -> Iterator[t
 
 def addon_environ(home: Path, port: int) -> dict[str, str]:
     """The environment of a program with the addon that leads to the endpoint at `port`."""
-    return processes.environ(
+    return processes.isolated_environ(
         home,
         CODEX_BASE_URL=f"http://127.0.0.1:{port}",
         CODEX_API_KEY="sk-dummy-of-the-benchmark",

@@ -41,7 +41,7 @@ def main() -> None:
 
     from codex_transform import console
 
-    processes.tidy_up_when_told_to_end()
+    processes.exit_on_signals()
     console.make_lenient()
     print("The main job of codex-transform, all on this machine.\nThe endpoint is a sandbox: no model answers.\n")
     name, client = find_client()
@@ -71,7 +71,7 @@ def opencode(program: Path) -> Client:
     import processes
 
     def run(proxy: str, ca: Path, project: Path) -> bool:
-        environ = processes.environ(
+        environ = processes.isolated_environ(
             project.parent / "client",
             PWD=str(project),
             HTTPS_PROXY=proxy,
@@ -83,7 +83,7 @@ def opencode(program: Path) -> Client:
             OPENCODE_DISABLE_LSP_DOWNLOAD="1",
         )
         command = [str(program), "run", "-m", f"openai/{MODEL}", PROMPT]
-        status = processes.shown(command, environ, project, LONGEST_RUN)
+        status = processes.run_and_print(command, environ, project, LONGEST_RUN)
         if status is None:
             print(f"OpenCode was not ready after {LONGEST_RUN} seconds.")
         return status == 0
@@ -132,7 +132,7 @@ def proxy(home: Path, endpoint: Sandbox) -> Iterator[str]:
     """The real mitmdump with the addon, on a free port; gives its URL. All it writes is below `home`."""
     import processes
 
-    environ = processes.environ(
+    environ = processes.isolated_environ(
         home,
         CODEX_BASE_URL=endpoint.url,
         CODEX_API_KEY=endpoint.key,

@@ -35,7 +35,7 @@ def main() -> None:
     import processes
     from load_setup import proxy
 
-    processes.tidy_up_when_told_to_end()
+    processes.exit_on_signals()
     with (
         tempfile.TemporaryDirectory(prefix="codex-transform-load-", ignore_cleanup_errors=True) as folder,
         proxy(Path(folder).resolve(), delay=PACE) as port,

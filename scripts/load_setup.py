@@ -70,7 +70,9 @@ def _ready(command: list[str], home: Path, sign: re.Pattern[str], **variables: s
     """A program that has said `sign`; gives the part of it in parentheses."""
     home.mkdir(parents=True, exist_ok=True)
     # Nobody answers there: nothing leaves this machine.
-    environ = processes.environ(home, CODEX_CATALOG_URL="http://127.0.0.1:9/none", PYTHONUNBUFFERED="1", **variables)
+    environ = processes.isolated_environ(
+        home, CODEX_CATALOG_URL="http://127.0.0.1:9/none", PYTHONUNBUFFERED="1", **variables
+    )
     environ["PYTHONPATH"] = str(environment.ROOT)
     log = home / "log"
     with log.open("wb") as output, processes.running(command, environ, home, output) as process:

@@ -67,7 +67,7 @@ def main() -> None:
     environment.enter()
     import processes
 
-    processes.tidy_up_when_told_to_end()
+    processes.exit_on_signals()
     person = Person(options.calls_a_minute, options.stream_seconds, options.events_a_second)
     print(f"Python {platform.python_version()}, mitmproxy {_mitmproxy()}, {platform.machine()}", flush=True)
     print("\nworkers   a call   an event    idle   a stream     carries, of each: calls/s   events/s", flush=True)

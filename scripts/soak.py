@@ -67,7 +67,7 @@ def main() -> None:
     import processes
     from load_setup import proxy
 
-    processes.tidy_up_when_told_to_end()
+    processes.exit_on_signals()
     with (
         tempfile.TemporaryDirectory(prefix="codex-transform-soak-", ignore_cleanup_errors=True) as folder,
         proxy(Path(folder).resolve(), options=("codex_idle_timeout=2",)) as port,
