@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import statistics
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -18,7 +18,7 @@ import bench_peers
 from bench_bodies import DAY, FIRST, HALF_DAY
 from bench_client import BenchError, Connection, Target, collect, elapsed, exchange
 from bench_proxy import cpu_seconds, proxy, resident_megabytes
-from bench_rows import EVENTS_BESIDE_DELTAS, SMALL_EVENTS
+from bench_rows import EVENTS_BESIDE_DELTAS, SMALL_EVENTS, alternate
 from bench_table import ADDON, BARE, Result
 
 # Concurrent streams, deltas in each, and seconds until they must have arrived.
@@ -72,7 +72,7 @@ class Peers:
         """
         body = bench_bodies.request(size)
         numbers = dict.fromkeys(self.targets, 0)
-        for name, is_warm_up in self._alternate():
+        for name, is_warm_up in alternate(list(self.targets), self.rounds):
             connection = Connection(self.targets[name])
             try:
                 for _ in range(times):
@@ -93,7 +93,7 @@ class Peers:
         Each stream is a conversation of its own. `receive` reads the responses.
         """
         exchanges = []
-        for number, (name, is_warm_up) in enumerate(self._alternate()):
+        for number, (name, is_warm_up) in enumerate(alternate(list(self.targets), self.rounds)):
             connections = [Connection(self.targets[name]) for _ in range(streams)]
             _send_conversations(connections, number, response)
             receive(connections)
@@ -102,13 +102,6 @@ class Peers:
             if not is_warm_up:
                 exchanges.append((name, connections))
         return exchanges
-
-    def _alternate(self) -> Iterator[tuple[str, bool]]:
-        """Yield the proxies' names in changing order, and whether it is the warm-up, an additional first round."""
-        names = list(self.targets)
-        for number in range(self.rounds + 1):
-            for name in names if number % 2 else reversed(names):
-                yield name, number == 0
 
 
 def small(peers: Peers) -> list[Result]:

@@ -26,6 +26,7 @@ from bench_table import ADDON, BARE, Goal, Result
 SMALL_EVENTS = len(bench_bodies.small())
 EVENTS_BESIDE_DELTAS = len(bench_bodies.deltas(0))
 
+_PROXIES = (BARE, ADDON)
 _WARM_UP_ROUNDS = 5  # of the row `transform`
 
 # The command of the row `run`; the options spare Python what it loads by default.
@@ -82,14 +83,14 @@ class Bench:
         websocket: bool = False,
         vary: Callable[[bytes, int], bytes] = bench_bodies.other_conversation,
     ) -> Result:
-        """Measure both proxies in `rounds` rounds, add the samples to `result` and return it.
+        """Measure both proxies in `rounds` rounds after a warm-up, add the samples to `result` and return it.
 
         In each round, `streams` connections request the endpoint's `response`, which has this many `events`, with a
         body of `size` bytes; `figure` returns the sample. `vary` changes the body for each round: by default each is a
         new conversation. With `websocket`, the addon's connections are WebSockets. Raises BenchError if events are
         missing.
         """
-        for name in (BARE, ADDON):
+        for name in _PROXIES:
             if name not in self._proxies:
                 self._proxies[name] = self._running.enter_context(self.proxy(name))[0]
         body = bench_bodies.request(size)
@@ -105,7 +106,7 @@ class Bench:
                 ]
                 for name, target in self._proxies.items()
             }
-            for number, (name, is_warm_up) in enumerate(alternate(rounds)):
+            for number, (name, is_warm_up) in enumerate(alternate(_PROXIES, rounds)):
                 request = vary(body, number // 2)
                 cpu_before = cpu_seconds(self._proxies[name].pid)
                 for connection in connections[name]:
@@ -128,10 +129,10 @@ def _first_event_at(command: Sequence[str], environ: Mapping[str, str], cwd: Pat
     return float(done.stdout)
 
 
-def alternate(rounds: int) -> Iterator[tuple[str, bool]]:
-    """Yield the names of the proxies in changing order, and whether it is the warm-up, an additional first round."""
+def alternate(names: Sequence[str], rounds: int) -> Iterator[tuple[str, bool]]:
+    """Yield the proxies' names in changing order, and whether it is the warm-up, an additional first round."""
     for number in range(rounds + 1):
-        for name in (BARE, ADDON) if number % 2 else (ADDON, BARE):
+        for name in names if number % 2 else reversed(names):
             yield name, number == 0
 
 
@@ -206,7 +207,7 @@ def memory(bench: Bench, divisor: int) -> list[Result]:
     total = Result("memory", f"memory after a {megabytes} MB response", "MB", Goal(4, by="−"))
     growth = Result("memory", f"memory added by a {megabytes} MB response", "MB", Goal(4, by="−"))
     body = bench_bodies.request(FIRST)
-    for name, is_warm_up in alternate(2):
+    for name, is_warm_up in alternate(_PROXIES, 2):
         if is_warm_up:
             continue
         with bench.proxy(name) as (target, _), bench.connect(target) as connection:
@@ -228,7 +229,7 @@ def start(bench: Bench, divisor: int) -> list[Result]:
     """Time from the command to the line with the proxy's port, and to the end of a first small response."""
     ready = Result("start", "start to ready", "s", Goal(0.15, by="−"))
     responded = Result("start", "start to the first response", "s", Goal(0.15, by="−"))
-    for name, is_warm_up in alternate(max(8 // divisor, 2)):
+    for name, is_warm_up in alternate(_PROXIES, max(8 // divisor, 2)):
         with bench.proxy(name) as (target, seconds), bench.connect(target) as connection:
             connection.send(bench_bodies.request(FIRST), "small 0")
             exchange([connection])
@@ -241,7 +242,7 @@ def start(bench: Bench, divisor: int) -> list[Result]:
 def run(bench: Bench, divisor: int) -> list[Result]:
     """Time until a command has its first event: started by `run`, or once a bare proxy listens."""
     result = Result("run", "run to its command's first event", "s", Goal(0.15, by="−"))
-    for name, is_warm_up in alternate(max(8 // divisor, 2)):
+    for name, is_warm_up in alternate(_PROXIES, max(8 // divisor, 2)):
         seconds = bench.first_event_through_run() if name == ADDON else bench.first_event_through_bare()
         if not is_warm_up:
             result.add(name, seconds)
