@@ -258,7 +258,7 @@ def test_the_demo_shows_what_the_proxy_does(checkout_with_opencode: Checkout) ->
     assert cached
     assert int(cached[1].replace(",", "")) > 1000
     text = " ".join(done.stdout.split())
-    assert re.search(r"streams of \d+ and \d+ events\. Fixed on the way: [\w, .*]*output", text)
+    assert re.search(r"streams of \d+ and \d+ events\. Repaired on the way: [\w, .*]*output", text)
     assert "start.py" in done.stdout
     assert "\x1b" not in done.stdout
     assert not done.stderr
