@@ -1,7 +1,7 @@
 """Measures what the addon costs: `python3 scripts/bench.py`. Takes two or three minutes, with `--quick` less than one.
 
 Each row compares mitmdump with the addon to a bare mitmdump, which only redirects and streams. Both have the same
-options and are measured alternately. Client, proxies and endpoint are processes of their own, and nothing leaves this
+options and are measured alternately. Client, proxies and endpoint are separate processes, and nothing leaves this
 machine. A goal is a limit for the figure under "addon : bare"; its 95 % confidence interval is in brackets.
 
 `--peers` compares these two with the other gateways that are installed, and `--workers` compares one proxy with the

@@ -2,7 +2,7 @@
 
 Strategy: the cost depends on shape and size, so both are realistic and the same in every run; the words are random.
 Tool outputs are prose, or look like source code, whose many line breaks and quotation marks slow down JSON parsers.
-Each event of a response is an HTTP chunk of its own, as from an endpoint that flushes after each event.
+Each event of a response is sent as a separate HTTP chunk, as by an endpoint that flushes after each event.
 """
 
 import json

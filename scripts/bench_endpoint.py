@@ -1,4 +1,4 @@
-"""The benchmark's endpoint, which runs as a process of its own: `python3 bench_endpoint.py`.
+"""The benchmark's endpoint, which runs as a separate process: `python3 bench_endpoint.py`.
 
 Strategy: its own cost must not show in the figures, so responses are prepared in advance, request bodies are skipped
 rather than parsed, and it is a bare asyncio protocol. The request header `x-bench` selects the response by a kind and a

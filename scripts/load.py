@@ -1,6 +1,6 @@
 """Tests many concurrent streams: `python3 scripts/load.py`. Takes about a minute; nothing leaves this machine.
 
-Many clients stream through one mitmdump with the addon at the same time, each a response of its own, at the pace of a
+Many clients stream through one mitmdump with the addon at the same time, each a different response, at the pace of a
 model. All texts are checked. This is done with a fifth of the clients first and then with all, and the difference shows
 how much memory a stream needs. If anything fails, it is printed and the exit status is 1.
 """

@@ -1,7 +1,7 @@
 """The HTTP client of `load.py`, `soak.py` and `simulate_team.py`: many concurrent requests in one event loop.
 
 Strategy: h11 decides whether a response is complete. The sandbox counts to the number in the prompt, so the text of a
-response is known in advance, and can be another one for each stream of a run.
+response is known in advance, and the streams of a run can have different ones.
 """
 
 from __future__ import annotations

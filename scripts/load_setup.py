@@ -1,6 +1,6 @@
 """What `load.py`, `soak.py` and `simulate_team.py` test: mitmdump with the addon, in front of the sandbox.
 
-Both are processes of their own. The proxy has a second addon, `load_counts.py`, that `resource_counts` asks.
+Both are separate processes. The proxy has a second addon, `load_counts.py`, which answers `resource_counts`.
 """
 
 from __future__ import annotations
