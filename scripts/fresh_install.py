@@ -116,7 +116,7 @@ def installed_releases(venv: Path) -> dict[str, str]:
 
 
 def suspects(installed: dict[str, str]) -> str:
-    """Return a sentence that names the installed releases which are newer than those that were tried last."""
+    """Return a sentence that names the installed releases that are newer than those tried last."""
     tried = dict(line.split("==") for line in TRIED.read_text("utf-8").split())
     numbers = environment.version_numbers
     newer = [

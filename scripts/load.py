@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 DELTA_INTERVAL = 0.1  # seconds between two deltas of a stream
 
-# A stream may take this much longer than the sandbox needs for it, apart from one gap of this many seconds.
+# A stream may take this many times as long as the sandbox needs for it, plus one gap of this many seconds.
 MAX_SLOWDOWN = 1.5
 MAX_GAP = 5.0
 

@@ -29,7 +29,7 @@ _INSTALL_TIMEOUT = 600  # seconds
 
 
 def opencode_on_path() -> tuple[Path, str] | None:
-    """Return the user's own OpenCode and its version; None if there is none, or none that runs."""
+    """Return the user's own OpenCode and its version; None if there is none or it does not run."""
     path = shutil.which("opencode")
     version = program_version(Path(path)) if path else None
     return (Path(path), version) if path and version else None
