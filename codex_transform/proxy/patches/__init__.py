@@ -125,6 +125,12 @@ PATCHES = (
         "each call takes longer, and its bodies stay in memory for a while after it",
         ("mitmproxy.http:MessageData.__post_init__", "mitmproxy.http:MessageData"),
     ),
+    Patch(
+        "malloc_thresholds",
+        "malloc_thresholds:MallocThresholds",
+        "each request of a long conversation takes longer",
+        ("ctypes:CDLL",),
+    ),
     Patch("gc_freeze", "gc_freeze:GcFreeze", "garbage collection pauses every stream now and then", ("gc:freeze",)),
 )
 
