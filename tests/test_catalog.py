@@ -235,13 +235,13 @@ def test_clamping_ends_in_what_the_model_supports(model: Model, effort: str) -> 
 
 
 def test_direction_wins_over_distance() -> None:
-    sparse = BY_SLUG["gpt-5.1"].model_copy(update={"efforts": ("none", "high")})
+    sparse = BY_SLUG["gpt-5.1"]._replace(efforts=("none", "high"))
     assert clamp("minimal", sparse) == "high"
     assert clamp("low", sparse) == "none"
     assert clamp("medium", sparse) == "high"
-    gap = sparse.model_copy(update={"efforts": ("low", "max")})
+    gap = sparse._replace(efforts=("low", "max"))
     assert clamp("xhigh", gap) == "low"
-    only_top = sparse.model_copy(update={"efforts": ("ultra",)})
+    only_top = sparse._replace(efforts=("ultra",))
     assert clamp("xhigh", only_top) == "ultra"
 
 
@@ -299,7 +299,7 @@ def test_a_new_model_without_efforts_is_not_known() -> None:
 def test_what_a_list_does_not_say_stays() -> None:
     before = BY_SLUG["gpt-5.1-codex"]
     now = learnt(Facts(slug="gpt-5.1-codex", context_window=1000))["gpt-5.1-codex"]
-    assert now == before.model_copy(update={"context_window": 1000, "current": True})
+    assert now == before._replace(context_window=1000, current=True)
     assert learnt()["gpt-5.1-codex"] == before
 
 

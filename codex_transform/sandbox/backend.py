@@ -112,7 +112,7 @@ def _known(slugs: Iterable[str] | None) -> dict[str, catalog.Model]:
         return {slug: model for slug, model in models.items() if slug not in catalog.aliases()}
     anything = {"efforts": catalog.EFFORTS, "supports_verbosity": True}
     pattern = next(iter(models.values()))
-    return {slug: models.get(slug) or pattern.model_copy(update={"slug": slug, **anything}) for slug in slugs}
+    return {slug: models.get(slug) or pattern._replace(slug=slug, **anything) for slug in slugs}
 
 
 def _length(item: Mapping[str, Any]) -> int:
