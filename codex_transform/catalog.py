@@ -1,9 +1,9 @@
 """The models that Codex endpoints serve, and what the name of a model means.
 
-Strategy: one data file (`data/models.json`) is the floor; a test validates it, so that no start has to. What a newer list
-of the Codex CLI says is laid over it (`learn`), so that a model released tomorrow has its efforts without a release of
-this program. A `Catalogue` never changes: learning makes another one, which takes the place of the current one as a
-whole.
+Strategy: one data file (`data/models.json`) is the floor; a test validates it, so that no start has to. What a newer
+list of the Codex CLI says is laid over it (`learn`), so that a model released tomorrow has its efforts without a
+release of this program. A `Catalogue` never changes: learning makes another one, which takes the place of the current
+one as a whole.
 
 A name is looked up whole before a suffix is removed from it, so the longest match wins: `gpt-5.1-codex-max` is a model,
 not `gpt-5.1-codex` with effort max. Names are compared in a normal form (lower case, dashes for spaces and underscores,
@@ -225,7 +225,7 @@ def _read_data(document: dict[str, Any]) -> Catalogue:
     newest = document["releases"][-1]
     models = []
     for row in document["models"]:
-        members = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
+        members: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
         members["efforts"] = _ordered((*row["efforts"], *extra.get(row["slug"], ())))
         models.append(Model(**members, current=row["release"] == newest))
     return Catalogue(models, document["aliases"], extra)

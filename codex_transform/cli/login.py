@@ -164,11 +164,11 @@ def whoami() -> None:
     if settings.forward_client_key:
         rows.append(("API key", "the client's own", sources["forward_client_key"]))
     elif settings.api_key:
-        rows.append(("API key", redact(settings.api_key.get_secret_value()), sources["api_key"]))
+        rows.append(("API key", redact(settings.api_key.value), sources["api_key"]))
     else:
         rows.append(("API key", _missing(loaded, "api_key"), ""))
     for endpoint in loaded.endpoints:
-        parts = [endpoint.endpoint.url, redact(endpoint.api_key.get_secret_value())]
+        parts = [endpoint.endpoint.url, redact(endpoint.api_key.value)]
         parts += [f"weight {endpoint.weight}", f"priority {endpoint.priority}", *endpoint.models]
         rows.append((f"· {endpoint.name}", " · ".join(parts), ""))
     file = paths.config_file(paths.home())

@@ -91,7 +91,7 @@ def _parse(content: bytes) -> Entry | None:
             "path": str(path),
             "etag": None | str() as etag,
             "checked": float(checked),
-            "texts": {**texts},
+            "texts": dict(texts),
         } if isfinite(checked) and (etag is None or is_etag(etag)):
             if not texts or not all(isinstance(text, str) and text for text in texts.values()):
                 return None

@@ -13,12 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import SecretStr
-
 from codex_transform.fsutil import write_private
 from codex_transform.jsonc import parser
 from codex_transform.jsonio import describe_type, dumps
 from codex_transform.opencode.config import OpenCodeConfig
+from codex_transform.redaction import Secret
 from codex_transform.settings.endpoints import KEY, EndpointSettings, read_endpoints, to_json
 from codex_transform.settings.options import OPTIONS, Settings
 from codex_transform.settings.state_url import StateUrl
@@ -119,8 +118,7 @@ def load(
         elif endpoints:
             values["base_url"], values["api_key"] = endpoints[0].base_url, endpoints[0].api_key
             sources["base_url"] = sources["api_key"] = f"{endpoints[0].name} of {source}"
-    # Each value has been through its validator.
-    return LoadedSettings(Settings.model_construct(**values), sources, tuple(problems), endpoints)
+    return LoadedSettings(Settings(**values), sources, tuple(problems), endpoints)
 
 
 def save_endpoint(config_file: Path, endpoint: EndpointSettings) -> None:
@@ -251,8 +249,8 @@ def _is_unset(value: object) -> bool:
 
 def _to_json(value: object) -> object:
     """Return a value in force as JSON holds it."""
-    if isinstance(value, SecretStr):
-        return value.get_secret_value()
+    if isinstance(value, Secret):
+        return value.value
     if isinstance(value, StateUrl):
         return value.text
     if isinstance(value, tuple):

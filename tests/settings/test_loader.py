@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from pydantic import SecretStr
 
 from codex_transform.opencode.config import OpenCodeConfig
+from codex_transform.redaction import Secret
 from codex_transform.settings import state_url
 from codex_transform.settings.loader import LoadedSettings, load, save
 from codex_transform.settings.options import OPTIONS, Option, Settings
@@ -79,7 +79,7 @@ def said_by(knob: Option, folder: Path) -> Said:
             path.write_text("x", encoding="utf-8")
         return {source: (str(path), path) for source, path in paths.items()}
     if knob.field == "api_key":
-        return {source: (value, SecretStr(str(value))) for source, (value, _) in text("sk").items()}
+        return {source: (value, Secret(str(value))) for source, (value, _) in text("sk").items()}
     return text("https://h" if knob.field.endswith("_url") else "name")
 
 
@@ -106,7 +106,7 @@ def loaded(
 def test_with_nothing_said_the_defaults_hold(config: Path) -> None:
     result = loaded(config)
     assert result.settings == Settings()
-    assert result.sources == dict.fromkeys(Settings.model_fields, "default")
+    assert result.sources == dict.fromkeys((option.field for option in OPTIONS), "default")
     assert result.problems == ()
 
 
@@ -133,9 +133,10 @@ def test_precedence(knob: Option, present: tuple[str, ...], winner: str, config:
         write(config, {knob.key: said["file"][0]})
     result = loaded(config, options, environ)
     assert result.problems == ()
-    assert result.settings == Settings.model_validate({knob.field: said[winner][1]})
+    expected: dict[str, Any] = {knob.field: said[winner][1]}
+    assert result.settings == Settings(**expected)
     label = {"option": knob.option, "environ": knob.environ, "file": f"{knob.key} in {config}"}[winner]
-    assert result.sources == dict.fromkeys(Settings.model_fields, "default") | {knob.field: label}
+    assert result.sources == dict.fromkeys((option.field for option in OPTIONS), "default") | {knob.field: label}
 
 
 @pytest.mark.parametrize("above", ["", "file", "environ", "option"])
@@ -286,7 +287,7 @@ def test_a_damaged_file_is_a_problem_and_the_rest_holds(content: bytes, place: s
     config.write_bytes(content)
     config.chmod(0o600)
     result = loaded(config, environ={"CODEX_API_KEY": "sk-1", "CODEX_MODE": "0"})
-    assert result.settings == Settings(api_key=SecretStr("sk-1"), mode=False)
+    assert result.settings == Settings(api_key=Secret("sk-1"), mode=False)
     (problem,) = result.problems
     assert (problem.setting, problem.source) == (None, str(config))
     assert str(config) in problem.message
@@ -355,7 +356,7 @@ def test_what_is_saved_is_loaded(knob: Option, source: str, config: Path, tmp_pa
 
 
 def test_the_file_has_the_old_plugins_shape(config: Path) -> None:
-    save(config, {"base_url": "https://h", "api_key": SecretStr("sk-1"), "mode": False, "hosts": "a, b:1"})
+    save(config, {"base_url": "https://h", "api_key": Secret("sk-1"), "mode": False, "hosts": "a, b:1"})
     assert config.read_text(encoding="utf-8") == (
         '{\n  "baseURL": "https://h",\n  "apiKey": "sk-1",\n  "codexMode": false,\n'
         '  "hosts": [\n    "a",\n    "b:1"\n  ]\n}\n'

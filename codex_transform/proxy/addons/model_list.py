@@ -66,7 +66,7 @@ class ModelList:
             return None
         if time.monotonic() < self._without_list.get(endpoint.url, 0):
             return None
-        asking = _models_request(flow, endpoint, f"Bearer {key.get_secret_value()}")
+        asking = _models_request(flow, endpoint, f"Bearer {key.value}")
         replay = Replay(asking)
         try:
             async with asyncio.timeout(_TIMEOUT):

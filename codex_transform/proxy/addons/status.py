@@ -78,7 +78,7 @@ class Status:
         config.refresh()
         calls = [get_call(flow) for flow in self.drain.live_calls()]
         endpoint, forward = config.endpoint, config.settings.forward_client_key
-        key = config.settings.api_key.get_secret_value() if config.settings.api_key and not forward else ""
+        key = config.settings.api_key.value if config.settings.api_key and not forward else ""
         alone = (Target("", endpoint, key),) if endpoint and (key or forward) else ()
         return ProxyFacts(
             version=__version__,
