@@ -225,7 +225,7 @@ def _read_data(document: dict[str, Any]) -> Catalogue:
     newest = document["releases"][-1]
     models = []
     for row in document["models"]:
-        members: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
+        members: dict[str, Any] = row | {name: tuple(each) for name, each in row.items() if isinstance(each, list)}
         members["efforts"] = _ordered((*row["efforts"], *extra.get(row["slug"], ())))
         models.append(Model(**members, current=row["release"] == newest))
     return Catalogue(models, document["aliases"], extra)

@@ -11,8 +11,9 @@ from codex_transform.cli.current_settings import load_settings
 from codex_transform.endpoint import url as endpoint_url
 from codex_transform.fsutil import is_missing
 from codex_transform.redaction import redact
+from codex_transform.settings.endpoint_list import remove_endpoint, save_endpoint
 from codex_transform.settings.endpoints import read_endpoints
-from codex_transform.settings.loader import LoadedSettings, remove_endpoint, save_endpoint
+from codex_transform.settings.loader import LoadedSettings
 from codex_transform.settings.options import OPTIONS
 
 

@@ -13,9 +13,6 @@ from codex_transform.jsonio import describe_type
 from codex_transform.redaction import Secret
 from codex_transform.settings.options import READ_API_KEY, READ_BASE_URL
 
-KEY = "endpoints"
-"""The list's key in the config file."""
-
 
 class EndpointSettings(BaseModel):
     """One endpoint. Of those that have the model, the ones with the lowest `priority` get the calls, by `weight`.

@@ -8,19 +8,24 @@ and a `Problem` explains why. In every source an empty value counts as not set.
 
 import os
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from codex_transform.fsutil import write_private
 from codex_transform.jsonc import parser
 from codex_transform.jsonio import describe_type, dumps
 from codex_transform.opencode.config import OpenCodeConfig
 from codex_transform.redaction import Secret
-from codex_transform.settings.endpoints import KEY, EndpointSettings, read_endpoints, to_json
 from codex_transform.settings.options import OPTIONS, Settings
 from codex_transform.settings.state_url import StateUrl
+
+if TYPE_CHECKING:
+    from codex_transform.settings.endpoints import EndpointSettings
+
+ENDPOINTS = "endpoints"
+"""The key of the list of endpoints in the config file."""
 
 _RESTRICTING: Mapping[str, Mapping[str, object]] = {"trusted_proxies": {}, "limits_fail": {"limits_fail": "closed"}}
 """Settings without which others may do more than with them, and what is set while theirs cannot be used.
@@ -53,7 +58,7 @@ class LoadedSettings:
     settings: Settings
     sources: Mapping[str, str]
     problems: tuple[Problem, ...]
-    endpoints: tuple[EndpointSettings, ...] = ()
+    endpoints: "tuple[EndpointSettings, ...]" = ()
 
 
 def load(
@@ -71,7 +76,7 @@ def load(
     base_url = opencode.base_url
     damaged: bytes | None = b""
     try:
-        document = _read(config_file)
+        document = read_document(config_file)
         problems += _permission_problems(config_file)
     except ValueError as error:
         problems.append(Problem(None, str(config_file), f"{error}. Until then nothing in it is used"))
@@ -104,10 +109,13 @@ def load(
                 problems.append(Problem(option.field, source, f"{source}: not known while the file is damaged"))
                 values |= _RESTRICTING[option.field]
     endpoints: tuple[EndpointSettings, ...] = ()
-    if not _is_unset(document.get(KEY)):
-        source = f"{KEY} in {config_file}"
+    if not _is_unset(document.get(ENDPOINTS)):
+        # Few have a list, and what checks it takes time to import.
+        from codex_transform.settings.endpoints import read_endpoints
+
+        source = f"{ENDPOINTS} in {config_file}"
         try:
-            endpoints = read_endpoints(document[KEY])
+            endpoints = read_endpoints(document[ENDPOINTS])
         except ValueError as error:
             problems.append(Problem("base_url", source, f"{source}: {error}"))
             values.pop("base_url", None)
@@ -121,56 +129,6 @@ def load(
     return LoadedSettings(Settings(**values), sources, tuple(problems), endpoints)
 
 
-def save_endpoint(config_file: Path, endpoint: EndpointSettings) -> None:
-    """Add an endpoint to the config file's list, or replace the one of its name. Raises as `save` does.
-
-    An endpoint that the file has outside of a list becomes the first of it, with the name `default`.
-    """
-
-    def put(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        entry = to_json(endpoint)
-        names = [each.get("name") for each in entries]
-        if endpoint.name not in names:
-            return [*entries, entry]
-        return [{**each, **entry} if each.get("name") == endpoint.name else each for each in entries]
-
-    _change_endpoints(config_file, put)
-
-
-def remove_endpoint(config_file: Path, name: str) -> bool:
-    """Remove an endpoint from the config file's list; return whether it was there. Raises as `save` does."""
-    removed = False
-
-    def drop(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        nonlocal removed
-        left = [each for each in entries if each.get("name") != name]
-        removed = len(left) < len(entries)
-        return left
-
-    _change_endpoints(config_file, drop)
-    return removed
-
-
-def _change_endpoints(config_file: Path, change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> None:
-    try:
-        document = _read(config_file)
-    except ValueError as error:
-        raise ValueError(f"nothing was saved: {error}") from None
-    entries = document.get(KEY, [])
-    if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
-        raise ValueError(f"nothing was saved: {KEY} in {config_file} must be a list of objects")
-    first = {name: document[name] for name in ("baseURL", "apiKey") if document.get(name)}
-    if KEY not in document and len(first) == 2:
-        entries = [{"name": "default", **first}]
-    changed = change(entries)
-    if changed:
-        read_endpoints(changed)
-        document[KEY] = changed
-    else:
-        document.pop(KEY, None)
-    write_private(config_file, dumps(document, indent=2) + b"\n")
-
-
 def save(config_file: Path, updates: Mapping[str, object]) -> None:
     """Change settings in the config file.
 
@@ -181,7 +139,7 @@ def save(config_file: Path, updates: Mapping[str, object]) -> None:
     """
     by_field = {option.field: option for option in OPTIONS}
     try:
-        document = _read(config_file)
+        document = read_document(config_file)
     except ValueError as error:
         raise ValueError(f"nothing was saved: {error}") from None
     for field, value in updates.items():
@@ -198,7 +156,7 @@ def save(config_file: Path, updates: Mapping[str, object]) -> None:
     write_private(config_file, dumps(document, indent=2) + b"\n")
 
 
-def _read(config_file: Path) -> dict[str, Any]:
+def read_document(config_file: Path) -> dict[str, Any]:
     """Return the object in the config file, empty if there is no such file. Raises ValueError with what to do."""
     try:
         text = config_file.read_bytes().decode("utf-8-sig")

@@ -1,5 +1,7 @@
 """What a person reads of a proxy."""
 
+from dataclasses import replace
+
 from codex_transform.status.facts import CallFacts, EndpointFacts, PersonFacts, ProxyFacts
 from codex_transform.status.rows import status_rows
 
@@ -59,5 +61,5 @@ def test_everything_there_is_to_know() -> None:
 
 
 def test_a_proxy_that_is_being_stopped_says_so() -> None:
-    rows = dict(status_rows(FACTS.model_copy(update={"draining": True})))
+    rows = dict(status_rows(replace(FACTS, draining=True)))
     assert "new calls are refused" in rows["calls"]

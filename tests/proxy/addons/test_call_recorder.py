@@ -20,7 +20,7 @@ from mitmproxy.test import taddons, tflow, tutils
 
 from codex_transform.clients.client import OPENCODE
 from codex_transform.errors import ApiError
-from codex_transform.proxy.addons.call_recorder import RECORD, CallRecorder
+from codex_transform.proxy.addons.call_recorder import RECORD, CallRecorder, recorded
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.instructions_refresh import InstructionsRefresh
 from codex_transform.proxy.call import get_call, start_call
@@ -72,7 +72,9 @@ class Bench:
         """Its end; gives what the flow then says."""
         await self.notes.response(flow)
         await settled(self.notes)
-        return Record.model_validate(flow.metadata[RECORD])
+        record = recorded(flow)
+        assert record
+        return record
 
 
 @pytest.fixture
@@ -157,7 +159,9 @@ async def test_the_answers_end_does_not_wait(bench: Callable[..., Bench], tmp_pa
     hook = running.notes.response(flow)
     with pytest.raises(StopIteration):
         hook.send(None)
-    assert Record.model_validate(flow.metadata[RECORD]).cache is None
+    record = recorded(flow)
+    assert record
+    assert record.cache is None
     locked.execute("COMMIT")
     locked.close()
     running.notes.done()
@@ -171,7 +175,9 @@ async def test_a_flow_that_is_saved_has_it_all(bench: Callable[..., Bench], tmp_
     running.context.options.update(save_stream_file=str(tmp_path / "flows"))
     flow = running.call()
     await running.notes.response(flow)
-    assert Record.model_validate(flow.metadata[RECORD]).cache
+    record = recorded(flow)
+    assert record
+    assert record.cache
 
 
 async def test_a_view_is_told(bench: Callable[..., Bench]) -> None:
