@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from codex_transform.fsutil import write_private
 from codex_transform.jsonc import parser
@@ -21,8 +20,7 @@ if TYPE_CHECKING:
     from codex_transform.people.person import Person
 
 
-@dataclass(frozen=True)
-class Register:
+class Register(NamedTuple):
     """The people; `defined` is whether keys are wanted, `problem` what is wrong with the file."""
 
     people: tuple[Person, ...] = ()

@@ -9,7 +9,6 @@ and a `Problem` explains why. In every source an empty value counts as not set.
 import os
 import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -48,8 +47,7 @@ class Problem(NamedTuple):
     warning: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedSettings:
+class LoadedSettings(NamedTuple):
     """The settings in force, where each comes from ("default", or a name that users know), and what is wrong.
 
     `endpoints` are those of the config file's list, empty if there is none or something that goes before it.

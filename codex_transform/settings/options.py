@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from stat import S_ISREG
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from codex_transform.endpoint import url as endpoint_url
@@ -359,8 +359,7 @@ class Settings:
     debug: bool = _setting(False, "DEBUG_CODEX_PLUGIN", "debug", _bool, "Say more in the log.")
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """One setting: its names in the program, mitmproxy, the environment and the config file, and its meaning.
 
     `typespec` is what mitmproxy's `add_option` takes, and `default` fits it. `read` turns a value of any source into
