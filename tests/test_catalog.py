@@ -1,10 +1,14 @@
 """The catalogue: every model and alias, how names are read, and how efforts are clamped."""
 
+from typing import get_type_hints
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from codex_transform.catalog import EFFORTS, MAIN, Facts, Model, Resolved, aliases, clamp, learn, models, resolve
+from codex_transform.instructions.facts import read_facts
 
 BY_SLUG = {model.slug: model for model in models()}
 KNOWN = sorted(set(BY_SLUG) | set(aliases()))
@@ -264,6 +268,14 @@ def test_fast_asks_for_a_service_tier_that_the_model_has(
 # What is learnt
 
 NOVA = Facts(slug="gpt-7-nova", efforts=("high", "low"))
+
+
+@pytest.mark.parametrize("model", models(), ids=lambda model: model.slug)
+def test_each_row_of_the_data_file_has_the_right_types(model: Model) -> None:
+    for name, kind in get_type_hints(Model).items():
+        TypeAdapter(kind).validate_python(getattr(model, name), strict=True)
+    assert model.default_effort in model.efforts
+    assert read_facts({"slug": model.slug}), "names are looked up in a normal form"
 
 
 def learnt(*rows: Facts) -> dict[str, Model]:
