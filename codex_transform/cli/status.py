@@ -37,11 +37,12 @@ def status(as_json: bool) -> None:
             print_table(first, rest)
     if not proxies:
         click.echo(
-            "No proxy of yours runs on this machine. Fix: `codex-transform run opencode`, or `codex-transform start`.",
+            "None of your proxies is running on this machine."
+            " Fix: `codex-transform run opencode`, or `codex-transform start`.",
             err=True,
         )
     elif not all(each.takes_calls for each in proxies):
-        click.echo("A proxy runs that has no endpoint which takes calls now: see above for why.", err=True)
+        click.echo("A running proxy has no endpoint that accepts calls now: see above for why.", err=True)
     else:
         return
     sys.exit(1)

@@ -8,6 +8,7 @@ what `jsonio` takes, such as half of a surrogate pair, or is not installed, the 
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from secrets import token_hex
 from typing import Any, NamedTuple
 
@@ -23,6 +24,9 @@ except ImportError:  # beside a mitmproxy that was installed by itself
 _SPACE = rb"[ \t\r\n]*"
 _OPENING = re.compile(rb'"input"' + _SPACE + b":" + _SPACE + rb"\[" + _SPACE)
 _COMMA = re.compile(_SPACE + b"," + _SPACE)
+
+# Who writes spaces writes them everywhere, so how an item begins is enough to look at.
+_COMPACT = re.compile(rb'\{"[^"\\]*":[^\s]')
 
 # What no client can have written.
 _MARK = token_hex()
@@ -45,7 +49,7 @@ class Item(Mapping[str, Any]):
     `NO_ID`. The rest of a client's item is parsed anew each time that it is looked at.
     """
 
-    __slots__ = ("_members", "call_id", "id", "role", "type", "view")
+    __slots__ = ("_fingerprint", "_members", "call_id", "id", "role", "type", "view")
 
     def __init__(self, view: Any, kind: Any, role: Any, call_id: Any, item_id: Any) -> None:
         # One by one, which is faster: there are thousands.
@@ -55,6 +59,7 @@ class Item(Mapping[str, Any]):
         self.call_id = call_id
         self.id = item_id
         self._members: Mapping[str, Any] | None = None
+        self._fingerprint: tuple[int, int] | None = None
 
     @classmethod
     def of(cls, members: Mapping[str, Any], raw: bytes | None = None) -> "Item":
@@ -73,9 +78,23 @@ class Item(Mapping[str, Any]):
             self.view = dumps(members)
             self._members = None
         elif type(self.view) is not bytes:
-            self.view = bytes(self.view)  # which remembers its hash
+            self.view = bytes(self.view)
         raw: bytes = self.view
         return raw
+
+    @property
+    def fingerprint(self) -> tuple[int, int]:
+        """The hash of its JSON, Python's own, and how many bytes that has, without spaces between its members.
+
+        It is kept, so that the items with which many requests begin are hashed once.
+        """
+        if self._fingerprint is None:
+            raw = self.raw if self._members is not None else bytes(self.view)
+            if not _COMPACT.match(raw):
+                with suppress(ApiError):  # it was passed on without being parsed, and cannot be
+                    raw = dumps(self.members)
+            self._fingerprint = hash(raw), len(raw)
+        return self._fingerprint
 
     @property
     def members(self) -> dict[str, Any]:

@@ -29,8 +29,7 @@ _MEMBERS = {
     if rule.action is Action.PASS and kind.endswith(".delta")
 }
 
-# How many deltas, or runs of them, are held here before they are handed over; and how many bytes of runs.
-_MOST_DELTAS = 128
+# How many bytes of deltas are held here before they are handed over.
 _MOST_BYTES = 1 << 15
 
 _DONE = b"[DONE]"
@@ -66,7 +65,6 @@ class Rewriter:
         self._text: Text | None = None
         self._broken_off = False
         self._template = DeltaTemplate(match_nothing)
-        self._matches = self._template.matches
 
     @property
     def ended(self) -> str | None:
@@ -93,12 +91,6 @@ class Rewriter:
 
         Raises ApiError when the endpoint reports an error before it says anything else.
         """
-        if self._matches(data):
-            self.events += 1
-            self._deltas.append(data)
-            if len(self._deltas) > _MOST_DELTAS:
-                self._hand_over_deltas()
-            return data
         out = []
         at = 0
         while at < len(data):
@@ -108,7 +100,6 @@ class Rewriter:
                 block, end = self._take(data, at)
                 out.append(block)
             at = end
-        self._matches = self._template.matches if self._splitter.idle else match_nothing
         return out[0] if len(out) == 1 else b"".join(out)
 
     def finish(self) -> bytes:
@@ -151,8 +142,7 @@ class Rewriter:
             return self._splitter.pass_on(data, start, stop)
         block, end = self._splitter.take(data, start, stop)
         if self._template.matches(block):
-            self.events += 1
-            self._deltas.append(block)
+            self._keep_deltas(block, 1)
         elif block:
             block = self._handle_block(block)
         return block, end
@@ -161,14 +151,18 @@ class Rewriter:
         """Where the whole events that need nothing end, from `start` on; `start` when there are none."""
         if not self._splitter.idle:
             return start
-        end, count, _ = self._template.match_run(data, start)
+        end, count = self._template.match_run(data, start)
         if count:
-            self.events += count
-            self._deltas.append(data[start:end])
-            self._deltas_size += end - start
-            if self._deltas_size > _MOST_BYTES:
-                self._hand_over_deltas()
+            self._keep_deltas(data[start:end], count)
         return end
+
+    def _keep_deltas(self, deltas: bytes, count: int) -> None:
+        """Keep so many deltas that leave unparsed, for when the repairer has to know what they said."""
+        self.events += count
+        self._deltas.append(deltas)
+        self._deltas_size += len(deltas)
+        if self._deltas_size > _MOST_BYTES:
+            self._hand_over_deltas()
 
     def _handle_block(self, block: bytes) -> bytes:
         """Return what leaves in the place of one block."""

@@ -205,14 +205,14 @@ class Settings:
         "CODEX_API_KEY",
         "apiKey",
         _api_key,
-        "The endpoint's API key. Other users of a machine can see options: prefer the environment or the file.",
+        "The endpoint's API key. Other users of this machine can see options: prefer the environment or the file.",
     )
     mode: bool = _setting(
         True,
         "CODEX_MODE",
         "codexMode",
         _bool,
-        "Put a bridge to Codex in the place of OpenCode's own system prompt. Off: keep it and add a short note.",
+        "Replace OpenCode's own system prompt with a bridge to Codex. Off: keep it and add a short note.",
     )
     hosts: tuple[str, ...] = _setting(
         ("api.openai.com",),
@@ -248,39 +248,39 @@ class Settings:
         "CODEX_INSTRUCTIONS_FILE",
         "instructionsFile",
         _instructions_file,
-        "A text file to use in the place of Codex's instructions, for every model.",
+        "A text file to use instead of Codex's instructions, for every model.",
     )
     catalog_url: str = _setting(
         "https://raw.githubusercontent.com/openai/codex",
         "CODEX_CATALOG_URL",
         "catalogURL",
         _catalog_url,
-        "Root of the raw files of openai/codex, for a mirror.",
+        "Base URL of the raw files of openai/codex; change it to use a mirror.",
     )
     allow_remote: bool = _setting(
-        False, "CODEX_ALLOW_REMOTE", "allowRemote", _bool, "Serve clients on other machines too: with your key."
+        False, "CODEX_ALLOW_REMOTE", "allowRemote", _bool, "Also serve clients on other machines, with your key."
     )
     clients: bool = _setting(
         True,
         "CODEX_CLIENTS",
         "clients",
         _bool,
-        "Ask for the keys that `codex-transform clients` made, if it made any; run and doctor never do.",
+        "Require a key that `codex-transform clients` made, if there are any; run and doctor never do.",
     )
     trusted_proxies: tuple[str, ...] = _setting(
         (),
         "CODEX_TRUSTED_PROXIES",
         "trustedProxies",
         _networks,
-        "Addresses and networks of proxies in front of this one, which are believed about their clients' "
-        "addresses (PROXY protocol, X-Forwarded-For). Nobody who comes through them counts as on this machine.",
+        "Addresses and networks of proxies in front of this one, whose word about their clients' addresses "
+        "is accepted (PROXY protocol, X-Forwarded-For). No client behind them counts as a program on this machine.",
     )
     log_requests: bool = _setting(
         False,
         "ENABLE_PLUGIN_REQUEST_LOGGING",
         "logRequests",
         _bool,
-        "Write each request, before and after, to files for inspection.",
+        "Write each request, as it came and as it is sent, and its response to files.",
     )
     connect_timeout: int = _setting(
         30,
@@ -294,69 +294,68 @@ class Settings:
         "CODEX_IDLE_TIMEOUT",
         "idleTimeout",
         _int_between(1, 86_400, "seconds"),
-        "Seconds that the endpoint may send nothing, before an answer or within it.",
+        "Seconds that the endpoint may be silent, before an answer or during it.",
     )
     keep_mb: int = _setting(
         200,
         "CODEX_KEEP_MB",
         "keepMB",
         _int_between(0, 100_000, "megabytes"),
-        "Megabytes of requests and answers that mitmweb and the console keep; the oldest go first.",
+        "Megabytes of requests and answers that mitmweb and the console keep; oldest are dropped first.",
     )
     drain_timeout: int = _setting(
         10,
         "CODEX_DRAIN_TIMEOUT",
         "drainTimeout",
         _int_between(0, 3600, "seconds"),
-        "Seconds that calls under way may take when the proxy is stopped.",
+        "Seconds that calls in progress have to finish when the proxy is stopped.",
     )
     heal: bool = _setting(
         True,
         "CODEX_HEAL",
         "heal",
         _bool,
-        "Send a request that the endpoint refuses once more without what it refuses. "
-        "Off: send no request a second time.",
+        "Send a request that the endpoint refuses again, without the part that it refuses. Off: send no request twice.",
     )
     retries: int = _setting(
         1,
         "CODEX_RETRIES",
         "retries",
         _int_between(0, 3, "retries"),
-        "How often a request is sent again if the endpoint is overloaded or lost within two seconds.",
+        "How often a request is sent again if the endpoint fails or is overloaded within two seconds.",
     )
     state: str | StateUrl = _setting(  # noqa: RUF009 - it makes a field
         "memory",
         "CODEX_STATE",
         "state",
         _state,
-        "Where responses are stored that clients want stored: memory, until the proxy ends; disk, for 30 "
-        "days; off, nowhere, and requests that refer to stored ones are refused. With disk the proxies of a machine "
-        "act as one, with the URL of a Redis server, such as redis://10.0.0.5:6379/0, those of several machines.",
+        "Where to store responses that clients want stored: memory, until the proxy ends; disk, for 30 "
+        "days; off, nowhere, and requests that refer to stored ones are refused. With disk, the proxies of one machine "
+        "act as one; with the URL of a Redis server, such as redis://10.0.0.5:6379/0, those of several machines do.",
     )
     limits_fail: Literal["open", "closed"] = _setting(
         "open",
         "CODEX_LIMITS_FAIL",
         "limitsFail",
         _one_of("open", "closed"),
-        "What becomes of people's limits while codex_state cannot be reached. open: each proxy counts by "
-        "itself. closed: people with limits are refused.",
+        "What happens to people's limits while codex_state cannot be reached. open: each proxy counts on "
+        "its own. closed: people with limits are refused.",
     )
     admin_listen: str | None = _setting(
         None,
         "CODEX_ADMIN_LISTEN",
         "adminListen",
         _listen_address,
-        "Where /healthz, /readyz and /metrics are served: a port of this machine, or host:port.",
+        "Where to serve /healthz, /readyz and /metrics: a port on loopback, or host:port.",
     )
     log_format: Literal["text", "json"] = _setting(
         "text",
         "CODEX_LOG_FORMAT",
         "logFormat",
         _one_of("text", "json"),
-        "How the log is written. text: lines to be read. json: one object a line, for log collectors.",
+        "Format of the log. text: lines for people. json: one object per line, for log collectors.",
     )
-    debug: bool = _setting(False, "DEBUG_CODEX_PLUGIN", "debug", _bool, "Say more in the log.")
+    debug: bool = _setting(False, "DEBUG_CODEX_PLUGIN", "debug", _bool, "Log more details.")
 
 
 class Option(NamedTuple):

@@ -127,16 +127,20 @@ def _best_match(threads: list[_Request], now: Fingerprint) -> _Request | None:
     It is None if there is no common prefix with a request of the same head, nor more than half of the items of any
     request, as there would be after a change of model or tools in mid-conversation.
     """
+    same = [each.sent.same_items(now) if each.sent.prefix_key == now.prefix_key else 0 for each in threads]
+    longest = max(same, default=0)
+    best = [each for each, count in zip(threads, same, strict=True) if count == longest]
+    if longest and len(best) == 1:
+        return best[0]
     items = set(now.items)
 
-    def likeness(request: _Request) -> tuple[int, int]:
-        before = request.sent
-        same = before.same_items(now) if before.prefix_key == now.prefix_key else 0
-        common = sum(item in items for item in before.items)
-        return same, common if 2 * common > len(before.items) else 0
+    def common(request: _Request) -> int:
+        before = request.sent.items
+        count = sum(item in items for item in before)
+        return count if 2 * count > len(before) else 0
 
-    best = max(reversed(threads), key=likeness, default=None)
-    return best if best and any(likeness(best)) else None
+    closest = max(reversed(best), key=common, default=None)
+    return closest if closest and (longest or common(closest)) else None
 
 
 def _first(tokens: Tokens, thread: str) -> CacheVerdict:

@@ -175,7 +175,7 @@ def test_the_proxy_is_not_ready_while_it_drains(tmp_path: Path) -> None:
         assert watcher.ready() == (200, [])
         assert watcher.figure("streams_open") == watcher.figure("calls_open") == 1
         proxy.process.send_signal(signal.SIGTERM)
-        proxy.wait_for("stopping: one call under way")
+        proxy.wait_for("stopping: one call in progress")
         assert watcher.ready() == (503, ["draining"])
         assert watcher.get("/healthz")[0] == 200
         assert (watcher.figure("draining"), watcher.figure("ready")) == (1, 0)

@@ -56,7 +56,7 @@ def test_a_call_in_progress_finishes_and_new_ones_are_refused(tmp_path: Path, sl
     with scripted(slow.play) as endpoint, mitmdump(tmp_path, endpoint, CODEX_DRAIN_TIMEOUT="50") as proxy:
         client, response = ask(proxy, stream=True)
         proxy.process.send_signal(number)
-        proxy.wait_for("stopping: one call under way")
+        proxy.wait_for("stopping: one call in progress")
         status, headers, body = proxy.send({"model": "gpt-5.1-codex", "input": "hi"})
         assert (status, headers["connection"]) == (503, "close")
         assert b"proxy_stopped" in body
@@ -134,7 +134,7 @@ def test_calls_that_are_cut_off_get_an_error_and_a_record(tmp_path: Path, slow: 
         for _ in range(2):
             assert slow.begun.acquire(timeout=30)
         proxy.process.send_signal(signal.SIGTERM)
-        proxy.wait_for("stopping: 2 calls under way")
+        proxy.wait_for("stopping: 2 calls in progress")
         if again:
             proxy.process.send_signal(signal.SIGTERM)
         assert response
@@ -166,7 +166,7 @@ def test_a_call_that_has_not_reached_the_endpoint_gets_an_error_too(tmp_path: Pa
         connecting, _ = ask(proxy, stream=True, wait=False)
         silent.connected.acquire(timeout=30)
         proxy.process.send_signal(signal.SIGTERM)
-        proxy.wait_for("stopping: 2 calls under way")
+        proxy.wait_for("stopping: 2 calls in progress")
         for client in (uploading, connecting):
             response = client.getresponse()
             assert response.status == 503

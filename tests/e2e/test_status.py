@@ -87,7 +87,7 @@ def test_a_proxy_its_endpoint_and_its_calls(tmp_path: Path, start: Start, sandbo
     assert endpoint["limits"]
     done = status(tmp_path)
     assert "limited for " in done.stdout
-    assert "no endpoint which takes calls" in done.stderr
+    assert "no endpoint that accepts calls" in done.stderr
     for text in (done.stdout, json.dumps(one)):
         assert sandbox.key not in text
 

@@ -280,7 +280,7 @@ def test_a_password_in_an_option_is_taken_out_of_it(tmp_path: Path, sandbox: San
     with redis_server(tmp_path / "redis") as server:
         options = ("--set", f"codex_state={server.url}")
         with mitmdump(tmp_path / "home", sandbox, *options) as proxy:
-            proxy.wait_for("on a command line the password shows in the list of processes")
+            proxy.wait_for("on a command line the password is visible in the list of processes")
             made = ask(proxy)[1]
             assert get(proxy, f"/responses/{made['id']}")[0] == 200
             assert server.texts()

@@ -196,11 +196,11 @@ def test_a_request_that_was_refused_was_not_sent() -> None:
     [
         (RECORD, None, "codex_keep_mb"),
         (None, None, "the flow was saved without"),
-        (RECORD, kept(None, content=b"no JSON"), "no JSON object"),
-        (RECORD, kept([1]), "no JSON object"),
-        (RECORD, {"method": "POST"}, "no JSON object"),
-        (RECORD, kept(None, content=b"x", headers=[["content-encoding", "gzip"]]), "no JSON object"),
-        (RECORD, kept(None, content="x", headers=7), "no JSON object"),
+        (RECORD, kept(None, content=b"no JSON"), "not a JSON object"),
+        (RECORD, kept([1]), "not a JSON object"),
+        (RECORD, {"method": "POST"}, "not a JSON object"),
+        (RECORD, kept(None, content=b"x", headers=[["content-encoding", "gzip"]]), "not a JSON object"),
+        (RECORD, kept(None, content="x", headers=7), "not a JSON object"),
     ],
 )
 def test_why_the_changes_are_not_known(record: Record | None, original: Any, why: str) -> None:

@@ -153,7 +153,7 @@ def test_an_address_that_the_server_does_not_know() -> None:
     with answering(404, "404 page not found") as server:
         *_, step = probe(parse(server.url), KEY)
     assert (step.name, step.ok) == ("stream", False)
-    assert step.message.startswith(f"{server.url}/backend-api/codex/responses is no address of this server")
+    assert step.message.startswith(f"{server.url}/backend-api/codex/responses is not an address of this server")
     assert "Check the base URL" in step.fix
 
 

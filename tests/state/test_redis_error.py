@@ -54,7 +54,7 @@ def problem(url: str) -> Unavailable:
 
 def test_a_password_that_is_missing(server: RedisServer) -> None:
     error = problem(f"redis://127.0.0.1:{server.port}/3")
-    assert str(error) == "the server wants a password"
+    assert str(error) == "the server requires a password"
     assert error.fix == f"write it into codex_state: redis://:PASSWORD@127.0.0.1:{server.port}/3"
     error = problem(f"unix://{server.folder}/redis.sock")
     assert error.fix == f"write it into codex_state: unix://:PASSWORD@{server.folder}/redis.sock"

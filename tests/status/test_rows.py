@@ -48,7 +48,7 @@ FACTS = ProxyFacts(
 def test_everything_there_is_to_know() -> None:
     assert list(status_rows(FACTS)) == [
         ("proxy", "127.0.0.1:8080 · version 1.2 · process 7 · up for 2 hours"),
-        ("calls", "2 calls under way, 1 stream open"),
+        ("calls", "2 calls in progress, 1 stream open"),
         ("problems", "codex_hosts cannot be used: the log says why"),
         ("endpoint a", "up · https://a/r"),
         ("endpoint b", "down, breaker open for 30 seconds more: HTTP 500 [31m · https://b/r · only gpt-5.2"),

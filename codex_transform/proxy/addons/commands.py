@@ -106,7 +106,7 @@ class Commands:
     def refresh_now(self) -> str:
         """Fetch the Codex instructions now, in the background; the log has the outcome."""
         self.refresh.refresh_now()
-        return f"Asking {self.config.settings.catalog_url}: the log says what comes of it."
+        return f"Fetching from {self.config.settings.catalog_url}: the log will say what came of it."
 
     def original(self, flow: flow.Flow) -> Sequence[str]:
         """Return the request of a flow as the client sent it."""
@@ -191,11 +191,11 @@ def _table(name: str, columns: Sequence[str], rows: Sequence[list[str]]) -> Data
 def _original(flow: flow.Flow) -> dict[str, Any]:
     """Return the client's request. Raises CommandError, with the reason, if the flow does not have it."""
     if not isinstance(flow, http.HTTPFlow):
-        raise exceptions.CommandError("This flow is no HTTP request.")
+        raise exceptions.CommandError("This flow is not an HTTP request.")
     original = flow.metadata.get(ORIGINAL_REQUEST)
     if not isinstance(original, dict) or "content" not in original:
         raise exceptions.CommandError(
-            "The original of this request is not kept: it is no request of codex-transform's, or it had to make room "
-            "for newer ones (codex_keep_mb)."
+            "The original of this request is not kept: codex-transform did not handle the request, or it was dropped "
+            "to make room for newer ones (codex_keep_mb)."
         )
     return original

@@ -206,14 +206,14 @@ class Config:
             yield f"{sources['base_url']}: {origin} is plain http: the key travels unencrypted; use https"
         if sources["api_key"] == "codex_api_key":
             yield (
-                "codex_api_key: on a command line the key shows in the list of processes; "
-                "CODEX_API_KEY or the config file keeps it out of there"
+                "codex_api_key: on a command line the key is visible in the list of processes; "
+                "set CODEX_API_KEY or the config file instead"
             )
         state = self.settings.state
         if sources["state"] == "codex_state" and isinstance(state, StateUrl) and state.password:
             yield (
-                "codex_state: on a command line the password shows in the list of processes; "
-                "CODEX_STATE or the config file keeps it out of there"
+                "codex_state: on a command line the password is visible in the list of processes; "
+                "set CODEX_STATE or the config file instead"
             )
 
     def _warn_once(self, messages: Iterable[str]) -> None:

@@ -45,8 +45,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 NO_KEY = (
-    "this proxy wants a key of its own: ask its owner for one (`codex-transform clients add`), and have your client "
-    "send it in the place of an OpenAI key"
+    "this proxy requires a key of its own: ask its owner for one (`codex-transform clients add`), and have your client "
+    "send it instead of an OpenAI key"
 )
 
 

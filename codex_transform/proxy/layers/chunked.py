@@ -8,6 +8,7 @@ Trailers are read and dropped, which section 7.1.2 allows; nobody here needs the
 """
 
 import re
+from functools import lru_cache
 from typing import NoReturn
 
 import h11
@@ -78,6 +79,7 @@ class ChunkedBody:
                 if line != _END:
                     raise h11.RemoteProtocolError(f"malformed chunk footer: {line[:_MAX_QUOTED]!r}")
                 self._expect_crlf = False
+                at = _read_whole_chunks(data, at, pieces)
             elif self._in_trailers:
                 self._trailers += len(line)
                 if self._trailers > MAX_LINE:
@@ -90,10 +92,7 @@ class ChunkedBody:
                 if not _TRAILER.fullmatch(line):
                     raise h11.RemoteProtocolError(f"illegal trailer: {line[:_MAX_QUOTED]!r}")
             else:
-                header = _HEADER.fullmatch(line)
-                if header is None:
-                    raise h11.RemoteProtocolError(f"illegal chunk header: {line[:_MAX_QUOTED]!r}")
-                self._remaining = int(header[1], 16)
+                self._remaining = _chunk_size(line)
                 self._in_trailers = not self._remaining
 
     def _buffer_partial(self, beginning: bytes) -> None:
@@ -102,3 +101,29 @@ class ChunkedBody:
         if len(beginning) > MAX_LINE:
             raise h11.RemoteProtocolError("a line in it does not end")
         self._partial = bytes(beginning)
+
+
+def _read_whole_chunks(data: bytes, start: int, pieces: list[bytes]) -> int:
+    """Append the chunks that are complete in `data` from `start` on to `pieces`; return where the last of them ends.
+
+    This runs once for each event of an answer; hence a loop of its own, over local variables. Raises
+    RemoteProtocolError.
+    """
+    find, has_crlf, append = data.find, data.startswith, pieces.append
+    while True:
+        begin = find(b"\n", start) + 1
+        size = _chunk_size(data[start:begin]) if begin else 0
+        end = begin + size
+        if not size or not has_crlf(_END, end):
+            return start
+        append(data[begin:end])
+        start = end + len(_END)
+
+
+@lru_cache(maxsize=256)  # deltas have few sizes, and a line is looked up faster than read
+def _chunk_size(line: bytes) -> int:
+    """Return the size of the chunk that this line begins. Raises RemoteProtocolError."""
+    header = _HEADER.fullmatch(line)
+    if header is None:
+        raise h11.RemoteProtocolError(f"illegal chunk header: {line[:_MAX_QUOTED]!r}")
+    return int(header[1], 16)

@@ -197,5 +197,5 @@ def test_an_original_that_is_not_kept(house: House, command: str, kept: dict[str
 
 def test_a_flow_of_another_kind_has_no_original(house: House) -> None:
     house.view.add([tflow.ttcpflow()])
-    with pytest.raises(exceptions.CommandError, match="no HTTP request"):
+    with pytest.raises(exceptions.CommandError, match="not an HTTP request"):
         house.run("codex.original @focus")
