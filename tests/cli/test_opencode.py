@@ -22,7 +22,7 @@ def coder(person: Person, sandbox: Sandbox) -> Person:
     folder = person.home / "bin"
     folder.mkdir()
     (folder / "opencode").symlink_to(needed.opencode())
-    done = person.run("login", "--base-url", sandbox.url, "--api-key-stdin", given=sandbox.key)
+    done = person.run("login", "--base-url", sandbox.url, "--api-key-stdin", stdin=sandbox.key)
     assert done.returncode == 0, done.stderr
     settings = person.home / ".config" / "opencode"
     settings.mkdir(parents=True)
@@ -41,7 +41,7 @@ def test_a_single_prompt_is_answered(coder: Person) -> None:
     done = coder.run("run", "opencode", "run", "say hello", PWD=str(coder.project))
     assert done.returncode == 0, done.stderr + coder.logs
     assert "[sandbox]" in done.stdout
-    assert coder.gone()
+    assert coder.wait_until_gone()
 
 
 def test_the_full_screen_works_until_ctrl_c(coder: Person, sandbox: Sandbox) -> None:
@@ -64,7 +64,7 @@ def test_the_full_screen_works_until_ctrl_c(coder: Person, sandbox: Sandbox) -> 
         child.expect(pexpect.EOF)
         child.close()
     assert child.exitstatus == 0
-    assert coder.gone(), coder.left()
+    assert coder.wait_until_gone(), coder.leftovers()
     assert subprocess.run(
         ["bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{port}"], capture_output=True, check=False
     ).returncode

@@ -65,7 +65,7 @@ def test_a_call_in_progress_finishes_and_new_ones_are_refused(tmp_path: Path, sl
         assert b"response.completed" in response.read()
         client.close()
         assert proxy.process.wait(60) == 0
-        assert len(endpoint.asked) == 1
+        assert len(endpoint.requests) == 1
     assert failures(tmp_path) == [0]
 
 
@@ -154,7 +154,7 @@ def test_calls_that_are_cut_off_get_an_error_and_a_record(tmp_path: Path, slow: 
 def test_a_call_that_has_not_reached_the_endpoint_gets_an_error_too(tmp_path: Path) -> None:
     """One whose request is still arriving, and one that waits for the endpoint's TLS."""
     with (
-        scripted(lambda endpoint, client, _: endpoint.left(client)) as silent,
+        scripted(lambda endpoint, client, _: endpoint.wait_for_disconnect(client)) as silent,
         mitmdump(
             tmp_path, silent, CODEX_DRAIN_TIMEOUT="1", CODEX_BASE_URL=silent.url.replace("http:", "https:")
         ) as proxy,

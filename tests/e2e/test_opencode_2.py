@@ -48,7 +48,7 @@ def configure(two: Preview, *arguments: str) -> None:
 
 
 def test_a_second_turn_continues_the_first(server: Server2, shared_sandbox: Sandbox) -> None:
-    (server.of.project / "AGENTS.md").write_text("# AGENTS.md spec\nEvery answer ends with the word heron.\n")
+    (server.preview.project / "AGENTS.md").write_text("# AGENTS.md spec\nEvery answer ends with the word heron.\n")
     session = server.session()
     server.ask(session, "say hello")
     messages = server.ask(session, "say hello again")
@@ -73,7 +73,7 @@ def test_traces_are_not_forwarded(server: Server2, shared_sandbox: Sandbox) -> N
 
 def test_a_tool_call_leaves_a_file(server: Server2, shared_sandbox: Sandbox) -> None:
     messages = server.ask(server.session(), "write hello world to test.txt")
-    assert (server.of.project / "test.txt").read_text().strip() == "hello world"
+    assert (server.preview.project / "test.txt").read_text().strip() == "hello world"
     assert [each.get("finish") for each in messages if each["type"] == "assistant"] == ["tool-calls", "stop"]
     first, second = conversation(shared_sandbox)
     assert second["input"][: len(first["input"])] == first["input"]

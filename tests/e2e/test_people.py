@@ -301,7 +301,7 @@ def test_an_endpoint_that_reports_no_tokens_does_not_make_a_limit_void(tmp_path:
     with scripted(play) as endpoint, mitmdump(tmp_path / "home", endpoint) as proxy:
         statuses = [ask(proxy.port, bob)[0] for _ in range(4)]
         assert statuses == [200, 200, 429, 429]
-        assert len(endpoint.asked) == 2
+        assert len(endpoint.requests) == 2
 
 
 def test_keys_are_not_forwarded(start: Callable[..., Any], team: Team, sandbox: Sandbox) -> None:

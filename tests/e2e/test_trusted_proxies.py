@@ -129,7 +129,7 @@ def test_what_passes_the_proxy_has_no_addresses_either(tmp_path: Path, key: str)
 
     with scripted(play) as endpoint, behind(tmp_path, endpoint, "--mode", f"reverse:{endpoint.url}") as proxy:
         assert ask(proxy, request(key, "/anything", X_Forwarded_For=CLIENT, X_Real_IP=CLIENT))[0] == 200
-        assert CLIENT.encode() not in endpoint.asked[0]
+        assert CLIENT.encode() not in endpoint.requests[0]
 
 
 @pytest.mark.parametrize("mode", ["regular", "reverse"])

@@ -1,4 +1,4 @@
-"""Records: plain values, through JSON and back."""
+"""Records of calls: plain values that survive JSON, also as release 0.1 wrote them into flow files."""
 
 import json
 
@@ -23,9 +23,6 @@ RECORDS = st.builds(
 )
 
 
-"""A record as release 0.1 writes it into flow files."""
-
-
 def test_a_record_of_an_older_release_is_read() -> None:
     record = read_record(old_record.RECORD)
     assert record
@@ -43,7 +40,7 @@ def test_a_record_survives_json(record: Record) -> None:
 
 @given(RECORDS)
 def test_a_record_holds_nothing_but_plain_values(record: Record) -> None:
-    # What mitmproxy can write into a flow file.
+    # These are the types that mitmproxy can write into a flow file.
     def check(value: object) -> None:
         assert value is None or type(value) in (str, int, float, bool, list, dict)
         for each in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
@@ -57,6 +54,6 @@ def test_what_is_no_record_is_none(value: object) -> None:
     assert read_record(value) is None
 
 
-def test_the_share_of_the_cache() -> None:
+def test_the_cached_share_of_the_input() -> None:
     assert Tokens(input=200, cached=50).cached_share == 0.25
     assert Tokens().cached_share == 0.0

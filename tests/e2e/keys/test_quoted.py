@@ -27,7 +27,7 @@ def answering(answer: Callable[[str], bytes]) -> closing[Scripted]:
 
     def play(endpoint: Scripted, client: socket.socket, _number: int) -> None:
         while endpoint.read(client):
-            client.sendall(answer(authorization(endpoint.asked[-1])))
+            client.sendall(answer(authorization(endpoint.requests[-1])))
 
     return scripted(play)
 
@@ -51,7 +51,7 @@ def test_a_key_quoted_in_a_response_is_redacted(tmp_path: Path, key: str, status
                 assert got == status
                 assert key not in f"{headers} {body.decode()}"
                 assert f"…{key[-4:]}" in message(body)
-        assert [authorization(request) for request in endpoint.asked] == [f"Bearer {key}"] * 2
+        assert [authorization(request) for request in endpoint.requests] == [f"Bearer {key}"] * 2
 
 
 @pytest.mark.parametrize("stored", ["true", "false"])
@@ -81,7 +81,7 @@ def test_a_key_quoted_in_a_stream_is_redacted(tmp_path: Path, stored: str) -> No
 def test_a_key_quoted_in_an_invalid_response_is_redacted(tmp_path: Path) -> None:
     def play(endpoint: Scripted, client: socket.socket, _number: int) -> None:
         endpoint.read(client)
-        client.sendall(f"ERROR for {authorization(endpoint.asked[-1])}\r\n\r\n".encode())
+        client.sendall(f"ERROR for {authorization(endpoint.requests[-1])}\r\n\r\n".encode())
 
     with scripted(play) as endpoint, recording(tmp_path / "home", endpoint) as proxy:
         status, _, answer = proxy.send(HELLO)
