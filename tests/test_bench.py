@@ -26,7 +26,7 @@ def test_results_of_proxies_are_columns_of_a_table() -> None:
 def test_results_can_be_written_as_json() -> None:
     result = Result("memory", "memory", "MB")
     result.add(ADDON, 88.0)
-    assert json.loads(json.dumps(result.measured()))["medians"] == {ADDON: 88.0}
+    assert json.loads(json.dumps(result.as_dict()))["medians"] == {ADDON: 88.0}
 
 
 @pytest.mark.parametrize("peer", PEERS, ids=[peer.name for peer in PEERS])
@@ -44,6 +44,6 @@ def test_events_are_counted_however_a_gateway_encodes_them() -> None:
     connection.target = Target("other", 1, "/v1/responses", 1)
     body = b'data: {"type":"a"}\n\nevent: b\ndata: {"delta": "1234567890123456789"}\n\ndata: [DONE]\n\n'
     head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
-    connection.pieces = [(2e9, head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))]
+    connection.received = [(2e9, head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))]
     assert connection.events() == 2
     assert [sent for sent, _ in connection.delays()] == [1234567890.123456789]

@@ -186,13 +186,13 @@ def test_a_project_that_was_moved_gets_a_new_environment(pythons: Pythons) -> No
 def test_newly_required_packages_are_installed(pythons: Pythons) -> None:
     pythons.add(15)
     pythons.enter()
-    assert "Bringing .venv up to date" in pythons.enter("test").stdout
-    assert "Bringing" not in pythons.enter("test").stdout + pythons.enter().stdout
+    assert "Updating .venv" in pythons.enter("test").stdout
+    assert "Updating" not in pythons.enter("test").stdout + pythons.enter().stdout
     project = pythons.checkout.root / "pyproject.toml"
     project.write_text(project.read_text() + "# about tools\n")
-    assert "Bringing" not in pythons.enter().stdout
+    assert "Updating" not in pythons.enter().stdout
     project.write_text(project.read_text().replace('"mitmproxy>=', '"another-package",\n  "mitmproxy>='))
-    assert "Bringing .venv up to date" in pythons.enter().stdout
+    assert "Updating .venv" in pythons.enter().stdout
 
 
 def test_without_network_no_other_python_is_tried(pythons: Pythons) -> None:
@@ -200,7 +200,7 @@ def test_without_network_no_other_python_is_tried(pythons: Pythons) -> None:
     pythons.add(14)
     done = pythons.enter()
     assert done.returncode == 1
-    assert "is it up?" in done.stderr
+    assert "cannot reach the package index" in done.stderr
     assert "python3.14" not in done.stdout
 
 
@@ -258,7 +258,7 @@ def test_the_demo_shows_what_the_proxy_does(checkout_with_opencode: Checkout) ->
     assert cached
     assert int(cached[1].replace(",", "")) > 1000
     text = " ".join(done.stdout.split())
-    assert re.search(r"streams of \d+ and \d+ events\. Fixed on the way: [\w, .*]*output", text)
+    assert re.search(r"streams of \d+ and \d+ events\. Repaired on the way: [\w, .*]*output", text)
     assert "start.py" in done.stdout
     assert "\x1b" not in done.stdout
     assert not done.stderr
@@ -269,7 +269,7 @@ def test_the_demo_shows_what_the_proxy_does(checkout_with_opencode: Checkout) ->
 
 def test_the_demo_uses_the_users_own_opencode(checkout_with_opencode: Checkout) -> None:
     checkout = checkout_with_opencode
-    program = programs.opencode(programs.OLD_OPENCODE)
+    program = programs.find_opencode(programs.OLD_OPENCODE)
     assert program is not None
     link = checkout.home / "bin" / "opencode"
     link.parent.mkdir()

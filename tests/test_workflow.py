@@ -22,5 +22,5 @@ def test_the_workflow_runs_the_pages_commands() -> None:
 def test_the_workflow_covers_three_systems_and_the_oldest_and_newest_python() -> None:
     assert [name.partition("-")[0] for name in _MATRIX["os"]] == ["ubuntu", "macos", "windows"]
     oldest, newest = (tuple(map(int, version.split("."))) for version in _MATRIX["python"])
-    assert oldest == (3, environment.OLDEST)
-    assert oldest < newest <= (3, environment.NEWEST)
+    assert oldest == (3, environment.OLDEST_MINOR)
+    assert oldest < newest <= (3, environment.NEWEST_MINOR)

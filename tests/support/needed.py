@@ -32,13 +32,13 @@ def install_lock() -> Iterator[None]:
 
 def opencode(version: str = programs.OPENCODE) -> Path:
     """Return the program of the real OpenCode."""
-    program = programs.opencode(version)
+    program = programs.find_opencode(version)
     return program or skip_or_fail(f"OpenCode {version} is not installed: {programs.install_command(version)}")
 
 
 def opencode_2() -> Path:
     """Return the program of the OpenCode 2 preview."""
-    program = programs.opencode_2()
+    program = programs.find_opencode_2()
     return program or skip_or_fail(f"OpenCode 2 is not installed: {programs.opencode_2_install_command()}")
 
 
