@@ -1,10 +1,14 @@
 """The catalogue: every model and alias, how names are resolved, and how efforts are clamped."""
 
+from typing import get_type_hints
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from codex_transform.catalog import EFFORTS, MAIN, Facts, Model, Resolved, aliases, clamp, learn, models, resolve
+from codex_transform.instructions.facts import read_facts
 
 BY_SLUG = {model.slug: model for model in models()}
 KNOWN = sorted(set(BY_SLUG) | set(aliases()))
@@ -235,13 +239,13 @@ def test_the_clamped_effort_is_one_that_the_model_supports(model: Model, effort:
 
 
 def test_clamping_prefers_direction_to_distance() -> None:
-    sparse = BY_SLUG["gpt-5.1"].model_copy(update={"efforts": ("none", "high")})
+    sparse = BY_SLUG["gpt-5.1"]._replace(efforts=("none", "high"))
     assert clamp("minimal", sparse) == "high"
     assert clamp("low", sparse) == "none"
     assert clamp("medium", sparse) == "high"
-    gap = sparse.model_copy(update={"efforts": ("low", "max")})
+    gap = sparse._replace(efforts=("low", "max"))
     assert clamp("xhigh", gap) == "low"
-    only_top = sparse.model_copy(update={"efforts": ("ultra",)})
+    only_top = sparse._replace(efforts=("ultra",))
     assert clamp("xhigh", only_top) == "ultra"
 
 
@@ -264,6 +268,14 @@ def test_fast_requests_a_service_tier_if_the_model_has_it(
 # Learnt models
 
 NOVA = Facts(slug="gpt-7-nova", efforts=("high", "low"))
+
+
+@pytest.mark.parametrize("model", models(), ids=lambda model: model.slug)
+def test_each_row_of_the_data_file_has_the_right_types(model: Model) -> None:
+    for name, kind in get_type_hints(Model).items():
+        TypeAdapter(kind).validate_python(getattr(model, name), strict=True)
+    assert model.default_effort in model.efforts
+    assert read_facts({"slug": model.slug}), "names are looked up in a normal form"
 
 
 def learnt(*rows: Facts) -> dict[str, Model]:
@@ -299,7 +311,7 @@ def test_a_new_model_without_efforts_is_ignored() -> None:
 def test_facts_that_a_list_lacks_are_kept() -> None:
     before = BY_SLUG["gpt-5.1-codex"]
     now = learnt(Facts(slug="gpt-5.1-codex", context_window=1000))["gpt-5.1-codex"]
-    assert now == before.model_copy(update={"context_window": 1000, "current": True})
+    assert now == before._replace(context_window=1000, current=True)
     assert learnt()["gpt-5.1-codex"] == before
 
 

@@ -39,7 +39,7 @@ def test_run_begins_to_import_mitmproxy_before_it_reads_settings() -> None:
 def test_a_command_that_reads_settings_loads_nothing_of_the_proxy() -> None:
     modules = modules_after("import codex_transform.cli.behind_proxy")
     assert "codex_transform.settings.loader" in modules
-    assert not modules & {"mitmproxy", "wcwidth", "codex_transform.probe", "codex_transform.response"}
+    assert not modules & {"mitmproxy", "pydantic", "wcwidth", "codex_transform.probe", "codex_transform.response"}
 
 
 def test_the_addon_loads_only_what_requests_need() -> None:
@@ -51,6 +51,8 @@ def test_the_addon_loads_only_what_requests_need() -> None:
         "codex_transform.sandbox",
         "codex_transform.usage.metrics",
         "prometheus_client",
+        "pydantic",
         "pythonjsonlogger",
+        "redis",
         "wcwidth",
     }

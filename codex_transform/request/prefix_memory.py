@@ -6,7 +6,6 @@ and the request is read like a first one. What is remembered is bounded in bytes
 """
 
 from collections import OrderedDict
-from dataclasses import replace
 from typing import NamedTuple
 
 from codex_transform.jsonio import FULL_CHECK_LIMIT
@@ -73,7 +72,7 @@ class PrefixMemory:
             self.size -= known.size
         items += sum(len(item.view) + _ITEM for item in request.items[first:])
         # Its fields are another turn's, or none.
-        thread = _Thread(replace(request, body={}, rest=b""), items)
+        thread = _Thread(request._replace(body={}, rest=b""), items)
         self._threads[place] = [*threads, thread]
         self.size += thread.size
         if len(threads) >= MAX_THREADS:

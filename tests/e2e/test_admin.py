@@ -16,7 +16,7 @@ from support.scripted import HEAD, WHOLE, Scripted, scripted
 from support.waiting import eventually
 
 from codex_transform.people import register
-from codex_transform.people.register import Limits
+from codex_transform.people.person import Limits, new_person
 from codex_transform.sandbox import Sandbox
 
 pytestmark = [pytest.mark.gate, pytest.mark.mitmproxy]
@@ -94,7 +94,7 @@ def test_metrics_count_real_calls(proxy: Start, sandbox: Sandbox) -> None:
 
 
 def test_refusals_are_counted_and_logged(tmp_path: Path, proxy: Start) -> None:
-    person, key = register.new_person("alice", Limits(models=("gpt-5.1-codex",), requests_per_minute=1))
+    person, key = new_person("alice", Limits(models=("gpt-5.1-codex",), requests_per_minute=1))
     register.save(tmp_path / "proxy-home" / ".opencode" / "codex-clients.json", [person])
     running = proxy(CODEX_ADMIN_LISTEN="0", CODEX_LOG_FORMAT="json")
     watcher = Watcher(running)

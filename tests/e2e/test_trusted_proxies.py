@@ -19,7 +19,7 @@ from support.waiting import eventually
 from support.websocket import Client
 
 from codex_transform.people import register
-from codex_transform.people.register import Limits
+from codex_transform.people.person import Limits, new_person
 from codex_transform.sandbox import Sandbox
 
 CLIENT = "203.0.113.7"
@@ -38,7 +38,7 @@ BODY = json.dumps({"model": "gpt-5.1-codex", "input": "say hello"}).encode()
 @pytest.fixture
 def key(tmp_path: Path) -> str:
     """The key of the one who may use the proxy."""
-    person, key = register.new_person("alice", Limits())
+    person, key = new_person("alice", Limits())
     register.save(tmp_path / "home" / ".opencode" / "codex-clients.json", [person])
     return key
 

@@ -3,6 +3,7 @@
 import gzip
 import json
 import time
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -20,6 +21,7 @@ from codex_transform.request import Context, Transformed, transform
 from codex_transform.request.client_request import read_request
 from codex_transform.text import display_width
 from codex_transform.usage.record import FailedAttempt, InstructionsSource, Record
+from codex_transform.usage.record_reader import read_record
 
 BODY: dict[str, Any] = {
     "model": "gpt-5-codex-high",
@@ -56,7 +58,7 @@ def sent(body: dict[str, Any], using: Context | None = None) -> bytes:
 
 def record_of(body: dict[str, Any], using: Context | None = None) -> Record:
     """The record of a call."""
-    return RECORD.model_copy(update={"changes": transformed(body, using).changes.collect()})
+    return replace(RECORD, changes=transformed(body, using).changes.collect())
 
 
 def original_of(body: Any, **more: Any) -> dict[str, Any]:
@@ -171,7 +173,8 @@ OLD = {
 
 
 def test_a_record_of_an_older_release_has_no_reasons() -> None:
-    old = Record.model_validate(OLD)
+    old = read_record(OLD)
+    assert old
     page = " ".join(render(sent(BODY), old, original_of(BODY)).split())
     assert "The reasons are not known: an older release of codex-transform recorded this call." in page
     assert "~ model: gpt-5-codex-high → gpt-5.1-codex" in page
@@ -224,8 +227,8 @@ def test_a_compressed_original_is_decoded() -> None:
     ],
 )
 def test_the_source_of_the_instructions_is_named(ref: str, words: str) -> None:
-    source = SOURCE.model_copy(update={"ref": ref})
-    assert words in render(sent(BODY), RECORD.model_copy(update={"instructions": source}))
+    source = replace(SOURCE, ref=ref)
+    assert words in render(sent(BODY), replace(RECORD, instructions=source))
 
 
 def test_the_middle_of_a_long_conversation_is_omitted() -> None:
@@ -280,7 +283,7 @@ def test_any_json_is_rendered(body: dict[str, Any], original: dict[str, Any]) ->
 
 def test_refused_attempts_are_listed() -> None:
     refused = FailedAttempt(rule="parameter", refused="HTTP 400: No include.", done="sent again without include")
-    page = render(sent(BODY), RECORD.model_copy(update={"attempts": (refused,)}))
+    page = render(sent(BODY), replace(RECORD, attempts=(refused,)))
     assert "2 attempts" in page
     assert "refused: HTTP 400: No include." in page
     assert "then sent again without include" in page

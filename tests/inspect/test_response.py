@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -33,7 +34,7 @@ PATCH = "*** Begin Patch\n*** Add File: a.txt\n+one\n+two\n*** End Patch"
 
 
 def record_with(**changed: Any) -> Record:
-    return RECORD.model_copy(update=changed)
+    return replace(RECORD, **changed)
 
 
 def test_the_numbers_come_first() -> None:

@@ -5,9 +5,8 @@ from datetime import datetime
 import pytest
 
 from codex_transform.errors import ApiError
-from codex_transform.people import register
 from codex_transform.people.limiter import RESERVED_FOR, Limiter
-from codex_transform.people.register import Limits, Person
+from codex_transform.people.person import Limits, Person, new_person
 
 NOON = datetime(2026, 11, 28, 12).timestamp()  # noqa: DTZ001 - days are in local time
 
@@ -30,7 +29,7 @@ def limiter(clock: Clock) -> Limiter:
 
 
 def person(name: str = "alice", **limits: int) -> Person:
-    return register.new_person(name, Limits.model_validate(limits))[0]
+    return new_person(name, Limits.model_validate(limits))[0]
 
 
 async def refused(limiter: Limiter, who: Person, tokens: int = 0) -> ApiError:

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from codex_transform.people import register
-from codex_transform.people.register import Limits
+from codex_transform.people.person import Limits, new_person, with_new_key
 
 
 def test_only_the_hash_of_a_key_is_stored(tmp_path: Path) -> None:
     file = tmp_path / "deep" / "clients.json"
-    alice, key = register.new_person("alice", Limits(models=("gpt-5.1",), tokens_per_day=5))
-    bob, other = register.new_person("bob@home", Limits())
+    alice, key = new_person("alice", Limits(models=("gpt-5.1",), tokens_per_day=5))
+    bob, other = new_person("bob@home", Limits())
     assert len(key) > 43
     assert key != other
     register.save(file, [alice, bob])
@@ -36,8 +36,8 @@ def test_only_the_hash_of_a_key_is_stored(tmp_path: Path) -> None:
 
 
 def test_a_new_key_replaces_the_old_one() -> None:
-    alice, key = register.new_person("alice", Limits())
-    changed, new = register.with_new_key(alice)
+    alice, key = new_person("alice", Limits())
+    changed, new = with_new_key(alice)
     people = register.Register((changed,), defined=True)
     assert (people.find(f"Bearer {key}"), people.find(f"Bearer {new}")) == (None, changed)
     assert changed.owner == alice.owner
@@ -45,13 +45,13 @@ def test_a_new_key_replaces_the_old_one() -> None:
 
 
 def test_a_person_added_again_has_another_owner_id() -> None:
-    assert register.new_person("alice", Limits())[0].owner != register.new_person("alice", Limits())[0].owner
+    assert new_person("alice", Limits())[0].owner != new_person("alice", Limits())[0].owner
 
 
 @pytest.mark.parametrize("name", ["", "none", "All", "a b", "-a", "a" * 65, "a\n", "é", "a/b"])
 def test_invalid_names(name: str) -> None:
     with pytest.raises(ValueError, match="must be up to 64"):
-        register.new_person(name, Limits())
+        new_person(name, Limits())
 
 
 def test_a_limit_to_a_model_allows_all_its_names() -> None:

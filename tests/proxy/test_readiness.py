@@ -1,18 +1,19 @@
 """When a proxy is ready, and the reasons why it is not."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from codex_transform.proxy.endpoint_health import FAILURES, REST, EndpointHealth
 from codex_transform.proxy.readiness import reasons
+from codex_transform.redaction import Secret
 from codex_transform.settings.loader import Problem
 from codex_transform.settings.options import Settings
 from codex_transform.usage.record import Record
 
-SET = Settings(base_url="https://h", api_key=SecretStr("sk-1"))
+SET = Settings(base_url="https://h", api_key=Secret("sk-1"))
 URL = "https://h/v1/responses"
 
 
@@ -24,7 +25,7 @@ def codes(
 
 def test_a_proxy_with_an_endpoint_and_a_key_is_ready() -> None:
     assert codes() == []
-    assert codes(SET.model_copy(update={"api_key": None, "forward_client_key": True})) == []
+    assert codes(replace(SET, api_key=None, forward_client_key=True)) == []
     assert codes(problems=[Problem(None, "file", "others can read it", warning=True)]) == []
 
 

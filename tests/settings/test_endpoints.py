@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from codex_transform.opencode.config import OpenCodeConfig
+from codex_transform.settings.endpoint_list import remove_endpoint, save_endpoint
 from codex_transform.settings.endpoints import EndpointSettings, read_endpoints
-from codex_transform.settings.loader import LoadedSettings, load, remove_endpoint, save_endpoint
+from codex_transform.settings.loader import LoadedSettings, load
 
 ONE = {"name": "one", "baseURL": "https://one.example", "apiKey": "sk-one-0123456789"}
 TWO = {"name": "two", "baseURL": "https://two.example/v1", "apiKey": "sk-two-0123456789", "weight": 2, "priority": 1}

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from pydantic import SecretStr
 
 from codex_transform.opencode.config import OpenCodeConfig
+from codex_transform.redaction import Secret
 from codex_transform.settings import state_url
 from codex_transform.settings.loader import LoadedSettings, load, save
 from codex_transform.settings.options import OPTIONS, Option, Settings
@@ -79,7 +79,7 @@ def examples_of(option: Option, folder: Path) -> Examples:
             path.write_text("x", encoding="utf-8")
         return {source: (str(path), path) for source, path in paths.items()}
     if option.field == "api_key":
-        return {source: (value, SecretStr(str(value))) for source, (value, _) in text("sk").items()}
+        return {source: (value, Secret(str(value))) for source, (value, _) in text("sk").items()}
     return text("https://h" if option.field.endswith("_url") else "name")
 
 
@@ -106,7 +106,7 @@ def load_from(
 def test_without_any_source_the_defaults_apply(config: Path) -> None:
     result = load_from(config)
     assert result.settings == Settings()
-    assert result.sources == dict.fromkeys(Settings.model_fields, "default")
+    assert result.sources == dict.fromkeys((option.field for option in OPTIONS), "default")
     assert result.problems == ()
 
 
@@ -135,9 +135,10 @@ def test_the_source_of_the_highest_precedence_wins(
         write(config, {option.key: examples["file"][0]})
     result = load_from(config, options, environ)
     assert result.problems == ()
-    assert result.settings == Settings.model_validate({option.field: examples[winner][1]})
+    expected: dict[str, Any] = {option.field: examples[winner][1]}
+    assert result.settings == Settings(**expected)
     label = {"option": option.option, "environ": option.environ, "file": f"{option.key} in {config}"}[winner]
-    assert result.sources == dict.fromkeys(Settings.model_fields, "default") | {option.field: label}
+    assert result.sources == dict.fromkeys((each.field for each in OPTIONS), "default") | {option.field: label}
 
 
 @pytest.mark.parametrize("above", ["", "file", "environ", "option"])
@@ -288,7 +289,7 @@ def test_a_damaged_file_is_a_problem_and_other_sources_apply(content: bytes, pla
     config.write_bytes(content)
     config.chmod(0o600)
     result = load_from(config, environ={"CODEX_API_KEY": "sk-1", "CODEX_MODE": "0"})
-    assert result.settings == Settings(api_key=SecretStr("sk-1"), mode=False)
+    assert result.settings == Settings(api_key=Secret("sk-1"), mode=False)
     (problem,) = result.problems
     assert (problem.setting, problem.source) == (None, str(config))
     assert str(config) in problem.message
@@ -359,7 +360,7 @@ def test_a_saved_value_is_loaded(option: Option, source: str, config: Path, tmp_
 
 
 def test_the_file_has_the_old_plugins_format(config: Path) -> None:
-    save(config, {"base_url": "https://h", "api_key": SecretStr("sk-1"), "mode": False, "hosts": "a, b:1"})
+    save(config, {"base_url": "https://h", "api_key": Secret("sk-1"), "mode": False, "hosts": "a, b:1"})
     assert config.read_text(encoding="utf-8") == (
         '{\n  "baseURL": "https://h",\n  "apiKey": "sk-1",\n  "codexMode": false,\n'
         '  "hosts": [\n    "a",\n    "b:1"\n  ]\n}\n'

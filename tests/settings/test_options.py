@@ -3,8 +3,8 @@ import os
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr, ValidationError
 
+from codex_transform.redaction import Secret
 from codex_transform.settings.options import OPTIONS, Settings
 
 READ = {option.field: option.read for option in OPTIONS}
@@ -46,14 +46,14 @@ def test_the_table_is_the_contract() -> None:
 
 
 def test_every_setting_has_an_option_and_a_help_text() -> None:
-    assert [option.field for option in OPTIONS] == list(Settings.model_fields)
+    assert [option.field for option in OPTIONS] == [field.name for field in dataclasses.fields(Settings)]
     assert all(option.help.endswith(".") and "\n" not in option.help for option in OPTIONS)
 
 
 def test_settings_and_options_are_immutable() -> None:
-    with pytest.raises(ValidationError):
-        Settings().mode = False
     with pytest.raises(dataclasses.FrozenInstanceError):
+        Settings().mode = False  # type: ignore[misc]
+    with pytest.raises(AttributeError):
         OPTIONS[0].field = "x"  # type: ignore[misc]
 
 
@@ -93,8 +93,8 @@ def test_keeping_no_bodies_is_allowed() -> None:
 @pytest.mark.parametrize("key", ["sk-abc", "  sk-abc\n", "!~", "a" * 4000])
 def test_keys_are_stripped_and_not_shown(key: str) -> None:
     read = READ["api_key"](key)
-    assert isinstance(read, SecretStr)
-    assert read.get_secret_value() == key.strip()
+    assert isinstance(read, Secret)
+    assert read.value == key.strip()
     assert key.strip() not in repr(read) + str(read) + repr(Settings(api_key=read)) + str(Settings(api_key=read))
     assert READ["api_key"](read) == read
 

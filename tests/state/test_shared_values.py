@@ -11,9 +11,8 @@ from hypothesis import strategies as st
 from support.redis_server import redis_server
 
 from codex_transform.errors import ApiError
-from codex_transform.people import register
 from codex_transform.people.limiter import Limiter
-from codex_transform.people.register import Limits, Person
+from codex_transform.people.person import Limits, Person, new_person
 from codex_transform.state.backend import Backend, GuardedBackend, Swap
 from codex_transform.state.shared_values import SharedValues
 from codex_transform.values import MAX_KEYS, Unavailable, Values
@@ -113,7 +112,7 @@ async def test_a_change_that_refuses_changes_nothing(join: Join) -> None:
 
 async def test_limits_hold_for_five_hundred_calls_at_once_over_two_processes(join: Join) -> None:
     limiters = [Limiter(join()), Limiter(join())]
-    alice = register.new_person("alice", Limits(requests_per_minute=20, tokens_per_day=10_000))[0]
+    alice = new_person("alice", Limits(requests_per_minute=20, tokens_per_day=10_000))[0]
 
     async def call(person: Person, number: int, tokens: int) -> bool:
         try:
@@ -123,7 +122,7 @@ async def test_limits_hold_for_five_hundred_calls_at_once_over_two_processes(joi
         return True
 
     assert sum(await asyncio.gather(*(call(alice, number, 1000) for number in range(500)))) == 10
-    bob = register.new_person("bob", Limits(requests_per_minute=20))[0]
+    bob = new_person("bob", Limits(requests_per_minute=20))[0]
     assert sum(await asyncio.gather(*(call(bob, number, 0) for number in range(500)))) == 20
 
 

@@ -6,10 +6,12 @@ import socket
 import stat
 from pathlib import Path
 
+from pydantic import TypeAdapter
 from support.ports import reserved
 
 from codex_transform.proxy.admin_listener import AdminListener, Page, json_page
-from codex_transform.status.announcement import announce, running_proxies
+from codex_transform.status.announcement import announce
+from codex_transform.status.discovery import running_proxies
 from codex_transform.status.facts import ProxyFacts
 
 
@@ -63,7 +65,7 @@ def test_another_program_on_the_port_is_no_proxy(tmp_path: Path) -> None:
 def test_a_proxy_takes_calls_if_an_endpoint_does() -> None:
     def facts(*states: bool, draining: bool = False) -> ProxyFacts:
         endpoints = [{"url": "https://h", "state": "up" if up else "down", "takes_calls": up} for up in states]
-        return ProxyFacts.model_validate(
+        return TypeAdapter(ProxyFacts).validate_python(
             {"version": "1", "pid": 1, "uptime": 0, "endpoints": endpoints, "draining": draining}
         )
 

@@ -1,5 +1,7 @@
 """The rows of `codex-transform status`."""
 
+from dataclasses import replace
+
 from codex_transform.status.facts import CallFacts, EndpointFacts, PersonFacts, ProxyFacts
 from codex_transform.status.rows import status_rows
 
@@ -59,5 +61,5 @@ def test_all_facts_have_rows() -> None:
 
 
 def test_a_draining_proxy_is_named_as_such() -> None:
-    rows = dict(status_rows(FACTS.model_copy(update={"draining": True})))
+    rows = dict(status_rows(replace(FACTS, draining=True)))
     assert "new calls are refused" in rows["calls"]

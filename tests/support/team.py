@@ -15,7 +15,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 from codex_transform.people import register
-from codex_transform.people.register import Limits
+from codex_transform.people.person import Limits, new_person
 from codex_transform.sandbox import Sandbox
 from support.needed import skip_or_fail
 from support.ports import reserved
@@ -65,7 +65,7 @@ class Team:
     def invite(self, *names: str) -> None:
         people = []
         for name in names:
-            person, self.keys[name] = register.new_person(name, Limits())
+            person, self.keys[name] = new_person(name, Limits())
             people.append(person)
         register.save(self.home / ".opencode" / "codex-clients.json", people)
 

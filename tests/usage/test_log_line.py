@@ -1,5 +1,6 @@
 """A call as one line of the log, and as the comment and marker of its flow."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -25,7 +26,7 @@ def record(**members: Any) -> Record:
         "first_token": 0.84,
         "total": 6.12,
     }
-    return Record.model_validate(defaults | members)
+    return Record(**defaults | members)
 
 
 def failed(**members: Any) -> Record:
@@ -100,7 +101,7 @@ def test_a_cache_miss_is_explained_in_the_comment_and_named_in_the_log() -> None
     assert log_line.flow_comment(missed).endswith(f" · cache: {SAYS}")
     assert "12.3k in (2% cached: new tools)" in log_line.log_line(missed)
     for cause in ("first", "append"):
-        fine = record(cache=MISSED.model_copy(update={"cause": cause}))
+        fine = record(cache=replace(MISSED, cause=cause))
         assert log_line.flow_comment(fine) == log_line.flow_comment(record())
         assert log_line.log_line(fine) == log_line.log_line(record())
 
@@ -116,7 +117,7 @@ def test_a_line_fits_in_100_columns() -> None:
     tokens = Tokens(input=123_456, cached=2_432, output=12_500)
     long = record(model="gpt-5.1-codex-max", asked="gpt-5.1-codex-max", effort="xhigh", tokens=tokens, total=61.0)
     for cause in ("effort", "endpoint", "item", "tools", "idle", "model"):
-        missed = long.model_copy(update={"cache": MISSED.model_copy(update={"cause": cause})})
+        missed = replace(long, cache=replace(MISSED, cause=cause))
         assert len(f"[12:34:56.789] {log_line.log_line(missed)}") <= 100
 
 

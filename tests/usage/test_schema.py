@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -91,10 +92,10 @@ def test_calls_from_before_there_were_people_count_for_nobody(file: Path) -> Non
     write(file, f"{FIRST_RELEASE} PRAGMA user_version = 1;")
     upgrade(file, MIGRATIONS[:2])
     store = UsageStore(file, warn=refuse, now=lambda: NOW)
-    store.add(call().model_copy(update={"person": "alice"}), call())
+    store.add(replace(call(), person="alice"), call())
     assert [(each.name, each.requests) for each in store.by_person()] == [("none", 3), ("alice", 1)]
     assert [each.name for each in store.by_person(NOW)] == ["alice", "none"]
-    store.add(call().model_copy(update={"address": "203.0.113.7"}))
+    store.add(replace(call(), address="203.0.113.7"))
     assert [(each.name, each.requests) for each in store.by_address()] == [("local", 4), ("203.0.113.7", 1)]
 
 

@@ -12,7 +12,6 @@ from typing import Any, cast
 from mitmproxy import ctx, exceptions, flow, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.types import Data
-from pydantic import SecretStr
 
 from codex_transform.catalog import models, resolve
 from codex_transform.proxy.addons.body_retention import ORIGINAL_REQUEST
@@ -20,7 +19,7 @@ from codex_transform.proxy.addons.call_recorder import CallRecorder
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.instructions_refresh import InstructionsRefresh
 from codex_transform.proxy.addons.status import Status
-from codex_transform.redaction import redact
+from codex_transform.redaction import Secret, redact
 from codex_transform.settings.options import OPTIONS
 from codex_transform.status.rows import status_rows
 from codex_transform.text import format_duration, format_latency, format_percent, format_table, format_tokens
@@ -130,8 +129,8 @@ class Commands:
 
     def _setting(self, field: str) -> str:
         value: Any = getattr(self.config.settings, field)
-        if isinstance(value, SecretStr):
-            value = redact(value.get_secret_value())
+        if isinstance(value, Secret):
+            value = redact(value.value)
         elif isinstance(value, bool):
             value = "on" if value else "off"
         elif isinstance(value, tuple):

@@ -20,7 +20,7 @@ from mitmproxy.test import taddons, tflow, tutils
 
 from codex_transform.clients.client import OPENCODE
 from codex_transform.errors import ApiError
-from codex_transform.proxy.addons.call_recorder import RECORD, CallRecorder
+from codex_transform.proxy.addons.call_recorder import RECORD, CallRecorder, recorded
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.instructions_refresh import InstructionsRefresh
 from codex_transform.proxy.call import get_call, start_call
@@ -72,7 +72,9 @@ class Harness:
         """Ends a call; returns the record on its flow."""
         await self.recorder.response(flow)
         await persisted(self.recorder)
-        return Record.model_validate(flow.metadata[RECORD])
+        record = recorded(flow)
+        assert record
+        return record
 
 
 @pytest.fixture
@@ -159,7 +161,9 @@ async def test_the_end_of_a_response_does_not_wait_for_the_store(
     hook = running.recorder.response(flow)
     with pytest.raises(StopIteration):
         hook.send(None)
-    assert Record.model_validate(flow.metadata[RECORD]).cache is None
+    record = recorded(flow)
+    assert record
+    assert record.cache is None
     locked.execute("COMMIT")
     locked.close()
     running.recorder.done()
@@ -173,7 +177,9 @@ async def test_a_saved_flow_has_the_whole_record(harness: Callable[..., Harness]
     running.context.options.update(save_stream_file=str(tmp_path / "flows"))
     flow = running.call()
     await running.recorder.response(flow)
-    assert Record.model_validate(flow.metadata[RECORD]).cache
+    record = recorded(flow)
+    assert record
+    assert record.cache
 
 
 async def test_a_view_is_notified_of_the_comment(harness: Callable[..., Harness]) -> None:

@@ -14,6 +14,7 @@ from response.streams import answer, message, response, stream
 from support import old_record
 
 from codex_transform.errors import ApiError
+from codex_transform.jsonio import to_plain
 from codex_transform.proxy.addons.content_view import ContentViews
 from codex_transform.request.changes import Change
 from codex_transform.response.response_to_events import response_to_stream
@@ -55,7 +56,7 @@ def call(sent: bytes, received: bytes, metadata: bool = True, path: str = "/v1/r
         resp=tutils.tresp(content=received, headers=http.Headers(content_type="text/event-stream")),
     )
     if metadata:
-        flow.metadata["codex"] = RECORD.model_dump(mode="json")
+        flow.metadata["codex"] = to_plain(RECORD)
         flow.metadata["codex_original"] = {"headers": [], "content": json.dumps(BODY).encode()}
     return flow
 

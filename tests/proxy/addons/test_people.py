@@ -7,8 +7,8 @@ import pytest
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.test import taddons, tflow
 
-from codex_transform.people import register
-from codex_transform.people.register import Limits, Register
+from codex_transform.people.person import Limits, new_person
+from codex_transform.people.register import Register
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.people import People
 from codex_transform.proxy.bodies import RequestReader
@@ -31,7 +31,7 @@ async def test_the_request_is_not_sent(
 ) -> None:
     """mitmproxy logs an addon's exception and continues: the request would be sent without being counted."""
     monkeypatch.setenv("HOME", str(tmp_path))
-    person, key = register.new_person("alice", limits)
+    person, key = new_person("alice", limits)
     config = Config({})
     with taddons.context(Proxyserver(), config):
         config.values, config.people = Defective(), Register((person,), defined=True)
