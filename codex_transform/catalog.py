@@ -1,8 +1,9 @@
 """The models that Codex endpoints serve, and what the name of a model means.
 
-Strategy: one data file (`data/models.json`) is the floor: it is validated once, at import. What a newer list of the
-Codex CLI says is laid over it (`learn`), so that a model released tomorrow has its efforts without a release of this
-program. A `Catalogue` never changes: learning makes another one, which takes the place of the current one as a whole.
+Strategy: one data file (`data/models.json`) is the floor; a test validates it, so that no start has to. What a newer
+list of the Codex CLI says is laid over it (`learn`), so that a model released tomorrow has its efforts without a
+release of this program. A `Catalogue` never changes: learning makes another one, which takes the place of the current
+one as a whole.
 
 A name is looked up whole before a suffix is removed from it, so the longest match wins: `gpt-5.1-codex-max` is a model,
 not `gpt-5.1-codex` with effort max. Names are compared in a normal form (lower case, dashes for spaces and underscores,
@@ -15,9 +16,7 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from importlib.resources import files
 from types import MappingProxyType
-from typing import Annotated, Any, NamedTuple
-
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from typing import Any, NamedTuple
 
 from codex_transform.jsonio import loads
 
@@ -46,48 +45,39 @@ def _ordered(efforts: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(set(efforts), key=EFFORTS.index))
 
 
-# As names are looked up: another slug could never be found.
-_Slug = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.:+-]*$", max_length=_MAX_NAME)]
-_Efforts = Annotated[tuple[str, ...], Field(min_length=1), AfterValidator(_ordered)]
-
-
-class Model(BaseModel):
+class Model(NamedTuple):
     """The facts about one model.
 
     `efforts` are ordered from least to most. `release` is the newest Codex CLI release that lists the model, or `main`;
     `current` is whether the repository's `main` branch lists it, as far as is known.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    slug: _Slug
+    slug: str
     display_name: str
-    efforts: _Efforts
+    efforts: tuple[str, ...]
     default_effort: str
     supports_verbosity: bool
     default_verbosity: str | None
     context_window: int
     input_modalities: tuple[str, ...]
-    service_tiers: tuple[str, ...] = ()
     release: str
     current: bool
+    service_tiers: tuple[str, ...] = ()
 
 
-class Facts(BaseModel):
-    """What a newer list says about one model; None where it says nothing.
+class Facts(NamedTuple):
+    """What a newer list says about one model, as `instructions/facts.py` reads it; None where it says nothing.
 
     `default_verbosity` belongs to `supports_verbosity`: where that is said, None means that there is no default.
     """
 
-    model_config = ConfigDict(frozen=True)
-
-    slug: _Slug
+    slug: str
     display_name: str | None = None
-    efforts: _Efforts | None = None
+    efforts: tuple[str, ...] | None = None
     default_effort: str | None = None
     supports_verbosity: bool | None = None
     default_verbosity: str | None = None
-    context_window: Annotated[int, Field(gt=0)] | None = None
+    context_window: int | None = None
     input_modalities: tuple[str, ...] | None = None
     service_tiers: tuple[str, ...] | None = None
 
@@ -139,8 +129,8 @@ class Catalogue:
         known = self._models.get(facts.slug)
         if known is None and facts.efforts is None:
             return None
-        members: dict[str, Any] = known.model_dump() if known else _unlisted(facts.slug)
-        members |= facts.model_dump(exclude_none=True) | {"current": True}
+        members = known._asdict() if known else _unlisted(facts.slug)
+        members |= {name: value for name, value in facts._asdict().items() if value is not None} | {"current": True}
         if facts.supports_verbosity is not None:
             members["default_verbosity"] = facts.default_verbosity
         members["efforts"] = _ordered((*members["efforts"], *self._extra_efforts.get(facts.slug, ())))
@@ -229,24 +219,17 @@ def _unlisted(slug: str) -> dict[str, Any]:
     }
 
 
-class _Data(BaseModel):
-    """The data file. Its releases are ordered from the oldest."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    about: list[str]
-    releases: list[str] = Field(min_length=1)
-    extra_efforts: dict[str, list[str]]
-    aliases: dict[str, str]
-    models: list[dict[str, Any]]
-
-    def catalogue(self) -> Catalogue:
-        """Return what the file says. Raises ValidationError for a row that is not complete."""
-        extra = self.extra_efforts
-        rows = [{**row, "efforts": (*row["efforts"], *extra.get(row["slug"], ()))} for row in self.models]
-        models = [Model(**row, current=row["release"] == self.releases[-1]) for row in rows]
-        return Catalogue(models, self.aliases, extra)
+def _read_data(document: dict[str, Any]) -> Catalogue:
+    """Return what the data file says. Its releases are ordered from the oldest."""
+    extra: dict[str, list[str]] = document["extra_efforts"]
+    newest = document["releases"][-1]
+    models = []
+    for row in document["models"]:
+        members: dict[str, Any] = row | {name: tuple(each) for name, each in row.items() if isinstance(each, list)}
+        members["efforts"] = _ordered((*row["efforts"], *extra.get(row["slug"], ())))
+        models.append(Model(**members, current=row["release"] == newest))
+    return Catalogue(models, document["aliases"], extra)
 
 
-_bundled = _Data.model_validate(loads(files(__package__).joinpath("data/models.json").read_bytes())).catalogue()
+_bundled = _read_data(loads(files(__package__).joinpath("data/models.json").read_bytes()))
 _current = _bundled

@@ -6,6 +6,7 @@ module reads and writes JSON through this one, so that none of them fails on suc
 """
 
 import json
+from dataclasses import fields, is_dataclass
 from math import isfinite
 from typing import Any
 
@@ -100,6 +101,13 @@ def dumps(value: object, indent: int | None = None) -> bytes:
         text = json.dumps(value, ensure_ascii=False, indent=indent, separators=separators, default=dict)
         # "backslashreplace" writes a lone surrogate as \udXXX, which is JSON's own escape.
         return text.encode("utf-8", "backslashreplace")
+
+
+def to_plain(value: object) -> Any:
+    """Return dataclasses as JSON has them, as deep as they go: objects and lists of plain values."""
+    if is_dataclass(value):
+        return {field.name: to_plain(getattr(value, field.name)) for field in fields(value)}
+    return [to_plain(each) for each in value] if isinstance(value, tuple) else value
 
 
 def describe_type(value: object) -> str:

@@ -5,6 +5,7 @@ may be another key than ours, so keys in their messages are recognised by their 
 """
 
 import re
+from dataclasses import dataclass, field
 
 # A shorter key may be any word: its occurrences are not taken for it.
 _SHORTEST_KEY = 8
@@ -14,6 +15,13 @@ _KEY = re.compile(r"(?:\b(?:sk-|eyJ|ct-(?=[\w-]{40}))|(?<=[Bb]earer )(?=\S*\d))[
 
 # Where the key is at fault, any long word with digits may be one.
 _WORD = re.compile(r"\b(?=\w*[0-9])(?=\w*[A-Za-z])\w{20,}\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """A key, as it is kept: printing what holds it does not show it."""
+
+    value: str = field(repr=False)
 
 
 def redact_secrets(text: str, *, aggressive: bool = False) -> str:

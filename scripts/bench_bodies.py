@@ -1,8 +1,8 @@
-"""What the benchmark sends and gets: requests shaped like OpenCode's, answers shaped like a Codex endpoint's.
+"""The bodies that the benchmark sends: requests shaped like OpenCode's, responses shaped like a Codex endpoint's.
 
-Strategy: shape and size are what cost time, so both are made to measure, the same on every run, from words that mean
-nothing. Tool outputs are plain text, or look like source code: its many line ends and quotation marks slow JSON
-parsers down. Answers come as HTTP chunks, one an event, as endpoints that flush each event send them.
+Strategy: the cost depends on shape and size, so both are realistic and the same in every run; the words are random.
+Tool outputs are prose, or look like source code, whose many line breaks and quotation marks slow down JSON parsers.
+Each event of a response is sent as a separate HTTP chunk, as by an endpoint that flushes after each event.
 """
 
 import json
@@ -12,7 +12,8 @@ from typing import Any
 
 MODEL = "gpt-5.3-codex"
 
-# The sizes of requests, in bytes: OpenCode's first, an hour's work, half a day's, and a long day's with 900 tool calls.
+# Request sizes in bytes, of OpenCode's first request and after an hour, half a day and a long day of work; and the
+# number of tool calls in each.
 FIRST, HOUR, HALF_DAY, DAY = 28_000, 325_000, 1_000_000, 3_400_000
 CALLS = {FIRST: 0, HOUR: 80, HALF_DAY: 260, DAY: 900}
 
@@ -21,70 +22,72 @@ _WORDS = (
     *("lantern", "meadow", "needle", "orchard", "pebble", "quarry", "ribbon", "saddle", "timber", "umbrella"),
     *("valley", "window", "yonder", "zephyr"),
 )
-_ASKED = "Please: "
-_BEHIND_INPUT = b'],"max_output_tokens"'
-_LATER = 10_000
-_FOREIGN = "café, naïve → Ελλάδα …"
+_USER_PREFIX = "Please: "
+_END_OF_INPUT = b'],"max_output_tokens"'
+_FIRST_LATER_CALL = 10_000  # its number; those of the first request are below
+_NON_ASCII = "café, naïve → Ελλάδα …"
 _TOOLS = ("question", "bash", "read", "glob", "grep", "task", "webfetch", "todowrite", "skill", "apply_patch")
 
 
 def request(size: int, code: bool = False) -> bytes:
-    """A request body of about `size` bytes, which is one of the four above, as JavaScript writes it.
+    """Return a request body of about `size` bytes, one of the four sizes above, formatted as JavaScript does it.
 
-    Tool outputs are text, with one escape in a hundred bytes, or `code`, with three.
+    Tool outputs are prose, with one JSON escape in a hundred bytes, or `code`, with three.
     """
-    dice = random.Random(size)
+    rng = random.Random(size)
     calls = CALLS[size]
     body: dict[str, Any] = {
         "model": MODEL,
         "input": [
-            {"role": "developer", "content": _prompt(dice)},
-            {"role": "user", "content": [{"type": "input_text", "text": f"{_ASKED}{_prose(dice, 200)}"}]},
+            {"role": "developer", "content": _system_prompt(rng)},
+            {"role": "user", "content": [{"type": "input_text", "text": f"{_USER_PREFIX}{_prose(rng, 200)}"}]},
         ],
         "max_output_tokens": 32000,
         "store": False,
         "include": ["reasoning.encrypted_content"],
         "prompt_cache_key": "ses_0123456789abcdef",
         "reasoning": {"effort": "medium", "summary": "auto"},
-        "tools": [_tool(dice, name) for name in _TOOLS],
+        "tools": [_tool(rng, name) for name in _TOOLS],
         "tool_choice": "auto",
         "stream": True,
     }
-    share = (size - len(_json(body))) // max(calls, 1)
+    remaining = size - len(_json(body))
     for number in range(calls):
-        body["input"] += _turn(dice, number, share, code)
+        body["input"] += _turn(rng, number, remaining // calls, code)
     if not calls:
-        body["input"][1]["content"][0]["text"] += _prose(dice, share)
+        body["input"][1]["content"][0]["text"] += _prose(rng, remaining)
     return _json(body)
 
 
 def other_conversation(body: bytes, number: int) -> bytes:
-    """The same request with another message of the user's, as no request before it had it."""
-    return body.replace(f'"{_ASKED}'.encode(), f'"{number} {_ASKED}'.encode(), 1)
+    """Return the request with a user message that differs for each `number`."""
+    return body.replace(f'"{_USER_PREFIX}'.encode(), f'"{number} {_USER_PREFIX}'.encode(), 1)
 
 
 def later_turn(body: bytes, turns: int) -> bytes:
-    """The request of the same conversation so many turns later: each adds a tool call."""
-    items = (item for turn in range(turns) for item in _turn(random.Random(turn), _LATER + turn, 3000, False))
-    return body.replace(_BEHIND_INPUT, b"".join(b"," + _json(item) for item in items) + _BEHIND_INPUT, 1)
+    """Return the request of the same conversation `turns` turns later; each turn adds a tool call."""
+    items = (
+        item for turn in range(turns) for item in _turn(random.Random(turn), _FIRST_LATER_CALL + turn, 3000, False)
+    )
+    return body.replace(_END_OF_INPUT, b"".join(b"," + _json(item) for item in items) + _END_OF_INPUT, 1)
 
 
-class Events:
-    """Makes the events of one answer, numbered as they come."""
+class ResponseEvents:
+    """Creates the events of one response, with consecutive sequence numbers."""
 
     def __init__(self) -> None:
-        self.number = 0
+        self.sequence_number = 0
         self.text = ""
-        self.dice = random.Random(1)
+        self.rng = random.Random(1)
 
     def event(self, kind: str, **members: Any) -> bytes:
-        """One event."""
-        data = {"type": kind, "sequence_number": self.number, **members}
-        self.number += 1
+        """Return the next event, of the type `kind`."""
+        data = {"type": kind, "sequence_number": self.sequence_number, **members}
+        self.sequence_number += 1
         return b"event: %b\ndata: %b\n\n" % (kind.encode(), _json(data))
 
     def delta(self, text: str) -> bytes:
-        """One event with a piece of text."""
+        """Return the next event, which adds `text` to the output."""
         self.text += text
         return self.event(
             "response.output_text.delta",
@@ -96,12 +99,12 @@ class Events:
             obfuscation="x" * (15 - len(text) % 16),
         )
 
-    def word(self) -> str:
-        """A piece of text as models write them."""
-        return f" {self.dice.choice(_WORDS)}" if self.dice.random() < 0.9 else ',\n\t"'
+    def token(self) -> str:
+        """Return a random text as short as the deltas of models."""
+        return f" {self.rng.choice(_WORDS)}" if self.rng.random() < 0.9 else ',\n\t"'
 
     def opening(self) -> list[bytes]:
-        """What comes before the text: the first two events have to echo the model's name."""
+        """Return the events before the text; the first two contain the name of the model."""
         response = {"id": "resp_0123456789abcdef", "object": "response", "model": MODEL, "status": "in_progress"}
         part = {"item_id": _ITEM["id"], "output_index": 0, "content_index": 0}
         return [
@@ -112,38 +115,38 @@ class Events:
         ]
 
     def closing(self) -> list[bytes]:
-        """What comes after the text; the list of output items is empty, as Codex endpoints send it."""
+        """Return the events after the text; the list of output items is empty, as in those of Codex endpoints."""
         usage = {"input_tokens": 9000, "output_tokens": 5000, "total_tokens": 14000}
         response = {"id": "resp_0123456789abcdef", "object": "response", "model": MODEL, "status": "completed"}
-        about = {"item_id": _ITEM["id"], "output_index": 0, "content_index": 0}
+        part = {"item_id": _ITEM["id"], "output_index": 0, "content_index": 0}
         item = {**_ITEM, "status": "completed", "content": [_part(self.text)]}
         return [
-            self.event("response.output_text.done", **about, text=self.text, logprobs=[]),
-            self.event("response.content_part.done", **about, part=_part(self.text)),
+            self.event("response.output_text.done", **part, text=self.text, logprobs=[]),
+            self.event("response.content_part.done", **part, part=_part(self.text)),
             self.event("response.output_item.done", output_index=0, item=item),
             self.event("response.completed", response={**response, "output": [], "usage": usage}),
         ]
 
 
 def small() -> list[bytes]:
-    """An answer of nine events."""
-    events = Events()
+    """Return a response of nine events."""
+    events = ResponseEvents()
     return [*events.opening(), events.delta(" hello"), *events.closing()]
 
 
 def deltas(count: int) -> list[bytes]:
-    """An answer with this many deltas."""
-    events = Events()
-    return [*events.opening(), *(events.delta(events.word()) for _ in range(count)), *events.closing()]
+    """Return the events of a response with `count` deltas."""
+    events = ResponseEvents()
+    return [*events.opening(), *(events.delta(events.token()) for _ in range(count)), *events.closing()]
 
 
 def megabytes(count: int) -> Iterator[bytes]:
-    """The chunks of an answer of this many megabytes, a megabyte at a time."""
-    events = Events()
+    """Yield the chunked body of a response of `count` megabytes, about a megabyte at a time."""
+    events = ResponseEvents()
     yield b"".join(map(chunk, events.opening()))
-    part = b"".join(chunk(events.delta(_prose(events.dice, 800))) for _ in range(1000))
-    for _ in range(round(count * 1e6 / len(part))):
-        yield part
+    repeated = b"".join(chunk(events.delta(_prose(events.rng, 800))) for _ in range(1000))
+    for _ in range(round(count * 1e6 / len(repeated))):
+        yield repeated
     yield b"".join(map(chunk, events.closing()))
 
 
@@ -152,7 +155,7 @@ def _part(text: str) -> dict[str, Any]:
 
 
 def chunk(data: bytes) -> bytes:
-    """One chunk of a body (RFC 9112 section 7.1)."""
+    """Return `data` as a chunk of a chunked body (RFC 9112 section 7.1)."""
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
@@ -164,54 +167,55 @@ _ITEM = {
 }
 
 
-def _prompt(dice: random.Random) -> str:
-    """Begins like OpenCode's system prompt and goes on like its context."""
-    rules = "\n".join(f"- {_prose(dice, 120)}" for _ in range(70))
-    project = "\n".join(_prose(dice, 90) for _ in range(20))
+def _system_prompt(rng: random.Random) -> str:
+    """Return a text that begins like OpenCode's system prompt and continues like the context that it adds."""
+    rules = "\n".join(f"- {_prose(rng, 120)}" for _ in range(70))
+    project = "\n".join(_prose(rng, 90) for _ in range(20))
     return (
-        f"You are OpenCode, {_prose(dice, 100)}\n\n{rules}\n"
-        f"You are powered by the model named {MODEL}. {_prose(dice, 40)}\n<env>\n  Platform: linux\n</env>\n"
+        f"You are OpenCode, {_prose(rng, 100)}\n\n{rules}\n"
+        f"You are powered by the model named {MODEL}. {_prose(rng, 40)}\n<env>\n  Platform: linux\n</env>\n"
         f"Instructions from: /home/user/project/AGENTS.md\n{project}\n"
     )
 
 
-def _tool(dice: random.Random, name: str) -> dict[str, Any]:
+def _tool(rng: random.Random, name: str) -> dict[str, Any]:
     arguments = ("command",) if name == "bash" else ("filePath", "pattern", "limit")
-    properties = {each: {"type": "string", "description": _prose(dice, 80)} for each in arguments}
+    properties = {argument: {"type": "string", "description": _prose(rng, 80)} for argument in arguments}
     schema = {"type": "object", "properties": properties, "required": [arguments[0]], "additionalProperties": False}
-    description = "\n".join(_prose(dice, 100) for _ in range(8))
+    description = "\n".join(_prose(rng, 100) for _ in range(8))
     return {"type": "function", "name": name, "description": description, "parameters": schema, "strict": False}
 
 
-def _turn(dice: random.Random, number: int, size: int, code: bool) -> list[dict[str, Any]]:
-    """A tool call: the thought before it, the call, and an output that fills it up to `size` bytes."""
+def _turn(rng: random.Random, number: int, size: int, code: bool) -> list[dict[str, Any]]:
+    """Return the input items of a tool call, `size` bytes in all: reasoning, the call, and an output that fills up."""
     call_id = f"call_{number:024x}"
     arguments = json.dumps({"filePath": f"/home/user/project/src/module_{number}.py", "offset": number})
     turn: list[dict[str, Any]] = [
-        {"type": "reasoning", "encrypted_content": dice.randbytes(300).hex(), "summary": []},
+        {"type": "reasoning", "encrypted_content": rng.randbytes(300).hex(), "summary": []},
         {"type": "function_call", "call_id": call_id, "name": "read", "arguments": arguments},
         {"type": "function_call_output", "call_id": call_id, "output": ""},
     ]
-    left = size - len(_json(turn))
+    remaining = size - len(_json(turn))
     lines: list[str] = []
-    while left > 0:
-        lines.append(_line_of_code(dice, len(lines)) if code else _prose(dice, 80))
-        left -= len(_json(lines[-1]))
+    while remaining > 0:
+        lines.append(_line_of_code(rng, len(lines)) if code else _prose(rng, 80))
+        remaining -= len(_json(lines[-1]))
     if number % 10 == 0:
-        lines.append(_FOREIGN)
+        lines.append(_NON_ASCII)
     turn[2]["output"] = "\n".join(lines)
     return turn
 
 
-def _line_of_code(dice: random.Random, number: int) -> str:
-    name, value, other = dice.choices(_WORDS, k=3)
+def _line_of_code(rng: random.Random, number: int) -> str:
+    name, value, other = rng.choices(_WORDS, k=3)
     return f"{number:05}|     {name} = " + (f'call("{value}") + {other}' if number % 4 == 0 else f"{value}[{other}]")
 
 
-def _prose(dice: random.Random, size: int) -> str:
+def _prose(rng: random.Random, size: int) -> str:
+    """Return random words, about `size` characters in all."""
     words: list[str] = []
     while size > 0:
-        words.append(dice.choice(_WORDS))
+        words.append(rng.choice(_WORDS))
         size -= len(words[-1]) + 1
     return " ".join(words)
 

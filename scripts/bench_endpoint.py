@@ -1,8 +1,9 @@
-"""The endpoint that the benchmark's proxies lead to, a process of its own: `python3 bench_endpoint.py`.
+"""The benchmark's endpoint, which runs as a separate process: `python3 bench_endpoint.py`.
 
-Strategy: it must never be what is measured, so answers are bytes made beforehand, requests are counted rather than
-read, and all of it runs on a bare asyncio protocol. The request header `x-bench` says which answer to give, as a kind
-and a number; `x-request-id` where a proxy hands on no other. It prints its port, and ends when its standard input does.
+Strategy: its own cost must not show in the figures, so responses are prepared in advance, request bodies are skipped
+rather than parsed, and it is a bare asyncio protocol. The request header `x-bench` selects the response by a kind and a
+number; `x-request-id` does so for proxies that forward no other header. It prints its port, and ends when its standard
+input is closed.
 """
 
 import asyncio
@@ -14,23 +15,23 @@ from functools import cache
 import bench_bodies
 from bench_bodies import chunk
 
-PACE = 50  # events a second, of an answer that comes in its own time
-PAUSE = 0.005  # seconds after the first event, in an answer whose first event is what counts
+PACE = 50  # events per second of a paced response
+PAUSE = 0.005  # seconds between the first event and the rest, in a response that measures the first event
 
 _HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"
-_END = b"0\r\n\r\n"
-_STAMP = 19  # digits
+_LAST_CHUNK = b"0\r\n\r\n"
+_TIMESTAMP_DIGITS = 19
 
 
 class Connection(asyncio.Protocol):
-    """One connection: requests in, their answers out."""
+    """A connection from a proxy: each request is answered with the response that its header selects."""
 
     def __init__(self) -> None:
         self._head = b""
-        self._missing = 0
-        self._wanted = ("", 0)
-        self._pieces: Iterator[bytes] = iter(())
-        self._full = False
+        self._missing = 0  # bytes of the request body
+        self._selection = ("", 0)
+        self._parts: Iterator[bytes] = iter(())
+        self._paused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -43,82 +44,82 @@ class Connection(asyncio.Protocol):
             if not blank:
                 return
             fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
-            wanted = fields.get(b"x-bench") or fields.get(b"x-request-id")
-            if wanted is None:  # some look for models first
+            selection = fields.get(b"x-bench") or fields.get(b"x-request-id")
+            if selection is None:  # some proxies ask for the models first
                 self._transport.write(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")
                 return
-            kind, number = wanted.decode().split()
-            self._wanted = (kind, int(number))
+            kind, number = selection.decode().split()
+            self._selection = (kind, int(number))
             self._missing = int(fields[b"content-length"])
         self._missing -= len(data)
         if not self._missing:
-            self._answer(*self._wanted)
+            self._respond(*self._selection)
 
     def pause_writing(self) -> None:
-        self._full = True
+        self._paused = True
 
     def resume_writing(self) -> None:
-        self._full = False
+        self._paused = False
         self._write()
 
-    def _answer(self, kind: str, number: int) -> None:
+    def _respond(self, kind: str, number: int) -> None:
         match kind:
             case "small":  # nine events at once
                 self._transport.write(b"".join(small()))
-            case "first":  # the first of them, and the rest when that must have arrived
+            case "first":  # the first of them, and the rest after a pause
                 first, *rest = small()
                 self._transport.write(first)
                 asyncio.get_running_loop().call_later(PAUSE, self._transport.write, b"".join(rest))
-            case "deltas":  # that many, as fast as they are taken
-                self._pieces = iter([deltas(number)])
-            case "megabytes":  # that many, as fast as they are taken
-                self._pieces = iter([_HEAD, *megabytes(number), _END])
-            case "paced":  # that many deltas in their own time
+            case "deltas":  # `number` of them, as fast as they are read
+                self._parts = iter([deltas(number)])
+            case "megabytes":  # `number` of them, as fast as they are read
+                self._parts = iter([_HEAD, *megabytes(number), _LAST_CHUNK])
+            case "paced":  # `number` deltas, `PACE` per second
                 self._transport.write(b"".join(small()[:2]))
-                self._tick(asyncio.get_running_loop().time(), number)
+                self._send_delta(asyncio.get_running_loop().time(), number)
         self._write()
 
     def _write(self) -> None:
-        while not self._full and (piece := next(self._pieces, None)):
-            self._transport.write(piece)
+        while not self._paused and (part := next(self._parts, None)):
+            self._transport.write(part)
 
-    def _tick(self, now: float, left: int) -> None:
-        """Writes a delta whose text is the time, then the next one when it is due."""
+    def _send_delta(self, now: float, remaining: int) -> None:
+        """Send a delta whose text is the current time, and schedule the next; after the last, complete the response."""
         if self._transport.is_closing():
             return
-        if left:
-            before, after = stamped()
-            self._transport.write(b"%b%0*d%b" % (before, _STAMP, time.monotonic_ns(), after))
+        if remaining:
+            before, after = timestamped_delta()
+            self._transport.write(b"%b%0*d%b" % (before, _TIMESTAMP_DIGITS, time.monotonic_ns(), after))
             due = now + 1 / PACE
-            asyncio.get_running_loop().call_at(due, self._tick, due, left - 1)
+            asyncio.get_running_loop().call_at(due, self._send_delta, due, remaining - 1)
         else:
             self._transport.write(small()[2])
 
 
 @cache
 def small() -> tuple[bytes, bytes, bytes]:
-    """The smallest answer: what brings the first event, the others before its text, and the rest."""
+    """Return the response of nine events in three parts: up to the first event, up to the text, and the rest."""
     first, *opening = map(chunk, bench_bodies.small())
-    return _HEAD + first, b"".join(opening[:3]), b"".join(opening[3:]) + _END
+    return _HEAD + first, b"".join(opening[:3]), b"".join(opening[3:]) + _LAST_CHUNK
 
 
 @cache
 def deltas(count: int) -> bytes:
-    """An answer with that many deltas."""
-    return _HEAD + b"".join(map(chunk, bench_bodies.deltas(count))) + _END
+    """Return a response with `count` deltas."""
+    return _HEAD + b"".join(map(chunk, bench_bodies.deltas(count))) + _LAST_CHUNK
 
 
 @cache
 def megabytes(count: int) -> list[bytes]:
-    """The pieces of an answer of that many megabytes, most of them the same."""
+    """Return the body of a response of `count` megabytes, in parts, most of which are the same object."""
     return list(bench_bodies.megabytes(count))
 
 
 @cache
-def stamped() -> tuple[bytes, bytes]:
-    """A delta, cut where the time belongs."""
-    text = "0" * _STAMP
-    before, _, after = chunk(bench_bodies.Events().delta(text)).partition(text.encode())
+def timestamped_delta() -> tuple[bytes, bytes]:
+    """Return what precedes and what follows the timestamp in a delta."""
+    text = "0" * _TIMESTAMP_DIGITS
+    before, _, after = chunk(bench_bodies.ResponseEvents().delta(text)).partition(text.encode())
     return before, after
 
 

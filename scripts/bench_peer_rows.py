@@ -1,8 +1,8 @@
 """The rows of `bench.py --peers` and `--workers`: several proxies side by side, without goals.
 
-Strategy: as in the other rows each proxy has its turn after another, with the same client and the same endpoint; the
-first turn does not count. A peer may be too slow for what it is sent: in the row of streams, what has not come after a
-while is lost.
+Strategy: as in the other rows, one proxy is measured after another, with the same client and the same endpoint, and the
+first round is a warm-up. A gateway may be too slow for the load: in the row `streams`, events that have not arrived in
+time count as lost.
 """
 
 from __future__ import annotations
@@ -10,26 +10,29 @@ from __future__ import annotations
 import statistics
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import bench_bodies
 import bench_peers
 from bench_bodies import DAY, FIRST, HALF_DAY
-from bench_client import BenchError, Connection, Target, collect, exchange
-from bench_proxy import busy, proxy, resident
-from bench_rows import AROUND, SMALL
+from bench_client import BenchError, Connection, Target, collect, elapsed, exchange
+from bench_proxy import cpu_seconds, proxy, resident_megabytes
+from bench_rows import EVENTS_BESIDE_DELTAS, SMALL_EVENTS, alternate
 from bench_table import ADDON, BARE, Result
 
-# Streams at once, deltas in each, and seconds for all of them.
-_STREAMS, _PACED, _LONGEST = 100, 150, 20.0
+# Concurrent streams, deltas in each, and seconds until they must have arrived.
+_STREAMS, _DELTAS, _STREAMS_TIMEOUT = 100, 150, 20.0
+
+# Concurrent connections to the workers.
+_CONNECTIONS = 20
 
 
 class Peers:
-    """The proxies that are compared, all of them running, each with what it is called."""
+    """The proxies that are compared: `targets` has the running ones by name."""
 
-    def __init__(self, folder: Path, endpoint: Target, turns: int) -> None:
-        self.turns = turns
+    def __init__(self, folder: Path, endpoint: Target, rounds: int) -> None:
+        self.rounds = rounds
         self.targets: dict[str, Target] = {}
         self._folder = folder
         self._endpoint = endpoint
@@ -44,7 +47,7 @@ class Peers:
                     running = bench_peers.running(peer, self._folder, self._endpoint.port)
                     self.targets[peer.name] = self._running.enter_context(running)
                 else:
-                    print(f"{peer.name} is not here. To compare it: {peer.install_command}", file=sys.stderr)
+                    print(f"{peer.name} is not installed. To compare it: {peer.install_command}", file=sys.stderr)
         except BaseException:
             self._running.close()
             raise
@@ -57,67 +60,62 @@ class Peers:
         self,
         result: Result,
         figure: Callable[[Connection], float],
-        answer: str,
+        response: str,
         size: int = FIRST,
         times: int = 1,
         vary: Callable[[bytes, int], bytes] = bench_bodies.other_conversation,
     ) -> Result:
-        """Adds what `figure` says of each exchange; there are `times` of them a turn, on one connection.
+        """Request the endpoint's `response` through each proxy; add a sample of each exchange to `result`, return it.
 
-        `vary` makes each request from the first one and its number: no proxy gets the same one twice.
+        A round has `times` exchanges on one connection. `vary` changes the body of `size` bytes for each of them, by
+        its number, so that no proxy gets a request twice. `figure` returns the sample.
         """
         body = bench_bodies.request(size)
         numbers = dict.fromkeys(self.targets, 0)
-        for name, counts in self._in_turn():
+        for name, is_warm_up in alternate(list(self.targets), self.rounds):
             connection = Connection(self.targets[name])
             try:
                 for _ in range(times):
                     numbers[name] += 1
-                    connection.send(vary(body, numbers[name]), answer)
+                    connection.send(vary(body, numbers[name]), response)
                     exchange([connection])
-                    if counts:
+                    if not is_warm_up:
                         result.add(name, figure(connection))
             finally:
                 connection.close()
         return result
 
-    def at_once(
-        self, answer: str, streams: int, finish: Callable[[Sequence[Connection]], None]
+    def measure_streams(
+        self, response: str, streams: int, receive: Callable[[Sequence[Connection]], None]
     ) -> list[tuple[str, list[Connection]]]:
-        """So many streams at once through each proxy, turn by turn: who it was, and what came.
+        """Request `response` in concurrent streams, one proxy after another; return the name and connections of each.
 
-        Each is a conversation of its own.
+        Each stream is a conversation of its own. `receive` reads the responses.
         """
-        body = bench_bodies.request(FIRST)
-        came = []
-        for turn, (name, counts) in enumerate(self._in_turn()):
+        exchanges = []
+        for number, (name, is_warm_up) in enumerate(alternate(list(self.targets), self.rounds)):
             connections = [Connection(self.targets[name]) for _ in range(streams)]
-            for number, connection in enumerate(connections):
-                connection.send(bench_bodies.other_conversation(body, turn * streams + number), answer)
-            finish(connections)
+            _send_conversations(connections, number, response)
+            receive(connections)
             for connection in connections:
                 connection.close()
-            if counts:
-                came.append((name, connections))
-        return came
-
-    def _in_turn(self) -> list[tuple[str, bool]]:
-        names = list(self.targets)
-        return [(name, turn > 0) for turn in range(self.turns + 1) for name in (names if turn % 2 else reversed(names))]
+            if not is_warm_up:
+                exchanges.append((name, connections))
+        return exchanges
 
 
 def small(peers: Peers) -> list[Result]:
-    """A small call, to its end."""
+    """Time to the end of a small response."""
     result = Result("small", "28 KB request, 9 events", "ms")
-    return [peers.measure(result, lambda each: 1000 * (each.ended - each.sent), "small 0", times=20)]
+    return [peers.measure(result, lambda connection: connection.total_ms, "small 0", times=20)]
 
 
 def histories(peers: Peers) -> list[Result]:
-    """Time to the first event after half a day's work, and after a long day's: each request is the next turn."""
+    """Time to the first event with the history of half a day and of a long day; each request is the next turn."""
     return [
         peers.measure(
             Result("histories", f"first event, {name}", "ms"),
-            _to_first,
+            lambda connection: connection.first_event_ms,
             "first 0",
             size,
             times=4,
@@ -128,42 +126,40 @@ def histories(peers: Peers) -> list[Result]:
 
 
 def events(peers: Peers) -> list[Result]:
-    """Events a second, four streams as fast as they are taken."""
-    count = 2000
+    """Events per second of four streams that are read as fast as possible."""
+    expected = 2000 + EVENTS_BESIDE_DELTAS
     result = Result("events", "events, 4 streams at full speed", "per s")
-    for name, connections in peers.at_once(f"deltas {count}", 4, exchange):
-        if any(each.events() != count + AROUND for each in connections):
-            raise BenchError(f"{name}: {[each.events() for each in connections]} events came of {count + AROUND}")
-        seconds = max(each.ended for each in connections) - min(each.sent for each in connections)
-        result.add(name, 4 * (count + AROUND) / seconds)
+    for name, connections in peers.measure_streams("deltas 2000", 4, exchange):
+        arrived = [connection.events() for connection in connections]
+        if any(count != expected for count in arrived):
+            raise BenchError(f"{name}: {arrived} of {expected} events arrived")
+        result.add(name, 4 * expected / elapsed(connections))
     return [result]
 
 
 def streams(peers: Peers) -> list[Result]:
-    """Many streams at once in their own time: what is lost, and by how much the rest is late."""
-    lost = Result("streams", f"{_STREAMS} streams of 50/s: events lost", "%")
-    middle = Result("streams", "the same: p50 delay of an event", "ms")
-    late = Result("streams", "the same: p99 delay of an event", "ms")
-    for name, connections in peers.at_once(f"paced {_PACED}", _STREAMS, lambda each: collect(each, _LONGEST)):
-        delays = [1000 * delay for each in connections for _, delay in each.delays()]
-        lost.add(name, 100 * (1 - len(delays) / (_STREAMS * _PACED)))
+    """Many concurrent streams at a model's pace: the share of events that is lost, and the delay of the others."""
+    title = f"{_STREAMS} streams of 50/s"
+    lost = Result("streams", f"{title}: events lost", "%")
+    p50 = Result("streams", f"{title}: p50 delay of an event", "ms")
+    p99 = Result("streams", f"{title}: p99 delay of an event", "ms")
+    response = f"paced {_DELTAS}"
+    for name, connections in peers.measure_streams(response, _STREAMS, lambda them: collect(them, _STREAMS_TIMEOUT)):
+        delays = [1000 * delay for connection in connections for _, delay in connection.delays()]
+        lost.add(name, 100 * (1 - len(delays) / (_STREAMS * _DELTAS)))
         if len(delays) > 1:
             percentiles = statistics.quantiles(delays, n=100)
-            middle.add(name, percentiles[49])
-            late.add(name, percentiles[98])
-    return [lost, middle, late]
+            p50.add(name, percentiles[49])
+            p99.add(name, percentiles[98])
+    return [lost, p50, p99]
 
 
 def memory(peers: Peers) -> list[Result]:
-    """What each holds after all that."""
+    """Memory of each proxy after the other rows."""
     result = Result("memory", "memory afterwards", "MB")
     for name, target in peers.targets.items():
-        result.add(name, resident(target.pid))
+        result.add(name, resident_megabytes(target.pid))
     return [result]
-
-
-def _to_first(connection: Connection) -> float:
-    return 1000 * (connection.first - connection.sent)
 
 
 MEASURES: dict[str, Callable[[Peers], list[Result]]] = {
@@ -175,18 +171,20 @@ MEASURES: dict[str, Callable[[Peers], list[Result]]] = {
 }
 
 
-def workers(folder: Path, endpoint: Target, turns: int) -> list[Result]:
-    """What one worker and two with the same home do, by the second, and by the second of a worker's processor time.
+def workers(folder: Path, endpoint: Target, rounds: int) -> list[Result]:
+    """Throughput of one worker and of two that share a home: per second, and per second of a worker's processor time.
 
-    Client and endpoint need processors too, so on a machine with few of them only the second says how it would grow.
+    The client and the endpoint need processors too, so on a machine with few of them only the latter shows how
+    throughput would scale.
     """
-    rows = []
-    for title, unit, answer, each in (
-        ("calls, 20 at a time", "calls", "small 0", 1),
-        ("events, 20 streams at full speed", "events", "deltas 2000", 2000 + AROUND),
+    results = []
+    for title, unit, response, events in (
+        (f"calls, {_CONNECTIONS} at a time", "calls", "small 0", SMALL_EVENTS),
+        (f"events, {_CONNECTIONS} streams at full speed", "events", "deltas 2000", 2000 + EVENTS_BESIDE_DELTAS),
     ):
-        by_second = Result("workers", title, "per s")
-        by_busy_second = Result("workers", f"{title}, per worker", f"{unit} per s of its processor")
+        per_second = Result("workers", title, "per s")
+        per_cpu_second = Result("workers", f"{title}, per worker", f"{unit} per CPU second")
+        units = _CONNECTIONS * (events if unit == "events" else 1)
         for count in (1, 2):
             name = f"{count} worker{'s' * (count > 1)}"
             with ExitStack() as stack:
@@ -194,22 +192,26 @@ def workers(folder: Path, endpoint: Target, turns: int) -> list[Result]:
                     stack.enter_context(proxy(ADDON + str(number), folder, endpoint.port, ADDON))[0]
                     for number in range(count)
                 ]
-                connections = [Connection(targets[number % count]) for number in range(20)]
-                body = bench_bodies.request(FIRST)
-                for turn in range(turns + 1):
-                    before = sum(busy(target.pid) for target in targets)
-                    for number, connection in enumerate(connections):
-                        connection.send(bench_bodies.other_conversation(body, turn * 20 + number), answer)
+                connections = [
+                    stack.enter_context(closing(Connection(targets[number % count]))) for number in range(_CONNECTIONS)
+                ]
+                for number in range(rounds + 1):
+                    cpu_before = sum(cpu_seconds(target.pid) for target in targets)
+                    _send_conversations(connections, number, response)
                     exchange(connections)
-                    cpu = sum(busy(target.pid) for target in targets) - before
-                    if any(connection.events() != (each if each > 1 else SMALL) for connection in connections):
-                        raise BenchError(f"{name}: not all events came")
-                    if turn:
-                        seconds = max(c.ended for c in connections) - min(c.sent for c in connections)
-                        by_second.add(name, 20 * each / seconds)
+                    cpu = sum(cpu_seconds(target.pid) for target in targets) - cpu_before
+                    if any(connection.events() != events for connection in connections):
+                        raise BenchError(f"{name}: events are missing")
+                    if number > 0:  # the first round is a warm-up
+                        per_second.add(name, units / elapsed(connections))
                         if cpu:
-                            by_busy_second.add(name, 20 * each / cpu)
-                for connection in connections:
-                    connection.close()
-        rows += [by_second, by_busy_second]
-    return [row for row in rows if row.samples]
+                            per_cpu_second.add(name, units / cpu)
+        results += [per_second, per_cpu_second]
+    return [result for result in results if result.samples]
+
+
+def _send_conversations(connections: Sequence[Connection], round_number: int, response: str) -> None:
+    """Send a request on each connection, each of them the first of a conversation."""
+    body = bench_bodies.request(FIRST)
+    for number, connection in enumerate(connections):
+        connection.send(bench_bodies.other_conversation(body, round_number * len(connections) + number), response)

@@ -1,7 +1,7 @@
-"""Other programs that stand between a client and an endpoint of the Responses API, as people install them.
+"""Other gateways between a client and an endpoint of the Responses API, installed as their users install them.
 
-Each lies in an environment of its own below `.cache` and is never installed by the benchmark: they are large. Each gets
-an empty home, a free port of this machine, and a proxy that is not there for whatever it wants from elsewhere.
+Each has an environment of its own below `.cache`. They are large, so the benchmark installs none of them by itself.
+Each runs with an empty home and on a free port; proxy variables that lead nowhere keep it off the network.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ import programs
 from bench_bodies import MODEL
 from bench_client import BenchError, Target
 
-# The client's key, which is the one that the programs ask for, and the one for the endpoint.
+# The client's key for the gateway, and the gateway's key for the endpoint.
 _KEY = "sk-dummy-of-the-benchmark"
-_PATIENCE = 120.0  # seconds until one must listen
+_START_TIMEOUT = 120.0  # seconds
 
 
 class Peer(NamedTuple):
-    """A program of PyPI: what it is called, how it is installed and started.
+    """A gateway from PyPI: its name, and how it is installed and started.
 
-    `config` makes its configuration from the endpoint's base URL, `options` go behind the file's name and the port's,
-    `header` is one that it hands on to the endpoint.
+    `requirement` is what pip installs, and `program` the command to start. `config` returns the configuration for an
+    endpoint's base URL. `options` and `variables` are added to the command line and to the environment. `header` is a
+    request header that it forwards.
     """
 
     name: str
@@ -43,19 +44,19 @@ class Peer(NamedTuple):
 
     @property
     def venv(self) -> Path:
-        """Where it is installed, if it is."""
+        """The environment that it is installed in, if it is."""
         return programs.CACHE / f"{self.name}-{self.version}"
 
     @property
     def path(self) -> Path:
-        """The program."""
-        return environment.in_venv(self.venv, self.program)
+        """The program, if it is installed."""
+        return environment.venv_program(self.venv, self.program)
 
     @property
     def install_command(self) -> str:
-        """What a person types to install it there."""
+        """The command that installs it there."""
         venv = self.venv.relative_to(programs.CACHE.parent)
-        python = environment.interpreter(venv)
+        python = environment.venv_python(venv)
         return f"python3 -m venv {venv} && {python} -m pip install '{self.requirement}=={self.version}'"
 
 
@@ -83,7 +84,7 @@ PEERS = (
         "litellm",
         _litellm,
         ("--telemetry", "False"),
-        # Without it LiteLLM begins by fetching a list of prices.
+        # Without the second variable LiteLLM first downloads a list of prices.
         {"LITELLM_MASTER_KEY": _KEY, "LITELLM_LOCAL_MODEL_COST_MAP": "True"},
     ),
     Peer(
@@ -96,38 +97,38 @@ PEERS = (
         header="x-request-id",
     ),
 )
-"""What OpenCode can be pointed at in place of the endpoint. Portkey's gateway fails on each streamed response."""
+"""Gateways that OpenCode can use in place of the endpoint. Portkey's fails on each streamed response."""
 
 
 @contextmanager
-def running(peer: Peer, folder: Path, port: int) -> Iterator[Target]:
-    """A peer that leads to the endpoint at `port`, with its home below `folder`."""
+def running(peer: Peer, folder: Path, endpoint_port: int) -> Iterator[Target]:
+    """Yield a running gateway that forwards to the endpoint, with its home in `folder`. Raises BenchError."""
     home = folder / peer.name
-    nowhere = {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
-    environ = processes.environ(home, **nowhere, **peer.variables)
+    no_network = {"HTTP_PROXY": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9", "NO_PROXY": "127.0.0.1"}
+    environ = processes.isolated_environ(home, **no_network, **peer.variables)
     config = home / "config.json"
-    config.write_text(json.dumps(peer.config(f"http://127.0.0.1:{port}/v1")), "utf-8")
-    own = _free_port()
-    # By its Python: the first line of the script names the folder that it was installed in, which may have moved.
+    config.write_text(json.dumps(peer.config(f"http://127.0.0.1:{endpoint_port}/v1")), "utf-8")
+    port = _free_port()
+    # Through its Python, because the script's first line contains a path, which is wrong if the folder was moved.
     command = [
-        str(environment.interpreter(peer.venv)),
+        str(environment.venv_python(peer.venv)),
         str(peer.path),
         "--config",
         str(config),
         "--host",
         "127.0.0.1",
         "--port",
-        str(own),
+        str(port),
         *peer.options,
     ]
     log = home / "log"
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _START_TIMEOUT
     with log.open("wb") as output, processes.running(command, environ, home, output) as process:
-        while not _listens(own):
+        while not _is_listening(port):
             if process.poll() is not None or time.monotonic() > deadline:
                 raise BenchError(f"{peer.name} did not start:\n{log.read_text('utf-8', 'replace')}")
             time.sleep(0.05)
-        yield Target(peer.name, own, "/v1/responses", process.pid, peer.header)
+        yield Target(peer.name, port, "/v1/responses", process.pid, peer.header)
 
 
 def _free_port() -> int:
@@ -136,6 +137,6 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def _listens(port: int) -> bool:
+def _is_listening(port: int) -> bool:
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,4 +1,4 @@
-"""The proxies that are compared: mitmdump with the addon, and mitmdump that only redirects and streams."""
+"""The proxies that the benchmark compares: mitmdump with the addon, and a bare one that only redirects and streams."""
 
 import re
 import subprocess
@@ -13,10 +13,9 @@ import processes
 from bench_client import BenchError, Target
 from bench_table import BARE
 
-_PATIENCE = 60.0  # seconds until a proxy must be ready
 _LISTENING = re.compile(r"proxy listening at 127\.0\.0\.1:(\d+)")
 
-# What any addon for the purpose has to do, and no more.
+# The least that any addon for this purpose must do.
 _REDIRECT = """
 def request(flow):
     flow.request.host, flow.request.port, flow.request.scheme = "127.0.0.1", {port}, "http"
@@ -26,62 +25,47 @@ def responseheaders(flow):
     flow.response.stream = True
 """
 
-# The same for both: those that the addon sets by itself, and those that are the user's.
+# For both: the options that the addon sets itself, and one that users set.
 _OPTIONS = ("connection_strategy=lazy", "upstream_cert=false", "flow_detail=1")
 
 
 @contextmanager
-def proxy(name: str, folder: Path, port: int, home_name: str = "") -> Iterator[tuple[Target, float]]:
-    """A running mitmdump, bare or with the addon, that leads to the endpoint at `port`; and its time to be ready.
+def proxy(name: str, folder: Path, endpoint_port: int, home_name: str = "") -> Iterator[tuple[Target, float]]:
+    """Yield a running mitmdump that forwards to the endpoint, and how many seconds its start took.
 
-    Its home below `folder`, which is called as the proxy or else `home_name`, is kept from one start to the next, so
-    that only the first one makes certificates.
+    It is bare if `name` is `BARE`, else it has the addon. Its home in `folder`, with the name of the proxy or
+    `home_name`, is reused by later starts, so only the first one creates certificates. Raises NotStartedError.
     """
     home = folder / (home_name or name)
-    environ = addon_environ(home, port)
+    environ = addon_environ(home, endpoint_port)
     script = environment.ROOT / "addon.py"
     if name == BARE:
         script = home / "redirect.py"
-        script.write_text(_REDIRECT.format(port=port), "utf-8")
+        script.write_text(_REDIRECT.format(port=endpoint_port), "utf-8")
     command = [environment.program("mitmdump"), "-s", str(script), "--listen-host", "127.0.0.1", "--listen-port", "0"]
     for option in _OPTIONS:
         command += ["--set", option]
-    log = home / f"{name}.log"
-    begun = time.monotonic()
-    with until(_LISTENING, command, environ, home, log) as (found, process):
-        seconds = time.monotonic() - begun
-        yield Target(name, int(found[1]), "http://api.openai.com/v1/responses", process.pid), seconds
+    started_at = time.monotonic()
+    with processes.started(command, environ, home, home / f"{name}.log", _LISTENING) as (match, process):
+        seconds = time.monotonic() - started_at
+        yield Target(name, int(match[1]), "http://api.openai.com/v1/responses", process.pid), seconds
 
 
-def addon_environ(home: Path, port: int) -> dict[str, str]:
-    """The environment of a program with the addon that leads to the endpoint at `port`."""
-    return processes.environ(
+def addon_environ(home: Path, endpoint_port: int) -> dict[str, str]:
+    """Return environment variables for a proxy with the addon that forwards to the endpoint."""
+    return processes.isolated_environ(
         home,
-        CODEX_BASE_URL=f"http://127.0.0.1:{port}",
+        CODEX_BASE_URL=f"http://127.0.0.1:{endpoint_port}",
         CODEX_API_KEY="sk-dummy-of-the-benchmark",
-        # Nobody answers there: nothing leaves this machine.
+        # Nothing listens there, so the bundled instructions are used and nothing leaves this machine.
         CODEX_CATALOG_URL="http://127.0.0.1:9/none",
         PYTHONUNBUFFERED="1",
     )
 
 
 @contextmanager
-def until(
-    sign: re.Pattern[str], command: list[str], environ: dict[str, str], home: Path, log: Path
-) -> Iterator[tuple[re.Match[str], subprocess.Popen[bytes]]]:
-    """A program that has written `sign` to its output, which goes to `log`. Raises BenchError if it does not."""
-    deadline = time.monotonic() + _PATIENCE
-    with log.open("wb") as output, processes.running(command, environ, home, output) as process:
-        while not (found := sign.search(log.read_text("utf-8", "replace"))):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise BenchError(f"{command[0]} did not start:\n{log.read_text('utf-8', 'replace')}")
-            time.sleep(0.002)
-        yield found, process
-
-
-@contextmanager
 def endpoint(folder: Path) -> Iterator[Target]:
-    """The endpoint, as a target."""
+    """Yield the running endpoint as a target."""
     script = Path(__file__).with_name("bench_endpoint.py")
     with subprocess.Popen(
         [sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=folder
@@ -94,17 +78,17 @@ def endpoint(folder: Path) -> Iterator[Target]:
             process.stdin.close()
 
 
-def resident(pid: int) -> float:
-    """The memory that a process holds, in megabytes. Raises BenchError where the system does not tell."""
+def resident_megabytes(pid: int) -> float:
+    """Return the resident memory of a process in megabytes. Raises BenchError without `ps`."""
     try:
-        kilobytes = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=True)
+        done = subprocess.run(["ps", "-o", "rss=", "-p", str(pid)], capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        raise BenchError("there is no `ps` here to ask for memory; leave the row out") from error
-    return int(kilobytes.stdout) / 1024
+        raise BenchError("the command `ps`, which measures memory, does not work here; leave out this row") from error
+    return int(done.stdout) / 1024
 
 
-def busy(pid: int) -> float:
-    """The processor time that the main thread of a process has had, in seconds; 0.0 where the system does not tell."""
+def cpu_seconds(pid: int) -> float:
+    """Return the processor time that the main thread of a process has used, in seconds; 0.0 where that is unknown."""
     try:
         return int(Path(f"/proc/{pid}/schedstat").read_bytes().split()[0]) / 1e9
     except OSError:

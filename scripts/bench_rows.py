@@ -1,7 +1,7 @@
-"""The rows of the benchmark: what each one sends, what its figure is, and its goal.
+"""The rows of the benchmark: what each one sends and measures, and its goal.
 
-Strategy: `Bench.compare` does what is the same for every row that needs running proxies: connections, turns, samples.
-Which of the two comes first changes from turn to turn, so that neither always finds the caches as the other left them.
+Strategy: `Bench.compare` has what most rows with running proxies share: connections, rounds and samples. The order of
+the two proxies alternates from round to round, so that neither always runs on caches that the other has just filled.
 """
 
 from __future__ import annotations
@@ -18,20 +18,23 @@ from pathlib import Path
 import bench_bodies
 import environment
 from bench_bodies import DAY, FIRST, HOUR
-from bench_client import PATIENCE, BenchError, Connection, SocketConnection, Target, exchange
-from bench_proxy import addon_environ, busy, proxy, resident
+from bench_client import TIMEOUT, BenchError, Connection, Target, WebSocketConnection, elapsed, exchange
+from bench_proxy import addon_environ, cpu_seconds, proxy, resident_megabytes
 from bench_table import ADDON, BARE, Goal, Result
 
-# How many events an answer has, and how many one with deltas has besides them.
-SMALL = len(bench_bodies.small())
-AROUND = len(bench_bodies.deltas(0))
+# The number of events of the small response, and of a response with deltas beside these.
+SMALL_EVENTS = len(bench_bodies.small())
+EVENTS_BESIDE_DELTAS = len(bench_bodies.deltas(0))
 
-# A command of the row `run`, without what Python reads at a start by default.
+_PROXIES = (BARE, ADDON)
+_WARM_UP_ROUNDS = 5  # of the row `transform`
+
+# The command of the row `run`; the options spare Python what it loads by default.
 _CLIENT = (sys.executable, "-I", "-S", str(Path(__file__).with_name("bench_run_client.py")))
 
 
 class Bench:
-    """One run: its folder, its endpoint, and its proxies, which start when a row needs them."""
+    """A run of the benchmark: its folder, its endpoint, and its two proxies, which start when a row needs them."""
 
     def __init__(self, folder: Path, endpoint: Target, tls: bool) -> None:
         self.folder = folder
@@ -47,46 +50,47 @@ class Bench:
         self._running.close()
 
     def proxy(self, name: str) -> AbstractContextManager[tuple[Target, float]]:
-        """A proxy of its own, and how many seconds it took to be ready."""
+        """Start another proxy; the context manager yields it, and how many seconds its start took."""
         return proxy(name, self.folder, self._endpoint.port)
 
     def connect(self, target: Target) -> closing[Connection]:
-        """A connection that is closed after the block."""
+        """Connect to a target; the connection is closed when the block is left."""
         return closing(Connection(target, self._tls))
 
-    def first_answer_by_run(self) -> float:
-        """Seconds until a command behind `codex-transform run` has its first answer."""
+    def first_event_through_run(self) -> float:
+        """Return the seconds until a command that `codex-transform run` starts has its first event."""
         home = self.folder / "run"
         environ = addon_environ(home, self._endpoint.port)
-        begun = time.monotonic()
-        return _answered([environment.program("codex-transform"), "run", *_CLIENT], environ, home) - begun
+        started_at = time.monotonic()
+        return _first_event_at([environment.program("codex-transform"), "run", *_CLIENT], environ, home) - started_at
 
-    def first_answer_by_bare(self) -> float:
-        """Seconds until a command has its first answer through a bare proxy, for which it has waited."""
-        begun = time.monotonic()
+    def first_event_through_bare(self) -> float:
+        """Return the seconds that starting a bare proxy takes, and then a command until it has its first event."""
+        started_at = time.monotonic()
         with self.proxy(BARE) as (target, _):
             environ = os.environ | {"HTTPS_PROXY": f"http://127.0.0.1:{target.port}"}
-            return _answered(_CLIENT, environ, self.folder) - begun
+            return _first_event_at(_CLIENT, environ, self.folder) - started_at
 
     def compare(
         self,
         result: Result,
-        turns: int,
+        rounds: int,
         figure: Callable[[Sequence[Connection]], float],
-        answer: str,
+        response: str,
         events: int,
         size: int = FIRST,
         streams: int = 1,
         websocket: bool = False,
         vary: Callable[[bytes, int], bytes] = bench_bodies.other_conversation,
     ) -> Result:
-        """Adds to `result` the figures of so many turns, in which each of `streams` connections gets this answer.
+        """Measure both proxies in `rounds` rounds after a warm-up, add the samples to `result` and return it.
 
-        `events` is what it must bring; raises BenchError if it does not. With `websocket` the addon's connections are
-        WebSockets. `vary` makes the request of a turn from the first one and the number of the turn: each begins a
-        conversation, unless it says otherwise.
+        In each round, `streams` connections request the endpoint's `response`, which has this many `events`, with a
+        body of `size` bytes; `figure` returns the sample. `vary` changes the body for each round: by default each is a
+        new conversation. With `websocket`, the addon's connections are WebSockets. Raises BenchError if events are
+        missing.
         """
-        for name in (BARE, ADDON):
+        for name in _PROXIES:
             if name not in self._proxies:
                 self._proxies[name] = self._running.enter_context(self.proxy(name))[0]
         body = bench_bodies.request(size)
@@ -94,7 +98,7 @@ class Bench:
             connections = {
                 name: [
                     stack.enter_context(
-                        closing(SocketConnection(target, answer))
+                        closing(WebSocketConnection(target, response))
                         if websocket and name == ADDON
                         else self.connect(target)
                     )
@@ -102,72 +106,64 @@ class Bench:
                 ]
                 for name, target in self._proxies.items()
             }
-            for number, (name, counts) in enumerate(in_turn(turns)):
-                sent = vary(body, number // 2)
-                before = busy(self._proxies[name].pid)
+            for number, (name, is_warm_up) in enumerate(alternate(_PROXIES, rounds)):
+                request = vary(body, number // 2)
+                cpu_before = cpu_seconds(self._proxies[name].pid)
                 for connection in connections[name]:
-                    connection.send(sent, answer)
+                    connection.send(request, response)
                 exchange(connections[name])
-                cpu = busy(self._proxies[name].pid) - before
-                for came in (connection.events() for connection in connections[name]):
-                    if came != events:
-                        raise BenchError(f"{name}: {came} events came of {events}")
-                if counts:
+                cpu = cpu_seconds(self._proxies[name].pid) - cpu_before
+                for arrived in (connection.events() for connection in connections[name]):
+                    if arrived != events:
+                        raise BenchError(f"{name}: {arrived} of {events} events arrived")
+                if not is_warm_up:
                     result.add(name, figure(connections[name]), cpu)
         return result
 
 
-def _answered(command: Sequence[str], environ: Mapping[str, str], cwd: Path) -> float:
-    """When the answer came that the command asked for. Raises BenchError if none did."""
-    done = subprocess.run(command, env=environ, cwd=cwd, capture_output=True, text=True, timeout=PATIENCE, check=False)
+def _first_event_at(command: Sequence[str], environ: Mapping[str, str], cwd: Path) -> float:
+    """Run `bench_run_client.py` by this command; return when its first event arrived. Raises BenchError."""
+    done = subprocess.run(command, env=environ, cwd=cwd, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     if done.returncode:
         raise BenchError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
     return float(done.stdout)
 
 
-def in_turn(turns: int) -> Iterator[tuple[str, bool]]:
-    """Who is next, and whether it counts; the first turn does not."""
-    for turn in range(turns + 1):
-        for name in (BARE, ADDON) if turn % 2 else (ADDON, BARE):
-            yield name, turn > 0
+def alternate(names: Sequence[str], rounds: int) -> Iterator[tuple[str, bool]]:
+    """Yield the proxies' names in changing order, and whether it is the warm-up, an additional first round."""
+    for number in range(rounds + 1):
+        for name in names if number % 2 else reversed(names):
+            yield name, number == 0
 
 
-def events(bench: Bench, haste: int) -> list[Result]:
+def events(bench: Bench, divisor: int) -> list[Result]:
     """Events per second."""
-
-    def rate(connections: Sequence[Connection]) -> float:
-        seconds = max(each.ended for each in connections) - min(each.sent for each in connections)
-        return len(connections) * (5000 + AROUND) / seconds
-
     result = Result("events", "events, 4 streams of 5,000", "per s", Goal(0.97, at_least=True))
-    return [bench.compare(result, 20 // haste, rate, "deltas 5000", 5000 + AROUND, streams=4)]
+    events = 5000 + EVENTS_BESIDE_DELTAS
+    return [bench.compare(result, 20 // divisor, _events_per_second, "deltas 5000", events, streams=4)]
 
 
-def websocket(bench: Bench, haste: int) -> list[Result]:
-    """Events per second over WebSockets, against those that bare mitmdump passes over HTTP."""
-
-    def rate(connections: Sequence[Connection]) -> float:
-        seconds = max(each.ended for each in connections) - min(each.sent for each in connections)
-        return len(connections) * (5000 + AROUND) / seconds
-
+def websocket(bench: Bench, divisor: int) -> list[Result]:
+    """Events per second over WebSockets, compared with those that bare mitmdump forwards over HTTP."""
     result = Result("websocket", "events over 4 WebSockets, bare: HTTP", "per s", Goal(0.78, at_least=True))
-    return [bench.compare(result, 20 // haste, rate, "deltas 5000", 5000 + AROUND, streams=4, websocket=True)]
+    events = 5000 + EVENTS_BESIDE_DELTAS
+    return [bench.compare(result, 20 // divisor, _events_per_second, "deltas 5000", events, streams=4, websocket=True)]
 
 
-def first(bench: Bench, haste: int) -> list[Result]:
-    """Time to the first event of an answer to OpenCode's first request."""
+def first(bench: Bench, divisor: int) -> list[Result]:
+    """Time to the first event of the response to OpenCode's first request."""
     result = Result("first", "first event, 28 KB request", "ms", Goal(1.2))
-    return [bench.compare(result, 300 // haste, _to_first, "first 0", SMALL)]
+    return [bench.compare(result, 300 // divisor, _first_event_ms, "first 0", SMALL_EVENTS)]
 
 
-def whole(bench: Bench, haste: int) -> list[Result]:
-    """Time to the end of a small answer."""
+def whole(bench: Bench, divisor: int) -> list[Result]:
+    """Time to the end of a small response."""
     result = Result("whole", "28 KB request, 9 events", "ms", Goal(1.2))
-    return [bench.compare(result, 400 // haste, lambda each: 1000 * (each[0].ended - each[0].sent), "small 0", SMALL)]
+    return [bench.compare(result, 400 // divisor, _total_ms, "small 0", SMALL_EVENTS)]
 
 
-def history(bench: Bench, haste: int) -> list[Result]:
-    """Time to the first event after an hour's work and a long day's: of each turn, and of one that begins with it."""
+def history(bench: Bench, divisor: int) -> list[Result]:
+    """Time to the first event with the history of an hour and of a long day; of the latter also if it is new."""
     rows = (
         ("325 KB, 80 calls", HOUR, 200, Goal(1.1), bench_bodies.later_turn),
         ("3.4 MB, 900 calls", DAY, 60, Goal(1.2), bench_bodies.later_turn),
@@ -176,84 +172,85 @@ def history(bench: Bench, haste: int) -> list[Result]:
     return [
         bench.compare(
             Result("history", f"first event, {name}", "ms", goal),
-            turns // haste,
-            _to_first,
+            rounds // divisor,
+            _first_event_ms,
             "first 0",
-            SMALL,
+            SMALL_EVENTS,
             size=size,
             vary=vary,
         )
-        for name, size, turns, goal, vary in rows
+        for name, size, rounds, goal, vary in rows
     ]
 
 
-def streams(bench: Bench, haste: int) -> list[Result]:
-    """Delay of the events of many streams at once, counted when all of them run and their requests are dealt with."""
+def streams(bench: Bench, divisor: int) -> list[Result]:
+    """Delay of the events of many concurrent streams, once all of them are running and their requests are handled."""
 
     def p99(connections: Sequence[Connection]) -> float:
-        begin = max(each.first for each in connections) + 0.5
-        end = min(each.ended for each in connections)
-        sent_delays = [pair for each in connections for pair in each.delays()]
-        steady = [delay for sent, delay in sent_delays if begin < sent < end]
-        # On a busy machine the last stream may begin when the first has ended: then all that there is counts.
-        delays = steady if len(steady) >= 100 else [delay for _, delay in sent_delays]
+        begin = max(connection.first_event_at for connection in connections) + 0.5
+        end = min(connection.ended_at for connection in connections)
+        delays_by_time = [pair for connection in connections for pair in connection.delays()]
+        delays = [delay for sent_at, delay in delays_by_time if begin < sent_at < end]
+        # On a busy machine the last stream may begin after the first has ended; then all events count.
+        if len(delays) < 100:
+            delays = [delay for _, delay in delays_by_time]
         return 1000 * statistics.quantiles(delays, n=100)[98]
 
     result = Result("streams", "200 streams of 50/s, p99 delay", "ms", Goal(1.1))
-    turns, count = (6, 150) if haste == 1 else (2, 75)
-    return [bench.compare(result, turns, p99, f"paced {count}", count + SMALL, streams=200)]
+    rounds, count = (6, 150) if divisor == 1 else (2, 75)
+    return [bench.compare(result, rounds, p99, f"paced {count}", count + SMALL_EVENTS, streams=200)]
 
 
-def memory(bench: Bench, haste: int) -> list[Result]:
-    """What a fresh proxy holds after a long answer, and how much more that is than before it."""
-    megabytes = 100 // haste
-    held = Result("memory", f"memory after a {megabytes} MB answer", "MB", Goal(4, by="−"))
-    grown = Result("memory", f"memory it grew by in {megabytes} MB", "MB", Goal(4, by="−"))
+def memory(bench: Bench, divisor: int) -> list[Result]:
+    """Memory of a new proxy after a long response, and by how much the response has increased it."""
+    megabytes = 100 // divisor
+    total = Result("memory", f"memory after a {megabytes} MB response", "MB", Goal(4, by="−"))
+    growth = Result("memory", f"memory added by a {megabytes} MB response", "MB", Goal(4, by="−"))
     body = bench_bodies.request(FIRST)
-    for name, counts in in_turn(2):
-        if not counts:
+    for name, is_warm_up in alternate(_PROXIES, 2):
+        if is_warm_up:
             continue
         with bench.proxy(name) as (target, _), bench.connect(target) as connection:
             for _ in range(20):
                 connection.send(body, "small 0")
                 exchange([connection])
-            before = resident(target.pid)
+            before = resident_megabytes(target.pid)
             connection.send(body, f"megabytes {megabytes}", keep=False)
             exchange([connection])
-            after = resident(target.pid)
+            after = resident_megabytes(target.pid)
             if connection.size < 0.9e6 * megabytes:
-                raise BenchError(f"{name}: {connection.size} bytes came of {megabytes} MB")
-        held.add(name, after)
-        grown.add(name, after - before)
-    return [held, grown]
+                raise BenchError(f"{name}: only {connection.size} bytes of {megabytes} MB arrived")
+        total.add(name, after)
+        growth.add(name, after - before)
+    return [total, growth]
 
 
-def start(bench: Bench, haste: int) -> list[Result]:
-    """Time from the command to the line that says where the proxy listens, and to the end of a first small call."""
+def start(bench: Bench, divisor: int) -> list[Result]:
+    """Time from the command to the line with the proxy's port, and to the end of a first small response."""
     ready = Result("start", "start to ready", "s", Goal(0.15, by="−"))
-    called = Result("start", "start to the first answer", "s", Goal(0.15, by="−"))
-    for name, counts in in_turn(max(8 // haste, 2)):
+    responded = Result("start", "start to the first response", "s", Goal(0.15, by="−"))
+    for name, is_warm_up in alternate(_PROXIES, max(8 // divisor, 2)):
         with bench.proxy(name) as (target, seconds), bench.connect(target) as connection:
             connection.send(bench_bodies.request(FIRST), "small 0")
             exchange([connection])
-            if counts:
+            if not is_warm_up:
                 ready.add(name, seconds)
-                called.add(name, seconds + connection.ended - connection.sent)
-    return [ready, called]
+                responded.add(name, seconds + connection.ended_at - connection.sent_at)
+    return [ready, responded]
 
 
-def run(bench: Bench, haste: int) -> list[Result]:
-    """Time until a command has its first answer: with `run` before it, or with a bare proxy that listens by then."""
-    result = Result("run", "run to its command's first answer", "s", Goal(0.15, by="−"))
-    for name, counts in in_turn(max(8 // haste, 2)):
-        seconds = bench.first_answer_by_run() if name == ADDON else bench.first_answer_by_bare()
-        if counts:
+def run(bench: Bench, divisor: int) -> list[Result]:
+    """Time until a command has its first event: started by `run`, or once a bare proxy listens."""
+    result = Result("run", "run to its command's first event", "s", Goal(0.15, by="−"))
+    for name, is_warm_up in alternate(_PROXIES, max(8 // divisor, 2)):
+        seconds = bench.first_event_through_run() if name == ADDON else bench.first_event_through_bare()
+        if not is_warm_up:
             result.add(name, seconds)
     return [result]
 
 
-def transform(bench: Bench, haste: int) -> list[Result]:
-    """The addon's own part of a request, without a proxy: bytes to bytes, in processor time."""
+def transform(bench: Bench, divisor: int) -> list[Result]:
+    """Processor time of the addon's own work on a request, from bytes to bytes, without a proxy."""
     from codex_transform.clients.client import OPENCODE
     from codex_transform.instructions.store import InstructionStore
     from codex_transform.opencode.config import OpenCodeConfig
@@ -265,33 +262,42 @@ def transform(bench: Bench, haste: int) -> list[Result]:
     instructions = InstructionStore(bench.folder / "cache", "http://127.0.0.1:9/none")
     context = Context(OPENCODE, True, OpenCodeConfig().options_for, instructions.text)
     results = []
-    for size, name, goal, turns in ((FIRST, "28 KB", 0.12, 1000), (HOUR, "325 KB", 0.6, 300), (DAY, "3.4 MB", 6, 50)):
+    for size, name, goal, rounds in ((FIRST, "28 KB", 0.12, 1000), (HOUR, "325 KB", 0.6, 300), (DAY, "3.4 MB", 6, 50)):
         for code in (False, True) if size > FIRST else (False,):
             result = Result("transform", f"transform alone, {name}{' of code' * code}", "ms", Goal(goal, by="alone"))
             body = bench_bodies.request(size, code)
-            for turn in range(turns // haste + 5):
-                begun = time.thread_time()
+            for number in range(rounds // divisor + _WARM_UP_ROUNDS):
+                started_at = time.thread_time()
                 write_request(rewrite(read_request(body).body, context).body)
-                if turn >= 5:
-                    result.add(ADDON, 1000 * (time.thread_time() - begun))
+                if number >= _WARM_UP_ROUNDS:
+                    result.add(ADDON, 1000 * (time.thread_time() - started_at))
             results.append(result)
     result = Result("transform", "transform alone, 3.4 MB, next turn", "ms", Goal(1, by="alone"))
     memory = PrefixMemory()
-    for turn in range(50 // haste + 5):
+    for turn in range(50 // divisor + _WARM_UP_ROUNDS):
         body = bench_bodies.later_turn(bench_bodies.request(DAY), turn)
-        begun = time.thread_time()
+        started_at = time.thread_time()
         request = memory.read((), body)
         write_request(rewrite(request.body, context).body)
         memory.remember((), request)
-        if turn >= 5:
-            result.add(ADDON, 1000 * (time.thread_time() - begun))
+        if turn >= _WARM_UP_ROUNDS:
+            result.add(ADDON, 1000 * (time.thread_time() - started_at))
     return [*results, result]
 
 
-def _to_first(connections: Sequence[Connection]) -> float:
-    return 1000 * (connections[0].first - connections[0].sent)
+def _events_per_second(connections: Sequence[Connection]) -> float:
+    return len(connections) * (5000 + EVENTS_BESIDE_DELTAS) / elapsed(connections)
 
 
+def _first_event_ms(connections: Sequence[Connection]) -> float:
+    return connections[0].first_event_ms
+
+
+def _total_ms(connections: Sequence[Connection]) -> float:
+    return connections[0].total_ms
+
+
+# Each takes a number that the rounds are divided by: 1 for full precision.
 MEASURES: dict[str, Callable[[Bench, int], list[Result]]] = {
     "events": events,
     "websocket": websocket,

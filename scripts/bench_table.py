@@ -1,8 +1,8 @@
-"""What the benchmark's samples mean: medians, spreads, and whether a goal was reached.
+"""The evaluation of the benchmark's samples: medians, spreads, and whether a goal was reached.
 
-Strategy: bare and addon are measured in turn, so a pair of samples saw the same machine, and what counts is the median
-over the pairs. Around it goes the interval that holds the true median 19 times out of 20, whatever the distribution.
-A goal within the interval is neither reached nor missed: the machine was too noisy to tell.
+Strategy: bare mitmdump and the addon are measured alternately, so that both samples of a pair were taken under the same
+conditions. They are compared by the median over the pairs, with a 95 % confidence interval that assumes no
+distribution. If the goal lies within the interval, it is neither reached nor missed: the figures are too noisy to tell.
 """
 
 import math
@@ -12,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 BARE, ADDON = "bare", "addon"
-NOISY = 0.10  # spread of bare mitmdump's own samples from which on it is worth a warning
+NOISE_LIMIT = 0.10  # the spread of a row's samples that causes a warning
 
 
 class Goal(NamedTuple):
-    """A limit for the addon's figure compared with bare mitmdump's: by `÷`, by `−`, or `alone` without it."""
+    """A limit for the addon's figure: for its ratio to bare mitmdump's (`÷`), for the difference (`−`), or `alone`."""
 
     limit: float
     by: str = "÷"
@@ -30,7 +30,7 @@ NO_GOAL = Goal(math.inf)
 
 
 class Median(NamedTuple):
-    """A median, and the interval around it."""
+    """A median with its confidence interval."""
 
     value: float
     low: float
@@ -39,9 +39,10 @@ class Median(NamedTuple):
 
 @dataclass
 class Result:
-    """One row: samples by the name of what was measured, in the order in which they were taken.
+    """A row of the table: samples by the name of what was measured, in the order in which they were taken.
 
-    `cpu` are the seconds of processor time that all samples took the proxies, 0.0 if unknown.
+    `key` is the row's name on the command line. `cpu` has the processor time that all samples took, in seconds; 0.0 if
+    that is unknown.
     """
 
     key: str
@@ -52,37 +53,37 @@ class Result:
     cpu: dict[str, float] = field(default_factory=dict)
 
     def add(self, name: str, figure: float, cpu: float = 0.0) -> None:
-        """One more sample, and the processor time that it took the proxy, if that is known."""
+        """Add a sample, and the processor time in seconds that it took."""
         self.samples.setdefault(name, []).append(figure)
         self.cpu[name] = self.cpu.get(name, 0.0) + cpu
 
     @property
-    def compared(self) -> Median:
-        """The addon's figure as the goal means it."""
+    def comparison(self) -> Median:
+        """What the goal limits: the addon's figure, compared with bare mitmdump's or alone."""
         addon = self.samples[ADDON]
         pairs = zip(self.samples.get(BARE, addon), addon, strict=True)
         return median([_COMPARISONS[self.goal.by](*pair) for pair in pairs])
 
     @property
     def cpu_ratio(self) -> float | None:
-        """The processor time of mitmdump with the addon by that of bare mitmdump."""
+        """The processor time of mitmdump with the addon, divided by bare mitmdump's; None if it is unknown."""
         return self.cpu[ADDON] / self.cpu[BARE] if self.cpu.get(BARE) else None
 
     @property
     def verdict(self) -> str:
-        """In words."""
-        value, low, high = self.compared
+        """Whether the goal is reached, in words."""
+        value, low, high = self.comparison
         if low < self.goal.limit < high:
             return "too noisy to tell"
         return "reached" if (value >= self.goal.limit if self.goal.at_least else value <= self.goal.limit) else "missed"
 
     @property
     def noise(self) -> float:
-        """The spread of what the addon has no part in; of the addon's own samples, if that is all there is."""
+        """The spread of bare mitmdump's samples, on which the addon has no influence; else of the addon's own."""
         return spread(self.samples.get(BARE) or self.samples[ADDON])
 
-    def measured(self) -> dict[str, Any]:
-        """For JSON, without what compares two."""
+    def as_dict(self) -> dict[str, Any]:
+        """Return the samples and their medians and spreads, for JSON."""
         return {
             "row": self.key,
             "title": self.title,
@@ -92,12 +93,12 @@ class Result:
             "samples": self.samples,
         }
 
-    def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+    def as_comparison_dict(self) -> dict[str, Any]:
+        """Return what `as_dict` does and the comparison of the addon with bare mitmdump, for JSON."""
         return {
-            **self.measured(),
+            **self.as_dict(),
             "by": self.goal.by,
-            "compared": self.compared._asdict(),
+            "compared": self.comparison._asdict(),
             "cpu_ratio": self.cpu_ratio,
             "goal": str(self.goal),
             "verdict": self.verdict,
@@ -111,26 +112,26 @@ _COMPARISONS: dict[str, Callable[[float, float], float]] = {
 }
 
 # Student's t for 95 %, by the number of samples.
-_STUDENT = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}
+_STUDENT_T = {2: 12.71, 3: 4.30, 4: 3.18, 5: 2.78}
 
 
 def median(values: Sequence[float]) -> Median:
-    """The median of two or more samples.
+    """Return the median of at least two samples with its 95 % confidence interval.
 
-    Its interval comes from the binomial distribution of how many samples lie below it. Fewer than six say too little
-    about that; theirs is Student's, as if they were distributed normally.
+    The interval comes from the binomial distribution of how many samples are below the median. For fewer than six
+    samples that says too little, so theirs is Student's, which assumes a normal distribution.
     """
     ordered = sorted(values)
     count, middle = len(ordered), statistics.median(ordered)
-    if count in _STUDENT:
-        half = _STUDENT[count] * statistics.stdev(ordered) / math.sqrt(count)
+    if count in _STUDENT_T:
+        half = _STUDENT_T[count] * statistics.stdev(ordered) / math.sqrt(count)
         return Median(middle, middle - half, middle + half)
     below = max(math.floor((count - 1.96 * math.sqrt(count)) / 2), 0)
     return Median(middle, ordered[below], ordered[-1 - below])
 
 
 def spread(values: Sequence[float]) -> float:
-    """Half the distance between the quartiles, as a share of the median."""
+    """Return half the interquartile range, as a fraction of the median."""
     if len(values) < 2:
         return 0.0
     low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
@@ -138,47 +139,51 @@ def spread(values: Sequence[float]) -> float:
 
 
 def render(results: Sequence[Result]) -> str:
-    """The table, and what is to be said about it."""
+    """Return the table of the comparisons, with a warning about rows that are too noisy."""
     lines = [("", "bare", "addon", "addon : bare", "cpu", "goal", "")]
     for result in results:
-        value, low, high = result.compared
-        digits = ".3f" if result.goal.by != "−" else ".2f"
-        by = "" if result.goal.by == "alone" else result.goal.by
+        value, low, high = result.comparison
+        precision = ".3f" if result.goal.by != "−" else ".2f"
+        operator = "" if result.goal.by == "alone" else result.goal.by
         lines.append(
             (
                 f"{result.title}, {result.unit}",
                 _figure(result.samples.get(BARE)),
                 _figure(result.samples[ADDON]),
-                f"{by} {value:{digits}} ({low:{digits}} … {high:{digits}})",
+                f"{operator} {value:{precision}} ({low:{precision}} … {high:{precision}})",
                 f"÷ {result.cpu_ratio:.2f}" if result.cpu_ratio else "",
                 str(result.goal),
                 result.verdict,
             )
         )
-    table = _aligned(lines)
-    noisy = [result.title for result in results if result.noise > NOISY]
+    table = _align(lines)
+    noisy = [result.title for result in results if result.noise > NOISE_LIMIT]
     if noisy:
-        table += ["", f"The machine was busy: without the addon's doing, figures spread by more than {NOISY:.0%} in"]
+        table += [
+            "",
+            f"The machine was busy: these rows are unreliable, as figures vary by more than {NOISE_LIMIT:.0%}:",
+        ]
         table += [f"  {title}" for title in noisy]
     return "\n".join(table)
 
 
 def side_by_side(results: Sequence[Result]) -> str:
-    """The table of results without goals: a column for each name that has samples."""
+    """Return the table of results without goals, with a column for each name that has samples."""
     names = list(dict.fromkeys(name for result in results for name in result.samples))
     lines = [["", *names]]
     lines += [
         [f"{result.title}, {result.unit}", *(_figure(result.samples.get(name)) for name in names)] for result in results
     ]
-    return "\n".join(_aligned(lines))
+    return "\n".join(_align(lines))
 
 
-def _aligned(lines: Sequence[Sequence[str]]) -> list[str]:
+def _align(lines: Sequence[Sequence[str]]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
 
 
 def _figure(samples: list[float] | None) -> str:
+    """Return the median and the spread as text, or "" without samples."""
     if not samples:
         return ""
     middle = statistics.median(samples)

@@ -1,7 +1,7 @@
-"""Shows the main job on this machine alone: `python3 scripts/demo.py`.
+"""Shows what codex-transform does, on this machine alone: `python3 scripts/demo.py`.
 
-The real OpenCode writes a file through a tool call, through the real proxy, on a sandbox endpoint. Needs no key and
-no account; leaves nothing running, and nothing behind but what it installed in `.venv` and `.cache`.
+The real OpenCode, behind the real proxy, gets a tool call from a sandbox endpoint and writes a file. This needs no key
+and no account. It leaves nothing behind but what it has installed in `.venv` and `.cache`.
 """
 
 from __future__ import annotations
@@ -28,9 +28,10 @@ CONTENT = "hello world"
 MODEL = "gpt-5.3-codex"
 
 LISTENING = re.compile(r"proxy listening at (127\.0\.0\.1:\d+)")
-LONGEST_START, LONGEST_RUN = 60, 180  # seconds
+START_TIMEOUT, RUN_TIMEOUT = 60, 180  # seconds
 
-# Puts the prompt to the model through a proxy with this CA, in this project; true if it was answered.
+# Sends the prompt to the model. Takes the proxy's URL, the file with its CA and the project's folder; returns whether
+# the model's response was complete.
 Client = Callable[[str, Path, Path], bool]
 
 
@@ -41,65 +42,65 @@ def main() -> None:
 
     from codex_transform import console
 
-    processes.tidy_up_when_told_to_end()
+    processes.exit_on_signals()
     console.make_lenient()
-    print("The main job of codex-transform, all on this machine.\nThe endpoint is a sandbox: no model answers.\n")
+    print("What codex-transform does, shown on this machine alone.\nThe endpoint is a sandbox, without a model.\n")
     name, client = find_client()
     with tempfile.TemporaryDirectory(prefix="codex-transform-demo-", ignore_cleanup_errors=True) as folder:
         succeeded = show(name, client, Path(folder).resolve())
     if not succeeded:
         sys.exit(1)
-    print(NEXT)
+    print(NEXT_STEPS)
 
 
 def find_client() -> tuple[str, Client]:
-    """The user's own OpenCode, one through npm, or a plain client; with what to call it."""
+    """Return a client and its description: the user's own OpenCode, one installed through npm, or a plain client."""
     import programs
 
-    if own := programs.opencode_on_path():
-        path, version = own
+    if on_path := programs.opencode_on_path():
+        path, version = on_path
         return f"OpenCode {version}, {path}", opencode(path)
     if program := programs.install_opencode(programs.OPENCODE):
-        return f"OpenCode {programs.OPENCODE}, in .cache, through npm", opencode(program)
-    why = "npm could not get it" if shutil.which("npm") else "there is no npm to get it"
-    print(f"OpenCode is not on the PATH, and {why}: a plain Python client takes its place.\n")
+        return f"OpenCode {programs.OPENCODE}, installed in .cache through npm", opencode(program)
+    reason = "npm could not install it" if shutil.which("npm") else "there is no npm to install it"
+    print(f"OpenCode is not on the PATH, and {reason}, so a plain Python client replaces it.\n")
     return "a plain Python client", plain_client
 
 
 def opencode(program: Path) -> Client:
-    """OpenCode as the client."""
+    """Return a client that runs OpenCode."""
     import processes
 
     def run(proxy: str, ca: Path, project: Path) -> bool:
-        environ = processes.environ(
+        environ = processes.isolated_environ(
             project.parent / "client",
             PWD=str(project),
             HTTPS_PROXY=proxy,
             NODE_EXTRA_CA_CERTS=str(ca),
             OPENAI_API_KEY="dummy",
-            # For versions that do not know the model by themselves.
+            # For versions that do not know this model.
             OPENCODE_CONFIG_CONTENT=f'{{"provider": {{"openai": {{"models": {{"{MODEL}": {{}}}}}}}}}}',
             OPENCODE_DISABLE_AUTOUPDATE="1",
             OPENCODE_DISABLE_LSP_DOWNLOAD="1",
         )
         command = [str(program), "run", "-m", f"openai/{MODEL}", PROMPT]
-        status = processes.shown(command, environ, project, LONGEST_RUN)
+        status = processes.run_and_print(command, environ, project, RUN_TIMEOUT)
         if status is None:
-            print(f"OpenCode was not ready after {LONGEST_RUN} seconds.")
+            print(f"OpenCode did not finish within {RUN_TIMEOUT} seconds.")
         return status == 0
 
     return run
 
 
 def plain_client(proxy: str, ca: Path, project: Path) -> bool:
-    """The client where there is no OpenCode."""
+    """Send the prompt without OpenCode; see `Client`."""
     import demo_client
 
     return demo_client.converse(proxy, ca, project, MODEL, PROMPT)
 
 
-def show(name: str, client: Client, folder: Path) -> bool:
-    """Runs it all in a folder that may be thrown away, and says what happened; true if all went well."""
+def show(description: str, client: Client, folder: Path) -> bool:
+    """Run the demo in a temporary folder and print what happened; return whether everything worked."""
     import demo_table
 
     from codex_transform import sandbox
@@ -108,35 +109,35 @@ def show(name: str, client: Client, folder: Path) -> bool:
     project.mkdir()
     home = folder / "proxy"
     with sandbox.running() as endpoint:
-        with proxy(home, endpoint) as address:
-            print(f"endpoint  {endpoint.url}/backend-api/codex/responses\nproxy     {address}, mitmdump with addon.py")
-            print(f"client    {name}\nprompt    {PROMPT}\n", flush=True)
-            answered = client(address, certificate(home), project)
+        with proxy(home, endpoint) as url:
+            print(f"endpoint  {endpoint.url}/backend-api/codex/responses\nproxy     {url}, mitmdump with addon.py")
+            print(f"client    {description}\nprompt    {PROMPT}\n", flush=True)
+            answered = client(url, ca_file(home), project)
         # The proxy has ended, so its logs are complete.
-        made = demo_table.calls(home / ".opencode" / "logs" / "codex-plugin", endpoint.requests)
+        calls = demo_table.read_calls(home / ".opencode" / "logs" / "codex-plugin", endpoint.requests)
     file = project / "test.txt"
-    written = file.read_text("utf-8").strip() if file.is_file() else None
-    print(f"\n{file.name}  {written or 'was not written'}\n")
-    if not (answered and written == CONTENT and any(call.with_tools for call in made)):
-        print(f"That did not work. What the proxy said:\n\n{(home / 'log').read_text('utf-8', 'replace')}")
+    content = file.read_text("utf-8").strip() if file.is_file() else None
+    print(f"\n{file.name}  {content or 'was not written'}\n")
+    if not (answered and content == CONTENT and any(call.has_tools for call in calls)):
+        print(f"That did not work. The output of the proxy:\n\n{(home / 'log').read_text('utf-8', 'replace')}")
         return False
     titles = demo_table.Row("", "The client sent", "The endpoint got")
     width = min(shutil.get_terminal_size().columns, 120)
-    print(demo_table.render(demo_table.rows(made, endpoint.url), titles, width))
-    print(f"\n{demo_table.answers(made)}")
+    print(demo_table.render(demo_table.rows(calls, endpoint.url), titles, width))
+    print(f"\n{demo_table.summarize_responses(calls)}")
     return True
 
 
 @contextmanager
 def proxy(home: Path, endpoint: Sandbox) -> Iterator[str]:
-    """The real mitmdump with the addon, on a free port; gives its URL. All it writes is below `home`."""
+    """Yield the URL of a real mitmdump with the addon, on a free port, with all its files in `home`."""
     import processes
 
-    environ = processes.environ(
+    environ = processes.isolated_environ(
         home,
         CODEX_BASE_URL=endpoint.url,
         CODEX_API_KEY=endpoint.key,
-        # Nobody answers there: the demo needs no network, the model gets the bundled instructions.
+        # Nothing listens there: the demo needs no network, and the model gets the bundled instructions.
         CODEX_CATALOG_URL="http://127.0.0.1:9/none",
         ENABLE_PLUGIN_REQUEST_LOGGING="1",
         PYTHONUNBUFFERED="1",
@@ -145,41 +146,41 @@ def proxy(home: Path, endpoint: Sandbox) -> Iterator[str]:
     command = [environment.program("mitmdump"), "-s", str(environment.ROOT / "addon.py")]
     command += ["--listen-host", "127.0.0.1", "--listen-port", "0"]
     with log.open("wb") as output, processes.running(command, environ, home, output) as process:
-        yield f"http://{listening(process, log)}"
+        yield f"http://{wait_until_listening(process, log)}"
 
 
-def certificate(home: Path) -> Path:
-    """What clients must trust. A new proxy makes it a moment after it listens."""
+def ca_file(home: Path) -> Path:
+    """Return the file with the CA certificate that clients must trust."""
     return home / ".mitmproxy" / "mitmproxy-ca-cert.pem"
 
 
-def is_whole(certificate: Path) -> bool:
-    """True once mitmproxy has written all of it."""
+def is_complete(certificate: Path) -> bool:
+    """Return whether mitmproxy has written all of the file; a new proxy does so a moment after it listens."""
     return certificate.is_file() and b"END CERTIFICATE" in certificate.read_bytes()
 
 
-def listening(mitmdump: subprocess.Popen[bytes], log: Path) -> str:
-    """The address that it listens at, once it does; ends the demo if it does not."""
-    deadline = time.monotonic() + LONGEST_START
-    said = ""
-    # It listens for a moment even when the addon could not be loaded.
-    while mitmdump.poll() is None and "error in script" not in said and time.monotonic() < deadline:
-        if (found := LISTENING.search(said)) and is_whole(certificate(log.parent)):
-            return found[1]
+def wait_until_listening(mitmdump: subprocess.Popen[bytes], log: Path) -> str:
+    """Return the proxy's address, as HOST:PORT, once it can be used. Exits with its output if it does not start."""
+    deadline = time.monotonic() + START_TIMEOUT
+    output = ""
+    # It listens for a moment even if the addon cannot be loaded.
+    while mitmdump.poll() is None and "error in script" not in output and time.monotonic() < deadline:
+        if (match := LISTENING.search(output)) and is_complete(ca_file(log.parent)):
+            return match[1]
         time.sleep(0.05)
-        said = log.read_text("utf-8", "replace")
-    sys.exit(f"The proxy did not start. It said:\n\n{said}")
+        output = log.read_text("utf-8", "replace")
+    sys.exit(f"The proxy did not start. Its output:\n\n{output}")
 
 
-NEXT = """
-Next, with an endpoint of your own:
+NEXT_STEPS = """
+To use your own endpoint:
 
   python3 scripts/start.py
 
 It asks for the base URL and the key, starts the proxy, and prints two lines for
 the terminal in which you start OpenCode: HTTPS_PROXY, the proxy's address, and
-NODE_EXTRA_CA_CERTS, the certificate that the proxy shows OpenCode.
-Nothing of this demo is running any more, and its files are gone."""
+NODE_EXTRA_CA_CERTS, the CA certificate of the proxy.
+All programs of this demo have ended, and its files are deleted."""
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""A plain client for the demo, where there is no OpenCode: it asks, does what the answer says, and asks on.
+"""A plain client for machines without OpenCode: it sends a prompt, runs the tools that the model calls, and repeats.
 
-Sends what OpenCode sends, to the same address, through the same proxy; its one tool writes a file.
+Its requests are like OpenCode's, to the same URL and through the same proxy. Its only tool writes a file.
 """
 
 import json
@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 HOST = "api.openai.com"
-MOST_TURNS = 5
+MAX_REQUESTS = 5
 
 SESSION = "ses_demo"
 HEADERS = {"Authorization": "Bearer dummy", "Content-Type": "application/json", "session-id": SESSION}
@@ -38,19 +38,22 @@ WRITE = {
 
 
 def converse(proxy: str, ca: Path, project: Path, model: str, prompt: str) -> bool:
-    """Puts a prompt to a model and prints the answer as it comes; True if it was answered to the end."""
+    """Send a prompt and print the response as it arrives; return whether it was complete.
+
+    `proxy` is a URL, `ca` a file, and `project` the folder that files are written to.
+    """
     history: list[dict[str, Any]] = [
         {"role": "developer", "content": f"You work in a folder of files.\nWorking directory: {project}"},
         {"role": "user", "content": [{"type": "input_text", "text": prompt}]},
     ]
-    for _ in range(MOST_TURNS):
-        answer = _ask(proxy, ca, {"model": model, "input": history, "tools": [WRITE]})
-        if answer is None:
+    for _ in range(MAX_REQUESTS):
+        items = _request(proxy, ca, {"model": model, "input": history, "tools": [WRITE]})
+        if items is None:
             return False
-        calls = [item for item in answer if item["type"] == "function_call"]
+        calls = [item for item in items if item["type"] == "function_call"]
         if not calls:
             return True
-        history += answer
+        history += items
         for call in calls:
             output = _write(project, **json.loads(call["arguments"]))
             print(f"[{call['name']}] {output}", flush=True)
@@ -58,8 +61,8 @@ def converse(proxy: str, ca: Path, project: Path, model: str, prompt: str) -> bo
     return False
 
 
-def _ask(proxy: str, ca: Path, body: dict[str, Any]) -> list[dict[str, Any]] | None:
-    """One request, streamed; the items of the answer, None if there is none."""
+def _request(proxy: str, ca: Path, body: dict[str, Any]) -> list[dict[str, Any]] | None:
+    """Send a request, print the streamed text and return the output items; None if the response is not complete."""
     address = urlsplit(proxy)
     connection = HTTPSConnection(
         str(address.hostname), address.port, timeout=60, context=ssl.create_default_context(cafile=str(ca))
@@ -91,9 +94,9 @@ def _events(lines: Iterator[bytes]) -> Iterator[dict[str, Any]]:
             yield json.loads(line[6:])
 
 
-def _write(project: Path, filePath: str, content: str) -> str:  # noqa: N803  (the tool's own names)
+def _write(project: Path, filePath: str, content: str) -> str:  # noqa: N803 - the tool's arguments
     path = (project / filePath).resolve()
     if not path.is_relative_to(project):
-        return f"Error: {path} is outside of the project"
+        return f"Error: {path} is outside the project"
     path.write_text(content)
     return f"Wrote {path.name}"

@@ -1,7 +1,7 @@
 """Writes the tables of models and options into docs/, in both languages, from the code that they describe.
 
-`--check` changes nothing and fails, with the command that helps, when a page is not current. In Chinese the meaning of
-an option is a person's translation and stays; a new option's is left in English until somebody translates it.
+`--check` changes nothing and fails if a page is not current. On Chinese pages, the descriptions of options are
+translated by hand and kept; that of a new option stays in English until somebody translates it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import environment
 Rows = list[list[str]]
 
 _TABLE = re.compile(r"(<!-- (\w+): written by scripts/docs_tables\.py -->\n\|.*\n\|.*\n)((?:\|.*\n)*)")
-_ZH = {"needed": "必填", "none": "无", "on": "开", "off": "关", "yes": "有"}
+_ZH = {"required": "必填", "none": "无", "on": "开", "off": "关", "yes": "有"}
 
 
 def main() -> None:
@@ -32,13 +32,13 @@ def main() -> None:
 
 
 def pages() -> list[Path]:
-    """The pages with tables, in both languages."""
+    """Return the pages with tables, in both languages."""
     docs = environment.ROOT / "docs"
     return [folder / name for folder in (docs, docs / "zh") for name in ("models.md", "configuration.md")]
 
 
 def is_current(page: Path, *, write: bool) -> bool:
-    """Whether the page's tables are as the code has them; with `write` they are afterwards."""
+    """Return whether the tables of a page agree with the code; with `write`, correct those that do not."""
     text = page.read_text("utf-8")
     new = render(text, chinese=page.parent.name == "zh")
     if write and new != text:
@@ -47,7 +47,7 @@ def is_current(page: Path, *, write: bool) -> bool:
 
 
 def render(text: str, *, chinese: bool) -> str:
-    """A page with its tables written anew. Fails for a table of a name that there is none of."""
+    """Return the text of a page with current tables. Raises KeyError for an unknown table name."""
 
     def table(match: re.Match[str]) -> str:
         rows = TABLES[match[2]](match[3].splitlines() if chinese else None)
@@ -57,12 +57,12 @@ def render(text: str, *, chinese: bool) -> str:
 
 
 def models(old: list[str] | None) -> Rows:
-    """Slug, efforts, default effort and verbosity of each model that is no alias."""
+    """Return the slug, efforts, default effort and verbosity of each model that is no alias."""
     from codex_transform import catalog
 
     def verbosity(model: catalog.Model) -> str:
-        word = model.default_verbosity or "yes" if model.supports_verbosity else "-"
-        return _ZH.get(word, word) if old is not None and word == "yes" else word
+        text = model.default_verbosity or "yes" if model.supports_verbosity else "-"
+        return _ZH.get(text, text) if old is not None and text == "yes" else text
 
     return [
         [f"`{model.slug}`", " ".join(model.efforts), model.default_effort, verbosity(model)]
@@ -72,27 +72,27 @@ def models(old: list[str] | None) -> Rows:
 
 
 def aliases(_old: list[str] | None) -> Rows:
-    """What is asked for, and what is sent."""
+    """Return each alias and the model that is sent in its place."""
     from codex_transform import catalog
 
     return [[f"`{name}`", f"`{slug}`"] for name, slug in catalog.aliases().items()]
 
 
 def options(old: list[str] | None) -> Rows:
-    """The names, the default and the meaning of each option."""
+    """Return the names, the default and the description of each option."""
     from codex_transform.settings.options import OPTIONS, Option
 
-    meanings = {line.split("|")[1].strip(): line.rstrip("| ").rpartition("| ")[2] for line in old or ()}
+    descriptions = {line.split("|")[1].strip(): line.rstrip("| ").rpartition("| ")[2] for line in old or ()}
 
     def default(option: Option) -> str:
         value = option.default
         if value in (None, ()):
-            word = "needed" if option.field in ("base_url", "api_key") else "none"
+            text = "required" if option.field in ("base_url", "api_key") else "none"
         elif isinstance(value, bool):
-            word = "on" if value else "off"
+            text = "on" if value else "off"
         else:
             return f"`{', '.join(value) if isinstance(value, tuple) else value}`"
-        return word if old is None else _ZH[word]
+        return text if old is None else _ZH[text]
 
     return [
         [
@@ -100,12 +100,13 @@ def options(old: list[str] | None) -> Rows:
             f"`{option.environ}`",
             f"`{option.key}`",
             default(option),
-            meanings.get(f"`{option.option}`", option.help),
+            descriptions.get(f"`{option.option}`", option.help),
         ]
         for option in OPTIONS
     ]
 
 
+# Each takes the rows that a Chinese page has now; None for an English page.
 TABLES: dict[str, Callable[[list[str] | None], Rows]] = {"models": models, "aliases": aliases, "options": options}
 
 

@@ -1,4 +1,4 @@
-"""Consistent hashing as HAProxy does it: how even the shares of workers are, and what moves when one leaves."""
+"""Consistent hashing as in HAProxy: how evenly it spreads keys over workers, and which keys move when one leaves."""
 
 from __future__ import annotations
 
@@ -7,38 +7,42 @@ from bisect import bisect
 from collections import Counter
 from collections.abc import Sequence
 
-POINTS = 1600  # of a worker on the ring: HAProxy has 16 for each unit of weight, and docs/team/haproxy.cfg gives it 100
+# Points of a worker on the ring: HAProxy has 16 per unit of weight, and docs/team/haproxy.cfg sets a weight of 100.
+POINTS = 1600
 
 
 class Ring:
-    """Where keys belong that are spread over workers, which are numbered from 0."""
+    """Assigns keys to workers, which are numbered from 0."""
 
     def __init__(self, workers: int) -> None:
-        points = ((place(f"{worker}:{point}"), worker) for worker in range(workers) for point in range(POINTS))
-        self._use(sorted(points))
+        points = ((position(f"{worker}:{point}"), worker) for worker in range(workers) for point in range(POINTS))
+        self._set_points(sorted(points))
 
-    def _use(self, ring: Sequence[tuple[int, int]]) -> None:
-        self._ring = ring
-        self._places = [place for place, _ in ring]
+    def _set_points(self, points: Sequence[tuple[int, int]]) -> None:
+        self._points = points
+        self._positions = [position for position, _ in points]
 
     def worker(self, key: int) -> int:
-        """The worker that has the next point on the ring."""
-        return self._ring[bisect(self._places, key) % len(self._ring)][1]
+        """Return the worker with the next point on the ring after the position `key`."""
+        return self._points[bisect(self._positions, key) % len(self._points)][1]
 
     def remove(self, worker: int) -> None:
-        """A worker leaves."""
-        self._use([point for point in self._ring if point[1] != worker])
+        """Remove a worker and all its points."""
+        self._set_points([point for point in self._points if point[1] != worker])
 
 
-def place(text: str) -> int:
-    """Where a text is on the ring."""
+def position(text: str) -> int:
+    """Return the position of a text on the ring."""
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest())
 
 
 def spread(workers: int, keys: int) -> tuple[float, float]:
-    """How many times the average share the fullest worker has, and the part of all keys that moves when one leaves."""
-    ring, places = Ring(workers), [place(f"conversation-{number}") for number in range(keys)]
-    before = [ring.worker(key) for key in places]
+    """Return how uneven the spread of keys is, and which fraction of them moves when a worker leaves.
+
+    The former is the number of keys of the fullest worker, divided by the average.
+    """
+    ring, positions = Ring(workers), [position(f"conversation-{number}") for number in range(keys)]
+    before = [ring.worker(key) for key in positions]
     ring.remove(0)
-    moved = sum(worker != ring.worker(key) for worker, key in zip(before, places, strict=True))
+    moved = sum(worker != ring.worker(key) for worker, key in zip(before, positions, strict=True))
     return max(Counter(before).values()) * workers / keys, moved / keys

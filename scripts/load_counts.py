@@ -1,4 +1,4 @@
-"""An addon for `load.py` and `soak.py`, not for use: tells at a URL what the proxy holds."""
+"""An addon that is only for `load.py`, `soak.py` and `simulate_team.py`: it reports the proxy's use of resources."""
 
 import asyncio
 import json
@@ -14,7 +14,7 @@ URL = "http://counts.invalid/"
 
 
 class Counts:
-    """Answers requests for `URL` by itself."""
+    """Responds to requests for `URL` with the counts as JSON."""
 
     def requestheaders(self, flow: http.HTTPFlow) -> None:
         if flow.request.url == URL:
@@ -22,13 +22,14 @@ class Counts:
 
 
 def _counts() -> dict[str, float]:
-    resident = subprocess.run(
+    """Return the members of `load_setup.ResourceCounts`."""
+    kilobytes = subprocess.run(
         ["ps", "-o", "rss=", "-p", str(os.getpid())], capture_output=True, text=True, check=False
     ).stdout
     files = Path("/proc/self/fd")
     return {
         "cpu": time.process_time(),
-        "memory": int(resident or 0) / 1024,
+        "memory": int(kilobytes or 0) / 1024,
         "tasks": len(asyncio.all_tasks()),
         "threads": threading.active_count(),
         "files": len(list(files.iterdir())) if files.exists() else 0,

@@ -1,7 +1,6 @@
-"""What `load.py` and `soak.py` put their load on: mitmdump with the addon, and the sandbox behind it.
+"""What `load.py`, `soak.py` and `simulate_team.py` test: mitmdump with the addon, in front of the sandbox.
 
-Both are processes of their own. `held` tells what the proxy holds while it runs; for that an addon of this project's
-scripts is loaded beside the real one.
+Both are separate processes. The proxy has a second addon, `load_counts.py`, which answers `resource_counts`.
 """
 
 from __future__ import annotations
@@ -9,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,15 +19,14 @@ import processes
 from load_counts import URL
 
 _KEY = "sk-dummy-of-the-load-test"
-_PATIENCE = 60.0  # seconds until a program must be ready
 _LISTENING = re.compile(r"proxy listening at 127\.0\.0\.1:(\d+)")
 _SANDBOX = re.compile(r"sandbox: (\S+) key ")
 
 
-class Held(NamedTuple):
-    """What a proxy holds: memory in megabytes, asyncio tasks, threads, and open files, 0 where nobody counts them.
+class ResourceCounts(NamedTuple):
+    """The resources of a proxy: processor time in seconds since its start, resident memory in megabytes, and numbers.
 
-    `cpu` are the seconds of a processor that it has used.
+    The numbers are of asyncio tasks, threads and open files. `memory` and `files` are 0 where the system has no count.
     """
 
     cpu: float
@@ -39,44 +36,33 @@ class Held(NamedTuple):
     files: int
 
 
-class NotReadyError(Exception):
-    """A program did not start; the message is what it said."""
-
-
 @contextmanager
 def proxy(folder: Path, *, delay: float = 0.0, options: tuple[str, ...] = ()) -> Iterator[int]:
-    """A proxy that leads to a sandbox which waits `delay` seconds after each delta; gives the proxy's port.
+    """Yield the port of a proxy in front of a sandbox that waits `delay` seconds after each delta.
 
-    `options` are more of mitmproxy's `--set`. Raises NotReadyError when one of the two does not start.
+    `options` are further arguments of mitmproxy's `--set`. Raises NotStartedError.
     """
     sandbox = [sys.executable, "-m", "codex_transform.sandbox", "--key", _KEY, "--delay", str(delay)]
-    with _ready(sandbox, folder / "endpoint", _SANDBOX) as endpoint:
-        own = Path(__file__).with_name("load_counts.py")
-        command = [environment.program("mitmdump"), "-s", str(environment.ROOT / "addon.py"), "-s", str(own)]
+    with _started(sandbox, folder / "endpoint", _SANDBOX) as url:
+        counts = Path(__file__).with_name("load_counts.py")
+        command = [environment.program("mitmdump"), "-s", str(environment.ROOT / "addon.py"), "-s", str(counts)]
         command += ["--listen-host", "127.0.0.1", "--listen-port", "0"]
         for option in ("flow_detail=0", *options):
             command += ["--set", option]
-        with _ready(command, folder / "proxy", _LISTENING, CODEX_BASE_URL=endpoint, CODEX_API_KEY=_KEY) as port:
+        with _started(command, folder / "proxy", _LISTENING, CODEX_BASE_URL=url, CODEX_API_KEY=_KEY) as port:
             yield int(port)
 
 
-async def held(port: int) -> Held:
-    """What the proxy at `port` holds now."""
-    return Held(**json.loads(await load_client.get(port, URL)))
+async def resource_counts(port: int) -> ResourceCounts:
+    """Return what the proxy at `port` uses now."""
+    return ResourceCounts(**json.loads(await load_client.get(port, URL)))
 
 
 @contextmanager
-def _ready(command: list[str], home: Path, sign: re.Pattern[str], **variables: str) -> Iterator[str]:
-    """A program that has said `sign`; gives the part of it in parentheses."""
-    home.mkdir(parents=True, exist_ok=True)
-    # Nobody answers there: nothing leaves this machine.
-    environ = processes.environ(home, CODEX_CATALOG_URL="http://127.0.0.1:9/none", PYTHONUNBUFFERED="1", **variables)
-    environ["PYTHONPATH"] = str(environment.ROOT)
-    log = home / "log"
-    with log.open("wb") as output, processes.running(command, environ, home, output) as process:
-        deadline = time.monotonic() + _PATIENCE
-        while not (found := sign.search(log.read_text("utf-8", "replace"))):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise NotReadyError(f"{command[0]} did not start:\n{log.read_text('utf-8', 'replace')}")
-            time.sleep(0.01)
-        yield found[1]
+def _started(command: list[str], home: Path, ready: re.Pattern[str], **variables: str) -> Iterator[str]:
+    """Start a program; once its output matches `ready`, yield the first group of the match. Raises NotStartedError."""
+    # Nothing listens at this URL, so the bundled instructions are used and nothing leaves this machine.
+    variables |= {"CODEX_CATALOG_URL": "http://127.0.0.1:9/none", "PYTHONUNBUFFERED": "1"}
+    environ = processes.isolated_environ(home, PYTHONPATH=str(environment.ROOT), **variables)
+    with processes.started(command, environ, home, home / "log", ready) as (match, _):
+        yield match[1]

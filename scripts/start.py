@@ -1,4 +1,4 @@
-"""Starts the proxy for real use: `python3 scripts/start.py` makes the environment, then is `codex-transform start`."""
+"""Starts the proxy: `python3 scripts/start.py` sets up the environment, then does what `codex-transform start` does."""
 
 from __future__ import annotations
 

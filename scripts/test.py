@@ -37,7 +37,7 @@ def main() -> None:
     # A file's tests stay together: they share the programs that they drive. tests/conftest.py says which come first.
     spread = ["-n", str(workers()), "--dist", "loadfile", "--no-loadscope-reorder"]
     command = [sys.executable, "-m", "pytest", *spread, *rest]
-    environment.become(command if is_choice(rest) else [*command, *quick(lowest=options.lowest)])
+    environment.replace_process(command if is_choice(rest) else [*command, *quick(lowest=options.lowest)])
 
 
 def quick(*, lowest: bool) -> list[str]:

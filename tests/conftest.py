@@ -1,7 +1,7 @@
-"""Set-up for all tests: hypothesis has no deadline, for busy machines; signals that `nohup` or a script's `&` makes
-processes ignore have their defaults, because programs of the tests would inherit that; and the catalogue forgets after
-each test what it learnt. `-m gate` does not import files without such tests. Files that drive programs run first: they
-take longest, and one that started last would keep a single worker busy at the end."""
+"""Setup for all tests: hypothesis has no deadline, for busy machines; signals that `nohup` or a script's `&` makes
+processes ignore get their default handlers, because programs of the tests would inherit that; and after each test the
+catalogue forgets what it has learnt. `-m gate` does not import files without such tests. Files that drive programs run
+first: they take longest, and if one started last, a single worker would be busy at the end."""
 
 import signal
 from collections.abc import Iterator
@@ -48,6 +48,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _nothing_learnt() -> Iterator[None]:
+def _forget_learnt_models() -> Iterator[None]:
     yield
     catalog.learn(())

@@ -1,10 +1,14 @@
-"""The catalogue: every model and alias, how names are read, and how efforts are clamped."""
+"""The catalogue: every model and alias, how names are resolved, and how efforts are clamped."""
+
+from typing import get_type_hints
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from codex_transform.catalog import EFFORTS, MAIN, Facts, Model, Resolved, aliases, clamp, learn, models, resolve
+from codex_transform.instructions.facts import read_facts
 
 BY_SLUG = {model.slug: model for model in models()}
 KNOWN = sorted(set(BY_SLUG) | set(aliases()))
@@ -23,7 +27,7 @@ ALIASES = {
     "gpt-6.2": "gpt-6.2-sol",
 }
 
-# What each effort becomes, in the order of EFFORTS: none, minimal, low, medium, high, xhigh, max, ultra.
+# What each effort is clamped to, in the order of EFFORTS: none, minimal, low, medium, high, xhigh, max, ultra.
 TO_HIGH = ["low", "low", "low", "medium", "high", "high", "high", "high"]
 TO_XHIGH = ["low", "low", "low", "medium", "high", "xhigh", "xhigh", "xhigh"]
 TO_MAX = ["low", "low", "low", "medium", "high", "xhigh", "max", "max"]
@@ -95,18 +99,18 @@ UNKNOWN = [
 ]
 
 
-def test_every_model_and_alias_is_there() -> None:
+def test_every_model_and_alias_is_known() -> None:
     assert set(BY_SLUG) == set(CLAMPED)
     assert dict(aliases()) == ALIASES
 
 
 @pytest.mark.parametrize("slug", sorted(CLAMPED))
-def test_the_table_of_efforts(slug: str) -> None:
+def test_every_effort_is_clamped_as_in_the_table(slug: str) -> None:
     assert [clamp(effort, BY_SLUG[slug]) for effort in EFFORTS] == CLAMPED[slug]
 
 
 @pytest.mark.parametrize("model", models(), ids=lambda model: model.slug)
-def test_each_entry_agrees_with_itself(model: Model) -> None:
+def test_each_entry_is_consistent(model: Model) -> None:
     assert list(model.efforts) == sorted(set(model.efforts), key=EFFORTS.index)
     assert model.default_effort in model.efforts
     assert model.default_verbosity in {None, "low", "medium", "high"}
@@ -114,8 +118,8 @@ def test_each_entry_agrees_with_itself(model: Model) -> None:
     assert model.current == (model.release == "rust-v0.171.0")
 
 
-def test_the_facts_that_other_modules_act_on() -> None:
-    # Read off the catalogue of the Codex CLI: 0.120.0 for the first two, 0.171.0 for the third.
+def test_facts_that_other_modules_depend_on() -> None:
+    # From the Codex CLI's catalogue: of 0.120.0 for the first two, of 0.171.0 for the third.
     max_, mini, sol = (BY_SLUG[slug] for slug in ("gpt-5.1-codex-max", "gpt-5.1-codex-mini", "gpt-6.1-sol"))
     assert (max_.supports_verbosity, max_.release) == (False, "rust-v0.120.0")
     assert mini.default_effort == "medium"
@@ -176,18 +180,18 @@ def test_the_facts_that_other_modules_act_on() -> None:
         ("gpt-5.3-codex-fast", "gpt-5.3-codex", None),
     ],
 )
-def test_names_are_understood(name: str, slug: str, effort: str | None) -> None:
+def test_names_are_resolved(name: str, slug: str, effort: str | None) -> None:
     assert resolve(name) == Resolved(name, slug, BY_SLUG[slug], effort)
 
 
 @pytest.mark.parametrize("name", UNKNOWN)
-def test_an_unknown_name_is_left_alone(name: str) -> None:
+def test_an_unknown_name_is_unchanged(name: str) -> None:
     assert resolve(name) == Resolved(name, name, None, None)
 
 
 @pytest.mark.parametrize("name", KNOWN)
 @pytest.mark.parametrize("effort", EFFORTS)
-def test_every_known_name_takes_every_suffix(name: str, effort: str) -> None:
+def test_every_known_name_may_end_in_any_effort(name: str, effort: str) -> None:
     plain, suffixed = resolve(name), resolve(f"{name}-{effort}")
     if (longer := f"{name}-{effort}") in BY_SLUG:
         assert suffixed == Resolved(longer, longer, BY_SLUG[longer], None)
@@ -197,15 +201,15 @@ def test_every_known_name_takes_every_suffix(name: str, effort: str) -> None:
 
 @given(st.sampled_from(KNOWN), st.sampled_from([None, *EFFORTS]), st.data())
 def test_case_spaces_and_prefix_do_not_matter(name: str, effort: str | None, data: st.DataObject) -> None:
-    written = name if effort is None else f"{name}-{effort}"
-    expected = resolve(written)
+    canonical = name if effort is None else f"{name}-{effort}"
+    expected = resolve(canonical)
     separators = st.sampled_from(["-", "_", " ", "  ", " - "])
-    spoken = "".join(
-        data.draw(separators) if char == "-" else data.draw(st.sampled_from([char, char.upper()])) for char in written
+    variant = "".join(
+        data.draw(separators) if char == "-" else data.draw(st.sampled_from([char, char.upper()])) for char in canonical
     )
     prefix = data.draw(st.sampled_from(["", "openai/", "OpenAI/", "a/b/"]))
-    asked = f"{prefix}{spoken}"
-    assert resolve(asked) == (asked, *expected[1:])
+    spelling = f"{prefix}{variant}"
+    assert resolve(spelling) == (spelling, *expected[1:])
 
 
 @given(st.text() | st.sampled_from(KNOWN) | st.sampled_from(UNKNOWN))
@@ -216,15 +220,15 @@ def test_resolving_again_changes_nothing(name: str) -> None:
     assert (again.slug, again.model, again.effort) == (once.slug, once.model, None)
 
 
-@given(st.text())
-def test_a_name_either_is_known_or_stays_byte_for_byte(name: str) -> None:
+@given(st.text() | st.sampled_from(KNOWN))
+def test_a_name_is_known_or_unchanged(name: str) -> None:
     resolved = resolve(name)
     assert resolved.asked == name
     assert resolved == Resolved(name, name, None, None) or BY_SLUG[resolved.slug] is resolved.model
 
 
 @given(st.sampled_from(models()), st.sampled_from(EFFORTS) | st.text())
-def test_clamping_ends_in_what_the_model_supports(model: Model, effort: str) -> None:
+def test_the_clamped_effort_is_one_that_the_model_supports(model: Model, effort: str) -> None:
     clamped = clamp(effort, model)
     assert clamped in model.efforts
     assert clamp(clamped, model) == clamped
@@ -234,14 +238,14 @@ def test_clamping_ends_in_what_the_model_supports(model: Model, effort: str) -> 
         assert clamped == model.default_effort
 
 
-def test_direction_wins_over_distance() -> None:
-    sparse = BY_SLUG["gpt-5.1"].model_copy(update={"efforts": ("none", "high")})
+def test_clamping_prefers_direction_to_distance() -> None:
+    sparse = BY_SLUG["gpt-5.1"]._replace(efforts=("none", "high"))
     assert clamp("minimal", sparse) == "high"
     assert clamp("low", sparse) == "none"
     assert clamp("medium", sparse) == "high"
-    gap = sparse.model_copy(update={"efforts": ("low", "max")})
+    gap = sparse._replace(efforts=("low", "max"))
     assert clamp("xhigh", gap) == "low"
-    only_top = sparse.model_copy(update={"efforts": ("ultra",)})
+    only_top = sparse._replace(efforts=("ultra",))
     assert clamp("xhigh", only_top) == "ultra"
 
 
@@ -251,19 +255,27 @@ def test_direction_wins_over_distance() -> None:
         ("gpt-5.4-fast", "gpt-5.4", None, "priority"),
         ("openai/GPT 5.4 Fast High", "gpt-5.4", "high", "priority"),
         ("gpt-5.6-high-fast", "gpt-5.6-sol", "high", "priority"),
-        ("gpt-5.2-fast", "gpt-5.2", None, None),  # it has no such tier
+        ("gpt-5.2-fast", "gpt-5.2", None, None),  # it does not have that tier
         ("gpt-5.4", "gpt-5.4", None, None),
     ],
 )
-def test_fast_asks_for_a_service_tier_that_the_model_has(
+def test_fast_requests_a_service_tier_if_the_model_has_it(
     name: str, slug: str, effort: str | None, tier: str | None
 ) -> None:
     assert resolve(name) == Resolved(name, slug, BY_SLUG[slug], effort, tier)
 
 
-# What is learnt
+# Learnt models
 
 NOVA = Facts(slug="gpt-7-nova", efforts=("high", "low"))
+
+
+@pytest.mark.parametrize("model", models(), ids=lambda model: model.slug)
+def test_each_row_of_the_data_file_has_the_right_types(model: Model) -> None:
+    for name, kind in get_type_hints(Model).items():
+        TypeAdapter(kind).validate_python(getattr(model, name), strict=True)
+    assert model.default_effort in model.efforts
+    assert read_facts({"slug": model.slug}), "names are looked up in a normal form"
 
 
 def learnt(*rows: Facts) -> dict[str, Model]:
@@ -271,7 +283,7 @@ def learnt(*rows: Facts) -> dict[str, Model]:
     return {model.slug: model for model in models()}
 
 
-def test_a_new_model_has_what_its_list_says_and_else_what_most_have() -> None:
+def test_a_new_model_has_its_own_facts_and_defaults_for_the_rest() -> None:
     assert resolve("gpt-7-nova").model is None
     nova = learnt(NOVA)["gpt-7-nova"]
     assert nova == Model(
@@ -291,37 +303,37 @@ def test_a_new_model_has_what_its_list_says_and_else_what_most_have() -> None:
     assert clamp("max", nova) == "high"
 
 
-def test_a_new_model_without_efforts_is_not_known() -> None:
+def test_a_new_model_without_efforts_is_ignored() -> None:
     assert learnt(Facts(slug="gpt-7-nova", context_window=1)) == BY_SLUG
     assert resolve("gpt-7-nova") == Resolved("gpt-7-nova", "gpt-7-nova", None, None)
 
 
-def test_what_a_list_does_not_say_stays() -> None:
+def test_facts_that_a_list_lacks_are_kept() -> None:
     before = BY_SLUG["gpt-5.1-codex"]
     now = learnt(Facts(slug="gpt-5.1-codex", context_window=1000))["gpt-5.1-codex"]
-    assert now == before.model_copy(update={"context_window": 1000, "current": True})
+    assert now == before._replace(context_window=1000, current=True)
     assert learnt()["gpt-5.1-codex"] == before
 
 
-def test_a_default_effort_is_always_one_of_the_models() -> None:
+def test_the_default_effort_is_always_one_of_the_models_own() -> None:
     assert learnt(Facts(slug="gpt-5.5", efforts=("low", "max")))["gpt-5.5"].default_effort == "low"
     assert learnt(Facts(slug="gpt-5.5", efforts=("max",), default_effort="high"))["gpt-5.5"].default_effort == "max"
     assert learnt(Facts(slug="gpt-5.5", efforts=("max",), default_effort="odd"))["gpt-5.5"].default_effort == "max"
 
 
-def test_the_default_verbosity_goes_with_the_verbosity() -> None:
+def test_without_verbosity_support_there_is_no_default_verbosity() -> None:
     now = learnt(Facts(slug="gpt-5.5", supports_verbosity=False), Facts(slug="gpt-5.4", supports_verbosity=True))
     assert (now["gpt-5.5"].supports_verbosity, now["gpt-5.5"].default_verbosity) == (False, None)
     assert (now["gpt-5.4"].supports_verbosity, now["gpt-5.4"].default_verbosity) == (True, None)
 
 
-def test_what_the_reference_adds_stays() -> None:
+def test_efforts_from_the_api_reference_are_kept() -> None:
     now = learnt(*(Facts(slug=slug, efforts=("medium", "max")) for slug in ("gpt-5.1", "gpt-5.2", "gpt-5.4")))
     assert now["gpt-5.1"].efforts == now["gpt-5.2"].efforts == ("none", "medium", "max")
     assert now["gpt-5.4"].efforts == ("medium", "max")
 
 
-def test_a_model_that_is_listed_wins_over_an_alias_and_a_suffix() -> None:
+def test_a_listed_model_wins_over_an_alias_and_a_suffix() -> None:
     names = ["gpt-5.6", "gpt-5.4-pro", "gpt-5.2-2025-12-11", "gpt-5.4-fast", "gpt-5-codex"]
     now = learnt(*(Facts(slug=name, efforts=("low",)) for name in names))
     for name in names:
@@ -348,7 +360,7 @@ suffixes = st.lists(st.sampled_from(["high", "fast", "pro", "2025-01-01", "chat-
 
 
 @given(st.lists(rows, max_size=5), st.text() | st.sampled_from([*KNOWN, "gpt-7", "high"]), suffixes)
-def test_learning_loses_no_model_and_every_name_means_something(rows: list[Facts], stem: str, more: list[str]) -> None:
+def test_learning_loses_no_model_and_names_resolve_consistently(rows: list[Facts], stem: str, more: list[str]) -> None:
     now = learnt(*rows)
     assert set(now) >= set(BY_SLUG)
     for model in now.values():

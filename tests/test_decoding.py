@@ -1,4 +1,4 @@
-"""Content encodings: whole, in pieces, cut, damaged; every byte leaves as soon as it can."""
+"""Content encodings: complete, in pieces, truncated and damaged; every byte is forwarded as soon as possible."""
 
 import gzip
 import zlib
@@ -24,26 +24,26 @@ DATA = stream(ANSWER)
 
 def _flushing_zlib(bits: int) -> Callable[[list[bytes]], Iterator[bytes]]:
     def encode(parts: list[bytes]) -> Iterator[bytes]:
-        made = zlib.compressobj(wbits=bits)
+        compressor = zlib.compressobj(wbits=bits)
         for part in parts:
-            yield made.compress(part) + made.flush(zlib.Z_SYNC_FLUSH)
-        yield made.flush()
+            yield compressor.compress(part) + compressor.flush(zlib.Z_SYNC_FLUSH)
+        yield compressor.flush()
 
     return encode
 
 
 def _flushing_brotli(parts: list[bytes]) -> Iterator[bytes]:
-    made = brotli.Compressor()
+    compressor = brotli.Compressor()
     for part in parts:
-        yield made.process(part) + made.flush()
-    yield made.finish()
+        yield compressor.process(part) + compressor.flush()
+    yield compressor.finish()
 
 
 def _flushing_zstd(parts: list[bytes]) -> Iterator[bytes]:
-    made = zstd.ZstdCompressor()
+    compressor = zstd.ZstdCompressor()
     for part in parts:
-        yield made.compress(part, made.FLUSH_BLOCK)
-    yield made.flush()
+        yield compressor.compress(part, compressor.FLUSH_BLOCK)
+    yield compressor.flush()
 
 
 # The last piece of each ends the encoding; all others end with a flush.
@@ -67,14 +67,14 @@ def header(encoding: str) -> str:
 
 @encodings
 @given(at=st.lists(st.integers(0, 2000), max_size=12))
-def test_any_chunking_decodes(encoding: str, at: list[int]) -> None:
+def test_data_is_decoded_however_it_is_split(encoding: str, at: list[int]) -> None:
     data = encoded(encoding)
     assert run(pieces(data, at), encoding=header(encoding)) == DATA
     assert run((data[at : at + 1] for at in range(len(data))), encoding=header(encoding)) == DATA
 
 
 @encodings
-def test_what_was_flushed_leaves_at_once(encoding: str) -> None:
+def test_flushed_data_is_forwarded_at_once(encoding: str) -> None:
     live = ResponseStream(ClientView(), header(encoding))
     *flushed, last = ENCODERS[encoding]([block(event) for event in ANSWER])
     for event, piece in zip(ANSWER, flushed, strict=True):
@@ -90,7 +90,7 @@ def test_frames_may_follow_each_other(encoding: str) -> None:
 
 
 @encodings
-def test_a_truncated_answer_ends_in_an_error(encoding: str) -> None:
+def test_a_truncated_stream_ends_in_an_error_or_is_complete(encoding: str) -> None:
     data = encoded(encoding)
     for length in range(0, len(data) - 12, 7):
         got = outcome([data[:length]], encoding=header(encoding))
@@ -101,7 +101,7 @@ def test_a_truncated_answer_ends_in_an_error(encoding: str) -> None:
 
 
 @encodings
-def test_a_missing_end_after_the_answers_own_end_harms_nothing(encoding: str) -> None:
+def test_a_missing_end_of_the_encoding_after_the_last_event_is_ignored(encoding: str) -> None:
     *flushed, _ = ENCODERS[encoding]([DATA])
     assert run(flushed, encoding=header(encoding)) == DATA
     collected = collect(b"".join(flushed), ResponseStream(ClientView(), header(encoding)))
@@ -110,7 +110,7 @@ def test_a_missing_end_after_the_answers_own_end_harms_nothing(encoding: str) ->
 
 @encodings
 @given(place=st.integers(0, 600), value=st.integers(0, 255), at=st.lists(st.integers(0, 600), max_size=5))
-def test_damaged_bytes_give_bytes_or_an_error(encoding: str, place: int, value: int, at: list[int]) -> None:
+def test_damaged_data_gives_bytes_or_an_error(encoding: str, place: int, value: int, at: list[int]) -> None:
     data = bytearray(encoded(encoding))
     data[place % len(data)] = value
     got = outcome(pieces(bytes(data), at), encoding=header(encoding))
@@ -118,7 +118,7 @@ def test_damaged_bytes_give_bytes_or_an_error(encoding: str, place: int, value: 
 
 
 @given(st.sampled_from([*ENCODERS]), st.binary(max_size=60))
-def test_what_is_not_encoded_as_it_says_is_decoded_or_refused(encoding: str, data: bytes) -> None:
+def test_any_bytes_are_decoded_or_refused(encoding: str, data: bytes) -> None:
     with suppress(DecodingError):
         decode(header(encoding), data)
 
@@ -129,10 +129,10 @@ def test_encodings_are_undone_in_reverse() -> None:
     assert decode("x-gzip", gzip.compress(DATA)) == DATA
 
 
-@pytest.mark.parametrize("nothing", [None, "", "identity", " Identity ,"])
-def test_no_encoding_needs_no_decoder(nothing: str | None) -> None:
-    assert decoder_for(nothing) is None
-    assert decode(nothing, DATA) == DATA
+@pytest.mark.parametrize("no_encoding", [None, "", "identity", " Identity ,"])
+def test_no_encoding_needs_no_decoder(no_encoding: str | None) -> None:
+    assert decoder_for(no_encoding) is None
+    assert decode(no_encoding, DATA) == DATA
 
 
 @pytest.mark.parametrize("encoding", ["compress", "gzip, nonsense", "dcb"])
@@ -159,15 +159,15 @@ def test_no_bytes_at_all_are_no_error(encoding: str) -> None:
 
 @pytest.mark.gate
 @encodings
-def test_few_bytes_that_stand_for_very_many(encoding: str) -> None:
-    """As much as any answer may have is decoded; more of it is an error, long before all of it is in memory."""
+def test_decoded_data_is_bounded(encoding: str) -> None:
+    """As much as a response may have is decoded; more is an error, long before all of it is in memory."""
     assert decode(header(encoding), encoded(encoding, bytes(MAX_DECODED))) == bytes(MAX_DECODED)
     with pytest.raises(DecodingError, match="64 MB"):
         decode(header(encoding), encoded(encoding, bytes(MAX_DECODED + 1)))
 
 
-def test_without_zstd_the_command_that_brings_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As beside a mitmproxy before 12.3 with nothing else installed."""
+def test_without_zstd_the_command_that_installs_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with a mitmproxy before 12.3 and nothing else installed."""
     monkeypatch.setattr("codex_transform.decoding.zstd", None)
     with pytest.raises(DecodingError, match=r"-m pip install backports\.zstd"):
         decode("zstd", zstd.compress(DATA))

@@ -1,4 +1,4 @@
-"""scripts/fresh_install.py: what it says of a release that breaks something."""
+"""scripts/fresh_install.py: how it reports a release that breaks something."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ import pytest
 from support.running import ROOT
 
 
-def test_lowest_releases_are_those_of_pyproject() -> None:
+def test_the_lowest_releases_are_those_of_pyproject() -> None:
     assert "mitmproxy==11.0.2" in environment.lowest_releases()
     assert "backports.zstd==1.0; python_version < '3.14'" in environment.lowest_releases()
     assert all("==" in constraint for constraint in environment.lowest_releases())
@@ -21,15 +21,15 @@ def test_lowest_releases_are_those_of_pyproject() -> None:
 def test_only_newer_releases_are_suspects() -> None:
     tried = dict(line.split("==") for line in fresh_install.TRIED.read_text("utf-8").split())
     assert "cause is in this project" in fresh_install.suspects(tried | {"h11": "0.14.0"})
-    says = fresh_install.suspects(tried | {"mitmproxy": "99.0", "unheard-of": "1.0"})
-    assert f"mitmproxy 99.0 (tried: {tried['mitmproxy']})" in says
-    assert "unheard-of 1.0 (tried: none)" in says
-    assert "h11" not in says
+    message = fresh_install.suspects(tried | {"mitmproxy": "99.0", "unheard-of": "1.0"})
+    assert f"mitmproxy 99.0 (tried: {tried['mitmproxy']})" in message
+    assert "unheard-of 1.0 (tried: none)" in message
+    assert "h11" not in message
 
 
 @pytest.mark.gate
 def test_a_release_that_breaks_something_is_named(tmp_path: Path) -> None:
-    """The next certifi, as pip finds it, cannot be imported."""
+    """The certifi that pip finds is a release that cannot be imported."""
     name = "certifi-2099.1.1"
     with zipfile.ZipFile(tmp_path / f"{name}-py3-none-any.whl", "w") as wheel:
         wheel.writestr("certifi/__init__.py", "raise ImportError('broken')\n")

@@ -16,7 +16,7 @@ def mode(path: Path) -> int:
 
 
 @posix_only
-def test_new_files_and_folders_belong_to_their_owner_alone(tmp_path: Path) -> None:
+def test_only_the_owner_may_read_new_files_and_folders(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     target = tmp_path / "a" / "b" / "secret"
     write_private(target, b"x")
@@ -26,7 +26,7 @@ def test_new_files_and_folders_belong_to_their_owner_alone(tmp_path: Path) -> No
 
 
 @posix_only
-def test_a_file_that_others_could_read_is_theirs_no_more(tmp_path: Path) -> None:
+def test_a_file_that_others_could_read_becomes_private(tmp_path: Path) -> None:
     target = tmp_path / "secret"
     target.write_bytes(b"old")
     target.chmod(0o644)
@@ -34,27 +34,27 @@ def test_a_file_that_others_could_read_is_theirs_no_more(tmp_path: Path) -> None
     assert (target.read_bytes(), mode(target)) == (b"new", 0o600)
 
 
-def test_nothing_but_the_file_is_left(tmp_path: Path) -> None:
+def test_no_temporary_file_remains(tmp_path: Path) -> None:
     for content in (b"one", b"two"):
         write_private(tmp_path / "file", content)
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-def test_a_failing_replacement_leaves_what_was_there_and_no_temporary_file(tmp_path: Path) -> None:
-    in_the_way = tmp_path / "file"
-    in_the_way.mkdir()
-    (in_the_way / "old").write_bytes(b"old")
+def test_a_failed_replacement_keeps_the_old_content(tmp_path: Path) -> None:
+    obstacle = tmp_path / "file"
+    obstacle.mkdir()
+    (obstacle / "old").write_bytes(b"old")
     with pytest.raises(OSError, match="file"):
-        write_private(in_the_way, b"new")
+        write_private(obstacle, b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
-    assert (in_the_way / "old").read_bytes() == b"old"
+    assert (obstacle / "old").read_bytes() == b"old"
 
 
 @posix_only
-def test_a_disk_that_fills_up_leaves_the_old_content(tmp_path: Path) -> None:
+def test_a_full_disk_keeps_the_old_content(tmp_path: Path) -> None:
     target = tmp_path / "file"
     target.write_bytes(b"old")
-    # A process that may not write files over 100 bytes: the write fails half way through.
+    # A process that may not write files over 100 bytes, so that the write fails halfway.
     script = (
         "import resource, sys; from pathlib import Path; from codex_transform.fsutil import write_private\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))\n"
@@ -69,7 +69,7 @@ def test_a_disk_that_fills_up_leaves_the_old_content(tmp_path: Path) -> None:
 
 
 @posix_only
-def test_a_symbolic_link_stays_one(tmp_path: Path) -> None:
+def test_a_symbolic_link_is_kept(tmp_path: Path) -> None:
     real = tmp_path / "dotfiles" / "file"
     real.parent.mkdir()
     real.write_bytes(b"old")
@@ -80,15 +80,15 @@ def test_a_symbolic_link_stays_one(tmp_path: Path) -> None:
     assert real.read_bytes() == b"new"
 
 
-def test_a_file_in_the_place_of_a_folder_is_an_error(tmp_path: Path) -> None:
+def test_a_file_in_place_of_a_folder_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "folder").write_bytes(b"old")
     with pytest.raises(OSError, match="folder"):
         write_private(tmp_path / "folder" / "file", b"new")
     assert (tmp_path / "folder").read_bytes() == b"old"
 
 
-class Held:
-    """A file that a scanner lets go of after so many attempts."""
+class HeldFile:
+    """A file that a virus scanner releases after a number of attempts."""
 
     def __init__(self, attempts: int) -> None:
         self.attempts = attempts
@@ -100,18 +100,18 @@ class Held:
         return "done"
 
 
-def test_on_windows_a_file_that_is_held_is_tried_again_for_a_while() -> None:
-    held = Held(5)
+def test_on_windows_a_held_file_is_retried_for_a_while() -> None:
+    held = HeldFile(5)
     assert retry_while_held(held.work, "nt", held.pauses.append) == "done"
-    forever = Held(1000)
+    forever = HeldFile(1000)
     with pytest.raises(PermissionError):
         retry_while_held(forever.work, "nt", forever.pauses.append)
     assert 2 <= sum(forever.pauses) < 5
     assert forever.pauses == sorted(forever.pauses)
 
 
-def test_elsewhere_a_file_without_permission_is_refused_at_once() -> None:
-    held = Held(1)
+def test_on_posix_a_missing_permission_is_an_error_at_once() -> None:
+    held = HeldFile(1)
     with pytest.raises(PermissionError):
         retry_while_held(held.work, "posix", held.pauses.append)
     assert held.pauses == []

@@ -1,4 +1,4 @@
-"""Which package may import which: an arrow never points upward, and libraries stay where they belong."""
+"""Which package may import which: imports never point upward, and libraries are used only where they belong."""
 
 import ast
 import re
@@ -11,7 +11,7 @@ from codex_transform.proxy.patches import PATCHES
 
 PACKAGE = Path(__file__).resolve().parents[1] / "codex_transform"
 
-# From the bottom up: a package may import what stands in a lower line, and of its own line what stands to its left.
+# From the bottom up: a package may import packages of lower lines, and those to its left in its own line.
 LAYERS = (
     (
         "errors",
@@ -43,12 +43,12 @@ LAYERS = (
 )
 RANK = {name: (line, place) for line, names in enumerate(LAYERS) for place, name in enumerate(names)}
 
-# The sandbox stands beside all this: an endpoint of its own.
+# The sandbox is not part of this order, because it is an endpoint.
 BESIDE = {"sandbox": {"errors", "jsonio", "redaction", "console", "signals", "zstd", "catalog"}}
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-# Private names: of mitmproxy's and h11's, however they are reached.
+# Private names of mitmproxy and h11, wherever they appear in a dotted name.
 _PRIVATE = re.compile(r"(^|\.)_(?!_)\w")
 
 
@@ -59,7 +59,7 @@ def package_of(file: Path) -> str:
 
 
 def imports(file: Path) -> Iterator[str]:
-    """The dotted names that a module imports, those inside of functions included."""
+    """The dotted names that a module imports, also inside functions."""
     for node in ast.walk(ast.parse(file.read_text("utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -69,7 +69,7 @@ def imports(file: Path) -> Iterator[str]:
 
 
 def own_imports(file: Path) -> set[str]:
-    """The packages of ours that a module imports, its own left out."""
+    """The packages of this project that a module imports, without its own."""
     found = set()
     for name in imports(file):
         if name.startswith("codex_transform."):
@@ -92,16 +92,16 @@ def test_no_import_points_upward(file: Path) -> None:
         assert other < line or leaves or (other == line and column < place), f"{package} imports {imported}"
 
 
-def test_packages_make_no_circle() -> None:
-    arrows = {package_of(file): set[str]() for file in FILES}
+def test_packages_do_not_import_each_other_in_a_circle() -> None:
+    unsorted = {package_of(file): set[str]() for file in FILES}
     for file in FILES:
-        arrows[package_of(file)] |= own_imports(file)
-    del arrows["codex_transform"]
-    while arrows:
-        free = [package for package, others in arrows.items() if not others & arrows.keys()]
-        assert free, f"a circle among {sorted(arrows)}"
+        unsorted[package_of(file)] |= own_imports(file)
+    del unsorted["codex_transform"]
+    while unsorted:
+        free = [package for package, others in unsorted.items() if not others & unsorted.keys()]
+        assert free, f"a circle among {sorted(unsorted)}"
         for package in free:
-            del arrows[package]
+            del unsorted[package]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
@@ -116,7 +116,7 @@ def test_libraries_are_imported_where_they_belong(file: Path) -> None:
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(PACKAGE)))
-def test_private_names_are_reached_in_patches_and_layers_only(file: Path) -> None:
+def test_private_names_are_used_only_in_patches_and_layers(file: Path) -> None:
     if file.parent.name in ("patches", "layers"):
         return
     others = [name for name in imports(file) if name.partition(".")[0] in ("mitmproxy", "h11")]

@@ -1,4 +1,4 @@
-"""What the load scripts found; tests/test_readme_scripts.py runs them."""
+"""Defects that the load scripts found; tests/test_readme_scripts.py runs those scripts."""
 
 import asyncio
 import gc
@@ -10,13 +10,13 @@ from codex_transform.errors import ApiError
 from codex_transform.proxy.call import start_call
 
 
-async def test_a_failed_call_goes_with_its_flow() -> None:
-    """The exception that tells of the failure was raised where the flow was at hand."""
+async def test_a_failed_call_is_freed_with_its_flow() -> None:
+    """The exception that the call keeps has a traceback, whose frames refer to the flow."""
     flow = tflow.tflow()
     call = start_call(flow, "")
 
-    def fail(of: object) -> None:
-        raise ApiError(502, f"no answer to {type(of).__name__}")
+    def fail(flow: object) -> None:
+        raise ApiError(502, f"no answer to {type(flow).__name__}")
 
     try:
         try:
@@ -27,9 +27,9 @@ async def test_a_failed_call_goes_with_its_flow() -> None:
         call.set_error(error)
     assert call.error is not None
     assert (call.error.status, call.error.message) == (504, "too late")
-    kept = weakref.ref(flow)
+    freed = weakref.ref(flow)
     del flow, call
-    # Until the task has had its turn, its frame holds what was raised last.
+    # Until the task yields once, its frame refers to the last exception.
     await asyncio.sleep(0)
     gc.collect()
-    assert kept() is None
+    assert freed() is None

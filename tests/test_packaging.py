@@ -1,4 +1,4 @@
-"""The packages: built, looked into, and installed where nothing of the project is but what they hold."""
+"""The packages: built, inspected, and installed in an environment that has nothing else of the project."""
 
 import os
 import re
@@ -29,7 +29,7 @@ class Packages(NamedTuple):
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
-    """Both, the wheel out of the sdist: so that holds all that is needed for it."""
+    """The sdist, and the wheel that was built from it, which shows that the sdist is complete."""
     folder = tmp_path_factory.mktemp("dist")
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
@@ -39,7 +39,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> Packages:
 
 
 class Installed:
-    """An environment that has the wheel, and for the rest what the tests have; with a home of its own."""
+    """An environment with the wheel, the dependencies of the tests, and its own home."""
 
     def __init__(self, folder: Path, wheel: Path) -> None:
         self.home, self.environment = folder / "home", folder / "environment"
@@ -85,7 +85,7 @@ def sandbox() -> Iterator[Sandbox]:
         yield running
 
 
-def test_the_wheel_holds_what_is_needed_and_nothing_else(packages: Packages) -> None:
+def test_the_wheel_has_exactly_the_package(packages: Packages) -> None:
     with zipfile.ZipFile(packages.wheel) as archive:
         names = set(archive.namelist())
         metadata = message_from_bytes(archive.read(f"codex_transform-{__version__}.dist-info/METADATA"))
@@ -95,10 +95,10 @@ def test_the_wheel_holds_what_is_needed_and_nothing_else(packages: Packages) -> 
         for file in package.rglob("*")
         if file.is_file() and "__pycache__" not in file.parts
     }
-    inside = {name for name in names if ".dist-info/" not in name}
-    assert inside == expected | {"codex_transform/addon.py"}
+    contents = {name for name in names if ".dist-info/" not in name}
+    assert contents == expected | {"codex_transform/addon.py"}
     for name in ("py.typed", "data/models.json", "data/fallback.md"):
-        assert f"codex_transform/{name}" in inside
+        assert f"codex_transform/{name}" in contents
     assert metadata["Version"] == __version__
     assert metadata["License-Expression"] == "MIT"
     needed = {re.split("[<>=]", each)[0] for each in metadata.get_all("Requires-Dist", ()) if "extra" not in each}
@@ -109,7 +109,7 @@ def test_the_wheel_holds_what_is_needed_and_nothing_else(packages: Packages) -> 
     }
 
 
-def test_the_sdist_holds_the_tests_and_no_rubbish(packages: Packages) -> None:
+def test_the_sdist_has_the_tests_and_no_caches(packages: Packages) -> None:
     with tarfile.open(packages.sdist) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     assert {
@@ -123,7 +123,7 @@ def test_the_sdist_holds_the_tests_and_no_rubbish(packages: Packages) -> None:
     assert not [name for name in names if "__pycache__" in name or name.startswith((".venv", ".cache", ".hypothesis"))]
 
 
-def test_it_runs(installed: Installed) -> None:
+def test_the_command_runs(installed: Installed) -> None:
     assert installed.run("codex-transform", "--version") == f"codex-transform, version {__version__}\n"
     assert installed.run(str(installed.python), "-m", "codex_transform", "--version").endswith(f"{__version__}\n")
     assert "gpt-5.3-codex" in installed.run("codex-transform", "models")
@@ -136,8 +136,8 @@ def test_a_command_behind_its_proxy(installed: Installed, sandbox: Sandbox) -> N
     assert "[sandbox]" in installed.run("codex-transform", "run", *CLIENT, sandbox=sandbox)
 
 
-def test_mitmdump_with_its_addon(installed: Installed, sandbox: Sandbox) -> None:
-    """As `mitmdump -s "$(codex-transform addon-path)"`; that program itself belongs to another environment here."""
+def test_mitmdump_runs_the_addon(installed: Installed, sandbox: Sandbox) -> None:
+    """As `mitmdump -s "$(codex-transform addon-path)"`, but mitmdump itself is in another environment here."""
     addon = installed.run("codex-transform", "addon-path").strip()
     mitmdump = "from mitmproxy.tools.main import mitmdump; mitmdump()"
     listening = ("--listen-host", "127.0.0.1", "--listen-port", "0")

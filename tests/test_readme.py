@@ -1,4 +1,4 @@
-"""The README holds: both languages say the same, tables are the code's, examples load, links lead somewhere."""
+"""The pages are correct: both languages agree, tables match the code, examples load, and links have targets."""
 
 import json
 import re
@@ -10,7 +10,7 @@ import click
 import docs_tables
 import pytest
 from support import readme
-from support.readme import ARCHITECTURE, BOTH, CHINESE, ENGLISH, ROOT, TROUBLES, Readme
+from support.readme import ARCHITECTURE, BOTH, CHINESE, ENGLISH, ROOT, TROUBLESHOOTING, Readme
 
 from codex_transform import catalog
 from codex_transform.cli import main
@@ -36,8 +36,8 @@ def test_commands_and_examples_are_equal() -> None:
     assert ENGLISH.commands() == CHINESE.commands()
 
 
-def test_what_is_quoted_is_equal() -> None:
-    """Names, values and messages: the same ones stand in the same section."""
+def test_quoted_texts_are_equal() -> None:
+    """Each section has the same names, values and messages in both languages."""
     for english, chinese in zip(ENGLISH.sections(), CHINESE.sections(), strict=True):
         assert sorted(readme.quoted(english.text)) == sorted(readme.quoted(chinese.text)), english.heading
 
@@ -49,7 +49,7 @@ def test_tables_are_equal() -> None:
     assert shape(ENGLISH) == shape(CHINESE)
 
 
-def test_what_an_agent_is_told_is_equal() -> None:
+def test_instructions_for_agents_are_equal() -> None:
     (english,), (chinese,) = ENGLISH.blocks("text"), CHINESE.blocks("text")
     for pattern in (r"^\d\.", "`([^`]+)`", r"~/[\w./-]*\w"):
         assert re.findall(pattern, english, re.MULTILINE) == re.findall(pattern, chinese, re.MULTILINE)
@@ -65,8 +65,8 @@ def test_the_generated_tables_are_current() -> None:
 
 
 @pytest.mark.parametrize("page", docs_tables.pages(), ids=lambda page: f"{page.parent.name}/{page.name}")
-def test_a_generated_table_that_is_not_current(page: Path, tmp_path: Path) -> None:
-    """A row is gone, and a cell is wrong: both come back, and what a person wrote stays."""
+def test_an_outdated_generated_table_is_restored(page: Path, tmp_path: Path) -> None:
+    """A missing row and a wrong cell are restored, and text that a person wrote is kept."""
     text = page.read_text("utf-8")
     rows = [line for line in text.splitlines(keepends=True) if line.startswith("| `")]
     stale = text.replace(rows[1], "").replace("| `gpt-5.1` |", "| `gpt-4` |").replace("CODEX_MODE`", "MODE`")
@@ -81,7 +81,7 @@ def test_a_generated_table_that_is_not_current(page: Path, tmp_path: Path) -> No
     assert page.parent.name == "zh" or restored == text
 
 
-def test_the_base_url_table() -> None:
+def test_the_table_of_base_urls() -> None:
     (table,) = (table[1:] for table in ENGLISH.tables() if table[0][0] == "base URL")
     tried = 0
     for cell, result in table[:-1]:
@@ -99,8 +99,8 @@ def test_the_table_of_commands() -> None:
     assert named == [f"`codex-transform {name}`" for name in main.list_commands(click.Context(main))]
 
 
-def test_the_table_of_configs_options() -> None:
-    """All but the one that is the default."""
+def test_the_table_of_the_options_of_config() -> None:
+    """It has all options but the one that is the default."""
     assert isinstance(main, click.Group)
     config = main.get_command(click.Context(main), "config")
     assert config is not None
@@ -122,14 +122,14 @@ def test_the_table_of_causes() -> None:
     assert f"{CACHE_TTL / 60:g} minutes" in ENGLISH.prose
 
 
-def test_the_dependencies_table() -> None:
+def test_the_table_of_dependencies() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     needed = [*project["dependencies"], *project["optional-dependencies"]["test"]]
     named = [name for row in ARCHITECTURE.table("`mitmproxy`") for name in readme.quoted(row[0])]
     assert set(named) == {re.split("[<>=;]", requirement)[0] for requirement in needed}
 
 
-OF_OTHERS = {
+FOREIGN_MESSAGES = {
     "Cannot connect to API: Unable to connect",
     "unable to verify the first certificate",
     "UnknownError",
@@ -137,34 +137,34 @@ OF_OTHERS = {
     'Unrecognized key: "baseURL" provider.openai',
     "codex-transform: command not found",
 }
-"""Said by OpenCode and by shells."""
+"""Messages of OpenCode and of shells."""
 
 
-def test_messages_are_quoted_as_they_are() -> None:
-    """What the table of troubles quotes is said by our code, or was read off other programs."""
+def test_quoted_messages_exist() -> None:
+    """Messages quoted in docs/troubleshooting.md are in the code, or those of other programs."""
 
     def constant(text: str) -> str:
-        """Without what varies: names of settings, numbers, replacement fields."""
+        """The text without what varies: names of settings, numbers, replacement fields."""
         return re.sub(r"codex_base_url|codex_api_key|\{[^{}]*\}|\d+", "…", text)
 
     code = "".join(path.read_text("utf-8") for path in (ROOT / "codex_transform").rglob("*.py"))
-    # Long messages stand in the code in several pieces.
-    said = constant(re.sub(r'"\s*\n\s*f?"', "", code))
-    quotes = [quote for section in TROUBLES.sections() for quote in readme.quoted(section.heading)]
-    assert set(quotes) > OF_OTHERS
-    assert [quote for quote in quotes if quote not in OF_OTHERS and constant(quote) not in said] == []
+    # Long messages are several string literals in the code.
+    messages = constant(re.sub(r'"\s*\n\s*f?"', "", code))
+    quotes = [quote for section in TROUBLESHOOTING.sections() for quote in readme.quoted(section.heading)]
+    assert set(quotes) > FOREIGN_MESSAGES
+    assert [quote for quote in quotes if quote not in FOREIGN_MESSAGES and constant(quote) not in messages] == []
 
 
-def test_markers_and_bounds() -> None:
-    (inside,) = (section.text for section in ENGLISH.sections() if section.heading == "Look inside")
-    assert {quote for quote in readme.quoted(inside) if not quote.isascii()} == set(MARKERS.values())
+def test_markers_and_the_retention_time() -> None:
+    (text,) = (section.text for section in ENGLISH.sections() if section.heading == "Look inside")
+    assert {quote for quote in readme.quoted(text) if not quote.isascii()} == set(MARKERS.values())
     assert f"{RETENTION_DAYS} days" in ENGLISH.prose
 
 
 # -- examples ---------------------------------------------------------------------------------------------------------
 
 
-def loaded_by_opencode(text: str, home: Path) -> opencode_config.OpenCodeConfig:
+def load_as_opencode(text: str, home: Path) -> opencode_config.OpenCodeConfig:
     file = home / ".config" / "opencode" / "opencode.json"
     file.parent.mkdir(parents=True)
     file.write_text(text)
@@ -173,12 +173,12 @@ def loaded_by_opencode(text: str, home: Path) -> opencode_config.OpenCodeConfig:
     return config
 
 
-def test_the_examples_of_configuration(tmp_path: Path) -> None:
+def test_example_configurations_load(tmp_path: Path) -> None:
     reverse, several, own, model = ENGLISH.blocks("json")
-    assert loaded_by_opencode(reverse, tmp_path / "1").client_base_url == "http://127.0.0.1:8080/v1"
+    assert load_as_opencode(reverse, tmp_path / "1").client_base_url == "http://127.0.0.1:8080/v1"
     (name,) = json.loads(model)["provider"]["openai"]["models"]
     assert catalog.resolve(name).model
-    loaded_by_opencode(model, tmp_path / "2")
+    load_as_opencode(model, tmp_path / "2")
     file = tmp_path / "openai-codex-auth-config.json"
     file.write_text(own)
     file.chmod(0o600)
@@ -195,13 +195,13 @@ def test_the_examples_of_configuration(tmp_path: Path) -> None:
 # -- the tree, and links ----------------------------------------------------------------------------------------------
 
 
-def test_the_layout_is_the_trees() -> None:
+def test_the_layout_names_every_module() -> None:
     block = ARCHITECTURE.blocks("")[0]
     folder = ROOT
     paths = []
     for line in block.splitlines():
         if line.startswith("   " * 3):
-            continue  # what the line before is about
+            continue  # it continues the line before
         if not line.startswith(" "):
             folder = ROOT
         names = re.split(r"  +", line.strip())[0].split(", ")
@@ -210,13 +210,13 @@ def test_the_layout_is_the_trees() -> None:
             folder = ROOT / "codex_transform"
     assert [path for path in paths if not path.exists()] == []
     package = ROOT / "codex_transform"
-    there = {path for path in package.iterdir() if path.suffix == ".py" or (path.is_dir() and any(path.glob("*.*")))}
-    left_out = there - set(paths) - {package / "__init__.py", package / "__pycache__"}
-    assert left_out == set()
+    existing = {path for path in package.iterdir() if path.suffix == ".py" or (path.is_dir() and any(path.glob("*.*")))}
+    missing = existing - set(paths) - {package / "__init__.py", package / "__pycache__"}
+    assert missing == set()
 
 
 @pytest.mark.parametrize("text", readme.ALL, ids=repr)
-def test_links_lead_somewhere(text: Readme) -> None:
+def test_links_have_targets(text: Readme) -> None:
     for page, target in text.links():
         if urlsplit(target).scheme:
             assert urlsplit(target).scheme == "https"
@@ -229,7 +229,7 @@ def test_links_lead_somewhere(text: Readme) -> None:
 
 
 def test_every_page_is_linked() -> None:
-    """From the first page, at once or by way of another page."""
+    """From the first page, directly or through another page."""
     for text in BOTH:
         linked = {(page.parent / target.partition("#")[0]).resolve() for page, target in text.links()}
         assert [file for file in text.files[1:] if file not in linked] == []
@@ -240,8 +240,8 @@ def test_the_first_page_is_short() -> None:
         assert len(text.files[0].read_text("utf-8").splitlines()) <= 115
 
 
-def test_files_that_the_architecture_names_are_there() -> None:
-    """In backticks: those below the package, and those at the top."""
+def test_files_named_in_the_architecture_exist() -> None:
+    """Files in backticks, in the package, scripts/ or the top folder."""
     named = {quote for quote in readme.quoted(ARCHITECTURE.prose) if re.fullmatch(r"[\w./-]+\.(py|json)", quote)}
     folders = (
         "",

@@ -1,6 +1,6 @@
-"""The README's commands for users, run by a shell as they stand there: serving, on OpenCode's screen, asking, ending.
+"""The pages' commands for users, run literally by a shell: servers, OpenCode's screen, questions, and others.
 
-What stands for the reader's own endpoint is replaced by the sandbox's, and port 8080 by a free one.
+Placeholders for the reader's endpoint are replaced by the sandbox, and port 8080 by a free one.
 """
 
 import http.client
@@ -34,7 +34,7 @@ pytestmark = [
 
 
 class Newcomer(Person):
-    """Somebody who has installed this and OpenCode, and has an endpoint."""
+    """A person who has installed this package and OpenCode, and has an endpoint."""
 
     def __init__(self, top: Path, sandbox: Sandbox) -> None:
         super().__init__(top)
@@ -52,7 +52,7 @@ class Newcomer(Person):
             program.chmod(0o755)
         folder = self.home / ".mitmproxy"
         folder.mkdir()
-        # Many tests run at once, and none is to open a browser.
+        # Many tests run at once, and none may open a browser.
         (folder / "config.yaml").write_text("web_open_browser: false\nweb_port: 0\nlisten_port: 0\n")
         (self.project / "key.txt").write_text(f"{sandbox.key}\n")
         self.variables |= {
@@ -64,24 +64,24 @@ class Newcomer(Person):
         if git := shutil.which("git"):
             subprocess.run([git, "init", "--quiet", self.project], check=True)
 
-    def logs_in(self) -> None:
+    def log_in(self) -> None:
         self.shell("codex-transform login --base-url https://your-codex-api.com --api-key-stdin < key.txt")
 
-    def adapted(self, command: str) -> str:
-        """A command of the README for this endpoint."""
+    def adapt(self, command: str) -> str:
+        """A command of the pages, with this endpoint."""
         port = self.sandbox.url.rpartition(":")[2]
-        for shown, real in {
+        for placeholder, real in {
             "https://your-codex-api.com": self.sandbox.url,
             "http://127.0.0.1:PORT": f"http://127.0.0.1:{port}",
             "CODEX_API_KEY=KEY": f"CODEX_API_KEY={self.sandbox.key}",
         }.items():
-            command = command.replace(shown, real)
+            command = command.replace(placeholder, real)
         return re.sub(r"(codex-transform start|scripts/start\.py)", r"\1 --port 0", command)
 
     def shell(self, command: str) -> str:
-        """What it says; it has to end well."""
+        """Runs a command, which must succeed; returns its output."""
         done = subprocess.run(
-            ["bash", "-e", "-c", self.adapted(command)],
+            ["bash", "-e", "-c", self.adapt(command)],
             env=self.environ(),
             cwd=self.project,
             stdin=subprocess.DEVNULL,
@@ -96,10 +96,10 @@ class Newcomer(Person):
 
     @contextmanager
     def terminal(self, command: str) -> Iterator[Any]:
-        """A command in a terminal of its own, as pexpect's child, which has to end with the block, and well."""
+        """A command in its own terminal, as pexpect's child, which must succeed at the end of the block."""
         child = pexpect.spawn(
             "bash",
-            ["-e", "-c", self.adapted(command)],
+            ["-e", "-c", self.adapt(command)],
             env=self.environ(TERM="xterm-256color"),
             cwd=str(self.project),
             dimensions=(40, 120),
@@ -119,7 +119,7 @@ class Newcomer(Person):
     def serving(self, command: str) -> Iterator[Proxy]:
         """A command that serves until Ctrl-C, and then ends with status 0."""
         cwd = ROOT if "scripts/" in command else self.project
-        with serving(["bash", "-c", self.adapted(command)], self.environ(), cwd, self.home) as proxy:
+        with serving(["bash", "-c", self.adapt(command)], self.environ(), cwd, self.home) as proxy:
             yield proxy
 
 
@@ -134,7 +134,7 @@ def newcomer(tmp_path: Path, sandbox: Sandbox) -> Newcomer:
     return Newcomer(tmp_path, sandbox)
 
 
-# -- none is left out -------------------------------------------------------------------------------------------------
+# -- none is missing --------------------------------------------------------------------------------------------------
 
 
 def test_every_command_is_run() -> None:
@@ -156,8 +156,8 @@ def test_every_command_is_run() -> None:
 
 
 @pytest.mark.parametrize("text", BOTH, ids=repr)
-def test_commands_within_sentences_are_such(text: Readme) -> None:
-    """They are among those that are run, or our own command takes them."""
+def test_commands_within_sentences_are_valid(text: Readme) -> None:
+    """They are among the tested ones, or `codex-transform` accepts their arguments."""
     assert isinstance(main, click.Group)
     told = "\n".join(text.blocks("text"))
     starts = ("codex-transform ", "python3 ", "pip ", "pipx ", "uv ", "opencode ", "export ")
@@ -176,19 +176,19 @@ def test_commands_within_sentences_are_such(text: Readme) -> None:
 
 
 @pytest.mark.parametrize("command", readme.SERVERS)
-def test_what_serves_serves(command: str, newcomer: Newcomer) -> None:
-    newcomer.logs_in()
+def test_servers_answer_requests(command: str, newcomer: Newcomer) -> None:
+    newcomer.log_in()
     with newcomer.serving(command) as proxy:
         client = http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=30)
         target = "/v1/responses" if "reverse:" in command else "http://api.openai.com/v1/responses"
         client.request("POST", target, json.dumps({"model": "gpt-5.1", "input": "say hello"}))
         answer = client.getresponse()
-        said = json.load(answer)
+        body = json.load(answer)
         client.close()
-        assert answer.status == 200, said
+        assert answer.status == 200, body
         if "--web" in command:
             proxy.wait_for(r"Web server listening at http://127\.0\.0\.1:")
-    assert "[sandbox]" in json.dumps(said["output"])
+    assert "[sandbox]" in json.dumps(body["output"])
     assert newcomer.sandbox.key not in proxy.log
     if "reverse:" in command:
         assert ENGLISH.blocks("json")[0].replace("8080", str(proxy.port)) in proxy.log
@@ -196,12 +196,12 @@ def test_what_serves_serves(command: str, newcomer: Newcomer) -> None:
 
 
 def test_opencodes_terminal(newcomer: Newcomer) -> None:
-    """The block for it, beside a proxy that serves."""
-    newcomer.logs_in()
+    """The block for OpenCode's terminal, while a proxy is running."""
+    newcomer.log_in()
     with newcomer.serving("codex-transform start") as proxy:
         assert eventually(proxy.is_ready)
-        said = newcomer.shell(readme.terminal().replace("http://127.0.0.1:8080", proxy.url))
-    assert "[sandbox]" in said
+        output = newcomer.shell(readme.terminal().replace("http://127.0.0.1:8080", proxy.url))
+    assert "[sandbox]" in output
     for line in readme.terminal().splitlines()[:2]:
         assert line.replace("8080", str(proxy.port)).replace("~", str(newcomer.home)) in proxy.log
 
@@ -210,21 +210,21 @@ def test_opencodes_terminal(newcomer: Newcomer) -> None:
 
 
 @pytest.mark.parametrize("command", readme.SCREENS)
-def test_opencode_comes_up(command: str, newcomer: Newcomer) -> None:
+def test_opencode_starts(command: str, newcomer: Newcomer) -> None:
     if not command.startswith("CODEX"):
-        newcomer.logs_in()
+        newcomer.log_in()
     with newcomer.terminal(command) as child:
         if "--web" in command:
             child.expect(r"look inside at http://127\.0\.0\.1:\d+")
         child.expect("Ask anything")
         child.send("\x03")
-    assert newcomer.gone(), newcomer.left()
+    assert newcomer.wait_until_gone(), newcomer.leftovers()
 
 
 # -- asking -----------------------------------------------------------------------------------------------------------
 
 
-def test_login_asks(newcomer: Newcomer) -> None:
+def test_login_asks_for_endpoint_and_key(newcomer: Newcomer) -> None:
     with newcomer.terminal("codex-transform login") as child:
         child.expect("Base URL")
         child.sendline(newcomer.sandbox.url)
@@ -235,47 +235,48 @@ def test_login_asks(newcomer: Newcomer) -> None:
 
 
 @pytest.mark.parametrize("command", [each for each in readme.QUESTIONS if "config" in each])
-def test_config_asks(command: str, newcomer: Newcomer) -> None:
+def test_config_asks_before_it_writes(command: str, newcomer: Newcomer) -> None:
     file = newcomer.home / ".config" / "opencode" / "opencode.json"
-    wrote = "--uninstall" not in command
-    if not wrote:
+    adds = "--uninstall" not in command
+    if not adds:
         newcomer.shell("codex-transform config --reverse http://127.0.0.1:8080/v1 --yes")
     with newcomer.terminal(command) as child:
         child.expect(r"Write this\?")
         child.sendline("y")
     written = json.loads(file.read_text()).get("provider", {}).get("openai", {})
-    assert ("gpt-5.3-codex" in written.get("models", {})) == wrote
+    assert ("gpt-5.3-codex" in written.get("models", {})) == adds
     address = json.loads(ENGLISH.blocks("json")[0])["provider"]["openai"]["options"]
-    # Only when it is named is it written, and taken out.
-    assert (written.get("options") == address) == (wrote == ("--reverse" in command))
+    # The address is written and removed only with --reverse.
+    assert (written.get("options") == address) == (adds == ("--reverse" in command))
 
 
 # -- ending -----------------------------------------------------------------------------------------------------------
 
 
-def test_what_an_agent_is_told_works(newcomer: Newcomer) -> None:
-    """Its commands in their order, but for the installation; the user logs in when told to."""
-    told = [command for command in ENGLISH.told() if command not in readme.INSTALLS]
-    before, after = told[: told.index("codex-transform whoami")], told[told.index("codex-transform whoami") :]
+def test_the_instructions_for_agents_work(newcomer: Newcomer) -> None:
+    """Runs the commands in order, without the installation; the user logs in in between."""
+    commands = [command for command in ENGLISH.agent_commands() if command not in readme.INSTALLS]
+    login = commands.index("codex-transform whoami")
+    before, after = commands[:login], commands[login:]
     for command in before:
         newcomer.shell(command)
-    newcomer.logs_in()
-    said = {command: newcomer.shell(command) for command in after}
-    assert len(said) >= 5
-    assert newcomer.sandbox.url in said["codex-transform whoami"]
-    assert "openai/gpt-5.3-codex" in said["codex-transform run opencode models openai"].split()
-    assert "✗" not in said["codex-transform doctor"]
-    assert "[sandbox]" in said[after[-1]]
+    newcomer.log_in()
+    output = {command: newcomer.shell(command) for command in after}
+    assert len(output) >= 5
+    assert newcomer.sandbox.url in output["codex-transform whoami"]
+    assert "openai/gpt-5.3-codex" in output["codex-transform run opencode models openai"].split()
+    assert "✗" not in output["codex-transform doctor"]
+    assert "[sandbox]" in output[after[-1]]
 
 
-def test_the_rest(newcomer: Newcomer) -> None:
-    said = {command: newcomer.shell(command) for command in readme.ENDING if command not in ENGLISH.told()}
+def test_the_other_commands(newcomer: Newcomer) -> None:
+    output = {command: newcomer.shell(command) for command in readme.ENDING if command not in ENGLISH.agent_commands()}
     hello = 'codex-transform run opencode run -m openai/gpt-5.3-codex --variant high "say hello"'
-    assert "[sandbox]" in said[hello]
+    assert "[sandbox]" in output[hello]
     assert any(entry["body"].get("reasoning", {}).get("effort") == "high" for entry in newcomer.sandbox.requests)
-    assert "gpt-5.3-codex" in said["codex-transform usage"]
-    assert "0 of 20.0M" in said["codex-transform clients list"]
-    assert said["codex-transform clients rotate alice"].startswith("ct-")
-    assert "sent as gpt-5.1-codex with effort high" in said["codex-transform models gpt-5-codex-high"]
-    assert "no longer" in said["codex-transform logout"]
-    assert newcomer.gone(), newcomer.left()
+    assert "gpt-5.3-codex" in output["codex-transform usage"]
+    assert "0 of 20.0M" in output["codex-transform clients list"]
+    assert output["codex-transform clients rotate alice"].startswith("ct-")
+    assert "sent as gpt-5.1-codex with effort high" in output["codex-transform models gpt-5-codex-high"]
+    assert "no longer" in output["codex-transform logout"]
+    assert newcomer.wait_until_gone(), newcomer.leftovers()

@@ -1,4 +1,4 @@
-"""The README's ways to install: each really done, into homes and environments of their own."""
+"""The pages' ways to install, each carried out in its own home and environment."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from support import readme
-from support.needed import lacking
+from support.needed import skip_or_fail
 from support.readme import ROOT
 
 from codex_transform import __version__
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.gate
 
 FOLDER = "Scripts" if os.name == "nt" else "bin"
 
-# Debian's list of the authorities that this machine trusts.
+# Debian's file of the certificate authorities that this machine trusts.
 AUTHORITIES = Path("/etc/ssl/certs/ca-certificates.crt")
 
 
@@ -45,10 +45,10 @@ class Machine:
             "PATH": os.pathsep.join(path),
             "SHELL": "/bin/bash",
         }
-        # Compiling all packages would take longer than to install them; pip means it the other way round: 0 is no.
+        # Compiling all packages would take longer than installing them. For pip, 0 means not to compile.
         python = {"PIPX_DEFAULT_PYTHON": sys.executable, "UV_PYTHON": sys.executable, "PIP_NO_COMPILE": "0"}
         if AUTHORITIES.exists():
-            # As pip does by its configuration: a network may have an authority of its own, which uv does not look for.
+            # A network may have its own certificate authority, which uv does not use by default.
             python |= {"UV_SYSTEM_CERTS": "1", "UV_NATIVE_TLS": "1"}
         return subprocess.run(
             command,
@@ -64,7 +64,7 @@ class Machine:
         )
 
     def has(self, program: str) -> bool:
-        """True when the program is where a terminal would find it."""
+        """Whether a terminal would find the program."""
         folders = (self.home / ".local" / "bin", self.tools / FOLDER)
         return any(shutil.which(program, path=str(folder)) for folder in folders)
 
@@ -74,30 +74,30 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Machine:
     machine = Machine(tmp_path_factory.mktemp("machine"))
     done = machine.run("pip install --quiet pipx uv")
     if done.returncode:
-        lacking(f"pipx and uv are not to be had: `pip install pipx uv` says {done.stderr.strip()[-200:]}")
+        skip_or_fail(f"pipx and uv cannot be installed: `pip install pipx uv` says {done.stderr.strip()[-200:]}")
     return machine
 
 
 @pytest.mark.parametrize("command", readme.INSTALLS)
-def test_it_installs(command: str, machine: Machine) -> None:
-    """In the place of what an earlier one installed, which is removed after."""
+def test_each_way_to_install_and_remove_works(command: str, machine: Machine) -> None:
+    """Each is removed again before the next one."""
     done = machine.run(command)
     assert done.returncode == 0, done.stdout + done.stderr
-    said = machine.run("codex-transform --version")
-    assert said.stdout == f"codex-transform, version {__version__}\n", said.stderr
+    version = machine.run("codex-transform --version")
+    assert version.stdout == f"codex-transform, version {__version__}\n", version.stderr
     assert machine.has("mitmdump") == (command not in ("pipx install .", "uv tool install ."))
     tool = command.split()[0]
-    removed = {
+    uninstall = {
         "pipx": readme.REMOVES,
         "uv": "uv tool uninstall codex-transform",
         "pip": "pip uninstall -y codex-transform",
     }
-    done = machine.run(removed[tool])
+    done = machine.run(uninstall[tool])
     assert done.returncode == 0, done.stdout + done.stderr
     assert not machine.has("codex-transform")
 
 
 @pytest.mark.parametrize("command", readme.PATHS)
-def test_the_path_is_mended(command: str, machine: Machine) -> None:
+def test_commands_for_the_path_succeed(command: str, machine: Machine) -> None:
     done = machine.run(command)
     assert done.returncode == 0, done.stdout + done.stderr

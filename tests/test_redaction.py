@@ -1,4 +1,4 @@
-"""Keys that an endpoint quotes when it reports an error are hidden from clients, logs and saved flows."""
+"""Keys that an endpoint quotes in an error are redacted for clients, logs and saved flows."""
 
 import json
 from typing import Any
@@ -13,7 +13,7 @@ from codex_transform.response.events_to_response import collect, events_to_respo
 from codex_transform.response.stream import ResponseStream
 
 KEY = "sk-proj-0123456789abcdefghij"
-HIDDEN = "sk-…ghij"
+REDACTED = "sk-…ghij"
 
 BEGUN: Event = {"type": "response.created", "sequence_number": 0, "response": response(status="in_progress")}
 ERROR: Event = {"type": "error", "message": f"Incorrect API key: {KEY}.", "code": "invalid_api_key"}
@@ -24,7 +24,7 @@ FAILED: Event = {
 
 
 @pytest.mark.parametrize(
-    ("text", "hidden"),
+    ("text", "redacted"),
     [
         ("sk-abcdefgh", "sk-…efgh"),
         ("a task-force of sk- nothing", "a task-force of sk- nothing"),
@@ -34,11 +34,8 @@ FAILED: Event = {
         ("gpt-5.1-codex-max in 2026", "gpt-5.1-codex-max in 2026"),
     ],
 )
-def test_what_looks_like_a_key(text: str, hidden: str) -> None:
-    assert redact_secrets(text) == hidden
-
-
-# --- anything at all ---------------------------------------------------------------------------------------------
+def test_text_that_looks_like_a_key_is_redacted(text: str, redacted: str) -> None:
+    assert redact_secrets(text) == redacted
 
 
 @pytest.mark.parametrize(
@@ -59,24 +56,24 @@ def test_what_looks_like_a_key(text: str, hidden: str) -> None:
         block({**ERROR, "error": {"type": "x", "message": KEY}}),
     ],
 )
-def test_an_error_within_a_successful_answer(body: bytes) -> None:
+def test_keys_in_an_error_with_status_200_are_redacted(body: bytes) -> None:
     """Whether the client streams or not."""
     got = outcome([body], "gpt-5.1")
     streamed = got.decode() if isinstance(got, bytes) else json.dumps(got, ensure_ascii=False)
     with pytest.raises(ApiError) as raised:
         events_to_response(collect(body, ResponseStream(ClientView("gpt-5.1"), None)))
-    for told in (streamed, raised.value.message):
-        assert KEY not in told
-        assert HIDDEN in told
+    for text in (streamed, raised.value.message):
+        assert KEY not in text
+        assert REDACTED in text
 
 
-def test_an_error_without_a_key_stays_as_it_is() -> None:
+def test_an_error_without_a_key_is_unchanged() -> None:
     plain: Any = {"code": "server_error", "message": "Try again in 20 seconds."}
     failed = {**FAILED, "sequence_number": 1, "response": response(status="failed", error=plain)}
     got = outcome([stream([BEGUN, failed])], None)
     assert dumps(plain) in got
 
 
-@pytest.mark.parametrize(("key", "shown"), [("sk-1234567890abcdefabcd", "sk-…abcd"), ("short", "…"), ("", "…")])
-def test_a_key_is_shown_by_its_ends_only(key: str, shown: str) -> None:
-    assert redact(key) == shown
+@pytest.mark.parametrize(("key", "redacted"), [("sk-1234567890abcdefabcd", "sk-…abcd"), ("short", "…"), ("", "…")])
+def test_only_the_ends_of_a_key_are_shown(key: str, redacted: str) -> None:
+    assert redact(key) == redacted

@@ -1,4 +1,4 @@
-"""What has to be installed, and what is said where it is not."""
+"""Required packages and Python, and the messages if they are missing or too old."""
 
 import re
 import shlex
@@ -12,7 +12,7 @@ from codex_transform import requirements
 from codex_transform.requirements import unmet, untested
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
-GOOD = {"mitmproxy": "11.0.2", "pydantic": "2.9.0"}
+SUPPORTED = {"mitmproxy": "11.0.2", "pydantic": "2.9.0"}
 
 
 def test_the_bounds_are_those_of_pyproject() -> None:
@@ -22,9 +22,9 @@ def test_the_bounds_are_those_of_pyproject() -> None:
     assert PROJECT["requires-python"] == ">=" + ".".join(map(str, requirements.PYTHON))
 
 
-def test_what_the_tests_run_with_will_do() -> None:
+def test_the_installed_packages_are_supported() -> None:
     versions = requirements.installed()
-    assert versions.keys() == GOOD.keys()
+    assert versions.keys() == SUPPORTED.keys()
     assert unmet(versions) is None
     assert untested(versions) is None
 
@@ -42,26 +42,26 @@ def test_what_the_tests_run_with_will_do() -> None:
         ("pydantic", None),
     ],
 )
-def test_a_package_that_will_not_do(name: str, version: str | None) -> None:
-    says = unmet({**GOOD, name: version})
-    assert says
-    assert "\n" not in says
-    assert f"needs {name} " in says
-    assert (version or "has none") in says
-    command = shlex.split(says.partition("Fix: ")[2])
+def test_an_unsupported_package_is_named_with_the_command_to_install_it(name: str, version: str | None) -> None:
+    message = unmet({**SUPPORTED, name: version})
+    assert message
+    assert "\n" not in message
+    assert f"needs {name} " in message
+    assert (version or "has none") in message
+    command = shlex.split(message.partition("Fix: ")[2])
     assert command[:4] == [sys.executable, "-m", "pip", "install"]
     assert command[4] == "{}>={},<{}".format(name, *requirements.BOUNDS[name])
 
 
-def test_an_old_python() -> None:
-    says = unmet(GOOD, (3, 10, 13))
-    assert says
-    assert "needs Python 3.11 or newer" in says
-    assert "3.10.13" in says
+def test_an_old_python_is_unsupported() -> None:
+    message = unmet(SUPPORTED, (3, 10, 13))
+    assert message
+    assert "needs Python 3.11 or newer" in message
+    assert "3.10.13" in message
 
 
 @pytest.mark.parametrize(("version", "warns"), [("12.3.9", False), ("12.4.0", True), ("12.10.0", True)])
 def test_a_newer_minor_release_is_a_warning(version: str, warns: bool) -> None:
-    versions = {**GOOD, "mitmproxy": version}
+    versions = {**SUPPORTED, "mitmproxy": version}
     assert unmet(versions) is None
     assert (version in (untested(versions) or "")) == warns

@@ -1,4 +1,4 @@
-"""The scripts as a newcomer runs them: as programs, in a copy of the project, each with a home of its own."""
+"""The scripts as a newcomer runs them: as programs, in a copy of the project, each with its own home."""
 
 import itertools
 import os
@@ -22,17 +22,17 @@ from codex_transform.sandbox import Sandbox
 # Only in the gate, because each test starts whole programs.
 pytestmark = pytest.mark.gate
 
-OF_THE_PROJECT = ("scripts", "codex_transform", "addon.py", "pyproject.toml", "README.md", "tests/test_fsutil.py")
+COPIED = ("scripts", "codex_transform", "addon.py", "pyproject.toml", "README.md", "tests/test_fsutil.py")
 
 
-class Place:
+class Checkout:
     """A copy of the project in a path with a space, with a home and a folder for temporary files."""
 
     def __init__(self, top: Path) -> None:
         self.root, self.home, self.temporary = top / "the project", top / "home", top / "temporary"
         for folder in (self.root / "tests", self.home, self.temporary):
             folder.mkdir(parents=True)
-        for name in OF_THE_PROJECT:
+        for name in COPIED:
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
             copy(ROOT / name, self.root / name)
 
@@ -50,7 +50,7 @@ class Place:
     def run(
         self, script: str, *arguments: str, python: str = sys.executable, **variables: str
     ) -> subprocess.CompletedProcess[str]:
-        """Runs a script to its end, from another folder and with no input."""
+        """Runs a script to its end, from another folder and without input."""
         return subprocess.run(
             self.command(script, *arguments, python=python),
             env=self.environ(**variables),
@@ -62,23 +62,23 @@ class Place:
             check=False,
         )
 
-    def left(self) -> list[str]:
-        """Temporary files, and processes that were started with this home or below."""
+    def leftovers(self) -> list[str]:
+        """Temporary files, and running processes that were started with this temporary folder."""
         return [*map(str, self.temporary.iterdir()), *leftovers.processes(self.temporary)]
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+def checkout(tmp_path: Path) -> Checkout:
+    return Checkout(tmp_path)
 
 
 @pytest.fixture
-def place_with_opencode(place: Place) -> Place:
-    """With what npm brought to the real project."""
+def checkout_with_opencode(checkout: Checkout) -> Checkout:
+    """A checkout with the real project's programs from npm."""
     for version in (programs.OPENCODE, programs.OLD_OPENCODE):
         needed.opencode(version)
-    (place.root / ".cache").symlink_to(programs.CACHE)
-    return place
+    (checkout.root / ".cache").symlink_to(programs.CACHE)
+    return checkout
 
 
 @pytest.fixture
@@ -95,25 +95,25 @@ def executable(path: Path, text: str) -> Path:
 
 
 # -- environment.py ---------------------------------------------------------------------------------------------------
-# Stand-ins for Python and pip, so that it takes neither network nor minutes; test.py makes a real environment.
+# Fake Pythons with pip, which need neither network nor minutes; test.py creates a real environment.
 
-SAYS = "import sys, environment\nenvironment.enter(*sys.argv[1:])\n"
-WORKS = "exit 0"
-LACKS = "echo 'ERROR: No matching distribution found for mitmproxy'; exit 1"
+PROBE = "import sys, environment\nenvironment.enter(*sys.argv[1:])\n"
+SUCCEEDS = "exit 0"
+NO_RELEASE = "echo 'ERROR: No matching distribution found for mitmproxy'; exit 1"
 OFFLINE = "echo 'WARNING: Retrying (Retry(total=4)) after connection broken'; echo 'ERROR: No matching'; exit 1"
 VENV = 'mkdir -p "$3/bin" && cp "$0" "$3/bin/python"'
 
 
 class Pythons:
-    """Pythons on a path of their own, newer than the one that runs the tests."""
+    """Fake Pythons in their own folder, newer than the one that runs the tests."""
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
-        self.folder = place.home / "bin"
+    def __init__(self, checkout: Checkout) -> None:
+        self.checkout = checkout
+        self.folder = checkout.home / "bin"
         self.path = f"{self.folder}:/usr/bin:/bin"
-        (place.root / "scripts" / "probe.py").write_text(SAYS)
+        (checkout.root / "scripts" / "probe.py").write_text(PROBE)
 
-    def add(self, minor: int, pip: str = WORKS, venv: str = VENV) -> None:
+    def add(self, minor: int, pip: str = SUCCEEDS, venv: str = VENV) -> None:
         executable(
             self.folder / f"python3.{minor}",
             f"""case "$1 $2" in
@@ -126,73 +126,73 @@ esac
         )
 
     def enter(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """A script that enters its environment, run outside of any."""
+        """Runs a script that enters its environment, from outside any environment."""
         base = getattr(sys, "_base_executable", sys.executable)
-        return self.place.run("probe.py", *arguments, python=base, PATH=self.path)
+        return self.checkout.run("probe.py", *arguments, python=base, PATH=self.path)
 
 
 @pytest.fixture
-def pythons(place: Place) -> Pythons:
-    return Pythons(place)
+def pythons(checkout: Checkout) -> Pythons:
+    return Pythons(checkout)
 
 
-def test_the_newest_python_that_can_install_the_packages_is_taken_once(pythons: Pythons) -> None:
-    pythons.add(15, LACKS)
+def test_the_newest_python_that_can_install_the_packages_is_set_up_once(pythons: Pythons) -> None:
+    pythons.add(15, NO_RELEASE)
     pythons.add(14)
     first, second = pythons.enter(), pythons.enter()
     assert first.returncode == 0, first.stderr
     tried = re.findall(r"Setting up \.venv with .*(python3\.\d+)", first.stdout)
     assert tried == ["python3.15", "python3.14"]
-    assert second.stdout == f"python 3.14 runs {pythons.place.root / 'scripts' / 'probe.py'}\n"
+    assert second.stdout == f"python 3.14 runs {pythons.checkout.root / 'scripts' / 'probe.py'}\n"
     assert first.stdout.endswith(second.stdout)
 
 
-def test_a_name_on_the_path_that_leads_to_no_python_is_passed_over(pythons: Pythons) -> None:
+def test_a_broken_python_on_the_path_is_skipped(pythons: Pythons) -> None:
     executable(pythons.folder / "python3.15", "echo 'not installed' >&2; exit 127")
     pythons.add(14)
     assert "python 3.14 runs" in pythons.enter().stdout
 
 
-def test_one_version_gets_an_environment_of_its_own(pythons: Pythons) -> None:
+def test_a_requested_version_gets_its_own_environment(pythons: Pythons) -> None:
     pythons.add(15)
     pythons.add(14)
     assert "python 3.14 runs" in pythons.enter("", "3.14").stdout
-    assert (pythons.place.root / ".cache" / "venv-3.14").is_dir()
-    assert not (pythons.place.root / ".venv").exists()
+    assert (pythons.checkout.root / ".cache" / "venv-3.14").is_dir()
+    assert not (pythons.checkout.root / ".venv").exists()
 
 
-def test_a_version_that_is_not_there(pythons: Pythons) -> None:
+def test_a_requested_version_that_is_not_installed(pythons: Pythons) -> None:
     done = pythons.enter("", "3.99")
     assert done.returncode == 1
     assert "needs Python 3.99" in done.stderr
 
 
-def test_what_an_interrupted_start_left_is_made_anew(pythons: Pythons) -> None:
+def test_an_environment_of_an_interrupted_start_is_recreated(pythons: Pythons) -> None:
     pythons.add(15)
-    half = executable(pythons.place.root / ".venv" / "bin" / "python", "echo half made")
+    incomplete = executable(pythons.checkout.root / ".venv" / "bin" / "python", "echo half made")
     done = pythons.enter()
     assert "Setting up" in done.stdout
     assert "half made" not in done.stdout
-    assert "half made" not in half.read_text()
+    assert "half made" not in incomplete.read_text()
 
 
 def test_a_project_that_was_moved_gets_a_new_environment(pythons: Pythons) -> None:
     pythons.add(15)
     pythons.enter()
-    pythons.place.root = pythons.place.root.rename(pythons.place.home / "moved")
+    pythons.checkout.root = pythons.checkout.root.rename(pythons.checkout.home / "moved")
     assert "Setting up" in pythons.enter().stdout
 
 
-def test_packages_that_came_to_be_needed_are_added(pythons: Pythons) -> None:
+def test_newly_required_packages_are_installed(pythons: Pythons) -> None:
     pythons.add(15)
     pythons.enter()
-    assert "Bringing .venv up to date" in pythons.enter("test").stdout
-    assert "Bringing" not in pythons.enter("test").stdout + pythons.enter().stdout
-    project = pythons.place.root / "pyproject.toml"
+    assert "Updating .venv" in pythons.enter("test").stdout
+    assert "Updating" not in pythons.enter("test").stdout + pythons.enter().stdout
+    project = pythons.checkout.root / "pyproject.toml"
     project.write_text(project.read_text() + "# about tools\n")
-    assert "Bringing" not in pythons.enter().stdout
+    assert "Updating" not in pythons.enter().stdout
     project.write_text(project.read_text().replace('"mitmproxy>=', '"another-package",\n  "mitmproxy>='))
-    assert "Bringing .venv up to date" in pythons.enter().stdout
+    assert "Updating .venv" in pythons.enter().stdout
 
 
 def test_without_network_no_other_python_is_tried(pythons: Pythons) -> None:
@@ -200,18 +200,18 @@ def test_without_network_no_other_python_is_tried(pythons: Pythons) -> None:
     pythons.add(14)
     done = pythons.enter()
     assert done.returncode == 1
-    assert "is it up?" in done.stderr
+    assert "cannot reach the package index" in done.stderr
     assert "python3.14" not in done.stdout
 
 
-def test_without_network_an_environment_keeps_what_it_has(pythons: Pythons) -> None:
+def test_without_network_an_existing_environment_is_used(pythons: Pythons) -> None:
     pythons.add(15, f"case $* in *test*) {OFFLINE} ;; esac")
     pythons.enter()
     assert pythons.enter("test").returncode == 1
     assert pythons.enter().stdout.startswith("python 3.15 runs")
 
 
-def test_a_python_that_makes_no_environments(pythons: Pythons) -> None:
+def test_a_python_without_venv(pythons: Pythons) -> None:
     pythons.add(15, venv="echo '/usr/bin/python3: No module named venv'; exit 1")
     done = pythons.enter("", "3.15")
     assert done.returncode == 1
@@ -222,7 +222,7 @@ def test_a_python_that_makes_no_environments(pythons: Pythons) -> None:
 
 
 def table(output: str) -> dict[str, tuple[str, str]]:
-    """The rows of the demo's table: what the client sent, what the endpoint got."""
+    """The rows of the demo's table: what the client sent, and what the endpoint received."""
     lines = iter(output.splitlines())
     ruler = next(line for line in lines if line.startswith("---"))
     label, column, _ = map(len, ruler.split(" | "))
@@ -232,14 +232,14 @@ def table(output: str) -> dict[str, tuple[str, str]]:
         if not line.startswith(" "):
             name = line[:label].strip()
             rows[name] = ("", "")
-        sent, got = line[label + 3 : label + 3 + column], line[label + column + 6 :]
-        rows[name] = (f"{rows[name][0]} {sent.strip()}".strip(), f"{rows[name][1]} {got.strip()}".strip())
+        sent, received = line[label + 3 : label + 3 + column], line[label + column + 6 :]
+        rows[name] = (f"{rows[name][0]} {sent.strip()}".strip(), f"{rows[name][1]} {received.strip()}".strip())
     return rows
 
 
-def test_the_demo_shows_the_main_job(place_with_opencode: Place) -> None:
-    place = place_with_opencode
-    done = place.run("demo.py", COLUMNS="120")
+def test_the_demo_shows_what_the_proxy_does(checkout_with_opencode: Checkout) -> None:
+    checkout = checkout_with_opencode
+    done = checkout.run("demo.py", COLUMNS="120")
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"OpenCode {programs.OPENCODE}" in done.stdout
     assert re.search(r"^test\.txt +hello world$", done.stdout, re.MULTILINE)
@@ -257,33 +257,33 @@ def test_the_demo_shows_the_main_job(place_with_opencode: Place) -> None:
     cached = re.match(r"([\d,]+) of ([\d,]+)", rows["cached tokens"][1])
     assert cached
     assert int(cached[1].replace(",", "")) > 1000
-    says = " ".join(done.stdout.split())
-    assert re.search(r"streams of \d+ and \d+ events\. Fixed on the way: [\w, .*]*output", says)
+    text = " ".join(done.stdout.split())
+    assert re.search(r"streams of \d+ and \d+ events\. Repaired on the way: [\w, .*]*output", text)
     assert "start.py" in done.stdout
     assert "\x1b" not in done.stdout
     assert not done.stderr
-    assert not place.left()
-    # The environment of the tests had all it needs, so it was used as it is.
-    assert not (place.root / ".venv").exists()
+    assert not checkout.leftovers()
+    # The environment of the tests has all packages, so it was used.
+    assert not (checkout.root / ".venv").exists()
 
 
-def test_the_demo_takes_the_users_own_opencode(place_with_opencode: Place) -> None:
-    place = place_with_opencode
-    program = programs.opencode(programs.OLD_OPENCODE)
+def test_the_demo_uses_the_users_own_opencode(checkout_with_opencode: Checkout) -> None:
+    checkout = checkout_with_opencode
+    program = programs.find_opencode(programs.OLD_OPENCODE)
     assert program is not None
-    link = place.home / "bin" / "opencode"
+    link = checkout.home / "bin" / "opencode"
     link.parent.mkdir()
     link.symlink_to(program)
-    done = place.run("demo.py", PATH=f"{link.parent}:/usr/bin:/bin")
+    done = checkout.run("demo.py", PATH=f"{link.parent}:/usr/bin:/bin")
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"OpenCode {programs.OLD_OPENCODE}, {link}" in done.stdout
     assert "max_output_tokens" in table(done.stdout)["dropped fields"][0]
     assert max(map(len, done.stdout[done.stdout.index("-----") :].splitlines())) <= 80
-    assert not place.left()
+    assert not checkout.leftovers()
 
 
-def test_the_demo_does_without_opencode(place: Place) -> None:
-    done = place.run("demo.py", PATH=str(place.home), PYTHONIOENCODING="ascii")
+def test_the_demo_runs_without_opencode(checkout: Checkout) -> None:
+    done = checkout.run("demo.py", PATH=str(checkout.home), PYTHONIOENCODING="ascii")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "a plain Python client" in done.stdout
     assert "no npm" in done.stdout
@@ -291,68 +291,68 @@ def test_the_demo_does_without_opencode(place: Place) -> None:
     assert "[sandbox] Done: write" in done.stdout
     assert re.search(r"^test\.txt +hello world$", done.stdout, re.MULTILINE)
     assert table(done.stdout)["model"] == ("gpt-5.3-codex", "the same")
-    assert not place.left()
+    assert not checkout.leftovers()
 
 
-@pytest.mark.parametrize("then", ["exit 3", "exit 0", "echo hello > test.txt", "echo hello world > test.txt"])
-def test_the_demo_fails_when_the_job_was_not_done(then: str, place: Place) -> None:
-    """Not even a file counts that was written without the endpoint."""
-    executable(place.home / "opencode", f'if [ "$1" = --version ]; then echo 9.9.9; else {then}; fi')
-    done = place.run("demo.py", PATH=f"{place.home}:/usr/bin:/bin")
+@pytest.mark.parametrize("action", ["exit 3", "exit 0", "echo hello > test.txt", "echo hello world > test.txt"])
+def test_the_demo_fails_if_the_file_was_not_written_through_the_endpoint(action: str, checkout: Checkout) -> None:
+    """A file that was written without the endpoint does not count."""
+    executable(checkout.home / "opencode", f'if [ "$1" = --version ]; then echo 9.9.9; else {action}; fi')
+    done = checkout.run("demo.py", PATH=f"{checkout.home}:/usr/bin:/bin")
     assert done.returncode == 1
     assert "OpenCode 9.9.9" in done.stdout
     assert "did not work" in done.stdout
     assert "proxy listening" in done.stdout
-    assert not place.left()
+    assert not checkout.leftovers()
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_the_demo_leaves_nothing_when_it_is_ended(number: signal.Signals, place: Place) -> None:
-    # The stand-in has a program of its own running and, once, does not listen.
-    deaf = "trap '' TERM;" if number == signal.SIGINT else ""
-    work = f"{deaf} echo begun; sleep 300 & sleep 300"
-    executable(place.home / "opencode", f'if [ "$1" = --version ]; then echo 9.9.9; else {work}; fi')
+def test_the_demo_leaves_nothing_behind_when_it_is_stopped(number: signal.Signals, checkout: Checkout) -> None:
+    # The fake OpenCode has a child process and, in one case, ignores SIGTERM.
+    ignore = "trap '' TERM;" if number == signal.SIGINT else ""
+    work = f"{ignore} echo begun; sleep 300 & sleep 300"
+    executable(checkout.home / "opencode", f'if [ "$1" = --version ]; then echo 9.9.9; else {work}; fi')
     with subprocess.Popen(
-        place.command("demo.py"),
-        env=place.environ(PATH=f"{place.home}:/usr/bin:/bin"),
+        checkout.command("demo.py"),
+        env=checkout.environ(PATH=f"{checkout.home}:/usr/bin:/bin"),
         stdout=subprocess.PIPE,
         text=True,
     ) as demo:
         assert demo.stdout is not None
         assert any(line == "begun\n" for line in demo.stdout)
-        assert place.left()
+        assert checkout.leftovers()
         demo.send_signal(number)
         demo.communicate(timeout=60)
     assert demo.returncode == 128 + number
-    # What was killed with its group is not waited for one by one.
-    assert eventually(lambda: not place.left()), place.left()
+    # Processes killed as a group may take a moment to end.
+    assert eventually(lambda: not checkout.leftovers()), checkout.leftovers()
 
 
 # -- start.py ---------------------------------------------------------------------------------------------------------
 
 
-def test_start_is_the_command_of_that_name(place: Place, sandbox: Sandbox) -> None:
-    command = place.command("start.py", "--port", "0", "--", "--set", f"confdir={place.home}/ca")
-    environ = place.environ(CODEX_BASE_URL=sandbox.url, CODEX_API_KEY=sandbox.key)
-    with serving(command, environ, place.home, place.home) as proxy:
+def test_start_runs_codex_transform_start(checkout: Checkout, sandbox: Sandbox) -> None:
+    command = checkout.command("start.py", "--port", "0", "--", "--set", f"confdir={checkout.home}/ca")
+    environ = checkout.environ(CODEX_BASE_URL=sandbox.url, CODEX_API_KEY=sandbox.key)
+    with serving(command, environ, checkout.home, checkout.home) as proxy:
         assert proxy.send({"model": "gpt-5.1", "input": "say hello"})[0] == 200
     assert f"export HTTPS_PROXY={proxy.url}\n" in proxy.log
     assert f"Requests go to {sandbox.url}/backend-api/codex/responses" in proxy.log
 
 
-def test_start_says_what_is_wrong(place: Place) -> None:
-    done = place.run("start.py", "--port", "0")
+def test_start_names_missing_settings(checkout: Checkout) -> None:
+    done = checkout.run("start.py", "--port", "0")
     assert done.returncode == 1
     assert "CODEX_BASE_URL and CODEX_API_KEY" in done.stderr
-    assert not list(place.home.iterdir())
+    assert not list(checkout.home.iterdir())
 
 
 # -- test.py ----------------------------------------------------------------------------------------------------------
 
 
-def test_the_tests_run_and_their_status_counts(place_with_opencode: Place) -> None:
-    done = place_with_opencode.run("test.py", "-q", "-n0", "tests/test_fsutil.py", "-k", "not nothing")
+def test_test_runs_the_tests_and_returns_their_status(checkout_with_opencode: Checkout) -> None:
+    done = checkout_with_opencode.run("test.py", "-q", "-n0", "tests/test_fsutil.py", "-k", "not disk")
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"^\d+ passed", done.stdout, re.MULTILINE)
-    (place_with_opencode.root / "tests" / "test_fails.py").write_text("def test_it():\n    assert False\n")
-    assert place_with_opencode.run("test.py", "-n0", "tests/test_fails.py").returncode == 1
+    (checkout_with_opencode.root / "tests" / "test_fails.py").write_text("def test_it():\n    assert False\n")
+    assert checkout_with_opencode.run("test.py", "-n0", "tests/test_fails.py").returncode == 1

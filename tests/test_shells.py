@@ -18,17 +18,17 @@ from codex_transform.shells import Shell, assignment, local_assignment
         ("cmd.exe", "C:\\a & b\\c", 'set "V=C:\\a & b\\c"'),
     ],
 )
-def test_how_a_variable_is_set(shell: Shell, value: str, line: str) -> None:
+def test_an_assignment_in_each_shell(shell: Shell, value: str, line: str) -> None:
     assert assignment(shell, "V", value) == line
 
 
-@pytest.mark.skipif(shutil.which("sh") is None, reason="there is no sh")
+@pytest.mark.skipif(shutil.which("sh") is None, reason="sh is not installed")
 @pytest.mark.parametrize("value", ["plain", "a b", "it's", '$HOME `id` "x"', "back\\slash"])
-def test_sh_reads_it_back(value: str) -> None:
+def test_sh_reads_the_value_back(value: str) -> None:
     script = f'{assignment("sh", "V", value)}\nprintf %s "$V"'
     assert subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout == value
 
 
-def test_the_shells_of_each_system() -> None:
+def test_assignments_for_the_shells_of_each_system() -> None:
     assert local_assignment("V", "1", "posix") == "`export V=1`"
     assert local_assignment("V", "1", "nt") == '`$env:V = "1"` (in cmd.exe `set "V=1"`)'

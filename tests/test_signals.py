@@ -1,4 +1,4 @@
-"""What a program does at Ctrl-C and SIGTERM."""
+"""Callbacks at Ctrl-C and SIGTERM."""
 
 import asyncio
 import os
@@ -12,7 +12,7 @@ from codex_transform.signals import on_termination
 
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
-    """Puts back what there was."""
+    """Restores the signal handlers."""
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.getsignal(number) for number in numbers]
     yield
@@ -31,8 +31,8 @@ async def test_the_callback_is_called_for_each_signal(number: signal.Signals) ->
         called.clear()
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no signals from outside")
-async def test_it_takes_the_place_of_the_loops_own_handlers() -> None:
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signals from other processes")
+async def test_the_callback_replaces_handlers_of_the_event_loop() -> None:
     loop, called = asyncio.get_running_loop(), asyncio.Event()
     others: list[str] = []
     loop.add_signal_handler(signal.SIGTERM, others.append, "other")
@@ -45,7 +45,7 @@ async def test_it_takes_the_place_of_the_loops_own_handlers() -> None:
 
 
 async def test_a_signal_is_not_lost_among_many_wakeups() -> None:
-    """As mitmproxy makes one for every line of its log."""
+    """mitmproxy causes a wakeup for every line of its log."""
     loop, called = asyncio.get_running_loop(), asyncio.Event()
     on_termination(called.set)
     for _ in range(10_000):
@@ -55,9 +55,9 @@ async def test_a_signal_is_not_lost_among_many_wakeups() -> None:
         await called.wait()
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no signals from outside")
-async def test_a_signal_that_came_a_moment_before_counts() -> None:
-    """The loop's own handler has been told, and has not been called yet."""
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no signals from other processes")
+async def test_a_signal_just_before_is_not_lost() -> None:
+    """The event loop has received the signal, but has not called its handler yet."""
     loop, calls = asyncio.get_running_loop(), asyncio.Queue[int]()
     others: list[str] = []
     loop.add_signal_handler(signal.SIGTERM, others.append, "other")

@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from codex_transform.request.raw_items import members_of
 from codex_transform.text import format_bytes, one_line
@@ -14,8 +13,7 @@ _TEXTS = ("input_text", "output_text", "text", "refusal", "summary_text", "reaso
 _DATA_URL = re.compile(r"data:([\w.+/-]*)(?:;[\w=.-]+)*,")
 
 
-@dataclass(frozen=True, slots=True)
-class Attachment:
+class Attachment(NamedTuple):
     """An image or a file in the input: the index of its item, the member with the parts, its position, and itself."""
 
     item: int

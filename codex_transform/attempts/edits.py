@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import cache
 from hashlib import sha256
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic_core import ValidationError
 
 from codex_transform.attempts.attachments import attachments
 from codex_transform.attempts.json_path import Path, dotted, find, remove
@@ -22,6 +22,9 @@ from codex_transform.request.input_items import message, pair_calls
 from codex_transform.request.instructions import bridge_message, keep_instructions, use_codex_instructions
 from codex_transform.request.orphan_outputs import orphan_text
 from codex_transform.request.raw_items import members_of
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 Body = dict[str, Any]
 
@@ -328,8 +331,10 @@ def decode_edit(value: dict[str, Any]) -> Edit | None:
 
 
 @cache
-def _adapter(kind: type[Edit]) -> TypeAdapter[Edit]:
-    """Return what reads edits of a kind; few proxies ever need one, so none is built at the start."""
+def _adapter(kind: type[Edit]) -> "TypeAdapter[Edit]":
+    """Return what reads edits of a kind; few proxies ever need one, so no start imports what makes them."""
+    from pydantic import TypeAdapter
+
     return TypeAdapter(kind)
 
 

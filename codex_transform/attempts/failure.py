@@ -2,8 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from codex_transform.attempts.json_path import Path, parse_path
 from codex_transform.errors import ApiError
@@ -16,8 +15,7 @@ _MAX_MESSAGE = 2000
 _INPUT_PATH = re.compile(r"\binput((?:\[\d+\]|\.\d+)[\w.\[\]]*)")
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
+class Failure(NamedTuple):
     """An attempt that failed before anything of an answer went to the client.
 
     `message`, `code` (or the type, if there is no code) and `param` are the endpoint's words, "" where it said nothing.

@@ -5,8 +5,7 @@ an answer has gone to the client.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from codex_transform.attempts.edits import Edit, can_edit
 from codex_transform.attempts.failure import Failure
@@ -33,8 +32,7 @@ _TRANSIENT_STATUSES = frozenset({502, 503, 504, *range(520, 525), 529})
 _TRANSIENT_CODES = frozenset({"server_is_overloaded", "overloaded_error", "slow_down"})
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
+class Attempt(NamedTuple):
     """An attempt that failed, and the one that follows it.
 
     `rule` is the name of the rule that decided, `refused` what the endpoint said, in one line, and `done` what the next
@@ -51,8 +49,7 @@ class Attempt:
     usage: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Policy:
+class Policy(NamedTuple):
     """What the user allows: more than one attempt at all (`codex_heal`), and how many retries (`codex_retries`)."""
 
     heal: bool = True

@@ -11,7 +11,7 @@ from codex_transform import paths
 from codex_transform.cli.current_settings import load_settings
 from codex_transform.cli.tables import print_table
 from codex_transform.people import register
-from codex_transform.people.register import Limits, Person
+from codex_transform.people.person import NAME_RULE, Limits, Person, new_person, with_new_key
 from codex_transform.text import format_tokens
 from codex_transform.usage.store import UsageStore
 
@@ -80,9 +80,9 @@ def add(name: str, **given: int | str | None) -> None:
             f"{name} has a key already. Fix: `codex-transform clients rotate {name}` replaces it."
         )
     try:
-        person, key = register.new_person(name, _changed(Limits(), given))
+        person, key = new_person(name, _changed(Limits(), given))
     except ValueError:
-        raise click.UsageError(f"{name!r} {register.NAME_RULE}.") from None
+        raise click.UsageError(f"{name!r} {NAME_RULE}.") from None
     _write(file, (*people, person))
     _show_key(key, f"The key of {name}, which is shown only once:")
     click.echo(
@@ -150,7 +150,7 @@ def rotate(name: str) -> None:
     """
     file, people = _read()
     person = _named(people, name)
-    changed, key = register.with_new_key(person)
+    changed, key = with_new_key(person)
     _write(file, [changed if each is person else each for each in people])
     _show_key(key, f"The new key of {name}, which is shown only once:")
 

@@ -11,8 +11,9 @@ from codex_transform.cli.current_settings import load_settings
 from codex_transform.endpoint import url as endpoint_url
 from codex_transform.fsutil import is_missing
 from codex_transform.redaction import redact
+from codex_transform.settings.endpoint_list import remove_endpoint, save_endpoint
 from codex_transform.settings.endpoints import read_endpoints
-from codex_transform.settings.loader import LoadedSettings, remove_endpoint, save_endpoint
+from codex_transform.settings.loader import LoadedSettings
 from codex_transform.settings.options import OPTIONS
 
 
@@ -164,11 +165,11 @@ def whoami() -> None:
     if settings.forward_client_key:
         rows.append(("API key", "the client's own", sources["forward_client_key"]))
     elif settings.api_key:
-        rows.append(("API key", redact(settings.api_key.get_secret_value()), sources["api_key"]))
+        rows.append(("API key", redact(settings.api_key.value), sources["api_key"]))
     else:
         rows.append(("API key", _missing(loaded, "api_key"), ""))
     for endpoint in loaded.endpoints:
-        parts = [endpoint.endpoint.url, redact(endpoint.api_key.get_secret_value())]
+        parts = [endpoint.endpoint.url, redact(endpoint.api_key.value)]
         parts += [f"weight {endpoint.weight}", f"priority {endpoint.priority}", *endpoint.models]
         rows.append((f"· {endpoint.name}", " · ".join(parts), ""))
     file = paths.config_file(paths.home())

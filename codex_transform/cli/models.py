@@ -29,7 +29,7 @@ def models(name: str | None, as_json: bool) -> None:
     if name is not None:
         _explain(name, as_json)
     elif as_json:
-        listed = [{**model.model_dump(), "aliases": _aliases(model)} for model in catalog.models()]
+        listed = [{**model._asdict(), "aliases": _aliases(model)} for model in catalog.models()]
         click.echo(json.dumps(listed, indent=2))
     else:
         rows = [

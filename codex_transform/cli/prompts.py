@@ -105,7 +105,7 @@ def probe_endpoint(loaded: LoadedSettings, answers: Mapping[str, str]) -> "Step 
     Returns the step that failed; None if all succeeded, or if the key is the client's own and so cannot be tried.
     """
     settings = loaded.settings
-    key = answers.get("api_key") or (settings.api_key.get_secret_value() if settings.api_key else "")
+    key = answers.get("api_key") or (settings.api_key.value if settings.api_key else "")
     if not key:
         return None
     # Only here: most commands find their settings and try nothing, and these bring half of the package along.

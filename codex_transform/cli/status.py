@@ -7,7 +7,8 @@ import click
 
 from codex_transform import paths
 from codex_transform.cli.tables import print_table
-from codex_transform.status.announcement import running_proxies
+from codex_transform.jsonio import to_plain
+from codex_transform.status.discovery import running_proxies
 from codex_transform.status.rows import status_rows
 
 
@@ -27,7 +28,7 @@ def status(as_json: bool) -> None:
     """
     proxies = list(running_proxies(paths.proxies_folder(paths.home())))
     if as_json:
-        click.echo(json.dumps({"proxies": [each.model_dump(mode="json") for each in proxies]}, indent=2))
+        click.echo(json.dumps({"proxies": [to_plain(each) for each in proxies]}, indent=2))
     else:
         for index, facts in enumerate(proxies):
             if index:
@@ -36,11 +37,12 @@ def status(as_json: bool) -> None:
             print_table(first, rest)
     if not proxies:
         click.echo(
-            "No proxy of yours runs on this machine. Fix: `codex-transform run opencode`, or `codex-transform start`.",
+            "None of your proxies is running on this machine."
+            " Fix: `codex-transform run opencode`, or `codex-transform start`.",
             err=True,
         )
     elif not all(each.takes_calls for each in proxies):
-        click.echo("A proxy runs that has no endpoint which takes calls now: see above for why.", err=True)
+        click.echo("A running proxy has no endpoint that accepts calls now: see above for why.", err=True)
     else:
         return
     sys.exit(1)

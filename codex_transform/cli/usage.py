@@ -7,6 +7,7 @@ import click
 
 from codex_transform import paths
 from codex_transform.cli.tables import print_table
+from codex_transform.jsonio import to_plain
 from codex_transform.text import format_latency, format_percent, format_tokens
 from codex_transform.usage.store import Usage, UsageStore
 
@@ -102,4 +103,4 @@ def _bar(each: Usage, most: int) -> str:
 
 
 def _plain(each: Usage) -> dict[str, object]:
-    return {**each._asdict(), "tokens": each.tokens.model_dump()}
+    return {**each._asdict(), "tokens": to_plain(each.tokens)}

@@ -28,9 +28,9 @@ def endpoint(context: DoctorContext) -> Iterator[Result]:
         return
     several = context.loaded.endpoints
     for each in several[1:]:
-        yield from _try(context, each.name, each.endpoint, each.api_key.get_secret_value())
+        yield from _try(context, each.name, each.endpoint, each.api_key.value)
     first = several[0].name if several else ""
-    yield from _try(context, first, parse(settings.base_url), settings.api_key.get_secret_value())
+    yield from _try(context, first, parse(settings.base_url), settings.api_key.value)
 
 
 def _try(context: DoctorContext, name: str, where: Endpoint, key: str) -> Iterator[Result]:

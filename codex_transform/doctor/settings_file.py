@@ -67,7 +67,7 @@ def api_key(context: DoctorContext) -> Iterator[Result]:
     if settings.forward_client_key:
         yield ok("API key", f"the client's own ({context.loaded.sources['forward_client_key']})")
     elif settings.api_key:
-        hint = redact(settings.api_key.get_secret_value())
+        hint = redact(settings.api_key.value)
         yield ok("API key", f"{hint} ({context.loaded.sources['api_key']})")
     else:
         yield from _not_set(context, "API key", "api_key")

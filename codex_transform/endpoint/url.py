@@ -4,7 +4,7 @@ A base URL is what users get from their provider; an `Endpoint` is the address t
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 from codex_transform.endpoint.hosts import is_loopback
@@ -17,8 +17,7 @@ _API_PATH = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(NamedTuple):
     """A Codex endpoint: `host` without brackets, `port` always set, `path` ending in /responses."""
 
     scheme: str

@@ -195,7 +195,7 @@ def _why_no_reasons(
             return "The reasons are not known: an older release of codex-transform recorded this call."
         return "The reasons are recorded when the call ends."
     if original is not None:
-        return "Not known: the client's request is no JSON object, or incomplete."
+        return "Not known: the client's request is not a JSON object, or incomplete."
     if record:
         return "Not known: the client's request is no longer kept. codex_keep_mb sets how much is."
     return "Not known: the flow was saved without the client's request, or without codex-transform."

@@ -44,12 +44,15 @@ def wrapped(text: str, indent: str = "", first: str | None = None) -> list[str]:
 
 def _end_of_line(text: str, room: int) -> int:
     """Return where a line of so many columns ends: after a word if possible, else in the middle of one."""
-    end = 0
+    end = columns = 0
     for each in text:
-        room -= display_width(each)
-        if room < 0:
+        columns += display_width(each)
+        if columns > room:
             break
         end += 1
+    # Some marks have no width of their own and widen what they follow.
+    while end > 1 and display_width(text[:end]) > room:
+        end -= 1
     word = text.rfind(" ", 0, end + 1)
     return word if text[:word].strip(" ") and word > 0 else end
 

@@ -24,8 +24,7 @@ from codex_transform.instructions.facts import read_facts
 from codex_transform.jsonio import loads_strict
 
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
-ETAG_PATTERN = r'^(W/)?"[\x21\x23-\x7e]*"$'
-"""An entity tag by RFC 9110, section 8.8.3, in ASCII; nothing else is stored or sent."""
+_ETAG = re.compile(r'(W/)?"[\x21\x23-\x7e]*"')
 
 MAX_BYTES = 32 * 1024 * 1024
 _CHUNK = 64 * 1024
@@ -71,6 +70,11 @@ def validate_root(root: str) -> str | None:
     if user is not None or parts.query or parts.fragment:
         return "must have no user info, query or fragment"
     return None
+
+
+def is_etag(value: str) -> bool:
+    """Return whether `value` is an entity tag by RFC 9110, section 8.8.3, in ASCII; nothing else is stored or sent."""
+    return _ETAG.fullmatch(value) is not None
 
 
 def fetch(url: str, etag: str | None, *, timeout: float, deadline: float) -> Fetched | None:
@@ -167,7 +171,7 @@ def _read(response: http.client.HTTPResponse, until: float) -> bytes:
 
 def _etag_of(response: http.client.HTTPResponse) -> str | None:
     etag = response.headers.get("ETag", "")
-    return etag if re.fullmatch(ETAG_PATTERN, etag) else None
+    return etag if is_etag(etag) else None
 
 
 def _through_proxy(url: str) -> str:

@@ -260,7 +260,7 @@ class InstructionStore:
             except MissingError:
                 continue
             if fetched is None and cached:
-                return cached.model_copy(update={"checked": self._now()})
+                return cached._replace(checked=self._now())
             if fetched:
                 extracted = extract(fetched.body)
                 return Entry(
@@ -284,7 +284,7 @@ class InstructionStore:
         """Keep what `main` held before it changes: an endpoint may accept that alone."""
         before = self._entries.get(MAIN)
         if entry.ref == MAIN and before and before.texts != entry.texts:
-            previous = before.model_copy(update={"ref": _PREVIOUS})
+            previous = before._replace(ref=_PREVIOUS)
             self._put(previous)
             instructions_cache.save(self._folder, previous, self._pending_warnings.append)
 

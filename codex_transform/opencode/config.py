@@ -10,8 +10,6 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel, ConfigDict
-
 from codex_transform.jsonc import parser
 from codex_transform.jsonio import describe_type
 from codex_transform.opencode import paths as opencode_paths
@@ -22,10 +20,8 @@ __all__ = ["ModelOptions", "OpenCodeConfig", "load", "paths", "signature"]
 _Object = dict[str, Any]
 
 
-class ModelOptions(BaseModel):
+class ModelOptions(NamedTuple):
     """Defaults for what a request leaves out; `include` is added to that of the request."""
-
-    model_config = ConfigDict(frozen=True)
 
     effort: str | None = None
     summary: str | None = None

@@ -6,6 +6,8 @@ limit of tokens may go over it. Days and months are those of this machine's time
 count together.
 """
 
+from __future__ import annotations
+
 import math
 import secrets
 import time
@@ -13,11 +15,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from datetime import time as clock
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from codex_transform.errors import ApiError
-from codex_transform.people.register import Limits, Person
 from codex_transform.values import Unavailable, Values, key_of
+
+if TYPE_CHECKING:
+    from codex_transform.people.person import Limits, Person
 
 _MINUTE = 60.0
 
@@ -59,7 +63,7 @@ class _Used(NamedTuple):
     month_tokens: int = 0
     reserved: dict[str, tuple[int, float]] = {}  # noqa: RUF012 - never changed in place
 
-    def at(self, now: float) -> "_Used":
+    def at(self, now: float) -> _Used:
         """Return the counts without those that have expired: requests, days, months and reservations."""
         today = date.fromtimestamp(now).isoformat()  # noqa: DTZ012
         return _Used(

@@ -145,7 +145,7 @@ def _connect_failure(endpoint: Endpoint, error: OSError) -> Step:
     if isinstance(error, TimeoutError):
         message = f"{endpoint.host} port {endpoint.port} did not answer in time"
     else:
-        message = f"there is no way to {endpoint.host} port {endpoint.port} ({_reason(error)})"
+        message = f"there is no route to {endpoint.host} port {endpoint.port} ({_reason(error)})"
     return Step("tcp", False, message, f"Check the network. {CHECK_URL}")
 
 

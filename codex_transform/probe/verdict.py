@@ -16,7 +16,7 @@ CHECK_URL = "Check the base URL."
 """The fix for whatever a wrong address may have caused."""
 
 # The words of `from_endpoint` for a path that the server does not have.
-_NO_ADDRESS = re.compile(r"is no address of this server")
+_NO_ADDRESS = re.compile(r"is not an address of this server")
 _NO_SUCH_MODEL = re.compile(
     r"\bmodel\b.*\b(not|no)\b.*\b(support|found|available|exist|access|known)|\b(unknown|unsupported|no such) model",
     re.IGNORECASE | re.DOTALL,

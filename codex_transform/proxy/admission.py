@@ -3,13 +3,18 @@
 Kept beside the flow for the same reasons as calls: see `call.py`.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
 from mitmproxy import http
 
 from codex_transform.people.limiter import Reservation
-from codex_transform.people.register import Person
+
+if TYPE_CHECKING:
+    from codex_transform.people.person import Person
 
 
 @dataclass(slots=True)

@@ -60,7 +60,7 @@ def _parse_v1(data: bytes) -> ProxyHeader | None:
     source, _destination = (str(kind(match[index].decode())) for index in (2, 3))
     port, other = int(match[4]), int(match[5])
     if max(port, other) > 65535:
-        raise ValueError("it names a port that there is not")
+        raise ValueError("it names a port that does not exist")
     return ProxyHeader(size, (source, port))
 
 

@@ -25,7 +25,7 @@ def reasons(
     `down` is whether the endpoint is, `uncounted` whether people have limits that cannot be looked up.
     """
     if draining:
-        yield Reason("draining", "the proxy is being stopped; calls under way may finish")
+        yield Reason("draining", "the proxy is being stopped; calls in progress may finish")
     wrong = dict.fromkeys(problem.setting for problem in problems if not problem.warning)
     for setting in wrong:
         name = f"codex_{setting}" if setting else "the settings file"

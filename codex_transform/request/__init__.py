@@ -9,8 +9,7 @@ the Codex CLI sends is a Codex request already.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from codex_transform.catalog import Resolved, resolve
 from codex_transform.clients.client import Client
@@ -34,8 +33,7 @@ _CACHE_KEY = f"Endpoints reject keys over {MAX_LENGTH} characters."
 _LABEL = "The response has the name that the client used."
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """What a request's form depends on besides its body.
 
     `client` is who sent it. `mode` is CODEX_MODE. `options_for` returns OpenCode's options for the model name that the
@@ -60,8 +58,7 @@ class Context:
         return self.codex_instructions
 
 
-@dataclass(frozen=True, slots=True)
-class Transformed:
+class Transformed(NamedTuple):
     """The body to send, and what the response and the log need to know about it.
 
     `streaming` is whether the client asked for a stream. `conversation` names the conversation, None if nothing

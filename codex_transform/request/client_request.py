@@ -7,8 +7,7 @@ them, and what is read is the request without them, which is a request by itself
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from codex_transform.jsonio import FULL_CHECK_LIMIT, dumps, parse_request
 from codex_transform.request.raw_items import Item, cut_items
@@ -27,8 +26,7 @@ class Items(list[Any]):
     made: object = None
 
 
-@dataclass(frozen=True, slots=True)
-class ClientRequest:
+class ClientRequest(NamedTuple):
     """A request as it came.
 
     `content` is its JSON and `body` the same parsed, with `Items` if its input is a list; that one is for the steps,

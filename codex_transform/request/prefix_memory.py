@@ -6,7 +6,6 @@ and the request is read like a first one. What is remembered is bounded in bytes
 """
 
 from collections import OrderedDict
-from dataclasses import replace
 from typing import NamedTuple
 
 from codex_transform.jsonio import FULL_CHECK_LIMIT
@@ -21,7 +20,7 @@ MAX_THREADS = 32
 # How many bytes tell most requests of different kinds from each other.
 _BEGINNING = 256
 
-# What an item takes besides its JSON, which is there as the client wrote it and, if that differs, as it is sent.
+# What an item takes besides its JSON, which is there in the request and, if that differs, as it is sent.
 _ITEM = 500
 
 Key = tuple[str, ...]
@@ -71,9 +70,9 @@ class PrefixMemory:
             items, first = known.items, len(known.request.items)
             threads.remove(known)
             self.size -= known.size
-        items += sum(2 * len(item.view) + _ITEM for item in request.items[first:])
+        items += sum(len(item.view) + _ITEM for item in request.items[first:])
         # Its fields are another turn's, or none.
-        thread = _Thread(replace(request, body={}, rest=b""), items)
+        thread = _Thread(request._replace(body={}, rest=b""), items)
         self._threads[place] = [*threads, thread]
         self.size += thread.size
         if len(threads) >= MAX_THREADS:

@@ -77,10 +77,7 @@ class Item(Mapping[str, Any]):
         if (members := self._members) is not None:
             self.view = dumps(members)
             self._members = None
-        elif type(self.view) is not bytes:
-            self.view = bytes(self.view)
-        raw: bytes = self.view
-        return raw
+        return self.view if type(self.view) is bytes else bytes(self.view)
 
     @property
     def fingerprint(self) -> tuple[int, int]:
@@ -89,7 +86,7 @@ class Item(Mapping[str, Any]):
         It is kept, so that the items with which many requests begin are hashed once.
         """
         if self._fingerprint is None:
-            raw = self.raw if self._members is not None else bytes(self.view)
+            raw = self.raw
             if not _COMPACT.match(raw):
                 with suppress(ApiError):  # it was passed on without being parsed, and cannot be
                     raw = dumps(self.members)

@@ -28,7 +28,7 @@ def parse_response(body: bytes) -> dict[str, Any]:
     except ValueError:
         raise truncated("The endpoint's answer is JSON that breaks off or is damaged.") from None
     if not isinstance(value, dict):
-        raise not_a_response("a JSON value that is no object")
+        raise not_a_response("a JSON value that is not an object")
     if isinstance(value.get("response"), dict):
         # The final event of a stream, alone.
         value = value["response"]

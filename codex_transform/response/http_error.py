@@ -92,7 +92,7 @@ def error_for_client(
     message = report.message if report else text
     if status in (404, 405) and message.strip(" .").lower() in _NO_SUCH_PAGE:
         quoted = _quote(message)
-        no_address = f"{endpoint} is no address of this server (HTTP {status}{quoted})"
+        no_address = f"{endpoint} is not an address of this server (HTTP {status}{quoted})"
         return ApiError(status, f"{no_address}. Check codex_base_url.")
     if report:
         error = report.http_error(status)

@@ -64,7 +64,7 @@ _CASES = (
     ),
     _Case(
         r"unreachable|no route|errno (101|113|51|65)\b|error (10051|10065)",
-        "there is no way to it through the network",
+        "there is no route to it through the network",
         "Check codex_base_url and the network.",
     ),
     _Case(

@@ -110,9 +110,8 @@ def _known(slugs: Iterable[str] | None) -> dict[str, catalog.Model]:
     models = {model.slug: model for model in catalog.models()}
     if slugs is None:
         return {slug: model for slug, model in models.items() if slug not in catalog.aliases()}
-    anything = {"efforts": catalog.EFFORTS, "supports_verbosity": True}
-    pattern = next(iter(models.values()))
-    return {slug: models.get(slug) or pattern.model_copy(update={"slug": slug, **anything}) for slug in slugs}
+    anything = next(iter(models.values()))._replace(efforts=catalog.EFFORTS, supports_verbosity=True)
+    return {slug: models.get(slug) or anything._replace(slug=slug) for slug in slugs}
 
 
 def _length(item: Mapping[str, Any]) -> int:

@@ -6,14 +6,12 @@ request must not go to another endpoint than the user thinks.
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from codex_transform.endpoint.url import Endpoint, parse
 from codex_transform.jsonio import describe_type
+from codex_transform.redaction import Secret
 from codex_transform.settings.options import READ_API_KEY, READ_BASE_URL
-
-KEY = "endpoints"
-"""The list's key in the config file."""
 
 
 class EndpointSettings(BaseModel):
@@ -26,7 +24,7 @@ class EndpointSettings(BaseModel):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
     base_url: Annotated[str, BeforeValidator(READ_BASE_URL), Field(alias="baseURL")]
-    api_key: Annotated[SecretStr, BeforeValidator(READ_API_KEY), Field(alias="apiKey")]
+    api_key: Annotated[Secret, BeforeValidator(READ_API_KEY), Field(alias="apiKey")]
     models: tuple[str, ...] = ()
     weight: Annotated[int, Field(ge=1, le=1000)] = 1
     priority: Annotated[int, Field(ge=0, le=1000)] = 0
@@ -51,7 +49,7 @@ def read_endpoints(value: object) -> tuple[EndpointSettings, ...]:
 def to_json(endpoint: EndpointSettings) -> dict[str, Any]:
     """Return an endpoint as the config file holds it."""
     entry = endpoint.model_dump(by_alias=True, exclude_defaults=True)
-    entry["apiKey"] = endpoint.api_key.get_secret_value()
+    entry["apiKey"] = endpoint.api_key.value
     return {name: list(each) if isinstance(each, tuple) else each for name, each in entry.items()}
 
 

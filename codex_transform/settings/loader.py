@@ -8,20 +8,23 @@ and a `Problem` explains why. In every source an empty value counts as not set.
 
 import os
 import shlex
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
-
-from pydantic import SecretStr
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from codex_transform.fsutil import write_private
 from codex_transform.jsonc import parser
 from codex_transform.jsonio import describe_type, dumps
 from codex_transform.opencode.config import OpenCodeConfig
-from codex_transform.settings.endpoints import KEY, EndpointSettings, read_endpoints, to_json
+from codex_transform.redaction import Secret
 from codex_transform.settings.options import OPTIONS, Settings
 from codex_transform.settings.state_url import StateUrl
+
+if TYPE_CHECKING:
+    from codex_transform.settings.endpoints import EndpointSettings
+
+ENDPOINTS = "endpoints"
+"""The key of the list of endpoints in the config file."""
 
 _RESTRICTING: Mapping[str, Mapping[str, object]] = {"trusted_proxies": {}, "limits_fail": {"limits_fail": "closed"}}
 """Settings without which others may do more than with them, and what is set while theirs cannot be used.
@@ -44,8 +47,7 @@ class Problem(NamedTuple):
     warning: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class LoadedSettings:
+class LoadedSettings(NamedTuple):
     """The settings in force, where each comes from ("default", or a name that users know), and what is wrong.
 
     `endpoints` are those of the config file's list, empty if there is none or something that goes before it.
@@ -54,7 +56,7 @@ class LoadedSettings:
     settings: Settings
     sources: Mapping[str, str]
     problems: tuple[Problem, ...]
-    endpoints: tuple[EndpointSettings, ...] = ()
+    endpoints: "tuple[EndpointSettings, ...]" = ()
 
 
 def load(
@@ -72,7 +74,7 @@ def load(
     base_url = opencode.base_url
     damaged: bytes | None = b""
     try:
-        document = _read(config_file)
+        document = read_document(config_file)
         problems += _permission_problems(config_file)
     except ValueError as error:
         problems.append(Problem(None, str(config_file), f"{error}. Until then nothing in it is used"))
@@ -105,10 +107,13 @@ def load(
                 problems.append(Problem(option.field, source, f"{source}: not known while the file is damaged"))
                 values |= _RESTRICTING[option.field]
     endpoints: tuple[EndpointSettings, ...] = ()
-    if not _is_unset(document.get(KEY)):
-        source = f"{KEY} in {config_file}"
+    if not _is_unset(document.get(ENDPOINTS)):
+        # Few have a list, and what checks it takes time to import.
+        from codex_transform.settings.endpoints import read_endpoints
+
+        source = f"{ENDPOINTS} in {config_file}"
         try:
-            endpoints = read_endpoints(document[KEY])
+            endpoints = read_endpoints(document[ENDPOINTS])
         except ValueError as error:
             problems.append(Problem("base_url", source, f"{source}: {error}"))
             values.pop("base_url", None)
@@ -119,58 +124,7 @@ def load(
         elif endpoints:
             values["base_url"], values["api_key"] = endpoints[0].base_url, endpoints[0].api_key
             sources["base_url"] = sources["api_key"] = f"{endpoints[0].name} of {source}"
-    # Each value has been through its validator.
-    return LoadedSettings(Settings.model_construct(**values), sources, tuple(problems), endpoints)
-
-
-def save_endpoint(config_file: Path, endpoint: EndpointSettings) -> None:
-    """Add an endpoint to the config file's list, or replace the one of its name. Raises as `save` does.
-
-    An endpoint that the file has outside of a list becomes the first of it, with the name `default`.
-    """
-
-    def put(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        entry = to_json(endpoint)
-        names = [each.get("name") for each in entries]
-        if endpoint.name not in names:
-            return [*entries, entry]
-        return [{**each, **entry} if each.get("name") == endpoint.name else each for each in entries]
-
-    _change_endpoints(config_file, put)
-
-
-def remove_endpoint(config_file: Path, name: str) -> bool:
-    """Remove an endpoint from the config file's list; return whether it was there. Raises as `save` does."""
-    removed = False
-
-    def drop(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        nonlocal removed
-        left = [each for each in entries if each.get("name") != name]
-        removed = len(left) < len(entries)
-        return left
-
-    _change_endpoints(config_file, drop)
-    return removed
-
-
-def _change_endpoints(config_file: Path, change: Callable[[list[dict[str, Any]]], list[dict[str, Any]]]) -> None:
-    try:
-        document = _read(config_file)
-    except ValueError as error:
-        raise ValueError(f"nothing was saved: {error}") from None
-    entries = document.get(KEY, [])
-    if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
-        raise ValueError(f"nothing was saved: {KEY} in {config_file} must be a list of objects")
-    first = {name: document[name] for name in ("baseURL", "apiKey") if document.get(name)}
-    if KEY not in document and len(first) == 2:
-        entries = [{"name": "default", **first}]
-    changed = change(entries)
-    if changed:
-        read_endpoints(changed)
-        document[KEY] = changed
-    else:
-        document.pop(KEY, None)
-    write_private(config_file, dumps(document, indent=2) + b"\n")
+    return LoadedSettings(Settings(**values), sources, tuple(problems), endpoints)
 
 
 def save(config_file: Path, updates: Mapping[str, object]) -> None:
@@ -183,7 +137,7 @@ def save(config_file: Path, updates: Mapping[str, object]) -> None:
     """
     by_field = {option.field: option for option in OPTIONS}
     try:
-        document = _read(config_file)
+        document = read_document(config_file)
     except ValueError as error:
         raise ValueError(f"nothing was saved: {error}") from None
     for field, value in updates.items():
@@ -200,7 +154,7 @@ def save(config_file: Path, updates: Mapping[str, object]) -> None:
     write_private(config_file, dumps(document, indent=2) + b"\n")
 
 
-def _read(config_file: Path) -> dict[str, Any]:
+def read_document(config_file: Path) -> dict[str, Any]:
     """Return the object in the config file, empty if there is no such file. Raises ValueError with what to do."""
     try:
         text = config_file.read_bytes().decode("utf-8-sig")
@@ -251,8 +205,8 @@ def _is_unset(value: object) -> bool:
 
 def _to_json(value: object) -> object:
     """Return a value in force as JSON holds it."""
-    if isinstance(value, SecretStr):
-        return value.get_secret_value()
+    if isinstance(value, Secret):
+        return value.value
     if isinstance(value, StateUrl):
         return value.text
     if isinstance(value, tuple):

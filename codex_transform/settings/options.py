@@ -9,17 +9,15 @@ words that follow the name of the setting. No message shows a key.
 import ipaddress
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import Field, dataclass, field, fields
 from pathlib import Path
 from stat import S_ISREG
-from typing import Annotated, Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
-
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
-from pydantic.fields import FieldInfo
 
 from codex_transform.endpoint import url as endpoint_url
 from codex_transform.jsonio import describe_type
+from codex_transform.redaction import Secret
 from codex_transform.settings import state_url
 from codex_transform.settings.state_url import StateUrl
 
@@ -74,13 +72,13 @@ def _base_url(value: object) -> str:
     return text
 
 
-def _api_key(value: object) -> SecretStr:
-    text = _text(value.get_secret_value() if isinstance(value, SecretStr) else value)
+def _api_key(value: object) -> Secret:
+    text = _text(value.value if isinstance(value, Secret) else value)
     if not re.fullmatch(r"[!-~]+", text):
         raise ValueError(
             "must be the key alone, in printable ASCII without spaces or line breaks (and without the word Bearer)"
         )
-    return SecretStr(text)
+    return Secret(text)
 
 
 def _entries(value: object) -> list[str]:
@@ -185,136 +183,182 @@ def _state(value: object) -> str | StateUrl:
 READ_BASE_URL, READ_API_KEY = _base_url, _api_key
 """The validators of an endpoint's address and key."""
 
-_Bool = Annotated[bool, BeforeValidator(_bool)]
+
+def _setting(default: object, environ: str, key: str, read: Callable[[object], object], meaning: str) -> Any:
+    """Return a field of `Settings`: its default, environment variable, key in the config file, validator and help."""
+    return field(default=default, metadata={"environ": environ, "key": key, "read": read, "help": meaning})
 
 
-class _Names(NamedTuple):
-    """A setting's environment variable and its key in the config file."""
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The values in force, with their defaults, names, validators and meanings."""
 
-    environ: str
-    key: str
-
-
-class Settings(BaseModel):
-    """The values in force, with their defaults, names, meanings and validators."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    base_url: Annotated[str | None, BeforeValidator(_base_url), _Names("CODEX_BASE_URL", "baseURL")] = Field(
-        default=None, description="Base URL of your Codex endpoint, such as https://your-codex-api.com."
+    base_url: str | None = _setting(
+        None,
+        "CODEX_BASE_URL",
+        "baseURL",
+        _base_url,
+        "Base URL of your Codex endpoint, such as https://your-codex-api.com.",
     )
-    api_key: Annotated[SecretStr | None, BeforeValidator(_api_key), _Names("CODEX_API_KEY", "apiKey")] = Field(
-        default=None,
-        description="The endpoint's API key. "
-        "Other users of a machine can see options: prefer the environment or the file.",
+    api_key: Secret | None = _setting(  # noqa: RUF009 - it makes a field
+        None,
+        "CODEX_API_KEY",
+        "apiKey",
+        _api_key,
+        "The endpoint's API key. Other users of this machine can see options: prefer the environment or the file.",
     )
-    mode: Annotated[_Bool, _Names("CODEX_MODE", "codexMode")] = Field(
-        default=True,
-        description="Put a bridge to Codex in the place of OpenCode's own system prompt. "
-        "Off: keep it and add a short note.",
+    mode: bool = _setting(
+        True,
+        "CODEX_MODE",
+        "codexMode",
+        _bool,
+        "Replace OpenCode's own system prompt with a bridge to Codex. Off: keep it and add a short note.",
     )
-    hosts: Annotated[tuple[str, ...], BeforeValidator(_hosts), _Names("CODEX_HOSTS", "hosts")] = Field(
-        default=("api.openai.com",),
-        description="Hosts whose Responses API requests are rewritten, each host or host:port.",
+    hosts: tuple[str, ...] = _setting(
+        ("api.openai.com",),
+        "CODEX_HOSTS",
+        "hosts",
+        _hosts,
+        "Hosts whose Responses API requests are rewritten, each host or host:port.",
     )
-    forward_client_key: Annotated[_Bool, _Names("CODEX_FORWARD_CLIENT_KEY", "forwardClientKey")] = Field(
-        default=False, description="Send the key that the client sent instead of the endpoint's own."
+    forward_client_key: bool = _setting(
+        False,
+        "CODEX_FORWARD_CLIENT_KEY",
+        "forwardClientKey",
+        _bool,
+        "Send the key that the client sent instead of the endpoint's own.",
     )
-    originator: Annotated[str | None, BeforeValidator(_originator), _Names("CODEX_ORIGINATOR", "originator")] = Field(
-        default=None,
-        description="Value of the originator header. Unset: the client's own, opencode for one that sends none.",
+    originator: str | None = _setting(
+        None,
+        "CODEX_ORIGINATOR",
+        "originator",
+        _originator,
+        "Value of the originator header. Unset: the client's own, opencode for one that sends none.",
     )
-    instructions: Annotated[
-        Literal["auto", "codex", "client"],
-        BeforeValidator(_one_of("auto", "codex", "client")),
-        _Names("CODEX_INSTRUCTIONS", "instructions"),
-    ] = Field(
-        default="auto",
-        description="Whose instructions are sent. auto: Codex's for OpenCode, every other client's own. "
+    instructions: Literal["auto", "codex", "client"] = _setting(
+        "auto",
+        "CODEX_INSTRUCTIONS",
+        "instructions",
+        _one_of("auto", "codex", "client"),
+        "Whose instructions are sent. auto: Codex's for OpenCode, every other client's own. "
         "codex: Codex's for all, the client's own as a message. client: the client's own for all.",
     )
-    instructions_file: Annotated[
-        Path | None, BeforeValidator(_instructions_file), _Names("CODEX_INSTRUCTIONS_FILE", "instructionsFile")
-    ] = Field(default=None, description="A text file to use in the place of Codex's instructions, for every model.")
-    catalog_url: Annotated[str, BeforeValidator(_catalog_url), _Names("CODEX_CATALOG_URL", "catalogURL")] = Field(
-        default="https://raw.githubusercontent.com/openai/codex",
-        description="Root of the raw files of openai/codex, for a mirror.",
+    instructions_file: Path | None = _setting(  # noqa: RUF009 - it makes a field
+        None,
+        "CODEX_INSTRUCTIONS_FILE",
+        "instructionsFile",
+        _instructions_file,
+        "A text file to use instead of Codex's instructions, for every model.",
     )
-    allow_remote: Annotated[_Bool, _Names("CODEX_ALLOW_REMOTE", "allowRemote")] = Field(
-        default=False, description="Serve clients on other machines too: with your key."
+    catalog_url: str = _setting(
+        "https://raw.githubusercontent.com/openai/codex",
+        "CODEX_CATALOG_URL",
+        "catalogURL",
+        _catalog_url,
+        "Base URL of the raw files of openai/codex; change it to use a mirror.",
     )
-    clients: Annotated[_Bool, _Names("CODEX_CLIENTS", "clients")] = Field(
-        default=True,
-        description="Ask for the keys that `codex-transform clients` made, if it made any; run and doctor never do.",
+    allow_remote: bool = _setting(
+        False, "CODEX_ALLOW_REMOTE", "allowRemote", _bool, "Also serve clients on other machines, with your key."
     )
-    trusted_proxies: Annotated[
-        tuple[str, ...], BeforeValidator(_networks), _Names("CODEX_TRUSTED_PROXIES", "trustedProxies")
-    ] = Field(
-        default=(),
-        description="Addresses and networks of proxies in front of this one, which are believed about their clients' "
-        "addresses (PROXY protocol, X-Forwarded-For). Nobody who comes through them counts as on this machine.",
+    clients: bool = _setting(
+        True,
+        "CODEX_CLIENTS",
+        "clients",
+        _bool,
+        "Require a key that `codex-transform clients` made, if there are any; run and doctor never do.",
     )
-    log_requests: Annotated[_Bool, _Names("ENABLE_PLUGIN_REQUEST_LOGGING", "logRequests")] = Field(
-        default=False, description="Write each request, before and after, to files for inspection."
+    trusted_proxies: tuple[str, ...] = _setting(
+        (),
+        "CODEX_TRUSTED_PROXIES",
+        "trustedProxies",
+        _networks,
+        "Addresses and networks of proxies in front of this one, whose word about their clients' addresses "
+        "is accepted (PROXY protocol, X-Forwarded-For). No client behind them counts as a program on this machine.",
     )
-    connect_timeout: Annotated[
-        int, BeforeValidator(_int_between(1, 3600, "seconds")), _Names("CODEX_CONNECT_TIMEOUT", "connectTimeout")
-    ] = Field(default=30, description="Seconds that connecting to the endpoint may take.")
-    idle_timeout: Annotated[
-        int, BeforeValidator(_int_between(1, 86_400, "seconds")), _Names("CODEX_IDLE_TIMEOUT", "idleTimeout")
-    ] = Field(default=300, description="Seconds that the endpoint may send nothing, before an answer or within it.")
-    keep_mb: Annotated[
-        int, BeforeValidator(_int_between(0, 100_000, "megabytes")), _Names("CODEX_KEEP_MB", "keepMB")
-    ] = Field(
-        default=200,
-        description="Megabytes of requests and answers that mitmweb and the console keep; the oldest go first.",
+    log_requests: bool = _setting(
+        False,
+        "ENABLE_PLUGIN_REQUEST_LOGGING",
+        "logRequests",
+        _bool,
+        "Write each request, as it came and as it is sent, and its response to files.",
     )
-    drain_timeout: Annotated[
-        int, BeforeValidator(_int_between(0, 3600, "seconds")), _Names("CODEX_DRAIN_TIMEOUT", "drainTimeout")
-    ] = Field(default=10, description="Seconds that calls under way may take when the proxy is stopped.")
-    heal: Annotated[_Bool, _Names("CODEX_HEAL", "heal")] = Field(
-        default=True,
-        description="Send a request that the endpoint refuses once more without what it refuses. "
-        "Off: send no request a second time.",
+    connect_timeout: int = _setting(
+        30,
+        "CODEX_CONNECT_TIMEOUT",
+        "connectTimeout",
+        _int_between(1, 3600, "seconds"),
+        "Seconds that connecting to the endpoint may take.",
     )
-    retries: Annotated[int, BeforeValidator(_int_between(0, 3, "retries")), _Names("CODEX_RETRIES", "retries")] = Field(
-        default=1,
-        description="How often a request is sent again if the endpoint is overloaded or lost within two seconds.",
+    idle_timeout: int = _setting(
+        300,
+        "CODEX_IDLE_TIMEOUT",
+        "idleTimeout",
+        _int_between(1, 86_400, "seconds"),
+        "Seconds that the endpoint may be silent, before an answer or during it.",
     )
-    state: Annotated[str | StateUrl, BeforeValidator(_state), _Names("CODEX_STATE", "state")] = Field(
-        default="memory",
-        description="Where responses are stored that clients want stored: memory, until the proxy ends; disk, for 30 "
-        "days; off, nowhere, and requests that refer to stored ones are refused. With disk the proxies of a machine "
-        "act as one, with the URL of a Redis server, such as redis://10.0.0.5:6379/0, those of several machines.",
+    keep_mb: int = _setting(
+        200,
+        "CODEX_KEEP_MB",
+        "keepMB",
+        _int_between(0, 100_000, "megabytes"),
+        "Megabytes of requests and answers that mitmweb and the console keep; oldest are dropped first.",
     )
-    limits_fail: Annotated[
-        Literal["open", "closed"],
-        BeforeValidator(_one_of("open", "closed")),
-        _Names("CODEX_LIMITS_FAIL", "limitsFail"),
-    ] = Field(
-        default="open",
-        description="What becomes of people's limits while codex_state cannot be reached. open: each proxy counts by "
-        "itself. closed: people with limits are refused.",
+    drain_timeout: int = _setting(
+        10,
+        "CODEX_DRAIN_TIMEOUT",
+        "drainTimeout",
+        _int_between(0, 3600, "seconds"),
+        "Seconds that calls in progress have to finish when the proxy is stopped.",
     )
-    admin_listen: Annotated[
-        str | None, BeforeValidator(_listen_address), _Names("CODEX_ADMIN_LISTEN", "adminListen")
-    ] = Field(
-        default=None,
-        description="Where /healthz, /readyz and /metrics are served: a port of this machine, or host:port.",
+    heal: bool = _setting(
+        True,
+        "CODEX_HEAL",
+        "heal",
+        _bool,
+        "Send a request that the endpoint refuses again, without the part that it refuses. Off: send no request twice.",
     )
-    log_format: Annotated[
-        Literal["text", "json"], BeforeValidator(_one_of("text", "json")), _Names("CODEX_LOG_FORMAT", "logFormat")
-    ] = Field(
-        default="text",
-        description="How the log is written. text: lines to be read. json: one object a line, for log collectors.",
+    retries: int = _setting(
+        1,
+        "CODEX_RETRIES",
+        "retries",
+        _int_between(0, 3, "retries"),
+        "How often a request is sent again if the endpoint fails or is overloaded within two seconds.",
     )
-    debug: Annotated[_Bool, _Names("DEBUG_CODEX_PLUGIN", "debug")] = Field(
-        default=False, description="Say more in the log."
+    state: str | StateUrl = _setting(  # noqa: RUF009 - it makes a field
+        "memory",
+        "CODEX_STATE",
+        "state",
+        _state,
+        "Where to store responses that clients want stored: memory, until the proxy ends; disk, for 30 "
+        "days; off, nowhere, and requests that refer to stored ones are refused. With disk, the proxies of one machine "
+        "act as one; with the URL of a Redis server, such as redis://10.0.0.5:6379/0, those of several machines do.",
     )
+    limits_fail: Literal["open", "closed"] = _setting(
+        "open",
+        "CODEX_LIMITS_FAIL",
+        "limitsFail",
+        _one_of("open", "closed"),
+        "What happens to people's limits while codex_state cannot be reached. open: each proxy counts on "
+        "its own. closed: people with limits are refused.",
+    )
+    admin_listen: str | None = _setting(
+        None,
+        "CODEX_ADMIN_LISTEN",
+        "adminListen",
+        _listen_address,
+        "Where to serve /healthz, /readyz and /metrics: a port on loopback, or host:port.",
+    )
+    log_format: Literal["text", "json"] = _setting(
+        "text",
+        "CODEX_LOG_FORMAT",
+        "logFormat",
+        _one_of("text", "json"),
+        "Format of the log. text: lines for people. json: one object per line, for log collectors.",
+    )
+    debug: bool = _setting(False, "DEBUG_CODEX_PLUGIN", "debug", _bool, "Log more details.")
 
 
-@dataclass(frozen=True, slots=True)
-class Option:
+class Option(NamedTuple):
     """One setting: its names in the program, mitmproxy, the environment and the config file, and its meaning.
 
     `typespec` is what mitmproxy's `add_option` takes, and `default` fits it. `read` turns a value of any source into
@@ -335,19 +379,9 @@ class Option:
 _TYPESPECS: dict[Any, Any] = {bool: bool, int: int, tuple[str, ...]: Sequence[str]}
 
 
-def _option(field: str, info: FieldInfo) -> Option:
-    (names,) = (each for each in info.metadata if isinstance(each, _Names))
-    (validator,) = (each for each in info.metadata if isinstance(each, BeforeValidator))
-    return Option(
-        field,
-        option=f"codex_{field}",
-        environ=names.environ,
-        key=names.key,
-        typespec=_TYPESPECS.get(info.annotation, str | None),
-        default=info.default,
-        read=cast(Callable[[object], object], validator.func),
-        help=info.description or "",
-    )
+def _option(info: Field[Any]) -> Option:
+    typespec = _TYPESPECS.get(info.type, str | None)
+    return Option(info.name, f"codex_{info.name}", typespec=typespec, default=info.default, **info.metadata)
 
 
-OPTIONS: tuple[Option, ...] = tuple(_option(field, info) for field, info in Settings.model_fields.items())
+OPTIONS: tuple[Option, ...] = tuple(map(_option, fields(Settings)))

@@ -47,12 +47,12 @@ class StateUrl:
 def parse(text: str) -> StateUrl:
     """Return a URL. Raises ValueError with words that follow the name of a setting, and quote no part of the URL."""
     if re.search(r"[\s\x00-\x1f\x7f\\]", text) or not text.isascii():
-        raise ValueError("has a space or a character that no URL has: write %-escapes")
+        raise ValueError("has a character that a URL cannot contain: percent-encode it")
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError:
-        raise ValueError("is no URL of a Redis server: its host or port cannot be read") from None
+        raise ValueError("is not the URL of a Redis server: its host or port cannot be read") from None
     if parts.scheme not in SCHEMES:
         raise ValueError("must be memory, disk, off, or a Redis URL that begins with redis://, rediss:// or unix://")
     if parts.fragment or "#" in text:

@@ -22,7 +22,7 @@ def explain(error: "RedisError | OSError", url: StateUrl) -> Unavailable:
     if isinstance(error, AuthenticationError) or text.startswith("NOAUTH"):
         if url.password:
             return Unavailable("the server does not accept the user or the password", "correct them in codex_state")
-        return Unavailable("the server wants a password", f"write it into codex_state: {url.with_password}")
+        return Unavailable("the server requires a password", f"write it into codex_state: {url.with_password}")
     if isinstance(error, NoPermissionError):
         return Unavailable(text, "give the user in codex_state that permission at the server")
     if "DB index" in text:

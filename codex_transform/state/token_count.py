@@ -19,13 +19,18 @@ def estimate_tokens(body: dict[str, Any]) -> int:
     items = given if isinstance(given, list) else [given]
     images = size = 0
     for part in (body.get("instructions"), body.get("tools"), *items):
-        if not part:
+        if type(part) is Item:  # it is parsed only if it may have an image
+            raw = part.raw
+            size += len(raw)
+            value = part.members if any(name in raw for name in _IMAGE_NAMES) else None
+        elif part:
+            size += len(dumps(part))
+            value = part
+        else:
             continue
-        size += len(part.raw if type(part) is Item else dumps(part))
-        if type(part) is not Item or any(name in part.raw for name in _IMAGE_NAMES):
-            found, length = _images(part.members if type(part) is Item else part)
-            images += found
-            size -= length
+        found, length = _images(value)
+        images += found
+        size -= length
     return images * _IMAGE_TOKENS + max(1, size // _BYTES_PER_TOKEN)
 
 

@@ -4,14 +4,11 @@ They hold no key. The command may be of another release than the proxy: members 
 that is added has a default.
 """
 
-from pydantic import BaseModel, ConfigDict
+from dataclasses import dataclass, field
 
 
-class _Facts(BaseModel):
-    model_config = ConfigDict(defer_build=True)
-
-
-class EndpointFacts(_Facts):
+@dataclass(kw_only=True)
+class EndpointFacts:
     """An endpoint. `state` is `up`, `limited`, `down` (its circuit breaker is open) or `half-open`.
 
     The state lasts for `seconds` more, 0 if that is open, because of `reason`. `limits` are the `x-codex-*` fields that
@@ -27,11 +24,12 @@ class EndpointFacts(_Facts):
     takes_calls: bool
     seconds: int = 0
     reason: str = ""
-    limits: dict[str, str] = {}
+    limits: dict[str, str] = field(default_factory=dict)
     limits_age: float | None = None
 
 
-class PersonFacts(_Facts):
+@dataclass(kw_only=True)
+class PersonFacts:
     """What a person has used: requests of the last minute, tokens of this day and month; None for no limit."""
 
     name: str
@@ -44,7 +42,8 @@ class PersonFacts(_Facts):
     tokens_per_month: int | None = None
 
 
-class CallFacts(_Facts):
+@dataclass(kw_only=True)
+class CallFacts:
     """A finished call: where it went and why, and what was done about each failed attempt. `age` is in seconds."""
 
     age: float
@@ -58,7 +57,8 @@ class CallFacts(_Facts):
     attempts: tuple[str, ...] = ()
 
 
-class ProxyFacts(_Facts):
+@dataclass(kw_only=True)
+class ProxyFacts:
     """All of it. `addresses` are where clients reach the proxy, `uptime` is in seconds, `refused` counts by reason."""
 
     version: str
@@ -71,7 +71,7 @@ class ProxyFacts(_Facts):
     problems: tuple[str, ...] = ()
     endpoints: tuple[EndpointFacts, ...] = ()
     people: tuple[PersonFacts, ...] = ()
-    refused: dict[str, int] = {}
+    refused: dict[str, int] = field(default_factory=dict)
     recent: tuple[CallFacts, ...] = ()
 
     @property

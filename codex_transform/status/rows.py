@@ -12,7 +12,7 @@ def status_rows(facts: ProxyFacts) -> Iterator[tuple[str, str]]:
     """Yield the rows of a table without a head."""
     version = f"version {facts.version} · process {facts.pid} · up for {format_duration(facts.uptime)}"
     yield "proxy", " · ".join((", ".join(facts.addresses) or "no address", version))
-    running = f"{format_count(facts.calls, 'call')} under way, {format_count(facts.streams, 'stream')} open"
+    running = f"{format_count(facts.calls, 'call')} in progress, {format_count(facts.streams, 'stream')} open"
     yield "calls", running + (" · being stopped: new calls are refused" if facts.draining else "")
     if facts.problems:
         yield "problems", "; ".join(facts.problems)

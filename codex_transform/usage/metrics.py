@@ -38,10 +38,10 @@ class CallMetrics:
         self._endpoints = BoundedNames(lambda _: False)
         self._calls = self._counter("calls", "Finished calls by how they ended.", "outcome")
         self._attempts = self._counter("attempts", "Requests that were made to the endpoint for calls.")
-        self._input = self._counter("input_tokens", "Tokens that were read, those out of the cache among them.")
-        self._cached = self._counter("cached_tokens", "Tokens that were read out of the endpoint's cache.")
-        self._output = self._counter("output_tokens", "Tokens that were written, those of reasoning among them.")
-        self._reasoning = self._counter("reasoning_tokens", "Tokens of reasoning that were written.")
+        self._input = self._counter("input_tokens", "Input tokens, including those from the cache.")
+        self._cached = self._counter("cached_tokens", "Input tokens that came from the endpoint's cache.")
+        self._output = self._counter("output_tokens", "Output tokens, including those of reasoning.")
+        self._reasoning = self._counter("reasoning_tokens", "Output tokens of reasoning.")
         self._first_token = self._histogram("first_token_seconds", "Time to the first token of a streamed answer.")
         self._total = self._histogram("call_seconds", "Time to the end of a call.")
         self._refusals = Counter(
@@ -49,8 +49,8 @@ class CallMetrics:
         )
         for reason in REASONS:
             self._refusals.labels(reason)  # a rate needs the 0 before the first
-        self._streams = self._gauge("streams_open", "Streamed answers that are under way.")
-        self._open = self._gauge("calls_open", "Calls that are under way, streamed or not.")
+        self._streams = self._gauge("streams_open", "Streams in progress.")
+        self._open = self._gauge("calls_open", "Calls in progress, streamed or not.")
         self._draining = self._gauge("draining", "1 while the proxy is being stopped.")
         self._ready = self._gauge("ready", "1 while the proxy is ready, as /readyz says.")
 

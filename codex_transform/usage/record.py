@@ -1,13 +1,12 @@
 """The record of one call: what was requested, what was sent, what came back, and what it cost.
 
 A record holds plain values and nothing of the conversation's content, so it can go anywhere: into a flow's metadata
-(and with it into flow files, which open without this addon), into the usage store, into a line of the log. Flow files
-outlive releases: members that are not known are ignored, and a member that is renamed keeps its old name as an alias.
+(and with it into flow files, which open without this addon; `record_reader.py` reads them), into the usage store, into
+a line of the log.
 """
 
+from dataclasses import dataclass
 from typing import Literal
-
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from codex_transform.request.changes import Change
 
@@ -19,11 +18,8 @@ the endpoint closed the connection early, with `left` the client did.
 """
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class Tokens(_Frozen):
+@dataclass(frozen=True)
+class Tokens:
     """The token counts of a response. `cached` are part of `input`, `reasoning` of `output`."""
 
     input: int = 0
@@ -37,7 +33,8 @@ class Tokens(_Frozen):
         return self.cached / self.input if self.input else 0.0
 
 
-class InstructionsSource(_Frozen):
+@dataclass(frozen=True)
+class InstructionsSource:
     """Which instructions were sent, and their length in characters.
 
     `ref` is `client`, `main`, a release tag, `bundled` or `file`.
@@ -48,7 +45,8 @@ class InstructionsSource(_Frozen):
     chars: int
 
 
-class CacheVerdict(_Frozen):
+@dataclass(frozen=True)
+class CacheVerdict:
     """An explanation whether the endpoint's prompt cache could serve a request, and why not.
 
     `cause` is one of `first`, `append`, `idle`, `model`, `effort`, `instructions`, `tools`, `item`, `endpoint`.
@@ -57,12 +55,13 @@ class CacheVerdict(_Frozen):
     """
 
     cause: str
-    says: str = Field(validation_alias=AliasChoices("message", "says"))
+    says: str
     expected: int | None = None
     missed: int = 0
 
 
-class FailedAttempt(_Frozen):
+@dataclass(frozen=True)
+class FailedAttempt:
     """An attempt of a call that was followed by another one.
 
     `rule` is the kind of failure, `refused` what the endpoint said, and `done` what the next attempt did. `edited` is
@@ -76,7 +75,8 @@ class FailedAttempt(_Frozen):
     tokens: Tokens | None = None
 
 
-class Record(_Frozen):
+@dataclass(frozen=True)
+class Record:
     """One finished call.
 
     `at` is when it came (Unix seconds), `person` the name of whose key it came with, `address` where it came from, None

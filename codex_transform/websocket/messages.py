@@ -35,7 +35,7 @@ class Create(NamedTuple):
 def parse_message(content: bytes, *, text: bool) -> Create:
     """Return what a message asks for. Raises ApiError for one that asks for nothing."""
     if not text:
-        raise bad_request("a binary message is none: send JSON in a text message")
+        raise bad_request("binary messages are not accepted: send JSON in a text message")
     message = parse_request(content)
     kind = message.get("type")
     if kind != _CREATE:
@@ -53,7 +53,7 @@ def parse_message(content: bytes, *, text: bool) -> Create:
     if not isinstance(generate, bool):
         raise bad_request(f"`generate` must be true or false, not {describe_type(generate)}", "generate")
     if background:
-        raise bad_request("`background` cannot be had over a WebSocket: send such a request as POST", "background")
+        raise bad_request("`background` is not possible over a WebSocket: send such a request as POST", "background")
     if body.get("stream_id") is not None:
         raise bad_request("`stream_id`: one connection has one answer at a time here; open another", "stream_id")
     return Create({name: value for name, value in body.items() if name not in _DROPPED}, generate)

@@ -26,7 +26,7 @@ def coder(person: Person, sandbox: Sandbox) -> Person:
     folder = person.home / "bin"
     folder.mkdir()
     (folder / "opencode").symlink_to(needed.opencode())
-    done = person.run("login", "--base-url", sandbox.url, "--api-key-stdin", given=sandbox.key)
+    done = person.run("login", "--base-url", sandbox.url, "--api-key-stdin", stdin=sandbox.key)
     assert done.returncode == 0, done.stderr
     settings = person.home / ".config" / "opencode"
     settings.mkdir(parents=True)
@@ -84,7 +84,7 @@ def test_the_full_screen_works_until_ctrl_c_and_the_terminal_is_restored(coder: 
     assert (coder.project / "before").read_text() == (coder.project / "after").read_text()
     assert said.rindex("\x1b[?1049l") > said.rfind("\x1b[?1049h")
     assert said.rindex("\x1b[?25h") > said.rfind("\x1b[?25l")
-    assert coder.gone(), coder.left()
+    assert coder.wait_until_gone(), coder.leftovers()
     assert subprocess.run(
         ["bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{port}"], capture_output=True, check=False
     ).returncode

@@ -2,6 +2,7 @@
 
 import json
 import time
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -54,7 +55,7 @@ def test_tables_by_day_by_model_and_by_cause_of_misses(person: Person) -> None:
     put(
         person,
         call("gpt-5.1", 1000, 500, days_ago=2),
-        call("gpt-5.1", 10_000, 9_000).model_copy(update={"attempts": (REFUSED,)}),
+        replace(call("gpt-5.1", 10_000, 9_000), attempts=(REFUSED,)),
         call("gpt-5.2", 10_000, 0, missed=7000, failed=True),
         call("gpt-5.1", 77_000, 0, days_ago=20),
     )
@@ -82,7 +83,7 @@ def test_json_has_days_models_total_and_misses(person: Person) -> None:
 
 
 def test_usage_by_address(person: Person) -> None:
-    put(person, call("gpt-5.1", 1000, 500), call("gpt-5.1", 9000, 0).model_copy(update={"address": "203.0.113.7"}))
+    put(person, call("gpt-5.1", 1000, 500), replace(call("gpt-5.1", 9000, 0), address="203.0.113.7"))
     assert [row[0] for row in rows(person.call("usage", "--by", "address").stdout, "address ")] == [
         "203.0.113.7",
         "local",

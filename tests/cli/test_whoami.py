@@ -24,14 +24,14 @@ def test_without_settings_login_is_suggested(person: Person) -> None:
 
 def test_named_endpoints_are_added_shown_and_removed(person: Person, sandbox: Sandbox) -> None:
     given = ("--base-url", sandbox.url, "--api-key-stdin")
-    assert person.call("login", *given, given=sandbox.key).returncode == 0
-    named = person.call("login", "--name", "backup", *given, "--priority", "1", "--model", "gpt-5.2", given=sandbox.key)
+    assert person.call("login", *given, stdin=sandbox.key).returncode == 0
+    named = person.call("login", "--name", "backup", *given, "--priority", "1", "--model", "gpt-5.2", stdin=sandbox.key)
     assert named.returncode == 0, named.stderr
     shown = person.call("whoami").stdout
     assert "· default" in shown
     assert "priority 1 · gpt-5.2" in shown
     assert sandbox.key not in shown
-    assert person.call("login", "--priority", "1", *given, given=sandbox.key).returncode == 2
+    assert person.call("login", "--priority", "1", *given, stdin=sandbox.key).returncode == 2
     assert person.call("logout", "--name", "nobody").returncode == 1
     assert person.call("logout", "--name", "backup").returncode == 0
     assert "backup" not in person.call("whoami").stdout

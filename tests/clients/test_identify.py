@@ -1,4 +1,4 @@
-"""Who is asking, by header fields and by how the prompt begins."""
+"""Which client sent a request, by its headers and by the beginning of its prompt."""
 
 from typing import Any
 
@@ -12,9 +12,9 @@ from codex_transform.clients.identify import identify
 OPENCODE_PROMPT = "You are OpenCode, the best coding agent on the planet."
 
 
-def who(body: Any = None, **fields: str) -> Client:
-    named = [(name.replace("_", "-").encode(), value.encode()) for name, value in fields.items()]
-    return identify(named, body or {})
+def client_of(body: Any = None, **fields: str) -> Client:
+    headers = [(name.replace("_", "-").encode(), value.encode()) for name, value in fields.items()]
+    return identify(headers, body or {})
 
 
 @pytest.mark.parametrize(
@@ -41,8 +41,8 @@ def who(body: Any = None, **fields: str) -> Client:
         ({}, OTHER),
     ],
 )
-def test_by_header_fields(fields: dict[str, str], client: Client) -> None:
-    assert who(**fields) is client
+def test_clients_are_recognized_by_headers(fields: dict[str, str], client: Client) -> None:
+    assert client_of(**fields) is client
 
 
 @pytest.mark.parametrize(
@@ -53,32 +53,41 @@ def test_by_header_fields(fields: dict[str, str], client: Client) -> None:
         {"input": [{"role": "system", "content": [{"type": "input_text", "text": f"\n{OPENCODE_PROMPT}"}]}]},
     ],
 )
-def test_by_the_prompt_where_the_fields_say_little(body: dict[str, Any]) -> None:
-    assert who(body) is OPENCODE
-    assert who(body, user_agent="ai-sdk/openai/2.0 runtime/bun/1.3") is OPENCODE
-    assert who(body, user_agent="litellm/1.80") is OPENCODE
+def test_opencode_is_recognized_by_its_prompt_if_headers_are_uninformative(body: dict[str, Any]) -> None:
+    assert client_of(body) is OPENCODE
+    assert client_of(body, user_agent="ai-sdk/openai/2.0 runtime/bun/1.3") is OPENCODE
+    assert client_of(body, user_agent="litellm/1.80") is OPENCODE
 
 
-def test_a_program_that_names_itself_is_believed() -> None:
+def test_a_client_that_names_itself_is_believed() -> None:
     body = {"instructions": OPENCODE_PROMPT}
-    assert who(body, user_agent="Kilo-Code/4.9") is OTHER
-    assert who(body, originator="codex_cli_rs") is CODEX_CLI
+    assert client_of(body, user_agent="Kilo-Code/4.9") is OTHER
+    assert client_of(body, originator="codex_cli_rs") is CODEX_CLI
 
 
-def test_a_user_who_writes_like_a_prompt_is_not_a_client() -> None:
-    assert who({"input": [{"role": "user", "content": OPENCODE_PROMPT}]}) is OTHER
+def test_a_user_message_like_a_prompt_is_ignored() -> None:
+    assert client_of({"input": [{"role": "user", "content": OPENCODE_PROMPT}]}) is OTHER
 
 
-values = st.recursive(
+JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["role", "content", "text"]), inner),
     max_leaves=10,
 )
 
 
+BODIES = st.dictionaries(st.sampled_from(["instructions", "input", "tools"]), JSON | st.just(OPENCODE_PROMPT))
+
+
 @given(
     st.lists(st.tuples(st.sampled_from([b"originator", b"user-agent", b"x"]), st.binary(max_size=30)), max_size=3),
-    st.dictionaries(st.sampled_from(["instructions", "input", "tools"]), values),
+    BODIES,
 )
-def test_anything_is_somebody(fields: list[tuple[bytes, bytes]], body: dict[str, Any]) -> None:
+def test_any_request_has_a_client(fields: list[tuple[bytes, bytes]], body: dict[str, Any]) -> None:
     assert identify(fields, body) in (OPENCODE, OPENCODE_2, CODEX_CLI, OTHER)
+
+
+@given(BODIES)
+def test_the_body_of_a_client_that_names_itself_does_not_matter(body: dict[str, Any]) -> None:
+    assert client_of(body, user_agent="codex_exec/0.171.0") is CODEX_CLI
+    assert client_of(body, user_agent="Kilo-Code/4.9") is OTHER

@@ -16,7 +16,7 @@ from support.scripted import HEAD, WHOLE, Scripted, scripted
 from support.waiting import eventually
 
 from codex_transform.people import register
-from codex_transform.people.register import Limits
+from codex_transform.people.person import Limits, new_person
 from codex_transform.sandbox import Sandbox
 
 pytestmark = [pytest.mark.gate, pytest.mark.mitmproxy]
@@ -94,7 +94,7 @@ def test_metrics_count_real_calls(proxy: Start, sandbox: Sandbox) -> None:
 
 
 def test_refusals_are_counted_and_logged(tmp_path: Path, proxy: Start) -> None:
-    person, key = register.new_person("alice", Limits(models=("gpt-5.1-codex",), requests_per_minute=1))
+    person, key = new_person("alice", Limits(models=("gpt-5.1-codex",), requests_per_minute=1))
     register.save(tmp_path / "proxy-home" / ".opencode" / "codex-clients.json", [person])
     running = proxy(CODEX_ADMIN_LISTEN="0", CODEX_LOG_FORMAT="json")
     watcher = Watcher(running)
@@ -175,7 +175,7 @@ def test_the_proxy_is_not_ready_while_it_drains(tmp_path: Path) -> None:
         assert watcher.ready() == (200, [])
         assert watcher.figure("streams_open") == watcher.figure("calls_open") == 1
         proxy.process.send_signal(signal.SIGTERM)
-        proxy.wait_for("stopping: one call under way")
+        proxy.wait_for("stopping: one call in progress")
         assert watcher.ready() == (503, ["draining"])
         assert watcher.get("/healthz")[0] == 200
         assert (watcher.figure("draining"), watcher.figure("ready")) == (1, 0)

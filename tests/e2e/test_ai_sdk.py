@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 import programs
 import pytest
-from support.needed import lacking
+from support.needed import skip_or_fail
 from support.running import Proxy, mitmdump
 
 from codex_transform.sandbox import FAULTS, Sandbox
@@ -126,7 +126,7 @@ def prompts(name: str | None) -> tuple[str, ...]:
 def unavailable(why: str) -> NoReturn:
     """Skip a test that needs the AI SDK with the command that installs it, or fail it in CI."""
     here, there = HERE.relative_to(programs.CACHE.parent), CACHED.relative_to(programs.CACHE.parent)
-    lacking(f"{why}: mkdir -p {there} && cp {here}/package.json {there} && (cd {there} && npm install)")
+    skip_or_fail(f"{why}: mkdir -p {there} && cp {here}/package.json {there} && (cd {there} && npm install)")
 
 
 @pytest.fixture(scope="module")

@@ -197,7 +197,7 @@ def test_whatever_a_codex_request_holds_a_refusal_reaches_the_client(tmp_path: P
                 body = {"model": "gpt-5.1", "input": items, "stream": True, "store": False, "instructions": "x"}
                 status, _, answer = proxy.send(body, user_agent="codex_cli_rs/0.111.0", originator="codex_cli_rs")
                 assert (status, "error" in json.loads(answer)) == (400, True), (items, refused)
-                assert json.loads(endpoint.asked[-1].partition(b"\r\n\r\n")[2])["input"] == items
+                assert json.loads(endpoint.requests[-1].partition(b"\r\n\r\n")[2])["input"] == items
 
 
 def test_without_heal_the_refusal_goes_to_the_client(tmp_path: Path, sandbox: Sandbox) -> None:

@@ -55,7 +55,7 @@ def endpoint() -> Iterator[Scripted]:
             while True:
                 client.sendall(piece)
         except OSError:
-            endpoint.gone.release()
+            endpoint.disconnected.release()
 
     with scripted(play) as endpoint:
         yield endpoint
@@ -74,8 +74,8 @@ def check(proxy: Proxy, endpoint: Scripted, begin: bytes, unit: bytes, *, stream
     status, headers, body = proxy.send({**HELLO, "stream": streaming})
     assert headers["content-type"] == "application/json"
     assert len(body) < 4096
-    assert endpoint.gone.acquire(timeout=30), "the endpoint was not left"
-    assert memory.grown() < 160 * MEBIBYTE
+    assert endpoint.disconnected.acquire(timeout=30), "the endpoint was not left"
+    assert memory.growth() < 160 * MEBIBYTE
     assert proxy.send({**HELLO, "stream": True})[0] == 200
     return status, json.loads(body)["error"]["message"]
 
@@ -119,10 +119,10 @@ def test_a_client_that_never_reads_stops_the_endpoint(proxy: Proxy, endpoint: Sc
         )
         assert client.recv(1)
         # It would have ended if the proxy had read everything from it.
-        assert not endpoint.gone.acquire(timeout=2)
+        assert not endpoint.disconnected.acquire(timeout=2)
         assert proxy.send({**HELLO, "stream": True})[0] == 200
-    assert endpoint.gone.acquire(timeout=30), "the client's leaving was not passed on"
-    assert memory.grown() < 32 * MEBIBYTE
+    assert endpoint.disconnected.acquire(timeout=30), "the client's leaving was not passed on"
+    assert memory.growth() < 32 * MEBIBYTE
 
 
 def test_a_body_sent_before_the_password_is_not_kept(tmp_path: Path, endpoint: Scripted) -> None:
@@ -132,4 +132,4 @@ def test_a_body_sent_before_the_password_is_not_kept(tmp_path: Path, endpoint: S
         memory = Memory(proxy)
         status, _, _ = proxy.send(bytes(size))
         assert status == 407
-        assert memory.grown() < size // 4
+        assert memory.growth() < size // 4

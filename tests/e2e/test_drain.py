@@ -56,7 +56,7 @@ def test_a_call_in_progress_finishes_and_new_ones_are_refused(tmp_path: Path, sl
     with scripted(slow.play) as endpoint, mitmdump(tmp_path, endpoint, CODEX_DRAIN_TIMEOUT="50") as proxy:
         client, response = ask(proxy, stream=True)
         proxy.process.send_signal(number)
-        proxy.wait_for("stopping: one call under way")
+        proxy.wait_for("stopping: one call in progress")
         status, headers, body = proxy.send({"model": "gpt-5.1-codex", "input": "hi"})
         assert (status, headers["connection"]) == (503, "close")
         assert b"proxy_stopped" in body
@@ -65,7 +65,7 @@ def test_a_call_in_progress_finishes_and_new_ones_are_refused(tmp_path: Path, sl
         assert b"response.completed" in response.read()
         client.close()
         assert proxy.process.wait(60) == 0
-        assert len(endpoint.asked) == 1
+        assert len(endpoint.requests) == 1
     assert failures(tmp_path) == [0]
 
 
@@ -134,7 +134,7 @@ def test_calls_that_are_cut_off_get_an_error_and_a_record(tmp_path: Path, slow: 
         for _ in range(2):
             assert slow.begun.acquire(timeout=30)
         proxy.process.send_signal(signal.SIGTERM)
-        proxy.wait_for("stopping: 2 calls under way")
+        proxy.wait_for("stopping: 2 calls in progress")
         if again:
             proxy.process.send_signal(signal.SIGTERM)
         assert response
@@ -154,7 +154,7 @@ def test_calls_that_are_cut_off_get_an_error_and_a_record(tmp_path: Path, slow: 
 def test_a_call_that_has_not_reached_the_endpoint_gets_an_error_too(tmp_path: Path) -> None:
     """One whose request is still arriving, and one that waits for the endpoint's TLS."""
     with (
-        scripted(lambda endpoint, client, _: endpoint.left(client)) as silent,
+        scripted(lambda endpoint, client, _: endpoint.wait_for_disconnect(client)) as silent,
         mitmdump(
             tmp_path, silent, CODEX_DRAIN_TIMEOUT="1", CODEX_BASE_URL=silent.url.replace("http:", "https:")
         ) as proxy,
@@ -166,7 +166,7 @@ def test_a_call_that_has_not_reached_the_endpoint_gets_an_error_too(tmp_path: Pa
         connecting, _ = ask(proxy, stream=True, wait=False)
         silent.connected.acquire(timeout=30)
         proxy.process.send_signal(signal.SIGTERM)
-        proxy.wait_for("stopping: 2 calls under way")
+        proxy.wait_for("stopping: 2 calls in progress")
         for client in (uploading, connecting):
             response = client.getresponse()
             assert response.status == 503

@@ -14,7 +14,7 @@ from support.running import MITMDUMP, ROOT, mitmdump
 from codex_transform.redaction import redact
 from codex_transform.sandbox import Sandbox
 from codex_transform.usage import log_line
-from codex_transform.usage.record import Record
+from codex_transform.usage.record_reader import read_record
 
 pytestmark = [pytest.mark.gate, pytest.mark.mitmproxy]
 
@@ -58,7 +58,8 @@ def saved(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox) -> 
 
 def test_a_saved_flow_has_the_request_response_and_record(saved: Path) -> None:
     first, second, whole, failed = read(saved / "flows")
-    record = Record.model_validate(first.metadata["codex"])
+    record = read_record(first.metadata["codex"])
+    assert record
     assert (record.asked, record.model, record.outcome) == ("gpt-5-codex", "gpt-5.1-codex", "completed")
     assert record.instructions
     assert record.cache
@@ -70,7 +71,9 @@ def test_a_saved_flow_has_the_request_response_and_record(saved: Path) -> None:
     assert {"model", "input", "store", "instructions"} <= {change.path for change in record.changes}
     assert first.comment == log_line.flow_comment(record)
     assert "% cached)" in second.comment
-    assert Record.model_validate(whole.metadata["codex"]).first_token is None
+    unread = read_record(whole.metadata["codex"])
+    assert unread
+    assert unread.first_token is None
     assert failed.marked == log_line.FAILED
     assert "500 server_error" in failed.comment
 

@@ -72,7 +72,7 @@ def test_valid_or_harmless_framing_is_accepted(tmp_path: Path, answer: bytes) ->
         assert is_whole(ask(True))
         assert is_whole(ask(False))
         assert is_whole(ask(True))
-        assert len(endpoint.asked) == 3
+        assert len(endpoint.requests) == 3
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_a_request_is_sent_again_if_its_kept_connection_was_closed(tmp_path: Pat
 
     def play(endpoint: Scripted, client: socket.socket, number: int) -> None:
         while endpoint.read(client):
-            if (number, len(endpoint.asked)) == (0, 2):
+            if (number, len(endpoint.requests)) == (0, 2):
                 if reset:
                     client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 return
@@ -108,7 +108,7 @@ def test_a_request_is_sent_again_if_its_kept_connection_was_closed(tmp_path: Pat
         assert is_whole(ask(True))
         assert is_whole(ask(True))
         assert is_whole(ask(False))
-        first, second, again, fourth = endpoint.asked
+        first, second, again, fourth = endpoint.requests
         assert second == again
         assert all(b"Bearer " + endpoint.key.encode() in asked for asked in (first, again, fourth))
 
@@ -125,9 +125,9 @@ def test_a_request_is_sent_no_more_than_twice(tmp_path: Path) -> None:
     with asking(tmp_path, play) as (endpoint, ask):
         assert is_whole(ask(True))
         assert ask(True)[0] == 502
-        assert len(endpoint.asked) == 3
+        assert len(endpoint.requests) == 3
         assert ask(True)[0] == 502
-        assert len(endpoint.asked) == 5
+        assert len(endpoint.requests) == 5
 
 
 def test_a_closed_connection_is_not_reused(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_a_closed_connection_is_not_reused(tmp_path: Path) -> None:
 
     with asking(tmp_path, play) as (endpoint, ask):
         assert all(is_whole(ask(True)) for _ in range(3))
-        assert len(endpoint.asked) == 3
+        assert len(endpoint.requests) == 3
 
 
 def test_faults_leave_no_open_files_or_threads(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ HELLO: dict[str, Any] = {"model": "gpt-5.1-codex", "input": "say hello", "stream
 
 def test_a_key_given_as_an_option_works_and_is_warned_of(proxy: Callable[..., Proxy], sandbox: Sandbox) -> None:
     running = proxy("--set", f"codex_api_key={sandbox.key}", CODEX_API_KEY="sk-another-key-0000000000")
-    running.wait_for("codex_api_key: on a command line the key shows")
+    running.wait_for("codex_api_key: on a command line the key is visible")
     assert running.send(HELLO)[0] == 200
     assert sandbox.requests[0]["headers"]["authorization"].endswith(sandbox.key[-4:])
 

@@ -73,7 +73,7 @@ def test_a_hundred_megabytes_of_events_pass_in_bounded_memory(quiet_proxy: Proxy
     assert shared_sandbox.wait(lambda requests: bool(requests[0]["finished"]))
     assert abs(received - shared_sandbox.requests[0]["sent"]) < 3000
     assert deltas > MANY
-    assert memory.grown() < 64 * MEBIBYTE
+    assert memory.growth() < 64 * MEBIBYTE
 
 
 def test_a_line_without_an_end_is_passed_on_in_bounded_memory(quiet_proxy: Proxy, shared_sandbox: Sandbox) -> None:
@@ -91,7 +91,7 @@ def test_a_line_without_an_end_is_passed_on_in_bounded_memory(quiet_proxy: Proxy
     assert received - len(event) == size + len(b"data: \n\n")
     assert set(line) == {ord("x")}
     assert json.loads(event.partition(b"data: ")[2])["type"] == "error"
-    assert memory.grown() < 160 * MEBIBYTE
+    assert memory.growth() < 160 * MEBIBYTE
 
 
 def test_events_beyond_the_limit_are_passed_on_unchanged(quiet_proxy: Proxy, shared_sandbox: Sandbox) -> None:

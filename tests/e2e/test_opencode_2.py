@@ -81,7 +81,7 @@ def test_traces_are_not_forwarded(server: Server2, shared_sandbox: Sandbox) -> N
 
 def test_a_tool_call_leaves_a_file(server: Server2, shared_sandbox: Sandbox) -> None:
     messages = server.ask(server.session(), "write hello world to test.txt")
-    assert (server.of.project / "test.txt").read_text().strip() == "hello world"
+    assert (server.preview.project / "test.txt").read_text().strip() == "hello world"
     assert [each.get("finish") for each in messages if each["type"] == "assistant"] == ["tool-calls", "stop"]
     first, second = conversation(shared_sandbox)
     assert second["input"][: len(first["input"])] == first["input"]

@@ -56,7 +56,7 @@ def answering(answers: dict[str, tuple[int, Any]]) -> closing[Scripted]:
             while True:
                 if not read(endpoint, client):
                     return
-                path = endpoint.asked[-1].split()[1].decode()
+                path = endpoint.requests[-1].split()[1].decode()
                 status, value = answers.get(path, (404, {"detail": "Not Found"}))
                 content = json.dumps(value).encode()
                 head = f"HTTP/1.1 {status} X\r\nContent-Type: application/json\r\n"
@@ -76,7 +76,7 @@ def read(endpoint: Scripted, client: socket.socket) -> bool:
     lengths = [int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
     while len(body) < (lengths[0] if lengths else 0):
         body += client.recv(65536)
-    endpoint.asked.append(head + b"\r\n\r\n" + body)
+    endpoint.requests.append(head + b"\r\n\r\n" + body)
     return True
 
 
@@ -96,7 +96,7 @@ def test_models_come_from_the_endpoint_that_has_a_list(tmp_path: Path) -> None:
     with answering({"/backend-api/codex/models": (200, listed)}) as endpoint, mitmdump(tmp_path, endpoint) as proxy:
         assert ask(proxy, "GET", "/v1/models") == (200, listed)
         assert ask(proxy, "GET", "/v1/models/gpt-x") == (200, listed["data"][0])
-        (request, _) = endpoint.asked
+        (request, _) = endpoint.requests
         assert f"Bearer {endpoint.key}".encode() in request
         assert KEY.encode() not in request
 
@@ -133,7 +133,7 @@ def test_a_compaction_is_a_summary_where_the_endpoint_cannot_compact(tmp_path: P
         assert "They said hello." in text["content"][0]["text"]
         assert compacted["usage"]["total_tokens"] == 10
         assert ask(proxy, "POST", "/v1/responses/compact", body)[0] == 200
-    paths = [request.split()[1] for request in endpoint.asked]
+    paths = [request.split()[1] for request in endpoint.requests]
     assert paths == [b"/backend-api/codex/responses/compact", *[b"/backend-api/codex/responses"] * 2]
 
 
@@ -160,7 +160,7 @@ def test_another_path_in_reverse_mode_gets_the_endpoints_key(tmp_path: Path) -> 
         with mitmdump(tmp_path, endpoint, "--mode", f"reverse:{endpoint.url}") as proxy:
             answer = direct(proxy, "/v1/embeddings", {"input": "x"}, {"authorization": f"Bearer {KEY}"})
         assert answer == (200, {"data": []})
-        (request,) = endpoint.asked
+        (request,) = endpoint.requests
         assert f"Bearer {endpoint.key}".encode() in request
         assert KEY.encode() not in request
 
@@ -179,5 +179,5 @@ def test_requests_made_for_a_client_use_its_own_key(tmp_path: Path) -> None:
             body = {"model": "gpt-5.1", "input": "x"}
             assert ask(proxy, "POST", "/v1/responses/compact", body)[0] == 401
             assert ask(proxy, "POST", "/v1/responses", {**body, "background": True})[0] == 200
-            assert eventually(lambda: len(endpoint.asked) == 3)
-        assert all(f"Bearer {KEY}".encode() in request for request in endpoint.asked)
+            assert eventually(lambda: len(endpoint.requests) == 3)
+        assert all(f"Bearer {KEY}".encode() in request for request in endpoint.requests)

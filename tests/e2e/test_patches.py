@@ -39,7 +39,8 @@ def answered(tmp_path: Path, sandbox: Sandbox, *patches: Patch) -> str:
 def test_an_optional_patch_is_left_out(tmp_path: Path, sandbox: Sandbox, patch: Patch) -> None:
     log = answered(tmp_path, sandbox, patch)
     (line,) = (line for line in log.splitlines() if "left out" in line)
-    assert f"mitmproxy lacks {patch.needs[-1]}: without the patch {patch.name}" in line
+    assert "mitmproxy lacks " in line
+    assert f"{patch.needs[-1]}: without the patch {patch.name}" in line
 
 
 def test_all_optional_patches_are_left_out(tmp_path: Path, sandbox: Sandbox) -> None:

@@ -23,7 +23,7 @@ from support.waiting import eventually
 from support.websocket import connected, unopened
 
 from codex_transform.people import register
-from codex_transform.people.register import Limits
+from codex_transform.people.person import Limits, Person, new_person, with_new_key
 from codex_transform.redaction import redact
 from codex_transform.sandbox import Sandbox
 
@@ -37,16 +37,16 @@ class Team:
         self.file = home / ".opencode" / "codex-clients.json"
         self.keys: dict[str, str] = {}
         self.used: list[str] = []
-        self.people: list[register.Person] = []
+        self.people: list[Person] = []
 
     def add(self, name: str, **limits: Any) -> str:
-        person, key = register.new_person(name, Limits.model_validate(limits))
+        person, key = new_person(name, Limits.model_validate(limits))
         self.people.append(person)
         return self._keep(name, key)
 
     def rotate(self, name: str) -> str:
         (index,) = (index for index, person in enumerate(self.people) if person.name == name)
-        self.people[index], key = register.with_new_key(self.people[index])
+        self.people[index], key = with_new_key(self.people[index])
         return self._keep(name, key)
 
     def limit(self, name: str, **limits: Any) -> None:
@@ -301,7 +301,7 @@ def test_an_endpoint_that_reports_no_tokens_does_not_make_a_limit_void(tmp_path:
     with scripted(play) as endpoint, mitmdump(tmp_path / "home", endpoint) as proxy:
         statuses = [ask(proxy.port, bob)[0] for _ in range(4)]
         assert statuses == [200, 200, 429, 429]
-        assert len(endpoint.asked) == 2
+        assert len(endpoint.requests) == 2
 
 
 def test_keys_are_not_forwarded(start: Callable[..., Any], team: Team, sandbox: Sandbox) -> None:

@@ -18,7 +18,7 @@ from support.waiting import eventually
 
 from codex_transform import sandbox as sandboxes
 from codex_transform.people import register
-from codex_transform.people.register import Limits
+from codex_transform.people.person import Limits, new_person
 from codex_transform.sandbox import Sandbox
 
 pytestmark = pytest.mark.gate
@@ -87,7 +87,7 @@ def test_a_proxy_its_endpoint_and_its_calls(tmp_path: Path, start: Start, sandbo
     assert endpoint["limits"]
     done = status(tmp_path)
     assert "limited for " in done.stdout
-    assert "no endpoint which takes calls" in done.stderr
+    assert "no endpoint that accepts calls" in done.stderr
     for text in (done.stdout, json.dumps(one)):
         assert sandbox.key not in text
 
@@ -131,7 +131,7 @@ def test_an_open_breaker(tmp_path: Path, start: Start) -> None:
 
 
 def test_people(tmp_path: Path, start: Start, sandbox: Sandbox) -> None:
-    person, key = register.new_person("alice", Limits(requests_per_minute=5, models=("gpt-5.1-codex",)))
+    person, key = new_person("alice", Limits(requests_per_minute=5, models=("gpt-5.1-codex",)))
     register.save(tmp_path / ".opencode" / "codex-clients.json", [person])
     proxy = start(sandbox)
     assert proxy.send(HELLO, authorization=f"Bearer {key}")[0] == 200
@@ -167,7 +167,7 @@ def test_two_proxies_and_one_that_was_killed(tmp_path: Path, start: Start, sandb
 
 
 def test_each_proxy_tells_what_all_have_counted(tmp_path: Path, start: Start, sandbox: Sandbox) -> None:
-    person, key = register.new_person("alice", Limits(requests_per_minute=40))
+    person, key = new_person("alice", Limits(requests_per_minute=40))
     register.save(tmp_path / ".opencode" / "codex-clients.json", [person])
     for proxy in [start(sandbox, CODEX_STATE="disk") for _ in range(2)]:
         for _ in range(2):

@@ -162,13 +162,13 @@ def test_a_tcp_connect_that_hangs_times_out(tmp_path: Path) -> None:
 
 def test_a_tls_handshake_that_hangs_times_out(tmp_path: Path) -> None:
     def play(endpoint: Scripted, client: socket.socket, _number: int) -> None:
-        endpoint.left(client)
+        endpoint.wait_for_disconnect(client)
 
     with scripted(play) as endpoint, hasty_for(tmp_path, endpoint.url.replace("http:", "https:")) as proxy:
         began = time.monotonic()
         told(proxy.send(HELLO), "connect")
         assert 2 <= time.monotonic() - began < 30
-        assert endpoint.gone.acquire(timeout=30), "the connection was left open"
+        assert endpoint.disconnected.acquire(timeout=30), "the connection was left open"
 
 
 def test_a_failed_connect_is_not_held_against_later_requests(tmp_path: Path) -> None:

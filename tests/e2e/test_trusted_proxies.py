@@ -19,7 +19,7 @@ from support.waiting import eventually
 from support.websocket import Client
 
 from codex_transform.people import register
-from codex_transform.people.register import Limits
+from codex_transform.people.person import Limits, new_person
 from codex_transform.sandbox import Sandbox
 
 CLIENT = "203.0.113.7"
@@ -38,7 +38,7 @@ BODY = json.dumps({"model": "gpt-5.1-codex", "input": "say hello"}).encode()
 @pytest.fixture
 def key(tmp_path: Path) -> str:
     """The key of the one who may use the proxy."""
-    person, key = register.new_person("alice", Limits())
+    person, key = new_person("alice", Limits())
     register.save(tmp_path / "home" / ".opencode" / "codex-clients.json", [person])
     return key
 
@@ -129,7 +129,7 @@ def test_what_passes_the_proxy_has_no_addresses_either(tmp_path: Path, key: str)
 
     with scripted(play) as endpoint, behind(tmp_path, endpoint, "--mode", f"reverse:{endpoint.url}") as proxy:
         assert ask(proxy, request(key, "/anything", X_Forwarded_For=CLIENT, X_Real_IP=CLIENT))[0] == 200
-        assert CLIENT.encode() not in endpoint.asked[0]
+        assert CLIENT.encode() not in endpoint.requests[0]
 
 
 @pytest.mark.parametrize("mode", ["regular", "reverse"])

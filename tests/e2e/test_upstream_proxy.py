@@ -61,7 +61,7 @@ def test_passwords_of_proxies_are_in_no_flow_file(tmp_path: Path) -> None:
     encoded = base64.b64encode(f"me:{PASSWORD}".encode())
 
     def answer(other: Scripted, client: socket.socket, _: int) -> None:
-        other.asked.append(client.recv(65536))
+        other.requests.append(client.recv(65536))
         client.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi")
 
     flows, har = tmp_path / "flows", tmp_path / "flows.har"
@@ -72,7 +72,7 @@ def test_passwords_of_proxies_are_in_no_flow_file(tmp_path: Path) -> None:
             own = {"Proxy-Authorization": f"Basic {encoded.decode()}"}
             assert proxy.send({}, path="/v1/models", method="GET", **own)[0] == 200
             assert proxy.send({}, path="/v1/models", method="GET")[0] == 407
-    assert encoded in other.asked[0]
+    assert encoded in other.requests[0]
     for file in (flows, har):
         kept = file.read_bytes()
         assert b"/v1/models" in kept

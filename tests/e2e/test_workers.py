@@ -18,8 +18,7 @@ from support.running import Proxy, mitmdump
 from support.waiting import eventually
 
 from codex_transform import sandbox as sandboxes
-from codex_transform.people import register
-from codex_transform.people.register import Limits
+from codex_transform.people.person import Limits, Person, new_person
 from codex_transform.sandbox import Sandbox
 
 AGENT = "opencode/1.18.33"
@@ -184,7 +183,7 @@ def test_what_one_was_refused_the_other_does_not_send(workers: Workers, sandbox:
     assert [entry["status"] for entry in sandbox.requests] == [422, 200, 200]
 
 
-def people(*who: register.Person) -> tuple[str, object]:
+def people(*who: Person) -> tuple[str, object]:
     """The file of those who have a key."""
     rows = [person.model_dump(mode="json", by_alias=True, exclude_defaults=True) for person in who]
     return "codex-clients.json", {"clients": rows}
@@ -192,8 +191,8 @@ def people(*who: register.Person) -> tuple[str, object]:
 
 @pytest.mark.gate
 def test_limits_hold_for_five_hundred_calls_at_once(workers: Workers, sandbox: Sandbox) -> None:
-    person, key = register.new_person("alice", Limits(requests_per_minute=40))
-    bob, bobs = register.new_person("bob", Limits(tokens_per_day=500))
+    person, key = new_person("alice", Limits(requests_per_minute=40))
+    bob, bobs = new_person("bob", Limits(tokens_per_day=500))
     both = [workers.start(sandbox, people(person, bob)) for _ in range(2)]
     sandbox.misbehave("slow", times=40)
     barrier = threading.Barrier(100)
@@ -217,8 +216,8 @@ def test_limits_hold_for_five_hundred_calls_at_once(workers: Workers, sandbox: S
 
 @pytest.mark.parametrize("fails", ["open", "closed"])
 def test_with_redis_gone_calls_go_on(tmp_path: Path, sandbox: Sandbox, fails: str) -> None:
-    person, key = register.new_person("alice", Limits(requests_per_minute=4))
-    carol, carols = register.new_person("carol", Limits())
+    person, key = new_person("alice", Limits(requests_per_minute=4))
+    carol, carols = new_person("carol", Limits())
     with redis_server(tmp_path / "redis") as server, ExitStack() as stack:
         workers = Workers(tmp_path, server, stack)
         environ = {"CODEX_LIMITS_FAIL": fails, "CODEX_ADMIN_LISTEN": "0"}
@@ -281,7 +280,7 @@ def test_a_password_in_an_option_is_taken_out_of_it(tmp_path: Path, sandbox: San
     with redis_server(tmp_path / "redis") as server:
         options = ("--set", f"codex_state={server.url}")
         with mitmdump(tmp_path / "home", sandbox, *options) as proxy:
-            proxy.wait_for("on a command line the password shows in the list of processes")
+            proxy.wait_for("on a command line the password is visible in the list of processes")
             made = ask(proxy)[1]
             assert get(proxy, f"/responses/{made['id']}")[0] == 200
             assert server.texts()

@@ -8,7 +8,7 @@ from mitmproxy.http import Headers
 from codex_transform.endpoint.headers import client_session, codex_headers, forwarded_request_headers
 
 
-def test_headers_become_those_of_a_codex_request() -> None:
+def test_a_codex_request_has_its_own_headers_and_harmless_ones_of_the_client() -> None:
     headers = Headers(
         [
             (b"authorization", b"Bearer sk-the-users-own-openai-key"),
@@ -27,8 +27,8 @@ def test_headers_become_those_of_a_codex_request() -> None:
             (b"Session-Id", b"another"),
         ]
     )
-    made = codex_headers(authorization="Bearer key", originator="opencode", session="ses_1")
-    fields = [*forwarded_request_headers(headers.fields, made), *made]
+    replacing = codex_headers(authorization="Bearer key", originator="opencode", session="ses_1")
+    fields = [*forwarded_request_headers(headers.fields, replacing), *replacing]
     assert {name.lower(): value for name, value in Headers(fields).items()} == {
         "authorization": "Bearer key",
         "content-type": "application/json",
@@ -43,25 +43,25 @@ def test_headers_become_those_of_a_codex_request() -> None:
 
 
 @given(st.text(st.characters(), min_size=1))
-def test_any_session_id_becomes_a_legal_header(session: str) -> None:
+def test_any_session_id_becomes_a_valid_header(session: str) -> None:
     headers = dict(codex_headers(authorization="Bearer key", originator="o", session=session))
     assert all(" " <= char <= "~" for char in headers.get(b"session_id", b"").decode())
     assert headers.get(b"session-id") == headers.get(b"session_id")
 
 
-def test_the_client_session_is_found_under_each_name() -> None:
+def test_the_clients_session_id_is_found_under_each_name() -> None:
     for name in (b"session_id", b"Session-Id", b"x-session-id"):
         assert client_session([(b"x", b"y"), (name, b"ses")]) == "ses"
     assert client_session([(b"session_id", b""), (b"session-id", b"ses")]) == "ses"
     assert client_session([(b"x-other", b"ses")]) is None
 
 
-def test_what_is_not_replaced_is_the_clients_own() -> None:
-    """The Codex CLI's originator, session and beta header go as it sent them."""
+def test_headers_that_are_not_replaced_are_the_clients_own() -> None:
+    """The Codex CLI's originator, session and beta headers are forwarded unchanged."""
     own = [(b"originator", b"codex_exec"), (b"session-id", b"s"), (b"openai-beta", b"x=1"), (b"Accept", b"*/*")]
-    made = codex_headers(authorization="Bearer key", originator=None, session=None)
-    assert not {b"originator", b"session-id", b"session_id", b"OpenAI-Beta"} & {name for name, _ in made}
-    assert forwarded_request_headers(own, made) == own[:3]
+    replacing = codex_headers(authorization="Bearer key", originator=None, session=None)
+    assert not {b"originator", b"session-id", b"session_id", b"OpenAI-Beta"} & {name for name, _ in replacing}
+    assert forwarded_request_headers(own, replacing) == own[:3]
 
 
 TRACING = [
@@ -75,7 +75,7 @@ TRACING = [
     b"X-Amzn-Trace-Id",
     b"uber-trace-id",
 ]
-MEANINGLESS = [
+DROPPED = [
     b"Accept-Language",
     b"Sec-Fetch-Mode",
     b"Priority",
@@ -85,7 +85,7 @@ MEANINGLESS = [
     b"X-Stainless-OS",
     b"Made-Up",
 ]
-MEANT = [
+FORWARDED = [
     b"User-Agent",
     b"originator",
     b"Version",
@@ -101,7 +101,7 @@ MEANT = [
     b"Idempotency-Key",
     b"x-codex-turn-state",
     b"x-openai-subagent",
-    # What relays ask for.
+    # Relays want these.
     b"X-Portkey-Config",
     b"Helicone-Auth",
     b"cf-aig-authorization",
@@ -117,23 +117,23 @@ def names(fields: list[bytes], **more: Any) -> list[bytes]:
     return [name for name, _ in forwarded_request_headers([(name, b"1") for name in fields], **more)]
 
 
-def test_only_what_may_mean_something_to_an_endpoint_leaves() -> None:
-    assert names([*TRACING, *MEANT, *MEANINGLESS]) == MEANT
+def test_only_headers_that_may_matter_to_an_endpoint_are_forwarded() -> None:
+    assert names([*TRACING, *FORWARDED, *DROPPED]) == FORWARDED
 
 
-def test_what_the_user_has_set_in_opencode_leaves_by_any_name_but_a_credentials() -> None:
+def test_headers_configured_in_opencode_are_forwarded_except_credentials() -> None:
     configured = ("made-up", "traceparent", "authorization", "connection")
-    wanted = [b"Made-Up", b"Traceparent"]
-    assert names([*wanted, b"Authorization", b"Connection", b"baggage"], configured=configured) == wanted
+    expected = [b"Made-Up", b"Traceparent"]
+    assert names([*expected, b"Authorization", b"Connection", b"baggage"], configured=configured) == expected
 
 
-def test_all_that_the_codex_cli_sends_leaves_but_its_traces_and_credentials() -> None:
-    fields = [*TRACING, *MEANT, *MEANINGLESS, b"Authorization", b"Cookie", b"X-Forwarded-For"]
-    assert names(fields, is_codex=True) == [*MEANT, *MEANINGLESS]
+def test_the_codex_clis_headers_are_forwarded_except_traces_and_credentials() -> None:
+    fields = [*TRACING, *FORWARDED, *DROPPED, b"Authorization", b"Cookie", b"X-Forwarded-For"]
+    assert names(fields, is_codex=True) == [*FORWARDED, *DROPPED]
 
 
 @pytest.mark.parametrize("is_codex", [True, False])
-def test_a_field_that_the_connection_names_stays_here(is_codex: bool) -> None:
+def test_a_header_that_connection_names_is_not_forwarded(is_codex: bool) -> None:
     assert names([b"X-Mine"], is_codex=is_codex) == [b"X-Mine"]
     fields = [(b"Connection", b"X-Mine"), (b"X-Mine", b"1")]
     assert forwarded_request_headers(fields, is_codex=is_codex, configured=("x-mine",)) == []

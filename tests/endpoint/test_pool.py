@@ -1,4 +1,4 @@
-"""Which of several endpoints a call goes to."""
+"""Which of several endpoints a call is sent to."""
 
 from collections import Counter
 from typing import Any
@@ -23,7 +23,7 @@ def target(name: str, **more: object) -> Target:
 
 
 class Pool(endpoint_pool.Pool):
-    """A pool whose choices are looked at without their reasons, and whose states in words."""
+    """A pool that returns chosen targets without their reasons, and states as text."""
 
     last: Choice | None = None
 
@@ -39,22 +39,22 @@ A, B, BACKUP = target("a"), target("b"), target("backup", priority=1)
 ALL = (A, B, BACKUP)
 
 
-def test_a_conversation_stays_and_new_ones_are_spread_by_weight() -> None:
+def test_a_conversation_keeps_its_endpoint_and_new_ones_are_spread_by_weight() -> None:
     heavy, light = target("heavy", weight=3), target("light")
     pool = Pool()
     chosen = {f"c{number}": pool.choose((heavy, light), f"c{number}", "m") for number in range(4000)}
     share = Counter(each.name for each in chosen.values() if each)
     assert 2.5 < share["heavy"] / share["light"] < 3.6
-    again = Pool()
-    assert all(again.choose((light, heavy), name, "m") == where for name, where in chosen.items())
+    other_proxy = Pool()
+    assert all(other_proxy.choose((light, heavy), name, "m") == target for name, target in chosen.items())
 
 
-def test_the_lowest_priority_first() -> None:
+def test_the_lowest_priority_is_used_first() -> None:
     pool = Pool()
     assert {pool.choose(ALL, f"c{number}", "m") for number in range(50)} == {A, B}
 
 
-def test_a_limit_cools_an_endpoint_down_until_its_reset() -> None:
+def test_an_endpoint_at_its_limit_is_not_used_until_the_reset() -> None:
     clock = Clock()
     pool = Pool(now=clock)
     home = pool.choose(ALL, "c", "m")
@@ -65,24 +65,24 @@ def test_a_limit_cools_an_endpoint_down_until_its_reset() -> None:
     assert {home, other} == {A, B}
     assert pool.state(home) == "limited for 120 s: usage limit"
     clock.time += 121
-    assert pool.choose(ALL, "c", "m") == other, "its cache is there by now"
+    assert pool.choose(ALL, "c", "m") == other, "the conversation's cache is there by now"
     assert pool.state(home) == "up"
     pool.limited(A, None, "x")
     clock.time += DEFAULT_LIMIT + 1
     assert pool.state(A) == "up"
 
 
-def test_the_next_priority_takes_over_when_all_are_used_up() -> None:
+def test_the_next_priority_is_used_once_all_before_it_are_at_their_limits() -> None:
     pool = Pool(now=Clock())
     for each in (A, B):
         pool.limited(each, 60, "limit")
     assert pool.choose(ALL, "c", "m") == BACKUP
     pool.limited(BACKUP, 10, "limit")
-    assert pool.choose(ALL, "c", "m") == BACKUP, "the one that is up first says what is the matter"
+    assert pool.choose(ALL, "c", "m") == BACKUP, "its limit ends first, so its error is shown"
     assert pool.choose(ALL, "c", "m", tried=["backup"]) is None
 
 
-def test_faults_open_the_circuit_and_one_call_tries_it() -> None:
+def test_failures_open_the_circuit_and_one_call_tries_the_endpoint() -> None:
     clock = Clock()
     pool = Pool(now=clock)
     for _ in range(MAX_FAULTS):
@@ -104,7 +104,7 @@ def test_faults_open_the_circuit_and_one_call_tries_it() -> None:
     assert {pool.choose((A, BACKUP), f"d{number}", "m") for number in range(9)} == {A}
 
 
-def test_a_try_without_an_end_counts_for_nothing() -> None:
+def test_a_trial_call_that_never_ends_does_not_block_the_next() -> None:
     clock = Clock()
     pool = Pool(now=clock)
     for _ in range(MAX_FAULTS):
@@ -116,7 +116,7 @@ def test_a_try_without_an_end_counts_for_nothing() -> None:
     assert pool.choose((A, BACKUP), "two", "m") == A
 
 
-def test_a_break_has_a_longest() -> None:
+def test_the_length_of_a_break_is_bounded() -> None:
     clock = Clock()
     pool = Pool(now=clock)
     for _ in range(50):
@@ -124,37 +124,39 @@ def test_a_break_has_a_longest() -> None:
     assert pool.state(A) == f"down for {LONGEST_BREAK:.0f} s: x"
 
 
-def test_models() -> None:
+def test_a_call_goes_to_an_endpoint_with_its_model() -> None:
     only = target("only", models=("gpt-5.2",), priority=5)
     pool = Pool()
     assert {pool.choose((A, only), f"c{number}", "gpt-5.2") for number in range(5)} == {A}
     small = target("small", models=("gpt-5.1",))
     assert pool.choose((small, only), "c", "gpt-5.2") == only
-    assert pool.choose((small,), "d", "gpt-5.2") == small, "no endpoint claims it: the answer says so"
+    assert pool.choose((small,), "d", "gpt-5.2") == small, (
+        "no endpoint lists the model: the one it is sent to refuses it"
+    )
 
 
-names = st.sampled_from(ALL)
-events = st.tuples(st.sampled_from(["limited", "failed", "succeeded", "wait"]), names, st.integers(0, 400))
+targets = st.sampled_from(ALL)
+events = st.tuples(st.sampled_from(["limited", "failed", "succeeded", "wait"]), targets, st.integers(0, 400))
 
 
 @given(st.lists(events, max_size=30))
-def test_a_call_always_goes_somewhere(history: list[tuple[str, Target, int]]) -> None:
+def test_there_is_always_an_endpoint_for_a_call(history: list[tuple[str, Target, int]]) -> None:
     clock = Clock()
     pool = Pool(now=clock)
-    for kind, name, seconds in history:
+    for kind, target, seconds in history:
         if kind == "limited":
-            pool.limited(name, seconds, "x")
+            pool.limited(target, seconds, "x")
         elif kind == "failed":
-            pool.failed(name, "x")
+            pool.failed(target, "x")
         elif kind == "succeeded":
-            pool.succeeded(name)
+            pool.succeeded(target)
         else:
             clock.time += seconds
         assert pool.choose(ALL, "c", "m") in ALL
     assert "sk-" not in repr(ALL)
 
 
-def test_why_a_call_goes_where_it_goes() -> None:
+def test_a_choice_has_its_reason() -> None:
     clock = Clock()
     pool = Pool(now=clock)
 
@@ -176,7 +178,7 @@ def test_why_a_call_goes_where_it_goes() -> None:
     assert reason((A, B), "g") == "none is up, and it will be first"
 
 
-def test_limits_and_when_they_were_reported() -> None:
+def test_reported_limits_have_an_age() -> None:
     clock = Clock()
     pool = Pool(now=clock)
     assert pool.limits_age(A) is None

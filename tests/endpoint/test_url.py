@@ -1,4 +1,4 @@
-"""The base-URL table, what is ours, and the headers that leave."""
+"""Base URLs, and the paths of the API."""
 
 import pytest
 from hypothesis import given
@@ -31,12 +31,12 @@ from codex_transform.endpoint import url as endpoint_url
         ("  https://h/v1\n", "https://h/v1/responses"),
     ],
 )
-def test_base_url_forms(base_url: str, url: str) -> None:
+def test_the_url_of_a_base_url(base_url: str, url: str) -> None:
     assert endpoint_url.parse(base_url).url == url
 
 
 @pytest.mark.parametrize(
-    ("base_url", "says"),
+    ("base_url", "problem"),
     [
         ("", "scheme is missing"),
         ("your-codex-api.com", "https://your-codex-api.com"),
@@ -62,14 +62,14 @@ def test_base_url_forms(base_url: str, url: str) -> None:
         ("https://h//v1", "segments"),
     ],
 )
-def test_refused_base_urls_say_why(base_url: str, says: str) -> None:
-    with pytest.raises(ValueError, match=says) as refused:
+def test_invalid_base_urls_are_explained(base_url: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem) as refused:
         endpoint_url.parse(base_url)
     assert "secret" not in str(refused.value)
 
 
-@given(st.text())
-def test_any_text_is_parsed_or_refused(text: str) -> None:
+@given(st.text() | st.builds("{}{}".format, st.sampled_from(["https://", "http://h/", "https://h:80/v1/"]), st.text()))
+def test_any_text_is_a_base_url_or_invalid(text: str) -> None:
     try:
         endpoint = endpoint_url.parse(text)
     except ValueError:
@@ -91,7 +91,7 @@ def test_any_text_is_parsed_or_refused(text: str) -> None:
         ("http://localhost.example.com", True),
     ],
 )
-def test_a_key_in_the_clear_is_noticed(url: str, exposed: bool) -> None:
+def test_whether_a_base_url_sends_the_key_unencrypted(url: str, exposed: bool) -> None:
     assert endpoint_url.parse(url).exposes_key is exposed
 
 
@@ -116,5 +116,5 @@ def test_a_key_in_the_clear_is_noticed(url: str, exposed: bool) -> None:
         ("v1/responses", None),
     ],
 )
-def test_paths_that_are_ours(path: str, found: str | None) -> None:
+def test_which_paths_belong_to_the_api(path: str, found: str | None) -> None:
     assert endpoint_url.api_path(path) == found

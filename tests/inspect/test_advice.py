@@ -1,4 +1,4 @@
-"""What to do about a failed call: never the opposite of what its message says."""
+"""Advice on failed calls: it never contradicts the error message."""
 
 import pytest
 
@@ -24,16 +24,16 @@ HTML = {"content-type": "text/html"}
     ],
     ids=lambda error: error.message[:40],
 )
-def test_an_address_that_may_be_wrong_is_tried_by_doctor(error: ApiError) -> None:
-    said = advice(error.status, None, upstream_error.read_error(error.payload()))
-    assert said.startswith("Run codex-transform doctor")
+def test_for_an_address_that_may_be_wrong_doctor_is_advised(error: ApiError) -> None:
+    text = advice(error.status, None, upstream_error.read_error(error.payload()))
+    assert text.startswith("Run codex-transform doctor")
 
 
-def test_a_refused_key_is_set_with_login() -> None:
+def test_for_a_refused_key_login_is_advised() -> None:
     error = http_error.error_for_client(401, {}, b'{"error": {"message": "Incorrect API key"}}', endpoint=URL)
     assert "codex-transform login" in advice(401, None, upstream_error.read_error(error.payload()))
 
 
-def test_words_of_the_endpoint_about_redirects_are_no_redirect() -> None:
-    said = advice(400, None, upstream_error.UpstreamError("Unknown parameter: follow_redirects"))
-    assert "the Request tab" in said
+def test_an_error_message_that_mentions_redirects_is_no_redirect() -> None:
+    text = advice(400, None, upstream_error.UpstreamError("Unknown parameter: follow_redirects"))
+    assert "the Request tab" in text

@@ -1,4 +1,4 @@
-"""The lines that say what changed in a request: the notes, with the values of the two bodies."""
+"""The lines on what changed in a request: the notes, with the values of both bodies."""
 
 import copy
 import json
@@ -33,7 +33,7 @@ def first_lines(lines: list[str]) -> list[str]:
     return [line for line in lines if not line.startswith("    ")]
 
 
-def test_the_notes_have_the_values_of_both_bodies() -> None:
+def test_notes_are_shown_with_the_values_of_both_bodies() -> None:
     lines = list(change_lines(NOTES, BODY, SENT))
     assert first_lines(lines) == [
         "~ store: true → false",
@@ -53,7 +53,7 @@ def test_the_notes_have_the_values_of_both_bodies() -> None:
     assert item_marks(NOTES) == {0: "+", 3: "~"}
 
 
-def test_without_the_clients_body_the_notes_stay() -> None:
+def test_notes_are_shown_without_the_clients_body_too() -> None:
     lines = first_lines(list(change_lines(NOTES, None, SENT)))
     assert lines[0] == "~ store: false"
     assert "~ reasoning.effort: low" in lines
@@ -73,13 +73,13 @@ def test_without_notes_the_fields_are_compared() -> None:
     assert CHANGED_ELSEWHERE not in " ".join(lines)
 
 
-def test_what_somebody_else_changed_is_said_to_be_theirs() -> None:
+def test_changes_without_a_note_are_attributed_to_others() -> None:
     sent = {**copy.deepcopy(SENT), "temperature": 1, "user": "me"}
     lines = list(change_lines(NOTES, {**BODY, "seed": 1}, sent))
     assert lines[-4:] == ["- seed: 1", f"    {CHANGED_ELSEWHERE}", "+ user: me", f"    {CHANGED_ELSEWHERE}"]
 
 
-def test_marks_are_of_single_items_with_another_text() -> None:
+def test_single_items_with_added_or_changed_text_are_marked() -> None:
     assert item_marks(
         [
             Change("added", "input[1]", "."),
@@ -92,20 +92,20 @@ def test_marks_are_of_single_items_with_another_text() -> None:
     ) == {1: "+", 2: "~"}
 
 
-def test_however_much_a_flow_file_claims_the_lines_are_bounded() -> None:
-    claimed = [Change("added", f"{number}.x", "long " * 100_000) for number in range(5000)]
-    lines = list(change_lines(claimed, {"a": 1}, {"b": 1}))
+def test_the_lines_for_a_hostile_flow_file_are_bounded() -> None:
+    many = [Change("added", f"{number}.x", "long " * 100_000) for number in range(5000)]
+    lines = list(change_lines(many, {"a": 1}, {"b": 1}))
     assert lines[-1] == "[cut: 4,902 more changes]"
     assert len(lines) < 2000
-    strange = [Change("added", "\x1b[2J" + "wide " * 30, "\u202e"), Change("changed", "input[99999999]", "")]
-    for line in change_lines(strange, BODY, SENT):
+    hostile = [Change("added", "\x1b[2J" + "wide " * 30, "\u202e"), Change("changed", "input[99999999]", "")]
+    for line in change_lines(hostile, BODY, SENT):
         assert display_width(line) <= WIDTH
-        assert line.isprintable() or "\ufffd" in line
+        assert line.isprintable()
         assert "\x1b" not in line
 
 
 @given(requests, contexts)
-def test_whatever_was_changed_is_explained(body: dict[str, Any], using: Context) -> None:
+def test_every_change_is_explained(body: dict[str, Any], using: Context) -> None:
     sent, found = notes(body, using)
     before = copy.deepcopy((body, sent))
     text = "\n".join(change_lines(found, body, sent))

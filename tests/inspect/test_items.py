@@ -1,4 +1,4 @@
-"""One item of a conversation, in words."""
+"""The description of one item of a conversation."""
 
 from typing import Any
 
@@ -101,11 +101,11 @@ IMAGE = "data:image/png;base64," + "A" * 1978
     ],
     ids=lambda value: value.title if isinstance(value, Described) else "",
 )
-def test_every_kind_of_item(item: Any, described: Described) -> None:
+def test_every_kind_of_item_is_described(item: Any, described: Described) -> None:
     assert describe(item) == described
 
 
-def test_names_cannot_fill_the_page() -> None:
+def test_long_names_are_truncated() -> None:
     item = {"type": "function_call", "name": "n" * 1000 + "\n\x1b[31m", "call_id": "c\x07", "arguments": ""}
     assert describe(item).title == f"tool call · {'n' * 63}… · c"
 

@@ -1,8 +1,9 @@
-"""The page of a request."""
+"""The page on a request."""
 
 import gzip
 import json
 import time
+from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -20,6 +21,7 @@ from codex_transform.request import Context, Transformed, transform
 from codex_transform.request.client_request import read_request
 from codex_transform.text import display_width
 from codex_transform.usage.record import FailedAttempt, InstructionsSource, Record
+from codex_transform.usage.record_reader import read_record
 
 BODY: dict[str, Any] = {
     "model": "gpt-5-codex-high",
@@ -54,17 +56,17 @@ def sent(body: dict[str, Any], using: Context | None = None) -> bytes:
     return dumps(transformed(body, using).body)
 
 
-def noted(body: dict[str, Any], using: Context | None = None) -> Record:
+def record_of(body: dict[str, Any], using: Context | None = None) -> Record:
     """The record of a call."""
-    return RECORD.model_copy(update={"changes": transformed(body, using).changes.collect()})
+    return replace(RECORD, changes=transformed(body, using).changes.collect())
 
 
-def kept(body: Any, **more: Any) -> dict[str, Any]:
+def original_of(body: Any, **more: Any) -> dict[str, Any]:
     return {"method": "POST", "url": "u", "headers": [], "content": json.dumps(body).encode(), **more}
 
 
-def test_the_whole_page() -> None:
-    page = render(sent(BODY), noted(BODY), kept(BODY)).split("\n")
+def test_all_sections_of_the_page() -> None:
+    page = render(sent(BODY), record_of(BODY), original_of(BODY)).split("\n")
     size = f"{len(sent(BODY)) / 1000:.1f} kB"
     digest = sha256(b"Text for Codex.").hexdigest()[:12]
     assert page[:6] == [
@@ -111,39 +113,39 @@ def test_the_whole_page() -> None:
         ([7], "no item: 7"),
     ],
 )
-def test_what_is_new_stands_at_the_top(last: Any, asked: str) -> None:
+def test_the_newest_item_is_shown_at_the_top(last: Any, asked: str) -> None:
     items = [*BODY["input"], *last] if isinstance(last, list) else last
     assert f"\nAsked         {asked}\n" in render(dumps({"model": "gpt-5.2", "input": items}))
 
 
-def test_what_is_new_takes_two_lines_at_the_most() -> None:
+def test_the_newest_item_takes_at_most_two_lines_at_the_top() -> None:
     page = render(dumps({"model": "gpt-5.2", "input": [{"role": "user", "content": "word " * 100_000}]})).split("\n")
     assert page[1].startswith("Asked         user: word word")
     assert page[2].startswith("              word")
     assert page[3].startswith("Size ")
 
 
-def test_an_unchanged_request() -> None:
+def test_an_unchanged_request_says_so() -> None:
     body = sent(BODY)
-    page = render(body, noted(json.loads(body)), kept(json.loads(body)))
+    page = render(body, record_of(json.loads(body)), original_of(json.loads(body)))
     assert "── what the addon changed" in page
     assert "\nNothing.\n" in page
-    assert "\nNothing.\n" in render(body, noted(json.loads(body)))
+    assert "\nNothing.\n" in render(body, record_of(json.loads(body)))
 
 
-def test_the_reasons_stay_when_the_clients_body_is_gone() -> None:
-    page = render(sent(BODY), noted(BODY)).split("\n")
+def test_the_reasons_are_shown_without_the_clients_body_too() -> None:
+    page = render(sent(BODY), record_of(BODY)).split("\n")
     assert page[page.index("- temperature") + 1] == "    Codex endpoints reject this field."
     assert "~ [6] assistant · 45 characters" in page
 
 
-def test_before_the_call_is_over_the_differences_have_no_reasons() -> None:
-    page = render(sent(BODY), None, kept(BODY))
+def test_before_the_call_ends_the_changes_have_no_reasons() -> None:
+    page = render(sent(BODY), None, original_of(BODY))
     assert "\nThe reasons are recorded when the call ends.\n" in page
     assert "\n- temperature: 0.2\n" in page
 
 
-# As a release without notes wrote it into flow files.
+# A record as a release without notes wrote it into flow files.
 OLD = {
     "id": "abcd1234",
     "at": 1_800_000_000.5,
@@ -171,8 +173,9 @@ OLD = {
 
 
 def test_a_record_of_an_older_release_has_no_reasons() -> None:
-    old = Record.model_validate(OLD)
-    page = " ".join(render(sent(BODY), old, kept(BODY)).split())
+    old = read_record(OLD)
+    assert old
+    page = " ".join(render(sent(BODY), old, original_of(BODY)).split())
     assert "The reasons are not known: an older release of codex-transform recorded this call." in page
     assert "~ model: gpt-5-codex-high → gpt-5.1-codex" in page
     assert "- temperature: 0.2" in page
@@ -180,9 +183,9 @@ def test_a_record_of_an_older_release_has_no_reasons() -> None:
     assert "codex_keep_mb" in render(sent(BODY), old)
 
 
-def test_a_request_that_was_refused_was_not_sent() -> None:
+def test_a_refused_request_is_shown_as_not_sent() -> None:
     refused = Record(at=0, status=400, outcome="error", error="`input` must be a list")
-    page = render(b'{"model": "gpt-5.2", "input": 3}', refused, kept({"model": "gpt-5.2", "input": 3}))
+    page = render(b'{"model": "gpt-5.2", "input": 3}', refused, original_of({"model": "gpt-5.2", "input": 3}))
     assert page.startswith("FAILED · HTTP 400: `input` must be a list\nThe Response tab shows what to do.\n")
     assert "\nNothing: it was not sent.\n" in page
     assert '"input": 3' in page
@@ -193,14 +196,14 @@ def test_a_request_that_was_refused_was_not_sent() -> None:
     [
         (RECORD, None, "codex_keep_mb"),
         (None, None, "the flow was saved without"),
-        (RECORD, kept(None, content=b"no JSON"), "no JSON object"),
-        (RECORD, kept([1]), "no JSON object"),
-        (RECORD, {"method": "POST"}, "no JSON object"),
-        (RECORD, kept(None, content=b"x", headers=[["content-encoding", "gzip"]]), "no JSON object"),
-        (RECORD, kept(None, content="x", headers=7), "no JSON object"),
+        (RECORD, original_of(None, content=b"no JSON"), "not a JSON object"),
+        (RECORD, original_of([1]), "not a JSON object"),
+        (RECORD, {"method": "POST"}, "not a JSON object"),
+        (RECORD, original_of(None, content=b"x", headers=[["content-encoding", "gzip"]]), "not a JSON object"),
+        (RECORD, original_of(None, content="x", headers=7), "not a JSON object"),
     ],
 )
-def test_why_the_changes_are_not_known(record: Record | None, original: Any, why: str) -> None:
+def test_the_page_says_why_the_changes_are_unknown(record: Record | None, original: Any, why: str) -> None:
     page = render(sent(BODY), record, original)
     assert "\nNot known: " in page
     assert why in " ".join(page.split())
@@ -208,10 +211,10 @@ def test_why_the_changes_are_not_known(record: Record | None, original: Any, why
     assert "fix the bug" in page
 
 
-def test_a_compressed_original() -> None:
+def test_a_compressed_original_is_decoded() -> None:
     compressed = gzip.compress(json.dumps(BODY).encode())
-    original = kept(None, content=compressed, headers=[["host", "h"], ["Content-Encoding", "gzip"]])
-    assert render(sent(BODY), RECORD, original) == render(sent(BODY), RECORD, kept(BODY))
+    original = original_of(None, content=compressed, headers=[["host", "h"], ["Content-Encoding", "gzip"]])
+    assert render(sent(BODY), RECORD, original) == render(sent(BODY), RECORD, original_of(BODY))
 
 
 @pytest.mark.parametrize(
@@ -223,17 +226,17 @@ def test_a_compressed_original() -> None:
         ("file", "codex_instructions_file"),
     ],
 )
-def test_which_instructions(ref: str, words: str) -> None:
-    source = SOURCE.model_copy(update={"ref": ref})
-    assert words in render(sent(BODY), RECORD.model_copy(update={"instructions": source}))
+def test_the_source_of_the_instructions_is_named(ref: str, words: str) -> None:
+    source = replace(SOURCE, ref=ref)
+    assert words in render(sent(BODY), replace(RECORD, instructions=source))
 
 
-def test_the_middle_of_a_long_conversation_is_left_out() -> None:
+def test_the_middle_of_a_long_conversation_is_omitted() -> None:
     items = [{"role": "user", "content": f"text {number}"} for number in range(5000)]
     body = {"model": "gpt-5.1-codex", "input": items}
-    begun = time.process_time()
-    page = render(sent(body), noted(body), kept(body))
-    assert time.process_time() - begun < 1.5  # 0.1 s on an idle machine
+    began = time.process_time()
+    page = render(sent(body), record_of(body), original_of(body))
+    assert time.process_time() - began < 1.5  # 0.1 s on an idle machine
     lines = page.split("\n")
     assert "      [cut: items 40 to 4,839]" in lines
     assert "  [39] user · 7 characters" in lines
@@ -242,29 +245,29 @@ def test_the_middle_of_a_long_conversation_is_left_out() -> None:
     assert len(lines) < 500
 
 
-def test_a_request_that_is_another_is_compared_in_time_and_bounds() -> None:
+def test_comparing_with_a_different_original_is_quick_and_bounded() -> None:
     one = {"model": "gpt-5.2", "input": [{"role": "user", "content": f"one {number}"} for number in range(5000)]}
     other = {"model": "gpt-5.2", "input": [{"role": "user", "content": f"two {number}"} for number in range(5000)]}
-    begun = time.process_time()
-    page = render(json.dumps(other).encode(), RECORD, kept(one))
-    assert time.process_time() - begun < 2  # 0.1 s on an idle machine
+    began = time.process_time()
+    page = render(json.dumps(other).encode(), RECORD, original_of(one))
+    assert time.process_time() - began < 2  # 0.1 s on an idle machine
     assert "~ input: 5,000 items → 5,000 items" in page
     assert len(page) < 60_000
 
 
-def test_a_deeply_nested_body_makes_a_page() -> None:
+def test_a_deeply_nested_body_is_rendered() -> None:
     deep = b'{"model": "m", "input": [' + b'{"a":' * 700 + b"1" + b"}" * 700 + b"]}"
     assert "conversation: 1 item" in render(deep, RECORD, {"content": deep})
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"<html>", b"\xff\x00", b'"x"'])
-def test_what_is_no_request_is_shown_as_it_is(body: bytes) -> None:
+def test_a_body_that_is_no_request_is_shown_unchanged(body: bytes) -> None:
     assert render(body).startswith("No request of the Responses API:\n\n")
 
 
 @given(requests, contexts, st.booleans())
-def test_any_request_makes_a_page(body: dict[str, Any], using: Context, known: bool) -> None:
-    page = render(sent(body, using), noted(body, using) if known else None, kept(body))
+def test_any_request_is_rendered(body: dict[str, Any], using: Context, recorded: bool) -> None:
+    page = render(sent(body, using), record_of(body, using) if recorded else None, original_of(body))
     page.encode()
     assert "by another addon" not in page
 
@@ -274,13 +277,13 @@ bodies = st.dictionaries(names, anything | st.lists(anything, max_size=4), max_s
 
 
 @given(bodies, bodies)
-def test_any_json_makes_a_page(body: dict[str, Any], original: dict[str, Any]) -> None:
-    assert render(dumps(body), None, kept(original)).encode()
+def test_any_json_is_rendered(body: dict[str, Any], original: dict[str, Any]) -> None:
+    assert render(dumps(body), None, original_of(original)).encode()
 
 
-def test_the_attempts_that_were_refused() -> None:
+def test_refused_attempts_are_listed() -> None:
     refused = FailedAttempt(rule="parameter", refused="HTTP 400: No include.", done="sent again without include")
-    page = render(sent(BODY), RECORD.model_copy(update={"attempts": (refused,)}))
+    page = render(sent(BODY), replace(RECORD, attempts=(refused,)))
     assert "2 attempts" in page
     assert "refused: HTTP 400: No include." in page
     assert "then sent again without include" in page

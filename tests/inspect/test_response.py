@@ -1,7 +1,8 @@
-"""The page of an answer, for whole ones, broken ones and none."""
+"""The page on a response: complete, broken off or missing."""
 
 import json
 import time
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -32,8 +33,8 @@ RECORD = Record(
 PATCH = "*** Begin Patch\n*** Add File: a.txt\n+one\n+two\n*** End Patch"
 
 
-def of(**changed: Any) -> Record:
-    return RECORD.model_copy(update=changed)
+def record_with(**changed: Any) -> Record:
+    return replace(RECORD, **changed)
 
 
 def test_the_numbers_come_first() -> None:
@@ -50,14 +51,14 @@ def test_the_numbers_come_first() -> None:
     ]
 
 
-def test_why_the_cache_is_not_judged() -> None:
-    page = " ".join(render(stream(answer()), of(cache=None)).split())
+def test_the_page_says_why_the_cache_was_not_compared() -> None:
+    page = " ".join(render(stream(answer()), record_with(cache=None)).split())
     assert "Cache not compared with an earlier request, because the client sent no prompt_cache_key" in page
-    assert "Cache" not in render(stream(answer()), of(cache=None, conversation="ses_1"))
-    assert "Cache" not in render(stream(answer()), of(cache=None, tokens=None))
+    assert "Cache" not in render(stream(answer()), record_with(cache=None, conversation="ses_1"))
+    assert "Cache" not in render(stream(answer()), record_with(cache=None, tokens=None))
 
 
-def test_without_a_record_the_body_tells_what_it_can() -> None:
+def test_without_a_record_the_page_shows_what_the_body_has() -> None:
     body = response_to_stream(response([message()], reasoning={"effort": "low"}))
     page = render(body, status=200)
     assert "Model         gpt-5.3-codex · effort low\n" in page
@@ -66,7 +67,7 @@ def test_without_a_record_the_body_tells_what_it_can() -> None:
     assert "Cache" not in page
 
 
-def test_the_output_stands_item_by_item() -> None:
+def test_the_output_is_shown_item_by_item() -> None:
     custom = {"type": "custom_tool_call", "id": "ctc", "call_id": "call_2", "name": "apply_patch", "input": PATCH}
     search = {"type": "web_search_call", "id": "ws", "status": "completed", "action": {"type": "search", "query": "q"}}
     body = response_to_stream(response([reasoning(), message("Hi\nthere"), call('{"path":"a","n":1}'), custom, search]))
@@ -86,44 +87,46 @@ def test_the_output_stands_item_by_item() -> None:
     assert page.endswith('{\n  "type": "search",\n  "query": "q"\n}')
 
 
-def test_a_folded_answer_makes_the_same_page_as_its_stream() -> None:
-    whole = response([reasoning(), message("Hi"), call()])
-    assert render(json.dumps(whole).encode(), RECORD) == render(response_to_stream(whole), RECORD)
+def test_a_json_response_is_shown_like_its_stream() -> None:
+    complete = response([reasoning(), message("Hi"), call()])
+    assert render(json.dumps(complete).encode(), RECORD) == render(response_to_stream(complete), RECORD)
 
 
-def test_arguments_that_broke_off_are_shown_as_they_came() -> None:
+def test_truncated_arguments_are_shown_unchanged() -> None:
     assert render(response_to_stream(response([call('{"path": "a')])), RECORD).endswith('{"path": "a')
 
 
-def test_a_stream_without_its_end_shows_what_came() -> None:
+def test_a_stream_without_its_end_shows_the_text_so_far() -> None:
     events = answer("Hello, world", cuts=3)
     for number in range(5, len(events)):
-        page = render(stream(events[:number]), of(outcome="left", total=1.0))
+        page = render(stream(events[:number]), record_with(outcome="left", total=1.0))
         assert page.startswith("THE CLIENT LEFT\nWhat to do: ")
         assert "the client left before the end" in page
-        came = "Hello, world"[: 4 * min(number - 4, 3)]
-        assert page.endswith(f"\n{came}")
+        received = "Hello, world"[: 4 * min(number - 4, 3)]
+        assert page.endswith(f"\n{received}")
     half = stream(events[:6]) + block(events[6])[:-20]
     assert render(half).endswith("\nHello, w")
     assert "in progress, or broken off" in render(half)
 
 
-def test_arguments_of_a_stream_that_was_cut_are_shown() -> None:
-    begun = {**call(""), "status": "in_progress"}
-    where = {"item_id": "fc_1", "output_index": 0}
+def test_arguments_of_a_broken_stream_are_shown() -> None:
+    added = {**call(""), "status": "in_progress"}
+    ids = {"item_id": "fc_1", "output_index": 0}
     deltas = [
-        {"type": "response.function_call_arguments.delta", **where, "delta": part} for part in ('{"pa', 'th":', ' "x')
+        {"type": "response.function_call_arguments.delta", **ids, "delta": part} for part in ('{"pa', 'th":', ' "x')
     ]
     error = UpstreamError("The answer broke off.", "server_error", "server_error").event(9)
-    events = numbered([{"type": "response.output_item.added", "output_index": 0, "item": begun}, *deltas])
-    page = render(stream([*events, error]), of(outcome="cut", error="The answer broke off.", code="stream_cut"))
+    events = numbered([{"type": "response.output_item.added", "output_index": 0, "item": added}, *deltas])
+    page = render(
+        stream([*events, error]), record_with(outcome="cut", error="The answer broke off.", code="stream_cut")
+    )
     assert page.startswith("FAILED · stream_cut\nThe answer broke off.\nWhat to do: Nothing at first")
     assert "HTTP 200 · the endpoint broke off" in page
     assert page.endswith('{"path": "x')
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "said", "advised"),
+    ("status", "code", "message", "advice"),
     [
         (429, "usage_limit_reached", "The usage limit has been reached", "Wait until the limit ends"),
         (429, "insufficient_quota", "You exceeded your quota", "no quota left"),
@@ -135,57 +138,57 @@ def test_arguments_of_a_stream_that_was_cut_are_shown() -> None:
         (503, None, "Overloaded", "OpenCode retries by itself"),
     ],
 )
-def test_a_failure_says_why_and_what_to_do_first(status: int, code: str | None, said: str, advised: str) -> None:
-    error = ApiError(status, said, code=code)
-    record = of(status=status, outcome="error", error=said, code=code or error.type, tokens=None, events=0)
+def test_a_failure_begins_with_the_reason_and_advice(status: int, code: str | None, message: str, advice: str) -> None:
+    error = ApiError(status, message, code=code)
+    record = record_with(status=status, outcome="error", error=message, code=code or error.type, tokens=None, events=0)
     first, why, fix, *rest = render(dumps(error.payload()), record).split("\n")
     assert first == f"FAILED · HTTP {status} · {code or error.type}"
-    assert why == said
-    assert advised in f"{fix} {rest[0]}"
+    assert why == message
+    assert advice in f"{fix} {rest[0]}"
     assert render(dumps(error.payload()), status=status).startswith(
-        f"FAILED · HTTP {status} · {code or error.type}\n{said}\n"
+        f"FAILED · HTTP {status} · {code or error.type}\n{message}\n"
     )
 
 
-def test_a_limit_says_when_it_ends() -> None:
+def test_the_page_on_a_limit_says_when_to_retry() -> None:
     body = dumps(ApiError(429, "The usage limit has been reached", code="usage_limit_reached").payload())
 
-    def says(retry_after: str) -> str:
+    def page(retry_after: str) -> str:
         return " ".join(render(body, status=429, retry_after=retry_after).split())
 
-    assert "The endpoint asks for a retry in 90 s." in says("90")
-    assert "The endpoint asks for a retry in 60 min." in says("3600")
-    assert "The endpoint asks for a retry in 50.0 h." in says("180000")
+    assert "The endpoint asks for a retry in 90 s." in page("90")
+    assert "The endpoint asks for a retry in 60 min." in page("3600")
+    assert "The endpoint asks for a retry in 50.0 h." in page("180000")
     for odd in ("soon", "", "-1", "9" * 400, "²"):
-        assert "The endpoint asks" not in says(odd)
+        assert "The endpoint asks" not in page(odd)
 
 
-def test_a_request_that_was_not_sent_says_so() -> None:
+def test_the_page_says_that_a_request_was_not_sent() -> None:
     body = dumps(ApiError(400, "`input` is missing").payload())
     page = render(body, Record(at=0, status=400, outcome="error", error="`input` is missing"))
     assert "The request was not sent to the endpoint." in " ".join(page.split())
 
 
-def test_a_failed_response_says_why() -> None:
+def test_the_page_says_why_a_response_failed() -> None:
     failed = response(status="failed", error={"code": "server_error", "message": "It broke."})
     page = render(stream(numbered([{"type": "response.failed", "response": failed}])))
     assert page.startswith("FAILED · server_error\nIt broke.\nWhat to do: ")
 
 
-def test_an_incomplete_response_says_why() -> None:
-    whole = response([message("Hal")], "incomplete", incomplete_details={"reason": "max_output_tokens"})
-    page = render(response_to_stream(whole), of(outcome="incomplete"))
+def test_the_page_says_why_a_response_is_incomplete() -> None:
+    incomplete = response([message("Hal")], "incomplete", incomplete_details={"reason": "max_output_tokens"})
+    page = render(response_to_stream(incomplete), record_with(outcome="incomplete"))
     assert "stopped before its end: max_output_tokens" in page
     assert page.endswith("\nHal")
 
 
-def test_what_is_too_long_is_cut_with_a_mark() -> None:
+def test_long_output_is_truncated_with_a_marker() -> None:
     page = render(response_to_stream(response([message("word " * 40_000)])), RECORD)
     assert page.endswith("\n[cut: 100,000 more characters]")
     assert len(page) < 110_000
 
 
-def test_controls_and_html_are_text() -> None:
+def test_control_characters_and_html_are_shown_as_text() -> None:
     page = render(response_to_stream(response([message("<script>alert(1)</script>\x1b[31m\x07\u202eevil\r\nend")])))
     assert page.endswith("<script>alert(1)</script>\ufffd[31m\ufffd\ufffdevil\nend")
 
@@ -193,7 +196,7 @@ def test_controls_and_html_are_text() -> None:
 @pytest.mark.parametrize(
     "body", [b"", b"<html>Sign in</html>", b"plain words", b"[1, 2]", b'"text"', b'{"object": "list"}', b"\xff\xfe"]
 )
-def test_what_is_no_answer_is_shown_as_it_came(body: bytes) -> None:
+def test_a_body_that_is_no_response_is_shown_unchanged(body: bytes) -> None:
     page = render(body)
     assert page.endswith(
         body.decode(errors="replace")
@@ -201,21 +204,21 @@ def test_what_is_no_answer_is_shown_as_it_came(body: bytes) -> None:
     )
 
 
-@pytest.mark.parametrize("shape", [{}, {"end": b"\r\n"}, {"end": b"\r"}, {"name": None}])
-def test_every_way_to_write_a_stream_makes_the_same_page(shape: dict[str, Any]) -> None:
-    assert render(stream(answer("Hello"), **shape)) == render(stream(answer("Hello")))
-    assert render(stream(answer("Hello")[:-1], **shape)) == render(stream(answer("Hello")[:-1]))
+@pytest.mark.parametrize("encoding", [{}, {"end": b"\r\n"}, {"end": b"\r"}, {"name": None}])
+def test_streams_with_any_line_endings_are_shown_the_same(encoding: dict[str, Any]) -> None:
+    assert render(stream(answer("Hello"), **encoding)) == render(stream(answer("Hello")))
+    assert render(stream(answer("Hello")[:-1], **encoding)) == render(stream(answer("Hello")[:-1]))
 
 
-def test_five_megabytes_take_no_minutes() -> None:
+def test_five_megabytes_take_seconds_not_minutes() -> None:
     events = answer("word and word " * 40_000, cuts=14_000)
-    whole = stream(events)
-    assert len(whole) > 5_000_000
-    bodies = (whole, stream(events[:-3]), b"\n" * 5_000_000, b"data:\n\n" * 700_000, b"data: {}\r\r" * 500_000)
+    complete = stream(events)
+    assert len(complete) > 5_000_000
+    bodies = (complete, stream(events[:-3]), b"\n" * 5_000_000, b"data:\n\n" * 700_000, b"data: {}\r\r" * 500_000)
     for body in (*bodies, json.dumps(response([message("汉" * 1_500_000)]), ensure_ascii=False).encode()):
-        begun = time.process_time()
+        began = time.process_time()
         assert render(body)
-        assert time.process_time() - begun < 20  # 0.05 to 0.4 s on an idle machine; minutes if it were quadratic
+        assert time.process_time() - began < 20  # 0.05 to 0.4 s on an idle machine; minutes if it were quadratic
 
 
 odd_events = st.lists(
@@ -248,7 +251,7 @@ odd_events = st.lists(
     max_size=6,
 )
 records = st.none() | st.builds(
-    of,
+    record_with,
     outcome=st.sampled_from(["completed", "incomplete", "failed", "error", "cut", "left"]),
     error=st.none() | st.text(max_size=20),
     model=st.none() | st.text(max_size=9),
@@ -258,17 +261,17 @@ records = st.none() | st.builds(
 
 
 @given(odd_events, records, st.integers(0, 400), st.none() | st.text(max_size=5))
-def test_any_stream_makes_a_page(events: Any, record: Record | None, end: int, retry_after: str | None) -> None:
+def test_any_stream_is_rendered(events: Any, record: Record | None, end: int, retry_after: str | None) -> None:
     body = stream(events)
     for each in (body, body[:end]):
         assert render(each, record, status=200, retry_after=retry_after).encode()
 
 
 @given(anything | st.dictionaries(st.sampled_from(["output", "error", "status", "usage", "model"]), anything), records)
-def test_any_json_makes_a_page(value: Any, record: Record | None) -> None:
+def test_any_json_is_rendered(value: Any, record: Record | None) -> None:
     assert render(dumps(value), record).encode()
 
 
 @given(st.binary(max_size=200), records)
-def test_any_bytes_make_a_page(body: bytes, record: Record | None) -> None:
+def test_any_bytes_are_rendered(body: bytes, record: Record | None) -> None:
     assert render(body, record).encode()

@@ -1,4 +1,4 @@
-"""How things are written: within the width, within bounds, and without what a terminal would obey."""
+"""Text on pages: within the width, within limits, and without control characters."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -6,24 +6,25 @@ from hypothesis import strategies as st
 from codex_transform.inspect.text import WIDTH, pretty, section, table, wrapped
 from codex_transform.text import display_width, sanitize
 
-any_text = st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=()), max_size=300)
+short_text = st.text(st.characters(max_codepoint=0xFFFF, exclude_categories=()), max_size=60)
+any_text = st.builds(lambda text, times: text * times, short_text, st.integers(1, 8))
 
 
 @given(any_text, st.sampled_from(["", "    "]), st.sampled_from([None, "+ ", "name          "]))
-def test_wrapped_text_keeps_to_the_width_and_its_words(text: str, indent: str, first: str | None) -> None:
+def test_wrapped_text_fits_the_width_and_keeps_its_words(text: str, indent: str, first: str | None) -> None:
     lines = wrapped(text, indent, first)
     assert all(display_width(line) <= WIDTH for line in lines)
-    assert "".join("".join(lines).split()).endswith("".join(sanitize(text).split())[len((first or "").strip()) :])
+    assert "".join("".join(lines).split()) == "".join(f"{first or ''}{sanitize(text)}".split())
 
 
-def test_lines_break_between_words_where_there_are_some() -> None:
+def test_lines_break_between_words_if_possible() -> None:
     assert wrapped("x" * 60 + " " + "y" * 60) == ["x" * 60, "y" * 60]
     assert [len(line) for line in wrapped("z" * 200)] == [WIDTH, WIDTH, 200 - 2 * WIDTH]
     assert [len(line) for line in wrapped("汉" * 50)] == [WIDTH // 2, 50 - WIDTH // 2]
     assert wrapped("  - point\n\n    code") == ["  - point", "", "    code"]
 
 
-def test_a_section_is_headed_and_a_table_leaves_out_what_says_nothing() -> None:
+def test_a_section_has_a_heading_and_a_table_omits_empty_rows() -> None:
     blank, heading, body = section("tools", ["bash"])
     assert (blank, body) == ("", "bash")
     assert heading.startswith("── tools ──")
@@ -34,7 +35,7 @@ def test_a_section_is_headed_and_a_table_leaves_out_what_says_nothing() -> None:
     ]
 
 
-def test_json_is_set_out_and_texts_keep_their_line_breaks() -> None:
+def test_json_is_indented_and_strings_keep_their_line_breaks() -> None:
     lines = pretty({"path": "a.py", "text": "def f():\n    pass\n", "more": [1, None, {}]}).split("\n")
     assert lines[:3] == ["{", '  "path": "a.py",', '  "text": """']
     assert lines[3:7] == ["def f():", "    pass", "", '  """,']
@@ -47,11 +48,11 @@ def test_json_is_set_out_and_texts_keep_their_line_breaks() -> None:
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     )
 )
-def test_any_json_is_set_out(value: object) -> None:
+def test_any_json_is_indented(value: object) -> None:
     assert pretty(value)
 
 
-def test_deep_json_does_no_harm() -> None:
+def test_json_that_is_nested_too_deeply_is_not_shown() -> None:
     deep: list[object] = []
     for _ in range(100_000):
         deep = [deep]

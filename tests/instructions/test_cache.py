@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from codex_transform.catalog import Facts
 from codex_transform.instructions.cache import Entry, load, peek, save
 
 ROOT = "https://raw.example/openai/codex"
 ENTRY = Entry(root=ROOT, ref="main", path="p", etag='"e"', checked=1000.5, texts={"m": "text — ünïcode\n"})
+
+GOOD = {"version": 1, **ENTRY._asdict()}
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="POSIX file modes")
 
@@ -29,7 +30,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     warnings: list[str] = []
     save(tmp_path, ENTRY, warnings.append)
     assert load(tmp_path, ROOT, "main", warnings.append) == ENTRY
-    newer = ENTRY.model_copy(update={"etag": None, "checked": 2000.0})
+    newer = ENTRY._replace(etag=None, checked=2000.0)
     save(tmp_path, newer, warnings.append)
     assert load(tmp_path, ROOT, "main", warnings.append) == newer
     (name,) = files(tmp_path)
@@ -38,13 +39,21 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
 
 
 def test_facts_are_kept_and_a_file_without_them_is_read(tmp_path: Path) -> None:
-    entry = ENTRY.model_copy(update={"facts": (Facts(slug="m", efforts=("low", "max"), context_window=7),)})
+    entry = ENTRY._replace(facts=(Facts(slug="m", efforts=("low", "max"), context_window=7),))
     save(tmp_path, entry, pytest.fail)
     assert load(tmp_path, ROOT, "main", pytest.fail) == entry
     (file,) = tmp_path.iterdir()
-    file.write_text(json.dumps({name: value for name, value in ENTRY.model_dump().items() if name != "facts"}))
+    file.write_text(json.dumps({name: value for name, value in GOOD.items() if name != "facts"}))
     assert load(tmp_path, ROOT, "main", pytest.fail) == ENTRY
     assert ENTRY.facts is None
+
+
+def test_facts_are_looked_at_one_by_one(tmp_path: Path) -> None:
+    save(tmp_path, ENTRY, pytest.fail)
+    (file,) = tmp_path.iterdir()
+    rows = [{"slug": "m", "efforts": ["hard", "max"], "context_window": -1}, {"slug": "no slug"}]
+    file.write_text(json.dumps({**GOOD, "facts": rows}))
+    assert load(tmp_path, ROOT, "main", pytest.fail) == ENTRY._replace(facts=(Facts(slug="m", efforts=("max",)),))
 
 
 def test_peek_discards_nothing(tmp_path: Path) -> None:
@@ -52,7 +61,7 @@ def test_peek_discards_nothing(tmp_path: Path) -> None:
     save(tmp_path, ENTRY, pytest.fail)
     assert peek(tmp_path, ROOT, "main") == ENTRY
     (file,) = tmp_path.iterdir()
-    for content in (b"{", ENTRY.model_copy(update={"ref": "other"}).model_dump_json().encode()):
+    for content in (b"{", json.dumps({**GOOD, "ref": "other"}).encode()):
         file.write_bytes(content)
         assert peek(tmp_path, ROOT, "main") is None
         assert file.read_bytes() == content
@@ -69,14 +78,11 @@ def test_refs_and_roots_are_kept_apart(tmp_path: Path) -> None:
     save(tmp_path, ENTRY, warnings.append)
     assert load(tmp_path, "https://mirror.example", "main", warnings.append) is None
     assert load(tmp_path, ROOT, "rust-v0.120.0", warnings.append) is None
-    save(tmp_path, ENTRY.model_copy(update={"ref": "rust-v0.120.0"}), warnings.append)
-    save(tmp_path, ENTRY.model_copy(update={"root": "https://mirror.example"}), warnings.append)
+    save(tmp_path, ENTRY._replace(ref="rust-v0.120.0"), warnings.append)
+    save(tmp_path, ENTRY._replace(root="https://mirror.example"), warnings.append)
     assert len(files(tmp_path)) == 3
     assert load(tmp_path, ROOT, "main", warnings.append) == ENTRY
     assert warnings == []
-
-
-GOOD = ENTRY.model_dump()
 
 
 @pytest.mark.parametrize(
@@ -86,7 +92,7 @@ GOOD = ENTRY.model_dump()
         b"\x00" * 50,
         b"null",
         b"[]",
-        ENTRY.model_dump_json().encode()[:-20],
+        json.dumps(GOOD).encode()[:-20],
         json.dumps({**GOOD, "version": 2}).encode(),
         json.dumps({**GOOD, "root": "https://mirror.example"}).encode(),
         json.dumps({**GOOD, "ref": "rust-v0.120.0"}).encode(),
@@ -98,7 +104,7 @@ GOOD = ENTRY.model_dump()
         json.dumps({**GOOD, "texts": {"m": ""}}).encode(),
         json.dumps({**GOOD, "texts": {"m": 1}}).encode(),
         json.dumps({**GOOD, "facts": {"m": 1}}).encode(),
-        json.dumps({**GOOD, "facts": [{"slug": "m", "efforts": ["hard"]}]}).encode(),
+        json.dumps({**GOOD, "facts": ["m"]}).encode(),
         json.dumps({key: value for key, value in GOOD.items() if key != "path"}).encode(),
     ],
 )
@@ -176,9 +182,6 @@ def test_a_file_that_cannot_be_read_is_kept(tmp_path: Path) -> None:
 @given(st.dictionaries(st.text(), st.text(min_size=1), min_size=1), st.floats(allow_nan=False, allow_infinity=False))
 def test_any_text_survives(tmp_path_factory: pytest.TempPathFactory, texts: Any, checked: float) -> None:
     folder = tmp_path_factory.getbasetemp() / "any-text"
-    try:
-        entry = Entry(root=ROOT, ref="main", path="p", etag=None, checked=checked, texts=texts)
-    except ValidationError:
-        return
+    entry = Entry(root=ROOT, ref="main", path="p", etag=None, checked=checked, texts=texts)
     save(folder, entry, pytest.fail)
     assert load(folder, ROOT, "main", pytest.fail) == entry

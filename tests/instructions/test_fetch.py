@@ -45,7 +45,7 @@ def get(host: RawHost, path: str = "file", etag: str | None = None) -> Fetched |
 def test_a_file_comes_with_its_etag(host: RawHost) -> None:
     host.answers["file"] = Answer(b"body", etag='"one"')
     assert get(host) == Fetched(b"body", '"one"')
-    headers = host.asked[0].headers
+    headers = host.requests[0].headers
     assert headers["accept-encoding"] == "identity"
     assert headers["user-agent"].startswith("codex-transform/")
     assert "if-none-match" not in headers
@@ -214,7 +214,7 @@ def test_a_redirect_from_https_to_http_is_refused(
     host.answers["file"] = Answer(b"body")
     with pytest.raises(FetchError, match="without TLS"):
         get(secure)
-    assert host.asked == []
+    assert host.requests == []
     host.answers["up"] = Answer(status=302, headers={"Location": f"{secure.root}/end"})
     secure.answers["end"] = Answer(b"secure body")
     assert get(host, "up") == Fetched(b"secure body", None)

@@ -146,7 +146,7 @@ def test_main_is_checked_at_most_every_quarter_hour(host: RawHost, cache: Path, 
     assert instructions.age() == REFRESH_INTERVAL - 1
     clock.time += 1
     assert instructions.refresh() == []
-    assert host.asked[0].headers["if-none-match"] == '"main-1"'
+    assert host.requests[0].headers["if-none-match"] == '"main-1"'
     assert host.targets() == [f"main/{NEW_PATH}"]
     assert instructions.age() == 0.0
     assert instructions.text(SOL, None) == "main of gpt-6.1-sol"
@@ -171,7 +171,7 @@ def test_a_server_without_etags_gets_unconditional_requests(host: RawHost, cache
     serve_main(host, "plainer", etag=None)
     clock.time += REFRESH_INTERVAL
     assert instructions.refresh() == []
-    assert "if-none-match" not in host.asked[0].headers
+    assert "if-none-match" not in host.requests[0].headers
     assert instructions.text(SOL, None) == "plainer of gpt-6.1-sol"
 
 
@@ -249,7 +249,7 @@ def test_another_mirror_does_not_get_the_etag_of_the_first(host: RawHost, cache:
         instructions = store(mirror, cache, clock)
         assert instructions.source(SOL) == "bundled"
         instructions.refresh()
-        assert "if-none-match" not in mirror.asked[0].headers
+        assert "if-none-match" not in mirror.requests[0].headers
         assert instructions.text(SOL, None) == "mirror of gpt-6.1-sol"
     assert store(host, cache, clock).text(SOL, None) == "main of gpt-6.1-sol"
 
@@ -641,12 +641,12 @@ def test_a_cache_without_facts_is_used_and_fetched_again(host: RawHost, cache: P
     assert instructions.text(SOL, None) == "main of gpt-6.1-sol"
     assert resolve("gpt-7-nova").model is None
     clock.time += REFRESH_INTERVAL
-    host.asked.clear()
+    host.requests.clear()
     assert instructions.refresh() == []
-    assert "if-none-match" not in host.asked[0].headers
+    assert "if-none-match" not in host.requests[0].headers
     assert known_model("gpt-7-nova")
     clock.time += REFRESH_INTERVAL
-    host.asked.clear()
+    host.requests.clear()
     instructions.refresh()
-    assert host.asked[0].headers["if-none-match"] == '"facts"'
+    assert host.requests[0].headers["if-none-match"] == '"facts"'
     assert known_model("gpt-7-nova")

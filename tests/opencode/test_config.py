@@ -52,14 +52,14 @@ PROVIDER: dict[str, Any] = {
         ("", "low", None, "low", ("a",)),
     ],
 )
-def test_options(
+def test_options_of_a_model(
     name: str, effort: str | None, summary: str | None, verbosity: str | None, include: tuple[str, ...]
 ) -> None:
     expected = ModelOptions(effort=effort, summary=summary, verbosity=verbosity, include=include)
     assert OpenCodeConfig(PROVIDER).options_for(name) == expected
 
 
-def test_a_key_goes_before_an_id_and_before_a_variant() -> None:
+def test_a_models_key_wins_over_an_id_and_a_variant() -> None:
     models = {
         "a": {"id": "b", "options": {"reasoningEffort": "low"}, "variants": {"x": {"reasoningEffort": "high"}}},
         "b": {"options": {"reasoningEffort": "medium"}},
@@ -69,14 +69,14 @@ def test_a_key_goes_before_an_id_and_before_a_variant() -> None:
     assert [config.options_for(name).effort for name in ("a", "b", "a-x", "b-x")] == ["low", "medium", "none", "high"]
 
 
-def test_an_empty_configuration_says_nothing() -> None:
+def test_an_empty_configuration_has_no_options() -> None:
     config = OpenCodeConfig()
     assert (config.base_url, config.base_url_file, config.client_base_url, config.files) == (None, None, None, ())
     assert config.options_for("gpt-5.2") == ModelOptions()
 
 
-class Place:
-    """A home, a project in it, and what OpenCode would make of their files."""
+class Folders:
+    """A home folder with a project in it, and OpenCode's configuration files of both."""
 
     def __init__(self, root: Path) -> None:
         self.home = root / "home"
@@ -87,14 +87,14 @@ class Place:
             folder.mkdir(parents=True)
         self.environ = {"OPENCODE_TEST_MANAGED_CONFIG_DIR": str(root / "managed")}
 
-    def user(self, openai: object) -> None:
+    def write_user(self, openai: object) -> None:
         self.user_file.write_text(json.dumps({"provider": {"openai": openai}}), encoding="utf-8")
 
-    def later(self, openai: object) -> None:
-        """In a file of the user's own that goes before the other."""
+    def write_inline(self, openai: object) -> None:
+        """Sets the inline configuration, which is the user's too and wins over the file."""
         self.environ["OPENCODE_CONFIG_CONTENT"] = json.dumps({"provider": {"openai": openai}})
 
-    def own(self, openai: object) -> None:
+    def write_project(self, openai: object) -> None:
         self.project_file.write_text(json.dumps({"provider": {"openai": openai}}), encoding="utf-8")
 
     def load(self) -> tuple[OpenCodeConfig, list[str]]:
@@ -102,13 +102,13 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Place:
-    return Place(tmp_path)
+def folders(tmp_path: Path) -> Folders:
+    return Folders(tmp_path)
 
 
-def test_objects_merge_and_everything_else_is_replaced(place: Place) -> None:
-    place.user(PROVIDER)
-    place.own(
+def test_objects_are_merged_and_other_values_replaced(folders: Folders) -> None:
+    folders.write_user(PROVIDER)
+    folders.write_project(
         {
             "options": {"reasoningEffort": None, "include": ["z"]},
             "models": {
@@ -117,7 +117,7 @@ def test_objects_merge_and_everything_else_is_replaced(place: Place) -> None:
             },
         }
     )
-    config, warnings = place.load()
+    config, warnings = folders.load()
     assert warnings == []
     assert config.options_for("other") == ModelOptions(verbosity="low", include=("z",))
     assert config.options_for("gpt-5.2").effort == "medium"
@@ -128,9 +128,9 @@ def test_objects_merge_and_everything_else_is_replaced(place: Place) -> None:
     assert config.options_for("new").effort == "max"
 
 
-def test_comments_commas_and_references(place: Place) -> None:
-    (place.user_file.parent / "url.txt").write_text("https://from-file\n", encoding="utf-8")
-    place.user_file.write_text(
+def test_comments_trailing_commas_and_references_are_understood(folders: Folders) -> None:
+    (folders.user_file.parent / "url.txt").write_text("https://from-file\n", encoding="utf-8")
+    folders.user_file.write_text(
         """{
           // "baseURL": "{file:missing.txt}",
           "provider": {"openai": {
@@ -140,53 +140,53 @@ def test_comments_commas_and_references(place: Place) -> None:
         }""",
         encoding="utf-8",
     )
-    place.environ["EFFORT"] = "high"
-    config, warnings = place.load()
+    folders.environ["EFFORT"] = "high"
+    config, warnings = folders.load()
     assert warnings == []
-    assert (config.base_url, config.base_url_file) == ("https://from-file", str(place.user_file))
+    assert (config.base_url, config.base_url_file) == ("https://from-file", str(folders.user_file))
     assert config.client_base_url == "http://127.0.0.1:8080/v1"
     assert config.options_for("x").effort == "high"
 
 
-def test_the_last_file_that_names_the_base_url_is_named(place: Place) -> None:
-    place.user({"baseURL": "https://user"})
-    place.later({"options": {}})
-    assert place.load()[0].base_url_file == str(place.user_file)
-    place.later({"baseURL": "https://later"})
-    config, _ = place.load()
-    assert (config.base_url, config.base_url_file) == ("https://later", "OPENCODE_CONFIG_CONTENT")
+def test_the_file_that_the_base_url_comes_from_is_named(folders: Folders) -> None:
+    folders.write_user({"baseURL": "https://user"})
+    folders.write_inline({"options": {}})
+    assert folders.load()[0].base_url_file == str(folders.user_file)
+    folders.write_inline({"baseURL": "https://inline"})
+    config, _ = folders.load()
+    assert (config.base_url, config.base_url_file) == ("https://inline", "OPENCODE_CONFIG_CONTENT")
 
 
 @pytest.mark.parametrize("folder", ["", ".opencode"])
-def test_a_project_cannot_have_the_key_sent_to_it(folder: str, place: Place) -> None:
-    place.project_file = place.project / folder / "opencode.json"
-    place.project_file.parent.mkdir(exist_ok=True)
-    place.own({"baseURL": "https://project", "options": {"reasoningEffort": "high"}})
-    config, (warning,) = place.load()
+def test_a_project_cannot_set_where_the_key_is_sent(folder: str, folders: Folders) -> None:
+    folders.project_file = folders.project / folder / "opencode.json"
+    folders.project_file.parent.mkdir(exist_ok=True)
+    folders.write_project({"baseURL": "https://project", "options": {"reasoningEffort": "high"}})
+    config, (warning,) = folders.load()
     assert (config.base_url, config.options_for("x").effort) == (None, "high")
-    assert warning.startswith(f"{place.project_file}: provider.openai.baseURL is not used")
-    place.user({"baseURL": "https://user"})
-    assert place.load()[0].base_url == "https://user"
+    assert warning.startswith(f"{folders.project_file}: provider.openai.baseURL is not used")
+    folders.write_user({"baseURL": "https://user"})
+    assert folders.load()[0].base_url == "https://user"
 
 
 @pytest.mark.parametrize("empty", ["", None, "{env:NOT_SET}"])
-def test_an_empty_base_url_is_none(empty: str | None, place: Place) -> None:
-    place.user({"baseURL": "https://user", "options": {"baseURL": "https://user"}})
-    place.later({"baseURL": empty, "options": {"baseURL": empty}})
-    config, warnings = place.load()
+def test_an_empty_base_url_counts_as_unset(empty: str | None, folders: Folders) -> None:
+    folders.write_user({"baseURL": "https://user", "options": {"baseURL": "https://user"}})
+    folders.write_inline({"baseURL": empty, "options": {"baseURL": empty}})
+    config, warnings = folders.load()
     assert (config.base_url, config.base_url_file, config.client_base_url, warnings) == (None, None, None, [])
 
 
-def test_a_base_url_of_a_wrong_type_does_not_uncover_another(place: Place) -> None:
-    place.user({"baseURL": "https://user"})
-    place.later({"baseURL": ["https://later"]})
-    config, warnings = place.load()
+def test_no_other_base_url_replaces_one_of_a_wrong_type(folders: Folders) -> None:
+    folders.write_user({"baseURL": "https://user"})
+    folders.write_inline({"baseURL": ["https://inline"]})
+    config, warnings = folders.load()
     assert config.base_url is None
     assert warnings == ["OPENCODE_CONFIG_CONTENT: provider.openai.baseURL must be text, not a list; ignored"]
 
 
 @pytest.mark.parametrize(
-    ("openai", "path", "wanted"),
+    ("openai", "path", "expected_type"),
     [
         ({"options": {"reasoningEffort": 5}}, "options.reasoningEffort", "text, not a number"),
         ({"options": {"reasoningSummary": ["auto"]}}, "options.reasoningSummary", "text, not a list"),
@@ -213,21 +213,21 @@ def test_a_base_url_of_a_wrong_type_does_not_uncover_another(place: Place) -> No
     ],
 )
 def test_a_wrong_type_is_ignored_with_a_warning_that_names_it(
-    openai: object, path: str, wanted: str, place: Place
+    openai: object, path: str, expected_type: str, folders: Folders
 ) -> None:
-    place.user(PROVIDER)
-    expected, _ = place.load()
-    place.own(openai)
-    config, warnings = place.load()
-    assert warnings == [f"{place.project_file}: provider.openai.{path} must be {wanted}; ignored"]
+    folders.write_user(PROVIDER)
+    expected, _ = folders.load()
+    folders.write_project(openai)
+    config, warnings = folders.load()
+    assert warnings == [f"{folders.project_file}: provider.openai.{path} must be {expected_type}; ignored"]
     for name in ("gpt-5.2", "gpt-5.2-high", "other"):
         assert config.options_for(name) == expected.options_for(name)
 
 
-def test_what_is_not_used_may_be_anything(place: Place) -> None:
-    place.user({"npm": 5, "models": {"m": {"limit": [], "options": {"foo": {}}}}, "options": {"apiKey": ["x"]}})
-    place.project_file.write_text('{"agent": 5, "provider": {"anthropic": []}}', encoding="utf-8")
-    assert place.load()[1] == []
+def test_unused_members_may_have_any_type(folders: Folders) -> None:
+    folders.write_user({"npm": 5, "models": {"m": {"limit": [], "options": {"foo": {}}}}, "options": {"apiKey": ["x"]}})
+    folders.project_file.write_text('{"agent": 5, "provider": {"anthropic": []}}', encoding="utf-8")
+    assert folders.load()[1] == []
 
 
 @pytest.mark.parametrize(
@@ -240,44 +240,44 @@ def test_what_is_not_used_may_be_anything(place: Place) -> None:
         ('{"provider": {"openai": "x"}}', "provider.openai must be an object, not a string; ignored"),
     ],
 )
-def test_a_damaged_file_is_a_warning_and_the_others_hold(text: str, warning: str, place: Place) -> None:
-    place.user({"baseURL": "https://user", "options": {"reasoningEffort": "high"}})
-    place.project_file.write_text(text, encoding="utf-8")
-    config, warnings = place.load()
+def test_a_damaged_file_is_a_warning_and_other_files_apply(text: str, warning: str, folders: Folders) -> None:
+    folders.write_user({"baseURL": "https://user", "options": {"reasoningEffort": "high"}})
+    folders.project_file.write_text(text, encoding="utf-8")
+    config, warnings = folders.load()
     assert (config.base_url, config.options_for("x").effort) == ("https://user", "high")
     assert len(warnings) == 1
-    assert warnings[0].startswith(f"{place.project_file}: {warning}")
-    place.user_file.write_text(text, encoding="utf-8")
-    place.own({"options": {"reasoningEffort": "low"}})
-    assert place.load()[0].options_for("x").effort == "low"
+    assert warnings[0].startswith(f"{folders.project_file}: {warning}")
+    folders.user_file.write_text(text, encoding="utf-8")
+    folders.write_project({"options": {"reasoningEffort": "low"}})
+    assert folders.load()[0].options_for("x").effort == "low"
 
 
-def test_inline_configuration_wins(place: Place) -> None:
-    place.own({"options": {"reasoningEffort": "low"}})
-    place.environ["OPENCODE_CONFIG_CONTENT"] = '{"provider": {"openai": {"options": {"reasoningEffort": "max"}}}}'
-    assert place.load()[0].options_for("x").effort == "max"
-    place.environ["OPENCODE_CONFIG_CONTENT"] = "{"
-    config, warnings = place.load()
+def test_inline_configuration_wins(folders: Folders) -> None:
+    folders.write_project({"options": {"reasoningEffort": "low"}})
+    folders.environ["OPENCODE_CONFIG_CONTENT"] = '{"provider": {"openai": {"options": {"reasoningEffort": "max"}}}}'
+    assert folders.load()[0].options_for("x").effort == "max"
+    folders.environ["OPENCODE_CONFIG_CONTENT"] = "{"
+    config, warnings = folders.load()
     assert config.options_for("x").effort == "low"
     assert warnings[0].startswith("OPENCODE_CONFIG_CONTENT: line 1, column 2: ")
 
 
-def test_no_warning_shows_what_a_file_holds(place: Place) -> None:
-    place.environ["KEY"] = "sk-secret"
-    place.user({"baseURL": ["{env:KEY}"], "options": {"apiKey": "sk-secret", "reasoningEffort": ["sk-secret"]}})
-    place.project_file.write_text('{"apiKey": "{env:KEY}" "{env:KEY}"', encoding="utf-8")
-    _, warnings = place.load()
+def test_no_warning_shows_the_content_of_a_file(folders: Folders) -> None:
+    folders.environ["KEY"] = "sk-secret"
+    folders.write_user({"baseURL": ["{env:KEY}"], "options": {"apiKey": "sk-secret", "reasoningEffort": ["sk-secret"]}})
+    folders.project_file.write_text('{"apiKey": "{env:KEY}" "{env:KEY}"', encoding="utf-8")
+    _, warnings = folders.load()
     assert len(warnings) == 3
     assert "secret" not in "".join(warnings)
 
 
-def test_a_change_is_noticed(place: Place) -> None:
-    place.user({"options": {"reasoningEffort": "low"}})
-    config, _ = place.load()
+def test_a_new_file_changes_the_signature(folders: Folders) -> None:
+    folders.write_user({"options": {"reasoningEffort": "low"}})
+    config, _ = folders.load()
     before = signature(config.files)
     assert signature(config.files) == before
-    assert set(paths(place.environ, place.project, place.home)) <= set(config.files)
-    place.own({"options": {"reasoningEffort": "medium"}})
+    assert set(paths(folders.environ, folders.project, folders.home)) <= set(config.files)
+    folders.write_project({"options": {"reasoningEffort": "medium"}})
     assert signature(config.files) != before
 
 
@@ -288,18 +288,20 @@ ANY = st.recursive(
 )
 
 
-def some(*names: str, inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+def object_with(*names: str, inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return ANY | st.dictionaries(st.sampled_from(names), inner, max_size=4)
 
 
-OPTIONS = some("reasoningEffort", "reasoningSummary", "textVerbosity", "include", "baseURL", "disabled", inner=ANY)
-MODEL = some("options", "variants", inner=OPTIONS | some("high", "low", inner=OPTIONS))
-OPENAI = some("options", "models", "baseURL", inner=OPTIONS | some("gpt-5.2", "m", inner=MODEL))
+OPTIONS = object_with(
+    "reasoningEffort", "reasoningSummary", "textVerbosity", "include", "baseURL", "disabled", inner=ANY
+)
+MODEL = object_with("options", "variants", inner=OPTIONS | object_with("high", "low", inner=OPTIONS))
+OPENAI = object_with("options", "models", "baseURL", inner=OPTIONS | object_with("gpt-5.2", "m", inner=MODEL))
 
 
 @given(st.lists(OPENAI, min_size=1, max_size=3))
-def test_no_configuration_makes_it_fail(documents: list[Any]) -> None:
-    # One inline text and two files that do not exist: no disk is touched but for looking.
+def test_no_configuration_raises(documents: list[Any]) -> None:
+    # Only inline configuration: the files do not exist.
     for openai in documents:
         content = json.dumps({"provider": {"openai": openai}})
         config, _ = load(
@@ -343,33 +345,35 @@ NEW: dict[str, Any] = {
         ("other", "low", "low", ()),
     ],
 )
-def test_the_form_of_opencode_2_counts_as_the_old_one_does(
+def test_the_format_of_opencode_2_means_the_same_as_the_old_one(
     name: str, effort: str, verbosity: str, include: tuple[str, ...], tmp_path: Path
 ) -> None:
-    config = of_text(tmp_path, {"providers": {"openai": NEW}})
-    found = config.options_for(name)
-    assert (found.effort, found.verbosity, found.include) == (effort, verbosity, include)
+    config = load_document(tmp_path, {"providers": {"openai": NEW}})
+    options = config.options_for(name)
+    assert (options.effort, options.verbosity, options.include) == (effort, verbosity, include)
     assert config.client_base_url == "http://127.0.0.1:8080/v1"
 
 
-def test_of_a_provider_in_both_forms_the_new_one_counts(tmp_path: Path) -> None:
+def test_a_provider_in_both_formats_is_read_in_the_new_one(tmp_path: Path) -> None:
     old = {"options": {"reasoningEffort": "xhigh"}, "baseURL": "https://codex.example", "models": {"mine": {"id": "a"}}}
-    config = of_text(tmp_path, {"provider": {"openai": old}, "providers": {"openai": NEW}})
+    config = load_document(tmp_path, {"provider": {"openai": old}, "providers": {"openai": NEW}})
     assert config.options_for("a").effort == "low"
     assert config.base_url == "https://codex.example"
-    config = of_text(tmp_path, {"provider": {"openai": old}, "providers": {"other": {}}})
+    config = load_document(tmp_path, {"provider": {"openai": old}, "providers": {"other": {}}})
     assert config.options_for("a").effort == "xhigh"
 
 
-def test_the_names_of_header_fields_are_known_wherever_they_stand(tmp_path: Path) -> None:
-    assert of_text(tmp_path, {"providers": {"openai": NEW}}).header_names == {"x-relay", "of-model", "of-variant"}
+def test_header_names_are_found_wherever_they_are_configured(tmp_path: Path) -> None:
+    assert load_document(tmp_path, {"providers": {"openai": NEW}}).header_names == {"x-relay", "of-model", "of-variant"}
     old = {
         "options": {"headers": {"X-Relay": "1"}},
         "models": {"a": {"headers": {"Of-Model": "1"}, "options": {"headers": {"Of-Options": "1"}}}},
     }
-    found = of_text(tmp_path, {"provider": {"openai": old}})
-    assert found.header_names == {"x-relay", "of-model", "of-options"}
-    assert of_text(tmp_path, {"provider": {"openai": {"options": {"headers": "none"}}}}).header_names == frozenset()
+    config = load_document(tmp_path, {"provider": {"openai": old}})
+    assert config.header_names == {"x-relay", "of-model", "of-options"}
+    assert (
+        load_document(tmp_path, {"provider": {"openai": {"options": {"headers": "none"}}}}).header_names == frozenset()
+    )
 
 
 @pytest.mark.parametrize(
@@ -381,7 +385,7 @@ def test_the_names_of_header_fields_are_known_wherever_they_stand(tmp_path: Path
         ({"settings": []}, "providers.openai.models.m.settings must be an object, not a list"),
     ],
 )
-def test_wrong_types_of_the_new_form_are_told(model: dict[str, Any], message: str, tmp_path: Path) -> None:
+def test_wrong_types_in_the_new_format_are_warnings(model: dict[str, Any], message: str, tmp_path: Path) -> None:
     folder = tmp_path / ".config" / "opencode"
     folder.mkdir(parents=True)
     (folder / "opencode.json").write_text(json.dumps({"providers": {"openai": {"models": {"m": model}}}}))
@@ -389,7 +393,7 @@ def test_wrong_types_of_the_new_form_are_told(model: dict[str, Any], message: st
     assert any(message in warning for warning in warnings)
 
 
-def of_text(home: Path, value: object) -> OpenCodeConfig:
+def load_document(home: Path, value: object) -> OpenCodeConfig:
     folder = home / ".config" / "opencode"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "opencode.json").write_text(json.dumps(value))

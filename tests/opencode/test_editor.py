@@ -7,7 +7,7 @@ import pytest
 from codex_transform.opencode import editor as opencode_editor
 from codex_transform.opencode.editor import read, rename_to_backup, target, write
 
-posix = pytest.mark.skipif(sys.platform == "win32", reason="modes and links are other things there")
+posix = pytest.mark.skipif(sys.platform == "win32", reason="file modes and links differ there")
 
 
 def backups(folder: Path) -> list[Path]:
@@ -15,7 +15,7 @@ def backups(folder: Path) -> list[Path]:
 
 
 @pytest.mark.parametrize(
-    ("there", "wanted"),
+    ("existing", "chosen"),
     [
         ([], "opencode.json"),
         (["opencode.json"], "opencode.json"),
@@ -24,16 +24,16 @@ def backups(folder: Path) -> list[Path]:
         (["config.json"], "opencode.json"),
     ],
 )
-def test_the_file_that_exists_is_the_one_to_write(there: list[str], wanted: str, tmp_path: Path) -> None:
+def test_an_existing_file_is_chosen_for_writing(existing: list[str], chosen: str, tmp_path: Path) -> None:
     folder = tmp_path / ".config" / "opencode"
     folder.mkdir(parents=True)
-    for name in there:
+    for name in existing:
         (folder / name).write_text("{}")
-    assert target({}, tmp_path, tmp_path) == folder / wanted
-    assert target({"XDG_CONFIG_HOME": str(tmp_path / ".config")}, tmp_path, tmp_path / "x") == folder / wanted
+    assert target({}, tmp_path, tmp_path) == folder / chosen
+    assert target({"XDG_CONFIG_HOME": str(tmp_path / ".config")}, tmp_path, tmp_path / "x") == folder / chosen
 
 
-def test_the_file_of_a_project_is_the_innermost_one_in_the_worktree(tmp_path: Path) -> None:
+def test_a_projects_file_is_the_innermost_one_in_the_worktree(tmp_path: Path) -> None:
     top = tmp_path / "work"
     inner = top / "a" / "b"
     inner.mkdir(parents=True)
@@ -49,14 +49,14 @@ def test_the_file_of_a_project_is_the_innermost_one_in_the_worktree(tmp_path: Pa
     assert target({}, inner, tmp_path, project=True) == top / "a" / "opencode.json"
 
 
-def test_read_keeps_the_mark_and_the_line_ends(tmp_path: Path) -> None:
+def test_reading_keeps_the_byte_order_mark_and_the_line_endings(tmp_path: Path) -> None:
     file = tmp_path / "opencode.json"
     file.write_bytes(b"\xef\xbb\xbf{\r\n}\r\n")
     assert read(file) == "\ufeff{\r\n}\r\n"
     assert read(tmp_path / "absent") == ""
 
 
-def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     file = tmp_path / "opencode.json"
     file.write_bytes(b"\xff\xfe{")
     with pytest.raises(ValueError, match=r"opencode\.json is not UTF-8 text"):
@@ -74,7 +74,7 @@ def test_a_new_file_has_no_backup(tmp_path: Path) -> None:
 
 @posix
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o664])
-def test_the_backup_holds_what_was_there_and_both_keep_the_mode(mode: int, tmp_path: Path) -> None:
+def test_the_backup_has_the_old_content_and_both_keep_the_mode(mode: int, tmp_path: Path) -> None:
     file = tmp_path / "opencode.json"
     file.write_text("old")
     file.chmod(mode)
@@ -85,7 +85,7 @@ def test_the_backup_holds_what_was_there_and_both_keep_the_mode(mode: int, tmp_p
     assert backup.name.startswith("opencode.json.bak-2")
 
 
-def test_backups_of_one_second_do_not_replace_each_other(tmp_path: Path) -> None:
+def test_backups_of_the_same_second_do_not_replace_each_other(tmp_path: Path) -> None:
     file = tmp_path / "opencode.json"
     file.write_text("0")
     for number in range(1, 5):
@@ -94,7 +94,7 @@ def test_backups_of_one_second_do_not_replace_each_other(tmp_path: Path) -> None
 
 
 @posix
-def test_a_link_stays_one_and_the_backup_lies_beside_what_it_leads_to(tmp_path: Path) -> None:
+def test_a_link_is_kept_and_the_backup_is_beside_its_target(tmp_path: Path) -> None:
     real = tmp_path / "dotfiles" / "oc.json"
     real.parent.mkdir()
     real.write_text("old")
@@ -109,16 +109,16 @@ def test_a_link_stays_one_and_the_backup_lies_beside_what_it_leads_to(tmp_path: 
 
 
 @posix
-def test_a_link_to_nowhere_makes_the_file_and_one_in_a_circle_is_named(tmp_path: Path) -> None:
+def test_the_target_of_a_link_is_created_and_a_loop_of_links_named(tmp_path: Path) -> None:
     link = tmp_path / "opencode.json"
     link.symlink_to(tmp_path / "there.json")
     assert read(link) == ""
     assert write(link, "new") is None
     assert (tmp_path / "there.json").read_text() == "new"
-    circle = tmp_path / "circle.json"
-    circle.symlink_to(circle)
-    with pytest.raises(ValueError, match=r"circle\.json"):
-        read(circle)
+    loop = tmp_path / "loop.json"
+    loop.symlink_to(loop)
+    with pytest.raises(ValueError, match=r"loop\.json"):
+        read(loop)
 
 
 @posix
@@ -144,24 +144,24 @@ def test_a_read_only_folder_is_named(tmp_path: Path) -> None:
     assert file.read_text() == "old"
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ValueError, match="cannot be written: "):
         write(tmp_path / "file" / "opencode.json", "new")
 
 
-def test_moved_aside_means_under_another_name(tmp_path: Path) -> None:
+def test_a_file_renamed_to_a_backup_is_no_module(tmp_path: Path) -> None:
     file = tmp_path / "plugin.ts"
     file.write_text("x")
-    moved = rename_to_backup(file)
+    backup = rename_to_backup(file)
     assert not file.exists()
-    assert moved.read_text() == "x"
-    assert moved.suffix != ".ts"
+    assert backup.read_text() == "x"
+    assert backup.suffix != ".ts"
     with pytest.raises(ValueError, match="cannot be moved aside: "):
         rename_to_backup(file)
 
 
-def test_nothing_is_left_when_the_last_step_fails(tmp_path: Path) -> None:
+def test_a_failed_write_leaves_no_temporary_file(tmp_path: Path) -> None:
     folder = tmp_path / "opencode.json"
     folder.mkdir()
     with pytest.raises(ValueError, match="cannot be written"):

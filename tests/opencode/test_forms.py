@@ -24,7 +24,7 @@ from codex_transform.opencode.forms import NEW, OLD, Form, fits, form_of
         ({"plugins": [], "provider": {}}, OLD),
     ],
 )
-def test_a_file_is_in_the_form_that_it_shows(value: object, form: Form) -> None:
+def test_the_format_is_recognized_by_its_members(value: object, form: Form) -> None:
     assert form_of(value) is form
 
 
@@ -42,5 +42,5 @@ def test_a_file_is_in_the_form_that_it_shows(value: object, form: Form) -> None:
         ({"options": {}, "variants": []}, False, False),
     ],
 )
-def test_an_entry_is_extended_in_its_own_form_alone(entry: Any, old: bool, new: bool) -> None:
+def test_an_entry_is_extended_only_in_its_own_format(entry: Any, old: bool, new: bool) -> None:
     assert (fits(entry, OLD), fits(entry, NEW)) == (old, new)

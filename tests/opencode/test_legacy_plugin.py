@@ -78,13 +78,13 @@ def test_every_spelling_of_an_entry_is_found(entry: str, project: Path, home: Pa
 
 
 @pytest.mark.parametrize("entry", OTHERS)
-def test_other_plugins_are_not(entry: str, project: Path, home: Path) -> None:
+def test_other_plugins_are_not_found(entry: str, project: Path, home: Path) -> None:
     put(home / ".config" / "opencode" / "opencode.json", {"plugin": [entry]})
     assert find(project, home) == []
 
 
 @pytest.mark.parametrize("value", [None, "opencode-openai-codex-key", [None, 1, [], [1]], {"a": 1}])
-def test_lists_that_are_none_hold_no_plugin(value: Any, project: Path, home: Path) -> None:
+def test_plugin_lists_of_a_wrong_type_are_ignored(value: Any, project: Path, home: Path) -> None:
     put(home / ".config" / "opencode" / "opencode.json", {"plugin": value})
     assert find(project, home) == []
 
@@ -94,7 +94,7 @@ def test_an_entry_with_options_is_found(project: Path, home: Path) -> None:
     assert find(project, home) == [Found(file, "opencode-openai-codex-key")]
 
 
-def test_every_configuration_that_opencode_reads_is_looked_at(project: Path, home: Path, tmp_path: Path) -> None:
+def test_every_file_that_opencode_reads_is_searched(project: Path, home: Path, tmp_path: Path) -> None:
     names = {
         home / ".config" / "opencode" / "opencode.jsonc": "opencode-openai-codex-key@1",
         tmp_path / "custom.json": "opencode-openai-codex-key@2",
@@ -109,7 +109,7 @@ def test_every_configuration_that_opencode_reads_is_looked_at(project: Path, hom
     assert {each.file: each.entry for each in found} == names
 
 
-def test_damaged_and_unreadable_files_hold_none(project: Path, home: Path) -> None:
+def test_damaged_and_unreadable_files_are_ignored(project: Path, home: Path) -> None:
     put(home / ".config" / "opencode" / "opencode.json", '{"plugin": ["opencode-openai-codex-key"')
     (project / "opencode.json").mkdir()
     assert find(project, home) == []
@@ -137,24 +137,24 @@ def test_modules_in_plugin_folders_are_found(name: str, text: str, folder: str, 
     assert {each.entry for each in found} == {""}
 
 
-def test_other_modules_are_not(project: Path, home: Path) -> None:
+def test_other_modules_are_not_found(project: Path, home: Path) -> None:
     folder = home / ".config" / "opencode" / "plugin"
     put(folder / "mine.ts", "// takes the place of opencode-openai-codex-key\nexport default async () => ({})\n")
     put(folder / "opencode-openai-codex-key.md", "about it")
-    put(folder / "opencode-openai-codex-key.ts.bak-20260101-000000", "moved aside")
-    put(folder / "below" / "opencode-openai-codex-key.ts", "OpenCode looks no deeper")
-    put(project / "plugin" / "opencode-openai-codex-key.ts", "nor beside a project's own file")
+    put(folder / "opencode-openai-codex-key.ts.bak-20260101-000000", "renamed")
+    put(folder / "below" / "opencode-openai-codex-key.ts", "OpenCode does not search subfolders")
+    put(project / "plugin" / "opencode-openai-codex-key.ts", "nor a folder beside a project's own file")
     assert find(project, home) == []
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="links need a right there")
-def test_a_link_counts_by_where_it_leads(project: Path, home: Path, tmp_path: Path) -> None:
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_a_link_is_judged_by_its_target(project: Path, home: Path, tmp_path: Path) -> None:
     real = put(tmp_path / "opencode-openai-codex-key" / "dist" / "index.js", "")
     link = home / ".config" / "opencode" / "plugin" / "codex.js"
     link.parent.mkdir(parents=True)
     link.symlink_to(real)
-    circle = link.with_name("circle.js")
-    circle.symlink_to(circle)
+    loop = link.with_name("loop.js")
+    loop.symlink_to(loop)
     assert find(project, home) == [Found(link, "")]
 
 
@@ -167,28 +167,31 @@ TEMPLATE = {
 }
 
 
-def removed(configuration: dict[str, Any]) -> Any:
+def without_plugin(configuration: dict[str, Any]) -> Any:
     document = Document(json.dumps(configuration, indent=2))
     return parser.parse(document.remove(legacy_plugin.removal(document)))
 
 
-def test_removal_takes_the_entry_and_the_options_that_came_with_it() -> None:
+def test_removal_includes_the_options_from_the_plugins_template() -> None:
     models = {"gpt-5.2-codex-high": {"options": {"reasoningEffort": "high"}}}
-    with_it = {
+    configuration = {
         "plugin": ["opencode-openai-codex-key"],
         "provider": {"openai": {"options": TEMPLATE, "models": models}},
         "model": "openai/gpt-5.2-codex-high",
     }
-    assert removed(with_it) == {"provider": {"openai": {"models": models}}, "model": "openai/gpt-5.2-codex-high"}
+    assert without_plugin(configuration) == {
+        "provider": {"openai": {"models": models}},
+        "model": "openai/gpt-5.2-codex-high",
+    }
 
 
-def test_removal_leaves_other_plugins_and_what_the_user_set() -> None:
+def test_removal_keeps_other_plugins_and_the_users_values() -> None:
     options = {**TEMPLATE, "reasoningEffort": "high", "baseURL": "http://127.0.0.1:8080/v1"}
-    with_it = {
+    configuration = {
         "plugin": ["one", ["opencode-openai-codex-key@4", {}], "two"],
         "provider": {"openai": {"options": options}, "other": {"options": TEMPLATE}},
     }
-    assert removed(with_it) == {
+    assert without_plugin(configuration) == {
         "plugin": ["one", "two"],
         "provider": {
             "openai": {"options": {"reasoningEffort": "high", "baseURL": "http://127.0.0.1:8080/v1"}},
@@ -211,7 +214,7 @@ def test_a_comment_in_the_list_keeps_the_list() -> None:
     assert document.remove(legacy_plugin.removal(document)) == '{\n  "plugin": [\n    // what I load\n  ]\n}\n'
 
 
-def test_the_list_of_opencode_2_is_looked_at_too(tmp_path: Path) -> None:
+def test_the_list_of_opencode_2_is_searched_too(tmp_path: Path) -> None:
     folder = tmp_path / ".config" / "opencode"
     folder.mkdir(parents=True)
     file = folder / "opencode.json"

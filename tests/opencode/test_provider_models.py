@@ -15,7 +15,7 @@ MODERN = entries(EVERYTHING)
 LEGACY = entries(EVERYTHING, legacy=True)
 
 
-def test_all_models_are_those_that_a_name_of_their_own_leads_to() -> None:
+def test_all_models_that_resolve_to_themselves_are_selected() -> None:
     assert {model.slug for model in EVERYTHING} == {catalog.resolve(model.slug).slug for model in catalog.models()}
 
 
@@ -28,11 +28,11 @@ def test_all_models_are_those_that_a_name_of_their_own_leads_to() -> None:
         (["gpt-5-codex"], ["gpt-5.1-codex"]),
     ],
 )
-def test_models_are_chosen_by_any_of_their_names(names: list[str], slugs: list[str]) -> None:
+def test_models_are_selected_by_any_of_their_names(names: list[str], slugs: list[str]) -> None:
     assert [model.slug for model in select_models(names)] == slugs
 
 
-def test_an_unknown_name_is_answered_with_near_ones() -> None:
+def test_an_unknown_name_is_refused_with_suggestions() -> None:
     with pytest.raises(ValueError, match=r"there is no model 'gtp-5\.3-codx' .* did you mean gpt-5\.3-codex"):
         select_models(["gpt-5.2", "gtp-5.3-codx"])
     with pytest.raises(ValueError, match="codex-transform models"):
@@ -47,7 +47,7 @@ def test_a_modern_entry_has_a_variant_for_each_effort() -> None:
         assert entry["options"]["reasoningEffort"] == model.default_effort
 
 
-def test_a_legacy_entry_says_the_effort_that_its_name_ends_in() -> None:
+def test_a_legacy_entry_has_the_effort_that_its_name_ends_in() -> None:
     assert len(LEGACY) == sum(len(model.efforts) for model in EVERYTHING)
     for name, entry in LEGACY.items():
         found = catalog.resolve(name)
@@ -57,12 +57,12 @@ def test_a_legacy_entry_says_the_effort_that_its_name_ends_in() -> None:
 
 
 @pytest.mark.parametrize("members", [MODERN, LEGACY])
-def test_what_every_entry_says(members: dict[str, Any]) -> None:
+def test_the_members_of_every_entry(members: dict[str, Any]) -> None:
     for name, entry in members.items():
         model = catalog.resolve(name).model
         assert model is not None
         assert entry["name"].startswith(model.display_name)
-        # Half of these two would keep OpenCode from starting.
+        # With only one of these two, OpenCode would not start.
         assert 0 < entry["limit"]["output"] < entry["limit"]["context"] == model.context_window
         assert entry["modalities"] == {"input": list(model.input_modalities), "output": ["text"]}
         options = entry["options"]
@@ -71,22 +71,22 @@ def test_what_every_entry_says(members: dict[str, Any]) -> None:
         assert ("textVerbosity" in options) == model.supports_verbosity
 
 
-def test_no_name_means_two_things() -> None:
+def test_no_entry_is_modern_and_legacy() -> None:
     assert not MODERN.keys() & LEGACY.keys()
 
 
-def test_no_key_is_in_it() -> None:
+def test_no_entry_has_an_api_key() -> None:
     assert "apikey" not in json.dumps([MODERN, LEGACY]).lower()
 
 
-def filled(theirs: dict[str, Any], members: dict[str, Any]) -> str:
+def merged(theirs: dict[str, Any], members: dict[str, Any]) -> str:
     document = Document(json.dumps(theirs, indent=2))
     return document.merge_missing(additions(document.value, members))
 
 
-def test_what_a_user_said_of_a_model_stays_and_the_rest_is_filled_in() -> None:
+def test_the_users_values_stay_and_missing_ones_are_added() -> None:
     theirs = {"gpt-5.2": {"name": "Mine", "options": {"reasoningEffort": "high"}, "variants": {"high": {"a": 1}}}}
-    after = parser.parse(filled(wrap(theirs), entries(select_models(["gpt-5.2"]))))
+    after = parser.parse(merged(wrap(theirs), entries(select_models(["gpt-5.2"]))))
     entry = after["provider"]["openai"]["models"]["gpt-5.2"]
     assert entry["name"] == "Mine"
     assert entry["options"] == MODERN["gpt-5.2"]["options"] | {"reasoningEffort": "high"}
@@ -94,27 +94,27 @@ def test_what_a_user_said_of_a_model_stays_and_the_rest_is_filled_in() -> None:
     assert entry["limit"] == MODERN["gpt-5.2"]["limit"]
 
 
-def test_limits_and_modalities_are_taken_or_left_whole() -> None:
+def test_limits_and_modalities_of_the_user_are_not_completed() -> None:
     theirs = {"gpt-5.2": {"limit": {"context": 100000, "output": 128000}, "modalities": {"input": ["text"]}}}
-    entry = parser.parse(filled(wrap(theirs), MODERN))["provider"]["openai"]["models"]["gpt-5.2"]
+    entry = parser.parse(merged(wrap(theirs), MODERN))["provider"]["openai"]["models"]["gpt-5.2"]
     assert entry["limit"] == theirs["gpt-5.2"]["limit"]
     assert entry["modalities"] == theirs["gpt-5.2"]["modalities"]
 
 
 @pytest.mark.parametrize(
-    ("value", "named"),
+    ("value", "problem"),
     [
         ({"provider": []}, "provider must be an object in braces, not a list"),
         ({"provider": {"openai": None}}, "provider.openai must be an object in braces, not null"),
         ({"provider": {"openai": {"models": "x"}}}, "provider.openai.models must be an object in braces, not a string"),
     ],
 )
-def test_what_is_no_object_is_named(value: object, named: str) -> None:
-    with pytest.raises(ValueError, match=named):
+def test_a_value_that_is_no_object_is_described(value: object, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
         additions(value, MODERN)
 
 
-def test_differences_are_where_both_say_something() -> None:
+def test_conflicts_are_values_that_both_set_differently() -> None:
     ours = {"a": {"b": 1, "c": [1]}, "d": 2}
     assert list(conflicts({"a": {"b": 2, "x": 1}, "d": 2}, ours)) == [(("a", "b"), 2, 1)]
     assert list(conflicts({"a": None}, ours)) == [(("a",), None, ours["a"])]
@@ -151,10 +151,10 @@ USERS = st.fixed_dictionaries(
 
 
 @given(USERS, st.sampled_from(["gpt-5.2", "gpt-5.1"]), st.booleans())
-def test_what_was_written_can_be_taken_back_and_nothing_else(theirs: dict[str, Any], name: str, legacy: bool) -> None:
-    """Empty objects apart: one of the user's goes with what was put into it."""
+def test_exactly_the_added_members_are_removable(theirs: dict[str, Any], name: str, legacy: bool) -> None:
+    """Apart from empty objects: one of the user's is removed together with what was added to it."""
     ours = entries(select_models([name]), legacy=legacy)
-    document = Document(filled(theirs, ours))
+    document = Document(merged(theirs, ours))
     after = parser.parse(document.remove(removable(document, wrap(ours))))
     assert without_empty(after) == without_empty(theirs)
 
@@ -166,7 +166,7 @@ def without_empty(value: Any) -> Any:
     return {name: each for name, each in inside.items() if each != {}}
 
 
-def test_a_changed_value_and_a_comment_are_not_taken_back() -> None:
+def test_a_changed_value_and_its_comment_are_not_removable() -> None:
     text = render(wrap(entries(select_models(["gpt-5.2"]))))
     changed = text.replace('"reasoningEffort": "medium",', '"reasoningEffort": "high", // harder')
     document = Document(changed)

@@ -1,15 +1,14 @@
-"""What a person may still send: exact for requests, however many come at once, and by reservation for tokens."""
+"""What a person may still send: requests are counted exactly, even at once, and tokens by reservation."""
 
 from datetime import datetime
 
 import pytest
 
 from codex_transform.errors import ApiError
-from codex_transform.people import register
 from codex_transform.people.limiter import RESERVED_FOR, Limiter
-from codex_transform.people.register import Limits, Person
+from codex_transform.people.person import Limits, Person, new_person
 
-NOON = datetime(2026, 11, 28, 12).timestamp()  # noqa: DTZ001 - days are this machine's
+NOON = datetime(2026, 11, 28, 12).timestamp()  # noqa: DTZ001 - days are in local time
 
 
 class Clock:
@@ -30,7 +29,7 @@ def limiter(clock: Clock) -> Limiter:
 
 
 def person(name: str = "alice", **limits: int) -> Person:
-    return register.new_person(name, Limits.model_validate(limits))[0]
+    return new_person(name, Limits.model_validate(limits))[0]
 
 
 async def refused(limiter: Limiter, who: Person, tokens: int = 0) -> ApiError:
@@ -40,7 +39,7 @@ async def refused(limiter: Limiter, who: Person, tokens: int = 0) -> ApiError:
     return caught.value
 
 
-async def test_requests_a_minute(limiter: Limiter, clock: Clock) -> None:
+async def test_requests_per_minute(limiter: Limiter, clock: Clock) -> None:
     alice = person(requests_per_minute=3)
     for second in range(3):
         clock.now = NOON + second
@@ -52,22 +51,22 @@ async def test_requests_a_minute(limiter: Limiter, clock: Clock) -> None:
     clock.now = NOON + 60
     await limiter.admit(alice)
     assert (await refused(limiter, alice)).retry_after == 1
-    # One who has sent more before the limit was lowered waits until enough of them are a minute old.
+    # After the limit was lowered, a person waits until enough earlier requests are a minute old.
     assert (await refused(limiter, alice.model_copy(update={"requests_per_minute": 1}))).retry_after == 60
 
 
-async def test_five_hundred_at_once() -> None:
-    limiter, alice, granted = Limiter(), person(requests_per_minute=20, tokens_per_day=10_000), 0
+async def test_of_five_hundred_requests_only_those_within_the_limit_are_admitted() -> None:
+    limiter, alice, admitted = Limiter(), person(requests_per_minute=20, tokens_per_day=10_000), 0
     for _ in range(500):
         try:
             await limiter.admit(alice, 1_000)
-            granted += 1
+            admitted += 1
         except ApiError:
             pass
-    assert granted == 10
+    assert admitted == 10
 
 
-async def test_tokens_of_a_day_and_a_month(limiter: Limiter, clock: Clock) -> None:
+async def test_tokens_per_day_and_per_month(limiter: Limiter, clock: Clock) -> None:
     alice = person(tokens_per_day=100, tokens_per_month=150)
     limiter.charge(await limiter.admit(alice, 10), 100)
     error = await refused(limiter, alice)
@@ -82,19 +81,19 @@ async def test_tokens_of_a_day_and_a_month(limiter: Limiter, clock: Clock) -> No
     await limiter.admit(alice)
 
 
-async def test_what_is_reserved_counts_until_it_is_settled(limiter: Limiter) -> None:
+async def test_reserved_tokens_count_until_they_are_charged(limiter: Limiter) -> None:
     alice = person(tokens_per_day=100)
     first = await limiter.admit(alice, 100)
     assert (await refused(limiter, alice)).retry_after == 10
     limiter.charge(first, 30)
-    limiter.charge(first, 1000)  # it has been
+    limiter.charge(first, 1000)  # it has been charged already
     second = await limiter.admit(alice, 60)
     limiter.charge(second, None)
     assert (await limiter.admit(alice, 5)).tokens == 5
     assert await refused(limiter, person(tokens_per_day=90))
 
 
-async def test_what_a_killed_proxy_has_reserved_does_not_count_for_ever(limiter: Limiter, clock: Clock) -> None:
+async def test_reservations_of_a_killed_proxy_expire(limiter: Limiter, clock: Clock) -> None:
     alice = person(tokens_per_day=100)
     late = await limiter.admit(alice, 100)
     clock.now += RESERVED_FOR
@@ -106,7 +105,7 @@ async def test_what_a_killed_proxy_has_reserved_does_not_count_for_ever(limiter:
     assert "100 tokens a day" in (await refused(limiter, alice)).message
 
 
-async def test_what_was_used_before(limiter: Limiter) -> None:
+async def test_earlier_use_counts(limiter: Limiter) -> None:
     limiter.begin_with("alice", requests=2, day=40, month=90)
     assert await refused(limiter, person(requests_per_minute=2))
     assert await refused(limiter, person(tokens_per_day=40))

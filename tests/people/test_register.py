@@ -1,4 +1,4 @@
-"""The file of people: who is found by a key, what a person may ask for, and a file that is not as it should be."""
+"""The file of people: who owns a key, which models a person may use, and files that cannot be used."""
 
 import json
 import stat
@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 
 from codex_transform.people import register
-from codex_transform.people.register import Limits
+from codex_transform.people.person import Limits, new_person, with_new_key
 
 
-def test_a_key_is_known_by_its_hash_alone(tmp_path: Path) -> None:
+def test_only_the_hash_of_a_key_is_stored(tmp_path: Path) -> None:
     file = tmp_path / "deep" / "clients.json"
-    alice, key = register.new_person("alice", Limits(models=("gpt-5.1",), tokens_per_day=5))
-    bob, other = register.new_person("bob@home", Limits())
+    alice, key = new_person("alice", Limits(models=("gpt-5.1",), tokens_per_day=5))
+    bob, other = new_person("bob@home", Limits())
     assert len(key) > 43
     assert key != other
     register.save(file, [alice, bob])
@@ -35,26 +35,26 @@ def test_a_key_is_known_by_its_hash_alone(tmp_path: Path) -> None:
         assert loaded.find(wrong) is None
 
 
-def test_a_new_key_replaces_the_one_before() -> None:
-    alice, key = register.new_person("alice", Limits())
-    changed, new = register.with_new_key(alice)
-    known = register.Register((changed,), defined=True)
-    assert (known.find(f"Bearer {key}"), known.find(f"Bearer {new}")) == (None, changed)
+def test_a_new_key_replaces_the_old_one() -> None:
+    alice, key = new_person("alice", Limits())
+    changed, new = with_new_key(alice)
+    people = register.Register((changed,), defined=True)
+    assert (people.find(f"Bearer {key}"), people.find(f"Bearer {new}")) == (None, changed)
     assert changed.owner == alice.owner
     assert changed.hint == f"ct-…{new[-4:]}"
 
 
-def test_one_of_the_same_name_is_somebody_else() -> None:
-    assert register.new_person("alice", Limits())[0].owner != register.new_person("alice", Limits())[0].owner
+def test_a_person_added_again_has_another_owner_id() -> None:
+    assert new_person("alice", Limits())[0].owner != new_person("alice", Limits())[0].owner
 
 
 @pytest.mark.parametrize("name", ["", "none", "All", "a b", "-a", "a" * 65, "a\n", "é", "a/b"])
-def test_names_that_are_none(name: str) -> None:
+def test_invalid_names(name: str) -> None:
     with pytest.raises(ValueError, match="must be up to 64"):
-        register.new_person(name, Limits())
+        new_person(name, Limits())
 
 
-def test_models_are_known_by_all_their_names() -> None:
+def test_a_limit_to_a_model_allows_all_its_names() -> None:
     limits = Limits(models=("gpt-5.1-codex", "house-model"))
     for name in ("gpt-5.1-codex", "openai/GPT 5.1 Codex High", "gpt-5-codex", "house-model"):
         assert limits.allows(name)
@@ -63,7 +63,7 @@ def test_models_are_known_by_all_their_names() -> None:
     assert Limits().allows("anything")
 
 
-def test_without_a_file_no_keys_are_wanted(tmp_path: Path) -> None:
+def test_without_a_file_no_keys_are_required(tmp_path: Path) -> None:
     assert register.load(tmp_path / "clients.json") == register.Register()
 
 
@@ -76,7 +76,7 @@ PERSON = {"name": "a", "id": "0" * 32, "keySHA256": "0" * 64, "created": "2026-1
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "problem"),
     [
         ("", "line 1"),
         ("[]", "object in braces, not a list"),
@@ -89,14 +89,14 @@ PERSON = {"name": "a", "id": "0" * 32, "keySHA256": "0" * 64, "created": "2026-1
         ({"clients": [PERSON, {**PERSON, "name": "A"}]}, "a is in it twice"),
     ],
 )
-def test_of_a_file_that_cannot_be_used_nobody_is_known(tmp_path: Path, content: object, said: str) -> None:
+def test_an_unusable_file_lets_nobody_in(tmp_path: Path, content: object, problem: str) -> None:
     file = tmp_path / "clients.json"
     file.write_text(content if isinstance(content, str) else json.dumps(content))
     found = register.load(file)
     assert (found.people, found.defined) == ((), True)
     assert found.problem is not None
     assert str(file) in found.problem
-    assert said in found.problem
+    assert problem in found.problem
     assert "secret" not in found.problem
 
 

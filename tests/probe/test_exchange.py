@@ -1,4 +1,4 @@
-"""The probe against real servers: the sandbox, with TLS and without, and sockets that say nothing."""
+"""The probe against real servers: the sandbox with and without TLS, and sockets that never answer."""
 
 import json
 import re
@@ -30,7 +30,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 def steps(sandbox: Sandbox, misbehave: str | None = None, key: str = KEY, timeout: float = 20) -> list[Step]:
-    """What comes after the connection."""
+    """The steps after the connection."""
     sandbox.forget()
     sandbox.behave()
     if misbehave:
@@ -40,7 +40,7 @@ def steps(sandbox: Sandbox, misbehave: str | None = None, key: str = KEY, timeou
     return rest
 
 
-def test_all_is_well(sandbox: Sandbox) -> None:
+def test_every_step_passes_at_a_working_endpoint(sandbox: Sandbox) -> None:
     key, stream = steps(sandbox)
     assert key == Step("key", True, "accepted")
     assert (stream.name, stream.ok, stream.fix) == ("stream", True, "")
@@ -52,7 +52,7 @@ def test_all_is_well(sandbox: Sandbox) -> None:
 
 
 @pytest.mark.parametrize(
-    ("misbehave", "name", "says", "fix"),
+    ("misbehave", "name", "message", "fix"),
     [
         ("unauthorized", "key", "refused the key in codex_api_key (HTTP 401", "key of this endpoint"),
         ("usage-limit-404", "stream", "usage limit reached, try again in", "Wait, or change the plan"),
@@ -74,31 +74,31 @@ def test_all_is_well(sandbox: Sandbox) -> None:
         ("flood@5", "stream", "ended the answer before it was complete", "Try again later"),
     ],
 )
-def test_what_came_back_is_said(misbehave: str, name: str, says: str, fix: str, sandbox: Sandbox) -> None:
+def test_each_failure_is_explained(misbehave: str, name: str, message: str, fix: str, sandbox: Sandbox) -> None:
     last = steps(sandbox, misbehave)[-1]
     assert (last.name, last.ok) == (name, False)
-    assert says in last.message
+    assert message in last.message
     assert fix in last.fix
 
 
 @pytest.mark.parametrize("misbehave", ["usage-limit-404", "rate-limit", "failed", "cut"])
-def test_a_key_that_was_taken_is_said_to_be(misbehave: str, sandbox: Sandbox) -> None:
+def test_an_accepted_key_is_reported_although_the_stream_failed(misbehave: str, sandbox: Sandbox) -> None:
     assert [step[:2] for step in steps(sandbox, misbehave)] == [("key", True), ("stream", False)]
 
 
 @pytest.mark.parametrize("misbehave", ["html-403", "plain-500", "empty", "redirect"])
-def test_what_says_nothing_of_the_key_is_not_held_against_it(misbehave: str, sandbox: Sandbox) -> None:
+def test_a_failure_that_does_not_concern_the_key_leaves_it_out(misbehave: str, sandbox: Sandbox) -> None:
     assert [step[:2] for step in steps(sandbox, misbehave)] == [("stream", False)]
 
 
 @pytest.mark.parametrize("misbehave", ["json", "gzip", "crlf", "response-done", "codex", "until-close", "incomplete"])
-def test_answers_that_the_proxy_mends_are_answers(misbehave: str, sandbox: Sandbox) -> None:
+def test_responses_that_the_proxy_repairs_pass(misbehave: str, sandbox: Sandbox) -> None:
     misbehave = "rate-limit-events" if misbehave == "codex" else misbehave
     assert [step[:2] for step in steps(sandbox, misbehave)] == [("key", True), ("stream", True)]
 
 
 @pytest.mark.parametrize("misbehave", ["hang", "hang-before-head", "half-head-hang", "slow@400"])
-def test_a_server_that_takes_its_time(misbehave: str, sandbox: Sandbox) -> None:
+def test_a_slow_server_times_out(misbehave: str, sandbox: Sandbox) -> None:
     began = time.monotonic()
     last = steps(sandbox, misbehave, timeout=1)[-1]
     assert time.monotonic() - began < 30
@@ -106,7 +106,7 @@ def test_a_server_that_takes_its_time(misbehave: str, sandbox: Sandbox) -> None:
     assert "it took too long" in last.message
 
 
-def test_every_misbehaviour_ends_and_none_shows_the_key(sandbox: Sandbox) -> None:
+def test_the_probe_ends_at_every_fault_and_never_shows_the_key(sandbox: Sandbox) -> None:
     for name in sorted(FAULTS.keys() - {"flood", "hang", "hang-before-head", "half-head-hang"}):
         found = steps(sandbox, name, timeout=30)
         assert found, name
@@ -123,8 +123,8 @@ def test_a_wrong_key_is_refused_and_hidden(sandbox: Sandbox) -> None:
     assert wrong not in str(step)
 
 
-def answering(status: int, body: str) -> closing[Scripted]:
-    """A server that gives every client this."""
+def scripted_response(status: int, body: str) -> closing[Scripted]:
+    """A server with this response for every client."""
 
     def play(endpoint: Scripted, client: socket.socket, _number: int) -> None:
         endpoint.read(client)
@@ -135,13 +135,13 @@ def answering(status: int, body: str) -> closing[Scripted]:
 
 def test_a_key_that_the_endpoint_repeats_is_hidden() -> None:
     key = "my-secret-word-for-this"
-    with answering(500, json.dumps({"error": {"message": f"I do not like {key} at all"}})) as server:
+    with scripted_response(500, json.dumps({"error": {"message": f"I do not like {key} at all"}})) as server:
         found = list(probe(parse(server.url), key))
     assert "I do not like" in found[-1].message
     assert key not in str(found)
 
 
-def test_a_model_that_is_not_there_says_that_the_key_works(sandbox: Sandbox) -> None:
+def test_an_unknown_model_shows_that_the_key_works(sandbox: Sandbox) -> None:
     *_, key, stream = probe(parse(sandbox.url), KEY, model="gpt-9-imaginary")
     assert key.ok
     assert stream.ok
@@ -149,37 +149,37 @@ def test_a_model_that_is_not_there_says_that_the_key_works(sandbox: Sandbox) -> 
     assert "--model" in stream.fix
 
 
-def test_an_address_that_the_server_does_not_know() -> None:
-    with answering(404, "404 page not found") as server:
+def test_a_path_that_the_server_does_not_know() -> None:
+    with scripted_response(404, "404 page not found") as server:
         *_, step = probe(parse(server.url), KEY)
     assert (step.name, step.ok) == ("stream", False)
-    assert step.message.startswith(f"{server.url}/backend-api/codex/responses is no address of this server")
+    assert step.message.startswith(f"{server.url}/backend-api/codex/responses is not an address of this server")
     assert "Check the base URL" in step.fix
 
 
-def test_a_name_without_an_address() -> None:
+def test_a_host_name_that_does_not_resolve() -> None:
     (step,) = probe(parse("https://nobody.invalid"), KEY)
     assert (step.name, step.ok) == ("dns", False)
     assert "nobody.invalid" in step.message
     assert "DNS" in step.fix
 
 
-def test_a_port_where_nothing_listens() -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
+def test_a_port_that_nothing_listens_at() -> None:
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        port = bound.getsockname()[1]
         *_, step = probe(parse(f"http://127.0.0.1:{port}"), KEY)
     assert (step.name, step.ok) == ("tcp", False)
     assert f"nothing listens at 127.0.0.1 port {port}" in step.message
 
 
-def test_no_tls_where_it_should_be(sandbox: Sandbox) -> None:
+def test_a_port_without_tls(sandbox: Sandbox) -> None:
     *_, step = probe(parse(f"https://127.0.0.1:{sandbox.port}"), KEY)
     assert (step.name, step.ok) == ("tls", False)
     assert "right port" in step.fix
 
 
-def test_a_handshake_that_never_ends() -> None:
+def test_a_tls_handshake_that_never_ends() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         began = time.monotonic()
         *_, step = probe(parse(f"https://127.0.0.1:{server.getsockname()[1]}"), KEY, timeout=0.5)
@@ -188,7 +188,7 @@ def test_a_handshake_that_never_ends() -> None:
     assert "in time" in step.message
 
 
-def test_a_private_authority_names_mitmproxys_option_which_helps(tmp_path: Path) -> None:
+def test_a_private_ca_is_trusted_with_the_option_that_the_fix_names(tmp_path: Path) -> None:
     both, trusted = certificate(tmp_path)
     with running(Sandbox(certfile=str(both), key=KEY)) as endpoint:
         *_, step = probe(parse(endpoint.url), KEY)
@@ -202,19 +202,21 @@ def test_a_private_authority_names_mitmproxys_option_which_helps(tmp_path: Path)
 
 
 @pytest.mark.parametrize(
-    ("address", "until", "says"),
+    ("address", "until", "message"),
     [("127.0.0.2", timedelta(days=1), "for another name"), ("127.0.0.1", timedelta(days=-1), "has expired")],
 )
-def test_a_certificate_that_no_trust_helps(tmp_path: Path, address: str, until: timedelta, says: str) -> None:
+def test_a_certificate_that_trusting_its_ca_does_not_help(
+    tmp_path: Path, address: str, until: timedelta, message: str
+) -> None:
     both, trusted = certificate(tmp_path, address, until=until)
     with running(Sandbox(certfile=str(both), key=KEY)) as endpoint:
         *_, step = probe(parse(endpoint.url), KEY, trusted_ca=trusted)
     assert (step.name, step.ok) == ("tls", False)
-    assert says in step.message
+    assert message in step.message
     assert "trusted_ca" not in step.fix
 
 
-def test_authorities_that_cannot_be_read(tmp_path: Path) -> None:
+def test_a_ca_file_that_cannot_be_read(tmp_path: Path) -> None:
     both, _ = certificate(tmp_path)
     with running(Sandbox(certfile=str(both), key=KEY)) as endpoint:
         *_, step = probe(parse(endpoint.url), KEY, trusted_ca=tmp_path / "none.pem")
@@ -228,8 +230,8 @@ def server() -> Iterator[Listener]:
         yield running
 
 
-def test_the_request_is_the_proxys(server: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Straight to the endpoint, with the headers of a Codex request, the originator, and the instructions given."""
+def test_the_request_is_like_the_proxys(server: Listener, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes directly to the endpoint, with the headers of a Codex request, the originator and the instructions."""
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
 
@@ -251,12 +253,13 @@ def test_the_request_is_the_proxys(server: Listener, monkeypatch: pytest.MonkeyP
     assert body["instructions"] == "Instructions for gpt-5.2, None"
 
 
-def test_a_connection_that_is_left_is_closed(sandbox: Sandbox) -> None:
-    sandbox.behave()
-    found = probe(parse(sandbox.url), KEY)
-    assert next(found).name == "dns"
-    assert next(found).name == "tcp"
-    assert isinstance(found, Generator)
-    found.close()
-    sandbox.forget()
-    assert steps(sandbox)[-1].ok
+def test_a_probe_that_is_abandoned_closes_its_connection() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        found = probe(parse(f"http://127.0.0.1:{server.getsockname()[1]}"), KEY)
+        assert [next(found).name, next(found).name] == ["dns", "tcp"]
+        connection, _ = server.accept()
+        with connection:
+            connection.settimeout(30)
+            assert isinstance(found, Generator)
+            found.close()
+            assert connection.recv(1) == b""

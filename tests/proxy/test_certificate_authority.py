@@ -13,26 +13,26 @@ from mitmproxy.options import CONF_BASENAME, KEY_SIZE
 from codex_transform.proxy.certificate_authority import authority_options, create_authority
 
 
-def test_those_that_create_it_at_once_share_one(tmp_path: Path) -> None:
+def test_proxies_that_create_it_at_once_share_one(tmp_path: Path) -> None:
     folder, number = tmp_path / "home" / ".mitmproxy", 6
-    together = Barrier(number)
+    barrier = Barrier(number)
 
     def start(_: int) -> bytes:
-        together.wait()
+        barrier.wait()
         create_authority(folder, 1024)
         store = CertStore.from_store(folder, CONF_BASENAME, KEY_SIZE)
         return store.default_ca.to_pem()
 
     with ThreadPoolExecutor(number) as threads:
-        known = {*threads.map(start, range(number))}
-    assert known == {(folder / "mitmproxy-ca-cert.pem").read_bytes()}
+        authorities = {*threads.map(start, range(number))}
+    assert authorities == {(folder / "mitmproxy-ca-cert.pem").read_bytes()}
     assert stat.S_IMODE((folder / "mitmproxy-ca.pem").stat().st_mode) == 0o600
     other = tmp_path / "other"
     CertStore.create_store(other, CONF_BASENAME, 1024)
     assert {file.name for file in folder.iterdir()} == {file.name for file in other.iterdir()}
 
 
-def test_one_that_is_there_stays(tmp_path: Path) -> None:
+def test_an_existing_authority_is_kept(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("ssl_insecure: false\n")
     create_authority(tmp_path, 1024)
     before = {file: file.read_bytes() for file in tmp_path.iterdir()}
@@ -43,7 +43,7 @@ def test_one_that_is_there_stays(tmp_path: Path) -> None:
     )
 
 
-def test_a_folder_that_cannot_be_made_is_left_to_mitmproxy(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_left_to_mitmproxy(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     create_authority(tmp_path / "file" / ".mitmproxy", 1024)
     assert (tmp_path / "file").is_file()
@@ -58,5 +58,5 @@ def test_a_folder_that_cannot_be_made_is_left_to_mitmproxy(tmp_path: Path) -> No
         (["--set", "key_size=large"], (Path.home() / ".mitmproxy", KEY_SIZE)),
     ],
 )
-def test_options_of_mitmproxy_count(arguments: list[str], expected: tuple[Path, int]) -> None:
+def test_options_of_mitmproxy_are_followed(arguments: list[str], expected: tuple[Path, int]) -> None:
     assert authority_options(arguments) == expected

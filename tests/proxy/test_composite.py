@@ -1,4 +1,4 @@
-"""Many addons as one: each hook asks those that have it, in their order."""
+"""Many addons as one: each hook calls the addons that have it, in order."""
 
 import asyncio
 from typing import Any
@@ -12,51 +12,51 @@ from codex_transform.proxy.composite import CompositeAddon
 
 
 class Addon:
-    """Notes what it is asked."""
+    """Records the hooks that are called."""
 
-    def __init__(self, name: str, said: list[Any]) -> None:
+    def __init__(self, name: str, calls: list[Any]) -> None:
         self.name = name
-        self.said = said
+        self.calls = calls
 
     def load(self, loader: Loader) -> None:
-        self.said.append((self.name, "load", type(loader)))
+        self.calls.append((self.name, "load", type(loader)))
 
     def request(self, flow: object) -> None:
-        self.said.append((self.name, flow))
+        self.calls.append((self.name, flow))
 
 
-class Waiting(Addon):
-    """Takes its time."""
+class AsyncAddon(Addon):
+    """An addon with a coroutine function as a hook."""
 
     async def request(self, flow: object) -> None:  # type: ignore[override]
         await asyncio.sleep(0)
-        self.said.append((self.name, flow))
+        self.calls.append((self.name, flow))
 
     def response(self, flow: object) -> None:
-        self.said.append((self.name, "response", flow))
+        self.calls.append((self.name, "response", flow))
 
 
-async def test_all_are_asked_in_their_order() -> None:
-    said: list[Any] = []
-    together = CompositeAddon(Addon("a", said), Waiting("b", said), Addon("c", said))
+async def test_all_addons_are_called_in_order() -> None:
+    calls: list[Any] = []
+    composite = CompositeAddon(Addon("a", calls), AsyncAddon("b", calls), Addon("c", calls))
     flow = tflow.tflow(resp=True)
     with taddons.context() as context:
-        context.master.addons.add(together)
-        assert said == [("a", "load", Loader), ("b", "load", Loader), ("c", "load", Loader)]
-        said.clear()
-        await context.cycle(together, flow)
-    assert said == [("a", flow), ("b", flow), ("c", flow), ("b", "response", flow)]
+        context.master.addons.add(composite)
+        assert calls == [("a", "load", Loader), ("b", "load", Loader), ("c", "load", Loader)]
+        calls.clear()
+        await context.cycle(composite, flow)
+    assert calls == [("a", flow), ("b", flow), ("c", flow), ("b", "response", flow)]
 
 
-def test_what_nobody_waits_for_is_no_coroutine() -> None:
-    """mitmproxy refuses one for some hooks."""
-    said: list[Any] = []
-    together: Any = CompositeAddon(Addon("a", said), Waiting("b", said))
-    assert together.load(None) is None
-    assert [name for name, *_ in said] == ["a", "b"]
+def test_a_hook_is_no_coroutine_unless_an_addon_has_one() -> None:
+    """mitmproxy accepts no coroutine for some hooks."""
+    calls: list[Any] = []
+    composite: Any = CompositeAddon(Addon("a", calls), AsyncAddon("b", calls))
+    assert composite.load(None) is None
+    assert [name for name, *_ in calls] == ["a", "b"]
 
 
-def test_there_is_no_hook_that_no_addon_has() -> None:
+def test_hooks_that_no_addon_has_are_missing() -> None:
     assert not hasattr(CompositeAddon(Addon("a", [])), "responseheaders")
 
 
@@ -71,21 +71,21 @@ class Broken:
         raise self.fault
 
 
-async def test_a_fault_keeps_nobody_from_being_asked(caplog: pytest.LogCaptureFixture) -> None:
-    """Where settings cannot be read, requests are caught all the same."""
-    said: list[Any] = []
-    together: Any = CompositeAddon(Addon("a", said), Broken(ValueError("of its own")), Waiting("c", said))
-    await together.request("x")
-    assert said == [("a", "x"), ("c", "x")]
-    await together.response("y")
-    assert said[2:] == [("c", "response", "y")]
+async def test_an_exception_does_not_skip_later_addons(caplog: pytest.LogCaptureFixture) -> None:
+    """For example, requests are intercepted although the settings cannot be read."""
+    calls: list[Any] = []
+    composite: Any = CompositeAddon(Addon("a", calls), Broken(ValueError("of its own")), AsyncAddon("c", calls))
+    await composite.request("x")
+    assert calls == [("a", "x"), ("c", "x")]
+    await composite.response("y")
+    assert calls[2:] == [("c", "response", "y")]
     assert [record.getMessage() for record in caplog.records] == 2 * ["Addon error: of its own"]
 
 
 @pytest.mark.parametrize("fault", [AddonHalt(), OptionsError("x")])
-def test_what_is_meant_for_mitmproxy_gets_there(fault: Exception) -> None:
-    said: list[Any] = []
-    together: Any = CompositeAddon(Broken(fault), Addon("b", said))
+def test_exceptions_that_mitmproxy_handles_are_raised(fault: Exception) -> None:
+    calls: list[Any] = []
+    composite: Any = CompositeAddon(Broken(fault), Addon("b", calls))
     with pytest.raises(type(fault)):
-        together.request("x")
-    assert said == []
+        composite.request("x")
+    assert calls == []

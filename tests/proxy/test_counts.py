@@ -1,4 +1,4 @@
-"""How much work one call costs, counted rather than timed: a second parse of a body is a defect, however fast."""
+"""The work that one call costs, counted rather than timed: parsing a body twice is a defect, however fast."""
 
 import json
 import logging
@@ -33,7 +33,7 @@ TOOL = {"type": "function", "name": "bash", "parameters": {"type": "object", "pr
 
 @pytest.fixture
 async def send(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[[dict[str, Any]], bytes]]:
-    """Sends a body through the addons of a request; returns what would leave. (mitmproxy wants an event loop.)"""
+    """Passes a body through the addons of a request; returns what would be sent. (mitmproxy needs an event loop.)"""
     monkeypatch.setenv("HOME", str(tmp_path))
     environ = {"CODEX_BASE_URL": "https://endpoint.example", "CODEX_API_KEY": "sk-of-the-endpoint-000000"}
     config = Config(environ)
@@ -53,7 +53,7 @@ async def send(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
             )
             flow = tflow.tflow(req=request)
             gate.requestheaders(flow)
-            at_once(transform.request(flow))
+            run_without_waiting(transform.request(flow))
             assert flow.response is None
             assert flow.request.host == "endpoint.example"
             return flow.request.raw_content or b""
@@ -62,14 +62,14 @@ async def send(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
     log.done()
 
 
-def at_once(work: Coroutine[Any, Any, None]) -> None:
-    """Does what waits for nothing."""
+def run_without_waiting(work: Coroutine[Any, Any, None]) -> None:
+    """Runs a coroutine that never waits."""
     with pytest.raises(StopIteration):
         work.send(None)
 
 
 def history(calls: int) -> dict[str, Any]:
-    """A conversation in which the model has called a tool so many times."""
+    """A conversation in which the model has made this number of tool calls."""
     items: list[dict[str, Any]] = [{"role": "user", "content": "Go on."}]
     for number in range(calls):
         items.append({"type": "function_call", "call_id": f"c{number}", "name": "bash", "arguments": "{}"})
@@ -77,8 +77,8 @@ def history(calls: int) -> dict[str, Any]:
     return {"model": "gpt-5.1-codex", "input": items, "tools": [TOOL], "stream": True, "prompt_cache_key": "k"}
 
 
-def called(work: Callable[[], object]) -> Counter[str]:
-    """How often `work` calls each function by name, those written in C and Rust included."""
+def count_calls(work: Callable[[], object]) -> Counter[str]:
+    """How often `work` calls the functions of each name, including those written in C and Rust."""
     counts: Counter[str] = Counter()
 
     def count(frame: FrameType, event: str, argument: Any) -> None:
@@ -95,30 +95,30 @@ def called(work: Callable[[], object]) -> Counter[str]:
     return counts
 
 
-async def test_items_that_stay_as_they_are_are_neither_parsed_nor_written(
+async def test_unchanged_items_are_neither_parsed_nor_encoded(
     send: Callable[[dict[str, Any]], bytes],
 ) -> None:
     send(history(1))
-    short, long = called(lambda: send(history(100))), called(lambda: send(history(300)))
+    short, long = count_calls(lambda: send(history(100))), count_calls(lambda: send(history(300)))
     for name in ("from_json", "to_json", "loads"):
         assert long[name] <= short[name] < 10
 
 
-async def test_a_turn_costs_what_is_new_in_it(send: Callable[[dict[str, Any]], bytes]) -> None:
+async def test_a_turn_costs_as_much_as_its_new_items(send: Callable[[dict[str, Any]], bytes]) -> None:
     def work(calls: int) -> int:
         send(history(calls))
-        counts = called(lambda: send(history(calls + 1)))
-        # The test itself encodes the body; what is done for each item is no more than a copy of a list's.
+        counts = count_calls(lambda: send(history(calls + 1)))
+        # The test itself encodes the body; all that is done for each old item is to copy it into a list.
         return sum(number for name, number in counts.items() if name not in ("iterencode", "append"))
 
     send(history(1))
     assert work(1000) < 1.1 * work(200)
 
 
-async def test_a_line_in_the_log_is_too_much_for_a_request(
+async def test_a_request_writes_no_line_to_the_log(
     send: Callable[[dict[str, Any]], bytes], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """mitmproxy gives each to every addon there is, which takes longer than rewriting a request."""
+    """mitmproxy passes each line to every addon, which takes longer than to translate a request."""
     caplog.set_level(logging.INFO)
     send(history(1))
     caplog.clear()
@@ -126,7 +126,7 @@ async def test_a_line_in_the_log_is_too_much_for_a_request(
     assert caplog.records == []
 
 
-async def test_the_clients_body_is_remembered_and_not_copied() -> None:
+async def test_the_clients_body_is_kept_without_a_copy() -> None:
     flow = tflow.tflow(req=tutils.treq(content=b'{"model": "m", "input": []}'))
     config = Config({"CODEX_BASE_URL": "https://endpoint.example", "CODEX_API_KEY": "sk-of-the-endpoint-000000"})
     log = RequestLog(config)
@@ -135,7 +135,7 @@ async def test_the_clients_body_is_remembered_and_not_copied() -> None:
         call, content = start_call(flow, ""), flow.request.raw_content
         stored = StoredResponses(SharedState(config))
         transform = RequestTranslation(config, InstructionsRefresh(config), RequestReader(), stored, log)
-        at_once(transform.request(flow))
+        run_without_waiting(transform.request(flow))
         assert flow.response is None
         assert call.original is content
         assert flow.request.raw_content != content
@@ -149,11 +149,11 @@ def test_the_copy_with_the_key_shares_the_body() -> None:
     assert sent.raw_content is request.raw_content
 
 
-async def test_the_work_grows_with_the_history_and_no_faster(send: Callable[[dict[str, Any]], bytes]) -> None:
+async def test_the_work_grows_no_faster_than_the_history(send: Callable[[dict[str, Any]], bytes]) -> None:
     send(history(1))
 
     def work(calls: int) -> int:
-        counts = called(lambda: send(history(calls)))
+        counts = count_calls(lambda: send(history(calls)))
         # The test itself encodes the body.
         return sum(number for name, number in counts.items() if name not in ("iterencode", "append"))
 
@@ -170,46 +170,46 @@ def delta(number: int) -> bytes:
         "content_index": 0,
         "delta": f"word {number} ",
     }
-    return written(data)
+    return encode(data)
 
 
-def written(event: dict[str, Any]) -> bytes:
+def encode(event: dict[str, Any]) -> bytes:
     return f"event: {event['type']}\ndata: {json.dumps(event)}\n\n".encode()
 
 
-def begun() -> ResponseStream:
-    """A stream that has come as far as the first delta."""
+def stream_before_deltas() -> ResponseStream:
+    """A stream just before its first delta."""
     stream = ResponseStream(ClientView("gpt-5.1-codex"), None)
-    where = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
+    ids = {"item_id": "msg_1", "output_index": 0, "content_index": 0}
     item = {"type": "message", "id": "msg_1", "status": "in_progress", "role": "assistant", "content": []}
     part = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
     events: list[dict[str, Any]] = [
         {"type": "response.created", "response": {"id": "resp_1"}},
         {"type": "response.output_item.added", "output_index": 0, "item": item},
-        {"type": "response.content_part.added", **where, "part": part},
+        {"type": "response.content_part.added", **ids, "part": part},
     ]
     for number, event in enumerate(events):
-        stream.feed(written({**event, "sequence_number": number}))
+        stream.feed(encode({**event, "sequence_number": number}))
     return stream
 
 
 def test_deltas_pass_unparsed_once_their_template_is_known() -> None:
-    stream = begun()
+    stream = stream_before_deltas()
     deltas = [delta(number) for number in range(3, 2003)]
     out: list[bytes] = []
-    counts = called(lambda: out.extend(stream.feed(piece) for piece in deltas))
+    counts = count_calls(lambda: out.extend(stream.feed(piece) for piece in deltas))
     assert out == deltas
     assert stream.events == 2003
-    # Those before, and the two that make the template.
+    # The three before the deltas, and the two that the template is built from.
     assert stream.parsed == 5
     assert counts["from_json"] <= 2
 
 
-def test_a_chunk_of_deltas_leaves_in_one_piece() -> None:
-    stream = begun()
+def test_a_chunk_of_deltas_is_sent_in_one_piece() -> None:
+    stream = stream_before_deltas()
     stream.feed(delta(3))
     chunk = b"".join(delta(number) for number in range(4, 103))
     out: list[bytes] = []
-    counts = called(lambda: out.append(stream.feed(chunk)))
+    counts = count_calls(lambda: out.append(stream.feed(chunk)))
     assert out == [chunk]
     assert sum(counts.values()) < 15 * 99

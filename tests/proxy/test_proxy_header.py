@@ -1,4 +1,4 @@
-"""The header of the PROXY protocol, as proxies send it and as nobody should."""
+"""The header of the PROXY protocol, valid and invalid."""
 
 import struct
 from ipaddress import IPv4Address, IPv6Address, ip_address
@@ -31,7 +31,7 @@ def v2(
 
 
 @given(ADDRESSES, st.tuples(PORTS, PORTS), st.binary(max_size=60), st.binary(max_size=40))
-def test_both_versions_give_the_source_at_whatever_byte_they_are_cut(
+def test_both_versions_give_the_source_once_the_header_is_complete(
     addresses: tuple[IPv4Address | IPv6Address, IPv4Address | IPv6Address],
     ports: tuple[int, int],
     extensions: bytes,
@@ -47,18 +47,18 @@ def test_both_versions_give_the_source_at_whatever_byte_they_are_cut(
 
 
 @given(st.binary(max_size=300))
-def test_whatever_comes_it_is_a_header_none_or_an_error_of_value(data: bytes) -> None:
-    for beginning in (b"", b"PROXY ", b"PROXY TCP4 ", SIGNATURE, SIGNATURE + b"\x21\x11"):
+def test_any_bytes_are_a_header_incomplete_or_invalid(data: bytes) -> None:
+    for prefix in (b"", b"PROXY ", b"PROXY TCP4 ", SIGNATURE, SIGNATURE + b"\x21\x11"):
         try:
-            parsed = parse(beginning + data)
+            parsed = parse(prefix + data)
         except ValueError as error:
-            assert str(error)  # noqa: PT017 - most of them are
+            assert str(error)  # noqa: PT017 - most inputs are invalid
         else:
-            assert parsed is None or 0 <= parsed.size <= len(beginning + data)
+            assert parsed is None or 0 <= parsed.size <= len(prefix + data)
 
 
 @pytest.mark.parametrize("data", [b"GET / HTTP/1.1\r\n", b"POST /", b"\x16\x03\x01", b"\r\nGET", b"PROXIES", b"proxy "])
-def test_what_is_no_header(data: bytes) -> None:
+def test_data_without_a_header(data: bytes) -> None:
     assert parse(data) == ProxyHeader(0)
 
 
@@ -96,6 +96,6 @@ def test_a_header_that_names_no_client(header: bytes, size: int) -> None:
         SIGNATURE + b"\x21\x21\x00\x0c" + bytes(12),
     ],
 )
-def test_a_header_that_cannot_be_read(header: bytes) -> None:
+def test_invalid_headers(header: bytes) -> None:
     with pytest.raises(ValueError, match=r"^(it|its|Expected|Octet|At|Unexpected|Only) "):
         parse(header)

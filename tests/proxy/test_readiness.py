@@ -1,18 +1,19 @@
-"""When a proxy is ready, and what is said when it is not."""
+"""When a proxy is ready, and the reasons why it is not."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 
 from codex_transform.proxy.endpoint_health import FAILURES, REST, EndpointHealth
 from codex_transform.proxy.readiness import reasons
+from codex_transform.redaction import Secret
 from codex_transform.settings.loader import Problem
 from codex_transform.settings.options import Settings
 from codex_transform.usage.record import Record
 
-SET = Settings(base_url="https://h", api_key=SecretStr("sk-1"))
+SET = Settings(base_url="https://h", api_key=Secret("sk-1"))
 URL = "https://h/v1/responses"
 
 
@@ -22,18 +23,18 @@ def codes(
     return [reason.code for reason in reasons(settings, problems, draining=draining, down=down)]
 
 
-def test_it_is_ready_with_an_endpoint_and_a_key() -> None:
+def test_a_proxy_with_an_endpoint_and_a_key_is_ready() -> None:
     assert codes() == []
-    assert codes(SET.model_copy(update={"api_key": None, "forward_client_key": True})) == []
+    assert codes(replace(SET, api_key=None, forward_client_key=True)) == []
     assert codes(problems=[Problem(None, "file", "others can read it", warning=True)]) == []
 
 
-def test_every_reason_is_said() -> None:
+def test_every_reason_is_given() -> None:
     assert codes(Settings()) == ["endpoint_missing", "key_missing"]
     assert codes(draining=True, down=True) == ["draining", "endpoint_down"]
 
 
-def test_a_wrong_setting_is_named_and_its_value_is_not() -> None:
+def test_an_invalid_setting_is_named_without_its_value() -> None:
     problems = [Problem("base_url", "/home/me/file", "sk-secret"), Problem(None, "/home/me/file", "sk-secret")]
     found = list(reasons(Settings(), problems, draining=False, down=False))
     assert [reason.code for reason in found] == ["settings_invalid", "settings_invalid", "key_missing"]
@@ -63,38 +64,38 @@ def record(**members: Any) -> Record:
     return Record(at=1.0, **members)
 
 
-NOBODY = record(outcome="error", status=502, code="endpoint_unreachable")
+UNREACHABLE = record(outcome="error", status=502, code="endpoint_unreachable")
 
 
-def test_an_endpoint_is_down_after_some_calls_in_a_row_and_for_a_while(health: EndpointHealth, clock: Clock) -> None:
+def test_an_endpoint_is_down_for_a_while_after_consecutive_failures(health: EndpointHealth, clock: Clock) -> None:
     for _ in range(FAILURES):
         assert not health.is_down(URL)
-        health.observe(NOBODY, URL)
+        health.observe(UNREACHABLE, URL)
     assert health.is_down(URL)
     assert not health.is_down("https://other")
     clock.seconds += REST
     assert not health.is_down(URL)
-    health.observe(NOBODY, URL)
+    health.observe(UNREACHABLE, URL)
     assert health.is_down(URL)
 
 
 @pytest.mark.parametrize(
-    "answered", [record(), record(outcome="error", status=429, code="rate_limit"), record(outcome="cut", status=200)]
+    "responded", [record(), record(outcome="error", status=429, code="rate_limit"), record(outcome="cut", status=200)]
 )
-def test_any_answer_says_that_it_is_up(health: EndpointHealth, answered: Record) -> None:
+def test_any_response_shows_that_the_endpoint_is_up(health: EndpointHealth, responded: Record) -> None:
     for _ in range(FAILURES):
-        health.observe(NOBODY, URL)
-    health.observe(answered, URL)
+        health.observe(UNREACHABLE, URL)
+    health.observe(responded, URL)
     assert not health.is_down(URL)
 
 
-def test_what_says_nothing_about_it(health: EndpointHealth) -> None:
+def test_calls_that_did_not_reach_the_endpoint_do_not_count(health: EndpointHealth) -> None:
     stopped = record(outcome="error", status=503, code="proxy_stopped")
     for _ in range(FAILURES):
-        health.observe(NOBODY, URL)
+        health.observe(UNREACHABLE, URL)
         health.observe(stopped, URL)
         health.observe(record(outcome="left"), URL)
         health.observe(record(outcome="error", status=400), None)
     assert health.is_down(URL)
-    health.observe(NOBODY, "https://other")
+    health.observe(UNREACHABLE, "https://other")
     assert not health.is_down(URL)

@@ -1,4 +1,4 @@
-"""The stream function of an answer: what it keeps, and when the first token passed."""
+"""The stream function of a response: what it retains, and the time of the first token."""
 
 import time
 
@@ -14,7 +14,7 @@ def streamed() -> StreamFunction:
     return StreamFunction(ResponseStream(ClientView(), None))
 
 
-def test_the_first_token_is_what_the_model_is_behind() -> None:
+def test_the_first_token_is_the_first_output_of_the_model() -> None:
     live = streamed()
     for event in answer()[:2]:
         live(block(event))
@@ -32,14 +32,14 @@ def test_the_first_token_is_what_the_model_is_behind() -> None:
     assert live.first_token == first
 
 
-def test_nothing_is_kept_unless_told() -> None:
+def test_nothing_is_retained_by_default() -> None:
     live = streamed()
     live(stream(answer()))
     assert live.retained is None
 
 
 @pytest.mark.parametrize("size", [1, 100, 10**6])
-def test_what_has_left_is_kept(size: int) -> None:
+def test_what_was_sent_is_retained(size: int) -> None:
     live, data = streamed(), stream(answer())
     live.retain(len(data) + 100)
     out = b"".join(b"".join(live(data[at : at + size])) for at in range(0, len(data), size))
@@ -47,7 +47,7 @@ def test_what_has_left_is_kept(size: int) -> None:
     assert live.retained == out
 
 
-def test_too_much_is_not_kept() -> None:
+def test_a_body_beyond_the_limit_is_not_retained() -> None:
     live, data = streamed(), stream(answer())
     live.retain(len(data) // 2)
     first = len(block(answer()[0]))
@@ -57,7 +57,7 @@ def test_too_much_is_not_kept() -> None:
     assert live.retained is None
 
 
-def test_pieces_are_kept_without_being_copied() -> None:
+def test_pieces_are_retained_without_a_copy() -> None:
     live = streamed()
     live.retain(10**6)
     live(block(answer()[0]))

@@ -22,13 +22,14 @@ PROMPT = "You are OpenCode, invented for this test.\nWork well.\n"
 # A bounded alphabet: with any other, hypothesis spends seconds building a table on its first run.
 letters = st.characters(max_codepoint=0xD7FF) | st.sampled_from("😀‹›`\n")
 words = st.text(letters, max_size=30)
+unmarked = words.map(lambda text: text.replace("‹", "›"))  # never looks like a marked text
 names = st.sampled_from([model.slug for model in models()] + list(aliases()) + ["gpt-99", "claude"])
 efforts = st.sampled_from([*EFFORTS, None])
 tools = st.lists(
     st.builds(
         lambda kind, name: {"type": kind, "name": name, "parameters": {"type": "object", "properties": {}}},
         st.sampled_from(["function", "custom"]),
-        st.sampled_from(["bash", "edit", "apply_patch", "read", "todowrite", "x_y"]) | words,
+        st.sampled_from(["bash", "edit", "apply_patch", "read", "todowrite", "x_y"]) | unmarked,
     ),
     max_size=5,
 )
@@ -127,8 +128,7 @@ def test_no_text_is_lost_and_nothing_is_reordered(body: dict[str, Any], context:
     expected = texts(body["input"])
     if body.get("instructions", INSTRUCTIONS) != INSTRUCTIONS:
         expected.insert(0, body["instructions"])
-    # a tool's name may contain the mark too, so only the end counts
-    assert texts(sent(body, context)["input"])[-len(expected) or 10**6 :] == expected
+    assert texts(sent(body, context)["input"]) == expected
 
 
 @given(requests, contexts)

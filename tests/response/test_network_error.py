@@ -31,8 +31,8 @@ from codex_transform.response.network_error import (
         ("[Errno -2] Name or service not known", 502, "no address", "DNS"),
         ("[Errno 8] nodename nor servname provided, or not known", 502, "no address", "DNS"),
         ("[Errno 11001] getaddrinfo failed", 502, "no address", "DNS"),
-        ("[Errno 113] Connect call failed ('10.0.0.1', 443)", 502, "no way", "network"),
-        ("[Errno 101] Network is unreachable", 502, "no way", "network"),
+        ("[Errno 113] Connect call failed ('10.0.0.1', 443)", 502, "no route", "network"),
+        ("[Errno 101] Network is unreachable", 502, "no route", "network"),
         ("Certificate verify failed: self-signed certificate", 502, "certificate", "ssl_verify_upstream_trusted_ca"),
         ("Certificate verify failed: certificate has expired", 502, "out of date", "clock"),
         ("Certificate verify failed: hostname mismatch", 502, "another name", "codex_base_url"),
@@ -63,18 +63,21 @@ def test_anything_becomes_one_line(endpoint: str, reason: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("reason", "setting"),
-    [(connect_timeout_reason("h", 30), "codex_connect_timeout"), (idle_timeout_reason("h", 300), "codex_idle_timeout")],
+    ("reason", "duration", "setting"),
+    [
+        (connect_timeout_reason("h", 30), "more than 30 seconds", "codex_connect_timeout"),
+        (idle_timeout_reason("h", 300), "for 300 seconds", "codex_idle_timeout"),
+    ],
 )
-def test_a_timeout_of_our_own(reason: str, setting: str) -> None:
-    """It is distinguished from a fault, before the response and within it, and the message names its setting."""
+def test_a_timeout_of_the_proxy_names_its_duration_and_setting(reason: str, duration: str, setting: str) -> None:
+    """It is distinguished from a fault, before the response and within it."""
     before, within = unreachable("https://h:8443/v1", reason), connection_lost(reason)
     assert before.status == within.status == 504
     assert before.message.startswith("No answer from h:8443: ")
     assert before.code == "endpoint_timeout"
     for error in (before, within):
         assert setting in error.message
-        assert "00 seconds" in error.message or "30 seconds" in error.message
+        assert duration in error.message
 
 
 def test_a_lost_connection() -> None:

@@ -193,7 +193,7 @@ def test_json_becomes_the_events_of_a_stream(before: bytes, size: int, wrapped: 
         (b'{"error":{"message":"Later.","code":"server_is_overloaded"}}', 503, "server_is_overloaded", "Later."),
         (b'{"detail":"Stream must be set to true"}', 502, None, "Stream must be set to true"),
         (b'{"id":"x","object":"chat.completion","choices":[]}', 502, "not_an_answer", "chat.completion"),
-        (b"[1, 2]", 502, "not_an_answer", "no object"),
+        (b"[1, 2]", 502, "not_an_answer", "not an object"),
         (b'{"output": [', 502, "stream_cut", "damaged"),
         (
             b'{"status":"failed","output":[],"error":{"code":"invalid_prompt","message":"No."}}',

@@ -1,4 +1,4 @@
-"""A client of the sandbox that looks at every byte of what it answers."""
+"""A client of the sandbox that checks every byte of its responses."""
 
 import re
 import socket
@@ -16,7 +16,7 @@ from codex_transform.sandbox import Sandbox
 
 @dataclass
 class Exchange:
-    """One answer: the bytes as they came, and what a strict HTTP client makes of them."""
+    """One response: the bytes received, and the result of parsing them strictly."""
 
     raw: bytes
     status: int = 0
@@ -39,7 +39,7 @@ class Exchange:
 
     @property
     def named_events(self) -> list[tuple[str | None, str]]:
-        """Each event's name and data, by the rules of an event stream (every line ending, comments, one BOM)."""
+        """The name and data of each event, by the rules of event streams (any line ending, comments, one BOM)."""
         return event_stream(self.body)
 
     @property
@@ -93,7 +93,7 @@ class Client:
         return {name: value for name, value in body.items() if value is not ...}
 
     def headers(self, **headers: str) -> dict[str, str]:
-        given = {
+        defaults = {
             "host": f"127.0.0.1:{self.sandbox.port}",
             "authorization": f"Bearer {self.sandbox.key}",
             "content-type": "application/json",
@@ -102,10 +102,10 @@ class Client:
             "connection": "close",
             **{name.replace("_", "-"): value for name, value in headers.items()},
         }
-        return {name: value for name, value in given.items() if value}
+        return {name: value for name, value in defaults.items() if value}
 
     def post(self, body: object, path: str = "/backend-api/codex/responses", **headers: str) -> Exchange:
-        """Post, and read until the sandbox closes the connection."""
+        """Posts a request, and reads until the sandbox closes the connection."""
         with self.posted(body, path, **headers) as connection:
             return read(connection)
 
@@ -149,10 +149,10 @@ def read(connection: socket.socket) -> Exchange:
             raw += data
     except ConnectionResetError:
         reset = True
-    return parsed(raw, reset)
+    return parse_response(raw, reset)
 
 
-def parsed(raw: bytes, reset: bool = False) -> Exchange:
+def parse_response(raw: bytes, reset: bool = False) -> Exchange:
     exchange = Exchange(raw, reset=reset)
     http = h11.Connection(h11.CLIENT)
     http.send(h11.Request(method="GET", target="/", headers=[("host", "sandbox")]))

@@ -1,4 +1,4 @@
-"""Tokens are counted as a prompt cache counts them: exact prefixes, from 1024 tokens on, in steps of 128."""
+"""Tokens are counted as by a prompt cache: exact prefixes of at least 1024 tokens, in steps of 128."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -28,7 +28,7 @@ def test_the_longest_known_prefix_is_cached() -> None:
     assert cache.count(request(long)) == (tokens(6004), 1408, 0)
     assert cache.count(request(long, longer)).cached == 1408
     assert cache.count(request(long, longer, "more")).cached == 2944
-    # A change early on costs all that follows.
+    # After a change, nothing that follows is cached.
     assert cache.count(request("x" + long, longer)).cached == 0
     assert cache.count(request(long, "x" + longer)).cached == 1408
 
@@ -40,7 +40,7 @@ def test_tools_and_instructions_come_before_the_input() -> None:
     assert cache.count(request("hi", instructions="j" * 6000, tools=["t" * 6000])).cached == 0
 
 
-def test_other_keys_and_models_share_nothing() -> None:
+def test_other_keys_and_models_share_no_cache() -> None:
     cache = PromptCache()
     cache.count(request("a" * 6000))
     assert cache.count(request("a" * 6000, key="other")).cached == 0
@@ -49,7 +49,7 @@ def test_other_keys_and_models_share_nothing() -> None:
     assert cache.count(request("a" * 6000, key=None)).cached == 1408
 
 
-def test_the_order_of_an_items_members_counts() -> None:
+def test_the_order_of_an_items_members_matters() -> None:
     cache = PromptCache()
     cache.count(request({"a": "x" * 6000, "b": 1}))
     assert cache.count(request({"b": 1, "a": "x" * 6000})).cached == 0
@@ -57,25 +57,25 @@ def test_the_order_of_an_items_members_counts() -> None:
 
 def test_short_prompts_are_not_cached() -> None:
     cache = PromptCache()
-    # Six characters are the quotes and the empty instructions.
+    # Quotes and empty instructions take the rest.
     for characters in (SMALLEST * 4 - 8, SMALLEST * 4 - 4):
         cache.count(request("a" * characters))
         assert cache.count(request("a" * characters)).cached == (SMALLEST if characters == SMALLEST * 4 - 4 else 0)
 
 
-def test_old_prefixes_are_forgotten_and_those_in_use_are_not() -> None:
+def test_the_least_recently_used_prefixes_are_evicted() -> None:
     cache = PromptCache(size=6)
-    kept = request("a" * 6000)
-    cache.count(kept)
+    used = request("a" * 6000)
+    cache.count(used)
     for number in range(20):
         cache.count(request(f"{number}" * 6000))
-        assert cache.count(kept).cached == 1408
+        assert cache.count(used).cached == 1408
     cache.count(request(*"abcdef"))
-    assert cache.count(kept).cached == 0
+    assert cache.count(used).cached == 0
 
 
 @given(st.lists(st.text(alphabet="ab", max_size=3000), max_size=6), st.integers(0, 6))
-def test_a_longer_conversation_always_finds_its_beginning(items: list[str], cut: int) -> None:
+def test_the_prefix_of_a_longer_conversation_is_cached(items: list[str], cut: int) -> None:
     cache = PromptCache()
     before = cache.count(request(*items[:cut])).all
     total, cached, written = cache.count(request(*items))

@@ -1,4 +1,4 @@
-"""The event stream by itself, and before judges that are not ours: the OpenAI SDK must find it in order."""
+"""The event stream by itself, and read by OpenAI's SDK."""
 
 from typing import Any
 
@@ -60,23 +60,23 @@ items = st.lists(
 
 
 @given(texts)
-def test_pieces_add_up_and_are_small(text: str) -> None:
+def test_pieces_are_small_and_add_up_to_the_text(text: str) -> None:
     assert "".join(pieces(text)) == text
     assert all(len(piece.strip()) <= 12 for piece in pieces(text))
 
 
 @given(items, st.booleans())
-def test_events_tell_the_items_whole_and_in_order(items: list[dict[str, Any]], fill_output: bool) -> None:
+def test_events_have_all_items_complete_and_in_order(items: list[dict[str, Any]], fill_output: bool) -> None:
     events = list(stream(response_object({"model": "m"}, "resp_1"), items, USAGE, fill_output=fill_output))
     assert [event["sequence_number"] for event in events] == list(range(len(events)))
     assert [event["type"] for event in events[:2]] == ["response.created", "response.in_progress"]
     done = [event for event in events if event["type"] == "response.output_item.done"]
     assert [(event["output_index"], event["item"]) for event in done] == list(enumerate(items))
     assert events[-1]["response"]["output"] == (items if fill_output else [])
-    told = "".join(event["delta"] for event in events if event["type"].endswith(".delta"))
+    deltas = "".join(event["delta"] for event in events if event["type"].endswith(".delta"))
     parts = [part for item in items for part in [*item.get("content", ()), *item.get("summary", ()), item]]
-    assert told == "".join(part.get("text", "") + part.get("arguments", "") for part in parts)
-    # An item starts empty: what it holds comes by deltas.
+    assert deltas == "".join(part.get("text", "") + part.get("arguments", "") for part in parts)
+    # An item is added empty: its content follows in deltas.
     for event in events:
         if event["type"] == "response.output_item.added" and event["item"]["type"] != "compaction":
             assert not any(event["item"].get(name) for name in ("content", "summary", "arguments"))
@@ -104,14 +104,14 @@ def test_the_openai_sdk_reads_the_stream(fill_output: bool) -> None:
         ):
             seen = list(events)
             final = events.get_final_response()
-    said = "".join(event.delta for event in seen if event.type == "response.output_text.delta")
-    assert said.startswith("[sandbox] Hello!")
+    text = "".join(event.delta for event in seen if event.type == "response.output_text.delta")
+    assert text.startswith("[sandbox] Hello!")
     assert final.usage is not None
     assert final.usage.total_tokens > 0
-    assert final.output_text == (said if fill_output else "")
+    assert final.output_text == (text if fill_output else "")
 
 
-def test_the_openai_sdk_finds_nothing_amiss_in_a_tool_call(sandbox: Sandbox) -> None:
+def test_the_events_of_a_tool_call_fit_the_openai_sdks_types(sandbox: Sandbox) -> None:
     with openai.OpenAI(
         base_url=f"{sandbox.url}/backend-api/codex",
         api_key=sandbox.key,
@@ -134,7 +134,7 @@ def test_the_openai_sdk_finds_nothing_amiss_in_a_tool_call(sandbox: Sandbox) -> 
     assert isinstance(done[0], ResponseCustomToolCall)
     assert "*** Add File: a.txt" in done[0].input
     for event in seen:
-        # The SDK is lenient when it reads; its types are not.
+        # The SDK itself does not validate what it reads.
         type(event).model_validate(event.to_dict(), strict=False)
 
 

@@ -1,4 +1,4 @@
-"""Every misbehaviour, by the bytes that it puts on the wire."""
+"""Every fault, by the bytes that are sent."""
 
 import gzip
 import re
@@ -21,14 +21,14 @@ from codex_transform.zstd import zstd
 GOOD = ["response.created", "response.in_progress", "response.output_item.added", "response.content_part.added"]
 HEAD_END = b"\r\n\r\n"
 
-Holds = Callable[[Exchange], bool]
+Check = Callable[[Exchange], bool]
 
 
 def terminal(answer: Exchange) -> dict[str, Any]:
     return answer.events[-1]
 
 
-def is_whole(answer: Exchange) -> bool:
+def is_complete(answer: Exchange) -> bool:
     return answer.complete and answer.types[-1] == "response.completed" and answer.text.startswith("[sandbox] Hello!")
 
 
@@ -46,19 +46,19 @@ def item_ids(answer: Exchange) -> list[str]:
     ]
 
 
-def inflated(window: int) -> Callable[[bytes], bytes]:
+def inflate(window: int) -> Callable[[bytes], bytes]:
     return lambda data: zlib.decompressobj(window).decompress(data)
 
 
 DECODE: dict[str, Callable[[bytes], bytes]] = {
-    "gzip": inflated(31),
-    "deflate": inflated(15),
-    "deflate-raw": inflated(-15),
+    "gzip": inflate(31),
+    "deflate": inflate(15),
+    "deflate-raw": inflate(-15),
     "br": lambda data: brotli.Decompressor().process(data),
     "zstd": lambda data: zstd.ZstdDecompressor().decompress(data),
 }
 
-SAID: dict[str, Holds] = {
+EVENTS: dict[str, Check] = {
     "response-done": lambda a: a.types[-1] == "response.done" and "response" in terminal(a),
     "filled-output": lambda a: terminal(a)["response"]["output"] == a.items,
     "empty-output": lambda a: terminal(a)["response"]["output"] == [],
@@ -95,7 +95,7 @@ SAID: dict[str, Holds] = {
     "no-deltas": lambda a: without(a, ".delta") and "response.content_part.done" in a.types,
     "rotating-ids": lambda a: len(ids := item_ids(a)) == len(set(ids)) > 10,
     "rotating-ids-filled": lambda a: terminal(a)["response"]["output"][0]["id"] not in item_ids(a),
-    "bare-openings": lambda a: is_whole(a) and "content" not in a.events[2]["item"],
+    "bare-openings": lambda a: is_complete(a) and "content" not in a.events[2]["item"],
     "chat-usage": lambda a: terminal(a)["response"]["usage"]["completion_tokens"] > 0,
     "other-model": lambda a: (
         {event["response"]["model"] for event in a.events if "response" in event} == {"gpt-sandbox-2026-01-01"}
@@ -124,41 +124,43 @@ SAID: dict[str, Holds] = {
     "incomplete-filter": lambda a: terminal(a)["response"]["incomplete_details"] == {"reason": "content_filter"},
 }
 
-WRITTEN: dict[str, Holds] = {
-    "no-event-lines": lambda a: is_whole(a) and b"event:" not in a.body,
+ENCODINGS: dict[str, Check] = {
+    "no-event-lines": lambda a: is_complete(a) and b"event:" not in a.body,
     "no-type": lambda a: (
         not any("type" in event for event in a.events) and a.named_events[-1][0] == "response.completed"
     ),
-    "no-spaces": lambda a: is_whole(a) and b"data: " not in a.body and b"event: " not in a.body,
-    "many-lines": lambda a: is_whole(a) and a.body.count(b"\ndata: ") > 5 * len(a.events),
-    "all-fields": lambda a: is_whole(a) and b"\nretry: 3000\n" in a.body and a.body.startswith(b": comment\nid: 0\n"),
-    "crlf": lambda a: is_whole(a) and a.body.count(b"\n") == a.body.count(b"\r\n") == a.body.count(b"\r"),
-    "cr": lambda a: is_whole(a) and b"\n" not in a.body,
-    "mixed-line-ends": lambda a: is_whole(a) and set(re.findall(b"\r\n|\r|\n", a.body)) == {b"\n", b"\r\n", b"\r"},
-    "comments": lambda a: is_whole(a) and a.body.count(b": keep-alive\n\n") == len(a.events),
-    "bom": lambda a: is_whole(a) and a.body.startswith(b"\xef\xbb\xbfevent: "),
+    "no-spaces": lambda a: is_complete(a) and b"data: " not in a.body and b"event: " not in a.body,
+    "many-lines": lambda a: is_complete(a) and a.body.count(b"\ndata: ") > 5 * len(a.events),
+    "all-fields": lambda a: (
+        is_complete(a) and b"\nretry: 3000\n" in a.body and a.body.startswith(b": comment\nid: 0\n")
+    ),
+    "crlf": lambda a: is_complete(a) and a.body.count(b"\n") == a.body.count(b"\r\n") == a.body.count(b"\r"),
+    "cr": lambda a: is_complete(a) and b"\n" not in a.body,
+    "mixed-line-ends": lambda a: is_complete(a) and set(re.findall(b"\r\n|\r|\n", a.body)) == {b"\n", b"\r\n", b"\r"},
+    "comments": lambda a: is_complete(a) and a.body.count(b": keep-alive\n\n") == len(a.events),
+    "bom": lambda a: is_complete(a) and a.body.startswith(b"\xef\xbb\xbfevent: "),
     "no-final-blank": lambda a: a.complete and a.body.endswith(b"}") and "response.completed" in str(a.body),
     "done-mark": lambda a: a.complete and a.body.endswith(b"}\n\ndata: [DONE]\n\n"),
-    "byte-by-byte": lambda a: is_whole(a) and {len(chunk) for chunk in a.chunks} == {1},
-    "one-piece": lambda a: is_whole(a) and len(a.chunks) == 1,
+    "byte-by-byte": lambda a: is_complete(a) and {len(chunk) for chunk in a.chunks} == {1},
+    "one-piece": lambda a: is_complete(a) and len(a.chunks) == 1,
 }
 
-ANSWERED: dict[str, tuple[int, str | None, Holds]] = {
+RESPONSES: dict[str, tuple[int, str | None, Check]] = {
     "json": (200, "application/json", lambda a: a.json["output"][0]["type"] == "message"),
     "json-as-stream": (200, "text/event-stream", lambda a: a.json["status"] == "completed"),
     "json-error-200": (200, "application/json", lambda a: "error" in a.json),
-    "plain-type": (200, "text/plain", is_whole),
-    "json-type": (200, "application/json", is_whole),
-    "no-type-header": (200, None, is_whole),
+    "plain-type": (200, "text/plain", is_complete),
+    "json-type": (200, "application/json", is_complete),
+    "no-type-header": (200, None, is_complete),
     "content-length": (
         200,
         "text/event-stream",
-        lambda a: is_whole(a) and len(a.body) == int(a.headers["content-length"]),
+        lambda a: is_complete(a) and len(a.body) == int(a.headers["content-length"]),
     ),
     "more-headers": (
         200,
         "text/event-stream",
-        lambda a: is_whole(a) and {"set-cookie", "keep-alive", "x-codex-primary-used-percent"} <= a.headers.keys(),
+        lambda a: is_complete(a) and {"set-cookie", "keep-alive", "x-codex-primary-used-percent"} <= a.headers.keys(),
     ),
     "html-200": (200, "text/html", lambda a: b"<html" in a.body),
     "html-403": (403, "text/html", lambda a: b"<html" in a.body),
@@ -191,7 +193,7 @@ ANSWERED: dict[str, tuple[int, str | None, Holds]] = {
     "redirect": (302, "text/plain", lambda a: a.headers["location"].startswith("http://localhost:")),
 }
 
-BROKEN: dict[str, Holds] = {
+BROKEN: dict[str, Check] = {
     "cut": lambda a: a.types == GOOD and not a.raw.endswith(b"0\r\n\r\n"),
     "cut-mid-event": lambda a: a.types == GOOD and bool(a.chunks[4]) and not a.body.endswith(b"\n\n"),
     "cut-before-head": lambda a: a.raw == b"",
@@ -208,22 +210,22 @@ HANGING = ("open-end", "hang", "hang-before-head", "half-head-hang")
 TIMED = ("slow", "close-later", "until-close", "false-gzip")
 
 
-def test_all_of_the_table_is_tested() -> None:
+def test_every_fault_is_tested() -> None:
     refused = {name for name, fault in FAULTS.items() if fault.about.startswith("refuses ")} | {"too-large"}
     codings = {coding + end for coding in DECODE for end in ("", "-truncated")}
-    assert FAULTS.keys() == {*SAID, *WRITTEN, *ANSWERED, *BROKEN, *HANGING, *TIMED, *refused, *codings}
+    assert FAULTS.keys() == {*EVENTS, *ENCODINGS, *RESPONSES, *BROKEN, *HANGING, *TIMED, *refused, *codings}
 
 
-@pytest.mark.parametrize("name", SAID)
-def test_what_a_stream_says(client: Client, name: str) -> None:
+@pytest.mark.parametrize("name", EVENTS)
+def test_the_events_of_a_stream(client: Client, name: str) -> None:
     answer = client.ask("hello", misbehave=name)
     assert answer.status == 200
-    assert SAID[name](answer), answer.types
+    assert EVENTS[name](answer), answer.types
 
 
-@pytest.mark.parametrize("name", WRITTEN)
-def test_how_a_stream_is_written(client: Client, name: str) -> None:
-    assert WRITTEN[name](client.ask("hello", misbehave=name))
+@pytest.mark.parametrize("name", ENCODINGS)
+def test_the_encoding_of_a_stream(client: Client, name: str) -> None:
+    assert ENCODINGS[name](client.ask("hello", misbehave=name))
 
 
 @pytest.mark.parametrize("coding", DECODE)
@@ -234,10 +236,11 @@ def test_compressed_streams_are_flushed_after_each_event(client: Client, coding:
     body = DECODE[coding](answer.body)
     assert body.startswith(b"event: response.created\n")
     assert body.count(b"\n\n") == len(answer.chunks) > 10
-    # What has come can be read, though the end has not.
-    begun = DECODE[coding](b"".join(answer.chunks[:5]))
-    assert begun.count(b"\n\n") == 5
-    assert gzip.decompress(answer.body) == body if coding == "gzip" else True
+    # The first events can be read before the end has been received.
+    beginning = DECODE[coding](b"".join(answer.chunks[:5]))
+    assert beginning.count(b"\n\n") == 5
+    if coding == "gzip":
+        assert gzip.decompress(answer.body) == body
 
 
 @pytest.mark.parametrize("coding", DECODE)
@@ -251,20 +254,20 @@ def test_truncated_compressed_streams_lack_their_end(client: Client, coding: str
     assert "response.completed" not in ended
 
 
-@pytest.mark.parametrize("name", ANSWERED)
-def test_other_answers(client: Client, name: str) -> None:
-    status, content_type, holds = ANSWERED[name]
+@pytest.mark.parametrize("name", RESPONSES)
+def test_other_responses(client: Client, name: str) -> None:
+    status, content_type, check = RESPONSES[name]
     answer = client.ask("hello", misbehave=name)
     assert (answer.status, answer.complete) == (status, True)
     assert answer.headers.get("content-type", "").partition(";")[0] == (content_type or "")
     assert answer.headers["x-codex-sandbox"] == "1"
-    assert holds(answer)
+    assert check(answer)
 
 
-def test_close_later_closes_later(client: Client) -> None:
-    begun = time.monotonic()
+def test_close_later_waits_before_it_closes(client: Client) -> None:
+    began = time.monotonic()
     assert client.ask("hello", misbehave="close-later@50").raw == b""
-    assert time.monotonic() - begun >= 0.05
+    assert time.monotonic() - began >= 0.05
 
 
 @pytest.mark.parametrize("name", BROKEN)
@@ -285,43 +288,45 @@ def test_broken_connections(client: Client, name: str) -> None:
         ("half-head-hang", b"HTTP/1.1 200"),
     ],
 )
-def test_hangs_until_the_client_leaves(client: Client, sandbox: Sandbox, name: str, begins: bytes) -> None:
+def test_a_hanging_response_ends_when_the_client_leaves(
+    client: Client, sandbox: Sandbox, name: str, begins: bytes
+) -> None:
     with client.posted(client.body(), x_sandbox_misbehave=name) as connection:
-        # What comes is waited for; that nothing comes after it shows in a moment.
+        # Wait long for the first bytes, and briefly to see that no more follow.
         connection.settimeout(30 if begins else 0.2)
-        came = b""
+        received = b""
         with suppress(TimeoutError):
             while True:
                 data = connection.recv(65536)
                 assert data, "the connection closed"
-                came += data
+                received += data
                 connection.settimeout(0.2)
-        assert came.startswith(begins)
-        assert bool(came) == bool(begins)
+        assert received.startswith(begins)
+        assert bool(received) == bool(begins)
         assert not sandbox.requests[-1]["finished"]
     assert sandbox.wait(lambda requests: requests[-1]["cancelled"])
 
 
 def test_until_close_has_neither_length_nor_chunks(client: Client) -> None:
     answer = client.ask("hello", misbehave="until-close")
-    assert is_whole(answer)
+    assert is_complete(answer)
     assert not {"content-length", "transfer-encoding"} & answer.headers.keys()
 
 
 def test_false_gzip_is_plain_text(client: Client) -> None:
     answer = client.ask("hello", misbehave="false-gzip")
     assert answer.headers["content-encoding"] == "gzip"
-    assert is_whole(answer)
+    assert is_complete(answer)
 
 
-def test_slow_takes_its_time_between_events(client: Client) -> None:
-    begun = time.monotonic()
+def test_slow_pauses_between_events(client: Client) -> None:
+    began = time.monotonic()
     answer = client.ask("hello", misbehave="slow@5")
-    assert is_whole(answer)
-    assert time.monotonic() - begun >= 0.005 * len(answer.events)
+    assert is_complete(answer)
+    assert time.monotonic() - began >= 0.005 * len(answer.events)
 
 
-def test_a_redirect_leads_back_so_that_it_is_seen_who_follows(client: Client, sandbox: Sandbox) -> None:
+def test_a_redirect_leads_back_to_the_sandbox_which_records_it(client: Client, sandbox: Sandbox) -> None:
     location = client.ask("hello", misbehave="redirect").headers["location"]
     path = location.removeprefix(f"http://localhost:{sandbox.port}")
     client.get(path, authorization=f"Bearer {sandbox.key}")
@@ -330,12 +335,12 @@ def test_a_redirect_leads_back_so_that_it_is_seen_who_follows(client: Client, sa
 
 @pytest.mark.parametrize("name", ["cut", "no-terminal", "error-event", "bad-chunk"])
 @pytest.mark.parametrize("count", [0, 1, 7])
-def test_the_place_to_break_off_can_be_told(client: Client, name: str, count: int) -> None:
+def test_the_event_after_which_to_break_off_can_be_chosen(client: Client, name: str, count: int) -> None:
     events = client.ask("hello", misbehave=f"{name}@{count}").types
     assert len([kind for kind in events if kind != "error"]) == count
 
 
-def test_misbehaviours_can_be_combined(client: Client) -> None:
+def test_faults_can_be_combined(client: Client) -> None:
     answer = client.ask("hello", misbehave="response-done+no-event-lines+crlf+gzip+cut@6")
     assert not answer.complete
     body = DECODE["gzip"](answer.body)
@@ -346,18 +351,18 @@ def test_misbehaviours_can_be_combined(client: Client) -> None:
 
 
 @pytest.mark.parametrize("name", ["nonsense", "cut@", "cut@x", "cut@-1", "cut+", "gzip+gzop"])
-def test_unknown_names_are_refused(client: Client, name: str) -> None:
+def test_unknown_faults_are_refused(client: Client, name: str) -> None:
     with pytest.raises(UnknownFaultError):
         parse_faults(name)
     assert client.ask("hello", misbehave=name).status == 400
 
 
-def test_near_names_are_offered() -> None:
+def test_similar_names_are_suggested() -> None:
     with pytest.raises(UnknownFaultError, match="'usage-limit': there are usage-limit-404, usage-limit-429"):
         parse_faults("usage-limit")
 
 
-def test_the_plan_lasts_for_as_many_requests_as_were_told(client: Client, sandbox: Sandbox) -> None:
+def test_a_plan_lasts_for_the_given_number_of_requests(client: Client, sandbox: Sandbox) -> None:
     sandbox.misbehave("plain-500", times=2)
     assert [client.ask("hello").status for _ in range(4)] == [500, 500, 200, 200]
     sandbox.misbehave("plain-500")
@@ -369,7 +374,7 @@ def test_the_plan_lasts_for_as_many_requests_as_were_told(client: Client, sandbo
     assert [request["misbehaviour"] for request in sandbox.requests][-2:] == [None, "cut"]
 
 
-def test_the_plan_can_leave_out_requests_without_tools(client: Client, sandbox: Sandbox) -> None:
+def test_a_plan_can_be_limited_to_requests_with_or_without_tools(client: Client, sandbox: Sandbox) -> None:
     tools = [{"type": "function", "name": "bash"}]
     sandbox.misbehave("plain-500", times=1, with_tools=True)
     assert [client.ask("hello", tools=tools).status for tools in ([], tools, tools)] == [200, 500, 200]
@@ -377,13 +382,13 @@ def test_the_plan_can_leave_out_requests_without_tools(client: Client, sandbox: 
     assert [client.ask("hello", tools=tools).status for tools in ([], tools)] == [500, 200]
 
 
-def test_a_refused_request_takes_no_turn(client: Client, sandbox: Sandbox) -> None:
+def test_a_refused_request_does_not_count_for_the_plan(client: Client, sandbox: Sandbox) -> None:
     sandbox.misbehave("html-200", times=1)
     assert client.ask("hello", store=True).status == 400
     assert client.ask("hello").body.startswith(b"<!DOCTYPE")
 
 
-def test_a_sandbox_can_misbehave_from_the_start() -> None:
+def test_a_sandbox_can_have_a_fault_from_the_start() -> None:
     with running(Sandbox(misbehave="response-done")) as sandbox:
         assert Client(sandbox).ask("hello").types[-1] == "response.done"
     with pytest.raises(UnknownFaultError):
@@ -400,7 +405,7 @@ def test_a_long_flood_waits_for_a_client_that_does_not_read(client: Client, sand
     assert sandbox.wait(lambda requests: requests[0]["cancelled"])
 
 
-def test_rate_limit_events_have_the_known_members(client: Client) -> None:
+def test_rate_limit_events_have_the_expected_members(client: Client) -> None:
     event = next(
         e for e in client.ask("hello", misbehave="rate-limit-events").events if e["type"] == "codex.rate_limits"
     )

@@ -1,4 +1,4 @@
-"""What the user wants is found in the forms that clients wrap it in, and only where it is meant."""
+"""What the user wants is found however clients wrap it, and nowhere else."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -22,7 +22,7 @@ def call(number: int, name: str = "bash") -> list[dict[str, Any]]:
     ]
 
 
-def wanted(*items: dict[str, Any], tools: Iterable[Tool] = ({"type": "function", "name": "bash"},)) -> Intent:
+def intent_of(*items: dict[str, Any], tools: Iterable[Tool] = ({"type": "function", "name": "bash"},)) -> Intent:
     return read_intent({"input": list(items), "tools": list(tools)})
 
 
@@ -58,53 +58,53 @@ def wanted(*items: dict[str, Any], tools: Iterable[Tool] = ({"type": "function",
         ("", None),
     ],
 )
-def test_understands_a_few_sentences(prompt: str, action: Action | None) -> None:
-    found = wanted(message(prompt))
-    assert found.rounds == (((action,),) if action else ())
+def test_a_few_sentences_are_understood(prompt: str, action: Action | None) -> None:
+    intent = intent_of(message(prompt))
+    assert intent.rounds == (((action,),) if action else ())
 
 
-def test_takes_several_actions_one_after_the_other_or_together() -> None:
+def test_several_actions_are_done_in_rounds() -> None:
     prompt = "write a to a.txt and also write b to b.txt, then run ls and then read a.txt"
     rounds = ((Write("a.txt", "a"), Write("b.txt", "b")), (Run("ls"),), (Read("a.txt"),))
-    assert wanted(message(prompt)).rounds == rounds
+    assert intent_of(message(prompt)).rounds == rounds
     done = [message(prompt)]
     for number, expected in enumerate([rounds[0], rounds[0], rounds[1], rounds[2], ()]):
-        assert wanted(*done).next_round() == expected
+        assert intent_of(*done).next_round() == expected
         done += call(number)
 
 
-def test_a_text_that_holds_the_word_then_is_not_cut_apart() -> None:
-    assert wanted(message("write if x then y to a.txt")).rounds == ((Write("a.txt", "if x then y"),),)
+def test_a_text_with_the_word_then_is_not_split() -> None:
+    assert intent_of(message("write if x then y to a.txt")).rounds == ((Write("a.txt", "if x then y"),),)
 
 
-def test_the_last_thing_a_person_wrote_counts() -> None:
-    found = wanted(message("run ls"), *call(1), message("<environment_context>x</environment_context>"))
-    assert (found.prompt, found.outputs) == ("run ls", (Output("bash", "out 1"),))
-    found = wanted(message("run ls"), *call(1), message("say hello"), message("be kind", role="developer"))
-    assert (found.prompt, found.outputs) == ("say hello", ())
-    assert wanted(message("<reminder>run rm</reminder>", "say hello")).prompt == "say hello"
-    assert wanted(message("be kind", role="developer")).prompt == ""
+def test_the_users_last_message_is_the_prompt() -> None:
+    intent = intent_of(message("run ls"), *call(1), message("<environment_context>x</environment_context>"))
+    assert (intent.prompt, intent.outputs) == ("run ls", (Output("bash", "out 1"),))
+    intent = intent_of(message("run ls"), *call(1), message("say hello"), message("be kind", role="developer"))
+    assert (intent.prompt, intent.outputs) == ("say hello", ())
+    assert intent_of(message("<reminder>run rm</reminder>", "say hello")).prompt == "say hello"
+    assert intent_of(message("be kind", role="developer")).prompt == ""
 
 
-def test_outputs_are_named_after_their_calls_whatever_their_kind() -> None:
+def test_outputs_of_every_kind_are_named_after_their_calls() -> None:
     custom = {"type": "custom_tool_call", "call_id": "p", "name": "apply_patch", "input": "x"}
     shell = {"type": "local_shell_call", "call_id": "s", "action": {}}
     parts = [{"type": "input_text", "text": "one"}, {"type": "input_image"}, {"type": "input_text", "text": "two"}]
-    found = wanted(
+    intent = intent_of(
         message("go"),
         custom,
         {"type": "custom_tool_call_output", "call_id": "p", "output": parts},
         shell,
         {"type": "local_shell_call_output", "call_id": "s", "output": "ok"},
     )
-    assert found.outputs == (Output("apply_patch", "one\n\ntwo"), Output("local_shell_call", "ok"))
+    assert intent.outputs == (Output("apply_patch", "one\n\ntwo"), Output("local_shell_call", "ok"))
 
 
-def test_a_title_is_wanted_only_where_there_are_no_tools() -> None:
+def test_a_title_is_wanted_only_without_tools() -> None:
     items = [message("You make titles: answer with a title.", role="developer"), message('"say hello"')]
-    assert wanted(*items, tools=()).title
-    assert not wanted(*items).title
-    assert not wanted(message("say hello"), tools=()).title
+    assert intent_of(*items, tools=()).title
+    assert not intent_of(*items).title
+    assert not intent_of(message("say hello"), tools=()).title
 
 
 @pytest.mark.parametrize(
@@ -115,12 +115,12 @@ def test_a_title_is_wanted_only_where_there_are_no_tools() -> None:
         ("x", None),
     ],
 )
-def test_finds_the_folder_that_the_client_works_in(text: str, folder: str | None) -> None:
-    assert wanted(message(text, role="developer"), message("hi")).folder == folder
+def test_the_clients_working_directory_is_found(text: str, folder: str | None) -> None:
+    assert intent_of(message(text, role="developer"), message("hi")).folder == folder
 
 
 @given(st.lists(st.text(max_size=40), max_size=4))
-def test_any_text_can_be_read(texts: list[str]) -> None:
-    found = wanted(message(*texts), message("run ls"))
-    assert found.rounds == ((Run("ls"),),)
-    wanted(message("run ls"), message(*texts))
+def test_any_text_is_accepted(texts: list[str]) -> None:
+    intent = intent_of(message(*texts), message("run ls"))
+    assert intent.rounds == ((Run("ls"),),)
+    intent_of(message("run ls"), message(*texts))

@@ -18,7 +18,7 @@ from codex_transform.sandbox.__main__ import main
 COMMAND = [sys.executable, "-m", "codex_transform.sandbox"]
 
 
-on_posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no signals to send to one process")
+on_posix = pytest.mark.skipif(os.name == "nt", reason="Windows has no signals for a single process")
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def program(*command: str) -> Iterator[tuple[subprocess.Popen[str], IO[str]]]:
 
 @on_posix
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_tells_its_address_serves_and_ends_when_told(number: signal.Signals) -> None:
+def test_the_program_prints_its_address_serves_and_ends_at_a_signal(number: signal.Signals) -> None:
     with program(*COMMAND, "--misbehave", "plain-500") as (process, output):
         found = re.fullmatch(r"sandbox: http://127\.0\.0\.1:(\d+) key (sk-sandbox-\w+)\n", output.readline())
         assert found
@@ -52,14 +52,14 @@ def test_tells_its_address_serves_and_ends_when_told(number: signal.Signals) -> 
 
 
 @on_posix
-def test_ends_though_it_was_started_with_interrupts_ignored() -> None:
+def test_an_interrupt_ends_it_even_if_interrupts_were_ignored_at_its_start() -> None:
     with program("sh", "-c", "trap '' INT; exec \"$@\"", "sh", *COMMAND) as (process, output):
         assert output.readline().startswith("sandbox: http://")
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
 
 
-def test_lists_the_misbehaviours(capsys: pytest.CaptureFixture[str]) -> None:
+def test_list_prints_all_faults(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--list"]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == list(FAULTS)
 
@@ -72,20 +72,20 @@ def test_lists_the_misbehaviours(capsys: pytest.CaptureFixture[str]) -> None:
         (["--cert", "/nowhere/cert.pem"], "No such file"),
     ],
 )
-def test_says_what_it_cannot_use(capsys: pytest.CaptureFixture[str], options: list[str], message: str) -> None:
+def test_invalid_options_are_explained(capsys: pytest.CaptureFixture[str], options: list[str], message: str) -> None:
     assert main(options) == 2
     assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("port", ["99999", "-1", "http"])
-def test_says_what_is_no_port(capsys: pytest.CaptureFixture[str], port: str) -> None:
+def test_an_invalid_port_is_explained(capsys: pytest.CaptureFixture[str], port: str) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["--port", port])
     assert "--port" in capsys.readouterr().err
 
 
-def test_says_that_a_port_is_taken(sandbox: Sandbox) -> None:
-    taken = subprocess.run([*COMMAND, "--port", str(sandbox.port)], capture_output=True, text=True, check=False)
-    assert taken.returncode == 2
-    assert "in use" in taken.stderr
-    assert "Traceback" not in taken.stderr
+def test_a_port_in_use_is_explained(sandbox: Sandbox) -> None:
+    second = subprocess.run([*COMMAND, "--port", str(sandbox.port)], capture_output=True, text=True, check=False)
+    assert second.returncode == 2
+    assert "in use" in second.stderr
+    assert "Traceback" not in second.stderr

@@ -1,9 +1,9 @@
-"""The sandbox's answers over real sockets: words, titles, and tool calls of every kind with their closing message."""
+"""The sandbox's output over real sockets: text, titles, and tool calls of every kind with their closing message."""
 
 from typing import Any
 
 import pytest
-from pydantic_core import from_json, to_json
+from pydantic_core import from_json
 from sandbox.client import Client
 
 FUNCTION_PATCH = {
@@ -36,7 +36,7 @@ def message(text: str, role: str = "user") -> dict[str, Any]:
         ("run echo marco", BASH, "function_call", "echo marco"),
     ],
 )
-def test_a_tool_is_called_and_its_output_closes_the_round(
+def test_a_tool_is_called_and_its_output_is_reported(
     client: Client, prompt: str, tool: dict[str, Any], kind: str, content: str
 ) -> None:
     turn = client.ask(prompt, tools=[tool], reasoning={"effort": "high"})
@@ -66,7 +66,7 @@ def test_deltas_of_a_call_add_up_to_its_arguments(client: Client) -> None:
         assert "".join(deltas) == done[field] == turn.items[0][field]
 
 
-def test_rounds_of_calls_until_all_is_done(client: Client) -> None:
+def test_calls_are_made_in_rounds_until_all_is_done(client: Client) -> None:
     prompt = '"write a to a.txt and also write b to b.txt then run ls"'
     history = [message("say hello"), message("hello", "developer"), message(prompt)]
     seen: list[list[str]] = []
@@ -100,14 +100,14 @@ def test_rounds_of_calls_until_all_is_done(client: Client) -> None:
         ("The user rejected permission to use this tool", "That did not work"),
     ],
 )
-def test_tells_success_from_failure(client: Client, output: str, verdict: str) -> None:
+def test_success_and_failure_are_told_apart(client: Client, output: str, verdict: str) -> None:
     call = {"type": "function_call", "call_id": "c", "name": "bash", "arguments": "{}"}
     answer = {"type": "function_call_output", "call_id": "c", "output": output}
     text = client.post(client.body(input=[message("run it"), call, answer], tools=[BASH])).text
     assert text.startswith(f"[sandbox] {verdict}: bash answered “")
 
 
-def test_every_message_says_what_it_is(client: Client) -> None:
+def test_every_message_begins_with_the_sandbox_mark(client: Client) -> None:
     for prompt in ("hello", "what is love?", "count to 5", "run ls", "", "ü" * 5000):
         text = client.ask(prompt, tools=[]).text
         assert text.startswith("[sandbox] ")
@@ -117,15 +117,16 @@ def test_every_message_says_what_it_is(client: Client) -> None:
     assert client.ask("use nothing", tools=[]).text.endswith("Its tools: none.")
 
 
-def test_gives_a_short_title(client: Client) -> None:
-    wish = message("Answer with a title for this conversation.", "developer")
-    for said in ['"write a very long story about a dog to story.txt"\n', "x <text>\n  say hello\n</text> y", "<>"]:
-        text = client.post(client.body(input=[wish, message(said)])).text
+def test_titles_are_short(client: Client) -> None:
+    instruction = message("Answer with a title for this conversation.", "developer")
+    for prompt in ['"write a very long story about a dog to story.txt"\n', "x <text>\n  say hello\n</text> y", "<>"]:
+        text = client.post(client.body(input=[instruction, message(prompt)])).text
         assert text.startswith("[sandbox] ")
         assert len(text) <= 50
         assert "\n" not in text
     assert (
-        client.post(client.body(input=[wish, message("x <text>\n say hello\n</text>")])).text == "[sandbox] Say hello"
+        client.post(client.body(input=[instruction, message("x <text>\n say hello\n</text>")])).text
+        == "[sandbox] Say hello"
     )
 
 
@@ -135,7 +136,7 @@ def test_tool_choice_is_honoured(client: Client) -> None:
     assert [item["name"] for item in forced.items] == ["write"]
 
 
-def test_reasoning_comes_as_it_was_asked_for(client: Client) -> None:
+def test_reasoning_has_what_was_requested(client: Client) -> None:
     def item(**fields: Any) -> dict[str, Any]:
         return client.ask("hello", **fields).items[0]
 
@@ -151,8 +152,8 @@ def test_reasoning_comes_as_it_was_asked_for(client: Client) -> None:
 def test_cached_tokens_come_from_comparing_prefixes(client: Client) -> None:
     def cached(**fields: Any) -> int:
         usage = client.post(client.body(**{"prompt_cache_key": "k", "instructions": "x" * 8000, **fields})).events[-1]
-        found: int = usage["response"]["usage"]["input_tokens_details"]["cached_tokens"]
-        return found
+        count: int = usage["response"]["usage"]["input_tokens_details"]["cached_tokens"]
+        return count
 
     first = [message("hello")]
     assert cached(input=first) == 0
@@ -164,7 +165,7 @@ def test_cached_tokens_come_from_comparing_prefixes(client: Client) -> None:
     assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]
 
 
-def test_the_terminal_output_is_empty_as_codex_endpoints_leave_it(client: Client) -> None:
+def test_the_terminal_output_is_empty_as_from_codex_endpoints(client: Client) -> None:
     terminal = client.ask("hello").events[-1]
     assert terminal["type"] == "response.completed"
     assert terminal["response"]["output"] == []
@@ -175,10 +176,9 @@ def test_arguments_survive_any_text(client: Client) -> None:
     text = 'quote " back \\ slash 🎉 \u2028 ümlaut'
     turn = client.ask(f"write {text} to t.txt", tools=[WRITE])
     assert from_json(turn.items[0]["arguments"])["content"] == f"{text}\n"
-    assert to_json(turn.items[0]["arguments"])
 
 
-def test_json_that_fits_its_schema(client: Client) -> None:
+def test_json_output_fits_its_schema(client: Client) -> None:
     schema = {
         "type": "object",
         "properties": {
@@ -193,13 +193,13 @@ def test_json_that_fits_its_schema(client: Client) -> None:
     assert client.ask("hello", text={"format": {"type": "text"}}).text.startswith("[sandbox]")
 
 
-def test_a_tool_that_has_to_be_called(client: Client) -> None:
+def test_a_required_tool_call_is_made(client: Client) -> None:
     assert client.ask("hello", tools=[BASH], tool_choice="required").items[-1]["name"] == "bash"
     assert client.ask("hello", tool_choice="required").items[-1]["type"] == "message"
 
 
-def test_a_tool_in_a_namespace(client: Client) -> None:
-    """The Codex CLI's newest models get their tools in an item, and one of them runs JavaScript."""
+def test_a_tool_in_a_namespace_is_called_by_both_names(client: Client) -> None:
+    """For its newest models, the Codex CLI sends the tools in an item; one of them runs JavaScript."""
     exec_, clock = {"type": "custom", "name": "exec"}, {"type": "function", "name": "sleep"}
     namespaces = [
         {"type": "namespace", "name": "functions", "tools": [exec_]},
@@ -215,7 +215,7 @@ def test_a_tool_in_a_namespace(client: Client) -> None:
     assert call["namespace"] == "clock"
 
 
-def test_a_history_is_compacted_where_the_last_item_asks_for_it(client: Client) -> None:
+def test_a_history_is_compacted_if_the_last_item_asks_for_it(client: Client) -> None:
     turn = client.post(client.body(input=[message("hello"), {"type": "compaction_trigger"}]))
     (item,) = turn.items
     assert item["type"] == "compaction"

@@ -1,4 +1,4 @@
-"""What the sandbox makes up for a schema fits it."""
+"""Example values for a JSON schema."""
 
 from typing import Any
 
@@ -30,5 +30,5 @@ ROOT = {"$defs": {"word": {"type": "string"}, "loop": {"$ref": "#/$defs/loop"}}}
         (True, None),
     ],
 )
-def test_an_example(rule: Any, value: Any) -> None:
+def test_an_example_fits_the_schema(rule: Any, value: Any) -> None:
     assert example(rule, ROOT) == value

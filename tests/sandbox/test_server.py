@@ -1,4 +1,4 @@
-"""The sandbox as an HTTP server: connections, cancellation, TLS, its own pages, and what it keeps."""
+"""The sandbox as an HTTP server: connections, cancellation, TLS, its own pages, and the requests it records."""
 
 import asyncio
 import http.client
@@ -43,7 +43,7 @@ def test_a_chunked_body_is_understood(client: Client, sandbox: Sandbox) -> None:
     assert sandbox.requests[0]["content"] == content
 
 
-def test_a_client_that_asks_first_is_told_to_continue(client: Client) -> None:
+def test_a_request_that_expects_continue_gets_100(client: Client) -> None:
     content = to_json(client.body("hello"))
     head = {**client.headers(), "expect": "100-continue", "content-length": str(len(content))}
     with client.connected() as connection:
@@ -54,17 +54,17 @@ def test_a_client_that_asks_first_is_told_to_continue(client: Client) -> None:
         assert connection.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n")
 
 
-def test_a_request_sent_early_gets_its_answer_in_turn(client: Client) -> None:
+def test_pipelined_requests_are_answered_in_order(client: Client) -> None:
     content = to_json(client.body("hello"))
     head = {**client.headers(), "content-length": str(len(content))}
     lines = "".join(f"{name}: {value}\r\n" for name, value in head.items() if name != "connection")
     request = f"POST /v1/responses HTTP/1.1\r\n{lines}\r\n".encode() + content
     with client.connected() as connection:
         connection.sendall(request + request)
-        came = b""
-        while came.count(b"\r\n0\r\n\r\n") < 2:
-            came += connection.recv(65536)
-    assert came.count(b"HTTP/1.1 200 OK") == 2
+        received = b""
+        while received.count(b"\r\n0\r\n\r\n") < 2:
+            received += connection.recv(65536)
+    assert received.count(b"HTTP/1.1 200 OK") == 2
 
 
 @pytest.mark.parametrize(
@@ -76,20 +76,20 @@ def test_a_request_sent_early_gets_its_answer_in_turn(client: Client) -> None:
         b"GET / HTTP/1.1\r\nx: " + b"y" * (LONGEST_HEAD + 1000),
     ],
 )
-def test_what_is_no_http_is_refused_and_the_next_client_served(client: Client, request_bytes: bytes) -> None:
+def test_invalid_http_is_refused_and_the_next_client_served(client: Client, request_bytes: bytes) -> None:
     with client.connected() as connection:
         connection.sendall(request_bytes)
-        came = b""
+        received = b""
         try:
             while data := connection.recv(65536):
-                came += data
+                received += data
         except ConnectionResetError:
             pass
-    assert came.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert received.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert client.ask("hello").complete
 
 
-def test_a_client_that_leaves_before_it_asked_leaves_no_trace(client: Client, sandbox: Sandbox) -> None:
+def test_an_incomplete_request_is_not_recorded(client: Client, sandbox: Sandbox) -> None:
     with client.connected() as connection:
         connection.sendall(b"POST /v1/responses HTTP/1.1\r\nhost: a\r\ncontent-length: 10\r\n\r\n12")
     with client.connected():
@@ -98,25 +98,25 @@ def test_a_client_that_leaves_before_it_asked_leaves_no_trace(client: Client, sa
     assert len(sandbox.requests) == 1
 
 
-def test_a_client_that_hangs_up_is_noticed_at_once() -> None:
+def test_a_client_that_leaves_is_noticed_at_once() -> None:
     with running(Sandbox(delay=30)) as sandbox:
         client = Client(sandbox)
         with client.posted(client.body("hello")) as connection:
-            came = b""
-            while b".delta" not in came:
-                came += connection.recv(1000)
+            received = b""
+            while b".delta" not in received:
+                received += connection.recv(1000)
             assert not sandbox.requests[0]["finished"]
         assert sandbox.wait(lambda requests: requests[0]["cancelled"])
         assert 0 < sandbox.requests[0]["sent"] < 10_000
 
 
-def test_a_client_that_stays_is_not_taken_for_gone(client: Client, sandbox: Sandbox) -> None:
+def test_a_finished_request_is_not_cancelled(client: Client, sandbox: Sandbox) -> None:
     client.ask("hello")
     assert sandbox.wait(lambda requests: requests[0]["finished"])
     assert not sandbox.requests[0]["cancelled"]
 
 
-def test_many_clients_at_once() -> None:
+def test_many_clients_are_served_at_once() -> None:
     with running(Sandbox(delay=0.01)) as sandbox:
         client = Client(sandbox)
         with ThreadPoolExecutor(50) as pool:
@@ -134,18 +134,18 @@ def test_many_clients_at_once() -> None:
         ("http://[/responses", 200),
     ],
 )
-def test_any_target_gets_an_answer(client: Client, target: str, status: int) -> None:
+def test_any_request_target_gets_a_response(client: Client, target: str, status: int) -> None:
     assert client.post(client.body(), target).status == status
 
 
-def test_no_task_is_left_of_a_hundred_clients_that_left(client: Client, sandbox: Sandbox) -> None:
+def test_no_request_stays_open_after_a_hundred_clients_left(client: Client, sandbox: Sandbox) -> None:
     for _ in range(100):
         with client.posted(client.body("count to 1000")) as connection:
             connection.recv(10)
     assert sandbox.wait(lambda requests: all(request["finished"] for request in requests))
 
 
-async def test_is_an_async_context_manager_too() -> None:
+async def test_the_sandbox_is_an_async_context_manager_too() -> None:
     async with Sandbox() as sandbox:
         answer = await asyncio.to_thread(Client(sandbox).ask, "hello")
         assert answer.status == 200
@@ -153,7 +153,7 @@ async def test_is_an_async_context_manager_too() -> None:
         await asyncio.open_connection("127.0.0.1", sandbox.port)
 
 
-async def test_stopping_drops_clients_that_are_being_served() -> None:
+async def test_stopping_disconnects_clients() -> None:
     sandbox = Sandbox(misbehave="hang")
     await sandbox.start()
     client = Client(sandbox)
@@ -164,46 +164,46 @@ async def test_stopping_drops_clients_that_are_being_served() -> None:
     await sandbox.stop()
 
 
-def test_its_thread_ends_with_it() -> None:
+def test_the_thread_of_a_sandbox_ends_with_it() -> None:
     before = threading.active_count()
     with running():
         assert threading.active_count() == before + 1
     assert threading.active_count() == before
 
 
-def test_a_port_that_is_taken_is_an_error(sandbox: Sandbox) -> None:
+def test_a_port_in_use_is_an_error(sandbox: Sandbox) -> None:
     with pytest.raises(OSError, match="address"), running(Sandbox(port=sandbox.port)):
         pass
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.2", "example.com", ""])
-def test_listens_on_loopback_only(host: str) -> None:
+def test_only_loopback_hosts_are_allowed(host: str) -> None:
     with pytest.raises(ValueError, match="loopback only"):
         Sandbox(host=host)
 
 
 @pytest.mark.parametrize(("host", "origin"), [("127.0.0.1", "http://127.0.0.1:"), ("localhost", "http://127.0.0.1:")])
-def test_tells_its_url(host: str, origin: str) -> None:
+def test_the_url_of_a_sandbox(host: str, origin: str) -> None:
     with running(Sandbox(host=host)) as sandbox:
         assert sandbox.url == f"{origin}{sandbox.port}"
         assert sandbox.port > 0
     assert Sandbox(host="::1", port=1).url == "http://[::1]:1"
 
 
-def test_the_key_is_made_up_and_looks_it() -> None:
+def test_the_key_is_random_and_recognizable() -> None:
     keys = {Sandbox().key for _ in range(3)}
     assert len(keys) == 3
     assert all(key.startswith("sk-sandbox-") for key in keys)
     assert Sandbox(key="mine").key == "mine"
 
 
-def test_speaks_tls(tmp_path: Path) -> None:
-    # The file with the key, and the one without.
+def test_tls_connections_and_faults_on_them(tmp_path: Path) -> None:
+    # The first file has the certificate and the key, the second only the certificate.
     key_file, cert_file = certificate(tmp_path)
     with running(Sandbox(certfile=str(cert_file), keyfile=str(key_file))) as sandbox:
         assert sandbox.url == f"https://127.0.0.1:{sandbox.port}"
         client = Client(sandbox)
-        # Python before 3.12 takes a reset below TLS for an end.
+        # Before 3.12, Python reports a reset below TLS as the end of the stream.
         broken = (http.client.IncompleteRead, ConnectionResetError)
         for misbehave, error in [("", None), ("cut", http.client.IncompleteRead), ("reset", broken)]:
             trusted = ssl.create_default_context(cafile=str(cert_file))
@@ -218,7 +218,7 @@ def test_speaks_tls(tmp_path: Path) -> None:
             connection.close()
 
 
-def test_keeps_what_it_received(client: Client, sandbox: Sandbox) -> None:
+def test_requests_are_recorded(client: Client, sandbox: Sandbox) -> None:
     client.post(client.body("hello"), "/x/responses?a=1", session_id="s1", cookie="secret=12345678901234567890")
     assert client.post(b"no json", "/v1/responses").status == 400
     assert sandbox.wait(lambda requests: all(request["finished"] for request in requests))
@@ -240,19 +240,19 @@ def test_keeps_what_it_received(client: Client, sandbox: Sandbox) -> None:
     assert sandbox.requests == []
 
 
-def test_no_key_is_ever_kept(client: Client, sandbox: Sandbox) -> None:
+def test_no_key_is_recorded(client: Client, sandbox: Sandbox) -> None:
     client.post(client.body(), authorization="Bearer sk-somebody-elses-key-1234", x_api_key=sandbox.key)
-    kept = repr(sandbox.requests) + client.get("/sandbox/requests").body.decode()
-    assert "somebody" not in kept
-    assert sandbox.key not in kept
+    recorded = repr(sandbox.requests) + client.get("/sandbox/requests").body.decode()
+    assert "somebody" not in recorded
+    assert sandbox.key not in recorded
 
 
-def test_misbehaving_is_told_over_http(client: Client) -> None:
-    told = client.get("/sandbox/misbehave").json
-    assert told["name"] is None
-    assert told["known"].keys() == FAULTS.keys()
-    wanted = b'{"name": "cut", "times": 2, "at": 3, "with_tools": false}'
-    assert client.get("/sandbox/misbehave", "POST", wanted).json["name"] == "cut"
+def test_faults_are_set_over_http(client: Client) -> None:
+    plan = client.get("/sandbox/misbehave").json
+    assert plan["name"] is None
+    assert plan["known"].keys() == FAULTS.keys()
+    new_plan = b'{"name": "cut", "times": 2, "at": 3, "with_tools": false}'
+    assert client.get("/sandbox/misbehave", "POST", new_plan).json["name"] == "cut"
     assert len(client.ask("hello").types) == 3
     assert client.get("/sandbox/misbehave").json["times"] == 1
     assert client.get("/sandbox/misbehave", "DELETE").json["name"] is None
@@ -274,14 +274,14 @@ def test_misbehaving_is_told_over_http(client: Client) -> None:
         (b"{", "body: "),
     ],
 )
-def test_a_plan_that_makes_no_sense_is_refused_by_name(client: Client, content: bytes, detail: str) -> None:
+def test_an_invalid_plan_is_refused_and_the_member_named(client: Client, content: bytes, detail: str) -> None:
     answer = client.get("/sandbox/misbehave", "POST", content)
     assert answer.status == 400
     assert answer.json["detail"].startswith(detail)
     assert client.ask("hello").complete
 
 
-def test_its_own_pages_say_what_it_is_and_are_for_this_machine_only(client: Client, sandbox: Sandbox) -> None:
+def test_the_sandboxs_own_pages_are_for_this_machine_only(client: Client, sandbox: Sandbox) -> None:
     about = client.get("/sandbox")
     assert "No model answers here" in about.json["about"]
     assert about.headers["x-codex-sandbox"] == "1"
@@ -293,7 +293,7 @@ def test_its_own_pages_say_what_it_is_and_are_for_this_machine_only(client: Clie
     assert sandbox.requests == []
 
 
-def test_logs_a_line_per_request_without_what_was_said() -> None:
+def test_the_log_has_a_line_per_request_without_its_content() -> None:
     lines: list[str] = []
     with running(Sandbox(log=lines.append, misbehave="cut")) as sandbox:
         Client(sandbox).ask("my secret")
@@ -308,7 +308,7 @@ def test_logs_a_line_per_request_without_what_was_said() -> None:
     assert "secret" not in "".join(lines)
 
 
-def test_the_record_is_bounded() -> None:
+def test_the_number_and_size_of_recorded_requests_is_bounded() -> None:
     journal = Journal()
     for _ in range(KEPT_REQUESTS + 50):
         journal.add(RecordedRequest("POST", "/", {}, b"", 1))
@@ -320,11 +320,11 @@ def test_the_record_is_bounded() -> None:
     assert len(journal.all()) == 1
 
 
-def test_waiting_for_a_request_has_an_end(sandbox: Sandbox) -> None:
+def test_waiting_for_a_request_times_out(sandbox: Sandbox) -> None:
     assert not sandbox.wait(lambda requests: bool(requests), 0.05)
 
 
-def test_a_large_body_and_a_large_answer(client: Client) -> None:
+def test_large_requests_and_responses(client: Client) -> None:
     answer = client.ask("count to 3000", instructions="i" * 3_000_000)
     assert answer.text.endswith(" 2999 3000")
     assert answer.complete

@@ -1,4 +1,4 @@
-"""An action finds the right tool among those of a request, and that tool's own argument names."""
+"""An action uses the right tool of a request, with that tool's own argument names."""
 
 from typing import Any
 
@@ -63,7 +63,7 @@ WRITING = Write("a.txt", "x\ny")
         ),
     ],
 )
-def test_a_file_is_written_with_the_best_tool_at_hand(
+def test_a_file_is_written_with_the_best_tool_available(
     tools: tuple[dict[str, Any], ...], name: str, expected: dict[str, Any]
 ) -> None:
     assert arguments(WRITING, *tools, folder="/w") == (name, expected)
@@ -77,11 +77,11 @@ def test_a_file_is_written_with_the_best_tool_at_hand(
         (EXEC, {"cmd": "ls -la"}),
     ],
 )
-def test_a_command_is_a_string_or_a_list_as_the_schema_has_it(shell: dict[str, Any], expected: dict[str, Any]) -> None:
+def test_a_command_is_a_string_or_a_list_as_the_schema_says(shell: dict[str, Any], expected: dict[str, Any]) -> None:
     assert arguments(Run("ls -la"), READ, shell)[1] == expected
 
 
-def test_freeform_and_local_shell_tools_get_items_of_their_own() -> None:
+def test_freeform_and_local_shell_tools_get_their_own_kinds_of_items() -> None:
     item = call(WRITING, [{"type": "custom", "name": "apply_patch"}], None)
     assert item is not None
     assert (item["type"], item["name"], item["input"]) == ("custom_tool_call", "apply_patch", PATCH)
@@ -89,11 +89,11 @@ def test_freeform_and_local_shell_tools_get_items_of_their_own() -> None:
     assert item is not None
     assert item["type"] == "local_shell_call"
     assert item["action"] == {"type": "exec", "command": ["bash", "-lc", "ls"], "working_directory": "/w", "env": {}}
-    # A freeform write tool takes no patch, so the next best way is taken.
+    # A freeform write tool takes no patch, so another tool is used.
     assert arguments(WRITING, {"type": "custom", "name": "write"}, EDIT)[0] == "edit"
 
 
-def test_a_file_is_read_by_a_tool_or_by_the_shell() -> None:
+def test_a_file_is_read_with_a_tool_or_the_shell() -> None:
     assert arguments(Read("b.txt"), BASH, READ, folder="/w") == ("read", {"filePath": "/w/b.txt"})
     assert arguments(Read("/x/b.txt"), READ, folder="/w") == ("read", {"filePath": "/x/b.txt"})
     assert arguments(Read("b.txt"), READ, folder="C:\\w") == ("read", {"filePath": "C:\\w\\b.txt"})
@@ -101,10 +101,10 @@ def test_a_file_is_read_by_a_tool_or_by_the_shell() -> None:
     assert arguments(Read("it's"), BASH)[1]["command"] == "cat 'it'\"'\"'s'"
 
 
-def test_a_tool_that_is_named_is_called_with_what_is_given_or_what_its_schema_asks_for() -> None:
+def test_a_named_tool_is_called_with_given_arguments_or_examples() -> None:
     todo = {"type": "object", "properties": {"done": {"type": "boolean"}, "note": {}}, "required": ["done"]}
-    strange = tool(
-        "strange",
+    odd = tool(
+        "odd",
         *("mode", "count", "todo", "list", "maybe", "any", "free"),
         mode={"type": "string", "enum": ["fast", "slow"]},
         count="integer",
@@ -118,15 +118,15 @@ def test_a_tool_that_is_named_is_called_with_what_is_given_or_what_its_schema_as
     expected = {
         "mode": "fast", "count": 1, "todo": {"done": False}, "list": [], "maybe": "sandbox", "any": None, "free": None,
     }  # fmt: skip
-    assert arguments(Use("strange"), BASH, strange) == ("strange", expected)
-    assert arguments(Use("strange", {"a": [1]}), strange) == ("strange", {"a": [1]})
+    assert arguments(Use("odd"), BASH, odd) == ("odd", expected)
+    assert arguments(Use("odd", {"a": [1]}), odd) == ("odd", {"a": [1]})
     assert arguments(Use("bash"), BASH)[1] == {"command": "echo sandbox", "description": "sandbox"}
     item = call(Use("note", text="hello"), [{"type": "custom", "name": "note"}], None)
     assert item is not None
     assert item["input"] == "hello"
 
 
-def test_no_tool_no_call() -> None:
+def test_without_a_matching_tool_there_is_no_call() -> None:
     assert call(WRITING, [READ], None) is None
     assert call(Run("ls"), [], None) is None
     assert call(Use("other"), [BASH], None) is None
@@ -142,6 +142,6 @@ rules = st.recursive(
 
 
 @given(st.dictionaries(st.sampled_from(["path", "content", "command", "other"]), rules))
-def test_any_schema_gives_arguments_for_all_that_is_required(properties: dict[str, Any]) -> None:
+def test_any_schema_gives_all_required_arguments(properties: dict[str, Any]) -> None:
     anything = tool("bash", *properties, **properties)
     assert set(arguments(Run("ls"), anything)[1]) == set(properties)

@@ -3,15 +3,15 @@ import os
 from pathlib import Path
 
 import pytest
-from pydantic import SecretStr, ValidationError
 
+from codex_transform.redaction import Secret
 from codex_transform.settings.options import OPTIONS, Settings
 
-READ = {knob.field: knob.read for knob in OPTIONS}
+READ = {option.field: option.read for option in OPTIONS}
 
 
 def test_the_table_is_the_contract() -> None:
-    table = {knob.field: (knob.option, knob.environ, knob.key, knob.default) for knob in OPTIONS}
+    table = {option.field: (option.option, option.environ, option.key, option.default) for option in OPTIONS}
     assert table == {
         "base_url": ("codex_base_url", "CODEX_BASE_URL", "baseURL", None),
         "api_key": ("codex_api_key", "CODEX_API_KEY", "apiKey", None),
@@ -45,56 +45,56 @@ def test_the_table_is_the_contract() -> None:
     }
 
 
-def test_every_setting_has_a_knob_and_a_help() -> None:
-    assert [knob.field for knob in OPTIONS] == list(Settings.model_fields)
-    assert all(knob.help.endswith(".") and "\n" not in knob.help for knob in OPTIONS)
+def test_every_setting_has_an_option_and_a_help_text() -> None:
+    assert [option.field for option in OPTIONS] == [field.name for field in dataclasses.fields(Settings)]
+    assert all(option.help.endswith(".") and "\n" not in option.help for option in OPTIONS)
 
 
-def test_settings_and_knobs_cannot_be_changed() -> None:
-    with pytest.raises(ValidationError):
-        Settings().mode = False
+def test_settings_and_options_are_immutable() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
+        Settings().mode = False  # type: ignore[misc]
+    with pytest.raises(AttributeError):
         OPTIONS[0].field = "x"  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("field", ["mode", "forward_client_key", "allow_remote", "log_requests", "debug"])
 @pytest.mark.parametrize(
-    ("values", "meaning"),
+    ("values", "parsed"),
     [
         ((True, "1", "true", "True", "yes", "YES", "on", " On ", 1), True),
         ((False, "0", "false", "FALSE", "no", "off", "Off", 0), False),
     ],
 )
-def test_flags(field: str, values: tuple[object, ...], meaning: bool) -> None:
-    assert all(READ[field](value) is meaning for value in values)
+def test_spellings_of_on_and_off(field: str, values: tuple[object, ...], parsed: bool) -> None:
+    assert all(READ[field](value) is parsed for value in values)
 
 
 @pytest.mark.parametrize("value", ["maybe", "2", "t", 2, 1.0, [], {}, "10" * 5000])
-def test_what_is_no_flag(value: object) -> None:
+def test_other_values_of_a_flag_are_invalid(value: object) -> None:
     with pytest.raises(ValueError, match="on or off: write 1 or 0"):
         READ["mode"](value)
 
 
 @pytest.mark.parametrize("value", [30, "30", " 30\n", "0030"])
-def test_numbers(value: object) -> None:
+def test_spellings_of_a_number(value: object) -> None:
     assert READ["idle_timeout"](value) == 30
 
 
 @pytest.mark.parametrize("value", ["", "soon", 0, -1, "1.5", 1.5, True, 86_401, "9" * 5000, "\u0663", None, [30]])
-def test_what_is_no_number(value: object) -> None:
+def test_other_values_of_a_number_are_invalid(value: object) -> None:
     with pytest.raises(ValueError, match="whole number of seconds from 1 to 86400"):
         READ["idle_timeout"](value)
 
 
-def test_nothing_need_be_kept() -> None:
+def test_keeping_no_bodies_is_allowed() -> None:
     assert READ["keep_mb"]("0") == 0
 
 
 @pytest.mark.parametrize("key", ["sk-abc", "  sk-abc\n", "!~", "a" * 4000])
-def test_keys_are_stripped_and_hidden(key: str) -> None:
+def test_keys_are_stripped_and_not_shown(key: str) -> None:
     read = READ["api_key"](key)
-    assert isinstance(read, SecretStr)
-    assert read.get_secret_value() == key.strip()
+    assert isinstance(read, Secret)
+    assert read.value == key.strip()
     assert key.strip() not in repr(read) + str(read) + repr(Settings(api_key=read)) + str(Settings(api_key=read))
     assert READ["api_key"](read) == read
 
@@ -102,7 +102,7 @@ def test_keys_are_stripped_and_hidden(key: str) -> None:
 @pytest.mark.parametrize(
     "key", ["sk secret", "sk\nsecret", "Bearer secret", "secrét", "secret\x00", "secret\u200b", "sécret"]
 )
-def test_keys_that_no_header_takes_are_refused_without_being_shown(key: str) -> None:
+def test_keys_that_do_not_fit_a_header_are_invalid_and_not_shown(key: str) -> None:
     with pytest.raises(ValueError, match="the key alone") as caught:
         READ["api_key"](key)
     assert "secret" not in str(caught.value)
@@ -120,7 +120,7 @@ def test_a_key_of_a_wrong_type_is_not_shown(value: object) -> None:
     [
         ("api.openai.com", ("api.openai.com",)),
         ("API.OpenAI.com:443", ("api.openai.com:443",)),
-        ("a, b;c".replace(";", " "), ("a", "b", "c")),
+        ("a, b c", ("a", "b", "c")),
         (" a ,, b\n", ("a", "b")),
         (["a", "B:80"], ("a", "b:80")),
         (["a,b", "c d"], ("a", "b", "c", "d")),
@@ -130,7 +130,7 @@ def test_a_key_of_a_wrong_type_is_not_shown(value: object) -> None:
         ("my_host.local xn--bcher-kva.example", ("my_host.local", "xn--bcher-kva.example")),
     ],
 )
-def test_hosts(value: object, hosts: tuple[str, ...]) -> None:
+def test_lists_of_hosts(value: object, hosts: tuple[str, ...]) -> None:
     assert READ["hosts"](value) == hosts
 
 
@@ -154,7 +154,7 @@ def test_hosts(value: object, hosts: tuple[str, ...]) -> None:
         ({"a": 1}, "must be text, not an object"),
     ],
 )
-def test_what_is_no_host(value: object, fix: str) -> None:
+def test_invalid_hosts_are_explained(value: object, fix: str) -> None:
     with pytest.raises(ValueError, match=fix.replace("*", r"\*")) as caught:
         READ["hosts"](value)
     assert "pass" not in str(caught.value)
@@ -172,7 +172,7 @@ def test_what_is_no_host(value: object, fix: str) -> None:
         ("Worker-1.lan:0080", "worker-1.lan:80"),
     ],
 )
-def test_addresses_to_listen_on(value: object, address: str) -> None:
+def test_spellings_of_a_listen_address(value: object, address: str) -> None:
     assert READ["admin_listen"](value) == address
 
 
@@ -180,18 +180,18 @@ def test_addresses_to_listen_on(value: object, address: str) -> None:
     "value", ["host", "host:", ":", ":9100", "::1", "[::1]", "::1:9100", "a:65536", "65536", -1, 1.5, True,
               "http://h:1", "h:1/", "\u0663", "9" * 5000, []],
 )  # fmt: skip
-def test_what_is_no_address_to_listen_on(value: object) -> None:
+def test_invalid_listen_addresses(value: object) -> None:
     with pytest.raises(ValueError, match=r"must be a port, or host:port|must be text"):
         READ["admin_listen"](value)
 
 
 @pytest.mark.parametrize("value", ["opencode", " codex_cli_rs\n", "Codex Desktop", "a/1.2 (x; y)"])
-def test_originators(value: str) -> None:
+def test_originators_are_stripped(value: str) -> None:
     assert READ["originator"](value) == value.strip()
 
 
 @pytest.mark.parametrize("value", ["a\r\nX-Evil: 1", "a\nb", "a\tb", "é", "a\x00", 5])
-def test_originators_that_no_header_takes(value: object) -> None:
+def test_originators_that_do_not_fit_a_header_are_invalid(value: object) -> None:
     with pytest.raises(ValueError, match=r"HTTP header|must be text"):
         READ["originator"](value)
 
@@ -212,19 +212,31 @@ def test_catalog_urls(value: str, url: str) -> None:
     "value", ["mirror.example", "ftp://h", "file:///etc", "https://", "https://h?x", "https://h#x", "https://u:p@h",
               "https://h:99999", "https://[::1", "https://h/a b", "https://h:0", 5],
 )  # fmt: skip
-def test_what_is_no_catalog_url(value: object) -> None:
+def test_invalid_catalog_urls(value: object) -> None:
     with pytest.raises(ValueError, match=r"http or https URL|must be text"):
         READ["catalog_url"](value)
 
 
-def test_the_base_url_stays_as_it_was_written_and_is_judged_by_the_endpoint_rules() -> None:
+def test_the_base_url_is_checked_but_not_rewritten() -> None:
     assert READ["base_url"](" https://h/prefix/ ") == "https://h/prefix/"
-    for bad in ("h", "ftp://h", "https://u:p@h", "https://h?x=1", "https://"):
-        with pytest.raises(ValueError, match=r"\w"):
-            READ["base_url"](bad)
 
 
-def test_an_instructions_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("h", "the scheme is missing"),
+        ("ftp://h", "the scheme is 'ftp'"),
+        ("https://u:p@h", "user name or password in the URL"),
+        ("https://h?x=1", "no query"),
+        ("https://", "the host is missing"),
+    ],
+)
+def test_invalid_base_urls(value: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        READ["base_url"](value)
+
+
+def test_spellings_of_an_instructions_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "mine.md"
     file.write_text("\ufeffDo as I säy.", encoding="utf-8")
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -234,7 +246,7 @@ def test_an_instructions_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         assert READ["instructions_file"](spelling) == file
 
 
-def test_what_is_no_instructions_file(tmp_path: Path) -> None:
+def test_an_unusable_instructions_file_is_explained(tmp_path: Path) -> None:
     (tmp_path / "empty").write_bytes(b" \n")
     (tmp_path / "latin").write_bytes(b"\xe9")
     for name, fix in (
@@ -251,6 +263,6 @@ def test_what_is_no_instructions_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="devices are files on POSIX systems only")
-def test_a_device_is_no_instructions_file() -> None:
+def test_a_device_cannot_be_an_instructions_file() -> None:
     with pytest.raises(ValueError, match="is not a file"):
         READ["instructions_file"](os.devnull)

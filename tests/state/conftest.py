@@ -1,4 +1,4 @@
-"""What is the same for all backends: one test, every one of them."""
+"""Backends: a test that connects to one runs with every kind."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,19 +22,19 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 @pytest.fixture(params=["sqlite", "redis", "unix"])
 def connect(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Connect]:
-    """Connects once more to the same backend, which is empty at first."""
-    made: list[Backend] = []
+    """Opens another connection to the same backend, which is empty at first."""
+    backends: list[Backend] = []
 
     def go() -> Backend:
         if request.param == "sqlite":
-            made.append(SqliteBackend(tmp_path / "a" / "state.sqlite"))
+            backends.append(SqliteBackend(tmp_path / "a" / "state.sqlite"))
         else:
             server: RedisServer = request.getfixturevalue("redis")
-            made.append(RedisBackend(parse(server.url if request.param == "redis" else server.socket_url)))
-        return made[-1]
+            backends.append(RedisBackend(parse(server.url if request.param == "redis" else server.socket_url)))
+        return backends[-1]
 
     if request.param != "sqlite":
         request.getfixturevalue("redis").clear()
     yield go
-    for backend in made:
+    for backend in backends:
         backend.close()

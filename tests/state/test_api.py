@@ -1,4 +1,4 @@
-"""The paths that are answered from what is stored."""
+"""Paths that are served from stored responses and conversations."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from codex_transform.state.store import MemoryStore
 
 
 @pytest.fixture
-def ask() -> Any:
+def call_api() -> Any:
     store = MemoryStore()
     responses, conversations = Responses(store, "o"), Conversations(store, "o")
 
@@ -32,25 +32,25 @@ def stored(response_id: str, items: int = 3, **more: Any) -> StoredResponse:
     return StoredResponse({"id": response_id, "object": "response", "output": [], **more}, dumps(body))
 
 
-def test_a_response_is_read_and_deleted(ask: Any) -> None:
-    ask.responses.put(stored("resp_1"))
-    assert ask("GET", "/responses/resp_1")["id"] == "resp_1"
-    assert ask("DELETE", "/responses/resp_1") == {"id": "resp_1", "object": "response", "deleted": True}
+def test_a_response_is_read_and_deleted(call_api: Any) -> None:
+    call_api.responses.put(stored("resp_1"))
+    assert call_api("GET", "/responses/resp_1")["id"] == "resp_1"
+    assert call_api("DELETE", "/responses/resp_1") == {"id": "resp_1", "object": "response", "deleted": True}
     for method, path in (("GET", ""), ("DELETE", ""), ("POST", "/cancel"), ("GET", "/input_items")):
         with pytest.raises(ApiError, match="resp_1") as caught:
-            ask(method, f"/responses/resp_1{path}")
+            call_api(method, f"/responses/resp_1{path}")
         assert caught.value.status == 404
 
 
-def test_input_items_come_in_pages(ask: Any) -> None:
-    ask.responses.put(stored("resp_1", 5))
-    first = ask("GET", "/responses/resp_1/input_items", limit="2", order="asc")
+def test_input_items_come_in_pages(call_api: Any) -> None:
+    call_api.responses.put(stored("resp_1", 5))
+    first = call_api("GET", "/responses/resp_1/input_items", limit="2", order="asc")
     assert [item["content"] for item in first["data"]] == ["0", "1"]
     assert first["has_more"]
-    rest = ask("GET", "/responses/resp_1/input_items", order="asc", after=first["last_id"])
+    rest = call_api("GET", "/responses/resp_1/input_items", order="asc", after=first["last_id"])
     assert [item["content"] for item in rest["data"]] == ["2", "3", "4"]
     assert not rest["has_more"]
-    newest = ask("GET", "/responses/resp_1/input_items")
+    newest = call_api("GET", "/responses/resp_1/input_items")
     assert [item["content"] for item in newest["data"]] == ["4", "3", "2", "1", "0"]
     assert newest["first_id"] == rest["last_id"]
 
@@ -58,39 +58,41 @@ def test_input_items_come_in_pages(ask: Any) -> None:
 @pytest.mark.parametrize(
     ("parameters", "field"), [({"limit": "0"}, "limit"), ({"limit": "x"}, "limit"), ({"order": "up"}, "order")]
 )
-def test_bad_pages(parameters: dict[str, str], field: str) -> None:
+def test_invalid_page_parameters(parameters: dict[str, str], field: str) -> None:
     with pytest.raises(ApiError, match=field) as caught:
         page([], parameters)
     assert (caught.value.status, caught.value.param) == (400, field)
 
 
-def test_only_what_runs_in_the_background_is_cancelled(ask: Any) -> None:
-    ask.responses.put(stored("resp_1"))
+def test_only_background_responses_can_be_cancelled(call_api: Any) -> None:
+    call_api.responses.put(stored("resp_1"))
     with pytest.raises(ApiError, match="background"):
-        ask("POST", "/responses/resp_1/cancel")
-    ask.responses.put(stored("resp_2", background=True, status="completed"))
-    assert ask("POST", "/responses/resp_2/cancel")["status"] == "completed"
+        call_api("POST", "/responses/resp_1/cancel")
+    call_api.responses.put(stored("resp_2", background=True, status="completed"))
+    assert call_api("POST", "/responses/resp_2/cancel")["status"] == "completed"
 
 
-def test_a_conversation_from_its_beginning_to_its_end(ask: Any) -> None:
-    made = ask("POST", "/conversations", {"items": [{"role": "user", "content": "hi"}], "metadata": {"a": "b"}})
-    path = f"/conversations/{made['id']}"
-    assert made == {**made, "object": "conversation", "metadata": {"a": "b"}}
-    assert ask("GET", path) == made
-    assert ask("POST", path, {"metadata": {"c": "d"}})["metadata"] == {"c": "d"}
-    added = ask("POST", f"{path}/items", {"items": [{"role": "user", "content": "two"}, {"type": "x", "id": "x_1"}]})
+def test_a_conversation_is_created_changed_and_deleted(call_api: Any) -> None:
+    created = call_api("POST", "/conversations", {"items": [{"role": "user", "content": "hi"}], "metadata": {"a": "b"}})
+    path = f"/conversations/{created['id']}"
+    assert created == {**created, "object": "conversation", "metadata": {"a": "b"}}
+    assert call_api("GET", path) == created
+    assert call_api("POST", path, {"metadata": {"c": "d"}})["metadata"] == {"c": "d"}
+    added = call_api(
+        "POST", f"{path}/items", {"items": [{"role": "user", "content": "two"}, {"type": "x", "id": "x_1"}]}
+    )
     assert [item["type"] for item in added["data"]] == ["message", "x"]
-    listed = ask("GET", f"{path}/items", order="asc")["data"]
+    listed = call_api("GET", f"{path}/items", order="asc")["data"]
     assert [item["type"] for item in listed] == ["message", "message", "x"]
     assert listed[0]["content"] == [{"type": "input_text", "text": "hi"}]
     item = listed[1]["id"]
-    assert ask("GET", f"{path}/items/{item}") == listed[1]
-    assert ask("DELETE", f"{path}/items/{item}")["id"] == made["id"]
+    assert call_api("GET", f"{path}/items/{item}") == listed[1]
+    assert call_api("DELETE", f"{path}/items/{item}")["id"] == created["id"]
     with pytest.raises(ApiError, match=item):
-        ask("GET", f"{path}/items/{item}")
-    assert ask("DELETE", path) == {"id": made["id"], "object": "conversation.deleted", "deleted": True}
-    with pytest.raises(ApiError, match=made["id"]):
-        ask("GET", path)
+        call_api("GET", f"{path}/items/{item}")
+    assert call_api("DELETE", path) == {"id": created["id"], "object": "conversation.deleted", "deleted": True}
+    with pytest.raises(ApiError, match=created["id"]):
+        call_api("GET", path)
 
 
 @pytest.mark.parametrize(
@@ -102,12 +104,12 @@ def test_a_conversation_from_its_beginning_to_its_end(ask: Any) -> None:
         ({"metadata": "x"}, "metadata"),
     ],
 )
-def test_a_bad_conversation(ask: Any, body: Any, field: str) -> None:
+def test_an_invalid_conversation_is_refused(call_api: Any, body: Any, field: str) -> None:
     with pytest.raises(ApiError, match=field):
-        ask("POST", "/conversations", body)
+        call_api("POST", "/conversations", body)
 
 
-def test_other_paths_and_methods() -> None:
+def test_other_paths_are_not_routed_and_other_methods_refused() -> None:
     assert route("POST", "/responses") is None
     assert route("GET", "/files") is None
     assert route("POST", "/responses/compact") is None

@@ -1,4 +1,4 @@
-"""What holds for every backend: a map that several have at once, whose values end, and a swap that is atomic."""
+"""Every backend is a map that several processes share, with values that expire and an atomic swap."""
 
 import re
 import sqlite3
@@ -26,7 +26,7 @@ def read(backend: Backend, *keys: str) -> dict[str, bytes]:
     return backend.read(dict.fromkeys(keys, 100.0))
 
 
-def test_one_sees_what_the_other_has_put(connect: Connect) -> None:
+def test_one_connection_sees_what_another_has_put(connect: Connect) -> None:
     one, other = connect(), connect()
     assert read(one, "a", "b") == {}
     one.put("a", b"1", 100)
@@ -40,7 +40,7 @@ def test_one_sees_what_the_other_has_put(connect: Connect) -> None:
     assert one.check().split()[0] in ("SQLite", "Redis", "Valkey")
 
 
-def test_a_swap_sets_what_is_still_as_it_was(connect: Connect) -> None:
+def test_a_swap_sets_only_values_that_are_unchanged(connect: Connect) -> None:
     one, other = connect(), connect()
     assert one.swap([Swap("a", None, b"1", 100), Swap("b", b"x", b"2", 100)]) == [True, False]
     assert other.swap([Swap("a", None, b"2", 100)]) == [False]
@@ -50,21 +50,26 @@ def test_a_swap_sets_what_is_still_as_it_was(connect: Connect) -> None:
     assert read(other, "a", "c") == {"c": b"3"}
 
 
-def test_values_end_unless_they_are_used(connect: Connect) -> None:
+def test_values_expire_unless_they_are_read(connect: Connect) -> None:
     backend = connect()
-    backend.put("a", b"1", 0.05)
-    backend.swap([Swap("b", None, b"2", 0.05)])
-    backend.put("used", b"3", 0.3)
-    assert backend.read({"used": 1000.0}) == {"used": b"3"}
-    assert eventually(lambda: not backend.read({"a": 0.001, "b": 0.001}))
-    assert backend.swap([Swap("a", None, b"new", 100)]) == [True]
-    assert not backend.delete("b")
-    threading.Event().wait(0.3)
-    assert read(backend, "used") == {"used": b"3"}
+
+    def swap_in(key: str) -> bool:
+        """Sets a value if there is none. Unlike a read, this leaves the expiry of one as it is."""
+        return backend.swap([Swap(key, None, b"new", 100)]) == [True]
+
+    backend.put("read", b"1", 0.3)
+    backend.put("deleted", b"2", 0.3)
+    backend.swap([Swap("swapped", None, b"3", 0.3)])
+    backend.put("put", b"4", 0.3)
+    assert backend.read({"read": 1000.0}) == {"read": b"1"}
+    assert eventually(lambda: swap_in("put"))
+    assert swap_in("swapped")
+    assert not backend.delete("deleted")
+    assert read(backend, "read", "put") == {"read": b"1", "put": b"new"}
 
 
-def test_of_many_at_once_each_counts(connect: Connect) -> None:
-    """Four connections add up to a number by swaps alone."""
+def test_concurrent_swaps_lose_no_update(connect: Connect) -> None:
+    """Four connections increase one number by swaps alone."""
 
     def add(backend: Backend) -> None:
         for _ in range(50):
@@ -82,7 +87,7 @@ def test_of_many_at_once_each_counts(connect: Connect) -> None:
     assert read(connect(), "sum") == {"sum": b"200"}
 
 
-def test_the_file_is_the_users_alone_and_keeps_what_an_earlier_release_stored(tmp_path: Path) -> None:
+def test_the_file_is_private_and_keeps_values_of_an_earlier_release(tmp_path: Path) -> None:
     path = tmp_path / "state.sqlite"
     with closing(sqlite3.connect(path)) as db:
         db.execute("CREATE TABLE state (key TEXT PRIMARY KEY, used REAL NOT NULL, value BLOB NOT NULL)")
@@ -100,12 +105,12 @@ def test_the_file_is_the_users_alone_and_keeps_what_an_earlier_release_stored(tm
     backend.put("newer", b"1", 10)
     backend.close()
     with closing(sqlite3.connect(path)) as db:
-        assert db.execute("SELECT key FROM entries").fetchall() == [("newer",)], "the rest has ended"
+        assert db.execute("SELECT key FROM entries").fetchall() == [("newer",)], "the others have expired"
 
 
-def test_a_file_that_is_none_of_ours_is_left_alone(tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "state.sqlite"
-    content = b"no database, but longer than a header of one would be " * 100
+    content = b"no database, but longer than the header of one " * 100
     path.write_bytes(content)
     for _ in range(2):
         with pytest.raises(Unavailable, match="not a database"):
@@ -113,7 +118,7 @@ def test_a_file_that_is_none_of_ours_is_left_alone(tmp_path: Path) -> None:
     assert path.read_bytes() == content
 
 
-def test_redis_keys_have_a_prefix_and_an_end(redis: RedisServer) -> None:
+def test_redis_keys_have_a_prefix_and_an_expiry(redis: RedisServer) -> None:
     from redis import Redis
 
     redis.clear()
@@ -126,7 +131,7 @@ def test_redis_keys_have_a_prefix_and_an_end(redis: RedisServer) -> None:
     backend.close()
 
 
-def test_without_the_package_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_package_the_error_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "redis", None)
     with pytest.raises(Unavailable) as caught:
         RedisBackend(parse("redis://:secret@localhost")).check()
@@ -134,7 +139,7 @@ def test_without_the_package_it_says_how_to_install_it(monkeypatch: pytest.Monke
     assert "secret" not in str(caught.value) + caught.value.fix
 
 
-def test_a_connection_that_was_lost_meanwhile_is_made_again(tmp_path: Path) -> None:
+def test_a_lost_connection_is_opened_again(tmp_path: Path) -> None:
     with redis_server(tmp_path / "redis") as server:
         backend = RedisBackend(server.state_url)
         backend.put("a", b"1", 100)
@@ -144,11 +149,11 @@ def test_a_connection_that_was_lost_meanwhile_is_made_again(tmp_path: Path) -> N
         backend.close()
 
 
-def test_a_stopped_redis_is_told_of_once_and_once_more_when_it_is_back(tmp_path: Path) -> None:
-    told: list[Unavailable | None] = []
+def test_a_stopped_redis_is_reported_once_and_its_return_once(tmp_path: Path) -> None:
+    reported: list[Unavailable | None] = []
     clock = [0.0]
     with redis_server(tmp_path / "redis") as server:
-        backend = GuardedBackend(RedisBackend(server.state_url), told.append, lambda: clock[0])
+        backend = GuardedBackend(RedisBackend(server.state_url), reported.append, lambda: clock[0])
         backend.put("a", b"1", 100)
         assert backend.is_up
         server.stop()
@@ -156,11 +161,11 @@ def test_a_stopped_redis_is_told_of_once_and_once_more_when_it_is_back(tmp_path:
             with pytest.raises(Unavailable):
                 read(backend, "a")
         assert not backend.is_up
-        assert len(told) == 1
+        assert len(reported) == 1
         server.start()
         with pytest.raises(Unavailable):
             read(backend, "a")
         clock[0] += RETRY_AFTER
         assert read(backend, "a") == {"a": b"1"}
-        assert told[1:] == [None]
+        assert reported[1:] == [None]
         backend.close()

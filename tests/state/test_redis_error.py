@@ -1,4 +1,4 @@
-"""What is said of a Redis server that cannot be used, by real servers: what is wrong, and what to change."""
+"""Errors of real Redis servers that cannot be used: what is wrong, and how to fix it."""
 
 import subprocess
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 @contextmanager
 def with_tls(program: str, folder: Path) -> Iterator[int]:
-    """The port of a server that speaks TLS only, with a certificate that nobody trusts."""
+    """The port of a server that accepts only TLS, with an untrusted certificate."""
     both, _ = certificate(folder)
     with reserved() as port:
         command = [program, "--port", "0", "--tls-port", str(port), "--tls-auth-clients", "no", "--save", ""]
@@ -37,8 +37,8 @@ def with_tls(program: str, folder: Path) -> Iterator[int]:
             process.wait()
 
 
-def problem(url: str) -> Unavailable:
-    """The error of a server that cannot be used."""
+def error_of(url: str) -> Unavailable:
+    """The error for a server that cannot be used."""
     backend = RedisBackend(parse(url))
     try:
         with pytest.raises(Unavailable) as caught:
@@ -52,45 +52,45 @@ def problem(url: str) -> Unavailable:
     return error
 
 
-def test_a_password_that_is_missing(server: RedisServer) -> None:
-    error = problem(f"redis://127.0.0.1:{server.port}/3")
-    assert str(error) == "the server wants a password"
+def test_a_missing_password(server: RedisServer) -> None:
+    error = error_of(f"redis://127.0.0.1:{server.port}/3")
+    assert str(error) == "the server requires a password"
     assert error.fix == f"write it into codex_state: redis://:PASSWORD@127.0.0.1:{server.port}/3"
-    error = problem(f"unix://{server.folder}/redis.sock")
+    error = error_of(f"unix://{server.folder}/redis.sock")
     assert error.fix == f"write it into codex_state: unix://:PASSWORD@{server.folder}/redis.sock"
 
 
 @pytest.mark.parametrize("user", ["", "bob"])
-def test_a_password_that_is_wrong(user: str, server: RedisServer) -> None:
-    error = problem(f"redis://{user}:{PASSWORD[:4]}@127.0.0.1:{server.port}")
+def test_a_wrong_user_or_password(user: str, server: RedisServer) -> None:
+    error = error_of(f"redis://{user}:{PASSWORD[:4]}@127.0.0.1:{server.port}")
     assert str(error) == "the server does not accept the user or the password"
     assert PASSWORD[:4] not in f"{error}{error.fix}"
 
 
-def test_a_user_without_rights(server: RedisServer) -> None:
+def test_a_user_without_permissions(server: RedisServer) -> None:
     from redis import Redis
 
     with Redis.from_url(server.url) as client:
         client.execute_command("ACL", "SETUSER", "guest", "on", ">guests", "~*", "+get", "+select")
-    error = problem(f"redis://guest:guests@127.0.0.1:{server.port}")
+    error = error_of(f"redis://guest:guests@127.0.0.1:{server.port}")
     assert "permission" in error.fix
 
 
-def test_a_database_that_is_not_there(server: RedisServer) -> None:
-    assert "database" in problem(server.url.removesuffix("/1") + "/999").fix
+def test_a_database_that_does_not_exist(server: RedisServer) -> None:
+    assert "database" in error_of(server.url.removesuffix("/1") + "/999").fix
 
 
 def test_tls_to_a_plain_port(server: RedisServer) -> None:
-    assert "redis:// if its port has no TLS" in problem(server.url.replace("redis:", "rediss:")).fix
+    assert "redis:// if its port has no TLS" in error_of(server.url.replace("redis:", "rediss:")).fix
 
 
-def test_nobody_there() -> None:
+def test_no_server_at_the_address() -> None:
     with reserved() as port:
-        assert problem(f"redis://127.0.0.1:{port}").fix == "start that server, or correct its address in codex_state"
-    problem("unix:///nowhere/at/all")
+        assert error_of(f"redis://127.0.0.1:{port}").fix == "start that server, or correct its address in codex_state"
+    error_of("unix:///nowhere/at/all")
 
 
-def test_a_plain_connection_to_a_port_with_tls_and_an_unknown_authority(server: RedisServer, tmp_path: Path) -> None:
+def test_no_tls_to_a_tls_port_and_an_untrusted_certificate(server: RedisServer, tmp_path: Path) -> None:
     with with_tls(server.program, tmp_path) as port:
-        assert eventually(lambda: "rediss://" in problem(f"redis://127.0.0.1:{port}").fix, 20)
-        assert "SSL_CERT_FILE" in problem(f"rediss://127.0.0.1:{port}").fix
+        assert eventually(lambda: "rediss://" in error_of(f"redis://127.0.0.1:{port}").fix, 20)
+        assert "SSL_CERT_FILE" in error_of(f"rediss://127.0.0.1:{port}").fix

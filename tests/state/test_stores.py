@@ -1,4 +1,4 @@
-"""All stores keep what they are given, within bounds of size and age."""
+"""All stores keep what is put into them, within limits of size and age."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -33,21 +33,21 @@ class Clock:
 @pytest.fixture(params=["memory", "shared"])
 def make(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Make]:
     """Makes a store with a clock."""
-    made: list[SqliteBackend] = []
+    backends: list[SqliteBackend] = []
 
     def go(clock: Clock) -> Store:
         if request.param == "memory":
             return MemoryStore(now=clock)
-        made.append(SqliteBackend(tmp_path / "a" / "state.sqlite", now=clock))
-        return SharedStore(GuardedBackend(made[-1], silent))
+        backends.append(SqliteBackend(tmp_path / "a" / "state.sqlite", now=clock))
+        return SharedStore(GuardedBackend(backends[-1], silent))
 
     yield go
-    for backend in made:
+    for backend in backends:
         backend.close()
 
 
 def silent(_reason: Unavailable | None) -> None:
-    """Nobody is told."""
+    """Reports nothing."""
 
 
 def test_values_are_kept_replaced_and_deleted(make: Make) -> None:
@@ -61,7 +61,7 @@ def test_values_are_kept_replaced_and_deleted(make: Make) -> None:
     assert not store.delete("a")
 
 
-def test_what_is_not_used_ages_out(make: Make) -> None:
+def test_unused_values_expire(make: Make) -> None:
     clock = Clock()
     store = make(clock)
     store.put("a", b"1")
@@ -73,7 +73,7 @@ def test_what_is_not_used_ages_out(make: Make) -> None:
     assert store.get("a") is None
 
 
-def test_the_oldest_make_room() -> None:
+def test_the_least_recently_used_values_are_evicted() -> None:
     store = MemoryStore(max_bytes=10)
     for key in "abcd":
         store.put(key, b"12")
@@ -87,7 +87,7 @@ def test_the_oldest_make_room() -> None:
 
 
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.none() | st.binary(max_size=4))))
-def test_memory_is_a_map(steps: list[tuple[str, bytes | None]]) -> None:
+def test_a_memory_store_is_a_map(steps: list[tuple[str, bytes | None]]) -> None:
     store, model = MemoryStore(), dict[str, bytes]()
     for key, value in steps:
         if value is None:
@@ -109,7 +109,7 @@ def test_half_a_surrogate_pair_in_an_id_is_an_unknown_id(connect: Callable[[], B
     assert responses.find("resp_1")
 
 
-def test_several_have_one_store(connect: Callable[[], Backend]) -> None:
+def test_several_processes_share_one_store(connect: Callable[[], Backend]) -> None:
     one, other = (SharedStore(GuardedBackend(connect(), silent)) for _ in range(2))
     one.put("a", b"1")
     one.put("b", b"2")
@@ -120,7 +120,7 @@ def test_several_have_one_store(connect: Callable[[], Backend]) -> None:
 
 
 def test_no_change_of_a_conversation_is_lost(connect: Callable[[], Backend]) -> None:
-    """Two proxies and a deletion: each change is made to what the other has left."""
+    """Two proxies append at once; then one deletes the conversation, and the other appends to it."""
     stores = [SharedStore(GuardedBackend(connect(), silent)) for _ in range(2)]
     one, other = (Conversations(store, "owner") for store in stores)
     name = one.create()["id"]
@@ -138,7 +138,7 @@ def test_no_change_of_a_conversation_is_lost(connect: Callable[[], Backend]) -> 
         other.items(name)
 
 
-def test_a_value_is_replaced_only_if_it_is_the_one_that_was_read(make: Make) -> None:
+def test_a_value_is_replaced_only_if_it_is_unchanged(make: Make) -> None:
     store = make(Clock())
     store.put("a", b"1")
     assert store.replace("a", b"1", b"2")
@@ -147,7 +147,7 @@ def test_a_value_is_replaced_only_if_it_is_the_one_that_was_read(make: Make) -> 
     assert (store.get("a"), store.get("b")) == (b"2", None)
 
 
-def test_what_was_stored_meanwhile_is_written_once_that_can_be_done(tmp_path: Path) -> None:
+def test_values_put_while_redis_is_down_are_written_once_it_is_back(tmp_path: Path) -> None:
     clock = [0.0]
     with redis_server(tmp_path / "redis") as server:
         guarded = GuardedBackend(RedisBackend(server.state_url), silent, lambda: clock[0])
@@ -155,7 +155,7 @@ def test_what_was_stored_meanwhile_is_written_once_that_can_be_done(tmp_path: Pa
         store.put("a", b"1")
         store.put("gone", b"1")
         server.stop()
-        assert store.get("a") == b"1", "it has stored that itself"
+        assert store.get("a") == b"1", "this process has put it, and remembers it"
         assert not store.replace("a", b"0", b"3")
         assert store.replace("a", b"1", b"3")
         assert store.delete("gone")
@@ -172,11 +172,11 @@ def test_what_was_stored_meanwhile_is_written_once_that_can_be_done(tmp_path: Pa
         assert [other.get(key) for key in ("gone", "k0", "k1", "k49")] == [None, b"newer", b"2", b"2"]
 
 
-def test_a_file_that_cannot_be_used_is_told_of_once(tmp_path: Path) -> None:
-    (tmp_path / "state.sqlite").write_bytes(b"no database, but longer than a header of one would be " * 100)
-    told: list[Unavailable | None] = []
-    store = SharedStore(GuardedBackend(SqliteBackend(tmp_path / "state.sqlite"), told.append))
+def test_an_unusable_file_is_reported_once(tmp_path: Path) -> None:
+    (tmp_path / "state.sqlite").write_bytes(b"no database, but longer than the header of one " * 100)
+    reported: list[Unavailable | None] = []
+    store = SharedStore(GuardedBackend(SqliteBackend(tmp_path / "state.sqlite"), reported.append))
     store.put("a", b"1")
     assert store.get("a") == b"1"
     store.close()
-    assert len(told) == 1
+    assert len(reported) == 1

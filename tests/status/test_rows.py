@@ -1,4 +1,6 @@
-"""What a person reads of a proxy."""
+"""The rows of `codex-transform status`."""
+
+from dataclasses import replace
 
 from codex_transform.status.facts import CallFacts, EndpointFacts, PersonFacts, ProxyFacts
 from codex_transform.status.rows import status_rows
@@ -43,10 +45,10 @@ FACTS = ProxyFacts(
 )
 
 
-def test_everything_there_is_to_know() -> None:
+def test_all_facts_have_rows() -> None:
     assert list(status_rows(FACTS)) == [
         ("proxy", "127.0.0.1:8080 · version 1.2 · process 7 · up for 2 hours"),
-        ("calls", "2 calls under way, 1 stream open"),
+        ("calls", "2 calls in progress, 1 stream open"),
         ("problems", "codex_hosts cannot be used: the log says why"),
         ("endpoint a", "up · https://a/r"),
         ("endpoint b", "down, breaker open for 30 seconds more: HTTP 500 [31m · https://b/r · only gpt-5.2"),
@@ -58,6 +60,6 @@ def test_everything_there_is_to_know() -> None:
     ]
 
 
-def test_a_proxy_that_is_being_stopped_says_so() -> None:
-    rows = dict(status_rows(FACTS.model_copy(update={"draining": True})))
+def test_a_draining_proxy_is_named_as_such() -> None:
+    rows = dict(status_rows(replace(FACTS, draining=True)))
     assert "new calls are refused" in rows["calls"]

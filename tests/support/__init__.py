@@ -1,1 +1,1 @@
-"""Shared by the tests: servers to talk to, programs to start, ways to wait."""
+"""Shared by the tests: local servers, real programs, and ways to wait."""

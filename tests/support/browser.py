@@ -8,7 +8,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from support.needed import lacking
+from support.needed import skip_or_fail
 from support.running import ROOT
 
 SCREENSHOTS = ROOT / ".cache" / "screenshots"
@@ -17,12 +17,12 @@ SCREENSHOTS = ROOT / ".cache" / "screenshots"
 def chromium() -> str:
     """The browser's path; without one the test is skipped with the command that installs it, or fails in CI."""
     found = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    return found or lacking("Chromium is not there: apt-get install chromium")
+    return found or skip_or_fail("Chromium is not installed: apt-get install chromium")
 
 
 @contextmanager
 def browser() -> Iterator[Page]:
-    """A page of a usual size. An error on the page fails the test."""
+    """Yield a page of a common size. An error on the page fails the test."""
     errors: list[str] = []
     # Chromium's sandbox does not work for root.
     arguments = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []

@@ -17,7 +17,7 @@ def certificate(folder: Path, *names: str, until: timedelta = timedelta(days=1))
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "codex-transform test")])
     now = datetime.now(UTC)
-    made = (
+    signed = (
         x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
         .not_valid_before(now - timedelta(days=2))
         .not_valid_after(now + until)
@@ -25,7 +25,7 @@ def certificate(folder: Path, *names: str, until: timedelta = timedelta(days=1))
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .sign(key, hashes.SHA256())
     )
-    public = made.public_bytes(serialization.Encoding.PEM)
+    public = signed.public_bytes(serialization.Encoding.PEM)
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
@@ -35,8 +35,8 @@ def certificate(folder: Path, *names: str, until: timedelta = timedelta(days=1))
     return both, trusted
 
 
-def _name(written: str) -> x509.GeneralName:
+def _name(text: str) -> x509.GeneralName:
     try:
-        return x509.IPAddress(ip_address(written))
+        return x509.IPAddress(ip_address(text))
     except ValueError:
-        return x509.DNSName(written)
+        return x509.DNSName(text)

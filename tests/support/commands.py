@@ -1,4 +1,4 @@
-"""A person at the command line: a home and a project of their own, commands that run to their end or in a terminal."""
+"""A person at the command line: with a home and a project, and commands that run to their end or in a terminal."""
 
 import io
 import os
@@ -24,7 +24,7 @@ COMMAND = [sys.executable, "-m", "codex_transform"]
 
 
 class Person:
-    """A person with nothing but this project; every command gets `variables` in its environment."""
+    """A person who has only this package; every command gets `variables` in its environment."""
 
     def __init__(self, top: Path) -> None:
         self.home, self.project, self.temporary = top / "home", top / "project", top / "temporary"
@@ -43,7 +43,7 @@ class Person:
         return "".join(file.read_text("utf-8") for file in files)
 
     def uses(self, sandbox: Sandbox) -> None:
-        """Set this endpoint in the environment of later commands."""
+        """Set this sandbox as the endpoint in the environment of later commands."""
         self.variables |= {"CODEX_BASE_URL": sandbox.url, "CODEX_API_KEY": sandbox.key}
 
     def environ(self, **variables: str) -> dict[str, str]:
@@ -59,13 +59,13 @@ class Person:
         }
         return base | self.variables | variables
 
-    def run(self, *arguments: str, given: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run a command without a terminal until it ends; `given` is its standard input."""
+    def run(self, *arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a command without a terminal until it ends; `stdin` is its standard input."""
         done = subprocess.run(
             [*COMMAND, *arguments],
             env=self.environ(**variables),
             cwd=self.project,
-            input=given,
+            input=stdin,
             capture_output=True,
             text=True,
             encoding="utf-8",
@@ -75,12 +75,12 @@ class Person:
         assert "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
         return done
 
-    def call(self, *arguments: str, given: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+    def call(self, *arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
         """Do the same in this process, which takes a tenth of the time.
 
         For what a command does; that each is a program, test_group.py and test_readme_commands.py show.
         """
-        entered, output, errors = (io.TextIOWrapper(io.BytesIO(each), "utf-8") for each in (given.encode(), b"", b""))
+        entered, output, errors = (io.TextIOWrapper(io.BytesIO(each), "utf-8") for each in (stdin.encode(), b"", b""))
         with (
             patch.dict(os.environ, self.environ(**variables), clear=True),
             patch.object(sys, "stdin", entered),
@@ -99,7 +99,7 @@ class Person:
 
     @contextmanager
     def at_terminal(self, *arguments: str, **variables: str) -> Iterator[Any]:
-        """Run a command in a terminal of its own, as pexpect's child, until the block is left."""
+        """Run a command in its own terminal, as pexpect's child, until the block is left."""
         child = pexpect.spawn(
             COMMAND[0],
             [*COMMAND[1:], *arguments],
@@ -115,8 +115,8 @@ class Person:
         finally:
             child.close(force=True)
 
-    def begun(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
-        """Start a command in a session of its own, without input; return it once it has printed `begun`."""
+    def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+        """Start a command in its own session, without input; return it once it has printed `begun`."""
         process = subprocess.Popen(
             [*COMMAND, *arguments],
             env=self.environ(**variables),
@@ -128,17 +128,17 @@ class Person:
             start_new_session=True,
         )
         assert process.stdout is not None
-        said = ""
+        output = ""
         for line in process.stdout:
-            said += line
+            output += line
             if line == "begun\n":
                 return process
-        raise AssertionError(said)
+        raise AssertionError(output)
 
-    def left(self) -> list[str]:
+    def leftovers(self) -> list[str]:
         """Return the processes that were started with this person's temporary folder and are still running."""
         return leftovers.processes(self.temporary)
 
-    def gone(self) -> bool:
+    def wait_until_gone(self) -> bool:
         """Wait until none of them is running; return False if some are after a while."""
-        return eventually(lambda: not self.left())
+        return eventually(lambda: not self.leftovers())

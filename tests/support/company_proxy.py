@@ -1,4 +1,4 @@
-"""A proxy such as companies have, for tests: it logs its requests, and connects all of them to one local server."""
+"""A company's proxy, for tests: it records its requests, and connects all of them to one local server."""
 
 import base64
 import socket
@@ -10,11 +10,11 @@ from support.threaded_server import ThreadedServer
 
 
 class CompanyProxy(ThreadedServer):
-    """A running proxy: `asked` holds the first lines of requests; those without the password are marked by `407`."""
+    """A running proxy: `request_lines` are those of all requests, after `407 ` if the password was missing."""
 
     def __init__(self, target: str, password: str | None = None) -> None:
         parts = urlsplit(target)
-        self.asked: list[str] = []
+        self.request_lines: list[str] = []
         self._target = (parts.hostname, parts.port)
         self._expected = f"Basic {base64.b64encode(password.encode()).decode()}" if password else None
         super().__init__()
@@ -29,10 +29,10 @@ class CompanyProxy(ThreadedServer):
             head += piece
         line = head.split(b"\r\n")[0].decode()
         if self._expected and self._expected.encode() not in head:
-            self.asked.append(f"407 {line}")
+            self.request_lines.append(f"407 {line}")
             client.sendall(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
             return
-        self.asked.append(line)
+        self.request_lines.append(line)
         with socket.create_connection(self._target) as server:
             if line.startswith("CONNECT "):
                 client.sendall(b"HTTP/1.1 200 OK\r\n\r\n")

@@ -95,7 +95,7 @@ class _Connection:
         self._reader = reader
         self._writer = writer
         self._http = H2Connection(H2Configuration(client_side=False))
-        self._coming: dict[int, tuple[list[tuple[str, str]], bytearray]] = {}
+        self._receiving: dict[int, tuple[list[tuple[str, str]], bytearray]] = {}
         self._answers: dict[int, asyncio.Task[None]] = {}
         self._window = asyncio.Event()
 
@@ -117,22 +117,22 @@ class _Connection:
         match event:
             case RequestReceived():
                 headers = [(name.decode(), value.decode()) for name, value in event.headers]
-                self._coming[event.stream_id] = (headers, bytearray())
+                self._receiving[event.stream_id] = (headers, bytearray())
             case DataReceived():
-                self._coming[event.stream_id][1].extend(event.data)
+                self._receiving[event.stream_id][1].extend(event.data)
                 self._http.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
             case StreamEnded():
-                headers, body = self._coming.pop(event.stream_id)
-                told = dict(headers)
+                headers, body = self._receiving.pop(event.stream_id)
+                pseudo_headers = dict(headers)
                 fields = [(name, value) for name, value in headers if not name.startswith(":")]
-                request = Request(told[":method"], told[":path"], fields, bytes(body))
+                request = Request(pseudo_headers[":method"], pseudo_headers[":path"], fields, bytes(body))
                 self._answers[event.stream_id] = asyncio.create_task(self._answer(event.stream_id, request))
             case StreamReset() if event.stream_id in self._answers:
                 self._answers[event.stream_id].cancel()
 
     async def _answer(self, stream: int, request: Request) -> None:
         received, planned = self._endpoint.answer(request, self._number)
-        left = True
+        cancelled = True
         try:
             self._http.send_headers(stream, [(":status", str(planned.status)), *planned.headers.items()])
             await self._flush()
@@ -143,9 +143,9 @@ class _Connection:
             else:
                 self._http.end_stream(stream)
             await self._flush()
-            left = False
+            cancelled = False
         finally:
-            self._endpoint.finish(received, cancelled=left)
+            self._endpoint.finish(received, cancelled=cancelled)
 
     async def _step(self, stream: int, step: Step) -> bool:
         """Do one step; return False if it was the last."""

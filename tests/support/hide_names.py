@@ -21,10 +21,10 @@ def hide(path: str) -> None:
         class Hiding(ModuleType):
             __hidden__ = hidden
 
-            def __getattribute__(self, asked: str) -> object:
-                if asked in hidden:
-                    raise AttributeError(asked)
-                return super().__getattribute__(asked)
+            def __getattribute__(self, attribute: str) -> object:
+                if attribute in hidden:
+                    raise AttributeError(attribute)
+                return super().__getattribute__(attribute)
 
         module.__class__ = Hiding
         return

@@ -22,8 +22,8 @@ class Listener(ThreadedServer):
         super().__init__()
 
     def forget(self) -> None:
-        for kept in (self.received, self.requests, self.faults):
-            kept.clear()
+        for record in (self.received, self.requests, self.faults):
+            record.clear()
 
     def serve(self, client: socket.socket) -> None:
         reader = h11.Connection(h11.SERVER)

@@ -18,7 +18,7 @@ class Memory:
         (self._process / "clear_refs").write_text("5")
         self._before = self._peak()
 
-    def grown(self) -> int:
+    def growth(self) -> int:
         return self._peak() - self._before
 
     def _peak(self) -> int:

@@ -11,7 +11,7 @@ import programs
 import pytest
 
 
-def lacking(why: str) -> NoReturn:
+def skip_or_fail(why: str) -> NoReturn:
     """Skip a test that cannot run here, or fail it in CI."""
     if os.environ.get("CI") == "true":
         pytest.fail(why)
@@ -19,7 +19,7 @@ def lacking(why: str) -> NoReturn:
 
 
 @contextmanager
-def alone() -> Iterator[None]:
+def install_lock() -> Iterator[None]:
     """Hold a lock, so that no other process of the tests installs programs meanwhile."""
     programs.CACHE.mkdir(exist_ok=True)
     with (programs.CACHE / "installing.lock").open("w") as file:
@@ -32,18 +32,18 @@ def alone() -> Iterator[None]:
 
 def opencode(version: str = programs.OPENCODE) -> Path:
     """Return the program of the real OpenCode."""
-    program = programs.opencode(version)
-    return program or lacking(f"OpenCode {version} is not there: {programs.install_command(version)}")
+    program = programs.find_opencode(version)
+    return program or skip_or_fail(f"OpenCode {version} is not installed: {programs.install_command(version)}")
 
 
 def opencode_2() -> Path:
     """Return the program of the OpenCode 2 preview."""
-    program = programs.opencode_2()
-    return program or lacking(f"OpenCode 2 is not there: {programs.opencode_2_install_command()}")
+    program = programs.find_opencode_2()
+    return program or skip_or_fail(f"OpenCode 2 is not installed: {programs.opencode_2_install_command()}")
 
 
 def node() -> Path:
     """Return a Node that reads HTTPS_PROXY; npm installs one if the machine's own is too old."""
-    with alone():
+    with install_lock():
         found = programs.install_node()
-    return found or lacking(f"no Node is new enough: {programs.node_install_command()}")
+    return found or skip_or_fail(f"no installed Node is new enough: {programs.node_install_command()}")

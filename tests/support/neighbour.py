@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 
 from support import wire
-from support.needed import lacking
+from support.needed import skip_or_fail
 
 
 @dataclass(frozen=True)
@@ -41,25 +41,25 @@ def neighbour() -> Iterator[Neighbour]:
     number = os.getpid()
     # Each process has its own network of four addresses.
     network = ip_address("198.18.0.0") + 4 * (number % 2**15)
-    there = Neighbour(f"codex-{number}", str(network + 2), str(network + 1))
-    here, theirs = f"cdx{number}a", f"cdx{number}b"
+    other = Neighbour(f"codex-{number}", str(network + 2), str(network + 1))
+    our_end, their_end = f"cdx{number}a", f"cdx{number}b"
     steps = [
-        f"netns add {there.name}",
-        f"link add {here} type veth peer name {theirs} netns {there.name}",
-        f"addr add {there.ours}/30 dev {here}",
-        f"link set {here} up",
-        f"-n {there.name} addr add {there.address}/30 dev {theirs}",
-        f"-n {there.name} link set {theirs} up",
-        f"-n {there.name} link set lo up",
+        f"netns add {other.name}",
+        f"link add {our_end} type veth peer name {their_end} netns {other.name}",
+        f"addr add {other.ours}/30 dev {our_end}",
+        f"link set {our_end} up",
+        f"-n {other.name} addr add {other.address}/30 dev {their_end}",
+        f"-n {other.name} link set {their_end} up",
+        f"-n {other.name} link set lo up",
     ]
     if shutil.which("ip") is None:
-        lacking("iproute2 is not there: apt-get install iproute2")
+        skip_or_fail("iproute2 is not installed: apt-get install iproute2")
     try:
         for step in steps:
             done = subprocess.run(["ip", *step.split()], capture_output=True, text=True, timeout=30, check=False)
             if done.returncode:
-                lacking(f"`ip {step}`, as root on Linux: {done.stderr.strip()}")
-        yield there
+                skip_or_fail(f"`ip {step}`, as root on Linux: {done.stderr.strip()}")
+        yield other
     finally:
-        for step in (f"link del {here}", f"netns del {there.name}"):
+        for step in (f"link del {our_end}", f"netns del {other.name}"):
             subprocess.run(["ip", *step.split()], capture_output=True, timeout=30, check=False)

@@ -79,12 +79,12 @@ class Preview:
 
 def preview(folder: Path) -> Preview:
     """Return the preview, with a new home and project in `folder`."""
-    found = Preview(needed.opencode_2(), folder / "home-of-2", folder / "project-of-2")
-    found.home.mkdir()
-    found.project.mkdir()
+    created = Preview(needed.opencode_2(), folder / "home-of-2", folder / "project-of-2")
+    created.home.mkdir()
+    created.project.mkdir()
     if git := shutil.which("git"):
-        subprocess.run([git, "init", "--quiet", found.project], check=True)
-    return found
+        subprocess.run([git, "init", "--quiet", created.project], check=True)
+    return created
 
 
 def through(proxy: Proxy) -> dict[str, str]:
@@ -97,10 +97,10 @@ class Server2:
     """A running server of OpenCode 2."""
 
     port: int
-    of: Preview
+    preview: Preview
 
     def call(self, path: str, body: object = None, method: str = "") -> Any:
-        password = (self.of.state.parent / "password").read_text().strip()
+        password = (self.preview.state.parent / "password").read_text().strip()
         login = base64.b64encode(f"opencode:{password}".encode()).decode()
         headers = {"content-type": "application/json", "authorization": f"Basic {login}"}
         client = HTTPConnection("127.0.0.1", self.port, timeout=60)
@@ -115,8 +115,8 @@ class Server2:
             client.close()
 
     def session(self, model: str = CODEX, variant: str | None = None) -> str:
-        named = {"id": model, "providerID": "openai", **({"variant": variant} if variant else {})}
-        body = {"model": named, "location": {"directory": str(self.of.project)}}
+        model_reference = {"id": model, "providerID": "openai", **({"variant": variant} if variant else {})}
+        body = {"model": model_reference, "location": {"directory": str(self.preview.project)}}
         return str(self.call("/api/session", body)["data"]["id"])
 
     def begin(self, session: str, prompt: str) -> None:
@@ -124,14 +124,14 @@ class Server2:
         self.call(f"/api/session/{session}/prompt", {"prompt": {"text": prompt}})
 
     def ask(self, session: str, prompt: str) -> list[dict[str, Any]]:
-        """Send a prompt and return all messages of the session, oldest first, once it has been answered."""
-        known = len(self.messages(session))
+        """Send a prompt; return all messages of the session, oldest first, once the answer is complete."""
+        earlier = len(self.messages(session))
         self.begin(session, prompt)
         found: list[dict[str, Any]] = []
 
         def is_answered() -> bool:
             found[:] = self.messages(session)
-            new = [each for each in found[known:] if each["type"] == "assistant"]
+            new = [each for each in found[earlier:] if each["type"] == "assistant"]
             return bool(new) and "completed" in new[-1]["time"] and new[-1].get("finish") != "tool-calls"
 
         assert eventually(is_answered, 60), found

@@ -43,14 +43,14 @@ class Server:
             client.close()
 
     def session(self) -> str:
-        return str(self.call("/session", {"title": "told"})["id"])
+        return str(self.call("/session", {"title": "a session of the tests"})["id"])
 
     def ask(
         self, session: str, prompt: str, *files: dict[str, Any], model: str = CODEX, variant: str | None = None
     ) -> list[dict[str, Any]]:
-        """Send a prompt with these parts and return all messages of the session once it has been answered."""
-        asked = self._prompt(prompt, model) | ({"variant": variant} if variant else {})
-        self.call(f"/session/{session}/message", {**asked, "parts": [*files, *asked["parts"]]})
+        """Send a prompt with these parts; return all messages of the session once the answer is complete."""
+        message = self._prompt(prompt, model) | ({"variant": variant} if variant else {})
+        self.call(f"/session/{session}/message", {**message, "parts": [*files, *message["parts"]]})
         return list(self.call(f"/session/{session}/message"))
 
     def begin(self, session: str, prompt: str) -> None:
@@ -65,7 +65,7 @@ class Server:
             if status["type"] == kind:
                 return status
             pause.wait(0.05)
-        raise AssertionError(f"the session never came to be {kind}, but stayed {status}")
+        raise AssertionError(f"the session never became {kind}, but stayed {status}")
 
     @staticmethod
     def _prompt(text: str, model: str = CODEX) -> dict[str, Any]:
@@ -86,13 +86,13 @@ def listening(command: list[str | Path], project: Path, environ: dict[str, str])
     ) as process:
         try:
             assert process.stdout is not None
-            said = ""
+            output = ""
             for line in process.stdout:
-                said += line
+                output += line
                 if found := LISTENING.search(line):
                     break
             else:
-                pytest.fail(f"OpenCode ended: {said}")
+                pytest.fail(f"OpenCode ended: {output}")
             yield int(found[1])
         finally:
             process.terminate()
@@ -134,5 +134,5 @@ def texts(messages: list[dict[str, Any]]) -> list[str]:
     """Return the texts that the model wrote, as kept in the session."""
     answers = [message for message in messages if message["info"]["role"] == "assistant"]
     parts = [part for message in answers for part in message["parts"]]
-    # A text that was begun and dropped stays as an empty one.
+    # A text that was begun and discarded stays as an empty one.
     return [part["text"] for part in parts if part["type"] == "text" and part["text"]]

@@ -1,4 +1,4 @@
-"""Ports for programs that must be given one, or that must find nothing listening there."""
+"""Ports for programs that need a number, or need a port where nothing listens."""
 
 import socket
 import sys
@@ -8,10 +8,11 @@ from contextlib import contextmanager
 
 @contextmanager
 def reserved(address: str = "127.0.0.1") -> Iterator[int]:
-    """Yield a port on which nothing listens, except a program that is given its number, until the block is left.
+    """Yield a port on which nothing listens but programs that are given its number, until the block is left.
 
-    On Linux a server can listen at a port that another socket has, if both allow it and that one does not listen;
-    and the kernel gives such a port to nobody by itself. Elsewhere it is free, and may be taken in an unlucky moment.
+    On Linux a server can listen at a port that another socket has bound, if both allow that and the other one does
+    not listen; the kernel does not choose such a port for others. Elsewhere the port is merely free, and another
+    program may take it.
     """
     with socket.socket() as holder:
         holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

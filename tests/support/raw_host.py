@@ -1,4 +1,4 @@
-"""A host of raw files for tests: a real HTTP server on loopback that can be told to misbehave."""
+"""A host of raw files for tests: a real HTTP server on loopback with faults that a test can set."""
 
 import json
 import ssl
@@ -16,7 +16,7 @@ OLD_PATH = "codex-rs/core/models.json"
 def catalogue(*slugs: str, text: str = "instructions", facts: Mapping[str, Mapping[str, Any]] | None = None) -> bytes:
     """Return a models.json like the Codex CLI's, reduced to what is read; each model's instructions name its slug.
 
-    `facts` are more members, by slug; what has some is listed too.
+    `facts` are more members, by slug; models that have some are listed too.
     """
     more = facts or {}
     rows = [{"slug": slug, "base_instructions": f"{text} of {slug}", **more.get(slug, {})} for slug in (*slugs, *more)]
@@ -32,8 +32,8 @@ def levels(*efforts: str) -> dict[str, Any]:
 class Answer:
     """The response for a path.
 
-    An `etag` makes it conditional. `cut` sends only so many bytes of the body, `drip` sends them one by one. Until
-    the host closes, `linger` keeps the connection open after the body, and `hang` sends nothing at all.
+    An `etag` makes it conditional. With `cut`, only that number of bytes of the body is sent; `drip` sends the bytes
+    one by one. Until the host closes, `linger` keeps the connection open after the body, and `hang` sends nothing.
     """
 
     body: bytes = b""
@@ -48,7 +48,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Asked:
+class ReceivedRequest:
     """One request that was received."""
 
     target: str
@@ -56,11 +56,11 @@ class Asked:
 
 
 class RawHost:
-    """The server: `answers` by path below the root, all else is 404. `asked` is what was asked so far."""
+    """The server: `answers` by path below the root; other paths get 404. `requests` are those received so far."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.answers: dict[str, Answer] = {}
-        self.asked: list[Asked] = []
+        self.requests: list[ReceivedRequest] = []
         self.hanging = threading.Event()
         self.closing = threading.Event()
         self._server = _Server(self)
@@ -79,8 +79,8 @@ class RawHost:
 
     def targets(self) -> list[str]:
         """Return the paths requested since the last call."""
-        targets = [asked.target.removeprefix("/") for asked in self.asked]
-        self.asked.clear()
+        targets = [request.target.removeprefix("/") for request in self.requests]
+        self.requests.clear()
         return targets
 
 
@@ -109,7 +109,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         assert isinstance(self.server, _Server)
         host = self.server.host
-        host.asked.append(Asked(self.path, {name.lower(): value for name, value in self.headers.items()}))
+        host.requests.append(ReceivedRequest(self.path, {name.lower(): value for name, value in self.headers.items()}))
         answer = host.answers.get(self.path.removeprefix("/"), Answer(b"404: Not Found", 404))
         if answer.hang:
             host.hanging.set()

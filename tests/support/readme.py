@@ -18,7 +18,7 @@ class Section(NamedTuple):
 
 
 class Readme:
-    """Several pages, in their order."""
+    """Several pages, in order."""
 
     def __init__(self, *files: str) -> None:
         self.name = files[0]
@@ -52,14 +52,14 @@ class Readme:
 
     def commands(self) -> list[str]:
         """Return the lines of the shell blocks, and the commands that an agent is told to run."""
-        return [*(line for block in self.blocks("sh") for line in block.splitlines()), *self.told()]
+        return [*(line for block in self.blocks("sh") for line in block.splitlines()), *self.agent_commands()]
 
-    def told(self) -> list[str]:
+    def agent_commands(self) -> list[str]:
         """Return the commands in the text for agents: its indented lines."""
         return [line.strip() for text in self.blocks("text") for line in text.splitlines() if line.startswith(" " * 5)]
 
     def links(self) -> list[tuple[Path, str]]:
-        """Return the targets of links and pictures, each with its page."""
+        """Return the targets of links and images, each with its page."""
         return [(file, target) for file in self.files for target in re.findall(r"\]\(([^)]+)\)", _prose(file))]
 
 
@@ -109,12 +109,12 @@ ENGLISH = Readme("README.md", *(f"docs/{page}.md" for page in _PAGES), "AGENTS.m
 CHINESE = Readme("README.zh.md", *(f"docs/zh/{page}.md" for page in _PAGES), "docs/zh/agents.md")
 BOTH = (ENGLISH, CHINESE)
 
-TROUBLES = Readme("docs/troubleshooting.md")
+TROUBLESHOOTING = Readme("docs/troubleshooting.md")
 ARCHITECTURE = Readme("docs/development/ARCHITECTURE.md")
 CHANGELOG = Readme("CHANGELOG.md")
 ALL = (*BOTH, ARCHITECTURE, CHANGELOG)
 
-# -- what is done with each command -----------------------------------------------------------------------------------
+# -- how each command is tested ---------------------------------------------------------------------------------------
 
 SERVERS = [
     "codex-transform start",
@@ -145,7 +145,7 @@ QUESTIONS = [
     "codex-transform config --uninstall",
     "codex-transform config --uninstall --reverse http://127.0.0.1:8080/v1",
 ]
-"""These ask."""
+"""These ask questions."""
 
 ENDING = [
     "codex-transform login --base-url https://your-codex-api.com --api-key-stdin < key.txt",
@@ -169,7 +169,7 @@ ENDING = [
     "opencode --version",
     "python3 --version",
 ]
-"""These come to an end by themselves; the order is one in which they can be run."""
+"""These end by themselves; they can be run in this order."""
 
 INSTALLS = [
     "pipx install .",
@@ -191,7 +191,7 @@ IN_THE_GATE = [
     "python3 scripts/test.py --python 3.11 --lowest",
     "python3 scripts/fresh_install.py",
 ]
-"""These would run this test, or take long: the gate runs them."""
+"""These would run this test itself, or take long: the gate runs them."""
 
 BY_FRESH_INSTALL = ["pip install mitmproxy pydantic", "mitmdump -s addon.py --listen-host 127.0.0.1"]
 """scripts/fresh_install.py does what these do, in bare environments."""
@@ -207,7 +207,7 @@ SCRIPTS = [
     "python3 scripts/simulate_team.py",
     ".venv/bin/python -m codex_transform.sandbox",
 ]
-"""Each has a test of its own in test_readme_scripts.py."""
+"""Each has its own test in test_readme_scripts.py."""
 
 
 TEAM = [
@@ -227,7 +227,7 @@ TEAM = [
     "docker run --env-file docs/team/team.env -e CODEX_TRUSTED_PROXIES=10.0.0.5 -p 8080:8080 -p 9100:9100 "
     "codex-transform",
 ]
-"""These are for a machine of the team's: e2e/gate/test_team.py runs what they install, test_team_files.py the image."""
+"""These are for a team's server: e2e/gate/test_team.py runs what they install, test_team_files.py the image."""
 
 
 def terminal() -> str:

@@ -1,4 +1,4 @@
-"""Real clients in `.cache/`: installs them once, runs them as programs, and reads what an endpoint got from them.
+"""Real clients in `.cache/`: installs them once, runs them as programs, and reads what an endpoint received from them.
 
 Each folder has a copy of the list that it was installed from, written last; if the list changes, it is reinstalled.
 """
@@ -16,34 +16,34 @@ from typing import Any
 
 import programs
 
-from support.needed import alone, lacking
+from support.needed import install_lock, skip_or_fail
 from support.running import ROOT, Proxy
 
 SCRIPTS = ROOT / "tests" / "clients" / "real"
 SYSTEM = "You are a parrot."
 KEY = "sk-dummy-of-the-client-0000"
 
-_LONGEST_INSTALL = 900  # seconds
-_LONGEST_RUN = 120  # seconds
+_INSTALL_TIMEOUT = 900  # seconds
+_RUN_TIMEOUT = 120  # seconds
 
 
 def python_venv(list_name: str = "requirements") -> Path:
     """Return the Python with the clients of that list."""
-    wanted = SCRIPTS / "python" / f"{list_name}.txt"
+    requirements = SCRIPTS / "python" / f"{list_name}.txt"
     folder = programs.CACHE / f"clients-python{list_name.removeprefix('requirements')}"
     python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     pip = [str(python), "-m", "pip", "install", "--quiet", "--no-compile", "--disable-pip-version-check"]
-    commands = [[sys.executable, "-m", "venv", str(folder)], [*pip, "-r", str(wanted)]]
-    with alone():
-        _install(folder, wanted, commands)
+    commands = [[sys.executable, "-m", "venv", str(folder)], [*pip, "-r", str(requirements)]]
+    with install_lock():
+        _install(folder, requirements, commands)
     return python
 
 
 def node_modules() -> Path:
     """Return the folder with the clients for Node."""
-    wanted, folder = SCRIPTS / "node" / "package.json", programs.CACHE / "clients-node"
-    with alone():
-        _install(folder, wanted, [_npm()])
+    requirements, folder = SCRIPTS / "node" / "package.json", programs.CACHE / "clients-node"
+    with install_lock():
+        _install(folder, requirements, [_npm()])
     return folder
 
 
@@ -51,7 +51,7 @@ def codex(version: str) -> Path:
     """Return the Codex CLI of this version."""
     folder = programs.CACHE / f"codex-{version}"
     program = folder / "node_modules" / ".bin" / ("codex.cmd" if os.name == "nt" else "codex")
-    with alone():
+    with install_lock():
         if not program.exists():
             folder.mkdir(parents=True, exist_ok=True)
             # npm installs into the folder with this file.
@@ -61,40 +61,40 @@ def codex(version: str) -> Path:
 
 
 def _npm() -> list[str]:
-    npm = shutil.which("npm") or lacking("npm is not there, which installs clients for Node: apt install npm")
+    npm = shutil.which("npm") or skip_or_fail("npm, which installs clients for Node, is not installed: apt install npm")
     return [npm, "install", "--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts", "--loglevel=error"]
 
 
-def _install(folder: Path, wanted: Path, commands: Sequence[Sequence[str]]) -> None:
-    mark = folder / "installed-from"
-    if mark.is_file() and mark.read_bytes() == wanted.read_bytes():
+def _install(folder: Path, requirements: Path, commands: Sequence[Sequence[str]]) -> None:
+    stamp = folder / "installed-from"
+    if stamp.is_file() and stamp.read_bytes() == requirements.read_bytes():
         return
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    # The place where npm looks for it.
-    shutil.copy(wanted, folder)
+    # npm looks for it there.
+    shutil.copy(requirements, folder)
     for command in commands:
         _run(folder, command)
-    shutil.copy(wanted, mark)
+    shutil.copy(requirements, stamp)
 
 
 def _run(folder: Path, command: Sequence[str]) -> None:
     """Run one command of an installation; if it fails, skip the test with that command."""
-    told = f"(cd {folder.relative_to(ROOT)} && {' '.join(map(str, command))})"
+    shell_command = f"(cd {folder.relative_to(ROOT)} && {' '.join(map(str, command))})"
     try:
         done = subprocess.run(
             command,
             cwd=folder,
             capture_output=True,
             text=True,
-            timeout=_LONGEST_INSTALL,
+            timeout=_INSTALL_TIMEOUT,
             check=False,
             stdin=subprocess.DEVNULL,
         )
     except subprocess.TimeoutExpired:
-        lacking(f"a client was not installed in time: {told}")
+        skip_or_fail(f"a client was not installed in time: {shell_command}")
     if done.returncode:
-        lacking(f"a client cannot be installed: {told}\n{done.stderr[-600:]}")
+        skip_or_fail(f"a client cannot be installed: {shell_command}\n{done.stderr[-600:]}")
 
 
 def run(command: Sequence[str | Path], environ: Mapping[str, str], home: Path) -> Any:
@@ -106,7 +106,7 @@ def run(command: Sequence[str | Path], environ: Mapping[str, str], home: Path) -
         env=_variables(home, environ),
         capture_output=True,
         text=True,
-        timeout=_LONGEST_RUN,
+        timeout=_RUN_TIMEOUT,
         check=False,
         stdin=subprocess.DEVNULL,
     )
@@ -115,8 +115,7 @@ def run(command: Sequence[str | Path], environ: Mapping[str, str], home: Path) -
 
 
 class Scripts:
-    """Scripts for Python, each started once for an environment: what they import takes seconds. Each scenario that
-    is run has a fork of its own."""
+    """Python scripts, each started once for an environment: importing takes seconds. Each scenario runs in a fork."""
 
     def __init__(self, home: Path, stack: ExitStack) -> None:
         self._home, self._stack = home, stack
@@ -124,14 +123,14 @@ class Scripts:
         self._started: dict[tuple[object, ...], subprocess.Popen[str]] = {}
 
     def run(self, python: Path, script: str, scenario: str, environ: Mapping[str, str]) -> Any:
-        """The result of a scenario: the last line of what it prints, as JSON."""
-        named = script, *sorted(environ.items())
-        if named not in self._started:
-            self._started[named] = self._stack.enter_context(self._running(python, script, environ))
-        process = self._started[named]
+        """Run a scenario and return its result: the last line that it prints, as JSON."""
+        key = script, *sorted(environ.items())
+        if key not in self._started:
+            self._started[key] = self._stack.enter_context(self._running(python, script, environ))
+        process = self._started[key]
         assert process.stdin
         assert process.stdout
-        overtime = threading.Timer(_LONGEST_RUN, process.kill)
+        overtime = threading.Timer(_RUN_TIMEOUT, process.kill)
         overtime.start()
         print(scenario, file=process.stdin, flush=True)
         last = line = ""
@@ -161,7 +160,7 @@ class Scripts:
 
 def _variables(home: Path, environ: Mapping[str, str]) -> dict[str, str]:
     variables = {"PATH": os.environ["PATH"], "HOME": str(home), "OPENAI_API_KEY": KEY, "PYTHONWARNINGS": "ignore"}
-    # LiteLLM asks GitHub for prices otherwise, whenever it starts.
+    # Otherwise LiteLLM requests prices from GitHub whenever it starts.
     return {**variables, "LITELLM_LOCAL_MODEL_COST_MAP": "True", **environ}
 
 
@@ -175,7 +174,7 @@ def as_proxy(proxy: Proxy) -> dict[str, str]:
     }
 
 
-def spoken(body: Mapping[str, Any]) -> list[str]:
+def dialogue(body: Mapping[str, Any]) -> list[str]:
     """Return the texts of user and model, in order."""
     return [text for role, text in messages(body) if role in ("user", "assistant")]
 
@@ -189,21 +188,23 @@ def messages(body: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def woven(prompts: Sequence[str], texts: Sequence[str]) -> list[str]:
-    """Return the conversation before the last prompt was answered, and that prompt."""
+def interleave(prompts: Sequence[str], texts: Sequence[str]) -> list[str]:
+    """Return prompts and answers in turn, without the last answer."""
     assert len(texts) == len(prompts)
     return [each for pair in zip(prompts, texts, strict=True) for each in pair][:-1]
 
 
-def requests_of_a_stranger(requests: Sequence[Mapping[str, Any]], system: str | None = SYSTEM) -> list[dict[str, Any]]:
+def requests_of_unknown_client(
+    requests: Sequence[Mapping[str, Any]], system: str | None = SYSTEM
+) -> list[dict[str, Any]]:
     """Return the bodies of accepted requests; assert that they have the client's instructions and no bridge."""
     bodies: list[dict[str, Any]] = []
     for request in requests:
         assert request["status"] == 200, request
         body = request["body"]
-        told = [text for role, text in messages(body) if role != "assistant"] + [body["instructions"]]
-        assert not [text for text in told if "opencode" in text.lower() or "codex" in text.lower()]
-        assert system is None or any(system in text for text in told)
+        client_texts = [text for role, text in messages(body) if role != "assistant"] + [body["instructions"]]
+        assert not [text for text in client_texts if "opencode" in text.lower() or "codex" in text.lower()]
+        assert system is None or any(system in text for text in client_texts)
         assert "[result of an earlier tool call" not in str(body["input"])
         bodies.append(body)
     return bodies

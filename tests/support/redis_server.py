@@ -1,4 +1,4 @@
-"""A real Redis, or Valkey, on a port of its own."""
+"""A real Redis, or Valkey, on its own port."""
 
 import shutil
 import subprocess
@@ -9,7 +9,7 @@ from pathlib import Path
 from codex_transform.settings.state_url import StateUrl, parse
 from codex_transform.state.redis_backend import RedisBackend
 from codex_transform.values import Unavailable
-from support.needed import lacking
+from support.needed import skip_or_fail
 from support.ports import reserved
 from support.waiting import eventually
 
@@ -18,22 +18,22 @@ _IN_URL = "Wort%2Fwith%3Aodd%40signs%23"
 
 
 class RedisServer:
-    """A server that can be stopped and started again, on the same port and with what it had."""
+    """A server that can be stopped and started again, on the same port and with its data."""
 
     def __init__(self, folder: Path, port: int) -> None:
         self.folder, self.port = folder, port
         program = shutil.which("redis-server") or shutil.which("valkey-server")
-        self.program = program or lacking("there is no redis-server: apt-get install redis-server")
+        self.program = program or skip_or_fail("redis-server is not installed: apt-get install redis-server")
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
-        """Where it is, with its password."""
+        """Its URL, with the password."""
         return f"redis://:{_IN_URL}@127.0.0.1:{self.port}/1"
 
     @property
     def socket_url(self) -> str:
-        """The same by its Unix socket."""
+        """The URL of its Unix socket, with the password."""
         return f"unix://:{_IN_URL}@{self.folder}/redis.sock?db=1"
 
     @property
@@ -41,29 +41,29 @@ class RedisServer:
         return parse(self.url)
 
     def start(self) -> None:
-        """Begin to serve."""
+        """Start the server, and wait until it answers."""
         command = (self.program, "--port", str(self.port), "--bind", "127.0.0.1", "--requirepass", PASSWORD)
         files = ("--dir", str(self.folder), "--unixsocket", str(self.folder / "redis.sock"))
-        kept = ("--appendonly", "yes", "--appendfsync", "always", "--save", "")
-        self._process = subprocess.Popen([*command, *files, *kept], stdout=subprocess.DEVNULL)
+        persistence = ("--appendonly", "yes", "--appendfsync", "always", "--save", "")
+        self._process = subprocess.Popen([*command, *files, *persistence], stdout=subprocess.DEVNULL)
         assert eventually(self._answers, 20)
 
     def stop(self) -> None:
-        """Be gone at once."""
+        """Kill the server."""
         if self._process:
             self._process.kill()
             self._process.wait()
             self._process = None
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Delete all keys."""
         from redis import Redis
 
         with Redis.from_url(self.url) as client:
             client.flushall()
 
     def texts(self) -> str:
-        """All keys and values that it holds."""
+        """Return all keys and values that it has."""
         from redis import Redis
 
         with Redis.from_url(self.url, decode_responses=True) as client:
@@ -81,7 +81,7 @@ class RedisServer:
 
 @contextmanager
 def redis_server(folder: Path) -> Iterator[RedisServer]:
-    """A running server; its files are in `folder`."""
+    """Run a server with its files in `folder`."""
     folder.mkdir(exist_ok=True)
     with reserved() as port:
         server = RedisServer(folder, port)

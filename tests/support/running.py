@@ -1,4 +1,4 @@
-"""The real programs of the end-to-end tests: a running mitmdump, an OpenCode with a home of its own."""
+"""The real programs of the end-to-end tests: a running mitmdump, and an OpenCode with its own home."""
 
 import json
 import os
@@ -20,19 +20,19 @@ from support.forks import CAN_FORK, Forked
 from support.waiting import eventually
 
 OPENCODE_AGENT = "opencode/1.18.33"
-"""How OpenCode names itself, for requests that are to be taken for its own."""
+"""OpenCode's user agent, for requests that are to be treated as its own."""
 
 ROOT = Path(__file__).resolve().parents[2]
-CLIENT = [sys.executable, str(ROOT / "tests" / "support" / "asks.py")]
+CLIENT = [sys.executable, str(ROOT / "tests" / "support" / "urllib_client.py")]
 MITMDUMP = Path(sys.executable).with_name("mitmdump.exe" if os.name == "nt" else "mitmdump")
-# The names that are hidden from the addon in a whole run of tests: see e2e/gate/test_without_patches.py.
+# Names that are hidden from the addon during a whole test run: see e2e/gate/test_without_patches.py.
 _HIDDEN = {name: os.environ[name] for name in ("PYTHONPATH", "CODEX_TEST_HIDE") if "CODEX_TEST_HIDE" in os.environ}
 
 LISTENING = re.compile(r"proxy(?: to \S+| \(upstream mode\))? listening at (?:\w+://)?127\.0\.0\.1:(\d+)")
 
 
 class Endpoint(Protocol):
-    """What the proxy needs to know of an endpoint: the sandbox, or one of the tests' own."""
+    """What the proxy needs to know of an endpoint: the sandbox, or a test's own server."""
 
     @property
     def url(self) -> str: ...
@@ -72,15 +72,15 @@ class Proxy:
         """Wait for a match of `pattern` in the log from line `since` on, and return it; fail with the log otherwise."""
         found: list[re.Match[str]] = []
 
-        def seen() -> bool:
+        def matches_or_ended() -> bool:
             match = re.search(pattern, "".join(self.lines[since:]))
             if match:
                 found.append(match)
             return bool(match) or self.ended
 
         with self.changed:
-            self.changed.wait_for(seen, seconds)
-        assert found, f"mitmdump never said {pattern!r}:\n{self.log}"
+            self.changed.wait_for(matches_or_ended, seconds)
+        assert found, f"mitmdump never printed {pattern!r}:\n{self.log}"
         return found[0]
 
     def port_of(self, what: str, address: str) -> int:
@@ -181,10 +181,10 @@ def mitmdump(
             assert eventually(proxy.is_ready), proxy.log
             yield proxy
         finally:
-            # If it ends while a client is connected, asyncio reports the cancelled connections: that is not a fault.
-            said = proxy.log if process.poll() is None else ""
+            # If it ends while a client is connected, asyncio reports the cancelled connections, which is no fault.
+            log = proxy.log if process.poll() is None else ""
     for fault in ("Traceback", "has crashed", endpoint.key):
-        assert fault not in said, said
+        assert fault not in log, log
 
 
 @contextmanager
@@ -219,7 +219,7 @@ def serving(
 
 @dataclass
 class OpenCode:
-    """A real OpenCode with a home and a project of its own."""
+    """A real OpenCode with its own home and project."""
 
     program: Path
     home: Path
@@ -250,7 +250,7 @@ class OpenCode:
         )
 
     def through(self, proxy: Proxy, *arguments: str, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-        """Return a copy with the proxy as its HTTPS proxy."""
+        """Run `opencode` with the proxy as its HTTPS proxy."""
         environ = {"HTTPS_PROXY": proxy.url, "NODE_EXTRA_CA_CERTS": str(proxy.ca)}
         return self.run(*arguments, environ=environ, timeout=timeout)
 

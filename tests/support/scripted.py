@@ -1,4 +1,4 @@
-"""An endpoint on loopback for which a test handles every connection itself."""
+"""An endpoint on loopback whose connections a test handles itself."""
 
 import socket
 import threading
@@ -20,15 +20,17 @@ ANSWER = HEAD + b"Content-Length: %d\r\n\r\n" % len(WHOLE) + WHOLE
 
 
 class Scripted(ThreadedServer):
-    """`url` and `key` are as in the sandbox. `asked` are the whole requests, `connected` and `gone` count the clients
-    that have connected and left, and `material` is free for a test's use."""
+    """`url` and `key` are as in the sandbox, and `requests` are the bytes of each request.
+
+    `connected` and `disconnected` count the clients that have connected and left; a test may use `material` freely.
+    """
 
     key = "sk-of-the-scripted-0123456789abcd"
 
     def __init__(self, play: Play) -> None:
-        self.asked: list[bytes] = []
+        self.requests: list[bytes] = []
         self.connected = threading.Semaphore(0)
-        self.gone = threading.Semaphore(0)
+        self.disconnected = threading.Semaphore(0)
         self.closing = threading.Event()
         self.material = (b"", b"")
         self._play = play
@@ -45,15 +47,15 @@ class Scripted(ThreadedServer):
         (length,) = [int(line.split(b":")[1]) for line in head.lower().split(b"\r\n") if b"content-length:" in line]
         while len(body) < length:
             body += client.recv(65536)
-        self.asked.append(head + b"\r\n\r\n" + body)
+        self.requests.append(head + b"\r\n\r\n" + body)
         return True
 
-    def left(self, client: socket.socket) -> None:
+    def wait_for_disconnect(self, client: socket.socket) -> None:
         """Wait until the client closes the connection, and count it."""
         with suppress(OSError):
             while client.recv(65536):
                 pass
-        self.gone.release()
+        self.disconnected.release()
 
     def serve(self, client: socket.socket) -> None:
         self.connected.release()

@@ -11,7 +11,7 @@ from support.running import Proxy
 
 @contextmanager
 def client(proxy: Proxy, trust: ssl.SSLContext | None = None, http2: bool = False) -> Iterator[openai.OpenAI]:
-    """Return an SDK that trusts the proxy, never retries, and has a dummy key."""
+    """Yield an SDK client that trusts the proxy, never retries, and has a dummy key."""
     trust = trust or ssl.create_default_context(cafile=str(proxy.ca))
     with openai.DefaultHttpxClient(proxy=proxy.url, verify=trust, http2=http2) as http:
         yield openai.OpenAI(

@@ -1,7 +1,7 @@
-"""Streams of OpenAI's SDK at once: `sdk_streams.py BASE_URL KEY FIRST COUNT SECONDS`. Prints a line of JSON for each.
+"""Concurrent streams of OpenAI's SDK: `sdk_streams.py BASE_URL KEY FIRST COUNT SECONDS`. Prints a JSON line for each.
 
-They begin within so many seconds. Each is asked for again, as the SDK itself would, until all of it has come; what went
-wrong before that is told.
+They begin within that number of seconds. Each is requested again, as the SDK itself would, until it is complete; the
+line has the errors before that.
 """
 
 import asyncio
@@ -11,7 +11,7 @@ import sys
 import openai
 
 EVENTS = 30
-_MOST_ATTEMPTS = 8
+_MAX_ATTEMPTS = 8
 
 
 async def main(base_url: str, key: str, first: int, count: int, seconds: float) -> None:
@@ -21,14 +21,14 @@ async def main(base_url: str, key: str, first: int, count: int, seconds: float) 
 
 async def _stream(client: openai.AsyncOpenAI, number: int, delay: float) -> None:
     await asyncio.sleep(delay)
-    session, wanted = f"session-{number}", EVENTS + number % 20
+    session, count_to = f"session-{number}", EVENTS + number % 20
     errors: list[dict[str, object]] = []
     text = ""
-    for attempt in range(_MOST_ATTEMPTS):
+    for attempt in range(_MAX_ATTEMPTS):
         text = ""
         try:
             async with client.responses.stream(
-                model="gpt-5.1-codex", input=f"count to {wanted}", extra_headers={"session-id": session}
+                model="gpt-5.1-codex", input=f"count to {count_to}", extra_headers={"session-id": session}
             ) as stream:
                 async for event in stream:
                     if event.type == "response.output_text.delta":
@@ -41,7 +41,7 @@ async def _stream(client: openai.AsyncOpenAI, number: int, delay: float) -> None
             status = getattr(error, "status_code", None)
             errors.append({"error": type(error).__name__, "status": status, "begun": bool(text), "says": str(error)})
             await asyncio.sleep(0.2 * (attempt + 1))
-    numbers = " ".join(map(str, range(1, wanted + 1)))
+    numbers = " ".join(map(str, range(1, count_to + 1)))
     result = {"session": session, "errors": errors, "whole": text == f"[sandbox] {numbers}"}
     sys.stdout.write(json.dumps(result) + "\n")
 

@@ -1,4 +1,4 @@
-"""The team's set-up of docs/team.md as it stands: its HAProxy and its workers, at ports of the kernel's choice."""
+"""The team's setup of docs/team.md: HAProxy and its workers, at ports that the kernel chooses."""
 
 import csv
 import os
@@ -15,9 +15,9 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 from codex_transform.people import register
-from codex_transform.people.register import Limits
+from codex_transform.people.person import Limits, new_person
 from codex_transform.sandbox import Sandbox
-from support.needed import lacking
+from support.needed import skip_or_fail
 from support.ports import reserved
 from support.running import ROOT
 from support.waiting import eventually
@@ -31,13 +31,13 @@ _PORTS = (API, FORWARD, *(base + number for base in (8080, 8180, 9100) for numbe
 
 
 def haproxy() -> str:
-    """The program."""
+    """Return the path of HAProxy."""
     path = f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin"
-    return shutil.which("haproxy", path=path) or lacking("haproxy is not there: apt install haproxy")
+    return shutil.which("haproxy", path=path) or skip_or_fail("haproxy is not installed: apt install haproxy")
 
 
 def settings_of(unit: Path) -> tuple[list[str], dict[str, str]]:
-    """The command and the variables of a unit."""
+    """Return the command and the variables of a systemd unit."""
     lines = unit.read_text("utf-8").splitlines()
     (command,) = (line.removeprefix("ExecStart=") for line in lines if line.startswith("ExecStart="))
     pairs = (line.removeprefix("Environment=").split("=", 1) for line in lines if line.startswith("Environment="))
@@ -65,30 +65,30 @@ class Team:
     def invite(self, *names: str) -> None:
         people = []
         for name in names:
-            person, self.keys[name] = register.new_person(name, Limits())
+            person, self.keys[name] = new_person(name, Limits())
             people.append(person)
         register.save(self.home / ".opencode" / "codex-clients.json", people)
 
     def start_worker(self, number: int) -> None:
-        """As systemd would."""
+        """Start a worker as systemd would."""
         command, variables = settings_of(UNIT)
-        told = {"CODEX_BASE_URL": self.sandbox.url, "CODEX_API_KEY": self.sandbox.key}
+        endpoint = {"CODEX_BASE_URL": self.sandbox.url, "CODEX_API_KEY": self.sandbox.key}
 
-        def filled(text: str) -> str:
+        def fill_in(text: str) -> str:
             text = re.sub(
                 r"\b(80|81)8%i|\b910%i", lambda match: str(self.ports[int(match[0][:-2] + str(number))]), text
             )
-            return text.replace("${CODEX_BASE_URL}", told["CODEX_BASE_URL"])
+            return text.replace("${CODEX_BASE_URL}", endpoint["CODEX_BASE_URL"])
 
         environ = {
-            **{name: filled(value) for name, value in variables.items()},
-            **told,
+            **{name: fill_in(value) for name, value in variables.items()},
+            **endpoint,
             "PATH": os.environ["PATH"],
             "HOME": str(self.home),
             "PYTHONPATH": str(ROOT),
             "CODEX_CATALOG_URL": "http://127.0.0.1:9/none",
         }
-        arguments = [filled(argument) for argument in command[1:]]
+        arguments = [fill_in(argument) for argument in command[1:]]
         with (self.folder / f"worker{number}.log").open("ab") as log:
             self.workers[number] = subprocess.Popen(
                 [sys.executable, "-m", "codex_transform", *arguments],
@@ -113,7 +113,7 @@ class Team:
             client.close()
 
     def states(self, backend: str = "workers") -> dict[str, dict[str, str]]:
-        """What HAProxy knows of each worker, by its name."""
+        """Return HAProxy's statistics of each worker, by name."""
         with socket.socket(socket.AF_UNIX) as admin:
             admin.connect(str(self.folder / "admin.sock"))
             admin.sendall(b"show stat\n")
@@ -134,21 +134,21 @@ class Team:
         self.wait(lambda: all(self.states()[f"worker{number}"]["status"] == "UP" for number in numbers))
 
     def served_by(self) -> list[tuple[str, str]]:
-        """Each conversation that HAProxy has logged, and the worker that it was given to."""
+        """Return each conversation in HAProxy's log, with the worker that served it."""
         found = re.findall(r" workers/(\S+) \S+ \S+ \S+ \S+ \S+ \S+ \S+ \S+ \{([^}]*)\} ", self.log("haproxy"))
         return [(conversation, worker) for worker, conversation in found]
 
 
 @contextmanager
 def running(folder: Path, sandbox: Sandbox) -> Iterator[Team]:
-    """All of it, until the block ends."""
+    """Run workers and HAProxy until the block is left."""
     program = haproxy()
     with ExitStack() as stack:
         team = Team(folder, sandbox, {port: stack.enter_context(reserved()) for port in _PORTS})
         team.home.mkdir()
         team.invite("alice", "bob")
         stack.callback(_end_all, team.workers)
-        # One makes the certificate that all of them use.
+        # The first one creates the certificate authority that all of them use.
         team.start_worker(1)
         team.wait(lambda: team.is_ready(1))
         for number in WORKERS[1:]:
@@ -166,7 +166,7 @@ def running(folder: Path, sandbox: Sandbox) -> Iterator[Team]:
 
 
 def config_for(team: Team) -> str:
-    """The documented configuration, with other ports, and nothing that only root may use."""
+    """Return the documented configuration with other ports, and without what only root may use."""
     text = re.sub(r"^ *(user|group|maxconn) .*\n", "", CONFIG.read_text("utf-8"), flags=re.MULTILINE)
     text = text.replace("log /dev/log local0", "log stdout format raw local0")
     text = re.sub(r"stats socket \S+", f"stats socket {team.folder / 'admin.sock'}", text)
@@ -185,7 +185,7 @@ def _end_all(workers: dict[int, subprocess.Popen[bytes]]) -> None:
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a process: the second signal ends a worker that drains, but two that come at once are one."""
+    """End a process: a second signal ends a worker that drains, but two at the same moment count as one."""
     for _ in range(100):
         process.terminate()
         try:

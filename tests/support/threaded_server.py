@@ -1,4 +1,4 @@
-"""The base of the tests' small servers: accepts connections in a thread, and closes them all.
+"""The base class of the tests' small servers: it accepts connections in a thread, and closes them all.
 
 The protocol is up to each server: its `serve` handles one connection, in a thread of its own.
 """
@@ -52,6 +52,6 @@ class ThreadedServer(ABC):
 
 
 def _shut(connection: socket.socket) -> None:
-    """Shut a socket down, which wakes the thread that waits for it; closing alone would not."""
+    """Shut a socket down, which wakes the thread that waits for it; merely closing it would not."""
     with suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)

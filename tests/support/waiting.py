@@ -1,4 +1,4 @@
-"""Waits for conditions, with a timeout."""
+"""Waiting for conditions, with a timeout."""
 
 import threading
 import time
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 
 def eventually(met: Callable[[], object], seconds: float = 30) -> bool:
-    """Wait until a condition is true; return False if it is not in time."""
+    """Wait until a condition is true; return False after a timeout."""
     until, pause = time.monotonic() + seconds, threading.Event()
     while not met():
         if time.monotonic() > until:

@@ -36,10 +36,10 @@ class Client:
         self.events: list[Event] = []
 
     def open(self, key: str = KEY, path: str = "/v1/responses", **headers: str) -> None:
-        """Do the handshake; fail unless it is accepted."""
-        named = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
+        """Do the opening handshake; fail unless it is accepted."""
+        fields = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
         authorization = (b"authorization", f"Bearer {key}".encode())
-        request = Request(host="api.openai.com", target=path, extra_headers=[authorization, *named])
+        request = Request(host="api.openai.com", target=path, extra_headers=[authorization, *fields])
         self.socket.sendall(self.handshake.send(request))
         event = self.next()
         assert isinstance(event, AcceptConnection), self.rejection(event)
@@ -97,7 +97,7 @@ class Client:
         return dict(json.loads(self.message()))
 
     def answer(self, **fields: Any) -> list[dict[str, Any]]:
-        """Return the events of one answer, or only the error if there is one instead."""
+        """Return the events of one response, or only the error if there is one instead."""
         if fields:
             self.create(**fields)
         events = [self.event()]

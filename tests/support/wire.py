@@ -1,4 +1,4 @@
-"""HTTP/1 as bytes, written and read without a library that would correct them."""
+"""HTTP/1 as bytes, sent and received without a library that would correct them."""
 
 import json
 import re
@@ -38,28 +38,28 @@ def talk(
     *,
     host: str = "127.0.0.1",
     more: int = 0,
-    may_be_cut: bool = False,
-    to_the_end: bool = False,
+    may_be_reset: bool = False,
+    until_closed: bool = False,
     timeout: float = 30,
 ) -> bytes:
     """Send these bytes, and then `more` blocks of 64 KiB, and return one whole answer.
 
-    With `to_the_end`, return everything until the connection ends or nothing arrives for `timeout` seconds. The
-    connection must not be reset, unless it `may_be_cut`.
+    With `until_closed`, return everything until the connection ends or nothing arrives for `timeout` seconds. The
+    connection must not be reset, unless it `may_be_reset`.
     """
     answer = b""
-    cut = (ConnectionError,) if may_be_cut else ()
+    cut = (ConnectionError,) if may_be_reset else ()
     with socket.create_connection((host, port), timeout=timeout) as client, suppress(TimeoutError, *cut):
         with suppress(*cut):
             client.sendall(data)
             for _ in range(more):
                 client.sendall(bytes(65536))
-        while (to_the_end or not is_whole(answer)) and (piece := client.recv(65536)):
+        while (until_closed or not is_complete(answer)) and (piece := client.recv(65536)):
             answer += piece
     return answer
 
 
-def is_whole(answer: bytes) -> bool:
+def is_complete(answer: bytes) -> bool:
     head, end, body = answer.partition(b"\r\n\r\n")
     length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head)
     return bool(end) and len(body) >= int(length[1] if length else 0)
@@ -76,6 +76,6 @@ def error(answer: bytes) -> dict[str, Any]:
 
 if __name__ == "__main__":
     # When run on another machine: host, port, bytes in hexadecimal, number of blocks; it prints hexadecimal too.
-    there, number, given, blocks = sys.argv[1:]
-    received = talk(int(number), bytes.fromhex(given), host=there, more=int(blocks), may_be_cut=True)
+    address, number, request, blocks = sys.argv[1:]
+    received = talk(int(number), bytes.fromhex(request), host=address, more=int(blocks), may_be_reset=True)
     sys.stdout.write(received.hex())

@@ -1,4 +1,6 @@
-"""What is counted of calls: the numbers are right, and labels are bounded and of no client's making."""
+"""Metrics of calls: the numbers are right, and labels are bounded and never a client's own text."""
+
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -10,7 +12,7 @@ HOST = "endpoint.example"
 
 
 def samples(metrics: CallMetrics) -> dict[tuple[str, ...], float]:
-    """Each figure by its name and the values of its labels."""
+    """The value of each sample, by its name and the values of its labels."""
     return {
         (sample.name, *sample.labels.values()): sample.value
         for family in text_string_to_metric_families(metrics.render().decode())
@@ -23,11 +25,11 @@ def models(metrics: CallMetrics) -> set[str]:
     return {sample.labels["model"] for family in families for sample in family.samples if "model" in sample.labels}
 
 
-def call(model: str | None = "gpt-5.1-codex", **members: object) -> Record:
-    return Record.model_validate({"at": 1.0, "model": model, **members})
+def call(model: str | None = "gpt-5.1-codex", **members: Any) -> Record:
+    return Record(at=1.0, model=model, **members)
 
 
-def test_the_figures_of_calls() -> None:
+def test_calls_tokens_and_times_are_counted() -> None:
     metrics = CallMetrics()
     failed = FailedAttempt(rule="items", refused="no", done="left out", edited=True, tokens=Tokens(input=10))
     tokens = Tokens(input=100, cached=60, output=20, reasoning=5)
@@ -58,7 +60,7 @@ def test_the_figures_of_calls() -> None:
     assert figure("call_seconds_sum") == pytest.approx(3.1)
 
 
-def test_a_call_of_a_person() -> None:
+def test_tokens_are_counted_for_each_person() -> None:
     metrics = CallMetrics()
     metrics.observe(call(person="alice", tokens=Tokens(input=5)), HOST)
     metrics.observe(call(tokens=Tokens(input=7)), HOST)
@@ -67,14 +69,14 @@ def test_a_call_of_a_person() -> None:
         assert f"codex_input_tokens_total{{{labels}}} {tokens}.0" in metrics.render().decode()
 
 
-def test_the_state_of_the_moment() -> None:
+def test_the_proxys_state_is_shown() -> None:
     metrics = CallMetrics()
     metrics.set_state(streams=2, calls=3, draining=True, ready=False)
     found = samples(metrics)
     assert [found[f"codex_{name}",] for name in ("streams_open", "calls_open", "draining", "ready")] == [2, 3, 1, 0]
 
 
-def test_unknown_models_are_named_once_they_have_answered_and_only_so_many() -> None:
+def test_unknown_models_are_named_once_they_have_answered_up_to_a_limit() -> None:
     metrics = CallMetrics()
     for number in range(3 * MAX_UNKNOWN):
         metrics.observe(call(f"refused-{number}", outcome="error", status=400), HOST)
@@ -92,7 +94,7 @@ def test_unknown_models_are_named_once_they_have_answered_and_only_so_many() -> 
     "text",
     ["sk-proj-0123456789abcdef", "my dear model", "a\nb", "x" * 49, "Model", "möodel", "", "abcdefghij0123456789"],
 )
-def test_what_is_no_name_of_a_model_is_no_label(text: str) -> None:
+def test_text_that_is_no_model_name_is_no_label(text: str) -> None:
     metrics = CallMetrics()
     metrics.observe(call(text), HOST)
     assert models(metrics) == {"other"}

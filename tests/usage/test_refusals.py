@@ -1,4 +1,4 @@
-"""The words for refusals: each of the proxy's own, and none outside of the list, whatever it is asked about."""
+"""Reasons of refusals: one for each refusal of the proxy, and none that is not in the list."""
 
 import pytest
 from hypothesis import given
@@ -21,10 +21,10 @@ from codex_transform.usage.refusals import REASONS, refusal_reason
         (500, None, "other"),
     ],
 )
-def test_reasons(status: int, code: str | None, reason: str) -> None:
+def test_each_refusal_has_its_reason(status: int, code: str | None, reason: str) -> None:
     assert refusal_reason(status, code) == reason
 
 
 @given(st.integers(100, 999), st.none() | st.text())
-def test_there_are_no_others(status: int, code: str | None) -> None:
+def test_every_reason_is_in_the_list(status: int, code: str | None) -> None:
     assert refusal_reason(status, code) in REASONS

@@ -5,7 +5,7 @@ from codex_transform.usage.record import CacheVerdict, FailedAttempt, Record, To
 from codex_transform.usage.row import log_fields, usage_row
 
 
-def test_a_line_has_the_row_and_the_outcome() -> None:
+def test_the_fields_are_the_database_row_and_the_outcome() -> None:
     record = Record(
         at=5.0,
         person="alice",

@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from codex_transform.usage.store import UsageStore
 
 NOW = 1_800_000_000.0
 
-# As release 0.1 writes it.
+# As release 0.1 wrote it.
 FIRST_RELEASE = """
 CREATE TABLE calls (
     at REAL NOT NULL, model TEXT NOT NULL, conversation TEXT, failed INTEGER NOT NULL,
@@ -29,7 +30,7 @@ INSERT INTO calls VALUES (1799999500.0, 'gpt-5.1', NULL, 1, 0, 0, 0, 0, NULL, NU
 """
 
 NEXT = (*MIGRATIONS, ("ALTER TABLE calls ADD COLUMN client TEXT", "CREATE INDEX calls_client ON calls (client)"))
-"""What a later release may do."""
+"""Migrations that a later release might have."""
 
 MIGRATE = """
 import sqlite3, sys
@@ -87,18 +88,18 @@ def test_a_file_of_the_first_release_keeps_its_rows(file: Path, number: int) -> 
     assert not file.with_name("usage.sqlite.damaged").exists()
 
 
-def test_a_file_of_before_there_were_people(file: Path) -> None:
+def test_calls_from_before_there_were_people_count_for_nobody(file: Path) -> None:
     write(file, f"{FIRST_RELEASE} PRAGMA user_version = 1;")
     upgrade(file, MIGRATIONS[:2])
     store = UsageStore(file, warn=refuse, now=lambda: NOW)
-    store.add(call().model_copy(update={"person": "alice"}), call())
+    store.add(replace(call(), person="alice"), call())
     assert [(each.name, each.requests) for each in store.by_person()] == [("none", 3), ("alice", 1)]
     assert [each.name for each in store.by_person(NOW)] == ["alice", "none"]
-    store.add(call().model_copy(update={"address": "203.0.113.7"}))
+    store.add(replace(call(), address="203.0.113.7"))
     assert [(each.name, each.requests) for each in store.by_address()] == [("local", 4), ("203.0.113.7", 1)]
 
 
-def test_a_file_of_the_first_release_gains_a_column(file: Path) -> None:
+def test_a_file_of_the_first_release_gets_a_later_releases_column(file: Path) -> None:
     write(file, f"{FIRST_RELEASE} PRAGMA user_version = 1;")
     upgrade(file, NEXT)
     assert columns(file)[-1] == "client"
@@ -130,7 +131,7 @@ def test_a_downgrade_changes_nothing(file: Path) -> None:
     assert version(file) == len(NEXT)
 
 
-def test_several_programs_migrate_at_once(file: Path) -> None:
+def test_several_programs_may_migrate_at_once(file: Path) -> None:
     write(file, f"{FIRST_RELEASE} PRAGMA user_version = 1;")
     programs = [
         subprocess.Popen([sys.executable, "-c", MIGRATE, file, repr(NEXT)], stdin=subprocess.PIPE, text=True)

@@ -1,4 +1,4 @@
-"""What is kept of calls: sums that are right, a file that is private and bounded, trouble that is only a warning."""
+"""The usage database: sums are right, the file is private and bounded, and trouble is only a warning."""
 
 import contextlib
 import os
@@ -22,7 +22,7 @@ from codex_transform.usage.store import RETENTION_CALLS, RETENTION_DAYS, Miss, U
 
 NOW = 1_800_000_000.0
 
-# Adds calls to the file argv[1], argv[2] of them, and says what went wrong.
+# Adds argv[2] calls to the file argv[1], and prints warnings.
 WRITER = """
 import sys
 from pathlib import Path
@@ -54,7 +54,7 @@ def call(at: float = NOW, model: str | None = "gpt-5.1", **members: Any) -> Reco
     return Record(at=at, model=model, **members)
 
 
-def test_nothing_is_known_of_a_file_that_is_not_there(store: UsageStore, file: Path) -> None:
+def test_a_missing_file_has_no_usage_and_is_not_created(store: UsageStore, file: Path) -> None:
     assert (store.by_model(), store.by_session(), store.by_day(), store.misses(), store.total()) == (
         [],
         [],
@@ -65,7 +65,7 @@ def test_nothing_is_known_of_a_file_that_is_not_there(store: UsageStore, file: P
     assert not file.parent.exists()
 
 
-def test_sums_by_model(store: UsageStore) -> None:
+def test_usage_by_model(store: UsageStore) -> None:
     for cached, first_token in ((0, 1.0), (900, 3.0), (600, 2.0)):
         store.add(
             call(tokens=Tokens(input=1000, cached=cached, output=50, reasoning=20), first_token=first_token, total=9.0)
@@ -73,7 +73,7 @@ def test_sums_by_model(store: UsageStore) -> None:
     store.add(call(at=NOW + 5, outcome="error", status=429))
     store.add(call(model="gpt-5.2", tokens=Tokens(input=5000), outcome="left"))
     store.add(call(model=None, asked="a", outcome="error"))
-    larger, smaller, asked = store.by_model()
+    larger, smaller, unresolved = store.by_model()
     assert (larger.name, larger.requests, larger.errors, larger.tokens.input) == ("gpt-5.2", 1, 0, 5000)
     assert smaller.name == "gpt-5.1"
     assert (smaller.requests, smaller.errors) == (4, 1)
@@ -81,10 +81,10 @@ def test_sums_by_model(store: UsageStore) -> None:
     assert smaller.tokens.cached_share == 0.5
     assert (smaller.first_token_p50, smaller.first_token_p95) == (2.0, 3.0)
     assert (smaller.since, smaller.until) == (NOW, NOW + 5)
-    assert (asked.name, asked.errors, asked.first_token_p50) == ("a", 1, None)
+    assert (unresolved.name, unresolved.errors, unresolved.first_token_p50) == ("a", 1, None)
 
 
-def test_attempts_count_with_their_tokens(store: UsageStore) -> None:
+def test_failed_attempts_and_their_tokens_are_counted(store: UsageStore) -> None:
     refused = FailedAttempt(rule="item", refused="no", done="again", edited=True, tokens=Tokens(input=5, output=1))
     again = FailedAttempt(rule="retry", refused="no", done="again")
     store.add(
@@ -107,7 +107,7 @@ def test_sums_survive_a_restart(store: UsageStore, file: Path) -> None:
     assert (total.requests, total.tokens.input) == (2, 10)
 
 
-def test_sums_by_session(store: UsageStore) -> None:
+def test_usage_by_session(store: UsageStore) -> None:
     store.add(call(conversation="ses_1", tokens=Tokens(input=10)))
     store.add(call(at=NOW + 1, conversation="ses_2", model="gpt-5.2"))
     store.add(call(at=NOW + 2, conversation="ses_1", model="gpt-5.2", tokens=Tokens(input=10)))
@@ -118,11 +118,11 @@ def test_sums_by_session(store: UsageStore) -> None:
 
 @pytest.mark.skipif(not hasattr(time, "tzset"), reason="the time zone cannot be set here")
 @pytest.mark.parametrize("zone", ["UTC", "Asia/Tokyo", "America/Los_Angeles"])
-def test_days_are_local(store: UsageStore, monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
+def test_days_begin_at_local_midnight(store: UsageStore, monkeypatch: pytest.MonkeyPatch, zone: str) -> None:
     monkeypatch.setenv("TZ", zone)
     time.tzset()
     try:
-        midnight = datetime(2026, 11, 22).timestamp()  # noqa: DTZ001 - the local one
+        midnight = datetime(2026, 11, 22).timestamp()  # noqa: DTZ001 - local midnight
         for at in (midnight + 86_399, midnight, midnight - 1, midnight + 86_400):
             store.add(call(at=at))
         found = [(usage.name, usage.requests) for usage in store.by_day(since=midnight - 10)]
@@ -132,7 +132,7 @@ def test_days_are_local(store: UsageStore, monkeypatch: pytest.MonkeyPatch, zone
         time.tzset()
 
 
-def test_only_what_came_since(store: UsageStore) -> None:
+def test_only_calls_since_a_time_are_counted(store: UsageStore) -> None:
     for age in (0, 10, 20):
         store.add(call(at=NOW - age, conversation="c", cache=CacheVerdict(cause="item", says="", missed=5)))
     for query in (store.by_model, store.by_session):
@@ -166,7 +166,7 @@ def test_misses_by_cause(store: UsageStore) -> None:
         max_size=6,
     )
 )
-def test_nothing_is_lost_whatever_was_called(tmp_path_factory: pytest.TempPathFactory, records: list[Record]) -> None:
+def test_every_call_is_counted(tmp_path_factory: pytest.TempPathFactory, records: list[Record]) -> None:
     store = UsageStore(tmp_path_factory.mktemp("usage") / "usage.sqlite", warn=refuse, now=lambda: NOW)
     for record in records:
         store.add(record)
@@ -176,17 +176,17 @@ def test_nothing_is_lost_whatever_was_called(tmp_path_factory: pytest.TempPathFa
     assert sum(usage.requests for usage in store.by_session()) == sum(each.conversation is not None for each in records)
 
 
-def test_a_clients_words_are_of_bounded_length(store: UsageStore) -> None:
+def test_names_from_clients_are_truncated(store: UsageStore) -> None:
     store.add(call(model="m" * 100_000, conversation="c" * 100_000))
     assert len(store.by_model()[0].name) == len(store.by_session()[0].name) == 200
 
 
 @pytest.mark.skipif(os.name != "posix", reason="POSIX file modes")
-def test_the_file_is_the_users_alone(store: UsageStore, file: Path) -> None:
+def test_only_the_user_may_read_the_file(store: UsageStore, file: Path) -> None:
     before = os.umask(0o022)
     try:
         store.add(call())
-        # While it is open there are files of SQLite's beside it.
+        # While it is open, SQLite keeps more files beside it.
         with sqlite3.connect(file) as held:
             held.execute("SELECT * FROM calls").fetchall()
             store.add(call())
@@ -199,7 +199,7 @@ def test_the_file_is_the_users_alone(store: UsageStore, file: Path) -> None:
     assert set(modes.values()) == {0o600}
 
 
-def test_several_proxies_write_at_once(store: UsageStore, file: Path) -> None:
+def test_several_proxies_may_write_at_once(store: UsageStore, file: Path) -> None:
     writers = [
         subprocess.Popen(
             [sys.executable, "-c", WRITER, file, "50"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -213,8 +213,8 @@ def test_several_proxies_write_at_once(store: UsageStore, file: Path) -> None:
     for _ in range(50):
         store.add(call())
     for writer in writers:
-        said, _ = writer.communicate(timeout=60)
-        assert (writer.returncode, said) == (0, "")
+        output, _ = writer.communicate(timeout=60)
+        assert (writer.returncode, output) == (0, "")
     total = store.total()
     assert total
     assert total.requests == 200
@@ -237,7 +237,7 @@ def break_pages(file: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [write_garbage, cut_in_half, break_pages])
-def test_a_damaged_file_is_set_aside(file: Path, damage: Callable[[Path], None]) -> None:
+def test_a_damaged_file_is_renamed_and_a_new_one_begun(file: Path, damage: Callable[[Path], None]) -> None:
     file.parent.mkdir()
     damage(file)
     damaged = file.read_bytes()
@@ -262,7 +262,7 @@ def test_reading_a_damaged_file_is_a_warning_too(file: Path) -> None:
     assert len(warnings) == 1
 
 
-def test_a_file_with_tables_of_somebody_else_is_a_bug_and_stays(
+def test_a_file_with_foreign_tables_is_reported_as_a_bug_and_kept(
     file: Path, store: UsageStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     file.parent.mkdir()
@@ -282,7 +282,7 @@ def test_a_file_with_tables_of_somebody_else_is_a_bug_and_stays(
     assert logged.exc_info
 
 
-def test_a_disk_that_cannot_be_written_is_one_warning(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_gives_one_warning(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     (tmp_path / "folder").mkdir()
     for path in (tmp_path / "file" / "usage.sqlite", tmp_path / "folder"):
@@ -307,7 +307,7 @@ def test_old_calls_are_forgotten(file: Path) -> None:
     assert (total.requests, total.since) == (1, clock[0])
 
 
-def test_no_more_than_so_many_calls_are_kept(store: UsageStore, file: Path) -> None:
+def test_the_number_of_calls_is_bounded(store: UsageStore, file: Path) -> None:
     store.add(call())
     with sqlite3.connect(file) as db:
         numbers = f"WITH RECURSIVE n (x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < {RETENTION_CALLS + 500})"
@@ -323,5 +323,5 @@ def test_no_more_than_so_many_calls_are_kept(store: UsageStore, file: Path) -> N
     assert file.stat().st_size < 40_000_000
 
 
-def test_the_usual_place_is_in_the_users_home() -> None:
+def test_the_default_file_is_in_the_users_home() -> None:
     assert paths.usage_database(paths.home_or_none()) == Path.home() / ".opencode" / "codex-usage.sqlite"

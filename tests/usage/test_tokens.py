@@ -1,4 +1,4 @@
-"""Counts out of an answer, whatever it holds."""
+"""Token counts of a response, whatever its usage holds."""
 
 from typing import Any
 
@@ -11,12 +11,28 @@ from codex_transform.usage.tokens import parse_usage, percentile
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.sampled_from(["cached_tokens"]), inner),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=10,
+)
+COUNTS = st.integers(-2, 100) | JSON
+
+
+def details(name: str) -> st.SearchStrategy[Any]:
+    return st.fixed_dictionaries({}, optional={name: COUNTS}) | JSON
+
+
+USAGE = st.fixed_dictionaries(
+    {},
+    optional={
+        "input_tokens": COUNTS,
+        "output_tokens": COUNTS,
+        "input_tokens_details": details("cached_tokens"),
+        "output_tokens_details": details("reasoning_tokens"),
+    },
 )
 
 
-def test_the_counts_of_an_answer() -> None:
+def test_the_counts_of_a_response() -> None:
     assert parse_usage(
         {
             "input_tokens": 12_345,
@@ -46,27 +62,19 @@ def test_the_counts_of_an_answer() -> None:
         ({"input_tokens": 7, "input_tokens_details": [1]}, Tokens(input=7)),
     ],
 )
-def test_what_makes_no_sense_is_not_counted(given_usage: Any, expected: Tokens | None) -> None:
+def test_implausible_counts_are_ignored(given_usage: Any, expected: Tokens | None) -> None:
     assert parse_usage(given_usage) == expected
 
 
-@given(
-    st.fixed_dictionaries(
-        {},
-        optional=dict.fromkeys(
-            ("input_tokens", "output_tokens", "input_tokens_details", "output_tokens_details"), JSON
-        ),
-    )
-    | JSON
-)
-def test_counts_are_within_bounds_whatever_comes(given_usage: Any) -> None:
+@given(USAGE | JSON)
+def test_counts_of_arbitrary_usage_are_within_bounds(given_usage: Any) -> None:
     found = parse_usage(given_usage)
     if found is not None:
         assert 0 <= found.cached <= found.input < 2**62
         assert 0 <= found.reasoning <= found.output < 2**62
 
 
-def test_percentiles() -> None:
+def test_percentiles_of_known_values() -> None:
     assert percentile([], 50) is None
     assert percentile([3.0], 95) == 3.0
     hundred = [float(number) for number in range(100, 0, -1)]
@@ -78,7 +86,7 @@ def test_percentiles() -> None:
 
 
 @given(st.lists(st.floats(0, 1e6), min_size=1), st.integers(1, 100))
-def test_a_percentile_is_the_least_value_that_enough_stay_within(values: list[float], percent: int) -> None:
+def test_a_percentile_is_the_smallest_value_that_covers_its_share(values: list[float], percent: int) -> None:
     found = percentile(values, percent)
     assert found in values
     assert sum(value <= found for value in values) * 100 >= percent * len(values)

@@ -36,13 +36,44 @@ def test_fields_are_read_beside_the_type_or_inside_response() -> None:
     assert parse_message(nested, text=True) == ({"model": "m"}, False)
 
 
-@given(
-    st.binary(max_size=60) | st.recursive(st.none() | st.text(), st.lists).map(json.dumps).map(str.encode),
-    st.booleans(),
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
 )
-def test_anything_else_is_refused_with_a_400(content: bytes, text: bool) -> None:
+OTHER_OBJECTS = st.dictionaries(st.sampled_from(["type", "response", "model"]), JSON | st.just("response.cancel"))
+
+
+@given(st.binary(max_size=60) | (JSON | OTHER_OBJECTS).map(json.dumps).map(str.encode))
+def test_a_message_that_is_no_create_is_refused_with_a_400(content: bytes) -> None:
     with pytest.raises(ApiError) as raised:
-        parse_message(content, text=text)
+        parse_message(content, text=True)
+    assert raised.value.status == 400
+
+
+@pytest.mark.parametrize(
+    ("field", "invalid"),
+    [
+        ("response", JSON.filter(lambda value: value is not None and not isinstance(value, dict))),
+        ("generate", JSON.filter(lambda value: not isinstance(value, bool))),
+        ("background", JSON.filter(bool)),
+        ("stream_id", JSON.filter(lambda value: value is not None)),
+    ],
+)
+@given(st.data())
+def test_an_invalid_field_is_refused_with_a_400(
+    field: str, invalid: st.SearchStrategy[Any], data: st.DataObject
+) -> None:
+    value = data.draw(invalid)
+    for content in (create(**{field: value}), create(response={field: value}))[: 1 if field == "response" else 2]:
+        with pytest.raises(ApiError, match=f"`{field}`") as raised:
+            parse_message(content, text=True)
+        assert (raised.value.status, raised.value.param) == (400, field)
+
+
+def test_a_binary_message_is_refused_with_a_400() -> None:
+    with pytest.raises(ApiError, match="text message") as raised:
+        parse_message(create(model="m", input="hi"), text=False)
     assert raised.value.status == 400
 
 
@@ -90,8 +121,8 @@ def test_an_event_that_is_too_long_becomes_an_error() -> None:
     cutter = EventFrames(100)
     stream = b"data: " + b"x" * 300 + b"\n\ndata: {}\n\n"
     frames = b"".join(cutter.feed(piece) for piece in pieces(stream, range(0, 400, 50)))
-    said = [json.loads(text) for text in texts(frames)]
-    assert [each.get("status") for each in said] == [502, None]
+    messages = [json.loads(text) for text in texts(frames)]
+    assert [each.get("status") for each in messages] == [502, None]
 
 
 def test_errors_in_the_envelope() -> None:
@@ -106,8 +137,8 @@ def test_errors_in_the_envelope() -> None:
 
 def test_an_error_response_becomes_an_error_message() -> None:
     headers = {"Content-Type": "application/json", "X-Request-Id": "r"}
-    said = json.loads(response_message(503, b'{"error": {"message": "no"}}', headers))
-    assert said == {"type": "error", "status": 503, "error": {"message": "no"}, "headers": {"x-request-id": "r"}}
+    message = json.loads(response_message(503, b'{"error": {"message": "no"}}', headers))
+    assert message == {"type": "error", "status": 503, "error": {"message": "no"}, "headers": {"x-request-id": "r"}}
     assert json.loads(response_message(500, b"<html>", {}))["error"]["type"] == "server_error"
 
 

@@ -119,7 +119,7 @@ class Admin:
         logger.info("admin listener at http://%s: /healthz, /readyz, /metrics", where)
         if not is_loopback(host):
             logger.warning(
-                "codex_admin_listen: everybody who can reach %s can read the proxy's state and figures", where
+                "codex_admin_listen: everybody who can reach %s can read the proxy's state and metrics", where
             )
 
     def _on_call(self, record: Record, endpoint: Endpoint | None) -> None:

@@ -19,11 +19,11 @@ from typing import Any
 
 from mitmproxy import ctx, http
 from mitmproxy.hooks import UpdateHook
-from pydantic import ValidationError
 
 from codex_transform.endpoint.url import Endpoint
 from codex_transform.errors import ApiError
 from codex_transform.instructions.store import InstructionStore
+from codex_transform.jsonio import to_plain
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.instructions_refresh import InstructionsRefresh
 from codex_transform.proxy.call import Call, get_call
@@ -185,7 +185,7 @@ class CallRecorder:
                 record.conversation, record.at, sent.body, finished.call.request, record.tokens
             )
             source = _source(ref, sent.body.get("instructions") or "")
-            finished.record = record.model_copy(update={"instructions": source, "cache": cache})
+            finished.record = replace(record, instructions=source, cache=cache)
 
     def _publish(self, batch: Future[Sequence[_FinishedCall]]) -> None:
         """Show the records that the thread has completed."""
@@ -226,7 +226,7 @@ def _record(finished: _FinishedCall) -> Record:
         "address": finished.address,
         "status": finished.status,
         "outcome": call.outcome or "cut",
-        "repaired": call.repaired,
+        "repaired": tuple(call.repaired),
         "events": call.events,
         "tokens": usage_tokens.parse_usage(call.usage),
         "first_token": call.first_token and max(0.0, call.first_token - at),
@@ -252,13 +252,13 @@ def _record(finished: _FinishedCall) -> Record:
             "endpoint": failover.target.name or failover.target.endpoint.authority,
             "reason": failover.reason or None,
         }
-    finished.record = Record.model_validate(members)
+    finished.record = Record(**members)
     return finished.record
 
 
-def _attempts(call: Call) -> list[FailedAttempt]:
+def _attempts(call: Call) -> tuple[FailedAttempt, ...]:
     """Return the failed attempts of a call that were followed by another."""
-    return [
+    return tuple(
         FailedAttempt(
             rule=attempt.rule,
             refused=redact_key_text(attempt.refused, call.key),
@@ -267,15 +267,15 @@ def _attempts(call: Call) -> list[FailedAttempt]:
             tokens=usage_tokens.parse_usage(attempt.usage),
         )
         for attempt in (call.attempts.made if call.attempts else ())
-    ]
+    )
 
 
 def recorded(flow: http.HTTPFlow) -> Record | None:
     """Return the record in a flow's metadata; None if there is none, or one that this release cannot read."""
-    try:
-        return Record.model_validate(flow.metadata.get(RECORD))
-    except ValidationError:
-        return None
+    # Only flows that are looked at, or sent again, need what reads a record: no start waits for it.
+    from codex_transform.usage.record_reader import read_record
+
+    return read_record(flow.metadata.get(RECORD))
 
 
 def _changes(flow: http.HTTPFlow | None, sent: Transformed) -> tuple[Change, ...] | None:
@@ -303,7 +303,7 @@ def _problem(flow: http.HTTPFlow, call: Call) -> ApiError | None:
 
 def _annotate_flow(flow: http.HTTPFlow, record: Record) -> None:
     """Write the record into its flow; a marker that the user has set stays."""
-    flow.metadata[RECORD] = record.model_dump(mode="json")
+    flow.metadata[RECORD] = to_plain(record)
     set_comment(flow, log_line.flow_comment(record))
     if flow.marked in ("", *log_line.MARKERS):
         flow.marked = log_line.flow_marker(record)

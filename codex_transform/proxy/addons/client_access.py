@@ -36,7 +36,7 @@ OPEN_PROXY_WARNING = (
 )
 
 HTTP_OF_OURS_ONLY = (
-    "other machines may use this proxy for the Responses API alone, with a key of its own; "
+    "other machines may use this proxy only for the Responses API, with a key of its own; "
     "its owner can start mitmproxy with --proxyauth user:password for everything else"
 )
 

@@ -12,7 +12,6 @@ from typing import Any, cast
 from mitmproxy import ctx, exceptions, flow, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.types import Data
-from pydantic import SecretStr
 
 from codex_transform.catalog import models, resolve
 from codex_transform.proxy.addons.body_retention import ORIGINAL_REQUEST
@@ -20,7 +19,7 @@ from codex_transform.proxy.addons.call_recorder import CallRecorder
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.instructions_refresh import InstructionsRefresh
 from codex_transform.proxy.addons.status import Status
-from codex_transform.redaction import redact
+from codex_transform.redaction import Secret, redact
 from codex_transform.settings.options import OPTIONS
 from codex_transform.status.rows import status_rows
 from codex_transform.text import format_duration, format_latency, format_percent, format_table, format_tokens
@@ -107,7 +106,7 @@ class Commands:
     def refresh_now(self) -> str:
         """Fetch the Codex instructions now, in the background; the log has the outcome."""
         self.refresh.refresh_now()
-        return f"Asking {self.config.settings.catalog_url}: the log says what comes of it."
+        return f"Fetching from {self.config.settings.catalog_url}: the log will say what came of it."
 
     def original(self, flow: flow.Flow) -> Sequence[str]:
         """Return the request of a flow as the client sent it."""
@@ -130,8 +129,8 @@ class Commands:
 
     def _setting(self, field: str) -> str:
         value: Any = getattr(self.config.settings, field)
-        if isinstance(value, SecretStr):
-            value = redact(value.get_secret_value())
+        if isinstance(value, Secret):
+            value = redact(value.value)
         elif isinstance(value, bool):
             value = "on" if value else "off"
         elif isinstance(value, tuple):
@@ -192,11 +191,11 @@ def _table(name: str, columns: Sequence[str], rows: Sequence[list[str]]) -> Data
 def _original(flow: flow.Flow) -> dict[str, Any]:
     """Return the client's request. Raises CommandError, with the reason, if the flow does not have it."""
     if not isinstance(flow, http.HTTPFlow):
-        raise exceptions.CommandError("This flow is no HTTP request.")
+        raise exceptions.CommandError("This flow is not an HTTP request.")
     original = flow.metadata.get(ORIGINAL_REQUEST)
     if not isinstance(original, dict) or "content" not in original:
         raise exceptions.CommandError(
-            "The original of this request is not kept: it is no request of codex-transform's, or it had to make room "
-            "for newer ones (codex_keep_mb)."
+            "The original of this request is not kept: codex-transform did not handle the request, or it was dropped "
+            "to make room for newer ones (codex_keep_mb)."
         )
     return original

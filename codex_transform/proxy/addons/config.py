@@ -8,6 +8,7 @@ import logging
 import os
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from mitmproxy import ctx, exceptions
@@ -121,7 +122,7 @@ class Config:
         key = self.settings.api_key
         if key is None or self.endpoint is None or not self.endpoint.matches(host, port):
             return None
-        return Target("", self.endpoint, key.get_secret_value())
+        return Target("", self.endpoint, key.value)
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
@@ -142,7 +143,7 @@ class Config:
         """Return the endpoint's API key. Raises ApiError 401, with the fix, if none is set."""
         if self.settings.api_key is None:
             raise self._missing("api_key")
-        return self.settings.api_key.get_secret_value()
+        return self.settings.api_key.value
 
     def _hide_secret_options(self) -> bool:
         """Replace a key or a password in mitmproxy's options, which mitmweb shows, by its redacted form.
@@ -170,7 +171,7 @@ class Config:
         self._load_people()
         self.endpoint = parse(self.settings.base_url) if self.settings.base_url else None
         self.targets = tuple(
-            Target(each.name, each.endpoint, each.api_key.get_secret_value(), each.models, each.weight, each.priority)
+            Target(each.name, each.endpoint, each.api_key.value, each.models, each.weight, each.priority)
             for each in loaded.endpoints
         )
         instructions = self.settings.instructions_file
@@ -195,7 +196,7 @@ class Config:
             source = self.sources["forward_client_key"]
             message = f"{source}: not used, because the endpoint would get the keys of {self.clients_file}: turn it off"
             self._problems += (Problem("forward_client_key", source, message),)
-            self.settings = self.settings.model_copy(update={"forward_client_key": False})
+            self.settings = replace(self.settings, forward_client_key=False)
 
     def _warnings(self, sources: Mapping[str, str]) -> Iterable[str]:
         if self.home == paths.NO_HOME:
@@ -205,14 +206,14 @@ class Config:
             yield f"{sources['base_url']}: {origin} is plain http: the key travels unencrypted; use https"
         if sources["api_key"] == "codex_api_key":
             yield (
-                "codex_api_key: on a command line the key shows in the list of processes; "
-                "CODEX_API_KEY or the config file keeps it out of there"
+                "codex_api_key: on a command line the key is visible in the list of processes; "
+                "set CODEX_API_KEY or the config file instead"
             )
         state = self.settings.state
         if sources["state"] == "codex_state" and isinstance(state, StateUrl) and state.password:
             yield (
-                "codex_state: on a command line the password shows in the list of processes; "
-                "CODEX_STATE or the config file keeps it out of there"
+                "codex_state: on a command line the password is visible in the list of processes; "
+                "set CODEX_STATE or the config file instead"
             )
 
     def _warn_once(self, messages: Iterable[str]) -> None:

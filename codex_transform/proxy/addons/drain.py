@@ -71,7 +71,7 @@ class Drain:
             return
         if self._refusing:
             forget_call(flow)
-            message = "the proxy is being stopped. Fix: send the request again once it runs"
+            message = "the proxy is shutting down. Fix: send the request again once it is running"
             error = ApiError(503, message, code="proxy_stopped")
             self.refusals.note(flow, error)
             flow.response = responses.error_response(error)
@@ -116,7 +116,7 @@ class Drain:
         _timeouts.append(timeout)
         if timeout and (under_way := len(self.live_calls())):
             logger.warning(
-                "stopping: %s under way may take %s more seconds (codex_drain_timeout); a second Ctrl-C cuts them off",
+                "stopping: %s in progress may take %s more seconds (codex_drain_timeout); Ctrl-C again cuts them off",
                 "one call" if under_way == 1 else f"{under_way} calls",
                 timeout,
             )

@@ -5,10 +5,12 @@ An endpoint that has no list is asked again after a day. The Codex CLI requests 
 A person who may use some models only is shown no others.
 """
 
+from __future__ import annotations
+
 import asyncio
 import logging
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mitmproxy import http
 
@@ -17,7 +19,6 @@ from codex_transform.endpoint.headers import codex_headers
 from codex_transform.endpoint.url import Endpoint
 from codex_transform.errors import ApiError
 from codex_transform.jsonio import dumps, loads_object
-from codex_transform.people.register import Limits
 from codex_transform.proxy import credentials, responses
 from codex_transform.proxy.addons.client_access import is_open_proxy
 from codex_transform.proxy.addons.config import Config
@@ -25,6 +26,9 @@ from codex_transform.proxy.admission import get_admission
 from codex_transform.proxy.local_request import get_models_request
 from codex_transform.proxy.passing import Passing, start_passing
 from codex_transform.proxy.replay import Replay, copy_request
+
+if TYPE_CHECKING:
+    from codex_transform.people.person import Limits
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +70,7 @@ class ModelList:
             return None
         if time.monotonic() < self._without_list.get(endpoint.url, 0):
             return None
-        asking = _models_request(flow, endpoint, f"Bearer {key.get_secret_value()}")
+        asking = _models_request(flow, endpoint, f"Bearer {key.value}")
         replay = Replay(asking)
         try:
             async with asyncio.timeout(_TIMEOUT):

@@ -4,17 +4,20 @@ A key is valid only at this proxy, and is never forwarded. A request that is ref
 can fill the usage database with refused requests; `proxy/refusals.py` counts it.
 """
 
+from __future__ import annotations
+
 import logging
 import time
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from mitmproxy import http
 from mitmproxy.proxy.mode_specs import ReverseMode
 
 from codex_transform.endpoint.hosts import is_intercepted_host
 from codex_transform.errors import ApiError
+from codex_transform.people.keys import KEY_PREFIX
 from codex_transform.people.limiter import EXPECTED_OUTPUT, Limiter
-from codex_transform.people.register import KEY_PREFIX, Limits, Person
 from codex_transform.proxy import responses
 from codex_transform.proxy.addons.client_access import HTTP_OF_OURS_ONLY, is_restricted
 from codex_transform.proxy.addons.config import Config
@@ -36,11 +39,14 @@ from codex_transform.proxy.websocket import get_socket
 from codex_transform.state.token_count import estimate_tokens
 from codex_transform.usage.store import UsageStore
 
+if TYPE_CHECKING:
+    from codex_transform.people.person import Limits, Person
+
 logger = logging.getLogger(__name__)
 
 NO_KEY = (
-    "this proxy wants a key of its own: ask its owner for one (`codex-transform clients add`), and have your client "
-    "send it in the place of an OpenAI key"
+    "this proxy requires a key of its own: ask its owner for one (`codex-transform clients add`), and have your client "
+    "send it instead of an OpenAI key"
 )
 
 

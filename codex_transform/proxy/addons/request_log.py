@@ -80,7 +80,7 @@ class RequestLog:
             return
         key = self.config.settings.api_key
         try:
-            self._writer.submit(self._save, now, entry, body, key.get_secret_value() if key else "")
+            self._writer.submit(self._save, now, entry, body, key.value if key else "")
         except RuntimeError:
             self._waiting.release(size)  # mitmproxy is ending
 

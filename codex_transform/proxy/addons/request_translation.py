@@ -48,7 +48,7 @@ from codex_transform.response.request_members import request_members
 
 logger = logging.getLogger(__name__)
 
-_HISTORY = "What the request refers to is stored here, and stands in front of its own items."
+_HISTORY = "What the request refers to is stored here, and is put before its own items."
 
 
 class RequestTranslation:

@@ -4,6 +4,8 @@ That listener is on loopback, on a port that the kernel chose, and wants a token
 Without such a file (a home that cannot be written to) there is no listener, and the proxy serves all the same.
 """
 
+from __future__ import annotations
+
 import asyncio
 import logging
 import os
@@ -12,6 +14,7 @@ import time
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mitmproxy import ctx
 from mitmproxy.utils import human
@@ -20,7 +23,7 @@ from codex_transform import __version__, paths
 from codex_transform.concurrency import run_in_thread
 from codex_transform.endpoint.pool import Target
 from codex_transform.endpoint.url import Endpoint
-from codex_transform.people.register import Person
+from codex_transform.jsonio import to_plain
 from codex_transform.proxy import readiness
 from codex_transform.proxy.addons.call_recorder import CallRecorder
 from codex_transform.proxy.addons.config import Config
@@ -32,6 +35,9 @@ from codex_transform.proxy.refusals import Refusals
 from codex_transform.status import announcement
 from codex_transform.status.facts import CallFacts, EndpointFacts, PersonFacts, ProxyFacts
 from codex_transform.usage.record import Record
+
+if TYPE_CHECKING:
+    from codex_transform.people.person import Person
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +84,7 @@ class Status:
         config.refresh()
         calls = [get_call(flow) for flow in self.drain.live_calls()]
         endpoint, forward = config.endpoint, config.settings.forward_client_key
-        key = config.settings.api_key.get_secret_value() if config.settings.api_key and not forward else ""
+        key = config.settings.api_key.value if config.settings.api_key and not forward else ""
         alone = (Target("", endpoint, key),) if endpoint and (key or forward) else ()
         return ProxyFacts(
             version=__version__,
@@ -120,7 +126,7 @@ class Status:
         names = (person.name for person in config.people.people)
         # What other proxies have learnt and counted since the last call came here.
         await config.values.refresh(limiter.keys(names) | config.pool.keys(config.targets, None))
-        return json_page(200, self.facts().model_dump(mode="json"))
+        return json_page(200, to_plain(self.facts()))
 
     def _on_call(self, record: Record, _endpoint: Endpoint | None) -> None:
         self._recent.append(record)

@@ -146,7 +146,7 @@ class _Connection:
 
     def _answer(self, content: bytes, *, text: bool) -> None:
         if self.socket.busy:
-            message = "an answer is on its way: a connection has one at a time"
+            message = "a response is in progress: a connection has one at a time"
             raise ApiError(409, message, code="response_in_progress")
         create = parse_message(content, text=text)
         if create.generate:

@@ -10,7 +10,6 @@ forgets connections that failed.
 
 import logging
 import time
-from dataclasses import replace
 
 from mitmproxy.connection import Server
 from mitmproxy.proxy import commands
@@ -100,7 +99,7 @@ class RetryMixin(HttpStream):
         # The endpoint's message is logged, and may quote the key.
         redacted = redact_key_text(failure.message, call.key)
         try:
-            return call.attempts.next(self.flow.request, replace(failure, message=redacted))
+            return call.attempts.next(self.flow.request, failure._replace(message=redacted))
         except Exception:
             # Raised here, it would cost the client the answer that there is, and leave it waiting.
             logger.exception("deciding about another attempt failed; the client gets the endpoint's answer")

@@ -193,6 +193,16 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin, We
         if self.client_state == self.state_done:
             yield from self.flow_done()
 
+    def flow_done(self) -> CommandGenerator[None]:
+        """End the exchange, and release the flow.
+
+        A stream refers to itself, so Python frees it only some time after its end, and the flow's bodies with it.
+        """
+        is_ours = get_call(self.flow) is not None
+        yield from super().flow_done()
+        if is_ours:
+            self.flow = http.HTTPFlow(self.context.client, self.context.server)
+
     def _time_out(self) -> CommandGenerator[None]:
         """End an exchange because its endpoint is silent or the proxy is shutting down.
 

@@ -122,7 +122,7 @@ class SocketLayer(Layer):
             message = f"this connection is {AGE_LIMIT / 60:.0f} minutes old, which is the most: open another"
             yield from self._close(GOING_AWAY, ApiError(400, message, code="websocket_connection_limit_reached"))
         elif now - self._asked >= IDLE_LIMIT:
-            yield from self._close(NORMAL, None, "nothing was asked for too long")
+            yield from self._close(NORMAL, None, "no request came for too long")
         else:
             yield from self._go_on()
 

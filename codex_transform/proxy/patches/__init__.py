@@ -119,6 +119,18 @@ PATCHES = (
         "an option that is set to its default does not override the environment and the config file",
         ("mitmproxy.optmanager:unset",),
     ),
+    Patch(
+        "field_types",
+        "field_types:CheckFieldTypes",
+        "each call takes longer, and its bodies stay in memory for a while after it",
+        ("mitmproxy.http:MessageData.__post_init__", "mitmproxy.http:MessageData"),
+    ),
+    Patch(
+        "malloc_thresholds",
+        "malloc_thresholds:MallocThresholds",
+        "each request of a long conversation takes longer",
+        ("ctypes:CDLL",),
+    ),
     Patch("gc_freeze", "gc_freeze:GcFreeze", "garbage collection pauses every stream now and then", ("gc:freeze",)),
 )
 

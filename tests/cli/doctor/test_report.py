@@ -20,7 +20,7 @@ def test_a_sound_setup_has_no_faults(well: Person) -> None:
     report.expect("trust", "ok", "OpenCode's runtime reached the addon through the proxy")
     report.expect("HTTPS_PROXY", "warning", "is not set in this terminal", "codex-transform run opencode")
     report.expect("catalogue", "warning", "cannot be fetched", "codex_catalog_url")
-    assert well.gone()
+    assert well.wait_until_gone()
 
 
 def test_the_members_of_the_json_report(well: Person) -> None:

@@ -18,7 +18,7 @@ def test_a_client_gets_its_answer_from_the_endpoint(ready: Person, sandbox: Sand
     assert not done.stderr
     assert len(sandbox.requests) == 1
     assert sandbox.key not in ready.logs
-    assert not ready.left()
+    assert not ready.leftovers()
     assert not list(ready.temporary.iterdir())
 
 
@@ -44,7 +44,7 @@ def test_options_after_the_command_belong_to_it(ready: Person) -> None:
 
 def test_standard_input_and_output_are_the_commands(ready: Person) -> None:
     text = "".join(f"{number}\n" for number in range(700_000))
-    done = ready.run("run", "cat", given=text)
+    done = ready.run("run", "cat", stdin=text)
     assert done.stdout == text
     assert done.stderr.startswith("codex-transform: no request came through the proxy")
 
@@ -64,7 +64,7 @@ def test_an_unknown_command_has_status_127(ready: Person) -> None:
     done = ready.run("run", "no-such-command")
     assert done.returncode == 127
     assert "no-such-command is not found" in done.stderr
-    assert not ready.left()
+    assert not ready.leftovers()
 
 
 def test_a_command_that_is_not_executable_has_status_126(ready: Person) -> None:
@@ -106,7 +106,7 @@ def test_a_proxy_that_does_not_start_is_reported_with_its_log(ready: Person) -> 
     assert "config.yaml" in done.stderr
     assert "codex-transform doctor" in done.stderr
     assert not done.stdout
-    assert not ready.left()
+    assert not ready.leftovers()
 
 
 @pytest.mark.parametrize("option", ["mode: [socks5]", "proxyauth: 'user:word'"])

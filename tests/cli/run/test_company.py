@@ -101,7 +101,9 @@ def test_requests_go_through_the_companys_proxy(variable: str, base_url: str, pe
     assert done.returncode == 0, done.stderr + person.logs
     assert "[sandbox]" in done.stdout
     assert not done.stderr
-    assert [line.removesuffix(" HTTP/1.1") for line in company.asked] == [f"CONNECT codex.example:{443 if tls else 80}"]
+    assert [line.removesuffix(" HTTP/1.1") for line in company.request_lines] == [
+        f"CONNECT codex.example:{443 if tls else 80}"
+    ]
     assert "p w" not in person.logs
 
 
@@ -109,7 +111,7 @@ def test_requests_to_this_machine_bypass_the_companys_proxy(ready: Person, sandb
     with company_proxy.running(sandbox.url) as company:
         done = ready.run("run", *CLIENT, HTTPS_PROXY=f"http://{company.authority}")
     assert done.returncode == 0, done.stderr + ready.logs
-    assert not company.asked
+    assert not company.request_lines
 
 
 def test_requests_to_hosts_in_no_proxy_bypass_the_companys_proxy(person: Person, sandbox: Sandbox) -> None:
@@ -118,7 +120,7 @@ def test_requests_to_hosts_in_no_proxy_bypass_the_companys_proxy(person: Person,
         environ = {"HTTPS_PROXY": f"http://{company.authority}", "NO_PROXY": "codex.invalid"}
         done = person.run("run", "sh", "-c", '"$0" "$@" 2>/dev/null', *CLIENT, **environ)
     assert done.returncode == 1
-    assert not company.asked
+    assert not company.request_lines
     assert "codex.invalid" in person.logs
 
 

@@ -56,25 +56,25 @@ for process in pathlib.Path("/proc").glob("[0-9]*"):
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"])
 def test_a_signal_goes_to_the_command(name: str, ready: Person) -> None:
-    process = ready.begun("run", sys.executable, "-c", SAYS_SIGNALS)
+    process = ready.start("run", sys.executable, "-c", SAYS_SIGNALS)
     process.send_signal(getattr(signal, name))
     said, _ = process.communicate(timeout=60)
     assert said.splitlines()[0] == name
     assert process.returncode == 5
-    assert ready.gone()
+    assert ready.wait_until_gone()
 
 
 def test_the_proxy_ends_when_run_is_killed(ready: Person) -> None:
-    process = ready.begun("run", *STAYS)
-    assert len(ready.left()) == 3
+    process = ready.start("run", *STAYS)
+    assert len(ready.leftovers()) == 3
     process.kill()
     process.wait(60)
     # The command keeps running, because nothing could tell it to stop.
-    assert eventually(lambda: len(ready.left()) == 1), ready.left()
+    assert eventually(lambda: len(ready.leftovers()) == 1), ready.leftovers()
     os.killpg(process.pid, signal.SIGKILL)
     assert process.stdout is not None
     process.stdout.close()
-    assert ready.gone()
+    assert ready.wait_until_gone()
 
 
 def test_ctrl_c_at_a_terminal_goes_to_the_command_once(ready: Person) -> None:
@@ -88,7 +88,7 @@ def test_ctrl_c_at_a_terminal_goes_to_the_command_once(ready: Person) -> None:
         assert "SIGINT" not in child.read()
         child.close()
     assert child.exitstatus == 0
-    assert ready.gone()
+    assert ready.wait_until_gone()
 
 
 def test_the_command_owns_the_terminal(ready: Person) -> None:
@@ -127,7 +127,7 @@ def test_job_control_works_in_a_shell(ready: Person) -> None:
         child.expect(pexpect.EOF)
         child.close()
     assert child.exitstatus == 4
-    assert ready.gone()
+    assert ready.wait_until_gone()
 
 
 def test_the_proxys_port_is_closed_afterwards(ready: Person) -> None:
@@ -148,10 +148,10 @@ def test_mitmweb_gets_a_free_port_and_ends_with_the_command(ready: Person) -> No
     with socket.create_server(("127.0.0.1", 0)) as taken:
         config = f"web_open_browser: false\nweb_port: {taken.getsockname()[1]}\n"
         (ready.home / ".mitmproxy" / "config.yaml").write_text(config)
-        process = ready.begun("run", "--web", *STAYS)
+        process = ready.start("run", "--web", *STAYS)
         port = int(re.findall(r"http://127\.0\.0\.1:(\d+)/", ready.logs)[0])
         assert port != taken.getsockname()[1]
         socket.create_connection(("127.0.0.1", port), 5).close()
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=60)
-    assert ready.gone()
+    assert ready.wait_until_gone()

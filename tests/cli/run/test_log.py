@@ -8,7 +8,7 @@ from support.running import ROOT
 
 from codex_transform.sandbox import Sandbox
 
-ASKS = f"{sys.executable} {ROOT / 'tests' / 'support' / 'asks.py'} 2>/dev/null"
+ASKS = f"{sys.executable} {ROOT / 'tests' / 'support' / 'urllib_client.py'} 2>/dev/null"
 
 
 def test_the_log_has_calls_and_errors_but_no_connections(ready: Person, sandbox: Sandbox) -> None:

@@ -1,4 +1,4 @@
-"""One endpoint, and one mitmdump before it, for all tests of a module; each test finds an endpoint that has no past."""
+"""One endpoint, with one mitmdump in front, for all tests of a module; no test sees an earlier test's requests."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack

@@ -1,6 +1,6 @@
-"""The Codex CLI through the proxy: its requests arrive as it sent them, and it works as without one.
+"""The Codex CLI through the proxy: its requests arrive unchanged, and it works as without a proxy.
 
-Two homes, one of which goes straight to the endpoint: what the endpoint got of both is the same but for ids and times.
+It runs in two homes, in one without the proxy: the endpoint receives the same requests, except for ids and times.
 """
 
 import os
@@ -17,20 +17,20 @@ from support.running import Proxy
 from codex_transform import sandbox as sandboxes
 from codex_transform.sandbox import Sandbox
 
-# Each starts whole programs, and the first one installs them.
+# Each test starts whole programs, and the first one installs them.
 pytestmark = pytest.mark.gate
 
 NEWEST, OLD = "0.171.0", "0.111.0"
 
-# A model whose tools are in the field of that name, and one whose tools are in an item of the input.
+# Models whose tools are in the field `tools`, and one whose tools are in an item of the input.
 KINDS = [(OLD, "gpt-5.2-codex"), (NEWEST, "gpt-5.5"), (NEWEST, "gpt-6.2-sol")]
 
-# What a run makes up anew: ids, moments, ports, the home folder.
-_CHANGING = re.compile(
+# What differs in every run: ids, times, ports, the home folder.
+_VARYING = re.compile(
     r"[0-9a-f]{8}-[0-9a-f-]{27}|_sandbox_[0-9a-f]{32}|\b[0-9a-f]{6}\b|\d{10,}|(?<=seconds\":)[\d.e-]+"
     r"|Wall time:? [\d.]+|\d{4}-\d\d-\d\dT[\d:.]+Z|/\S*/(?:direct|proxied)(?=/)"
 )
-# What each hop has of its own, and the body's size.
+# Headers that differ from hop to hop, and the body's size.
 _HOP = {"accept-encoding", "authorization", "connection", "content-length", "host"}
 
 Start = Callable[..., subprocess.CompletedProcess[str]]
@@ -38,14 +38,14 @@ Start = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture(scope="module")
 def endpoints(shared_sandbox: Sandbox) -> Iterator[tuple[Sandbox, Sandbox]]:
-    """An endpoint for those who go straight, and the one behind the proxy."""
+    """An endpoint that is used directly, and the one behind the proxy."""
     with sandboxes.running() as direct:
         yield direct, shared_sandbox
 
 
 @pytest.fixture
 def codex(tmp_path: Path) -> Start:
-    """Runs `codex exec` in a home of that name."""
+    """Runs `codex exec` in the home of that name."""
 
     def run(
         version: str, name: str, base_url: str, key: str, *arguments: str, **environ: str
@@ -74,28 +74,28 @@ def codex(tmp_path: Path) -> Start:
 
 
 def stable(value: Any) -> Any:
-    """A value without what is made up anew in each run."""
+    """A value without what differs in every run."""
     if isinstance(value, dict):
         return {name: stable(each) for name, each in value.items() if name != "encrypted_content"}
     if isinstance(value, list):
         return [stable(each) for each in value]
-    return _CHANGING.sub("*", value) if isinstance(value, str) else value
+    return _VARYING.sub("*", value) if isinstance(value, str) else value
 
 
 def fields(request: dict[str, Any]) -> dict[str, Any]:
-    """The header fields of a request that are not one hop's own."""
+    """The headers of a request without those of a single hop."""
     return dict(stable({name: value for name, value in request["headers"].items() if name not in _HOP}))
 
 
 def posts(sandbox: Sandbox) -> list[dict[str, Any]]:
-    """The requests for responses; the endpoint took each."""
-    made = [request for request in sandbox.requests if request["method"] == "POST"]
-    assert [request["status"] for request in made] == [200] * len(made)
-    return made
+    """The requests for responses, all of which the endpoint has accepted."""
+    requests = [request for request in sandbox.requests if request["method"] == "POST"]
+    assert [request["status"] for request in requests] == [200] * len(requests)
+    return requests
 
 
 @pytest.mark.parametrize(("version", "model"), KINDS)
-def test_the_same_as_without_a_proxy(
+def test_requests_are_the_same_as_without_a_proxy(
     version: str,
     model: str,
     endpoints: tuple[Sandbox, Sandbox],
@@ -103,9 +103,9 @@ def test_the_same_as_without_a_proxy(
     codex: Start,
     tmp_path: Path,
 ) -> None:
-    straight, behind = endpoints
+    direct, behind = endpoints
     for name, endpoint, base_url, key in (
-        ("direct", straight, f"{straight.url}/backend-api/codex", straight.key),
+        ("direct", direct, f"{direct.url}/backend-api/codex", direct.key),
         ("proxied", behind, f"{reverse_proxy.url}/v1", real_clients.KEY),
     ):
         endpoint.forget()
@@ -114,27 +114,29 @@ def test_the_same_as_without_a_proxy(
         assert (tmp_path / name / "project" / "test.txt").read_text() == "hello world\n"
         assert "You said “say hello”" in codex(*arguments, "resume", "--last", "say hello").stdout
 
-    for sent, received in zip(posts(straight), posts(behind), strict=True):
+    for sent, received in zip(posts(direct), posts(behind), strict=True):
         assert stable(received["body"]) == stable(sent["body"])
         assert fields(received) == fields(sent)
     first, second, third = posts(behind)
-    fields_sent = first["headers"]
-    assert fields_sent["originator"] == "codex_exec"
-    assert version in fields_sent["user-agent"]
-    assert "x-codex-turn-metadata" in fields_sent
-    assert "openai-beta" not in fields_sent
+    headers = first["headers"]
+    assert headers["originator"] == "codex_exec"
+    assert version in headers["user-agent"]
+    assert "x-codex-turn-metadata" in headers
+    assert "openai-beta" not in headers
     assert "OpenCode" not in str(first["body"])
-    # Its conversation, and what it calls things: nothing is lost, nothing renamed.
+    # Nothing of its conversation is lost or renamed.
     assert len({request["body"]["prompt_cache_key"] for request in (first, second, third)}) == 1
     assert second["body"]["input"][: len(first["body"]["input"])] == first["body"]["input"]
-    assert any(item["type"] == "custom_tool_call" or item["type"] == "function_call" for item in third["body"]["input"])
+    assert any(item["type"] in ("custom_tool_call", "function_call") for item in third["body"]["input"])
     if version == NEWEST:
         assert all(item["id"] for item in first["body"]["input"] if item["type"] == "message")
 
 
 @pytest.mark.parametrize(("version", "model"), KINDS)
-def test_with_its_own_provider(version: str, model: str, proxy: Proxy, sandbox: Sandbox, codex: Start) -> None:
-    """It goes to OpenAI's host, by way of the proxy, and tries a WebSocket first."""
+def test_requests_to_openais_host_are_intercepted(
+    version: str, model: str, proxy: Proxy, sandbox: Sandbox, codex: Start
+) -> None:
+    """With its own provider it sends requests to OpenAI's host, and tries a WebSocket first."""
     environ = {**real_clients.as_proxy(proxy), "CODEX_API_KEY": real_clients.KEY}
     done = codex(version, "own", "", "", "-m", model, "write hello world to test.txt", **environ)
     assert "[sandbox] Done" in done.stdout
@@ -147,14 +149,14 @@ def test_with_its_own_provider(version: str, model: str, proxy: Proxy, sandbox: 
         assert "OpenCode" not in str(request["body"])
 
 
-def test_a_history_that_is_compacted(endpoints: tuple[Sandbox, Sandbox], reverse_proxy: Proxy, codex: Start) -> None:
+def test_a_compacted_history_continues(endpoints: tuple[Sandbox, Sandbox], reverse_proxy: Proxy, codex: Start) -> None:
     _, behind = endpoints
     behind.forget()
-    # An endpoint of that name is taken to compact by itself.
+    # Codex expects a provider of that name to compact histories.
     arguments = [NEWEST, "proxied", f"{reverse_proxy.url}/v1", real_clients.KEY, "-m", "gpt-6.2-sol"]
     arguments += ["-c", 'model_providers.tried.name="OpenAI"', "-c", "model_auto_compact_token_limit=1000"]
     codex(*arguments, "say hello")
     codex(*arguments, "resume", "--last", "say hello again")
-    asked = [request["body"]["input"] for request in posts(behind)]
-    assert [each[-1]["type"] for each in asked].count("compaction_trigger") >= 1
-    assert "compaction" in [item["type"] for item in asked[-1]]
+    inputs = [request["body"]["input"] for request in posts(behind)]
+    assert [each[-1]["type"] for each in inputs].count("compaction_trigger") >= 1
+    assert "compaction" in [item["type"] for item in inputs[-1]]

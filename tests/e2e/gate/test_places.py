@@ -94,11 +94,11 @@ def test_a_name_that_resolves_to_this_machine_is_refused(
     assert status(talk(running.port, page % (b"http://%s/" % target))) == 502
     socks = running.port_of("SOCKS v5 proxy", "127.0.0.1")
     for spoken in (page % b"/", client_hello("elsewhere.example"), b"SSH-2.0-client\r\n"):
-        answer = talk(running.port, TUNNEL % (target, target) + spoken, to_the_end=True)
+        answer = talk(running.port, TUNNEL % (target, target) + spoken, until_closed=True)
         assert answer.partition(b"\r\n\r\n")[2] == b"" or b"502 Bad Gateway" in answer
         for host in (b"rebound.example", b"127.1", b"localhost"):
             asked = b"\x05\x01\x00\x05\x01\x00\x03" + bytes([len(host)]) + host + service.port.to_bytes(2, "big")
-            assert b'"resp_1"' not in talk(socks, asked + spoken, to_the_end=True)
+            assert b'"resp_1"' not in talk(socks, asked + spoken, until_closed=True)
     assert service.received == []
     running.wait_for("rebound.example port.*NO_PROXY=localhost,127.0.0.1,rebound.example")
 

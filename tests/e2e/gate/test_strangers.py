@@ -15,7 +15,7 @@ from support.waiting import eventually
 from support.wire import TUNNEL, error, post, status, talk
 
 from codex_transform.people import register
-from codex_transform.people.register import Limits
+from codex_transform.people.person import Limits, new_person
 from codex_transform.sandbox import Sandbox
 
 pytestmark = pytest.mark.gate
@@ -87,7 +87,7 @@ def test_a_strangers_body_takes_no_memory(proxy: Start, stranger: Neighbour) -> 
     memory = Memory(running)
     answer = stranger.talk(port, post(length=b"300000000", body=b""), more=300_000_000 // 65536)
     assert answer == b"" or status(answer) == 403  # lost when the connection is cut while the client still sends
-    assert memory.grown() < 30_000 * 1024
+    assert memory.growth() < 30_000 * 1024
     assert eventually(lambda: len(refusals(running, stranger)) == 2)
 
 
@@ -124,7 +124,7 @@ def test_remote_use_without_a_password_is_refused_to_everybody(
 def test_strangers_with_a_key_reach_only_the_endpoint(
     proxy: Start, sandbox: Sandbox, stranger: Neighbour, at: Callable[[str], str], tmp_path: Path
 ) -> None:
-    person, key = register.new_person("alice", Limits())
+    person, key = new_person("alice", Limits())
     register.save(tmp_path / "proxy-home" / ".opencode" / "codex-clients.json", [person])
     further = (f"reverse:{sandbox.url}", "socks5", f"upstream:{sandbox.url}")
     modes = ("regular", *(mode + at(stranger.ours) for mode in ("regular", *further)))

@@ -12,7 +12,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
-from support.needed import lacking
+from support.needed import skip_or_fail
 from support.running import ROOT, serving
 from support.team import CONFIG, FOLDER, UNIT, WORKERS, haproxy, settings_of
 
@@ -25,7 +25,7 @@ DOCKERFILE = FOLDER / "Dockerfile"
 
 
 def test_systemd_takes_the_unit_and_finds_it_confined(tmp_path: Path) -> None:
-    analyze = shutil.which("systemd-analyze") or lacking("systemd-analyze is not there: apt install systemd")
+    analyze = shutil.which("systemd-analyze") or skip_or_fail("systemd-analyze is not there: apt install systemd")
     # It looks for the program, which is installed elsewhere here.
     unit = tmp_path / "codex-transform@1.service"
     unit.write_text(UNIT.read_text("utf-8").replace("/opt/codex-transform/bin/codex-transform", sys.executable))

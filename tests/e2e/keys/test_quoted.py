@@ -27,7 +27,7 @@ def answering(answer: Callable[[str], bytes]) -> closing[Scripted]:
 
     def play(endpoint: Scripted, client: socket.socket, _number: int) -> None:
         while endpoint.read(client):
-            client.sendall(answer(authorization(endpoint.asked[-1])))
+            client.sendall(answer(authorization(endpoint.requests[-1])))
 
     return scripted(play)
 
@@ -41,7 +41,7 @@ def test_a_key_quoted_in_a_response_is_redacted(tmp_path: Path, key: str) -> Non
     asked = [(status, stream) for status in (400, 401, 429, 500) for stream in (True, False)]
 
     def answer(sent: str) -> bytes:
-        status, _ = asked[len(endpoint.asked) - 1]
+        status, _ = asked[len(endpoint.requests) - 1]
         body = json.dumps({"error": {"message": f"Bad key: {sent.partition(' ')[2]}, try another."}})
         return response(status, f"Content-Type: application/json\r\nX-Debug: {sent}", body)
 
@@ -53,7 +53,7 @@ def test_a_key_quoted_in_a_response_is_redacted(tmp_path: Path, key: str) -> Non
                 assert got == status
                 assert key not in f"{headers} {body.decode()}"
                 assert f"…{key[-4:]}" in message(body)
-        assert [authorization(request) for request in endpoint.asked] == [f"Bearer {key}"] * len(asked)
+        assert [authorization(request) for request in endpoint.requests] == [f"Bearer {key}"] * len(asked)
 
 
 @pytest.mark.parametrize("stored", ["true", "false"])
@@ -83,7 +83,7 @@ def test_a_key_quoted_in_a_stream_is_redacted(tmp_path: Path, stored: str) -> No
 def test_a_key_quoted_in_an_invalid_response_is_redacted(tmp_path: Path) -> None:
     def play(endpoint: Scripted, client: socket.socket, _number: int) -> None:
         endpoint.read(client)
-        client.sendall(f"ERROR for {authorization(endpoint.asked[-1])}\r\n\r\n".encode())
+        client.sendall(f"ERROR for {authorization(endpoint.requests[-1])}\r\n\r\n".encode())
 
     with scripted(play) as endpoint, recording(tmp_path / "home", endpoint) as proxy:
         status, _, answer = proxy.send(HELLO)

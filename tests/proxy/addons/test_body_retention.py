@@ -1,4 +1,4 @@
-"""What a flow keeps once it is over, and that all flows together keep no more than they may."""
+"""What a flow keeps once it has ended, within the limit for all flows together."""
 
 import asyncio
 import gc
@@ -32,40 +32,40 @@ EVENTS = [
 Context = Any
 
 
-class Bench:
+class Harness:
     """The addon in mitmproxy, and calls that go through it."""
 
     def __init__(self, context: Context, config: Config) -> None:
         self.context = context
-        self.keeping = BodyRetention(config)
+        self.retention = BodyRetention(config)
 
     def set(self, **options: Any) -> None:
         self.context.configure(self.context.master.addons.get("config"), **options)
 
     def begin(self, body: bytes, flow: http.HTTPFlow | None = None, **headers: str) -> http.HTTPFlow:
-        """A call as far as its endpoint has begun to answer; Transform's part is to make `body` another one."""
+        """A call whose endpoint has begun to respond; `body` has been changed, as RequestTranslation would."""
         fields = tuple((name.replace("_", "-").encode(), value.encode()) for name, value in headers.items())
         request = tutils.treq(
             method=b"POST", host="api.openai.com", path=b"/v1/responses", content=body, headers=http.Headers(fields)
         )
         flow = flow or tflow.tflow(req=request)
         call = start_call(flow, "")
-        self.keeping.requestheaders(flow)
+        self.retention.requestheaders(flow)
         call.original = flow.request.raw_content
         flow.request.headers["x-changed"] = "1"
         flow.request.content = b"sent: " + body
-        self.keeping.request(flow)
+        self.retention.request(flow)
         flow.response = tutils.tresp(content=None, headers=http.Headers())
         flow.response.stream = StreamFunction(ResponseStream(ClientView(), None))
-        self.keeping.responseheaders(flow)
+        self.retention.responseheaders(flow)
         return flow
 
     def end(self, flow: http.HTTPFlow, *pieces: bytes) -> bytes:
-        """Its answer comes: what the client gets of it."""
+        """Receives the response; returns what the client gets of it."""
         assert flow.response
         stream: Any = flow.response.stream
         sent = b"".join(out for piece in (*pieces, b"") for out in stream(piece))
-        self.keeping.response(flow)
+        self.retention.response(flow)
         flow.live = False
         return sent
 
@@ -76,23 +76,23 @@ class Bench:
 
 
 @pytest.fixture
-async def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[..., Bench]]:
-    """Makes a bench, in a mitmproxy with these addons."""
+async def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callable[..., Harness]]:
+    """Makes a harness in a mitmproxy with these addons."""
     monkeypatch.setenv("HOME", str(tmp_path))
     config = Config({})
     with taddons.context(Proxyserver(), Save(), SaveHar(), config) as context:
 
-        def make(*addons: object) -> Bench:
+        def make(*addons: object) -> Harness:
             context.master.addons.add(*addons)
             context.configure(config, codex_debug=False)
-            return Bench(context, config)
+            return Harness(context, config)
 
         yield make
         context.options.update(save_stream_file=None, hardump="")
 
 
-def held(flows: list[http.HTTPFlow]) -> int:
-    """The bytes of all bodies."""
+def retained_bytes(flows: list[http.HTTPFlow]) -> int:
+    """The size of all bodies."""
     bodies: list[bytes | None] = []
     for flow in flows:
         bodies += [flow.request.raw_content, flow.metadata.get(ORIGINAL_REQUEST, {}).get("content")]
@@ -100,15 +100,15 @@ def held(flows: list[http.HTTPFlow]) -> int:
     return sum(len(body) for body in bodies if body)
 
 
-async def test_plain_mitmdump_keeps_nothing(bench: Callable[..., Bench]) -> None:
-    flow = bench().call(b"{}")
+async def test_plain_mitmdump_keeps_nothing(harness: Callable[..., Harness]) -> None:
+    flow = harness().call(b"{}")
     assert flow.response
     assert flow.response.raw_content is None
     assert flow.metadata == {}
 
 
-async def test_a_view_gets_the_answer_as_it_went_out(bench: Callable[..., Bench]) -> None:
-    running = bench(View())
+async def test_a_view_gets_the_response_as_it_was_sent(harness: Callable[..., Harness]) -> None:
+    running = harness(View())
     flow = running.begin(b"{}")
     sent = running.end(flow, *EVENTS)
     assert flow.response
@@ -119,8 +119,8 @@ async def test_a_view_gets_the_answer_as_it_went_out(bench: Callable[..., Bench]
 
 
 @pytest.mark.parametrize("option", ["save_stream_file", "hardump"])
-async def test_so_do_files(bench: Callable[..., Bench], tmp_path: Path, option: str) -> None:
-    running = bench()
+async def test_files_get_the_bodies_too(harness: Callable[..., Harness], tmp_path: Path, option: str) -> None:
+    running = harness()
     running.context.options.update(**{option: str(tmp_path / "flows")})
     flow = running.call(b"{}")
     assert flow.response
@@ -130,22 +130,22 @@ async def test_so_do_files(bench: Callable[..., Bench], tmp_path: Path, option: 
     assert ORIGINAL_REQUEST not in running.call(b"{}").metadata
 
 
-async def test_the_original_is_what_the_client_sent(bench: Callable[..., Bench]) -> None:
-    flow = bench(View()).begin(b'{"model":"m"}', x_client="1", content_encoding="identity")
+async def test_the_original_request_is_what_the_client_sent(harness: Callable[..., Harness]) -> None:
+    flow = harness(View()).begin(b'{"model":"m"}', x_client="1", content_encoding="identity")
     assert flow.metadata[ORIGINAL_REQUEST] == {
         "method": "POST",
         "url": "http://api.openai.com:22/v1/responses",
-        # The body has been decoded.
+        # Without content-encoding: the body has been decoded.
         "headers": [["x-client", "1"]],
         "content": b'{"model":"m"}',
     }
     assert flow.request.raw_content == b'sent: {"model":"m"}'
 
 
-async def test_an_original_with_bytes_that_are_no_text_can_be_saved(
-    bench: Callable[..., Bench], tmp_path: Path
+async def test_an_original_whose_headers_are_no_text_can_be_saved(
+    harness: Callable[..., Harness], tmp_path: Path
 ) -> None:
-    running = bench(View())
+    running = harness(View())
     flow = tflow.tflow(req=tutils.treq(headers=http.Headers([(b"x-bytes", b"\xff\xfe")])))
     running.begin(b"{}", flow)
     running.end(flow, *EVENTS)
@@ -153,8 +153,8 @@ async def test_an_original_with_bytes_that_are_no_text_can_be_saved(
     assert (tmp_path / "flows").stat().st_size
 
 
-async def test_a_replayed_flow_keeps_its_first_original(bench: Callable[..., Bench]) -> None:
-    running = bench(View())
+async def test_a_replayed_flow_keeps_its_original_request(harness: Callable[..., Harness]) -> None:
+    running = harness(View())
     flow = running.call(b"first")
     before = json.dumps(flow.metadata[ORIGINAL_REQUEST]["headers"])
     flow.is_replay = "request"
@@ -164,18 +164,18 @@ async def test_a_replayed_flow_keeps_its_first_original(bench: Callable[..., Ben
     assert json.dumps(flow.metadata[ORIGINAL_REQUEST]["headers"]) == before
 
 
-async def test_a_client_that_leaves_has_got_something(bench: Callable[..., Bench]) -> None:
-    running = bench(View())
+async def test_what_a_client_got_before_it_left_is_retained(harness: Callable[..., Harness]) -> None:
+    running = harness(View())
     flow = running.begin(b"{}")
     assert flow.response
     stream: Any = flow.response.stream
     (sent,) = stream(EVENTS[0])
-    running.keeping.error(flow)
+    running.retention.error(flow)
     assert flow.response.raw_content == sent
 
 
-async def test_no_key_is_kept_that_an_answer_quotes(bench: Callable[..., Bench]) -> None:
-    running = bench(View())
+async def test_a_key_that_the_response_quotes_is_redacted(harness: Callable[..., Harness]) -> None:
+    running = harness(View())
     flow = running.begin(b"{}")
     call = get_call(flow)
     assert call
@@ -187,15 +187,15 @@ async def test_no_key_is_kept_that_an_answer_quotes(bench: Callable[..., Bench])
     assert call.authorization is None
 
 
-async def test_nothing_large_stays_with_a_call(bench: Callable[..., Bench]) -> None:
-    call = get_call(bench(View()).call(b"{}"))
+async def test_an_ended_call_holds_no_bodies(harness: Callable[..., Harness]) -> None:
+    call = get_call(harness(View()).call(b"{}"))
     assert call
     assert (call.original, call.transformed, call.key) == (None, None, "")
 
 
 @pytest.mark.gate
-async def test_ten_thousand_flows_stay_within_the_bound(bench: Callable[..., Bench]) -> None:
-    running = bench(View())
+async def test_ten_thousand_flows_stay_within_the_limit(harness: Callable[..., Harness]) -> None:
+    running = harness(View())
     running.set(codex_keep_mb=5)
     body, flows = b"x" * 4000, []
     times = []
@@ -205,10 +205,10 @@ async def test_ten_thousand_flows_stay_within_the_bound(bench: Callable[..., Ben
             # No two flows share a body.
             flows.append(running.call(bytes(bytearray(body))))
             await asyncio.sleep(0)
-            assert held(flows[-1:]) > 8000
+            assert retained_bytes(flows[-1:]) > 8000
         times.append(time.process_time() - began)
     assert len(flows) == 10_000
-    assert 4_900_000 < held(flows) <= 5_000_000
+    assert 4_900_000 < retained_bytes(flows) <= 5_000_000
     retained = [flow for flow in flows if flow.request.raw_content is not None]
     assert retained == flows[-len(retained) :]
     for flow in flows[: -len(retained)]:
@@ -218,13 +218,13 @@ async def test_ten_thousand_flows_stay_within_the_bound(bench: Callable[..., Ben
     assert times[1] < 3 * times[0]
 
 
-async def test_flows_under_way_are_never_touched(bench: Callable[..., Bench]) -> None:
-    running = bench(View())
+async def test_flows_in_progress_keep_their_bodies(harness: Callable[..., Harness]) -> None:
+    running = harness(View())
     running.set(codex_keep_mb=1)
     large = b"x" * 900_000
     waiting, ended = running.begin(large), running.begin(large)
     running.end(ended, *EVENTS)
-    ended.live = True  # mitmproxy has not passed it on yet
+    ended.live = True  # mitmproxy has not forwarded it yet
     for _ in range(5):
         running.call(large)
         await asyncio.sleep(0)
@@ -241,8 +241,8 @@ async def test_flows_under_way_are_never_touched(bench: Callable[..., Bench]) ->
     assert again.request.raw_content
 
 
-async def test_no_room_at_all(bench: Callable[..., Bench]) -> None:
-    running = bench(View())
+async def test_with_a_limit_of_zero_nothing_is_retained(harness: Callable[..., Harness]) -> None:
+    running = harness(View())
     running.set(codex_keep_mb=0)
     flow = running.call(b"{}")
     await asyncio.sleep(0)
@@ -251,9 +251,9 @@ async def test_no_room_at_all(bench: Callable[..., Bench]) -> None:
     assert "codex_keep_mb" in flow.comment
 
 
-async def test_a_comment_that_is_written_later_still_says_so(bench: Callable[..., Bench]) -> None:
-    """The cache's verdict comes when the thread has made it."""
-    running = bench(View())
+async def test_a_later_comment_still_says_that_bodies_were_dropped(harness: Callable[..., Harness]) -> None:
+    """The comment with the cache's verdict is set later, once a thread has found it."""
+    running = harness(View())
     running.set(codex_keep_mb=1)
     flow = running.call(b"a" * 2_000_000)
     await asyncio.sleep(0)
@@ -262,8 +262,8 @@ async def test_a_comment_that_is_written_later_still_says_so(bench: Callable[...
     assert flow.comment == "the verdict · bodies dropped (codex_keep_mb)"
 
 
-async def test_an_answer_too_large_to_be_kept_is_said_to_be(bench: Callable[..., Bench]) -> None:
-    running = bench(View())
+async def test_the_comment_says_that_a_response_was_too_large(harness: Callable[..., Harness]) -> None:
+    running = harness(View())
     running.set(codex_keep_mb=1)
     delta = b'event: response.output_text.delta\ndata: {"type":"response.output_text.delta","delta":"%b"}\n\n'
     flow = running.call(b"{}", EVENTS[0], delta % (b"x" * 1_100_000), EVENTS[1])
@@ -272,8 +272,8 @@ async def test_an_answer_too_large_to_be_kept_is_said_to_be(bench: Callable[...,
     assert flow.comment.endswith("bodies dropped (codex_keep_mb)")
 
 
-async def test_a_comment_of_the_users_stays(bench: Callable[..., Bench]) -> None:
-    running = bench(View())
+async def test_the_users_own_comment_is_kept(harness: Callable[..., Harness]) -> None:
+    running = harness(View())
     running.set(codex_keep_mb=0)
     flow = running.begin(b"{}")
     flow.comment = "look at this"
@@ -284,22 +284,22 @@ async def test_a_comment_of_the_users_stays(bench: Callable[..., Bench]) -> None
 
 
 @pytest.mark.gate
-async def test_a_deleted_flow_gives_its_share_back(bench: Callable[..., Bench]) -> None:
-    running = bench(View())
+async def test_deleted_flows_no_longer_count(harness: Callable[..., Harness]) -> None:
+    running = harness(View())
     running.set(codex_keep_mb=1)
     first = running.call(b"x" * 400_000)
     for _ in range(10):
-        # Deleted at once.
+        # Nothing refers to this flow, so it is deleted.
         running.call(b"x" * 400_000)
         gc.collect()
         await asyncio.sleep(0)
     assert first.request.raw_content
 
 
-async def test_other_flows_are_left_alone(bench: Callable[..., Bench]) -> None:
-    running = bench(View())
+async def test_flows_of_other_requests_are_left_alone(harness: Callable[..., Harness]) -> None:
+    running = harness(View())
     flow = tflow.tflow(resp=True)
     for hook in ("requestheaders", "request", "responseheaders", "response", "error"):
-        getattr(running.keeping, hook)(flow)
+        getattr(running.retention, hook)(flow)
     assert flow.metadata == {}
     assert flow.request.raw_content == b"content"

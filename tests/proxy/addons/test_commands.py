@@ -26,8 +26,8 @@ from codex_transform.usage.store import UsageStore
 KEY = "sk-of-the-endpoint-000000abcd"
 
 
-class House:
-    """The addons that the commands ask, in mitmproxy's test harness."""
+class Harness:
+    """The addons that the commands use, in mitmproxy's test context."""
 
     def __init__(self, tmp_path: Path, environ: dict[str, str], master: Any) -> None:
         self.view = view.View()
@@ -51,12 +51,12 @@ class House:
 
 
 @pytest.fixture
-async def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
+async def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Harness]:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     with taddons.context() as context:
-        yield House(tmp_path, {"CODEX_BASE_URL": "https://codex.example", "CODEX_API_KEY": KEY}, context.master)
+        yield Harness(tmp_path, {"CODEX_BASE_URL": "https://codex.example", "CODEX_API_KEY": KEY}, context.master)
 
 
 def call(**members: Any) -> Record:
@@ -71,20 +71,20 @@ def table(rows: list[list[str]]) -> list[dict[str, str]]:
     return [dict(zip(head, cells, strict=True)) for cells in rest]
 
 
-def test_each_has_a_name_that_mitmweb_can_call_and_a_description(house: House) -> None:
-    names = {name for name in house.master.commands.commands if name.startswith("codex.")}
+def test_each_command_has_a_name_and_a_help_text(harness: Harness) -> None:
+    names = {name for name in harness.master.commands.commands if name.startswith("codex.")}
     assert names == {
         "codex.usage", "codex.usage.days", "codex.usage.misses", "codex.status", "codex.refresh", "codex.original",
         "codex.replay.original",
     }  # fmt: skip
-    assert all(house.master.commands.commands[name].help for name in names)
+    assert all(harness.master.commands.commands[name].help for name in names)
 
 
-def test_usage_by_model_and_by_conversation(house: House) -> None:
+def test_usage_by_model_and_by_conversation(harness: Harness) -> None:
     tokens = Tokens(input=12_000, cached=9000, output=480, reasoning=320)
-    house.store.add(call(conversation="ses_1", tokens=tokens, first_token=0.84, attempts=[REFUSED]))
-    house.store.add(call(model="gpt-5.2", conversation="ses_2", outcome="failed"))
-    model, other, latest, session, everything = table(house.run("codex.usage"))
+    harness.store.add(call(conversation="ses_1", tokens=tokens, first_token=0.84, attempts=[REFUSED]))
+    harness.store.add(call(model="gpt-5.2", conversation="ses_2", outcome="failed"))
+    model, other, latest, session, everything = table(harness.run("codex.usage"))
     assert model == {
         "": "model gpt-5.1", "calls": "1", "fail": "0", "heal": "1", "in": "12.0k", "cache": "75%", "miss": "0",
         "out": "480", "p50": "0.8 s", "p95": "0.8 s",
@@ -94,47 +94,47 @@ def test_usage_by_model_and_by_conversation(house: House) -> None:
     assert (everything[""], everything["calls"], everything["fail"]) == ("all", "2", "1")
 
 
-def test_usage_of_so_many_days(house: House) -> None:
+def test_usage_of_a_number_of_days(harness: Harness) -> None:
     for age in (0, 10, 40):
-        house.store.add(call(at=time.time() - age * 86_400))
-    assert [house.run(command)[-1][1] for command in ("codex.usage", "codex.usage 1", "codex.usage 100")] == [
+        harness.store.add(call(at=time.time() - age * 86_400))
+    assert [harness.run(command)[-1][1] for command in ("codex.usage", "codex.usage 1", "codex.usage 100")] == [
         "2", "1", "3",
     ]  # fmt: skip
-    assert len(table(house.run("codex.usage.days 20"))) == 2
+    assert len(table(harness.run("codex.usage.days 20"))) == 2
     with pytest.raises(exceptions.CommandError):
-        house.run("codex.usage soon")
+        harness.run("codex.usage soon")
 
 
-def test_not_every_conversation_is_listed(house: House) -> None:
+def test_only_the_latest_conversations_are_listed(harness: Harness) -> None:
     for number in range(SESSIONS + 5):
-        house.store.add(call(at=time.time() + number, conversation=f"ses_{number}"))
-    rows = [row[""] for row in table(house.run("codex.usage")) if row[""].startswith("conversation")]
+        harness.store.add(call(at=time.time() + number, conversation=f"ses_{number}"))
+    rows = [row[""] for row in table(harness.run("codex.usage")) if row[""].startswith("conversation")]
     assert len(rows) == SESSIONS
     assert rows[0] == f"conversation ses_{SESSIONS + 4}"
 
 
-def test_misses_by_cause(house: House) -> None:
+def test_misses_by_cause(harness: Harness) -> None:
     for cause, missed in (("tools", 3000), ("idle", 1000), ("append", 0)):
-        house.store.add(call(cache=CacheVerdict(cause=cause, says="", missed=missed)))
-    assert house.run("codex.usage.misses") == [
+        harness.store.add(call(cache=CacheVerdict(cause=cause, says="", missed=missed)))
+    assert harness.run("codex.usage.misses") == [
         ["cause", "calls", "missed", "share"],
         ["tools", "1", "3.0k", "75%"],
         ["idle", "1", "1.0k", "25%"],
     ]
 
 
-def test_tables_go_to_the_log_for_mitmweb(house: House, caplog: pytest.LogCaptureFixture) -> None:
+def test_tables_are_logged_for_mitmweb(harness: Harness, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    house.store.add(call(model="gpt-5.1\x1b[31m\n"))
-    assert house.run("codex.usage")[1][0] == "model gpt-5.1�[31m�"
+    harness.store.add(call(model="gpt-5.1\x1b[31m\n"))
+    assert harness.run("codex.usage")[1][0] == "model gpt-5.1�[31m�"
     lines = caplog.messages[-1].splitlines()
     assert lines[1].split()[:3] == ["calls", "fail", "heal"]
     assert lines[2].startswith("model gpt-5.1�[31m�      1     0")
     assert "\x1b" not in caplog.text
 
 
-def test_status_says_where_everything_comes_from(house: House) -> None:
-    status = dict(house.run("codex.status"))
+def test_status_names_the_source_of_each_setting(harness: Harness) -> None:
+    status = dict(harness.run("codex.status"))
     assert status["endpoint"] == "up · https://codex.example/backend-api/codex/responses"
     assert status["codex_base_url"] == "https://codex.example (CODEX_BASE_URL)"
     assert status["codex_api_key"] == "sk-…abcd (CODEX_API_KEY)"
@@ -146,14 +146,14 @@ def test_status_says_where_everything_comes_from(house: House) -> None:
     assert KEY not in str(status)
 
 
-def test_status_follows_the_settings(house: House) -> None:
-    house.master.options.update(codex_mode=False)
-    assert dict(house.run("codex.status"))["codex_mode"] == "off (codex_mode)"
+def test_status_follows_the_settings(harness: Harness) -> None:
+    harness.master.options.update(codex_mode=False)
+    assert dict(harness.run("codex.status"))["codex_mode"] == "off (codex_mode)"
 
 
-def test_status_says_what_went_wrong_last(house: House) -> None:
-    house.notes.last_error = call(at=time.time() - 180, outcome="error", status=429, error="wait")
-    assert dict(house.run("codex.status"))["last error"] == "3 minutes ago, gpt-5.1: 429 wait"
+def test_status_shows_the_last_error(harness: Harness) -> None:
+    harness.notes.last_error = call(at=time.time() - 180, outcome="error", status=429, error="wait")
+    assert dict(harness.run("codex.status"))["last error"] == "3 minutes ago, gpt-5.1: 429 wait"
 
 
 async def test_status_without_an_endpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,13 +161,13 @@ async def test_status_without_an_endpoint(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("USERPROFILE", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     with taddons.context() as context:
-        status = dict(House(tmp_path, {}, context.master).run("codex.status"))
+        status = dict(Harness(tmp_path, {}, context.master).run("codex.status"))
     assert "endpoint" not in status
     assert "codex_base_url" in status["problems"]
     assert status["codex_api_key"] == "not set (default)"
 
 
-def test_the_original_of_a_flow(house: House) -> None:
+def test_the_original_of_a_flow(harness: Harness) -> None:
     flow = tflow.tflow(resp=True)
     flow.metadata["codex_original"] = {
         "method": "POST",
@@ -175,8 +175,8 @@ def test_the_original_of_a_flow(house: House) -> None:
         "headers": [["content-type", "application/json"]],
         "content": b'{\n "model": "gpt-5"}\xff',
     }
-    house.view.add([flow])
-    assert house.run("codex.original @focus") == [
+    harness.view.add([flow])
+    assert harness.run("codex.original @focus") == [
         "POST https://api.openai.com/v1/responses",
         "content-type: application/json",
         "",
@@ -185,17 +185,17 @@ def test_the_original_of_a_flow(house: House) -> None:
     ]
 
 
-@pytest.mark.parametrize("kept", [{}, {"codex_original": {"method": "POST"}}, {"codex_original": 5}])
+@pytest.mark.parametrize("metadata", [{}, {"codex_original": {"method": "POST"}}, {"codex_original": 5}])
 @pytest.mark.parametrize("command", ["codex.original", "codex.replay.original"])
-def test_an_original_that_is_not_kept(house: House, command: str, kept: dict[str, Any]) -> None:
+def test_an_original_that_was_not_retained(harness: Harness, command: str, metadata: dict[str, Any]) -> None:
     flow = tflow.tflow(resp=True)
-    flow.metadata.update(kept)
-    house.view.add([flow])
+    flow.metadata.update(metadata)
+    harness.view.add([flow])
     with pytest.raises(exceptions.CommandError, match="codex_keep_mb"):
-        house.run(f"{command} @focus")
+        harness.run(f"{command} @focus")
 
 
-def test_a_flow_of_another_kind_has_no_original(house: House) -> None:
-    house.view.add([tflow.ttcpflow()])
-    with pytest.raises(exceptions.CommandError, match="no HTTP request"):
-        house.run("codex.original @focus")
+def test_a_flow_of_another_kind_has_no_original(harness: Harness) -> None:
+    harness.view.add([tflow.ttcpflow()])
+    with pytest.raises(exceptions.CommandError, match="not an HTTP request"):
+        harness.run("codex.original @focus")

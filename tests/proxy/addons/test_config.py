@@ -1,4 +1,4 @@
-"""Settings while mitmproxy runs, where the ground moves."""
+"""Settings while mitmproxy runs."""
 
 from pathlib import Path
 
@@ -12,33 +12,35 @@ from codex_transform.redaction import redact
 from codex_transform.settings.state_url import StateUrl
 
 
-async def test_the_folder_that_it_was_started_in_may_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_settings_are_reloaded_although_the_working_directory_was_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = tmp_path / "project"
     folder.mkdir()
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(folder)
     config = Config({"HOME": str(tmp_path)})
     with taddons.context() as context:
-        # Options of an addon of mitmproxy's own.
+        # These options belong to one of mitmproxy's own addons.
         context.options.add_option("connection_strategy", str, "eager", "")
         context.options.add_option("upstream_cert", bool, True, "")
         context.master.addons.add(config)
         folder.rmdir()
         config.config_file.parent.mkdir()
         config.config_file.write_text('{"baseURL": "https://endpoint.example"}')
-        assert eventually(lambda: looks(config))
+        assert eventually(lambda: sees_endpoint(config))
     assert config.endpoint
     assert config.endpoint.host == "endpoint.example"
 
 
-def looks(config: Config) -> bool:
-    """Whether a request makes it see the endpoint: it does not look for changes with every one."""
+def sees_endpoint(config: Config) -> bool:
+    """Whether a request makes it see the endpoint: changes are not looked for at every request."""
     config.requestheaders(None)
     return config.endpoint is not None
 
 
 async def test_options_show_no_password_and_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """mitmweb shows them; what is in force has both, also for the addon that a reload of the script makes."""
+    """mitmweb shows options. The settings have both, also in the addon that replaces this one at a reload."""
     monkeypatch.setenv("HOME", str(tmp_path))
     url, key = "redis://alice:s%40cret-word@127.0.0.1:1/0", "sk-0123456789abcdef"
     with taddons.context(Proxyserver()) as context:
@@ -50,11 +52,11 @@ async def test_options_show_no_password_and_no_key(tmp_path: Path, monkeypatch: 
         assert config.require_key() == key
         assert isinstance(config.settings.state, StateUrl)
         assert config.settings.state.text == url
-        again = Config({})
+        reloaded = Config({})
         context.master.addons.remove(config)
-        context.master.addons.add(again)
-        again.configure({"codex_state"})
-        assert isinstance(again.settings.state, StateUrl)
-        assert again.settings.state.text == url
+        context.master.addons.add(reloaded)
+        reloaded.configure({"codex_state"})
+        assert isinstance(reloaded.settings.state, StateUrl)
+        assert reloaded.settings.state.text == url
         context.options.update(codex_state="disk")
-        assert again.settings.state == context.options.codex_state == "disk"
+        assert reloaded.settings.state == context.options.codex_state == "disk"

@@ -1,4 +1,4 @@
-"""Which addresses are this machine's own."""
+"""Which host names and addresses are this machine's own."""
 
 import socket
 from ipaddress import IPv4Address
@@ -18,7 +18,7 @@ LOOPBACK = [
 
 
 @pytest.mark.parametrize("host", LOOPBACK)
-def test_this_machine(host: str) -> None:
+def test_local_hosts(host: str) -> None:
     assert is_local_host(host)
 
 
@@ -38,19 +38,19 @@ def test_this_machine(host: str) -> None:
         *("198.51.100.1", "::ffff:198.51.100.1", "2001:db8::1", "224.0.0.1", "ff02::1", "256.1.1.1"),
     ],
 )
-def test_others(host: str) -> None:
+def test_other_hosts(host: str) -> None:
     assert not is_local_host(host)
 
 
 @given(st.text() | st.ip_addresses().map(str))
-def test_any_text_has_an_answer(host: str) -> None:
+def test_no_text_raises(host: str) -> None:
     assert is_local_host(host) in (True, False)
 
 
 @given(st.ip_addresses(v=4, network="127.0.0.0/8"))
-def test_all_of_loopback_in_any_spelling(address: IPv4Address) -> None:
+def test_loopback_addresses_are_local_in_any_notation(address: IPv4Address) -> None:
     number = int(address)
-    spellings = [
+    notations = [
         str(address),
         str(number),
         hex(number),
@@ -58,10 +58,10 @@ def test_all_of_loopback_in_any_spelling(address: IPv4Address) -> None:
         f"127.{number & 0xFFFFFF}",
         f"::ffff:{address}",
     ]
-    assert all(map(is_local_host, spellings))
+    assert all(map(is_local_host, notations))
 
 
-def test_the_addresses_of_the_interfaces() -> None:
+def test_addresses_of_the_machines_interfaces_are_local() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             probe.connect(("198.51.100.1", 9))

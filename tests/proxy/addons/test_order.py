@@ -1,4 +1,4 @@
-"""The order of the addons: each has a place, and those that rely on it are where they must be."""
+"""The order of the addons: each has a place, and those that depend on the order are where they must be."""
 
 import inspect
 from importlib import import_module
@@ -13,7 +13,7 @@ from codex_transform.proxy.composite import CompositeAddon
 
 KINDS = [kind for kind, _ in ORDER]
 
-# Loaded by itself, and kept by mitmproxy itself.
+# Not in the order: these are loaded separately.
 OTHERS = {"UpstreamBypass", "ReloadGuard", "ClientCount"}
 
 
@@ -46,13 +46,13 @@ def test_every_addon_of_the_folder_has_a_place_and_a_reason() -> None:
         ("CallRecorder", "Admin"),
     ],
 )
-def test_who_goes_before_whom(earlier: str, later: str) -> None:
+def test_which_addon_comes_before_which(earlier: str, later: str) -> None:
     names = [kind.__name__ for kind in KINDS]
     assert names[0] == "LogOutput"
     assert names.index(earlier) < names.index(later)
 
 
-def test_it_is_built_as_one_addon() -> None:
+def test_all_are_built_as_one_addon() -> None:
     (addon,) = addons.build()
     assert isinstance(addon, CompositeAddon)
     assert {"load", "running", "requestheaders", "request", "response", "done"} <= {

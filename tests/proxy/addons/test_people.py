@@ -1,4 +1,4 @@
-"""What becomes of a request on which a check of its person's limits fails."""
+"""A request for which the check of the person's limits raises."""
 
 from pathlib import Path
 from typing import Any
@@ -7,8 +7,8 @@ import pytest
 from mitmproxy.addons.proxyserver import Proxyserver
 from mitmproxy.test import taddons, tflow
 
-from codex_transform.people import register
-from codex_transform.people.register import Limits, Register
+from codex_transform.people.person import Limits, new_person
+from codex_transform.people.register import Register
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.people import People
 from codex_transform.proxy.bodies import RequestReader
@@ -19,19 +19,19 @@ from codex_transform.usage.store import UsageStore
 
 
 class Defective(SharedValues):
-    """Values with a mistake in them."""
+    """Values that raise when read."""
 
     def get(self, key: str) -> Any:
         raise IndexError(key)
 
 
 @pytest.mark.parametrize("limits", [Limits(requests_per_minute=5), Limits()])
-async def test_it_is_not_sent(
+async def test_the_request_is_not_sent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, limits: Limits
 ) -> None:
-    """mitmproxy logs an exception of an addon and goes on, and the request would go out without being counted."""
+    """mitmproxy logs an addon's exception and continues: the request would be sent without being counted."""
     monkeypatch.setenv("HOME", str(tmp_path))
-    person, key = register.new_person("alice", limits)
+    person, key = new_person("alice", limits)
     config = Config({})
     with taddons.context(Proxyserver(), config):
         config.values, config.people = Defective(), Register((person,), defined=True)

@@ -1,4 +1,4 @@
-"""Request logs: within their bounds, and never in the way of a request."""
+"""Request logs: within their limits, and never in the way of a request."""
 
 import json
 import logging
@@ -35,14 +35,14 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def test_the_oldest_files_make_room(tmp_path: Path) -> None:
+def test_the_oldest_files_are_removed(tmp_path: Path) -> None:
     folder = RotatingFolder(tmp_path / "logs", max_files=3)
     for number in range(10):
         folder.write(later(number), f"{number}-before", b"{}")
     assert names(folder.path) == [f"20260101T00000{number}.000000-{number}-before.json" for number in (7, 8, 9)]
 
 
-def test_a_large_file_takes_the_room_of_many(tmp_path: Path) -> None:
+def test_a_large_file_replaces_many_small_ones(tmp_path: Path) -> None:
     folder = RotatingFolder(tmp_path / "logs", max_bytes=100)
     for number in range(10):
         folder.write(later(number), str(number), b"0123456789")
@@ -54,13 +54,13 @@ def test_a_large_file_takes_the_room_of_many(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.integers(0, 120), max_size=30), st.integers(1, 5), st.booleans())
-def test_bounds_hold_after_each_file(
-    tmp_path_factory: pytest.TempPathFactory, sizes: list[int], max_files: int, again: bool
+def test_the_limits_hold_after_each_file(
+    tmp_path_factory: pytest.TempPathFactory, sizes: list[int], max_files: int, reopen: bool
 ) -> None:
     path = tmp_path_factory.mktemp("bounds")
     folder = RotatingFolder(path, 100, max_files)
     for number, size in enumerate(sizes):
-        if again:
+        if reopen:
             folder = RotatingFolder(path, 100, max_files)
         try:
             folder.write(later(number), "x", b"x" * size)
@@ -73,14 +73,14 @@ def test_bounds_hold_after_each_file(
         assert files[-1].stat().st_size == size
 
 
-def test_what_was_there_before_counts(tmp_path: Path) -> None:
+def test_files_of_earlier_runs_count(tmp_path: Path) -> None:
     for number in range(5):
         RotatingFolder(tmp_path, max_files=10).write(later(number), "x", b"{}")
     RotatingFolder(tmp_path, max_files=2).write(later(5), "x", b"{}")
     assert [name[:15] for name in names(tmp_path)] == ["20260101T000004", "20260101T000005"]
 
 
-def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
+def test_other_files_are_left_alone(tmp_path: Path) -> None:
     for name in ("request-1-before.json", "notes.txt", "20260101-x.json"):
         (tmp_path / name).write_bytes(b"x" * 1000)
     folder = RotatingFolder(tmp_path, max_bytes=10, max_files=1)
@@ -94,8 +94,8 @@ def test_files_of_others_are_left_alone(tmp_path: Path) -> None:
     ]
 
 
-def test_two_proxies_share_the_bounds(tmp_path: Path) -> None:
-    """Each counts again now and then, and does not mind that the other has removed a file."""
+def test_two_proxies_share_the_limits(tmp_path: Path) -> None:
+    """Each rescans the folder now and then, and ignores that the other has removed a file."""
     one, two = RotatingFolder(tmp_path, max_files=20), RotatingFolder(tmp_path, max_files=20)
     for number in range(200):
         one.write(later(2 * number), "one", b"{}")
@@ -106,7 +106,7 @@ def test_two_proxies_share_the_bounds(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="POSIX file modes")
-def test_modes(tmp_path: Path) -> None:
+def test_only_the_user_may_read_the_files(tmp_path: Path) -> None:
     old = tmp_path / "old"
     old.mkdir(mode=0o755)
     for path in (old, tmp_path / "new" / "logs"):
@@ -121,7 +121,7 @@ Make = Callable[..., RequestLog]
 
 @pytest.fixture
 async def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Make]:
-    """Makes a log that is turned on."""
+    """Makes a request log that is enabled."""
     monkeypatch.setenv("HOME", str(tmp_path))
     config = Config({"CODEX_API_KEY": KEY})
     logs: list[RequestLog] = []
@@ -141,34 +141,34 @@ def flow(body: bytes) -> http.HTTPFlow:
     return tflow.tflow(req=tutils.treq(method=b"POST", path=b"/v1/responses", content=body))
 
 
-def written(log: RequestLog) -> list[dict[str, Any]]:
+def entries_of(log: RequestLog) -> list[dict[str, Any]]:
     log.done()
     return [json.loads(path.read_text()) for path in sorted(log.folder.path.iterdir())]
 
 
-async def test_odd_bodies_are_written(make: Make) -> None:
+async def test_bodies_that_are_no_valid_json_are_logged(make: Make) -> None:
     log = make()
     bodies = [b"", b"not json", b'{"a": "\\ud83d"}', b"\xff\xfe", b"[" * 100_000, b'{"n": 12345678901234567890123}']
     for body in bodies:
         log.log_request(flow(body), "before")
-    entries = written(log)
+    entries = entries_of(log)
     assert len(entries) == len(bodies)
     assert entries[1]["body"] == "not json"
     assert {entry["stage"] for entry in entries} == {"before"}
 
 
-async def test_a_key_in_a_conversation_is_hidden(make: Make) -> None:
+async def test_a_key_in_a_conversation_is_redacted(make: Make) -> None:
     log = make()
     log.log_request(flow(json.dumps({"input": f"my config says {KEY}"}).encode()), "before")
-    (entry,) = written(log)
+    (entry,) = entries_of(log)
     assert entry["body"]["input"] == "my config says sk-…0000"
 
 
-async def test_headers_with_secrets(make: Make) -> None:
+async def test_headers_with_secrets_are_redacted(make: Make) -> None:
     log, one = make(), flow(b"{}")
     one.request.headers.update({"Authorization": f"Bearer {KEY}", "Cookie": "a=b", "X-Api-Key": "k"})
     log.log_request(one, "after")
-    (entry,) = written(log)
+    (entry,) = entries_of(log)
     assert {name: value for name, value in entry["headers"] if value == "…"}.keys() == {
         "Authorization",
         "Cookie",
@@ -176,7 +176,7 @@ async def test_headers_with_secrets(make: Make) -> None:
     }
 
 
-async def test_a_folder_that_cannot_be_written_is_one_warning(make: Make, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_folder_that_cannot_be_created_gives_one_warning(make: Make, caplog: pytest.LogCaptureFixture) -> None:
     log = make()
     log.folder.path.parent.mkdir(parents=True)
     log.folder.path.write_text("a file where the folder should be")
@@ -189,7 +189,7 @@ async def test_a_folder_that_cannot_be_written_is_one_warning(make: Make, caplog
 
 
 class SlowFolder(RotatingFolder):
-    """A disk that takes its time."""
+    """A folder on a slow disk: it writes nothing until `ready` is set."""
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
@@ -208,20 +208,20 @@ async def test_a_slow_disk_does_not_fill_memory(make: Make, caplog: pytest.LogCa
         for _ in range(50):
             log.log_request(flow(body), "before")
         slow.ready.set()
-        entries = written(log)
+        entries = entries_of(log)
     assert len(entries) == request_log.MAX_WAITING_BYTES // len(body)
     (record,) = caplog.records
     assert "too slow" in record.getMessage()
 
 
-async def test_after_the_end_nothing_is_written_and_nothing_breaks(make: Make) -> None:
+async def test_requests_after_the_end_are_ignored(make: Make) -> None:
     log = make()
     log.done()
     log.log_request(flow(b"{}"), "before")
     assert not log.folder.path.exists()
 
 
-def test_requests_are_answered_when_logs_cannot_be_written(tmp_path: Path) -> None:
+def test_requests_are_served_although_logs_cannot_be_written(tmp_path: Path) -> None:
     home = tmp_path / "home"
     (home / ".opencode" / "logs").mkdir(parents=True)
     (home / ".opencode" / "logs" / "codex-plugin").write_text("a file where the folder should be")

@@ -1,4 +1,4 @@
-"""What the request's way out does to flows that are on no way."""
+"""What the translation of requests does to flows that already have a response."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -30,8 +30,8 @@ async def transform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIte
     log.done()
 
 
-def answered(*, live: bool) -> http.HTTPFlow:
-    """A flow that is not ours and has its response: a refused one, if it is live, else one from a file."""
+def with_response(*, live: bool) -> http.HTTPFlow:
+    """A flow that is not intercepted and has its response: a refused one if it is live, else one from a file."""
     flow = tflow.tflow(resp=True)
     flow.live = live
     flow.request.headers["authorization"] = KEY
@@ -39,12 +39,12 @@ def answered(*, live: bool) -> http.HTTPFlow:
 
 
 async def test_a_refused_request_shows_no_key(transform: RequestTranslation) -> None:
-    flow = answered(live=True)
+    flow = with_response(live=True)
     transform.requestheaders(flow)
     assert flow.request.headers["authorization"] == "Bearer sk-…ider"
 
 
-async def test_a_flow_from_a_file_stays_as_it_is(transform: RequestTranslation) -> None:
-    flow = answered(live=False)
+async def test_a_flow_from_a_file_is_unchanged(transform: RequestTranslation) -> None:
+    flow = with_response(live=False)
     transform.requestheaders(flow)
     assert flow.request.headers["authorization"] == KEY

@@ -1,4 +1,4 @@
-"""What is known of a call once its answer is over, the same for clients that stream and those that do not."""
+"""What is known of a call once its response has ended, whether its client streams or not."""
 
 import gzip
 import json
@@ -27,28 +27,28 @@ def hooks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ResponseTranslatio
     return ResponseTranslation(RequestLog(Config({})))
 
 
-def answered(body: bytes, status: int = 200) -> tuple[http.HTTPFlow, Call]:
+def call_with_response(body: bytes, status: int = 200) -> tuple[http.HTTPFlow, Call]:
     flow = tflow.tflow(resp=tutils.tresp(status_code=status, content=body, headers=()))
     call = start_call(flow, "")
     call.endpoint = Endpoint("https", "endpoint.example", 443, "/responses")
     return flow, call
 
 
-def pass_on(flow: http.HTTPFlow, body: bytes, *, whole: bool) -> None:
-    """Gives the answer to a streaming client."""
+def stream_to_client(flow: http.HTTPFlow, body: bytes, *, complete: bool) -> None:
+    """Sends the response to a streaming client."""
     assert flow.response
     flow.response.stream = streamed = StreamFunction(ResponseStream(ClientView(), None))
     streamed(body)
-    if whole:
+    if complete:
         streamed(b"")
 
 
 @pytest.mark.parametrize("streaming", [True, False])
-def test_an_answer(hooks: ResponseTranslation, streaming: bool) -> None:
+def test_a_complete_response(hooks: ResponseTranslation, streaming: bool) -> None:
     body = stream(answer())
-    flow, call = answered(body)
+    flow, call = call_with_response(body)
     if streaming:
-        pass_on(flow, body, whole=True)
+        stream_to_client(flow, body, complete=True)
     hooks.response(flow)
     assert (call.outcome, call.events, call.usage) == ("completed", len(answer()), USAGE)
     assert (call.first_token is not None) is streaming
@@ -56,43 +56,43 @@ def test_an_answer(hooks: ResponseTranslation, streaming: bool) -> None:
 
 
 @pytest.mark.parametrize("streaming", [True, False])
-def test_what_was_mended(hooks: ResponseTranslation, streaming: bool) -> None:
+def test_repairs_are_noted(hooks: ResponseTranslation, streaming: bool) -> None:
     body = stream([{"type": "codex.rate_limits"}, *answer()])
-    flow, call = answered(body)
+    flow, call = call_with_response(body)
     if streaming:
-        pass_on(flow, body, whole=True)
+        stream_to_client(flow, body, complete=True)
     hooks.response(flow)
     assert "codex.*" in call.repaired
 
 
-def test_a_stream_that_was_cut_off(hooks: ResponseTranslation) -> None:
+def test_a_truncated_stream(hooks: ResponseTranslation) -> None:
     body = stream(answer()[:4])
-    flow, call = answered(body)
-    pass_on(flow, body, whole=True)
+    flow, call = call_with_response(body)
+    stream_to_client(flow, body, complete=True)
     hooks.response(flow)
     assert call.outcome == "cut"
 
 
 @pytest.mark.parametrize("version", [b"HTTP/1.0", b"HTTP/1.1", b"HTTP/2.0"])
-def test_the_head_of_a_stream_is_in_the_clients_version(version: bytes) -> None:
-    """A body in chunks is none in HTTP/1.0 (RFC 9112 section 6.1)."""
-    flow, _ = answered(b"")
+def test_the_headers_of_a_stream_are_those_of_http_1_1(version: bytes) -> None:
+    """HTTP/1.0 has no chunked transfer coding (RFC 9112 section 6.1)."""
+    flow, _ = call_with_response(b"")
     assert flow.response
     flow.response.data.http_version = version
-    head = responses.event_stream_response(flow)
-    assert (head.http_version, head.headers["transfer-encoding"]) == ("HTTP/1.1", "chunked")
+    headers = responses.event_stream_response(flow)
+    assert (headers.http_version, headers.headers["transfer-encoding"]) == ("HTTP/1.1", "chunked")
     assert flow.response.data.http_version == version
 
 
 def test_an_http_error(hooks: ResponseTranslation) -> None:
-    flow, call = answered(b'{"detail": "no"}', 500)
+    flow, call = call_with_response(b'{"detail": "no"}', 500)
     hooks.response(flow)
     assert (call.outcome, call.events, call.usage) == ("error", 0, None)
     assert call.error is not None
 
 
-def test_a_compact_answer_is_passed_on(hooks: ResponseTranslation) -> None:
-    flow, call = compacted(gzip.compress(b' {"output": []}'), "gzip")
+def test_a_compaction_is_forwarded(hooks: ResponseTranslation) -> None:
+    flow, call = compaction(gzip.compress(b' {"output": []}'), "gzip")
     hooks.response(flow)
     assert flow.response
     assert flow.response.content == b' {"output": []}'
@@ -110,10 +110,12 @@ def test_a_compact_answer_is_passed_on(hooks: ResponseTranslation) -> None:
         (b"no gzip", "gzip", "stream_cut"),
         (gzip.compress(bytes(70_000_000)), "gzip", "stream_cut"),
     ],
-    ids=["nothing", "blanks", "a page", "events", "another encoding", "a bomb"],
+    ids=["empty", "whitespace", "web page", "events", "not gzip", "gzip bomb"],
 )
-def test_what_is_no_compact_answer(hooks: ResponseTranslation, body: bytes, encoding: str, code: str) -> None:
-    flow, call = compacted(body, encoding)
+def test_a_body_that_is_no_compaction_is_replaced_by_an_error(
+    hooks: ResponseTranslation, body: bytes, encoding: str, code: str
+) -> None:
+    flow, call = compaction(body, encoding)
     hooks.response(flow)
     assert flow.response
     assert flow.response.status_code == 502
@@ -121,8 +123,8 @@ def test_what_is_no_compact_answer(hooks: ResponseTranslation, body: bytes, enco
     assert call.outcome == "error"
 
 
-def compacted(body: bytes, encoding: str) -> tuple[http.HTTPFlow, Call]:
-    flow, call = answered(body)
+def compaction(body: bytes, encoding: str) -> tuple[http.HTTPFlow, Call]:
+    flow, call = call_with_response(body)
     call.subpath = "/compact"
     assert flow.response
     flow.response.headers["content-encoding"] = encoding
@@ -130,8 +132,8 @@ def compacted(body: bytes, encoding: str) -> tuple[http.HTTPFlow, Call]:
     return flow, call
 
 
-def test_a_key_that_looks_like_none_is_not_told() -> None:
-    """Not by an error in the place of an answer, nor by one at the end of a stream."""
+def test_a_key_of_an_unusual_form_is_redacted_in_errors() -> None:
+    """In an error that replaces a response, and in one at the end of a stream."""
     key = "key_of_words"
     call = Call("", authorization=f"Bearer {key}")
     call.set_error(ApiError(502, f"answered: {key}"))
@@ -139,22 +141,22 @@ def test_a_key_that_looks_like_none_is_not_told() -> None:
     assert call.error.message == "answered: …"
     live = StreamFunction(ResponseStream(ClientView(), None), key)
     live(stream(answer()[:4]))
-    (said,) = live(block({"type": "error", "code": "x", "message": f"not {key}"}))
-    assert b'"message":"not \xe2\x80\xa6"' in said
+    (event,) = live(block({"type": "error", "code": "x", "message": f"not {key}"}))
+    assert b'"message":"not \xe2\x80\xa6"' in event
 
 
-def test_what_the_model_writes_is_the_clients() -> None:
-    """A file that a model writes may hold the key, and must be written as it is."""
+def test_a_key_that_the_model_writes_is_not_redacted() -> None:
+    """A file that a model writes may contain the key, and must be written unchanged."""
     key = "sk-0123456789abcdef"
     text = stream(answer(f"KEY={key}"))
     live = StreamFunction(ResponseStream(ClientView(), None), key)
     assert b"".join([*live(text), *live(b"")]).count(key.encode()) == text.count(key.encode()) > 0
 
 
-def test_a_client_that_has_left(hooks: ResponseTranslation) -> None:
+def test_a_client_that_left(hooks: ResponseTranslation) -> None:
     body = stream(answer()[:4])
-    flow, call = answered(body)
-    pass_on(flow, body, whole=False)
+    flow, call = call_with_response(body)
+    stream_to_client(flow, body, complete=False)
     hooks.error(flow)
     assert (call.outcome, call.events) == ("left", 4)
     assert call.first_token is not None
@@ -162,11 +164,11 @@ def test_a_client_that_has_left(hooks: ResponseTranslation) -> None:
 
 @pytest.mark.parametrize("streaming", [True, False])
 def test_half_a_surrogate_pair_reaches_either_client(hooks: ResponseTranslation, streaming: bool) -> None:
-    """A relay cut an emoji in two: legal JSON, which pydantic_core will not write."""
+    """A relay split an emoji: this is valid JSON, but pydantic_core refuses to write it."""
     body = stream(answer()).replace(b'"Hello"', b'"\\ud83d"').replace(b'"Hello', b'"\\ud83dHello')
-    flow, call = answered(body)
+    flow, call = call_with_response(body)
     if streaming:
-        pass_on(flow, body, whole=True)
+        stream_to_client(flow, body, complete=True)
         hooks.response(flow)
     else:
         hooks.response(flow)

@@ -1,4 +1,4 @@
-"""Chunked bodies: all that came in one piece, the same whatever the cuts, and strict about everything but trailers."""
+"""Chunked bodies: one piece for each read, the same body however it is split, and strict parsing except of trailers."""
 
 import h11
 import pytest
@@ -18,26 +18,26 @@ def chunk(data: bytes, extension: bytes = b"") -> bytes:
 
 
 def read(reads: list[bytes]) -> tuple[list[bytes], str, bytes]:
-    """What each read brought of the body, how it ended, and what was left for the next message."""
+    """The piece of the body from each read, how the body ended, and what is left for the next message."""
     reader, buf = ChunkedBody(), ReceiveBuffer()
-    came: list[bytes] = []
+    pieces_read: list[bytes] = []
     for data in reads:
         buf += data
         while True:
             try:
                 event = reader(buf)
             except h11.RemoteProtocolError as fault:
-                return came, str(fault), bytes(buf)
+                return pieces_read, str(fault), bytes(buf)
             if isinstance(event, h11.EndOfMessage):
-                return came, "end", bytes(buf)
+                return pieces_read, "end", bytes(buf)
             if event is None:
                 break
-            came.append(bytes(event.data))
-    return came, "more", bytes(buf)
+            pieces_read.append(bytes(event.data))
+    return pieces_read, "more", bytes(buf)
 
 
 @pytest.mark.parametrize(
-    ("stream", "came"),
+    ("stream", "pieces_read"),
     [
         (END, []),
         (chunk(b"a") + END, [b"a"]),
@@ -48,11 +48,11 @@ def read(reads: list[bytes]) -> tuple[list[bytes], str, bytes]:
         (chunk(b"a") + b"0;x\r\n\r\n", [b"a"]),
     ],
 )
-def test_a_body(stream: bytes, came: list[bytes]) -> None:
-    assert read([stream]) == (came, "end", b"")
-    assert read([stream + b"HTTP/1.1 200"]) == (came, "end", b"HTTP/1.1 200")
-    one_by_one, how, left = read([stream[at : at + 1] for at in range(len(stream))])
-    assert (b"".join(one_by_one), how, left) == (b"".join(came), "end", b"")
+def test_valid_bodies(stream: bytes, pieces_read: list[bytes]) -> None:
+    assert read([stream]) == (pieces_read, "end", b"")
+    assert read([stream + b"HTTP/1.1 200"]) == (pieces_read, "end", b"HTTP/1.1 200")
+    one_by_one, ending, rest = read([stream[at : at + 1] for at in range(len(stream))])
+    assert (b"".join(one_by_one), ending, rest) == (b"".join(pieces_read), "end", b"")
 
 
 @pytest.mark.parametrize(
@@ -79,17 +79,17 @@ def test_a_body(stream: bytes, came: list[bytes]) -> None:
     ],
     ids=lambda stream: repr(stream[:20]),
 )
-def test_what_is_none(stream: bytes) -> None:
-    """What came before goes on before it."""
-    came, how, _ = read([chunk(b"good") + stream])
-    assert came[0][:4] == b"good"
-    assert how not in ("end", "more")
-    came, how, _ = read([chunk(b"good"), *(stream[at : at + 100] for at in range(0, len(stream), 100))])
-    assert came[0] == b"good"
-    assert how not in ("end", "more")
+def test_invalid_bodies(stream: bytes) -> None:
+    """The data before the error is forwarded first."""
+    pieces_read, ending, _ = read([chunk(b"good") + stream])
+    assert pieces_read[0][:4] == b"good"
+    assert ending not in ("end", "more")
+    pieces_read, ending, _ = read([chunk(b"good"), *(stream[at : at + 100] for at in range(0, len(stream), 100))])
+    assert pieces_read[0] == b"good"
+    assert ending not in ("end", "more")
 
 
-def test_the_end_of_the_connection_is_not_that_of_the_body() -> None:
+def test_the_end_of_the_connection_does_not_end_the_body() -> None:
     with pytest.raises(h11.RemoteProtocolError, match="without sending complete message body"):
         ChunkedBody().read_eof()
 
@@ -99,12 +99,12 @@ def test_the_end_of_the_connection_is_not_that_of_the_body() -> None:
     st.lists(st.integers(0, 500), max_size=12),
     st.binary(max_size=12),
 )
-def test_any_cutting_gives_the_same(data: list[bytes], cuts: list[int], after: bytes) -> None:
+def test_a_body_is_the_same_however_it_is_split(data: list[bytes], cuts: list[int], after: bytes) -> None:
     stream = b"".join(map(chunk, data)) + END
-    came, how, left = read(pieces(stream, cuts))
-    assert (b"".join(came), how, left) == (b"".join(data), "end", b"")
-    # No read gives more than one piece.
-    assert len(came) <= len(pieces(stream, cuts))
+    pieces_read, ending, rest = read(pieces(stream, cuts))
+    assert (b"".join(pieces_read), ending, rest) == (b"".join(data), "end", b"")
+    # Each read gives at most one piece.
+    assert len(pieces_read) <= len(pieces(stream, cuts))
     assert read([stream + after])[2] == after
 
 
@@ -112,15 +112,15 @@ PARTS = [b"1", b"a", b"\r\n", b"\n", b"0", b";", b" ", b"3\r\nabc\r\n", b"x", b"
 
 
 @given(st.lists(st.sampled_from(PARTS), max_size=14))
-def test_what_it_takes_h11_takes_too(parts: list[bytes]) -> None:
-    """And makes the same of it."""
+def test_h11_accepts_whatever_is_accepted_here(parts: list[bytes]) -> None:
+    """And it reads the same body."""
     stream = b"".join(parts)
-    came, how, _ = read([stream])
-    if how != "end":
+    pieces_read, ending, _ = read([stream])
+    if ending != "end":
         return
     theirs, buf, reader = b"", ReceiveBuffer(), ChunkedReader()
     buf += stream
     while isinstance(event := reader(buf), h11.Data):
         theirs += bytes(event.data)
     assert isinstance(event, h11.EndOfMessage)
-    assert theirs == b"".join(came)
+    assert theirs == b"".join(pieces_read)

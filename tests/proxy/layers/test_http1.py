@@ -1,4 +1,4 @@
-"""HTTP/1 connections: a read goes on in one piece, and nothing else differs."""
+"""HTTP/1 connections: the data of a read is forwarded in one piece, and nothing else differs from mitmproxy."""
 
 from collections.abc import Iterable
 
@@ -29,16 +29,16 @@ END = b"0\r\n\r\n"
 
 
 def context() -> Context:
-    made = Context(
+    created = Context(
         Client(peername=("c", 1), sockname=("p", 2), timestamp_start=0, state=ConnectionState.OPEN), Options()
     )
-    made.server = Server(address=("endpoint.example", 80))
-    made.server.state = ConnectionState.OPEN
-    return made
+    created.server = Server(address=("endpoint.example", 80))
+    created.server.state = ConnectionState.OPEN
+    return created
 
 
-def asked(kind: type[Http1Client]) -> Http1Client:
-    """A connection that has sent a request."""
+def awaiting_response(kind: type[Http1Client]) -> Http1Client:
+    """A connection that has sent its request."""
     layer = kind(context())
     list(layer.handle_event(events.Start()))
     list(layer.handle_event(RequestHeaders(1, tutils.treq(), True)))
@@ -47,7 +47,7 @@ def asked(kind: type[Http1Client]) -> Http1Client:
 
 
 def read(layer: Http1Client, data: bytes) -> list[object]:
-    """What one read leads to: the events that go on, and other commands by name."""
+    """The result of one read: the events that are forwarded, and other commands by name."""
     return [
         command.event if isinstance(command, ReceiveHttp) else type(command).__name__
         for command in layer.handle_event(events.DataReceived(layer.conn, data))
@@ -62,27 +62,27 @@ def kinds(found: Iterable[object]) -> list[object]:
     return [each if isinstance(each, str) else type(each) for each in found]
 
 
-def test_the_chunks_of_a_read_go_on_in_one_piece() -> None:
-    layer = asked(LenientHttp1Client)
+def test_the_chunks_of_a_read_are_forwarded_in_one_piece() -> None:
+    layer = awaiting_response(LenientHttp1Client)
     assert kinds(read(layer, HEAD)) == [ResponseHeaders]
     assert data_of(read(layer, BODY)) == [b"".join(CHUNKS)]
     assert kinds(read(layer, END)) == [ResponseEndOfMessage]
 
 
-def test_a_read_that_brings_everything() -> None:
-    found = read(asked(LenientHttp1Client), HEAD + BODY + END)
+def test_a_read_with_the_whole_response() -> None:
+    found = read(awaiting_response(LenientHttp1Client), HEAD + BODY + END)
     assert kinds(found) == [ResponseHeaders, ResponseData, ResponseEndOfMessage]
 
 
-def test_what_came_before_a_fault_goes_on_before_it() -> None:
-    found = read(asked(LenientHttp1Client), HEAD + BODY + b"no chunk\r\n")
+def test_data_before_an_error_is_forwarded_first() -> None:
+    found = read(awaiting_response(LenientHttp1Client), HEAD + BODY + b"no chunk\r\n")
     assert kinds(found) == [ResponseHeaders, ResponseData, "CloseConnection", ResponseProtocolError]
     assert data_of(found) == [b"".join(CHUNKS)]
 
 
-def test_what_came_before_the_connection_broke_goes_on_before_it() -> None:
-    layer = asked(LenientHttp1Client)
-    read(layer, HEAD + BODY)
+def test_a_lost_connection_is_an_error_after_the_data() -> None:
+    layer = awaiting_response(LenientHttp1Client)
+    assert data_of(read(layer, HEAD + BODY)) == [b"".join(CHUNKS)]
     found = [
         command.event if isinstance(command, ReceiveHttp) else type(command).__name__
         for command in layer.handle_event(events.ConnectionClosed(layer.conn))
@@ -91,8 +91,8 @@ def test_what_came_before_the_connection_broke_goes_on_before_it() -> None:
 
 
 @given(st.lists(st.integers(1, len(BODY) + len(END)), max_size=20))
-def test_nothing_is_held_back_and_nothing_comes_twice(cuts: list[int]) -> None:
-    ours, theirs = asked(LenientHttp1Client), asked(Http1Client)
+def test_no_data_is_delayed_or_repeated(cuts: list[int]) -> None:
+    ours, theirs = awaiting_response(LenientHttp1Client), awaiting_response(Http1Client)
     assert kinds(read(ours, HEAD)) == kinds(read(theirs, HEAD))
     stream, at = BODY + END, 0
     for cut in [*sorted(cuts), len(stream)]:

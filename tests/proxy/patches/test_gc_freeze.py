@@ -1,4 +1,4 @@
-"""What has been loaded is put aside; what comes later is collected as ever."""
+"""Objects that exist at the start are frozen; later ones are collected as usual."""
 
 import gc
 from collections.abc import Iterator
@@ -11,20 +11,20 @@ from codex_transform.proxy.patches.gc_freeze import GcFreeze
 
 @pytest.fixture
 def collector() -> Iterator[GcFreeze]:
-    made = GcFreeze()
-    made.running()
-    yield made
-    made.done()
+    freeze = GcFreeze()
+    freeze.running()
+    yield freeze
+    freeze.done()
 
 
-class Loop:
-    """Refers to itself."""
+class Cycle:
+    """An object that refers to itself."""
 
     def __init__(self) -> None:
         self.me = self
 
 
-def test_what_is_there_is_put_aside(collector: GcFreeze) -> None:
+def test_existing_objects_are_frozen(collector: GcFreeze) -> None:
     assert gc.get_freeze_count() > 10_000
     assert len(gc.get_objects()) < gc.get_freeze_count()
     collector.done()
@@ -32,8 +32,8 @@ def test_what_is_there_is_put_aside(collector: GcFreeze) -> None:
 
 
 @pytest.mark.usefixtures("collector")
-def test_garbage_is_collected() -> None:
-    gone = ref(Loop())
-    assert gone() is not None
+def test_later_garbage_is_collected() -> None:
+    garbage = ref(Cycle())
+    assert garbage() is not None
     gc.collect()
-    assert gone() is None
+    assert garbage() is None

@@ -19,7 +19,7 @@ LAYERS = (body_limit, http1, idle_timeout, retry, stream, websocket)
 
 KINDS = (http.HttpStream, http.Http1Connection)
 
-# Methods of ours that mitmproxy does not have.
+# Methods that mitmproxy does not have.
 NEW = {"stop_all", "state_hold_headers", "state_pause"}
 
 
@@ -29,7 +29,7 @@ def test_the_installed_mitmproxy_has_every_name() -> None:
 
 
 def overridden() -> list[tuple[type, str]]:
-    """Each method of `layers` that mitmproxy calls, with the class of mitmproxy's that has it."""
+    """Each method of `layers` that mitmproxy calls, with mitmproxy's class that has it."""
     found = []
     for module in LAYERS:
         for cls in vars(module).values():
@@ -44,7 +44,7 @@ def overridden() -> list[tuple[type, str]]:
     return found
 
 
-def test_every_overridden_method_is_mitmproxys_and_in_the_table() -> None:
+def test_every_overridden_method_exists_in_mitmproxy_and_is_in_the_table() -> None:
     needs = {name for patch in PATCHES for name in patch.needs}
     methods = overridden()
     assert len(methods) > 12
@@ -54,13 +54,13 @@ def test_every_overridden_method_is_mitmproxys_and_in_the_table() -> None:
         assert owners & needs, f"{base.__name__}.{name} is overridden and not in the table"
 
 
-def test_names_are_listed_once_and_patches_say_what_is_lost() -> None:
+def test_names_are_listed_once_and_patches_have_a_purpose() -> None:
     for patch in PATCHES:
         assert len(set(patch.needs)) == len(patch.needs) > 0
         assert patch.purpose
 
 
-def test_a_missing_name_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_name_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr(http.HttpStream, "check_invalid")
     (missing,) = patches.check()
     assert missing.names == ("mitmproxy.proxy.layers.http:HttpStream.check_invalid",)
@@ -78,16 +78,16 @@ def test_a_missing_module_is_a_missing_name() -> None:
 def test_an_optional_patch_is_left_out_with_a_warning(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    whole = len(patches.apply())
+    all_patches = len(patches.apply())
     monkeypatch.delitem(AsyncioServerInstance.__annotations__, "_servers")
     with caplog.at_level(logging.WARNING):
-        assert len(patches.apply()) == whole - 1
+        assert len(patches.apply()) == all_patches - 1
     assert patches.unmet() is None
     assert "without the patch listen_backlog more than 100 clients" in caplog.text
 
 
 class WithoutUnset(ModuleType):
-    """A module whose own functions still see `unset`, and nobody else does."""
+    """A module whose `unset` is visible only to its own functions."""
 
     def __getattribute__(self, name: str) -> object:
         if name == "unset":
@@ -95,7 +95,9 @@ class WithoutUnset(ModuleType):
         return super().__getattribute__(name)
 
 
-async def test_options_that_were_set_to_their_default_without_the_private_name(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_the_private_name_options_set_to_their_default_count_as_unset(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with taddons.context() as context:
         context.options.add_option("codex_mode", bool, True, "")
         context.options.add_option("codex_base_url", str, "", "")

@@ -1,4 +1,4 @@
-// The AI SDK, `store` left as it is, which makes it send references to what it was answered before:
+// The AI SDK with `store` unset, so that it refers to earlier output items by their ids:
 // `node try_ai_sdk.mjs SCENARIO GENERATION`. The last line that it prints is the result, as JSON.
 
 const generation = process.argv[3];
@@ -20,7 +20,7 @@ const schema = jsonSchema({ type: "object", properties: { a: { type: "integer" }
 const add = tool({ description: "Adds", inputSchema: schema, execute: async ({ a }) => `got ${a}` });
 const common = { model, system: "You are a parrot.", tools: { add }, stopWhen: stepCountIs(5), maxRetries: 0 };
 
-// A model that thinks: the newer generations send references only for what comes with reasoning.
+// With reasoning, because newer versions refer only to items that follow reasoning.
 const thinking = { ...common, providerOptions: { openai: { reasoningEffort: "low" } } };
 
 async function talk(ask) {
@@ -29,7 +29,7 @@ async function talk(ask) {
   for (const content of ["turn 0", 'use add with {"a": 1}', "turn 2", "turn 3"]) {
     messages.push({ role: "user", content });
     const result = await ask(messages);
-    // The newest generation has those of all steps elsewhere.
+    // The newest version has the messages of all steps in another place.
     messages.push(...((await result.responseMessages) ?? (await result.response).messages));
     texts.push(await result.text);
   }

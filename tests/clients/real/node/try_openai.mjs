@@ -33,7 +33,7 @@ async function list(page) {
 
 const scenarios = {
   async basics() {
-    const made = await client.responses.create({ model: MODEL, instructions: SYSTEM, input: "say hello" });
+    const created = await client.responses.create({ model: MODEL, instructions: SYSTEM, input: "say hello" });
     const stream = client.responses.stream({ model: MODEL, instructions: SYSTEM, input: "say hello" });
     let deltas = "";
     stream.on("response.output_text.delta", (event) => (deltas += event.delta));
@@ -44,11 +44,11 @@ const scenarios = {
       text: { format: zodTextFormat(z.object({ city: z.string(), days: z.number() }), "trip") },
     });
     return {
-      created: made.output_text,
+      created: created.output_text,
       deltas,
       streamed: streamed.output_text,
       parsed: parsed.output_parsed,
-      models: [made.model, streamed.model],
+      models: [created.model, streamed.model],
     };
   },
 
@@ -70,25 +70,25 @@ const scenarios = {
   },
 
   async chain() {
-    const made = [];
+    const created = [];
     for (let turn = 0; turn < 5; turn++) {
-      made.push(
+      created.push(
         await client.responses.create({
           model: MODEL,
           instructions: SYSTEM,
           input: `turn ${turn}`,
-          previous_response_id: made.at(-1)?.id,
+          previous_response_id: created.at(-1)?.id,
         }),
       );
     }
-    const last = made.at(-1);
+    const last = created.at(-1);
     const items = await list(client.responses.inputItems.list(last.id));
-    await client.responses.delete(made[0].id);
+    await client.responses.delete(created[0].id);
     return {
-      texts: made.map((each) => each.output_text),
+      texts: created.map((each) => each.output_text),
       retrieved: (await client.responses.retrieve(last.id)).output_text,
       input: items.map((item) => item.content[0].text),
-      deleted: await failure(() => client.responses.retrieve(made[0].id)),
+      deleted: await failure(() => client.responses.retrieve(created[0].id)),
       broken: await failure(() =>
         client.responses.create({ model: MODEL, input: "x", previous_response_id: last.id }),
       ),
@@ -96,32 +96,32 @@ const scenarios = {
   },
 
   async conversation() {
-    const begun = await client.conversations.create({
+    const conversation = await client.conversations.create({
       items: [{ type: "message", role: "user", content: "My name is Ada." }],
     });
     const texts = [];
     for (let turn = 0; turn < 3; turn++) {
-      const body = { model: MODEL, input: `turn ${turn}`, conversation: begun.id };
+      const body = { model: MODEL, input: `turn ${turn}`, conversation: conversation.id };
       texts.push((await client.responses.create(body)).output_text);
     }
-    const items = await list(client.conversations.items.list(begun.id, { order: "asc", limit: 100 }));
-    const said = items.filter((item) => item.type === "message").map((item) => item.content[0].text);
-    await client.conversations.delete(begun.id);
+    const items = await list(client.conversations.items.list(conversation.id, { order: "asc", limit: 100 }));
+    const textsOfItems = items.filter((item) => item.type === "message").map((item) => item.content[0].text);
+    await client.conversations.delete(conversation.id);
     const gone = await failure(() =>
-      client.responses.create({ model: MODEL, input: "x", conversation: begun.id }),
+      client.responses.create({ model: MODEL, input: "x", conversation: conversation.id }),
     );
-    return { texts, items: said, gone };
+    return { texts, items: textsOfItems, gone };
   },
 
   async background() {
-    const made = await client.responses.create({ model: MODEL, input: "say hello", background: true });
-    let polled = made;
+    const created = await client.responses.create({ model: MODEL, input: "say hello", background: true });
+    let polled = created;
     while (["queued", "in_progress"].includes(polled.status)) {
       await new Promise((resolve) => setTimeout(resolve, 50));
-      polled = await client.responses.retrieve(made.id);
+      polled = await client.responses.retrieve(created.id);
     }
-    const events = await list(await client.responses.retrieve(made.id, { stream: true }));
-    return { began: made.status, ended: polled.status, text: polled.output_text, last: events.at(-1).type };
+    const events = await list(await client.responses.retrieve(created.id, { stream: true }));
+    return { began: created.status, ended: polled.status, text: polled.output_text, last: events.at(-1).type };
   },
 
   async other_paths() {

@@ -1,4 +1,4 @@
-"""What the scripts have in common: a script runs the scenarios that it is told and prints their results."""
+"""What the scripts have in common: running the scenarios that are named on standard input, and printing the results."""
 
 import asyncio
 import inspect
@@ -19,7 +19,7 @@ TOOL = {
 
 
 def scenarios(*functions):
-    """Runs the scenarios that lines of the input name, each in a fork of this process: importing takes seconds."""
+    """Run the scenario that each line of the input names, in a fork of this process: importing takes seconds."""
     by_name = {each.__name__: each for each in functions}
     for line in sys.stdin:
         if os.fork() == 0:
@@ -29,11 +29,11 @@ def scenarios(*functions):
         sys.stdout.flush()
 
 
-def _run(chosen):
+def _run(scenario):
     status = 1
     try:
-        result = asyncio.run(chosen()) if inspect.iscoroutinefunction(chosen) else chosen()
-        # Libraries may have printed something: the last line counts.
+        result = asyncio.run(scenario()) if inspect.iscoroutinefunction(scenario) else scenario()
+        # Libraries may have printed something before; the last line is the result.
         sys.stdout.write("\n" + json.dumps(result) + "\n")
         status = 0
     except BaseException:

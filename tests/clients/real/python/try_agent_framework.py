@@ -22,9 +22,9 @@ def agent():
 
 async def session():
     one = agent()
-    kept = one.create_session()
+    session = one.create_session()
     prompts = ["turn 0", 'use add with {"a": 1} and also use add with {"a": 2}', "turn 2", "turn 3"]
-    return {"texts": [(await one.run(prompt, session=kept)).text for prompt in prompts]}
+    return {"texts": [(await one.run(prompt, session=session)).text for prompt in prompts]}
 
 
 async def streamed():

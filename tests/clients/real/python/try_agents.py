@@ -35,9 +35,9 @@ async def handoff():
 
 async def session():
     agent = Agent(name="one", instructions=SYSTEM, model=MODEL, tools=[add])
-    kept = SQLiteSession("s")
+    memory = SQLiteSession("s")
     prompts = ["turn 0", 'use add with {"a": 1}', "turn 2"]
-    return {"texts": [(await Runner.run(agent, prompt, session=kept)).final_output for prompt in prompts]}
+    return {"texts": [(await Runner.run(agent, prompt, session=memory)).final_output for prompt in prompts]}
 
 
 async def chain():
@@ -53,24 +53,24 @@ async def chain():
 async def websocket():
     agent = Agent(name="one", instructions=SYSTEM, model=MODEL, tools=[add])
     texts, previous = [], None
-    async with responses_websocket_session() as talk:
+    async with responses_websocket_session() as socket:
         for prompt in ["turn 0", 'use add with {"a": 1}', "turn 2"]:
-            done = await talk.run(agent, prompt, previous_response_id=previous, auto_previous_response_id=True)
+            done = await socket.run(agent, prompt, previous_response_id=previous, auto_previous_response_id=True)
             texts.append(done.final_output)
             previous = done.last_response_id
     return {"texts": texts}
 
 
 async def streamed():
-    """Requests that an endpoint takes as they are: the same with and without a proxy."""
+    """Requests that an endpoint accepts unchanged: the same with and without a proxy."""
     settings = ModelSettings(
         store=False,
         response_include=["reasoning.encrypted_content"],
         extra_headers={"originator": "try_agents", "accept": "text/event-stream"},
     )
     agent = Agent(name="one", instructions=SYSTEM, model=MODEL, tools=[add], model_settings=settings)
-    said = {"type": "input_text", "text": 'use add with {"a": 1}'}
-    run = Runner.run_streamed(agent, [{"type": "message", "role": "user", "content": [said]}])
+    part = {"type": "input_text", "text": 'use add with {"a": 1}'}
+    run = Runner.run_streamed(agent, [{"type": "message", "role": "user", "content": [part]}])
     async for _ in run.stream_events():
         pass
     return {"text": run.final_output}

@@ -22,7 +22,7 @@ def chat(**options):
     return ChatOpenAI(model=MODEL, use_responses_api=True, max_retries=0, **options)
 
 
-def talk(model):
+def converse(model):
     messages, texts = [SystemMessage(SYSTEM)], []
     for prompt in ["turn 0", 'use add with {"a": 1}', "turn 2", "turn 3"]:
         messages.append(HumanMessage(prompt))
@@ -37,11 +37,11 @@ def talk(model):
 
 
 def history():
-    return talk(chat().bind_tools([add]))
+    return converse(chat().bind_tools([add]))
 
 
 def chain():
-    return talk(chat(use_previous_response_id=True).bind_tools([add]))
+    return converse(chat(use_previous_response_id=True).bind_tools([add]))
 
 
 def structured():

@@ -1,4 +1,4 @@
-"""LiteLLM's SDK: its `responses`, and its chat completions by way of the Responses API."""
+"""LiteLLM's SDK: its `responses`, and its chat completions that use the Responses API."""
 
 import litellm
 from pydantic import BaseModel
@@ -13,13 +13,13 @@ class Trip(BaseModel):
 def chain():
     texts, previous = [], None
     for turn in range(5):
-        made = litellm.responses(
+        response = litellm.responses(
             model=f"openai/{MODEL}", instructions=SYSTEM, input=f"turn {turn}", previous_response_id=previous
         )
-        texts.append(made.output_text)
-        previous = made.id
-    got = litellm.get_responses(response_id=previous)
-    return {"texts": texts, "retrieved": got.output_text}
+        texts.append(response.output_text)
+        previous = response.id
+    retrieved = litellm.get_responses(response_id=previous)
+    return {"texts": texts, "retrieved": retrieved.output_text}
 
 
 def completions():
@@ -28,8 +28,8 @@ def completions():
     for prompt in ["turn 0", 'use add with {"a": 1}', "turn 2"]:
         messages.append({"role": "user", "content": prompt})
         while True:
-            made = litellm.completion(model=f"openai/responses/{MODEL}", messages=messages, tools=[function])
-            answer = made.choices[0].message
+            completion = litellm.completion(model=f"openai/responses/{MODEL}", messages=messages, tools=[function])
+            answer = completion.choices[0].message
             messages.append(answer.model_dump(exclude_none=True))
             if not answer.tool_calls:
                 break
@@ -42,10 +42,10 @@ def completions():
 
 
 def structured():
-    made = litellm.completion(
+    completion = litellm.completion(
         model=f"openai/responses/{MODEL}", messages=[{"role": "user", "content": "plan a trip"}], response_format=Trip
     )
-    return Trip.model_validate_json(made.choices[0].message.content).model_dump()
+    return Trip.model_validate_json(completion.choices[0].message.content).model_dump()
 
 
 def streamed():

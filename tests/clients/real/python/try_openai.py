@@ -15,17 +15,17 @@ class Trip(BaseModel):
 
 
 def basics():
-    made = client.responses.create(model=MODEL, instructions=SYSTEM, input="say hello")
+    created = client.responses.create(model=MODEL, instructions=SYSTEM, input="say hello")
     with client.responses.stream(model=MODEL, instructions=SYSTEM, input="say hello") as stream:
         deltas = "".join(event.delta for event in stream if event.type == "response.output_text.delta")
         streamed = stream.get_final_response()
     parsed = client.responses.parse(model=MODEL, input="plan a trip", text_format=Trip)
     return {
-        "created": made.output_text,
+        "created": created.output_text,
         "deltas": deltas,
         "streamed": streamed.output_text,
         "parsed": parsed.output_parsed.model_dump(),
-        "models": [made.model, streamed.model],
+        "models": [created.model, streamed.model],
     }
 
 
@@ -44,11 +44,11 @@ def tools():
 def chain():
     responses, previous = [], None
     for turn in range(5):
-        made = client.responses.create(
+        response = client.responses.create(
             model=MODEL, instructions=SYSTEM, input=f"turn {turn}", previous_response_id=previous
         )
-        responses.append(made)
-        previous = made.id
+        responses.append(response)
+        previous = response.id
     last = responses[-1]
     items = client.responses.input_items.list(last.id).data
     client.responses.delete(responses[0].id)
@@ -62,26 +62,26 @@ def chain():
 
 
 def conversation():
-    begun = client.conversations.create(items=[{"type": "message", "role": "user", "content": "My name is Ada."}])
+    created = client.conversations.create(items=[{"type": "message", "role": "user", "content": "My name is Ada."}])
     texts = [
-        client.responses.create(model=MODEL, input=f"turn {turn}", conversation=begun.id).output_text
+        client.responses.create(model=MODEL, input=f"turn {turn}", conversation=created.id).output_text
         for turn in range(3)
     ]
-    items = client.conversations.items.list(begun.id, order="asc", limit=100)
-    said = [item.content[0].text for item in items if item.type == "message"]
-    client.conversations.delete(begun.id)
-    gone = failure(lambda: client.responses.create(model=MODEL, input="x", conversation=begun.id))
-    return {"texts": texts, "items": said, "gone": gone}
+    items = client.conversations.items.list(created.id, order="asc", limit=100)
+    texts_of_items = [item.content[0].text for item in items if item.type == "message"]
+    client.conversations.delete(created.id)
+    gone = failure(lambda: client.responses.create(model=MODEL, input="x", conversation=created.id))
+    return {"texts": texts, "items": texts_of_items, "gone": gone}
 
 
 def background():
-    made = client.responses.create(model=MODEL, input="say hello", background=True)
-    polled = made
+    begun = client.responses.create(model=MODEL, input="say hello", background=True)
+    polled = begun
     while polled.status in ("queued", "in_progress"):
         time.sleep(0.05)
-        polled = client.responses.retrieve(made.id)
-    events = list(client.responses.retrieve(made.id, stream=True))
-    return {"began": made.status, "ended": polled.status, "text": polled.output_text, "last": events[-1].type}
+        polled = client.responses.retrieve(begun.id)
+    events = list(client.responses.retrieve(begun.id, stream=True))
+    return {"began": begun.status, "ended": polled.status, "text": polled.output_text, "last": events[-1].type}
 
 
 def other_paths():
@@ -96,7 +96,7 @@ def other_paths():
 
 
 def as_codex():
-    """A request that an endpoint takes as it is: the same with and without a proxy."""
+    """A request that an endpoint accepts unchanged: the same with and without a proxy."""
     body = {
         "model": MODEL,
         "instructions": SYSTEM,
