@@ -77,7 +77,7 @@ def add(name: str, **given: int | str | None) -> None:
     file, people = _read()
     if any(person.name.lower() == name.lower() for person in people):
         raise click.ClickException(
-            f"{name} has a key already. Fix: `codex-transform clients rotate {name}` replaces it."
+            f"{name} has a key already. Fix: run `codex-transform clients rotate {name}`, which replaces it."
         )
     try:
         person, key = new_person(name, _changed(Limits(), given))

@@ -74,7 +74,7 @@ def _try(context: DoctorContext, program: Path, proxy: ProxyProcess, host: str, 
         here = runtime.fetch(program, {**context.environ, **proxied}, host) if uses_our_proxy(context) else None
     except runtime.NoRuntimeError as error:
         message = f"cannot be tried: {program} does not run as Bun ({error})"
-        yield warning(_TRUST, message, "If OpenCode reports a certificate that it cannot verify, use reverse mode.")
+        yield warning(_TRUST, message, "Use reverse mode if OpenCode reports a certificate that it cannot verify.")
         return
     if refused:
         message = f"OpenCode's runtime does not accept the proxy's certificate ({refused})"

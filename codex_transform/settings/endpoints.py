@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from codex_transform.endpoint.url import Endpoint, parse
+from codex_transform.errors import InvalidValue, problem_and_fix
 from codex_transform.jsonio import describe_type
 from codex_transform.redaction import Secret
 from codex_transform.settings.options import READ_API_KEY, READ_BASE_URL
@@ -42,7 +43,7 @@ def read_endpoints(value: object) -> tuple[EndpointSettings, ...]:
     endpoints = tuple(_read(index, entry) for index, entry in enumerate(value))
     names = [each.name for each in endpoints]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise ValueError(f"two endpoints have the name {twice!r}: give each its own")
+        raise InvalidValue(f"two endpoints have the name {twice!r}", "give each its own")
     return endpoints
 
 
@@ -61,7 +62,9 @@ def _read(index: int, entry: object) -> EndpointSettings:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
-        message = first["msg"].removeprefix("Value error, ")
+        message, fix = first["msg"], ""
         if first["type"] == "extra_forbidden":
-            message = "there is no such member"
-        raise ValueError(f"entry {index}, {where}: {message}") from None
+            message, fix = "there is no such member", "remove it"
+        elif isinstance(invalid := first.get("ctx", {}).get("error"), ValueError):
+            message, fix = problem_and_fix(invalid)
+        raise InvalidValue(f"entry {index}, {where}: {message}", fix) from None

@@ -84,7 +84,7 @@ class Admin:
             # Imported only now, because a mitmproxy that was installed separately may lack its dependencies.
             from codex_transform.usage.metrics import CallMetrics
         except ImportError as error:
-            fix = requirements.install_command("prometheus-client>=0.20")
+            fix = requirements.install_fix("prometheus-client>=0.20")
             logger.warning("codex_admin_listen: there is no admin listener (%s). Fix: %s", error, fix)
             return
         self._metrics = self._metrics or CallMetrics()

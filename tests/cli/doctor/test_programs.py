@@ -79,7 +79,7 @@ def test_opencode_2_is_listed_besides_opencode_1(name: str, says: str, well: Per
 
 def test_a_configuration_in_two_forms(well: Person) -> None:
     opencode_json(well, '{"provider": {"openai": {}}, "providers": {"openai": {}}}')
-    Report(well, "--offline").expect("configuration", "warning", "in two forms", "remove one")
+    Report(well, "--offline").expect("configuration", "warning", "in two forms", "Remove one")
 
 
 def test_where_the_requests_of_an_opencode_2_server_go_is_read_from_its_process(well: Person) -> None:
