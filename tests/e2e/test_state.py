@@ -13,6 +13,7 @@ import pytest
 from support.running import Proxy, mitmdump
 from support.waiting import eventually
 
+from codex_transform.proxy.addons.background_responses import MAX_JOBS
 from codex_transform.sandbox import Sandbox
 
 
@@ -265,6 +266,22 @@ def test_a_background_response_is_cancelled(proxy: Proxy, sandbox: Sandbox) -> N
     assert sandbox.wait(lambda requests: requests[0]["cancelled"])
     assert poll(proxy, made["id"])["status"] == "cancelled"
     assert ask(proxy, "POST", f"/responses/{made['id']}/cancel") == (200, cancelled)
+
+
+def test_nobody_can_run_all_background_responses_that_a_proxy_runs(tmp_path: Path, sandbox: Sandbox) -> None:
+    sandbox.misbehave("hang-before-head")
+    body = {"model": "gpt-5.1", "input": "hello", "background": True}
+    with mitmdump(tmp_path, sandbox) as proxy:
+        ids = [create(proxy, "hello", background=True)["id"] for _ in range(MAX_JOBS // 2)]
+        status, headers, answer = proxy.send(body, authorization="Bearer sk-one")
+        assert (status, headers["retry-after"]) == (429, "10")
+        error = json.loads(answer)["error"]
+        assert error["param"] == "background"
+        assert "250 of your responses" in error["message"]
+        assert "/cancel" in error["message"]
+        assert proxy.send(body, authorization="Bearer sk-two")[0] == 200
+        assert ask(proxy, "POST", f"/responses/{ids[0]}/cancel")[0] == 200
+        assert eventually(lambda: proxy.send(body, authorization="Bearer sk-one")[0] == 200)
 
 
 def test_a_background_response_that_the_endpoint_refuses_has_failed(proxy: Proxy) -> None:
