@@ -123,7 +123,8 @@ class Admin:
             )
 
     def _on_call(self, record: Record, endpoint: Endpoint | None) -> None:
-        self._health.observe(record, endpoint.url if endpoint else None)
+        if endpoint:
+            self._health.observe(record, self.config.endpoints)
         if self._metrics:
             self._metrics.observe(record, endpoint.authority if endpoint else None)
 
@@ -133,14 +134,12 @@ class Admin:
 
     def _reasons(self) -> list[readiness.Reason]:
         self.config.refresh()
-        endpoint = self.config.endpoint
-        down = endpoint is not None and self._health.is_down(endpoint.url)
         limited = any(map(is_limited, self.config.people.people))
         found = readiness.reasons(
             self.config.settings,
             self.config.problems,
             draining=self.drain.draining,
-            down=down,
+            down=self._health.is_down(self.config.endpoints),
             uncounted=limited and self.state.is_down,
         )
         return list(found)
