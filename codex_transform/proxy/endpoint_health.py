@@ -1,7 +1,7 @@
 """Whether no endpoint answers, as far as recent calls have shown: nothing is sent only to find out.
 
-They are down once several calls in a row got no answer at all, wherever they went. That holds for a while only: somebody
-who sends calls elsewhere meanwhile would never learn that one is up again.
+They are down once several calls in a row got no answer at all, wherever they went. That holds for a while only:
+somebody who sends calls elsewhere meanwhile would never learn that one is up again.
 
 The pool's circuit breakers (`endpoint/pool.py`) do not answer this. They open for errors too, which are the answer of
 an endpoint and are to reach the client; they are shared with proxies on other machines, whose network may be another;

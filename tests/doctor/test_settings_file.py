@@ -39,6 +39,26 @@ def test_the_fix_of_an_entry_of_the_list_of_endpoints(tmp_path: Path) -> None:
     assert result.fix == "Write https://your-codex-api.com."
 
 
+@pytest.mark.parametrize(
+    ("environ", "message"),
+    [
+        ({"CODEX_API_KEY": "sk-1"}, "all at their defaults"),
+        ({"CODEX_MODE": "0", "CODEX_RETRIES": "2"}, "codex_mode from CODEX_MODE, codex_retries from CODEX_RETRIES"),
+        ({"CODEX_MODE": "0", "CODEX_RETRIES": "9"}, "codex_mode from CODEX_MODE"),
+    ],
+)
+def test_where_settings_that_are_not_the_default_come_from(
+    environ: dict[str, str], message: str, tmp_path: Path
+) -> None:
+    (result,) = (each for each in settings_file.values(_context(tmp_path, environ)) if each.name == "other settings")
+    assert result == Result("ok", "other settings", message)
+
+
+def test_they_are_not_called_defaults_if_one_of_them_cannot_be_used(tmp_path: Path) -> None:
+    results = settings_file.values(_context(tmp_path, {"CODEX_RETRIES": "9"}))
+    assert [result.name for result in results] == ["codex_retries"]
+
+
 def _context(folder: Path, environ: dict[str, str]) -> DoctorContext:
     client = OpenCodeConfig()
     return DoctorContext({}, folder, folder, load({}, environ, folder / "config.json", client), client, ())

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.ports import reserved
 from support.running import Proxy, mitmdump
 from support.waiting import eventually
 
@@ -187,6 +188,31 @@ def test_a_background_response_whose_proxy_ended_has_failed(tmp_path: Path, sand
     with mitmdump(tmp_path, sandbox, CODEX_STATE="disk") as proxy:
         status, found = ask(proxy, "GET", f"/responses/{made['id']}")
     assert (status, found["status"]) == (200, "failed")
+
+
+@pytest.mark.parametrize(("limits", "then"), [("open", "counts people's limits"), ("closed", "limits are refused")])
+def test_the_log_says_what_to_do_if_shared_state_cannot_be_used(
+    tmp_path: Path, sandbox: Sandbox, limits: str, then: str
+) -> None:
+    with reserved() as port:
+        url = f"redis://:a-password@127.0.0.1:{port}/0"
+        with mitmdump(tmp_path, sandbox, CODEX_STATE=url, CODEX_LIMITS_FAIL=limits) as proxy:
+            assert create(proxy, "one")["status"] == "completed"
+            line = proxy.wait_for("codex_state: .*")[0]
+    assert line.startswith(f"codex_state: redis://:…@127.0.0.1:{port}/0 cannot be used (")
+    assert then in line
+    assert line.endswith(" Fix: start that server, or correct its address in codex_state")
+    assert "a-password" not in proxy.log
+
+
+def test_the_log_says_what_to_do_if_the_file_of_shared_state_cannot_be_used(tmp_path: Path, sandbox: Sandbox) -> None:
+    file = tmp_path / ".opencode" / "codex-state.sqlite"
+    file.mkdir(parents=True)
+    with mitmdump(tmp_path, sandbox, CODEX_STATE="disk") as proxy:
+        assert create(proxy, "one")["status"] == "completed"
+        line = proxy.wait_for("codex_state: .*")[0]
+    assert line.startswith(f"codex_state: {file} cannot be used (")
+    assert line.endswith(" Fix: make the file and its folder writable for you, and see that the disk has room")
 
 
 def test_without_state_a_reference_is_refused(tmp_path: Path, sandbox: Sandbox) -> None:
