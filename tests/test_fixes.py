@@ -14,7 +14,7 @@ import codex_transform
 
 PACKAGE = Path(codex_transform.__file__).parent
 VERBS = re.compile(
-    r"(add|ask|change|check|choose|close|correct|delete|fix|give|install|leave|make|name|put|remove|report|run|save|see"
+    r"(add|ask|begin|change|check|choose|close|correct|delete|fix|give|install|leave|make|move|name|put|remove|report|run|save|see"
     r"|send|set|start|stop|try|turn|unset|update|use|wait|write)\b",
     re.IGNORECASE,
 )
@@ -80,6 +80,10 @@ def beginnings(node: ast.AST, scope: ast.AST, module: ast.Module) -> Iterator[st
             return
         case ast.Call(ast.Name("problem_and_fix")):
             return
+        case ast.Call(ast.Attribute(ast.Name(table), "get"), [_, default]):
+            found = next(assigned(table, everything(module)))
+            for each in [*(found.values if isinstance(found, ast.Dict) else ()), default]:
+                yield from beginnings(each, scope, module)
         case ast.Call(ast.Name("sentence"), [text]):
             yield from beginnings(text, scope, module)
         case ast.Call(ast.Name(name) | ast.Attribute(attr=name)):

@@ -15,6 +15,7 @@ from codex_transform import paths
 from codex_transform.cli.current_settings import load_settings
 from codex_transform.endpoint import url as endpoint_url
 from codex_transform.endpoint.headers import DEFAULT_ORIGINATOR
+from codex_transform.fsutil import explain
 from codex_transform.settings import loader
 from codex_transform.settings.loader import LoadedSettings
 from codex_transform.settings.options import OPTIONS
@@ -155,7 +156,7 @@ def save(file: Path, updates: Mapping[str, str | None]) -> None:
     except ValueError as error:
         raise click.ClickException(sentence(str(error))) from None
     except OSError as error:
-        raise click.ClickException(f"{file} cannot be written: {error.strerror or error}.") from None
+        raise click.ClickException(f"{explain(file, 'written', error)}.") from None
 
 
 def _answer(field: str, loaded: LoadedSettings) -> str:

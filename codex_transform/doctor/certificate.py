@@ -18,6 +18,7 @@ from codex_transform.doctor.terminal import uses_our_proxy
 from codex_transform.fsutil import is_missing
 from codex_transform.launcher import ca_bundle, child_env, proxy_process
 from codex_transform.launcher.proxy_process import ProxyProcess
+from codex_transform.text import sentence
 
 _NAME, _TRUST = "certificate", "trust"
 _REVERSE = "Use reverse mode, which needs no certificate: see `codex-transform config --help`, option --reverse."
@@ -53,12 +54,11 @@ def check_trust(context: DoctorContext) -> Iterator[Result]:
                 return
             yield from _try(context, program, proxy, host, Path(folder))
     except proxy_process.NoProxyError as error:
-        log_lines = [line.strip() for line in error.log.last if "rror" in line] if error.log else []
-        fix = (
-            f"Fix the cause named there; the whole log is {error.log.path}."
-            if error.log
-            else "Make yourself the owner of that folder."
-        )
+        if error.fix or error.log is None:
+            yield failure("proxy", error.reason, sentence(error.fix))
+            return
+        log_lines = [line.strip() for line in error.log.last if "rror" in line]
+        fix = f"Fix the cause named there; the whole log is {error.log.path}."
         yield failure("proxy", " ".join([error.reason, *log_lines]), fix)
 
 
@@ -96,6 +96,8 @@ def _problem(path: Path) -> Result | None:
     again = f"Delete {path.parent / 'mitmproxy-ca*'}: the proxy makes a new one. Then start OpenCode again."
     try:
         trusted, signing = _load(path), _load(path.with_name("mitmproxy-ca.pem"))
+    except FileNotFoundError as error:
+        return failure(_NAME, f"{error.filename} is missing", again)
     except OSError as error:
         fix = f"Make yourself the owner of {path.parent} and the files in it, and make them readable."
         return failure(_NAME, f"{error.filename} cannot be read ({error.strerror or error})", fix)

@@ -125,6 +125,8 @@ def login(context: DoctorContext) -> Iterator[Result]:
 def _file_problem(context: DoctorContext, message: str) -> Result:
     """Return the result for a warning about a file: a failure if OpenCode cannot parse it and so does not start."""
     stops = any(message.startswith(f"{file}: line ") for file in _files(context))
+    if ": not used: " in message:
+        return warning("configuration", message, "Make it a file of yours that you can read, or remove it.")
     fix = "Fix it there." if stops else "Fix it there; the rest of the file is used."
     return (failure if stops else warning)("configuration", message.partition(". Fix it there")[0], fix)
 

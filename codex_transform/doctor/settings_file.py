@@ -77,7 +77,7 @@ def clients(context: DoctorContext) -> Iterator[Result]:
     """Yield the number of clients with keys of their own, if the file for them exists."""
     found = register.load(context.clients_file)
     if found.problem:
-        yield failure("clients", found.problem, "Correct the file, or restore an older one.")
+        yield failure("clients", found.problem, sentence(found.fix))
     elif found.defined:
         yield ok("clients", f"keys are required; {format_count(len(found.people), 'client')} in {context.clients_file}")
     if found.defined and context.loaded.settings.forward_client_key:

@@ -4,6 +4,7 @@ Each has a name, a base URL and a key. The list is read as a whole: if one entry
 request must not go to another endpoint than the user thinks.
 """
 
+import re
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -15,6 +16,12 @@ from codex_transform.redaction import Secret
 from codex_transform.settings.options import READ_API_KEY, READ_BASE_URL
 
 
+def _name(value: object) -> str:
+    if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}", value):
+        return value
+    raise ValueError("must be up to 40 letters, digits and . _ -, and begin with a letter or a digit")
+
+
 class EndpointSettings(BaseModel):
     """One endpoint. Of those that have the model, the ones with the lowest `priority` get the calls, by `weight`.
 
@@ -23,7 +30,7 @@ class EndpointSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
+    name: Annotated[str, BeforeValidator(_name)]
     base_url: Annotated[str, BeforeValidator(READ_BASE_URL), Field(alias="baseURL")]
     api_key: Annotated[Secret, BeforeValidator(READ_API_KEY), Field(alias="apiKey")]
     models: tuple[str, ...] = ()

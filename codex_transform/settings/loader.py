@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from codex_transform.errors import InvalidValue, problem_and_fix
-from codex_transform.fsutil import write_private
+from codex_transform.fsutil import fix_for, write_private
 from codex_transform.jsonc import parser
 from codex_transform.jsonio import describe_type, dumps
 from codex_transform.opencode.config import OpenCodeConfig
@@ -116,7 +116,7 @@ def load(
             if option.field in _RESTRICTING and (damaged is None or option.key.encode() in damaged):
                 source = f"{option.key} in {config_file}"
                 problems.append(
-                    Problem(option.field, source, f"{source}: not known while the file is damaged", "fix it first")
+                    Problem(option.field, source, f"{source}: not known while the file cannot be used", "fix it first")
                 )
                 values |= _RESTRICTING[option.field]
     endpoints: tuple[EndpointSettings, ...] = ()
@@ -177,9 +177,7 @@ def read_document(config_file: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise InvalidValue(
-            f"{config_file} cannot be read ({error.strerror or error})", "make it a file of yours"
-        ) from None
+        raise InvalidValue(f"{config_file} cannot be read ({error.strerror or error})", fix_for(error)) from None
     except UnicodeDecodeError:
         raise InvalidValue(f"{config_file} is not UTF-8 text", "save it as UTF-8") from None
     except parser.JsonError as error:

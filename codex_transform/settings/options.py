@@ -75,9 +75,11 @@ def _base_url(value: object) -> str:
 
 def _api_key(value: object) -> Secret:
     text = _text(value.value if isinstance(value, Secret) else value)
-    if not re.fullmatch(r"[!-~]+", text):
+    # Servers take some 8 KB of headers in all.
+    if not re.fullmatch(r"[!-~]{1,4096}", text):
         raise ValueError(
-            "must be the key alone, in printable ASCII without spaces or line breaks (and without the word Bearer)"
+            "must be the key alone, up to 4,096 characters of printable ASCII without spaces or line breaks "
+            "(and without the word Bearer)"
         )
     return Secret(text)
 

@@ -191,7 +191,7 @@ class Config:
         """Load the clients that have keys; their keys are never forwarded."""
         self.people = register.load(self.clients_file) if self.settings.clients else Register()
         if self.people.problem:
-            self._problems += (Problem(None, str(self.clients_file), self.people.problem),)
+            self._problems += (Problem(None, str(self.clients_file), self.people.problem, self.people.fix),)
         if self.people.defined and self.settings.forward_client_key:
             source = self.sources["forward_client_key"]
             finding = f"{source}: not used, because the endpoint would get the keys of {self.clients_file}"

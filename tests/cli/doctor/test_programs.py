@@ -108,6 +108,11 @@ def test_an_opencode_configuration_that_keeps_it_from_starting(well: Person) -> 
     Report(well, "--offline").expect("configuration", "fault", "line 1", "Fix it there")
 
 
+def test_an_opencode_configuration_that_cannot_be_read(well: Person) -> None:
+    (well.home / ".config" / "opencode" / "opencode.json").mkdir(parents=True)
+    Report(well, "--offline").expect("configuration", "warning", "not used: not a regular file", "Make it a file")
+
+
 def test_an_opencode_configuration_with_a_wrong_value(well: Person) -> None:
     opencode_json(well, '{"provider": {"openai": {"options": {"reasoningEffort": 5}}}}')
     Report(well, "--offline").expect("configuration", "warning", "reasoningEffort must be text")
