@@ -47,9 +47,10 @@ def fix_for(error: OSError) -> str:
 def explain(path: Path, what: str, error: OSError) -> str:
     """Return what keeps a file from being read or written, and the fix; `what` is such as "read".
 
-    The error may be of another file, such as a folder on the way to it, which is named then.
+    A folder on the way to it is named in its place, if the error is that folder's.
     """
-    return f"{error.filename or path} cannot be {what} ({error.strerror or error}). Fix: {fix_for(error)}"
+    folder = next((folder for folder in path.parents if str(folder) == error.filename), None)
+    return f"{folder or path} cannot be {what} ({error.strerror or error}). Fix: {fix_for(error)}"
 
 
 def require_regular(path: Path) -> None:

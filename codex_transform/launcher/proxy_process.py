@@ -23,7 +23,6 @@ from codex_transform.fsutil import fix_for
 from codex_transform.launcher import pipes, ports
 from codex_transform.launcher.loading import launch
 from codex_transform.launcher.proxy_log import ProxyLog
-from codex_transform.text import sentence
 
 _LISTENING = re.compile(r" listening at (?:\w+://)?127\.0\.0\.1:(\d+)")
 _WEB = re.compile(r"Web server listening at ([^\s\"]+)")
@@ -214,7 +213,7 @@ def running(
         log = ProxyLog(log_folder)
     except OSError as error:
         reason = f"No log can be written to {log_folder}: {error.strerror or error}."
-        raise NoProxyError(reason, fix=sentence(fix_for(error))) from None
+        raise NoProxyError(reason, fix=f"{fix_for(error)}.") from None
     with log:
         # If two proxies start for the first time at once, one may overwrite the other's new CA file: start again.
         for last in (False, True):
