@@ -14,8 +14,8 @@ import codex_transform
 
 PACKAGE = Path(codex_transform.__file__).parent
 VERBS = re.compile(
-    r"(add|ask|begin|change|check|choose|close|correct|delete|fix|give|install|leave|make|move|name|put|remove|report|run|save|see"
-    r"|send|set|start|stop|try|turn|unset|update|use|wait|write)\b",
+    r"(add|ask|begin|change|check|choose|close|correct|delete|fix|give|install|leave|make|move|name|percent-encode|put"
+    r"|remove|report|run|save|see|send|set|start|stop|try|turn|unset|update|use|wait|write)\b",
     re.IGNORECASE,
 )
 TREES = {path.relative_to(PACKAGE): ast.parse(path.read_text("utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
