@@ -1,7 +1,7 @@
-"""The one error type that crosses module borders: what the client will be told, in OpenAI's shape.
+"""The errors that cross module borders: what the client will be told, in OpenAI's shape, and a setting's bad value.
 
-Request steps raise it for a body they cannot accept, response code raises it for what the endpoint sent; the proxy
-turns it into an HTTP response. Its message goes to a person, so it names the field or setting and the fix.
+Request steps raise `ApiError` for a body they cannot accept, response code for what the endpoint sent; the proxy turns
+it into an HTTP response. Its message goes to a person, so it names the field or setting and the fix.
 """
 
 from collections.abc import Mapping
@@ -17,6 +17,23 @@ TYPES = {
     422: "invalid_request_error",
     429: "rate_limit_error",
 }
+
+
+class InvalidValue(ValueError):  # noqa: N818 - it is the user's value that is at fault
+    """A value that cannot be used: `problem` says why, and `fix`, an imperative, what to write instead, if it has to.
+
+    As text it is both.
+    """
+
+    def __init__(self, problem: str, fix: str = "") -> None:
+        super().__init__(f"{problem}: {fix}" if fix else problem)
+        self.problem = problem
+        self.fix = fix
+
+
+def problem_and_fix(error: ValueError) -> tuple[str, str]:
+    """Return why a value cannot be used and what to write instead, "" if the first says it all."""
+    return (error.problem, error.fix) if isinstance(error, InvalidValue) else (str(error), "")
 
 
 class ApiError(Exception):

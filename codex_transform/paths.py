@@ -39,7 +39,7 @@ def cwd() -> Path:
     try:
         return Path.cwd()
     except OSError:
-        raise MissingFolderError("This folder is gone. Fix: `cd` to one that exists.") from None
+        raise MissingFolderError("This folder is gone. Fix: change to one that exists.") from None
 
 
 def data_folder(home: Path) -> Path:

@@ -55,7 +55,7 @@ def unmet(versions: Mapping[str, str | None], python: tuple[int, ...] = sys.vers
         lowest, too_new = BOUNDS[name]
         if version is None or not _numbers(lowest) <= _numbers(version) < _numbers(too_new):
             actual = f"this Python has {version}" if version else "this Python has none"
-            fix = install_command(f"{name}>={lowest},<{too_new}")
+            fix = install_fix(f"{name}>={lowest},<{too_new}")
             return f"codex-transform needs {name} {lowest} or newer, below {too_new}; {actual}. Fix: {fix}"
     return None
 
@@ -71,17 +71,17 @@ def untested(versions: Mapping[str, str | None]) -> str | None:
 _REINSTALL = "install mitmproxy and pydantic with a newer Python, such as `pipx install --python python3.13 mitmproxy`"
 
 
-def install_command(requirement: str) -> str:
-    """Return the command that installs a package for the Python that this runs in."""
+def install_fix(requirement: str) -> str:
+    """Return what to do so that the Python that this runs in has a package: "run `…`"."""
     if getattr(sys, "frozen", False):
-        return f"this mitmproxy is a standalone program, so install another: pipx install mitmproxy && {_INJECT}"
+        return f"install another mitmproxy, because this one is a program of its own: `{_PIPX}`"
     installer = "" if importlib.util.find_spec("pip") else "uv pip install --python "
     program = f'"{sys.executable}"' if " " in sys.executable else sys.executable
     command = f"{installer}{program}" if installer else f"{program} -m pip install"
-    return f'{command} "{requirement}"'
+    return f'run `{command} "{requirement}"`'
 
 
-_INJECT = 'pipx inject mitmproxy "pydantic>=2.9,<3"'
+_PIPX = 'pipx install mitmproxy && pipx inject mitmproxy "pydantic>=2.9,<3"'
 
 
 def _numbers(version: str) -> tuple[int, ...]:

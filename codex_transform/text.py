@@ -40,6 +40,11 @@ def one_line(text: str, longest: int = 300) -> str:
     return words if len(words) <= longest and len(text) <= 4 * longest else f"{words[: longest - 1].rstrip()}…"
 
 
+def sentence(text: str) -> str:
+    """Return `text` with a capital at its beginning and a full stop at its end."""
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+
+
 def format_count(number: int, noun: str) -> str:
     """Return a number of things: `1 item`, `12,345 items`."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

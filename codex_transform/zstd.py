@@ -19,4 +19,4 @@ def _load() -> Any:
 
 zstd: Any = _load()
 
-MISSING = f"this Python cannot read zstd. Fix: {sys.executable} -m pip install backports.zstd"
+MISSING = f"this Python cannot read zstd. Fix: run `{sys.executable} -m pip install backports.zstd`"

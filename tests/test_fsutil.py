@@ -1,3 +1,4 @@
+import errno
 import os
 import stat
 import subprocess
@@ -6,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from codex_transform.fsutil import retry_while_held, write_private
+from codex_transform.fsutil import explain, retry_while_held, write_private
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="file modes and limits are POSIX's")
 
@@ -78,6 +79,24 @@ def test_a_symbolic_link_is_kept(tmp_path: Path) -> None:
     write_private(link, b"new")
     assert link.is_symlink()
     assert real.read_bytes() == b"new"
+
+
+def test_what_cannot_be_written_is_named_and_not_the_temporary_file(tmp_path: Path) -> None:
+    file = tmp_path / "folder" / "file"
+    for filename, named in ((str(file.parent), file.parent), (f"{file}.tmp", file), (None, file)):
+        error = OSError(errno.ENOSPC, "No space left on device", filename)
+        expected = f"{named} cannot be written (No space left on device). Fix: make room on its disk"
+        assert explain(file, "written", error) == expected
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes in folders")
+def test_a_pipe_or_a_device_is_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(OSError, match="not a regular file"):
+        write_private(pipe, b"data")
+    assert pipe.is_fifo()
+    assert [*tmp_path.iterdir()] == [pipe]
 
 
 def test_a_file_in_place_of_a_folder_is_an_error(tmp_path: Path) -> None:

@@ -48,7 +48,7 @@ def test_an_unsupported_package_is_named_with_the_command_to_install_it(name: st
     assert "\n" not in message
     assert f"needs {name} " in message
     assert (version or "has none") in message
-    command = shlex.split(message.partition("Fix: ")[2])
+    command = shlex.split(message.partition("Fix: run `")[2].removesuffix("`"))
     assert command[:4] == [sys.executable, "-m", "pip", "install"]
     assert command[4] == "{}>={},<{}".format(name, *requirements.BOUNDS[name])
 

@@ -16,10 +16,11 @@ from pydantic_core import ValidationError
 
 from codex_transform.attempts.attachments import attachments
 from codex_transform.attempts.json_path import Path, dotted, find, remove
+from codex_transform.clients.client import CLIENTS, OTHER
 from codex_transform.jsonio import dumps
 from codex_transform.request.changes import Changes
 from codex_transform.request.input_items import message, pair_calls
-from codex_transform.request.instructions import bridge_message, keep_instructions, use_codex_instructions
+from codex_transform.request.instructions import keep_instructions, use_codex_instructions
 from codex_transform.request.orphan_outputs import orphan_text
 from codex_transform.request.raw_items import members_of
 
@@ -240,14 +241,15 @@ class ReplaceInstructions:
 class UseCodexInstructions:
     """Sends Codex's instructions in the place of the client's with the digest `refused`, which become a message.
 
-    With `bridged`, a bridge message says which tools the client has. Later requests get the same from the start, as
+    `client` is the client's name, and `mode` CODEX_MODE. Later requests get the same from the start, byte for byte, as
     with the setting `codex_instructions`.
     """
 
     refused: str
     text: str
     source: str
-    bridged: bool = True
+    client: str
+    mode: bool
 
     @property
     def what(self) -> str:
@@ -258,8 +260,7 @@ class UseCodexInstructions:
         """Replace them."""
         if digest(body.get("instructions")) != self.refused:
             return False
-        bridge = bridge_message(body, None, codex_mode=True) if self.bridged else None
-        use_codex_instructions(body, self.text, bridge, changes)
+        use_codex_instructions(body, self.text, CLIENTS.get(self.client, OTHER), self.mode, changes)
         return True
 
 

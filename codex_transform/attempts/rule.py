@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from codex_transform.attempts.edits import Body, Edit
 from codex_transform.attempts.failure import Failure
+from codex_transform.clients.client import OTHER, Client
 
 INVALID = (400, 404, 415, 422)
 """The statuses of a request that is not as the endpoint wants it."""
@@ -36,14 +37,15 @@ class Instructions(NamedTuple):
 class Sent(NamedTuple):
     """What was sent: the body, and how to get the model's own Codex instructions, the newest first.
 
-    `source` is where the instructions that were sent come from: `client`, or as in `InstructionStore.source`.
-    `is_codex` is true for a request of the Codex CLI.
+    `source` is where the instructions that were sent come from: `client`, or as in `InstructionStore.source`. `client`
+    is who sent the request, and `mode` CODEX_MODE.
     """
 
     body: Body
     codex_instructions: Callable[[], Sequence[Instructions]] = tuple
     source: str = "main"
-    is_codex: bool = False
+    client: Client = OTHER
+    mode: bool = True
 
 
 class Rule(NamedTuple):

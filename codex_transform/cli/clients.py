@@ -10,6 +10,7 @@ import click
 from codex_transform import paths
 from codex_transform.cli.current_settings import load_settings
 from codex_transform.cli.tables import print_table
+from codex_transform.fsutil import explain
 from codex_transform.people import register
 from codex_transform.people.person import NAME_RULE, Limits, Person, new_person, with_new_key
 from codex_transform.text import format_tokens
@@ -77,7 +78,7 @@ def add(name: str, **given: int | str | None) -> None:
     file, people = _read()
     if any(person.name.lower() == name.lower() for person in people):
         raise click.ClickException(
-            f"{name} has a key already. Fix: `codex-transform clients rotate {name}` replaces it."
+            f"{name} has a key already. Fix: run `codex-transform clients rotate {name}`, which replaces it."
         )
     try:
         person, key = new_person(name, _changed(Limits(), given))
@@ -193,7 +194,7 @@ def _read() -> tuple[Path, tuple[Person, ...]]:
     file = paths.clients_file(paths.home())
     found = register.load(file)
     if found.problem:
-        raise click.ClickException(f"{found.problem}. Nothing was changed. Fix: correct the file.")
+        raise click.ClickException(f"{found.problem}. Nothing was changed. Fix: {found.fix}.")
     return file, found.people
 
 
@@ -201,9 +202,7 @@ def _write(file: Path, people: Iterable[Person]) -> None:
     try:
         register.save(file, people)
     except OSError as error:
-        raise click.ClickException(
-            f"{file} cannot be written: {error.strerror or error}. Nothing was changed."
-        ) from None
+        raise click.ClickException(f"Nothing was changed: {explain(file, 'written', error)}.") from None
 
 
 def _named(people: tuple[Person, ...], name: str) -> Person:

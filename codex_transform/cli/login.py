@@ -9,7 +9,7 @@ from codex_transform import paths
 from codex_transform.cli import prompts
 from codex_transform.cli.current_settings import load_settings
 from codex_transform.endpoint import url as endpoint_url
-from codex_transform.fsutil import is_missing
+from codex_transform.fsutil import explain, is_missing
 from codex_transform.redaction import redact
 from codex_transform.settings.endpoint_list import remove_endpoint, save_endpoint
 from codex_transform.settings.endpoints import read_endpoints
@@ -56,7 +56,10 @@ def login(
         answers["base_url"] = prompts.checked("base_url", base_url)
         click.echo(f"Requests will go to {endpoint_url.parse(answers['base_url']).url}", err=True)
     if api_key_stdin:
-        answers["api_key"] = prompts.checked("api_key", sys.stdin.readline())
+        line = sys.stdin.readline()
+        if not line.strip():
+            raise click.ClickException("There is no key on standard input. Fix: give it as the first line.")
+        answers["api_key"] = prompts.checked("api_key", line)
     if name is not None:
         _keep_named(name, loaded, answers, no_check, models=models, weight=weight, priority=priority)
     elif models or weight or priority is not None:
@@ -92,9 +95,9 @@ def _keep_named(name: str, loaded: LoadedSettings, answers: dict[str, str], no_c
         (endpoint,) = read_endpoints([entry])
         save_endpoint(file, endpoint)
     except ValueError as error:
-        raise click.ClickException(f"{error}.") from None
+        raise click.ClickException(f"{str(error).removeprefix('entry 0, ')}.") from None
     except OSError as error:
-        raise click.ClickException(f"{file} cannot be written ({error.strerror or error}).") from None
+        raise click.ClickException(f"{explain(file, 'written', error)}.") from None
     click.secho(f"Saved {name} to {file} (readable only by you).", fg="green", err=True)
 
 
@@ -128,8 +131,10 @@ def logout(name: str | None) -> None:
             removed = remove_endpoint(file, name)
         except ValueError as error:
             raise click.ClickException(f"{error}.") from None
+        except OSError as error:
+            raise click.ClickException(f"{explain(file, 'written', error)}.") from None
         if not removed:
-            raise click.ClickException(f"There is no endpoint {name!r} in {file}.")
+            raise click.ClickException(f"There is no endpoint {name!r} in {file}: `codex-transform whoami` lists them.")
         click.echo(f"The endpoint {name} is no longer in {file}.")
         return
     option = next(option for option in OPTIONS if option.field == "api_key")

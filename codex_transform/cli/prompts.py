@@ -15,9 +15,11 @@ from codex_transform import paths
 from codex_transform.cli.current_settings import load_settings
 from codex_transform.endpoint import url as endpoint_url
 from codex_transform.endpoint.headers import DEFAULT_ORIGINATOR
+from codex_transform.fsutil import explain
 from codex_transform.settings import loader
 from codex_transform.settings.loader import LoadedSettings
 from codex_transform.settings.options import OPTIONS
+from codex_transform.text import sentence
 
 if TYPE_CHECKING:
     from codex_transform.probe.exchange import Step
@@ -152,10 +154,9 @@ def save(file: Path, updates: Mapping[str, str | None]) -> None:
     try:
         loader.save(file, updates)
     except ValueError as error:
-        message = str(error)
-        raise click.ClickException(f"{message[:1].upper()}{message[1:]}.") from None
+        raise click.ClickException(sentence(str(error))) from None
     except OSError as error:
-        raise click.ClickException(f"{file} cannot be written: {error.strerror or error}.") from None
+        raise click.ClickException(f"{explain(file, 'written', error)}.") from None
 
 
 def _answer(field: str, loaded: LoadedSettings) -> str:

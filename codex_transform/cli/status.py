@@ -38,7 +38,7 @@ def status(as_json: bool) -> None:
     if not proxies:
         click.echo(
             "None of your proxies is running on this machine."
-            " Fix: `codex-transform run opencode`, or `codex-transform start`.",
+            " Fix: run `codex-transform run opencode`, or `codex-transform start`.",
             err=True,
         )
     elif not all(each.takes_calls for each in proxies):

@@ -36,3 +36,6 @@ CODEX_CLI = Client(
 )
 OTHER = Client("other")
 """Any other program: it is told nothing about programs, and keeps its own instructions."""
+
+CLIENTS = {client.name: client for client in (OPENCODE, OPENCODE_2, CODEX_CLI, OTHER)}
+"""All of them, by name."""

@@ -18,6 +18,7 @@ from codex_transform.doctor.terminal import uses_our_proxy
 from codex_transform.fsutil import is_missing
 from codex_transform.launcher import ca_bundle, child_env, proxy_process
 from codex_transform.launcher.proxy_process import ProxyProcess
+from codex_transform.text import sentence
 
 _NAME, _TRUST = "certificate", "trust"
 _REVERSE = "Use reverse mode, which needs no certificate: see `codex-transform config --help`, option --reverse."
@@ -53,12 +54,11 @@ def check_trust(context: DoctorContext) -> Iterator[Result]:
                 return
             yield from _try(context, program, proxy, host, Path(folder))
     except proxy_process.NoProxyError as error:
-        log_lines = [line.strip() for line in error.log.last if "rror" in line] if error.log else []
-        fix = (
-            f"Fix the cause named there; the whole log is {error.log.path}."
-            if error.log
-            else "Make yourself the owner of that folder."
-        )
+        if error.fix or error.log is None:
+            yield failure("proxy", error.reason, sentence(error.fix))
+            return
+        log_lines = [line.strip() for line in error.log.last if "rror" in line]
+        fix = f"Fix the cause named there; the whole log is {error.log.path}."
         yield failure("proxy", " ".join([error.reason, *log_lines]), fix)
 
 
@@ -74,7 +74,7 @@ def _try(context: DoctorContext, program: Path, proxy: ProxyProcess, host: str, 
         here = runtime.fetch(program, {**context.environ, **proxied}, host) if uses_our_proxy(context) else None
     except runtime.NoRuntimeError as error:
         message = f"cannot be tried: {program} does not run as Bun ({error})"
-        yield warning(_TRUST, message, "If OpenCode reports a certificate that it cannot verify, use reverse mode.")
+        yield warning(_TRUST, message, "Use reverse mode if OpenCode reports a certificate that it cannot verify.")
         return
     if refused:
         message = f"OpenCode's runtime does not accept the proxy's certificate ({refused})"
@@ -96,6 +96,8 @@ def _problem(path: Path) -> Result | None:
     again = f"Delete {path.parent / 'mitmproxy-ca*'}: the proxy makes a new one. Then start OpenCode again."
     try:
         trusted, signing = _load(path), _load(path.with_name("mitmproxy-ca.pem"))
+    except FileNotFoundError as error:
+        return failure(_NAME, f"{error.filename} is missing", again)
     except OSError as error:
         fix = f"Make yourself the owner of {path.parent} and the files in it, and make them readable."
         return failure(_NAME, f"{error.filename} cannot be read ({error.strerror or error})", fix)

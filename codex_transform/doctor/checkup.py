@@ -16,6 +16,7 @@ from codex_transform.doctor import (
     endpoint,
     instructions,
     opencode_server,
+    packages,
     programs,
     settings_file,
     shared_state,
@@ -34,7 +35,7 @@ class Group(NamedTuple):
 
 
 GROUPS = (
-    Group("Programs", (programs.python, programs.mitmproxy, programs.patches, programs.mitmdump)),
+    Group("Programs", (programs.python, programs.mitmproxy, packages.releases, programs.patches, programs.mitmdump)),
     Group(
         "Settings",
         (

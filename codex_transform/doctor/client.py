@@ -19,7 +19,7 @@ _OLDEST = (1, 1)
 _TOLERATES_BASE_URL = (1, 18)
 _UPGRADE = "Run `opencode upgrade`."
 _TWO_FORMS = (
-    "OpenCode 1 reads `provider`, OpenCode 2 `providers`: unless that is intended, remove one; 2 reads `provider` too."
+    "Remove one, unless both are intended: OpenCode 1 reads `provider`, OpenCode 2 `providers`, or else `provider`."
 )
 
 _BUSY = "Try again: a very busy machine can cause this."
@@ -81,9 +81,8 @@ def models(context: DoctorContext) -> Iterator[Result]:
     unknown = [name for name in names if catalog.resolve(name).model is None]
     if unknown:
         message = f"not in the catalogue, so their names are sent unchanged: {', '.join(unknown)}"
-        yield warning(
-            "models", message, "If your endpoint does not have them, `codex-transform config` writes the known ones."
-        )
+        fix = "Run `codex-transform config`, which writes the known ones, if your endpoint does not have these."
+        yield warning("models", message, fix)
     elif names:
         yield ok("models", f"{len(names)} configured")
     else:
@@ -115,7 +114,7 @@ def login(context: DoctorContext) -> Iterator[Result]:
         yield failure("login", "OpenCode has no OpenAI key that could be forwarded", "Set OPENAI_API_KEY.")
     elif missing and (uses_our_proxy(context) or context.opencode.client_base_url):
         dummy = shells.local_assignment("OPENAI_API_KEY", child_env.DUMMY_KEY)
-        fix = f"`codex-transform run opencode` gives it a dummy; without that, {dummy}."
+        fix = f"Start it with `codex-transform run opencode`, which gives it a dummy, or {dummy}."
         yield failure("login", "OpenCode has no OpenAI key, which it needs", fix)
     elif missing:
         yield ok("login", "OpenCode gets a placeholder key from `codex-transform run opencode`")
@@ -126,6 +125,8 @@ def login(context: DoctorContext) -> Iterator[Result]:
 def _file_problem(context: DoctorContext, message: str) -> Result:
     """Return the result for a warning about a file: a failure if OpenCode cannot parse it and so does not start."""
     stops = any(message.startswith(f"{file}: line ") for file in _files(context))
+    if ": not used: " in message:
+        return warning("configuration", message, "Make it a file of yours that you can read, or remove it.")
     fix = "Fix it there." if stops else "Fix it there; the rest of the file is used."
     return (failure if stops else warning)("configuration", message.partition(". Fix it there")[0], fix)
 

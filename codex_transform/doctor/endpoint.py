@@ -49,7 +49,7 @@ def _try(context: DoctorContext, name: str, where: Endpoint, key: str) -> Iterat
     )
     for step in steps:
         if not step.ok and step.name in _CONNECTION_STEPS and (beyond := upstream_proxy(context)):
-            fix = f"`codex-transform run` connects through {beyond}, which may reach it: try that."
+            fix = f"Try `codex-transform run`, which connects through {beyond}: that may reach it."
             yield warning(f"{prefix}{step.name}", f"{step.message}, tried without the proxy of this network", fix)
             return
         fix = step.fix

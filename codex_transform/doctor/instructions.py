@@ -14,7 +14,7 @@ from codex_transform.instructions.store import PATHS
 
 _OLD = 14 * 24 * 3600.0
 _TIMEOUT = 5.0
-_MIRROR = "The proxy works without it; if that host is blocked here, set codex_catalog_url to a mirror."
+_MIRROR = "Set codex_catalog_url to a mirror if that host is blocked here; the proxy works without it."
 
 
 def cache(context: DoctorContext) -> Iterator[Result]:
@@ -27,11 +27,11 @@ def cache(context: DoctorContext) -> Iterator[Result]:
     folder = paths.cache_folder(context.home)
     entry = instructions_cache.load(folder, settings.catalog_url, "main", warnings.append)
     for message in warnings:
-        yield warning(name, message, "The proxy fetches them again.")
+        yield warning(name, message, "Start the proxy, which fetches them again.")
     if entry is None:
         if not warnings:
             message = "none cached yet: the text that comes with this package is sent"
-            yield warning(name, message, "The proxy fetches them in the background once it runs.")
+            yield warning(name, message, "Start the proxy, which fetches them in the background.")
         return
     age = max(0.0, time.time() - entry.checked)
     message = f"{len(entry.texts)} models, checked {_ago(age)} ago"

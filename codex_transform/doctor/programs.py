@@ -10,6 +10,7 @@ from pathlib import Path
 from codex_transform import requirements
 from codex_transform.doctor.result import DoctorContext, Result, failure, ok, warning
 from codex_transform.proxy import patches as mitmproxy_patches
+from codex_transform.text import sentence
 
 _INSTALL = "Install this package again (`pipx install`, `uv tool install` or `pip install`): that installs mitmproxy."
 
@@ -24,7 +25,7 @@ def mitmproxy(_context: DoctorContext) -> Iterator[Result]:
     versions = requirements.installed()
     if problem := requirements.unmet(versions):
         found, _, fix = problem.partition(" Fix: ")
-        yield failure("mitmproxy", found, fix)
+        yield failure("mitmproxy", found, sentence(fix))
     elif message := requirements.untested(versions) or "":
         yield warning("mitmproxy", message, _INSTALL)
     else:

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from codex_transform.doctor.result import DoctorContext, Result, failure, ok, warning
+from codex_transform.doctor.result import DoctorContext, Mark, Result, failure, ok, warning
 from codex_transform.endpoint.url import parse
 from codex_transform.people import register
 from codex_transform.redaction import redact
 from codex_transform.settings.loader import Problem
 from codex_transform.settings.options import OPTIONS
-from codex_transform.text import format_count
+from codex_transform.text import format_count, sentence
 
 
 def file(context: DoctorContext) -> Iterator[Result]:
@@ -77,7 +77,7 @@ def clients(context: DoctorContext) -> Iterator[Result]:
     """Yield the number of clients with keys of their own, if the file for them exists."""
     found = register.load(context.clients_file)
     if found.problem:
-        yield failure("clients", found.problem, "Correct the file, or restore an older one.")
+        yield failure("clients", found.problem, sentence(found.fix))
     elif found.defined:
         yield ok("clients", f"keys are required; {format_count(len(found.people), 'client')} in {context.clients_file}")
     if found.defined and context.loaded.settings.forward_client_key:
@@ -99,11 +99,6 @@ def _name(field: str) -> str:
 
 
 def _finding(name: str, problem: Problem) -> Result:
-    """Return the result for a problem in the settings, whose message ends with a colon and the fix."""
-    text = problem.message.removeprefix(f"{problem.source}: ")
-    message, colon, fix = text.rpartition(": ")
-    if not colon:
-        message, fix = text, f"Fix {problem.source}."
-    source = "" if text == problem.message else f"{problem.source}: "
-    fix = fix[:1].upper() + fix[1:] + ("" if fix.endswith(".") else ".")
-    return Result("warning" if problem.warning else "fault", name, source + message, fix)
+    """Return the result for a problem in the settings."""
+    mark: Mark = "warning" if problem.warning else "fault"
+    return Result(mark, name, problem.finding, sentence(problem.fix or f"fix {problem.source}"))

@@ -9,6 +9,7 @@ from codex_transform.endpoint.hosts import is_loopback
 from codex_transform.settings.state_url import StateUrl
 from codex_transform.state.redis_backend import RedisBackend
 from codex_transform.state.sqlite_backend import SqliteBackend
+from codex_transform.text import sentence
 from codex_transform.values import Unavailable
 
 _NAME = "codex_state"
@@ -54,4 +55,4 @@ def _redis(url: StateUrl, *, offline: bool) -> Result:
 
 
 def _fix(error: Unavailable) -> str:
-    return f"{error.fix[:1].upper()}{error.fix[1:]}. Until then each proxy works on its own."
+    return f"{sentence(error.fix)} Until then each proxy works on its own."

@@ -8,8 +8,10 @@ from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 from codex_transform.endpoint.hosts import is_loopback
+from codex_transform.errors import InvalidValue
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_EXAMPLE = "https://your-codex-api.com"
 
 # What clients put before a path of the API, such as /v1 or /backend-api/codex, is of no importance.
 _API_PATH = re.compile(
@@ -55,12 +57,12 @@ def parse(base_url: str) -> Endpoint:
     """Return the endpoint that a base URL stands for.
 
     A URL that ends in /responses is used as it is, one that ends in /v1 gets /responses, and to every other one the
-    missing part of /backend-api/codex/responses is added. Raises ValueError with what is wrong and what to write
+    missing part of /backend-api/codex/responses is added. Raises InvalidValue with what is wrong and what to write
     instead; the message names no setting, because only the caller knows where the text came from.
     """
     text = base_url.strip()
     if re.search(r"[\x00-\x20\x7f\\]", text):
-        raise ValueError("a URL holds no spaces, control characters or backslashes")
+        raise InvalidValue("a URL holds no spaces, control characters or backslashes", "remove them")
     if "://" not in text:
         # Quoted only if it surely is a host: it might be a key in the wrong place.
         example = (
@@ -68,26 +70,26 @@ def parse(base_url: str) -> Endpoint:
             if re.fullmatch(r"(?!sk-)[\w-]+(\.[\w-]+)*\.[a-z]{2,12}(:\d+)?(/[\w./-]*)?", text)
             else "your-codex-api.com"
         )
-        raise ValueError(f"the scheme is missing: write https://{example}")
+        raise InvalidValue("the scheme is missing", f"write https://{example}")
     try:
         parts = urlsplit(text)
         port = parts.port
     except ValueError as error:
-        raise ValueError(f"not a URL: {error}") from None
+        raise InvalidValue(f"not a URL ({error})", f"write {_EXAMPLE}") from None
     scheme = parts.scheme.lower()
     if scheme not in _DEFAULT_PORTS:
-        raise ValueError(f"the scheme is {parts.scheme!r}: write http or https")
+        raise InvalidValue(f"the scheme is {parts.scheme!r}", "write http or https")
     if "@" in parts.netloc:
-        raise ValueError("user name or password in the URL: set the key in codex_api_key instead")
+        raise InvalidValue("user name or password in the URL", "set the key in codex_api_key instead")
     if not parts.hostname:
-        raise ValueError("the host is missing: write https://your-codex-api.com")
+        raise InvalidValue("the host is missing", f"write {_EXAMPLE}")
     host = _to_ascii_host(parts.hostname)
     if not host or port == 0:
-        raise ValueError(f"{parts.netloc!r} is not a host")
+        raise InvalidValue(f"{parts.netloc!r} is not a host", f"write {_EXAMPLE}")
     if "?" in text or "#" in text:
-        raise ValueError("a base URL has no query (?) and no fragment (#)")
+        raise InvalidValue("a base URL has no query (?) and no fragment (#)", "remove it")
     if re.search(r"(^|/)\.{1,2}(/|$)|%2f|%2e|%5c|//", parts.path, re.IGNORECASE):
-        raise ValueError(f"the path {parts.path!r} holds empty, dot or encoded segments")
+        raise InvalidValue(f"the path {parts.path!r} holds empty, dot or encoded segments", "remove them")
     # By RFC 3986; what is already encoded stays.
     path = quote(parts.path.rstrip("/"), safe="/%!$&'()*+,:;=@~")
     return Endpoint(scheme, host, port or _DEFAULT_PORTS[scheme], _complete_path(path))

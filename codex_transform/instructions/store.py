@@ -211,7 +211,7 @@ class InstructionStore:
         self._pending_warnings += (
             f"Codex instructions ({', '.join(refs)}) not fetched from {self._root}: {reason}. "
             "Cached or bundled ones are used meanwhile. "
-            "Fix: if that host cannot be reached from here, set codex_catalog_url to a mirror of it."
+            "Fix: set codex_catalog_url to a mirror of it, if that host cannot be reached from here."
             for reason, refs in reasons.items()
         )
 

@@ -5,6 +5,7 @@ control work without help. The kernel sends Ctrl-C to both; this program ignores
 program alone are forwarded.
 """
 
+import errno
 import os
 import shutil
 import signal
@@ -50,7 +51,9 @@ def run(command: Sequence[str], environ: Mapping[str, str]) -> int:
         except ValueError as error:
             raise NotRunnableError(str(error)) from None
         except OSError as error:
-            raise NotRunnableError(f"{command[0]} cannot be started: {error.strerror or error}") from None
+            # A shell would run a script without such a line itself.
+            fix = ". Fix: begin it with a line such as #!/bin/sh" if error.errno == errno.ENOEXEC else ""
+            raise NotRunnableError(f"{command[0]} cannot be started: {error.strerror or error}{fix}") from None
         begin(process)
         _wait_interruptible(process)
     status = process.wait()
@@ -72,7 +75,9 @@ def _find(name: str, environ: Mapping[str, str]) -> str:
     if found := shutil.which(name, path=environ.get("PATH")):
         return found
     if os.path.dirname(name) and os.path.exists(name):  # noqa: PTH110, PTH120 - a Path would drop a leading ./
-        raise NotRunnableError(f"{name} is not an executable program")
+        if os.path.isdir(name):  # noqa: PTH112
+            raise NotRunnableError(f"{name} is a folder. Fix: name a program in it")
+        raise NotRunnableError(f"{name} is not an executable program. Fix: run `chmod +x` on it, if it is one")
     raise NotFoundError(f"{name} is not found: is it installed, and on the PATH?")
 
 

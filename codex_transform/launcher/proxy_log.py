@@ -33,7 +33,8 @@ class ProxyLog:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._file.close()
+        with suppress(OSError):  # what is left of it does not fit on the disk
+            self._file.close()
 
     def write(self, line: str) -> None:
         """Add a line. If the file cannot be written, as on a full disk, only `last` gets it and the proxy goes on."""

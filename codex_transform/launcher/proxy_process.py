@@ -19,6 +19,7 @@ from threading import Condition, Thread
 import click
 
 from codex_transform import paths
+from codex_transform.fsutil import fix_for
 from codex_transform.launcher import pipes, ports
 from codex_transform.launcher.loading import launch
 from codex_transform.launcher.proxy_log import ProxyLog
@@ -41,14 +42,19 @@ _CONFIG = "An option in ~/.mitmproxy/config.yaml can be the reason."
 
 
 class NoProxyError(click.ClickException):
-    """The proxy does not run: `reason` says why, in one line, and `log` has its output, if any.
+    """The proxy does not run: `reason` says why, in one line, and `fix` what to do; `log` has its output, if any.
 
     click prints `message`, which also quotes the end of the log.
     """
 
-    def __init__(self, reason: str, log: ProxyLog | None = None) -> None:
-        super().__init__(f"{reason}\n{log_tail(log)}" if log else reason)
+    def __init__(self, reason: str, log: ProxyLog | None = None, fix: str = "") -> None:
+        said = next((line for line in log.last if " Fix: " in line), "") if log else ""
+        if said:
+            reason, _, fix = said.partition(" Fix: ")
+        message = f"{reason} Fix: {fix}" if fix else reason
+        super().__init__(f"{message}\n{log_tail(log)}" if log and not said else message)
         self.reason = reason
+        self.fix = fix
         self.log = log
 
 
@@ -206,7 +212,8 @@ def running(
     try:
         log = ProxyLog(log_folder)
     except OSError as error:
-        raise NoProxyError(f"No log can be written to {log_folder}: {error.strerror or error}.") from None
+        reason = f"No log can be written to {log_folder}: {error.strerror or error}."
+        raise NoProxyError(reason, fix=f"{fix_for(error)}.") from None
     with log:
         # If two proxies start for the first time at once, one may overwrite the other's new CA file: start again.
         for last in (False, True):

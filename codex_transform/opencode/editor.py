@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from codex_transform.fsutil import retry_while_held
+from codex_transform.fsutil import explain, require_regular, retry_while_held
 from codex_transform.opencode import paths as opencode_paths
 
 # The command that makes a file writable.
@@ -40,13 +40,15 @@ def read(path: Path) -> str:
     Raises ValueError, whose message names the file, if it cannot be read or is not UTF-8 text.
     """
     try:
-        return _resolve(path).read_bytes().decode()
+        real = _resolve(path)
+        require_regular(real)
+        return real.read_bytes().decode()
     except FileNotFoundError:
         return ""
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not UTF-8 text: save it as UTF-8") from None
     except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror or error}") from None
+        raise ValueError(explain(path, "read", error)) from None
 
 
 def write(path: Path, text: str) -> Path | None:
@@ -57,6 +59,7 @@ def write(path: Path, text: str) -> Path | None:
     """
     real = _resolve(path)
     try:
+        require_regular(real)
         backup = _backup_path(real) if real.exists() else None
         if backup:
             mode = stat.S_IMODE(real.stat().st_mode)
@@ -71,7 +74,7 @@ def write(path: Path, text: str) -> Path | None:
             real.parent.mkdir(parents=True, exist_ok=True)
         _replace(real, text.encode(), mode)
     except OSError as error:
-        raise ValueError(f"{error.filename or path} cannot be written: {error.strerror or error}") from None
+        raise ValueError(explain(path, "written", error)) from None
     return backup
 
 
@@ -83,7 +86,7 @@ def rename_to_backup(path: Path) -> Path:
     try:
         return retry_while_held(lambda: path.rename(_backup_path(path)))
     except OSError as error:
-        raise ValueError(f"{path} cannot be moved aside: {error.strerror or error}") from None
+        raise ValueError(explain(path, "moved aside", error)) from None
 
 
 def _resolve(path: Path) -> Path:
@@ -91,7 +94,7 @@ def _resolve(path: Path) -> Path:
     try:
         return path.resolve()
     except (OSError, RuntimeError):  # the latter before Python 3.13
-        raise ValueError(f"{path} is a link that leads to itself") from None
+        raise ValueError(f"{path} is a link that leads to itself. Fix: remove it") from None
 
 
 def _backup_path(path: Path) -> Path:

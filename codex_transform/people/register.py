@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from codex_transform.fsutil import write_private
+from codex_transform.fsutil import fix_for, write_private
 from codex_transform.jsonc import parser
 from codex_transform.jsonio import describe_type, dumps
 from codex_transform.people.keys import hash_key
@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 
 
 class Register(NamedTuple):
-    """The people; `defined` is whether keys are wanted, `problem` what is wrong with the file."""
+    """The people; `defined` is whether keys are wanted.
+
+    `problem` is what is wrong with the file, and `fix` what to do about it, as an imperative.
+    """
 
     people: tuple[Person, ...] = ()
     defined: bool = False
     problem: str | None = None
+    fix: str = ""
 
     def current(self, person: Person) -> Person | None:
         """Return a person as they are now, None if they have been removed or have another key."""
@@ -50,9 +54,14 @@ def load(file: Path) -> Register:
         return Register(read(file), defined=True)
     except (FileNotFoundError, NotADirectoryError):
         return Register()
-    except (ValueError, OSError) as error:
-        reason = error.strerror or error if isinstance(error, OSError) else error
-        return Register(defined=True, problem=f"{file} cannot be used, so nobody is served: {reason}")
+    except OSError as error:
+        return _unusable(file, error.strerror or str(error), fix_for(error))
+    except ValueError as error:
+        return _unusable(file, str(error), "correct the file, or restore an older one")
+
+
+def _unusable(file: Path, reason: str, fix: str) -> Register:
+    return Register(defined=True, problem=f"{file} cannot be used, so nobody is served: {reason}", fix=fix)
 
 
 def read(file: Path) -> tuple[Person, ...]:

@@ -141,7 +141,7 @@ def _connect(addresses: list[str], port: int, deadline: float) -> socket.socket:
 def _connect_failure(endpoint: Endpoint, error: OSError) -> Step:
     if isinstance(error, ConnectionRefusedError):
         message = f"nothing listens at {endpoint.host} port {endpoint.port}"
-        return Step("tcp", False, message, f"Is the endpoint running? {CHECK_URL}")
+        return Step("tcp", False, message, f"Check that the endpoint runs. {CHECK_URL}")
     if isinstance(error, TimeoutError):
         message = f"{endpoint.host} port {endpoint.port} did not answer in time"
     else:
@@ -166,7 +166,7 @@ def _tls_handshake(connection: ssl.SSLSocket, endpoint: Endpoint, late: Event) -
             message = f"{endpoint.host} did not answer the TLS handshake in time"
         else:
             message = f"port {endpoint.port} does not speak TLS properly ({_reason(error)})"
-        return Step("tls", False, message, f"Is it https, and the right port? {CHECK_URL}")
+        return Step("tls", False, message, f"Check that it is https, and the right port. {CHECK_URL}")
     ends = (connection.getpeercert() or {}).get("notAfter", "")
     return Step("tls", True, f"{connection.version()}, the certificate is valid until {ends}")
 
@@ -176,10 +176,10 @@ def _certificate_failure(endpoint: Endpoint, error: ssl.SSLCertVerificationError
     if error.verify_code == _EXPIRED:
         message, hint = (
             f"the certificate of {endpoint.host} has expired",
-            "Its owner must renew it. Is this clock right?",
+            "Check this machine's clock; if it is right, the endpoint's owner has to renew it.",
         )
     elif error.verify_code == _NOT_YET:
-        message, hint = f"the certificate of {endpoint.host} is not valid yet", "Is the clock of this machine right?"
+        message, hint = f"the certificate of {endpoint.host} is not valid yet", "Check this machine's clock."
     elif error.verify_code in _WRONG_NAME:
         message, hint = f"the certificate is for another name than {endpoint.host}", CHECK_URL
     else:
@@ -187,8 +187,8 @@ def _certificate_failure(endpoint: Endpoint, error: ssl.SSLCertVerificationError
             f"the certificate of {endpoint.host} is from an authority that is not trusted ({error.verify_message})"
         )
         hint = (
-            "If that is your company's or your own, tell mitmproxy its file (PEM): "
-            "put `ssl_verify_upstream_trusted_ca: FILE` into ~/.mitmproxy/config.yaml."
+            "Put `ssl_verify_upstream_trusted_ca: FILE` into ~/.mitmproxy/config.yaml, with its file (PEM), if that is "
+            "your company's or your own."
         )
     return Step("tls", False, message, hint)
 

@@ -22,7 +22,7 @@ def reasons(
 ) -> Iterator[Reason]:
     """Yield every reason; none means that the proxy is ready.
 
-    `down` is whether the endpoint is, `uncounted` whether people have limits that cannot be looked up.
+    `down` is whether all endpoints are, `uncounted` whether people have limits that cannot be looked up.
     """
     if draining:
         yield Reason("draining", "the proxy is being stopped; calls in progress may finish")
@@ -35,6 +35,6 @@ def reasons(
     if settings.api_key is None and not settings.forward_client_key and "api_key" not in wrong:
         yield Reason("key_missing", "codex_api_key is not set")
     if down:
-        yield Reason("endpoint_down", "the last calls got no answer from the endpoint")
+        yield Reason("endpoint_down", "the last calls got no answer from any endpoint")
     if uncounted and settings.limits_fail == "closed":
         yield Reason("state_unavailable", "codex_state cannot be reached, and codex_limits_fail is closed")

@@ -14,17 +14,16 @@ from typing import Any, NamedTuple
 from codex_transform.catalog import Resolved, resolve
 from codex_transform.clients.client import Client
 from codex_transform.opencode.config import ModelOptions
-from codex_transform.request import fixed_fields, opencode_prompt, validate
+from codex_transform.request import fixed_fields, validate
 from codex_transform.request.call_ids import MAX_LENGTH, shorten
 from codex_transform.request.changes import Changes
 from codex_transform.request.input_items import normalize_items
-from codex_transform.request.instructions import bridge_message, keep_instructions, use_codex_instructions
+from codex_transform.request.instructions import keep_instructions, use_codex_instructions
 from codex_transform.request.raw_options import move_options
 from codex_transform.request.reasoning import resolve_reasoning, resolve_verbosity
 
 __all__ = ["Context", "Transformed", "transform"]
 
-_REMOVED = "The model's Codex instructions take the place of OpenCode's own system prompt."
 _SPELLING = "Codex endpoints spell the model's name like this."
 _ALIAS = "Codex endpoints do not serve the model that the client asked for: this one takes its place."
 _SUFFIX = "An effort in the name counts where reasoning.effort is not set."
@@ -105,16 +104,11 @@ def transform(body: dict[str, Any], context: Context) -> Transformed:
     effort = resolve_reasoning(body, resolved, options, changes, complete=complete)
     resolve_verbosity(body, resolved.model, options, changes)
 
-    body["input"] = items = normalize_items(body["input"], changes)
+    body["input"] = normalize_items(body["input"], changes)
     if codex_text is None:
         keep_instructions(body, changes)
     else:
-        bridge = bridge_message(body, client.program, context.mode)
-        moved = use_codex_instructions(body, codex_text, bridge, changes)
-        if context.mode and client.configured:
-            removed = opencode_prompt.strip_system_prompt(items, client.prompts, changes)
-            if any(item is moved for item in removed):
-                changes.note("changed", "instructions", _REMOVED)
+        use_codex_instructions(body, codex_text, client, context.mode, changes)
 
     fixed_fields.drop_unsupported(body, resolved.model, changes)
     return Transformed(body, resolved, streaming, conversation, effort, changes, client, codex_text is None)
@@ -134,7 +128,8 @@ def _codex_request(body: dict[str, Any], context: Context) -> Transformed:
     if isinstance(body["input"], list):
         body["input"] = [*body["input"]]  # its own list is remembered as the client sent it
     if codex:
-        use_codex_instructions(body, context.instructions(resolved, conversation), None, changes)
+        text = context.instructions(resolved, conversation)
+        use_codex_instructions(body, text, context.client, context.mode, changes)
     return Transformed(
         body,
         resolved,

@@ -7,7 +7,8 @@ message if the client has tools that Codex's instructions know nothing of.
 from collections.abc import Mapping
 from typing import Any
 
-from codex_transform.request import tool_bridge
+from codex_transform.clients.client import Client
+from codex_transform.request import opencode_prompt, tool_bridge
 from codex_transform.request.changes import Changes
 from codex_transform.request.input_items import message
 
@@ -18,6 +19,7 @@ _BRIDGE = "Tells the model which tools it has here, from the request's own list 
 _CODEX = "Each model has its own Codex instructions."
 _MOVED = "The client's own instructions."
 _REPLACED = "The model's Codex instructions take the place of the client's, which become an item of the input."
+_REMOVED = "The model's Codex instructions take the place of OpenCode's own system prompt."
 _DEFAULT = "Codex endpoints require instructions."
 
 
@@ -27,26 +29,23 @@ def keep_instructions(body: dict[str, Any], changes: Changes) -> None:
         changes.set_field(body, "instructions", DEFAULT, _DEFAULT)
 
 
-def use_codex_instructions(
-    body: dict[str, Any], text: str, bridge: str | None, changes: Changes
-) -> dict[str, Any] | None:
-    """Set the instructions to Codex's `text`; the client's become a message behind the `bridge` message, if any.
+def use_codex_instructions(body: dict[str, Any], text: str, client: Client, mode: bool, changes: Changes) -> None:
+    """Set the instructions to Codex's `text`; the client's become a message behind the bridge message.
 
-    Return that message, None if the client has no instructions. The input must be in full form. A request that has the
-    text and the bridge message already stays as it is.
+    The input must be in full form. `mode` is CODEX_MODE: with it, OpenCode's own prompt is removed. The Codex CLI gets
+    no bridge. A request that has the text and the bridge message already stays as it is.
     """
     items, moved = body["input"], None
+    bridge = None if client.is_codex else tool_bridge.bridge_message(body.get("tools", ()), client.program, mode)
     start = _insert_bridge(items, bridge, changes)
     if has_own(body) and body["instructions"] != text:
         moved = message("developer", body["instructions"])
         changes.insert_item(items, start, moved, _MOVED)
     changes.set_field(body, "instructions", text, _REPLACED if moved else _CODEX)
-    return moved
-
-
-def bridge_message(body: dict[str, Any], program: str | None, codex_mode: bool) -> str | None:
-    """Return the text of the bridge message for the tools of a request, None if it has none."""
-    return tool_bridge.bridge_message(body.get("tools", ()), program, codex_mode)
+    if mode and client.configured:
+        removed = opencode_prompt.strip_system_prompt(items, client.prompts, changes)
+        if any(item is moved for item in removed):
+            changes.note("changed", "instructions", _REMOVED)
 
 
 def has_own(body: dict[str, Any]) -> bool:

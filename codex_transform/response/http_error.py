@@ -178,7 +178,7 @@ def _not_allowed(
     quoted = _quote(redact_secrets(report.message if report else text, aggressive=True))
     return ApiError(
         refusal.status,
-        f"{endpoint} refused the request (HTTP 403{quoted}). {refusal.fix}",
+        f"{endpoint} refused the request (HTTP 403{quoted}). {refusal.explanation}",
         type=report.type if report else None,
         code=(report.code if report else None) or refusal.code,
         param=report.param if report else None,

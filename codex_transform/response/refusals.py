@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 
 class Refusal(NamedTuple):
-    """The words that tell a refusal, the HTTP status and code for the client, and how to fix it."""
+    """The words that tell a refusal, the HTTP status and code for the client, and what it means, with the fix."""
 
     words: re.Pattern[str]
     status: int
     code: str
-    fix: str
+    explanation: str
 
 
 def _words(pattern: str) -> re.Pattern[str]:

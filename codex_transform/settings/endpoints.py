@@ -4,14 +4,22 @@ Each has a name, a base URL and a key. The list is read as a whole: if one entry
 request must not go to another endpoint than the user thinks.
 """
 
+import re
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from codex_transform.endpoint.url import Endpoint, parse
+from codex_transform.errors import InvalidValue, problem_and_fix
 from codex_transform.jsonio import describe_type
 from codex_transform.redaction import Secret
 from codex_transform.settings.options import READ_API_KEY, READ_BASE_URL
+
+
+def _name(value: object) -> str:
+    if isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}", value):
+        return value
+    raise ValueError("must be up to 40 letters, digits and . _ -, and begin with a letter or a digit")
 
 
 class EndpointSettings(BaseModel):
@@ -22,7 +30,7 @@ class EndpointSettings(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$")]
+    name: Annotated[str, BeforeValidator(_name)]
     base_url: Annotated[str, BeforeValidator(READ_BASE_URL), Field(alias="baseURL")]
     api_key: Annotated[Secret, BeforeValidator(READ_API_KEY), Field(alias="apiKey")]
     models: tuple[str, ...] = ()
@@ -42,7 +50,7 @@ def read_endpoints(value: object) -> tuple[EndpointSettings, ...]:
     endpoints = tuple(_read(index, entry) for index, entry in enumerate(value))
     names = [each.name for each in endpoints]
     if twice := next((name for name in names if names.count(name) > 1), None):
-        raise ValueError(f"two endpoints have the name {twice!r}: give each its own")
+        raise InvalidValue(f"two endpoints have the name {twice!r}", "give each its own")
     return endpoints
 
 
@@ -61,7 +69,9 @@ def _read(index: int, entry: object) -> EndpointSettings:
     except ValidationError as error:
         first = error.errors(include_input=False, include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
-        message = first["msg"].removeprefix("Value error, ")
+        message, fix = first["msg"], ""
         if first["type"] == "extra_forbidden":
-            message = "there is no such member"
-        raise ValueError(f"entry {index}, {where}: {message}") from None
+            message, fix = "there is no such member", "remove it"
+        elif isinstance(invalid := first.get("ctx", {}).get("error"), ValueError):
+            message, fix = problem_and_fix(invalid)
+        raise InvalidValue(f"entry {index}, {where}: {message}", fix) from None

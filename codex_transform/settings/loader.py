@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from codex_transform.fsutil import write_private
+from codex_transform.errors import InvalidValue, problem_and_fix
+from codex_transform.fsutil import fix_for, write_private
 from codex_transform.jsonc import parser
 from codex_transform.jsonio import describe_type, dumps
 from codex_transform.opencode.config import OpenCodeConfig
@@ -37,14 +38,20 @@ class Problem(NamedTuple):
     """Something to tell the user.
 
     `setting` is the field at fault, None for the config file as a whole; `source` is where the value came from;
-    `message` is the whole sentence, which names both and never shows a key. With a `warning` the value is used all
-    the same.
+    `finding` says what is wrong and names it, and `fix`, an imperative, what to do, "" if that is clear. Neither shows
+    a key. With a `warning` the value is used all the same.
     """
 
     setting: str | None
     source: str
-    message: str
+    finding: str
+    fix: str = ""
     warning: bool = False
+
+    @property
+    def message(self) -> str:
+        """The finding and the fix."""
+        return f"{self.finding}: {self.fix}" if self.fix else self.finding
 
 
 class LoadedSettings(NamedTuple):
@@ -76,11 +83,14 @@ def load(
     try:
         document = read_document(config_file)
         problems += _permission_problems(config_file)
-    except ValueError as error:
-        problems.append(Problem(None, str(config_file), f"{error}. Until then nothing in it is used"))
+    except InvalidValue as error:
+        fix = f"{error.fix}. Until then nothing in it is used"
+        problems.append(Problem(None, str(config_file), error.problem, fix))
         if base_url:
             source = f"provider.openai.baseURL in {opencode.base_url_file}"
-            problems.append(Problem("base_url", source, f"{source}: not used while {config_file} is damaged"))
+            problems.append(
+                Problem("base_url", source, f"{source}: not used while {config_file} is damaged", "fix that file")
+            )
             base_url = None
         damaged = _text_of(config_file)
     for option in OPTIONS:
@@ -98,13 +108,16 @@ def load(
                 values[option.field] = option.read(value)
                 sources[option.field] = source
             except ValueError as error:
-                problems.append(Problem(option.field, source, f"{source}: {error}"))
+                finding, fix = problem_and_fix(error)
+                problems.append(Problem(option.field, source, f"{source}: {finding}", fix))
                 values |= _RESTRICTING.get(option.field, {})
             break
         else:
             if option.field in _RESTRICTING and (damaged is None or option.key.encode() in damaged):
                 source = f"{option.key} in {config_file}"
-                problems.append(Problem(option.field, source, f"{source}: not known while the file is damaged"))
+                problems.append(
+                    Problem(option.field, source, f"{source}: not known while the file cannot be used", "fix it first")
+                )
                 values |= _RESTRICTING[option.field]
     endpoints: tuple[EndpointSettings, ...] = ()
     if not _is_unset(document.get(ENDPOINTS)):
@@ -115,11 +128,13 @@ def load(
         try:
             endpoints = read_endpoints(document[ENDPOINTS])
         except ValueError as error:
-            problems.append(Problem("base_url", source, f"{source}: {error}"))
+            finding, fix = problem_and_fix(error)
+            problems.append(Problem("base_url", source, f"{source}: {finding}", fix))
             values.pop("base_url", None)
         nearer = [sources[name] for name in ("base_url", "api_key") if not _is_in_file(sources[name], config_file)]
         if endpoints and nearer:
-            problems.append(Problem(None, source, f"{source}: not used, because {nearer[0]} is set", warning=True))
+            finding = f"{source}: not used, because {nearer[0]} is set"
+            problems.append(Problem(None, source, finding, "unset that, or remove the list", warning=True))
             endpoints = ()
         elif endpoints:
             values["base_url"], values["api_key"] = endpoints[0].base_url, endpoints[0].api_key
@@ -155,21 +170,22 @@ def save(config_file: Path, updates: Mapping[str, object]) -> None:
 
 
 def read_document(config_file: Path) -> dict[str, Any]:
-    """Return the object in the config file, empty if there is no such file. Raises ValueError with what to do."""
+    """Return the object in the config file, empty if there is no such file. Raises InvalidValue."""
     try:
         text = config_file.read_bytes().decode("utf-8-sig")
         document = parser.parse(text, strict=True) if text.strip() else {}
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise ValueError(f"{config_file} cannot be read ({error.strerror or error}): make it a file of yours") from None
+        raise InvalidValue(f"{config_file} cannot be read ({error.strerror or error})", fix_for(error)) from None
     except UnicodeDecodeError:
-        raise ValueError(f"{config_file} is not UTF-8 text: save it as UTF-8") from None
+        raise InvalidValue(f"{config_file} is not UTF-8 text", "save it as UTF-8") from None
     except parser.JsonError as error:
-        raise ValueError(f"{config_file} is damaged, {error}: fix it there, or delete the file") from None
+        raise InvalidValue(f"{config_file} is damaged, {error}", "fix it there, or delete the file") from None
     if isinstance(document, dict):
         return document
-    raise ValueError(f"{config_file} must hold an object in braces, not {describe_type(document)}")
+    finding = f"{config_file} must hold an object in braces, not {describe_type(document)}"
+    raise InvalidValue(finding, "write one, or delete the file")
 
 
 def _text_of(config_file: Path) -> bytes | None:
@@ -190,8 +206,8 @@ def _permission_problems(config_file: Path) -> list[Problem]:
         return []
     if os.name != "posix" or not mode & 0o077:
         return []
-    fix = f"chmod 600 {shlex.quote(str(config_file))}"
-    return [Problem(None, str(config_file), f"{config_file} can be read by other users: run `{fix}`", warning=True)]
+    fix = f"run `chmod 600 {shlex.quote(str(config_file))}`"
+    return [Problem(None, str(config_file), f"{config_file} can be read by other users", fix, warning=True)]
 
 
 def _is_in_file(source: str, config_file: Path) -> bool:

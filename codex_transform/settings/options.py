@@ -3,7 +3,7 @@
 The fields of `Settings` say it all, once. `OPTIONS` is made from them, and the proxy's options, the loading, the saving
 and the documented table are made from `OPTIONS`. A validator takes a value as any source brings it (text from the
 environment, JSON from the config file, what mitmproxy parsed) and returns the one in force, or raises ValueError with
-words that follow the name of the setting. No message shows a key.
+words that follow the name of the setting, an InvalidValue where they also say what to write. No message shows a key.
 """
 
 import ipaddress
@@ -16,6 +16,7 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 from codex_transform.endpoint import url as endpoint_url
+from codex_transform.errors import InvalidValue
 from codex_transform.jsonio import describe_type
 from codex_transform.redaction import Secret
 from codex_transform.settings import state_url
@@ -38,7 +39,7 @@ def _bool(value: object) -> bool:
         return value
     word = str(value).strip().lower() if isinstance(value, str | int) else ""
     if word not in _BOOLS:
-        raise ValueError("must be on or off: write 1 or 0, true or false, yes or no")
+        raise InvalidValue("must be on or off", "write 1 or 0, true or false, yes or no")
     return _BOOLS[word]
 
 
@@ -74,9 +75,11 @@ def _base_url(value: object) -> str:
 
 def _api_key(value: object) -> Secret:
     text = _text(value.value if isinstance(value, Secret) else value)
-    if not re.fullmatch(r"[!-~]+", text):
+    # Servers take some 8 KB of headers in all.
+    if not re.fullmatch(r"[!-~]{1,4096}", text):
         raise ValueError(
-            "must be the key alone, in printable ASCII without spaces or line breaks (and without the word Bearer)"
+            "must be the key alone, up to 4,096 characters of printable ASCII without spaces or line breaks "
+            "(and without the word Bearer)"
         )
     return Secret(text)
 
@@ -91,7 +94,7 @@ def _hosts(value: object) -> tuple[str, ...]:
     """Return hosts as connections name them: lower case, `name` or `name:port`, an IPv6 address without brackets."""
     if entries := _entries(value):
         return tuple(dict.fromkeys(_host(entry) for entry in entries))
-    raise ValueError("names no host")
+    raise InvalidValue("names no host", "write a name such as api.openai.com")
 
 
 def _host(entry: str) -> str:
@@ -101,23 +104,24 @@ def _host(entry: str) -> str:
         return f"{host}:{match['port']}" if match["port"] else host
     bare = re.split(r"[/?#]", entry.split("://")[-1])[0].rpartition("@")[2]
     if bare != entry and _HOST.fullmatch(bare):
-        raise ValueError(f"lists hosts, not addresses: write {bare}")
-    raise ValueError(f"{entry!r} is not a host: write a name such as api.openai.com, or name:port")
+        raise InvalidValue("lists hosts, not addresses", f"write {bare}")
+    raise InvalidValue(f"{entry!r} is not a host", "write a name such as api.openai.com, or name:port")
 
 
 def _networks(value: object) -> tuple[str, ...]:
     """Return networks, an address as the network of it alone."""
     if entries := _entries(value):
         return tuple(dict.fromkeys(_network(entry) for entry in entries))
-    raise ValueError("names no address")
+    raise InvalidValue("names no address", "write one such as 10.0.0.5, or a network such as 10.0.0.0/24")
 
 
 def _network(entry: str) -> str:
     try:
         return str(ipaddress.ip_network(entry))
     except ValueError as error:
-        hint = "an address such as 10.0.0.5, or a network such as 10.0.0.0/24"
-        raise ValueError(f"{entry!r} is not {hint}" + (f" ({error})" if "host bits" in str(error) else "")) from None
+        why = f" ({error})" if "host bits" in str(error) else ""
+        fix = "write an address such as 10.0.0.5, or a network such as 10.0.0.0/24"
+        raise InvalidValue(f"{entry!r} is no address and no network{why}", fix) from None
 
 
 def _listen_address(value: object) -> str:
@@ -136,7 +140,7 @@ def _originator(value: object) -> str:
     text = _text(value)
     # RFC 9110 section 5.5, visible ASCII only: what every server takes.
     if not re.fullmatch(r"[!-~](?:[ -~]*[!-~])?", text):
-        raise ValueError("goes into an HTTP header: use printable ASCII in one line")
+        raise InvalidValue("goes into an HTTP header", "use printable ASCII in one line")
     return text
 
 
@@ -147,17 +151,19 @@ def _instructions_file(value: object) -> Path:
         # A pipe or a device would keep the proxy waiting.
         content = path.read_bytes() if S_ISREG(path.stat().st_mode) else None
     except OSError as error:
-        raise ValueError(f"{text} cannot be read ({error.strerror or error})") from None
+        raise InvalidValue(
+            f"{text} cannot be read ({error.strerror or error})", "name a file that you can read"
+        ) from None
     except (ValueError, RuntimeError) as error:  # a NUL in the path; ~ without a home
-        raise ValueError(f"{text!r} is not a path: {error}") from None
+        raise InvalidValue(f"{text!r} is not a path ({error})", "write the whole path of a file") from None
     if content is None:
-        raise ValueError(f"{text} is not a file")
+        raise InvalidValue(f"{text} is not a file", "name a text file")
     try:
         empty = not content.decode("utf-8-sig").strip()
     except UnicodeDecodeError:
-        raise ValueError(f"{text} is not UTF-8 text: save it as UTF-8") from None
+        raise InvalidValue(f"{text} is not UTF-8 text", "save it as UTF-8") from None
     if empty:
-        raise ValueError(f"{text} is empty: write the instructions into it, or unset the setting")
+        raise InvalidValue(f"{text} is empty", "write the instructions into it, or unset the setting")
     return path
 
 

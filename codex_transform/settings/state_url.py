@@ -8,6 +8,8 @@ import re
 from dataclasses import dataclass, field
 from urllib.parse import quote, unquote, urlsplit
 
+from codex_transform.errors import InvalidValue
+
 SCHEMES = ("redis", "rediss", "unix")
 
 _PORT = 6379
@@ -47,7 +49,7 @@ class StateUrl:
 def parse(text: str) -> StateUrl:
     """Return a URL. Raises ValueError with words that follow the name of a setting, and quote no part of the URL."""
     if re.search(r"[\s\x00-\x1f\x7f\\]", text) or not text.isascii():
-        raise ValueError("has a character that a URL cannot contain: percent-encode it")
+        raise InvalidValue("has a character that a URL cannot contain", "percent-encode it")
     try:
         parts = urlsplit(text)
         port = parts.port
@@ -56,9 +58,11 @@ def parse(text: str) -> StateUrl:
     if parts.scheme not in SCHEMES:
         raise ValueError("must be memory, disk, off, or a Redis URL that begins with redis://, rediss:// or unix://")
     if parts.fragment or "#" in text:
-        raise ValueError("has a # in it: write %23 in a password")
+        raise InvalidValue("has a # in it", "write %23 in a password")
     if parts.username and parts.password is None:
-        raise ValueError("has a user without a password: write redis://user:password@host, or redis://:password@host")
+        raise InvalidValue(
+            "has a user without a password", "write redis://user:password@host, or redis://:password@host"
+        )
     password = unquote(parts.password or "")
     user = f"{parts.username or ''}:…@" if password else ""
     if parts.scheme == "unix":

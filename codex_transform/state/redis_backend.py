@@ -130,7 +130,7 @@ class RedisBackend:
             from redis.backoff import NoBackoff
             from redis.retry import Retry
         except ImportError as error:
-            raise Unavailable(str(error), f"run `{requirements.install_command(PACKAGE)}`") from error
+            raise Unavailable(str(error), requirements.install_fix(PACKAGE)) from error
         self._client = Redis.from_url(
             self._url.text,
             socket_timeout=_TIMEOUT,

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from codex_transform.attempts.failure import Failure, from_error
 from codex_transform.attempts.next_attempt import MAX_ATTEMPTS, Attempt, Policy, decide
 from codex_transform.attempts.rule import Sent
+from codex_transform.clients.client import CODEX_CLI
 from codex_transform.errors import ApiError
 from codex_transform.request.changes import Changes
 
@@ -35,7 +36,7 @@ def test_a_connection_closed_while_the_request_was_sent() -> None:
 
 @pytest.mark.parametrize("items", ["hello", ["hello", 5, None]])
 def test_a_codex_request_in_another_form_is_retried_unchanged(items: Any) -> None:
-    sent = Sent({"input": items, "include": []}, is_codex=True)
+    sent = Sent({"input": items, "include": []}, client=CODEX_CLI)
     again = decide(Failure("no", status=503), sent, [], Policy())
     assert again
     assert (again.rule, again.edit) == ("retry", None)

@@ -140,7 +140,7 @@ def test_a_script_can_change_only_the_key_and_the_rest_of_the_file_stays(person:
         (("--base-url", "https://h"), "", 2, "give --api-key-stdin as well"),
         (("--api-key-stdin",), KEY, 2, "give --base-url as well"),
         (("--base-url", "ftp://h", "--api-key-stdin"), KEY, 1, "Invalid base URL: the scheme is 'ftp'"),
-        (("--base-url", "https://h", "--api-key-stdin"), "", 1, "Invalid API key: "),
+        (("--base-url", "https://h", "--api-key-stdin"), "", 1, "There is no key on standard input"),
     ],
 )
 def test_missing_or_invalid_arguments_of_a_script_are_named(

@@ -52,6 +52,25 @@ def test_a_client_works_with_the_lines_that_are_printed(person: Person, sandbox:
     assert not person.config.exists()
 
 
+@pytest.mark.parametrize("command", [("start", "--port", "0"), ("run", "true")], ids=lambda words: words[0])
+@pytest.mark.parametrize("damaged", [True, False])
+def test_a_certificate_authority_that_cannot_be_used_is_named_with_the_fix(
+    person: Person, sandbox: Sandbox, command: tuple[str, ...], damaged: bool
+) -> None:
+    person.uses(sandbox)
+    folder = person.home / ".mitmproxy"
+    if damaged:
+        folder.mkdir()
+        (folder / "mitmproxy-ca.pem").write_text("cut")
+    else:
+        folder.write_text("no folder")
+    done = person.run(*command)
+    assert done.returncode == 1
+    reason = "mitmproxy-ca.pem is damaged. Fix: delete" if damaged else "File exists. Fix: move the file away"
+    assert f"The certificate authority in {folder} cannot be used: {reason}" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize("option", ["--mode", "--set", "-p"])
 def test_an_option_of_mitmproxy_has_its_place(person: Person, option: str) -> None:
     done = person.run("start", option, "reverse:https://example.com")

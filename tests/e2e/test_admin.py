@@ -207,6 +207,27 @@ def test_readiness_follows_settings_and_calls(tmp_path: Path, sandbox: Sandbox) 
         assert str(tmp_path) not in watcher.get("/readyz")[1].decode()
 
 
+def test_a_proxy_none_of_whose_endpoints_answers_is_not_ready(tmp_path: Path, sandbox: Sandbox) -> None:
+    with (
+        reserved() as first,
+        reserved() as second,
+        mitmdump(tmp_path, sandbox, CODEX_ADMIN_LISTEN="0", CODEX_BASE_URL="", CODEX_API_KEY="") as proxy,
+    ):
+        watcher = Watcher(proxy)
+        file = proxy.home / ".opencode" / "openai-codex-auth-config.json"
+        file.parent.mkdir(exist_ok=True)
+        gone = [
+            {"name": f"gone-{port}", "baseURL": f"http://127.0.0.1:{port}", "apiKey": sandbox.key, "priority": place}
+            for place, port in enumerate((first, second))
+        ]
+        file.write_text(json.dumps({"endpoints": gone}))
+        file.chmod(0o600)
+        assert eventually(lambda: watcher.ready() == (200, []))
+        for _ in range(3):
+            assert proxy.send(HELLO)[0] == 502
+        assert eventually(lambda: watcher.ready() == (503, ["endpoint_down"]))
+
+
 def test_an_address_in_use_is_warned_of_and_calls_are_served(proxy: Start) -> None:
     with reserved() as port, socket.create_server(("127.0.0.1", port)):
         running = proxy(CODEX_ADMIN_LISTEN=str(port))

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.raw_host import NEW_PATH, Answer, catalogue, raw_host
-from support.running import Proxy, mitmdump
+from support.running import Proxy, cache_instructions, mitmdump
 from support.scripted import Scripted, scripted
 from support.waiting import eventually
 
@@ -317,21 +316,16 @@ def test_refused_instructions_of_a_client_go_on_as_a_message(tmp_path: Path, san
     """A client's own instructions are refused once, and from then on are sent as a message."""
     sandbox.misbehave("codex-instructions")
     tools = [{"type": "function", "name": "look_up", "parameters": {}}]
-    with raw_host() as host:
-        host.answers[f"main/{NEW_PATH}"] = Answer(catalogue("gpt-5.2", text="Write code [codex]"))
-        url, home = host.root, tmp_path / "home"
-        with mitmdump(home, sandbox, CODEX_CATALOG_URL=url):
-            assert eventually(lambda: any((home / ".opencode/cache").glob("codex-transform-main-*.json")), 20)
-        sandbox.forget()
-        with mitmdump(home, sandbox, CODEX_CATALOG_URL=url) as proxy:
-            for own in ("Rhyme.", "Rhyme.", "Be brief."):
-                more: dict[str, Any] = {"model": "gpt-5.2", "instructions": own, "tools": tools}
-                ask(proxy, "b", said(text("hello")), agent="OpenAI/Python 2.8", **more)
+    cache_instructions(tmp_path, "gpt-5.2", "Write code [codex]")
+    with mitmdump(tmp_path, sandbox) as proxy:
+        for own in ("Rhyme.", "Rhyme.", "Be brief."):
+            more: dict[str, Any] = {"model": "gpt-5.2", "instructions": own, "tools": tools}
+            ask(proxy, "b", said(text("hello")), agent="OpenAI/Python 2.8", **more)
     assert statuses(sandbox) == [400, 200, 200, 200]
     first, healed, second, third = (entry["body"] for entry in sandbox.requests)
     assert (first["instructions"], len(first["input"])) == ("Rhyme.", 1)
     assert healed == second
-    assert {entry["instructions"] for entry in (healed, third)} == {"Write code [codex] of gpt-5.2"}
+    assert {entry["instructions"] for entry in (healed, third)} == {"Write code [codex]"}
     bridge, moved, user = healed["input"]
     assert "`look_up`" in bridge["content"][0]["text"]
     assert "OpenCode" not in bridge["content"][0]["text"]
@@ -340,22 +334,45 @@ def test_refused_instructions_of_a_client_go_on_as_a_message(tmp_path: Path, san
     assert third["input"][1]["content"] == [text("Be brief.")]
 
 
+OPENCODE_PROMPT = "You are OpenCode, the best coding agent on the planet.\n\n<env>\n  Platform: linux\n</env>"
+
+
+@pytest.mark.parametrize(
+    ("agent", "own", "environ"),
+    [
+        ("OpenAI/Python 2.8", "Rhyme.", {"CODEX_MODE": "0"}),
+        ("opencode/1.18.33", OPENCODE_PROMPT, {"CODEX_INSTRUCTIONS": "client"}),
+        ("opencode/1.18.33", OPENCODE_PROMPT, {"CODEX_INSTRUCTIONS": "client", "CODEX_MODE": "0"}),
+    ],
+)
+def test_the_next_turn_begins_as_the_one_whose_instructions_were_refused(
+    tmp_path: Path, sandbox: Sandbox, agent: str, own: str, environ: dict[str, str]
+) -> None:
+    """Else the endpoint's prompt cache would be of no use to it."""
+    sandbox.misbehave("codex-instructions")
+    cache_instructions(tmp_path, "gpt-5.1", "Write code [codex]")
+    tools = [{"type": "function", "name": "bash", "parameters": {}}]
+    more: dict[str, Any] = {"instructions": own, "tools": tools, "store": False, "include": []}
+    with mitmdump(tmp_path, sandbox, **environ) as proxy:
+        for turn in range(2):
+            ask(proxy, "b", *([said(text("hello"))] * (turn + 1)), agent=agent, **more)
+    assert statuses(sandbox) == [400, 200, 200]
+    healed, second = (entry["body"] for entry in sandbox.requests[1:])
+    assert healed["instructions"] == second["instructions"]
+    assert healed["input"] == second["input"][: len(healed["input"])]
+
+
 def test_a_refused_instructions_file_goes_on_as_a_message(tmp_path: Path, sandbox: Sandbox) -> None:
     """The endpoint accepts only the model's own instructions, so the user's file is sent as a message."""
     sandbox.misbehave("codex-instructions")
     own = tmp_path / "own.md"
     own.write_text("Be my guest.")
-    with raw_host() as host:
-        host.answers[f"main/{NEW_PATH}"] = Answer(catalogue("gpt-5.2", text="Write code [codex]"))
-        url, home = host.root, tmp_path / "home"
-        with mitmdump(home, sandbox, CODEX_CATALOG_URL=url):
-            assert eventually(lambda: any((home / ".opencode/cache").glob("codex-transform-main-*.json")), 20)
-        sandbox.forget()
-        with mitmdump(home, sandbox, CODEX_CATALOG_URL=url, CODEX_INSTRUCTIONS_FILE=str(own)) as proxy:
-            for _ in range(2):
-                ask(proxy, "b", said(text("hello")), model="gpt-5.2")
+    cache_instructions(tmp_path, "gpt-5.2", "Write code [codex]")
+    with mitmdump(tmp_path, sandbox, CODEX_INSTRUCTIONS_FILE=str(own)) as proxy:
+        for _ in range(2):
+            ask(proxy, "b", said(text("hello")), model="gpt-5.2")
     assert statuses(sandbox) == [400, 200, 200]
     for entry in sandbox.requests[1:]:
-        assert entry["body"]["instructions"] == "Write code [codex] of gpt-5.2"
+        assert entry["body"]["instructions"] == "Write code [codex]"
         assert entry["body"]["input"][0] == {"type": "message", "role": "developer", "content": [text("Be my guest.")]}
     assert sandbox.requests[1]["body"] == sandbox.requests[2]["body"]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from support.ports import reserved
-from support.running import Proxy, mitmdump
+from support.running import OPENCODE_AGENT, Proxy, cache_instructions, mitmdump
 from support.waiting import eventually
 
 from codex_transform import sandbox as sandboxes
@@ -77,6 +77,26 @@ def test_a_limit_moves_the_conversation(both: tuple[Sandbox, Sandbox], start: St
     assert both[1].requests[0]["body"] == both[1].requests[1]["body"]
     assert proxy.wait_for("sent to second")
     assert both[1].key not in proxy.log
+
+
+@pytest.mark.parametrize(
+    ("refusing", "agent"), [("no-include", OPENCODE_AGENT), ("codex-instructions", "OpenAI/Python 2.8")]
+)
+def test_what_an_endpoint_is_known_to_refuse_is_not_sent_when_a_call_moves_to_it(
+    both: tuple[Sandbox, Sandbox], start: Start, tmp_path: Path, refusing: str, agent: str
+) -> None:
+    cache_instructions(tmp_path, "gpt-5.1", "Write code [codex]")
+    proxy = start(CODEX_RETRIES="0")
+    both[1].misbehave(refusing)
+    for turn, own in enumerate(("Rhyme.", "Be brief.")):
+        both[0].misbehave("overloaded", times=1)
+        body = {"model": "gpt-5.1", "input": "hello", "stream": True, "prompt_cache_key": f"c{turn}", "store": False}
+        assert proxy.send({**body, "instructions": own}, user_agent=agent)[0] == 200
+    assert len(both[0].requests) == 2
+    assert statuses(both[1]) == [400, 200, 200]
+    for entry in both[1].requests[1:]:
+        assert ("include" in entry["body"]) == (refusing != "no-include")
+        assert entry["body"]["instructions"] == "Write code [codex]"
 
 
 def test_a_call_moves_on_from_an_endpoint_that_is_gone(both: tuple[Sandbox, Sandbox], start: Start) -> None:

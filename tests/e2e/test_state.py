@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.ports import reserved
 from support.running import Proxy, mitmdump
 from support.waiting import eventually
 
+from codex_transform.proxy.addons.background_responses import MAX_JOBS
 from codex_transform.sandbox import Sandbox
 
 
@@ -188,6 +190,31 @@ def test_a_background_response_whose_proxy_ended_has_failed(tmp_path: Path, sand
     assert (status, found["status"]) == (200, "failed")
 
 
+@pytest.mark.parametrize(("limits", "then"), [("open", "counts people's limits"), ("closed", "limits are refused")])
+def test_the_log_says_what_to_do_if_shared_state_cannot_be_used(
+    tmp_path: Path, sandbox: Sandbox, limits: str, then: str
+) -> None:
+    with reserved() as port:
+        url = f"redis://:a-password@127.0.0.1:{port}/0"
+        with mitmdump(tmp_path, sandbox, CODEX_STATE=url, CODEX_LIMITS_FAIL=limits) as proxy:
+            assert create(proxy, "one")["status"] == "completed"
+            line = proxy.wait_for("codex_state: .*")[0]
+    assert line.startswith(f"codex_state: redis://:…@127.0.0.1:{port}/0 cannot be used (")
+    assert then in line
+    assert line.endswith(" Fix: start that server, or correct its address in codex_state")
+    assert "a-password" not in proxy.log
+
+
+def test_the_log_says_what_to_do_if_the_file_of_shared_state_cannot_be_used(tmp_path: Path, sandbox: Sandbox) -> None:
+    file = tmp_path / ".opencode" / "codex-state.sqlite"
+    file.mkdir(parents=True)
+    with mitmdump(tmp_path, sandbox, CODEX_STATE="disk") as proxy:
+        assert create(proxy, "one")["status"] == "completed"
+        line = proxy.wait_for("codex_state: .*")[0]
+    assert line.startswith(f"codex_state: {file} cannot be used (")
+    assert line.endswith(" Fix: make the file and its folder writable for you, and see that the disk has room")
+
+
 def test_without_state_a_reference_is_refused(tmp_path: Path, sandbox: Sandbox) -> None:
     with mitmdump(tmp_path, sandbox, CODEX_STATE="off") as proxy:
         made = create(proxy, "one")
@@ -265,6 +292,22 @@ def test_a_background_response_is_cancelled(proxy: Proxy, sandbox: Sandbox) -> N
     assert sandbox.wait(lambda requests: requests[0]["cancelled"])
     assert poll(proxy, made["id"])["status"] == "cancelled"
     assert ask(proxy, "POST", f"/responses/{made['id']}/cancel") == (200, cancelled)
+
+
+def test_nobody_can_run_all_background_responses_that_a_proxy_runs(tmp_path: Path, sandbox: Sandbox) -> None:
+    sandbox.misbehave("hang-before-head")
+    body = {"model": "gpt-5.1", "input": "hello", "background": True}
+    with mitmdump(tmp_path, sandbox) as proxy:
+        ids = [create(proxy, "hello", background=True)["id"] for _ in range(MAX_JOBS // 2)]
+        status, headers, answer = proxy.send(body, authorization="Bearer sk-one")
+        assert (status, headers["retry-after"]) == (429, "10")
+        error = json.loads(answer)["error"]
+        assert error["param"] == "background"
+        assert "250 of your responses" in error["message"]
+        assert "/cancel" in error["message"]
+        assert proxy.send(body, authorization="Bearer sk-two")[0] == 200
+        assert ask(proxy, "POST", f"/responses/{ids[0]}/cancel")[0] == 200
+        assert eventually(lambda: proxy.send(body, authorization="Bearer sk-one")[0] == 200)
 
 
 def test_a_background_response_that_the_endpoint_refuses_has_failed(proxy: Proxy) -> None:

@@ -61,7 +61,7 @@ def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     file.write_bytes(b"\xff\xfe{")
     with pytest.raises(ValueError, match=r"opencode\.json is not UTF-8 text"):
         read(file)
-    with pytest.raises(ValueError, match="cannot be read: "):
+    with pytest.raises(ValueError, match=r"cannot be read \(.*Fix: "):
         read(tmp_path)
 
 
@@ -138,7 +138,7 @@ def test_a_read_only_folder_is_named(tmp_path: Path) -> None:
     file.parent.mkdir()
     file.write_text("old")
     file.parent.chmod(0o555)
-    with pytest.raises(ValueError, match="cannot be written: "):
+    with pytest.raises(ValueError, match=r"cannot be written \(.*Fix: "):
         write(file, "new")
     file.parent.chmod(0o755)
     assert file.read_text() == "old"
@@ -146,8 +146,21 @@ def test_a_read_only_folder_is_named(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_created_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ValueError, match="cannot be written: "):
+    with pytest.raises(ValueError, match=r"cannot be written \(.*Fix: "):
         write(tmp_path / "file" / "opencode.json", "new")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes in folders")
+def test_what_is_no_regular_file_is_neither_read_nor_replaced(tmp_path: Path) -> None:
+    """A pipe stands for a device, such as /dev/null: to read it would never end, to replace it would break others."""
+    pipe = tmp_path / "opencode.json"
+    os.mkfifo(pipe)
+    with pytest.raises(ValueError, match=r"cannot be read \(it is not a regular file\)\. Fix: name a regular file"):
+        read(pipe)
+    with pytest.raises(ValueError, match=r"cannot be written \(it is not a regular file\)"):
+        write(pipe, "new")
+    assert pipe.is_fifo()
+    assert [*tmp_path.iterdir()] == [pipe]
 
 
 def test_a_file_renamed_to_a_backup_is_no_module(tmp_path: Path) -> None:
@@ -157,7 +170,7 @@ def test_a_file_renamed_to_a_backup_is_no_module(tmp_path: Path) -> None:
     assert not file.exists()
     assert backup.read_text() == "x"
     assert backup.suffix != ".ts"
-    with pytest.raises(ValueError, match="cannot be moved aside: "):
+    with pytest.raises(ValueError, match=r"cannot be moved aside \(.*Fix: "):
         rename_to_backup(file)
 
 

@@ -43,10 +43,24 @@ def test_an_existing_authority_is_kept(tmp_path: Path) -> None:
     )
 
 
-def test_a_folder_that_cannot_be_created_is_left_to_mitmproxy(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    create_authority(tmp_path / "file" / ".mitmproxy", 1024)
-    assert (tmp_path / "file").is_file()
+def test_a_folder_that_cannot_be_made_is_named_with_the_fix(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    for folder in (file, file / ".mitmproxy"):
+        with pytest.raises(SystemExit, match=r"cannot be used: .*\. Fix: move the file away") as ended:
+            create_authority(folder, 1024)
+        assert str(folder) in str(ended.value)
+    assert file.read_text() == ""
+
+
+@pytest.mark.parametrize("left", [0.0, 0.3, 0.9])
+def test_files_that_were_cut_are_to_be_deleted(tmp_path: Path, left: float) -> None:
+    create_authority(tmp_path, 1024)
+    file = tmp_path / "mitmproxy-ca.pem"
+    whole = file.read_bytes()
+    file.write_bytes(whole[: int(left * len(whole))])
+    with pytest.raises(SystemExit, match=r"mitmproxy-ca\.pem is damaged\. Fix: delete .*mitmproxy-ca\*"):
+        create_authority(tmp_path, 1024)
 
 
 @pytest.mark.parametrize(

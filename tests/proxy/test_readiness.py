@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from codex_transform.endpoint.url import parse
 from codex_transform.proxy.endpoint_health import FAILURES, REST, EndpointHealth
 from codex_transform.proxy.readiness import reasons
 from codex_transform.redaction import Secret
@@ -14,7 +15,7 @@ from codex_transform.settings.options import Settings
 from codex_transform.usage.record import Record
 
 SET = Settings(base_url="https://h", api_key=Secret("sk-1"))
-URL = "https://h/v1/responses"
+ONE, OTHERS = (parse("https://h"),), (parse("https://h"), parse("https://other"))
 
 
 def codes(
@@ -69,14 +70,14 @@ UNREACHABLE = record(outcome="error", status=502, code="endpoint_unreachable")
 
 def test_an_endpoint_is_down_for_a_while_after_consecutive_failures(health: EndpointHealth, clock: Clock) -> None:
     for _ in range(FAILURES):
-        assert not health.is_down(URL)
-        health.observe(UNREACHABLE, URL)
-    assert health.is_down(URL)
-    assert not health.is_down("https://other")
+        assert not health.is_down(ONE)
+        health.observe(UNREACHABLE, ONE)
+    assert health.is_down(ONE)
+    assert not health.is_down(OTHERS)
     clock.seconds += REST
-    assert not health.is_down(URL)
-    health.observe(UNREACHABLE, URL)
-    assert health.is_down(URL)
+    assert not health.is_down(ONE)
+    health.observe(UNREACHABLE, ONE)
+    assert health.is_down(ONE)
 
 
 @pytest.mark.parametrize(
@@ -84,18 +85,17 @@ def test_an_endpoint_is_down_for_a_while_after_consecutive_failures(health: Endp
 )
 def test_any_response_shows_that_the_endpoint_is_up(health: EndpointHealth, responded: Record) -> None:
     for _ in range(FAILURES):
-        health.observe(UNREACHABLE, URL)
-    health.observe(responded, URL)
-    assert not health.is_down(URL)
+        health.observe(UNREACHABLE, ONE)
+    health.observe(responded, ONE)
+    assert not health.is_down(ONE)
 
 
 def test_calls_that_did_not_reach_the_endpoint_do_not_count(health: EndpointHealth) -> None:
     stopped = record(outcome="error", status=503, code="proxy_stopped")
     for _ in range(FAILURES):
-        health.observe(UNREACHABLE, URL)
-        health.observe(stopped, URL)
-        health.observe(record(outcome="left"), URL)
-        health.observe(record(outcome="error", status=400), None)
-    assert health.is_down(URL)
-    health.observe(UNREACHABLE, "https://other")
-    assert not health.is_down(URL)
+        health.observe(UNREACHABLE, ONE)
+        health.observe(stopped, ONE)
+        health.observe(record(outcome="left"), ONE)
+    assert health.is_down(ONE)
+    health.observe(UNREACHABLE, OTHERS)
+    assert not health.is_down(ONE)

@@ -45,9 +45,10 @@ def test_a_source_of_higher_precedence_replaces_the_list(tmp_path: Path) -> None
     [
         ({}, "must be a list"),
         ([1], "entry 0 must be an object"),
-        ([{**ONE, "name": "with space"}], "entry 0, name"),
+        ([{**ONE, "name": "with space"}], "entry 0, name: must be up to 40 letters"),
         ([ONE, {**TWO, "baseURL": "ftp://x"}], "entry 1, baseURL: the scheme is 'ftp'"),
         ([{**ONE, "apiKey": "two words"}], "entry 0, apiKey"),
+        ([{**ONE, "apiKey": 5000 * "k"}], "entry 0, apiKey: must be the key alone, up to 4,096 characters"),
         ([{**ONE, "weight": 0}], "entry 0, weight"),
         ([{**ONE, "wieght": 1}], "entry 0, wieght: there is no such member"),
         ([ONE, {**TWO, "name": "one"}], "two endpoints have the name 'one'"),

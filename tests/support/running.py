@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,9 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, Protocol
 
+from codex_transform import paths
+from codex_transform.instructions import cache as instructions_cache
+from codex_transform.instructions.cache import Entry
 from codex_transform.sandbox import Sandbox
 from support.forks import CAN_FORK, Forked
 from support.waiting import eventually
@@ -27,6 +31,9 @@ CLIENT = [sys.executable, str(ROOT / "tests" / "support" / "urllib_client.py")]
 MITMDUMP = Path(sys.executable).with_name("mitmdump.exe" if os.name == "nt" else "mitmdump")
 # Names that are hidden from the addon during a whole test run: see e2e/gate/test_without_patches.py.
 _HIDDEN = {name: os.environ[name] for name in ("PYTHONPATH", "CODEX_TEST_HIDE") if "CODEX_TEST_HIDE" in os.environ}
+
+NO_HOST = "http://127.0.0.1:9/none"
+"""Nothing listens there."""
 
 LISTENING = re.compile(r"proxy(?: to \S+| \(upstream mode\))? listening at (?:\w+://)?127\.0\.0\.1:(\d+)")
 
@@ -135,6 +142,14 @@ def _watched(process: subprocess.Popen[str] | Forked, home: Path) -> Iterator[Pr
             reader.join(5)
 
 
+def cache_instructions(home: Path, model: str, text: str) -> None:
+    """Put Codex instructions for a model into a home, as if they had been fetched; `mitmdump` cannot fetch others."""
+    entry = Entry(root=NO_HOST, ref="main", path="p", etag=None, checked=time.time(), texts={model: text})
+    failures: list[str] = []
+    instructions_cache.save(paths.cache_folder(home), entry, failures.append)
+    assert not failures
+
+
 @contextmanager
 def mitmdump(
     home: Path, endpoint: Endpoint, *options: str, program: str | Path | None = None, **environ: str | None
@@ -149,8 +164,8 @@ def mitmdump(
         "HOME": str(home),
         "CODEX_BASE_URL": endpoint.url,
         "CODEX_API_KEY": endpoint.key,
-        # Nothing listens there, so the instructions come from the fallback, as on a network without GitHub.
-        "CODEX_CATALOG_URL": "http://127.0.0.1:9/none",
+        # So the instructions come from the fallback, as on a network without GitHub.
+        "CODEX_CATALOG_URL": NO_HOST,
         # A test's endpoint may never answer, so the proxy must not wait for that.
         "CODEX_DRAIN_TIMEOUT": "0",
         "PYTHONUNBUFFERED": "1",

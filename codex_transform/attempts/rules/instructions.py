@@ -29,7 +29,7 @@ def refused_instructions(failure: Failure, sent: Sent) -> Edit | None:
         return AddInstructions()
     texts = sent.codex_instructions()
     if sent.source == "client":
-        return UseCodexInstructions(digest(refused), *texts[0], bridged=not sent.is_codex) if texts else None
+        return UseCodexInstructions(digest(refused), *texts[0], sent.client.name, sent.mode) if texts else None
     tried = next((place for place, each in enumerate(texts) if each.text == refused), -1)
     if tried + 1 >= len(texts):
         return None

@@ -84,7 +84,7 @@ class Admin:
             # Imported only now, because a mitmproxy that was installed separately may lack its dependencies.
             from codex_transform.usage.metrics import CallMetrics
         except ImportError as error:
-            fix = requirements.install_command("prometheus-client>=0.20")
+            fix = requirements.install_fix("prometheus-client>=0.20")
             logger.warning("codex_admin_listen: there is no admin listener (%s). Fix: %s", error, fix)
             return
         self._metrics = self._metrics or CallMetrics()
@@ -123,7 +123,8 @@ class Admin:
             )
 
     def _on_call(self, record: Record, endpoint: Endpoint | None) -> None:
-        self._health.observe(record, endpoint.url if endpoint else None)
+        if endpoint:
+            self._health.observe(record, self.config.endpoints)
         if self._metrics:
             self._metrics.observe(record, endpoint.authority if endpoint else None)
 
@@ -133,14 +134,12 @@ class Admin:
 
     def _reasons(self) -> list[readiness.Reason]:
         self.config.refresh()
-        endpoint = self.config.endpoint
-        down = endpoint is not None and self._health.is_down(endpoint.url)
         limited = any(map(is_limited, self.config.people.people))
         found = readiness.reasons(
             self.config.settings,
             self.config.problems,
             draining=self.drain.draining,
-            down=down,
+            down=self._health.is_down(self.config.endpoints),
             uncounted=limited and self.state.is_down,
         )
         return list(found)

@@ -16,6 +16,7 @@ from mitmproxy import http
 
 from codex_transform.errors import ApiError, bad_request
 from codex_transform.jsonio import dumps, loads_object
+from codex_transform.people.fair_share import FairShare
 from codex_transform.proxy import responses
 from codex_transform.proxy.addons.config import Config
 from codex_transform.proxy.addons.stored_responses import StoredResponses
@@ -36,7 +37,7 @@ from codex_transform.state.store import Store
 logger = logging.getLogger(__name__)
 
 MAX_JOBS = 500
-"""Responses that may run in the background at the same time."""
+"""Responses that may run in the background at the same time, shared by all owners."""
 
 _RUNNING = ("queued", "in_progress")
 
@@ -102,6 +103,7 @@ class BackgroundResponses:
         self.reader = reader
         self.stored = stored
         self.state = stored.state
+        self._places = FairShare(MAX_JOBS)
         self._jobs: dict[tuple[str, str], _Job] = {}
         self._by_flow: dict[http.HTTPFlow, _Job] = {}
 
@@ -168,15 +170,19 @@ class BackgroundResponses:
             )
         if body.get("store") is False:
             raise bad_request("`background` needs `store`: leave that out, or set it to true", "background")
-        if len(self._jobs) >= MAX_JOBS:
-            raise ApiError(429, f"{MAX_JOBS} responses run in the background already", retry_after=10)
+        if not self._places.take(call.owner):
+            raise _too_many(self._places.held(call.owner))
         known = Responses(store, call.owner)
         references = history.References()
-        if history.refers(body):
-            # If the response is not stored, the client gets the error at once.
-            references = await self.stored.resolve(call.owner, dict(body), known, Conversations(store, call.owner))
-        stored = StoredResponse(new_response(body, "queued"), content, references.previous, references.conversation)
-        await self.state.run(call.owner, lambda: known.put(stored))
+        try:
+            if history.refers(body):
+                # If the response is not stored, the client gets the error at once.
+                references = await self.stored.resolve(call.owner, dict(body), known, Conversations(store, call.owner))
+            stored = StoredResponse(new_response(body, "queued"), content, references.previous, references.conversation)
+            await self.state.run(call.owner, lambda: known.put(stored))
+        except BaseException:
+            self._places.release(call.owner)
+            raise
         sent = {name: value for name, value in body.items() if name != "background"} | {"stream": True}
         job = _Job(stored, known, call, copy_request(flow, flow.request.path, write_request(sent)))
         self._by_flow[job.flow] = job
@@ -209,6 +215,7 @@ class BackgroundResponses:
                     call.tap = None
                 self._by_flow.pop(job.flow, None)
                 self._jobs.pop((job.owner, job.stored.id), None)
+                self._places.release(job.owner)
 
     async def _keep_lease(self, job: _Job, key: str) -> None:
         """Renew the lease on a response, until a client asks another proxy to cancel it."""
@@ -292,6 +299,15 @@ class BackgroundResponses:
     def _stream(self, flow: http.HTTPFlow, events: EventLog, after: int | None) -> None:
         flow.response = responses.live_stream_response(flow)
         set_live_body(flow, LiveBody(events.read(after)))
+
+
+def _too_many(held: int) -> ApiError:
+    """Return the error for one who has so many responses in the background."""
+    message = (
+        f"{held} of your responses run in the background, your share of the {MAX_JOBS} that this proxy can run. Wait "
+        "until one is completed, cancel one (POST /v1/responses/{id}/cancel), or leave `background` out"
+    )
+    return ApiError(429, message, param="background", retry_after=10)
 
 
 def _lease(_before: float | None) -> float:

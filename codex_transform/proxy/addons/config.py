@@ -191,11 +191,11 @@ class Config:
         """Load the clients that have keys; their keys are never forwarded."""
         self.people = register.load(self.clients_file) if self.settings.clients else Register()
         if self.people.problem:
-            self._problems += (Problem(None, str(self.clients_file), self.people.problem),)
+            self._problems += (Problem(None, str(self.clients_file), self.people.problem, self.people.fix),)
         if self.people.defined and self.settings.forward_client_key:
             source = self.sources["forward_client_key"]
-            message = f"{source}: not used, because the endpoint would get the keys of {self.clients_file}: turn it off"
-            self._problems += (Problem("forward_client_key", source, message),)
+            finding = f"{source}: not used, because the endpoint would get the keys of {self.clients_file}"
+            self._problems += (Problem("forward_client_key", source, finding, "turn it off"),)
             self.settings = replace(self.settings, forward_client_key=False)
 
     def _warnings(self, sources: Mapping[str, str]) -> Iterable[str]:

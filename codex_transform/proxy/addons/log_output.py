@@ -59,7 +59,7 @@ class LogOutput:
             return
         self._format = chosen
         if any(formatter.problem for formatter in self._formatters):
-            fix = requirements.install_command("python-json-logger>=3.1")
+            fix = requirements.install_fix("python-json-logger>=3.1")
             logger.warning("codex_log_format: lines stay text, because python-json-logger is missing. Fix: %s", fix)
         elif "flow_detail" not in ctx.options:
             return

@@ -135,7 +135,8 @@ class People:
         """Admit a person's request. Raises ApiError for one that may not be sent."""
         if self.config.people.problem:
             message = (
-                "the file with the keys of this proxy's clients cannot be used. Fix: its owner finds why in the log"
+                "the file with the keys of this proxy's clients cannot be used. "
+                "Fix: ask its owner, who finds why in the log"
             )
             raise ApiError(503, message, code="clients_invalid")
         if person is None:

@@ -129,6 +129,7 @@ class RequestTranslation:
             lambda: [Instructions(*each) for each in instructions.codex_texts(done.resolved)],
             source,
             failover,
+            settings.mode,
         )
 
     async def _learn(self, call: Call, body: dict[str, Any], session: str | None, client: Client) -> None:

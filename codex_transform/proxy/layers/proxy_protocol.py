@@ -38,7 +38,7 @@ class ProxyProtocolLayer(layer.Layer):
                 header = proxy_header.parse(self._received)
             except ValueError as error:
                 logger.warning(
-                    "closed a connection of the trusted proxy at %s: its PROXY header cannot be read: %s. Fix: have it "
+                    "closed a connection of the trusted proxy at %s: its PROXY header cannot be read: %s. Fix: make it "
                     "send version 1 or 2, or name only such proxies in codex_trusted_proxies",
                     client.peername[0],
                     error,

@@ -4,6 +4,7 @@ from attempts.refusals import a_body, healed, refused
 
 from codex_transform.attempts.next_attempt import final_error
 from codex_transform.attempts.rule import Instructions
+from codex_transform.clients.client import CODEX_CLI
 from codex_transform.request.input_items import message
 from codex_transform.request.instructions import DEFAULT
 
@@ -51,7 +52,7 @@ def test_a_clients_instructions_become_a_message_after_a_bridge() -> None:
 def test_the_codex_cli_gets_no_bridge() -> None:
     failure = refused(400, {"detail": "Instructions are not valid"})
     body = {**a_body(), "tools": [{"type": "function", "name": "exec_command"}]}
-    changed = healed(failure, body, codex_instructions=lambda: [NEWEST], source="client", is_codex=True)
+    changed = healed(failure, body, codex_instructions=lambda: [NEWEST], source="client", client=CODEX_CLI)
     assert changed is not None
     assert changed["input"] == [message("developer", "be good"), *a_body()["input"]]
 

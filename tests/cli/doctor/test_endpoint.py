@@ -26,7 +26,7 @@ def test_without_settings_login_is_suggested(well: Person) -> None:
     ("text", "says", "fix"),
     [
         ('{"baseURL": ', "is damaged, line 1", "Fix it there, or delete the file"),
-        ("[]", "must hold an object", "Fix"),
+        ("[]", "must hold an object", "Write one, or delete the file. Until then nothing in it is used."),
     ],
 )
 def test_a_damaged_config_file(text: str, says: str, fix: str, well: Person, sandbox: Sandbox) -> None:

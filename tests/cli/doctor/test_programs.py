@@ -79,7 +79,7 @@ def test_opencode_2_is_listed_besides_opencode_1(name: str, says: str, well: Per
 
 def test_a_configuration_in_two_forms(well: Person) -> None:
     opencode_json(well, '{"provider": {"openai": {}}, "providers": {"openai": {}}}')
-    QuickReport(well, "--offline").expect("configuration", "warning", "in two forms", "remove one")
+    QuickReport(well, "--offline").expect("configuration", "warning", "in two forms", "Remove one")
 
 
 def test_where_the_requests_of_an_opencode_2_server_go_is_read_from_its_process(well: Person) -> None:
@@ -106,6 +106,11 @@ def test_where_the_requests_of_an_opencode_2_server_go_is_read_from_its_process(
 def test_an_opencode_configuration_that_keeps_it_from_starting(well: Person) -> None:
     opencode_json(well, '{"provider": ')
     QuickReport(well, "--offline").expect("configuration", "fault", "line 1", "Fix it there")
+
+
+def test_an_opencode_configuration_that_cannot_be_read(well: Person) -> None:
+    (well.home / ".config" / "opencode" / "opencode.json").mkdir(parents=True)
+    QuickReport(well, "--offline").expect("configuration", "warning", "not used: not a regular file", "Make it a file")
 
 
 def test_an_opencode_configuration_with_a_wrong_value(well: Person) -> None:

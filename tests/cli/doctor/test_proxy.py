@@ -50,7 +50,7 @@ def test_a_certificate_that_has_expired(well: Person, tmp_path: Path) -> None:
 @pytest.mark.gate
 def test_a_log_that_cannot_be_written(well: Person) -> None:
     (well.home / ".opencode" / "logs").write_text("a file where a folder should be")
-    Report(well, "--offline").expect("proxy", "fault", "No log can be written", "owner of that folder")
+    Report(well, "--offline").expect("proxy", "fault", "No log can be written", "Move the file away")
 
 
 @pytest.mark.gate

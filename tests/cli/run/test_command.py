@@ -68,10 +68,19 @@ def test_an_unknown_command_has_status_127(ready: Person) -> None:
 
 
 def test_a_command_that_is_not_executable_has_status_126(ready: Person) -> None:
-    (ready.project / "file").write_text("not a program")
-    done = ready.run("run", "./file")
+    file = ready.project / "file"
+    file.write_text("not a program")
+    for fix in (
+        "./file is not an executable program. Fix: run `chmod +x`",
+        "Fix: begin it with a line such as #!/bin/sh",
+    ):
+        done = ready.run("run", "./file")
+        assert done.returncode == 126
+        assert fix in done.stderr
+        file.chmod(0o755)
+    done = ready.run("run", "./")
     assert done.returncode == 126
-    assert "./file is not an executable program" in done.stderr
+    assert "./ is a folder. Fix: name a program in it" in done.stderr
 
 
 def test_without_an_endpoint_and_a_terminal_nothing_is_run(person: Person) -> None:
