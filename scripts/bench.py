@@ -24,6 +24,9 @@ import environment
 ROWS = ("events", "websocket", "first", "whole", "history", "transform", "memory", "streams", "start", "run")
 PEER_ROWS = ("small", "histories", "events", "streams", "memory")
 
+# What the numbers of samples are divided by: without --quick, with it, and with it given twice.
+_DIVISORS = (1, 5, 20)
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -32,7 +35,12 @@ def main() -> None:
         "--peers", action="store_true", help=f"compare with other gateways; rows: {', '.join(PEER_ROWS)}"
     )
     parser.add_argument("--workers", action="store_true", help="compare one proxy with two")
-    parser.add_argument("--quick", action="store_true", help="take fewer samples, which only shows large differences")
+    parser.add_argument(
+        "--quick",
+        action="count",
+        default=0,
+        help="take fewer samples, which only shows large differences; if given twice, as few as possible",
+    )
     parser.add_argument("--tls", action="store_true", help="connect through CONNECT and TLS, as OpenCode does")
     parser.add_argument("--json", action="store_true", help="print all samples as JSON instead of the table")
     options = parser.parse_args()
@@ -67,7 +75,7 @@ def main() -> None:
                 with bench_rows.Bench(folder, endpoint, options.tls) as bench:
                     for row in rows:
                         print(f"{row} …", file=sys.stderr, flush=True)
-                        results += bench_rows.MEASURES[row](bench, 5 if options.quick else 1)
+                        results += bench_rows.MEASURES[row](bench, _DIVISORS[min(options.quick, 2)])
     has_goals = not (options.peers or options.workers)
     if options.json:
         rows_as_json = [result.as_comparison_dict() if has_goals else result.as_dict() for result in results]

@@ -197,7 +197,7 @@ def streams(bench: Bench, divisor: int) -> list[Result]:
         return 1000 * statistics.quantiles(delays, n=100)[98]
 
     result = Result("streams", "200 streams of 50/s, p99 delay", "ms", Goal(1.1))
-    rounds, count = (6, 150) if divisor == 1 else (2, 75)
+    rounds, count = (6, 150) if divisor == 1 else (2, 300 // divisor + 15)
     return [bench.compare(result, rounds, p99, f"paced {count}", count + SMALL_EVENTS, streams=200)]
 
 

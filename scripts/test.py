@@ -32,6 +32,8 @@ def main() -> None:
     if options.lint:
         sys.exit(lint())
     get_programs()
+    # Without bytecode, which images of Docker often switch off, each worker rewrites the assertions of all tests anew.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     # A file's tests stay together: they share the programs that they drive. tests/conftest.py says which come first.
     spread = ["-n", str(workers()), "--dist", "loadfile", "--no-loadscope-reorder"]
     command = [sys.executable, "-m", "pytest", *spread, *rest]

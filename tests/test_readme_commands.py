@@ -140,6 +140,7 @@ def newcomer(tmp_path: Path, sandbox: Sandbox) -> Newcomer:
 def test_every_command_is_run() -> None:
     known = {
         *readme.SERVERS,
+        *readme.BY_CLI,
         *readme.SCREENS,
         *readme.QUESTIONS,
         *readme.ENDING,
@@ -278,3 +279,4 @@ def test_the_other_commands(newcomer: Newcomer) -> None:
     assert output["codex-transform clients rotate alice"].startswith("ct-")
     assert "sent as gpt-5.1-codex with effort high" in output["codex-transform models gpt-5-codex-high"]
     assert "no longer" in output["codex-transform logout"]
+    assert newcomer.wait_until_gone(), newcomer.leftovers()

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Iterable
+from typing import Any
 
 import click
 
@@ -41,12 +42,16 @@ def doctor(offline: bool, model: str | None, port: int, as_json: bool) -> None:
     Each line begins with a mark for fine, a warning (!) or a fault; the last two are followed by what to do. One small
     request is sent to the endpoint. The exit status is 1 if there is a fault, else 0.
     """
-    found = checkup.run_checks(_context(offline, model, port))
+    found = checkup.run_checks(context(offline, model, port))
     faults = _print_json(found) if as_json else _print(found)
     sys.exit(1 if faults else 0)
 
 
-def _context(offline: bool, model: str | None, port: int) -> DoctorContext:
+def context(offline: bool, model: str | None, port: int) -> DoctorContext:
+    """Return what the checks examine: this process's environment and folder, and the user's files.
+
+    Raises MissingFolderError if there is no home folder, or the working directory no longer exists.
+    """
     home, folder = paths.home(), paths.cwd()
     learn_models()
     loaded = load_settings()
@@ -87,19 +92,23 @@ def _print(found: Iterable[tuple[str, Result]]) -> int:
 
 
 def _print_json(found: Iterable[tuple[str, Result]]) -> int:
-    """Print one JSON object with `version`, `ok`, and `checks`, and return the number of faults.
+    """Print the report as JSON, and return the number of faults."""
+    results = list(found)
+    # In ASCII, because the program that reads it may assume another encoding.
+    click.echo(json.dumps(document(results), indent=2))
+    return sum(result.mark == "fault" for _, result in results)
+
+
+def document(results: Iterable[tuple[str, Result]]) -> dict[str, Any]:
+    """Return the report as one JSON object with `version`, `ok`, and `checks`.
 
     Each check has `group`, `name`, `mark`, `says` (the message) and `mend` (the fix).
     """
-    results = list(found)
-    faults = sum(result.mark == "fault" for _, result in results)
     checks = [
         {"group": title, "mark": result.mark, "name": result.name, "says": result.message, "mend": result.fix}
         for title, result in results
     ]
-    # In ASCII, because the program that reads it may assume another encoding.
-    click.echo(json.dumps({"version": __version__, "ok": not faults, "checks": checks}, indent=2))
-    return faults
+    return {"version": __version__, "ok": all(check["mark"] != "fault" for check in checks), "checks": checks}
 
 
 def _can_show(text: str) -> bool:

@@ -13,7 +13,7 @@ from codex_transform.usage.store import UsageStore
 
 
 def run(person: Person, *arguments: str, **variables: str) -> str:
-    done = person.run("clients", *arguments, **variables)
+    done = person.call("clients", *arguments, **variables)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -46,7 +46,7 @@ def test_a_key_is_created_replaced_and_revoked(person: Person) -> None:
     run(person, "add", "bob")
     run(person, "remove", "alice")
     assert [each.name for each in known(person).people] == ["bob"]
-    assert "nobody is served" in person.run("clients", "remove", "bob").stderr
+    assert "nobody is served" in person.call("clients", "remove", "bob").stderr
     assert known(person).defined
     assert f"delete {file}" in run(person, "list")
 
@@ -74,9 +74,9 @@ def test_usage_is_shown_by_client(person: Person) -> None:
         Record(at=time.time(), model="gpt-5.1", person="bob", tokens=Tokens(input=2_000, output=10)),
         Record(at=time.time(), model="gpt-5.1", tokens=Tokens(input=500)),
     )
-    table = person.run("usage", "--by", "client").stdout.partition("client ")[2].splitlines()
+    table = person.call("usage", "--by", "client").stdout.partition("client ")[2].splitlines()
     assert [line.split()[:2] for line in table[1:4]] == [["bob", "1"], ["none", "1"], ["all", "2"]]
-    said = json.loads(person.run("usage", "--by", "client", "--json").stdout)
+    said = json.loads(person.call("usage", "--by", "client", "--json").stdout)
     assert [each["name"] for each in said["clients"]] == ["bob", "none"]
     assert "models" not in said
 
@@ -99,7 +99,7 @@ def test_usage_is_shown_by_client(person: Person) -> None:
 def test_a_refused_command_changes_nothing(person: Person, arguments: tuple[str, ...], said: str) -> None:
     run(person, "add", "alice")
     before = known(person)
-    done = person.run("clients", *arguments)
+    done = person.call("clients", *arguments)
     assert done.returncode in (1, 2)
     assert said in done.stderr
     assert not done.stdout
@@ -111,14 +111,14 @@ def test_a_damaged_file_is_reported_and_left_unchanged(person: Person) -> None:
     file.parent.mkdir()
     file.write_text('{"clients": [}')
     for arguments in (("list",), ("add", "bob"), ("remove", "bob")):
-        done = person.run("clients", *arguments)
+        done = person.call("clients", *arguments)
         assert done.returncode == 1
         assert str(file) in done.stderr
     assert file.read_text() == '{"clients": [}'
 
 
 def test_no_key_is_created_if_it_would_be_forwarded_to_the_endpoint(person: Person) -> None:
-    done = person.run("clients", "add", "alice", CODEX_FORWARD_CLIENT_KEY="1")
+    done = person.call("clients", "add", "alice", CODEX_FORWARD_CLIENT_KEY="1")
     assert done.returncode == 1
     assert "codex_forward_client_key" in done.stderr
     assert not known(person).defined
@@ -126,6 +126,6 @@ def test_no_key_is_created_if_it_would_be_forwarded_to_the_endpoint(person: Pers
 
 def test_doctor_checks_the_file(person: Person) -> None:
     run(person, "add", "alice")
-    assert "1 client in" in person.run("doctor", "--offline").stdout
+    assert "1 client in" in person.call("doctor", "--offline").stdout
     (person.home / ".opencode" / "codex-clients.json").write_text("{")
-    assert "nobody is served" in person.run("doctor", "--offline").stdout
+    assert "nobody is served" in person.call("doctor", "--offline").stdout

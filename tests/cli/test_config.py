@@ -56,7 +56,7 @@ def backups(file: Path) -> list[Path]:
 
 def test_an_empty_home_gets_a_file_with_all_models(person: Person) -> None:
     file = opencode_json(person)
-    done = person.run("config", "--yes")
+    done = person.call("config", "--yes")
     assert done.returncode == 0, done.stderr
     assert models(file) == provider_models.entries(provider_models.select_models())
     assert f"Wrote {file}." in done.stdout
@@ -68,13 +68,13 @@ def test_an_empty_home_gets_a_file_with_all_models(person: Person) -> None:
 @pytest.mark.parametrize("text", ["", "\n", "\ufeff", "{}", "{}\n"])
 def test_an_empty_file_gets_all_models(text: str, person: Person) -> None:
     file = opencode_json(person, text)
-    assert person.run("config", "--yes", "--models", "gpt-5.2").returncode == 0
+    assert person.call("config", "--yes", "--models", "gpt-5.2").returncode == 0
     assert list(models(file)) == ["gpt-5.2"]
 
 
 def test_legacy_writes_one_entry_per_effort(person: Person) -> None:
     file = opencode_json(person)
-    done = person.run("config", "--yes", "--legacy", "--models", "gpt-5.1-codex-mini, gpt-5.2-codex")
+    done = person.call("config", "--yes", "--legacy", "--models", "gpt-5.1-codex-mini, gpt-5.2-codex")
     assert done.returncode == 0, done.stderr
     names = [f"gpt-5.2-codex-{effort}" for effort in ("low", "medium", "high", "xhigh")]
     assert list(models(file)) == [*names, "gpt-5.1-codex-mini-medium", "gpt-5.1-codex-mini-high"]
@@ -82,7 +82,7 @@ def test_legacy_writes_one_entry_per_effort(person: Person) -> None:
 
 def test_a_commented_file_keeps_every_line_and_the_users_values(person: Person) -> None:
     file = opencode_json(person, COMMENTED, "opencode.jsonc")
-    done = person.run("config", "--yes")
+    done = person.call("config", "--yes")
     assert done.returncode == 0, done.stderr
     after = file.read_text()
     rest = iter(after)
@@ -100,7 +100,7 @@ def test_a_commented_file_keeps_every_line_and_the_users_values(person: Person) 
 
 def test_keys_near_a_change_are_not_shown(person: Person) -> None:
     opencode_json(person, json.dumps({"provider": {"openai": {"options": {"apiKey": SECRET}}}}, indent=2))
-    done = person.run("config", "--yes")
+    done = person.call("config", "--yes")
     assert '"apiKey": "sk-…6789"' in done.stdout
     assert SECRET not in done.stdout + done.stderr
 
@@ -109,9 +109,9 @@ def test_keys_near_a_change_are_not_shown(person: Person) -> None:
 @pytest.mark.parametrize("text", ["{}", COMMENTED, json.dumps(parser.parse(COMMENTED))])
 def test_a_second_run_changes_nothing(text: str, form: str, person: Person) -> None:
     file = opencode_json(person, text)
-    assert person.run("config", "--yes", form).returncode == 0
+    assert person.call("config", "--yes", form).returncode == 0
     first = file.read_bytes()
-    done = person.run("config", "--yes", form)
+    done = person.call("config", "--yes", form)
     assert done.returncode == 0
     assert "nothing to do" in done.stdout
     assert file.read_bytes() == first
@@ -133,7 +133,7 @@ def test_a_damaged_file_is_named_and_left_unchanged(
 ) -> None:
     file = opencode_json(person, text)
     before = file.read_bytes()
-    done = person.run("config", "--yes", *arguments)
+    done = person.call("config", "--yes", *arguments)
     if arguments == ["--uninstall"] and "provider.openai" in named:
         assert done.returncode == 0  # nothing in it is ours
     else:
@@ -146,7 +146,7 @@ def test_a_damaged_file_is_named_and_left_unchanged(
 
 def test_without_a_terminal_the_diff_is_shown_and_nothing_written(person: Person) -> None:
     file = opencode_json(person, "{}")
-    done = person.run("config")
+    done = person.call("config")
     assert done.returncode == 1
     assert '+        "gpt-5.2": {' in done.stdout
     assert "--yes" in done.stderr
@@ -155,7 +155,7 @@ def test_without_a_terminal_the_diff_is_shown_and_nothing_written(person: Person
 
 def test_print_writes_only_to_stdout(person: Person) -> None:
     file = opencode_json(person, b'\xef\xbb\xbf{\r\n\t"theme": "dark"\r\n}\r\n')
-    done = person.run("config", "--print", "--models", "gpt-5.2")
+    done = person.call("config", "--print", "--models", "gpt-5.2")
     assert done.returncode == 0
     assert parser.parse(done.stdout)["theme"] == "dark"
     assert list(parser.parse(done.stdout)["provider"]["openai"]["models"]) == ["gpt-5.2"]
@@ -164,7 +164,7 @@ def test_print_writes_only_to_stdout(person: Person) -> None:
 
 
 def test_for_an_unknown_model_similar_names_are_suggested(person: Person) -> None:
-    done = person.run("config", "--yes", "--models", "gpt-5.2,gpt-5.3-codx")
+    done = person.call("config", "--yes", "--models", "gpt-5.2,gpt-5.3-codx")
     assert done.returncode == 2
     assert "gpt-5.3-codex" in done.stderr
     assert not opencode_json(person).exists()
@@ -172,31 +172,31 @@ def test_for_an_unknown_model_similar_names_are_suggested(person: Person) -> Non
 
 def test_file_and_project_write_to_other_files(person: Person, tmp_path: Path) -> None:
     other = tmp_path / "other.json"
-    assert person.run("config", "--yes", "--models", "gpt-5.2", "--file", str(other)).returncode == 0
-    assert person.run("config", "--yes", "--models", "gpt-5.1", "--project").returncode == 0
+    assert person.call("config", "--yes", "--models", "gpt-5.2", "--file", str(other)).returncode == 0
+    assert person.call("config", "--yes", "--models", "gpt-5.1", "--project").returncode == 0
     assert list(models(other)) == ["gpt-5.2"]
     assert list(models(person.project / "opencode.json")) == ["gpt-5.1"]
     assert not opencode_json(person).exists()
-    assert person.run("config", "--yes", "--project", "--file", str(other)).returncode == 2
+    assert person.call("config", "--yes", "--project", "--file", str(other)).returncode == 2
 
 
 def test_reverse_sets_the_address_and_uninstall_removes_only_that_one(person: Person) -> None:
     file = opencode_json(person, COMMENTED)
-    done = person.run("config", "--yes", "--reverse", "http://127.0.0.1:8080/v1")
+    done = person.call("config", "--yes", "--reverse", "http://127.0.0.1:8080/v1")
     assert "Try: opencode run -m openai/" in done.stdout  # OpenCode connects to the proxy without `run`
     options = parser.parse(file.read_text())["provider"]["openai"]["options"]
     assert options == {"baseURL": "http://127.0.0.1:8080/v1"}
-    assert person.run("config", "--yes", "--reverse", "http://127.0.0.1:9090/v1").returncode == 0
-    done = person.run("config", "--yes", "--uninstall")
+    assert person.call("config", "--yes", "--reverse", "http://127.0.0.1:9090/v1").returncode == 0
+    done = person.call("config", "--yes", "--uninstall")
     assert "provider.openai.options.baseURL (to remove it, name it with --reverse)" in done.stdout
     assert "9090" in file.read_text()
-    assert person.run("config", "--yes", "--uninstall", "--reverse", "http://127.0.0.1:9090/v1").returncode == 0
+    assert person.call("config", "--yes", "--uninstall", "--reverse", "http://127.0.0.1:9090/v1").returncode == 0
     assert file.read_text() == COMMENTED
 
 
 @pytest.mark.parametrize("url", ["127.0.0.1:8080", "http://127.0.0.1:8080", "http:///v1", "http://[/v1", "ftp://h/v1"])
 def test_an_invalid_address_is_refused(url: str, person: Person) -> None:
-    done = person.run("config", "--yes", "--reverse", url)
+    done = person.call("config", "--yes", "--reverse", url)
     assert done.returncode == 2
     assert "http://127.0.0.1:8080/v1" in done.stderr
     assert not opencode_json(person).exists()
@@ -205,25 +205,25 @@ def test_an_invalid_address_is_refused(url: str, person: Person) -> None:
 @pytest.mark.parametrize("form", ["--modern", "--legacy"])
 def test_uninstall_restores_the_file(form: str, person: Person) -> None:
     file = opencode_json(person, COMMENTED)
-    assert person.run("config", "--yes", form).returncode == 0
-    done = person.run("config", "--yes", "--uninstall")
+    assert person.call("config", "--yes", form).returncode == 0
+    done = person.call("config", "--yes", "--uninstall")
     assert done.returncode == 0, done.stderr
     assert file.read_text() == COMMENTED
-    assert "nothing to do" in person.run("config", "--yes", "--uninstall").stdout
+    assert "nothing to do" in person.call("config", "--yes", "--uninstall").stdout
 
 
 def test_uninstall_keeps_and_names_what_was_changed_since(person: Person) -> None:
     file = opencode_json(person, "{}")
-    assert person.run("config", "--yes").returncode == 0
+    assert person.call("config", "--yes").returncode == 0
     path = (*OLD.models, "gpt-5.2", "options", "reasoningEffort")
     file.write_text(Document(file.read_text()).set(path, "low"))
-    done = person.run("config", "--yes", "--uninstall")
+    done = person.call("config", "--yes", "--uninstall")
     assert "  provider.openai.models.gpt-5.2\n" in done.stdout
     assert models(file) == {"gpt-5.2": {"options": {"reasoningEffort": "low"}}}
 
 
 def test_uninstall_without_a_file_fails(person: Person) -> None:
-    done = person.run("config", "--yes", "--uninstall")
+    done = person.call("config", "--yes", "--uninstall")
     assert done.returncode == 1
     assert "does not exist" in done.stderr
 
@@ -235,11 +235,11 @@ def test_a_link_is_followed_and_a_read_only_file_is_not_written(person: Person, 
     file = opencode_json(person)
     file.parent.mkdir(parents=True)
     file.symlink_to(real)
-    assert person.run("config", "--yes").returncode == 0
+    assert person.call("config", "--yes").returncode == 0
     assert file.is_symlink()
     assert models(real)
     real.chmod(0o444)
-    done = person.run("config", "--yes", "--legacy")
+    done = person.call("config", "--yes", "--legacy")
     assert done.returncode == 1
     assert "read-only" in done.stderr
     assert "gpt-5.2-low" not in real.read_text()
@@ -269,7 +269,7 @@ def test_the_plugin_is_named_and_removed_with_its_options(person: Person) -> Non
     module = person.home / ".config" / "opencode" / "plugin" / "opencode-openai-codex-key.ts"
     module.parent.mkdir()
     module.write_text("export {}")
-    done = person.run("config", "--yes", "--models", "gpt-5.2")
+    done = person.call("config", "--yes", "--models", "gpt-5.2")
     assert done.returncode == 0, done.stderr
     assert f"{file} loads the plugin opencode-openai-codex-key@4.4.0" in done.stderr
     assert "transformed twice" in done.stderr
@@ -284,14 +284,14 @@ def test_the_plugin_is_named_and_removed_with_its_options(person: Person) -> Non
 
 def test_print_omits_the_plugin(person: Person) -> None:
     file = opencode_json(person, WITH_PLUGIN)
-    done = person.run("config", "--print")
+    done = person.call("config", "--print")
     assert "transformed twice" in done.stderr
     assert parser.parse(done.stdout)["plugin"] == ["another"]
     assert file.read_text() == WITH_PLUGIN
 
 
 def test_a_folder_is_refused_as_a_file(person: Person) -> None:
-    assert person.run("config", "--yes", "--file", str(person.home)).returncode == 2
+    assert person.call("config", "--yes", "--file", str(person.home)).returncode == 2
 
 
 def test_at_a_terminal_the_diff_is_coloured_and_confirmed(person: Person) -> None:
@@ -383,7 +383,7 @@ def new_models(file: Path) -> dict[str, Any]:
 
 def test_a_file_in_the_form_of_opencode_2_is_extended_in_that_form(person: Person) -> None:
     file = opencode_json(person, IN_TWO, "opencode.jsonc")
-    done = person.run("config", "--yes", "--models", "gpt-5.2,gpt-5.1-codex,gpt-5.3-codex")
+    done = person.call("config", "--yes", "--models", "gpt-5.2,gpt-5.1-codex,gpt-5.3-codex")
     assert done.returncode == 0, done.stderr
     found = new_models(file)
     wanted = provider_models.entries(provider_models.select_models(["gpt-5.2", "gpt-5.3-codex"]), form=NEW)
@@ -399,18 +399,18 @@ def test_a_file_in_the_form_of_opencode_2_is_extended_in_that_form(person: Perso
     assert "drops an entry that mixes two forms: gpt-5.1-codex" in done.stdout
     assert 'variants.high.settings.reasoningEffort: "medium", not "high"' in done.stdout
     assert "opencode2 run -m openai/gpt-5.3-codex#high" in done.stdout
-    again = person.run("config", "--yes", "--models", "gpt-5.2,gpt-5.1-codex,gpt-5.3-codex")
+    again = person.call("config", "--yes", "--models", "gpt-5.2,gpt-5.1-codex,gpt-5.3-codex")
     assert "nothing to do" in again.stdout
 
 
 def test_uninstall_removes_what_was_written_in_the_form_of_opencode_2(person: Person) -> None:
     file = opencode_json(person, IN_TWO, "opencode.jsonc")
     url = "http://127.0.0.1:8080/v1"
-    assert person.run("config", "--yes", "--reverse", url).returncode == 0
+    assert person.call("config", "--yes", "--reverse", url).returncode == 0
     assert parser.parse(file.read_text())["providers"]["openai"]["settings"] == {"baseURL": url}
-    left = person.run("config", "--yes", "--uninstall")
+    left = person.call("config", "--yes", "--uninstall")
     assert "providers.openai.settings.baseURL (to remove it, name it with --reverse)" in left.stdout
-    assert person.run("config", "--yes", "--uninstall", "--reverse", url).returncode == 0
+    assert person.call("config", "--yes", "--uninstall", "--reverse", url).returncode == 0
     assert parser.parse(file.read_text()) == parser.parse(IN_TWO)
     assert "// as I like it" in file.read_text()
 
@@ -418,10 +418,10 @@ def test_uninstall_removes_what_was_written_in_the_form_of_opencode_2(person: Pe
 def test_an_address_is_written_in_the_form_of_opencode_2_too(person: Person) -> None:
     file = opencode_json(person, '{"plugins": []}')
     url = "http://127.0.0.1:8080/v1"
-    done = person.run("config", "--yes", "--models", "gpt-5.2", "--legacy", "--reverse", url)
+    done = person.call("config", "--yes", "--models", "gpt-5.2", "--legacy", "--reverse", url)
     assert done.returncode == 0, done.stderr
     efforts = [each for each in new_models(file) if each.startswith("gpt-5.2-")]
     assert len(efforts) == len(new_models(file))
     assert all(entry["settings"]["reasoningEffort"] in name for name, entry in new_models(file).items())
-    assert person.run("config", "--yes", "--uninstall", "--reverse", url).returncode == 0
+    assert person.call("config", "--yes", "--uninstall", "--reverse", url).returncode == 0
     assert parser.parse(file.read_text()) == {"plugins": []}

@@ -80,7 +80,7 @@ def test_answers_for_an_unreachable_endpoint_are_saved_only_on_request(
 
 
 def test_enter_keeps_the_saved_url(person: Person, sandbox: Sandbox) -> None:
-    person.run("login", "--base-url", sandbox.url, "--api-key-stdin", stdin=sandbox.key)
+    person.call("login", "--base-url", sandbox.url, "--api-key-stdin", stdin=sandbox.key)
     with person.at_terminal("login") as child:
         child.expect_exact(f"[{sandbox.url}]: ")
         child.sendline()
@@ -104,7 +104,7 @@ def test_cancelling_at_the_question_for_the_key_saves_nothing(keys: str, person:
 
 
 def test_a_script_saves_the_url_and_the_key_without_a_terminal(person: Person, sandbox: Sandbox) -> None:
-    done = person.run("login", "--base-url", sandbox.url, "--api-key-stdin", stdin=f"{sandbox.key}\n")
+    done = person.call("login", "--base-url", sandbox.url, "--api-key-stdin", stdin=f"{sandbox.key}\n")
     assert done.returncode == 0, done.stderr
     assert saved(person) == {"baseURL": sandbox.url, "apiKey": sandbox.key}
     assert not done.stdout
@@ -112,7 +112,7 @@ def test_a_script_saves_the_url_and_the_key_without_a_terminal(person: Person, s
 
 
 def test_a_script_with_a_wrong_key_saves_nothing(person: Person, sandbox: Sandbox) -> None:
-    done = person.run("login", "--base-url", sandbox.url, "--api-key-stdin", stdin="sk-wrong-0123456789abcdef")
+    done = person.call("login", "--base-url", sandbox.url, "--api-key-stdin", stdin="sk-wrong-0123456789abcdef")
     assert done.returncode == 1
     assert "Nothing was saved" in done.stderr
     assert not person.config.exists()
@@ -120,16 +120,16 @@ def test_a_script_with_a_wrong_key_saves_nothing(person: Person, sandbox: Sandbo
 
 def test_no_check_saves_an_endpoint_that_cannot_be_reached(person: Person, nobody: str) -> None:
     arguments = ["login", "--base-url", nobody, "--api-key-stdin"]
-    assert person.run(*arguments, stdin=KEY).returncode == 1
+    assert person.call(*arguments, stdin=KEY).returncode == 1
     assert not person.config.exists()
-    assert person.run(*arguments, "--no-check", stdin=KEY).returncode == 0
+    assert person.call(*arguments, "--no-check", stdin=KEY).returncode == 0
     assert saved(person) == {"baseURL": nobody, "apiKey": KEY}
 
 
 def test_a_script_can_change_only_the_key_and_the_rest_of_the_file_stays(person: Person, sandbox: Sandbox) -> None:
     person.config.parent.mkdir()
     person.config.write_text(json.dumps({"codexMode": False, "other": [1], "baseURL": sandbox.url, "apiKey": "sk-old"}))
-    assert person.run("login", "--api-key-stdin", stdin=sandbox.key).returncode == 0
+    assert person.call("login", "--api-key-stdin", stdin=sandbox.key).returncode == 0
     assert saved(person) == {"codexMode": False, "other": [1], "baseURL": sandbox.url, "apiKey": sandbox.key}
 
 
@@ -146,7 +146,7 @@ def test_a_script_can_change_only_the_key_and_the_rest_of_the_file_stays(person:
 def test_missing_or_invalid_arguments_of_a_script_are_named(
     arguments: list[str], text: str, status: int, says: str, person: Person
 ) -> None:
-    done = person.run("login", *arguments, stdin=text)
+    done = person.call("login", *arguments, stdin=text)
     assert done.returncode == status
     assert says in done.stderr
     assert not person.config.exists()
@@ -157,7 +157,9 @@ def test_a_damaged_file_is_reported_and_left_unchanged(person: Person) -> None:
     person.config.write_text('{"codexMode": tru}')
     for command in ("login", "logout"):
         done = (
-            person.run(command, "--base-url", "https://h", "--no-check") if command == "login" else person.run(command)
+            person.call(command, "--base-url", "https://h", "--no-check")
+            if command == "login"
+            else person.call(command)
         )
         assert done.returncode == 1
         assert "is damaged, line 1" in done.stderr
@@ -166,53 +168,53 @@ def test_a_damaged_file_is_reported_and_left_unchanged(person: Person) -> None:
 
 def test_a_variable_that_overrides_the_saved_key_is_named(person: Person, sandbox: Sandbox) -> None:
     arguments = ["login", "--base-url", sandbox.url, "--api-key-stdin"]
-    done = person.run(*arguments, stdin=sandbox.key, CODEX_API_KEY="sk-another-0123456789")
+    done = person.call(*arguments, stdin=sandbox.key, CODEX_API_KEY="sk-another-0123456789")
     assert done.returncode == 0
     assert "CODEX_API_KEY overrides the file" in done.stderr
     assert "CODEX_BASE_URL" not in done.stderr
 
 
 def test_logout_removes_the_key_and_names_the_source_of_another(person: Person) -> None:
-    person.run("login", "--base-url", "https://h", "--api-key-stdin", "--no-check", stdin=KEY)
-    done = person.run("logout")
+    person.call("login", "--base-url", "https://h", "--api-key-stdin", "--no-check", stdin=KEY)
+    done = person.call("logout")
     assert done.returncode == 0, done.stderr
     assert saved(person) == {"baseURL": "https://h"}
     assert "no longer in" in done.stdout
     assert not done.stderr
-    done = person.run("logout", CODEX_API_KEY=KEY)
+    done = person.call("logout", CODEX_API_KEY=KEY)
     assert "still comes from CODEX_API_KEY" in done.stderr
     assert KEY not in done.stdout + done.stderr
 
 
 def test_logout_without_a_file_creates_none(person: Person) -> None:
-    assert person.run("logout").returncode == 0
+    assert person.call("logout").returncode == 0
     assert not list(person.home.iterdir())
 
 
 def test_whoami_shows_the_endpoint_and_the_redacted_key_with_its_source(person: Person) -> None:
-    assert person.run("whoami").returncode == 1
-    person.run("login", "--base-url", "https://h/v1", "--api-key-stdin", "--no-check", stdin=KEY)
-    done = person.run("whoami")
+    assert person.call("whoami").returncode == 1
+    person.call("login", "--base-url", "https://h/v1", "--api-key-stdin", "--no-check", stdin=KEY)
+    done = person.call("whoami")
     assert done.returncode == 0
     assert "https://h/v1/responses" in done.stdout
     assert f"sk-…{KEY[-4:]}  (apiKey in {person.config})" in done.stdout
     assert KEY not in done.stdout
-    assert "(CODEX_API_KEY)" in person.run("whoami", CODEX_API_KEY="sk-another-0123456789").stdout
+    assert "(CODEX_API_KEY)" in person.call("whoami", CODEX_API_KEY="sk-another-0123456789").stdout
 
 
 def test_an_unreadable_home_is_reported(person: Person) -> None:
     home = str(person.home / ("x" * 300))  # stands in for a folder without permission, which root could read
-    done = person.run("whoami", HOME=home)
+    done = person.call("whoami", HOME=home)
     assert done.returncode == 1
     assert "cannot be read (File name too long): make it a file of yours" in done.stderr
     assert "not there yet" not in done.stdout
-    done = person.run("logout", HOME=home)
+    done = person.call("logout", HOME=home)
     assert done.returncode == 1
     assert done.stderr.count("cannot be read") == 1
 
 
 def test_a_folder_that_cannot_be_created_is_reported_without_an_errno(person: Person) -> None:
     (person.home / ".opencode").symlink_to(person.home / "none" / ("x" * 300))
-    done = person.run("login", "--base-url", "http://h", "--api-key-stdin", "--no-check", stdin=f"{KEY}\n")
+    done = person.call("login", "--base-url", "http://h", "--api-key-stdin", "--no-check", stdin=f"{KEY}\n")
     assert done.returncode == 1
     assert "[Errno" not in done.stderr

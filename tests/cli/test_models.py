@@ -11,7 +11,7 @@ from codex_transform.instructions.store import InstructionStore
 
 
 def test_every_model_is_listed_with_its_efforts(person: Person) -> None:
-    head, *lines = person.run("models").stdout.splitlines()
+    head, *lines = person.call("models").stdout.splitlines()
     assert head.split() == ["model", "efforts", "context", "also", "known", "as"]
     listed = {line.split()[0]: line for line in lines}
     assert list(listed) == [model.slug for model in catalog.models() if model.slug not in catalog.aliases()]
@@ -24,7 +24,7 @@ def test_every_model_is_listed_with_its_efforts(person: Person) -> None:
 
 
 def test_json_lists_every_model_with_its_aliases(person: Person) -> None:
-    listed = json.loads(person.run("models", "--json").stdout)
+    listed = json.loads(person.call("models", "--json").stdout)
     assert [each["slug"] for each in listed] == [model.slug for model in catalog.models()]
     aliases = {each["slug"]: each["aliases"] for each in listed}
     assert "gpt-5-codex" in aliases["gpt-5.1-codex"]
@@ -42,11 +42,11 @@ def test_json_lists_every_model_with_its_aliases(person: Person) -> None:
     ],
 )
 def test_a_name_is_resolved_to_model_effort_and_service_tier(name: str, says: str, person: Person) -> None:
-    assert person.run("models", name).stdout.startswith(f"{name}: {says}")
+    assert person.call("models", name).stdout.startswith(f"{name}: {says}")
 
 
 def test_a_name_is_resolved_as_json(person: Person) -> None:
-    said = json.loads(person.run("models", "gpt-5-codex-high", "--json").stdout)
+    said = json.loads(person.call("models", "gpt-5-codex-high", "--json").stdout)
     assert said == {
         "asked": "gpt-5-codex-high",
         "sent": "gpt-5.1-codex",

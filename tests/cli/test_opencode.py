@@ -1,5 +1,9 @@
-"""`run opencode`: the real OpenCode in a real terminal, as a new user starts it."""
+"""`run opencode`: the real OpenCode in a real terminal, as a new user starts it.
 
+test_readme_commands.py has it answer single prompts.
+"""
+
+import io
 import json
 import re
 import shutil
@@ -37,42 +41,12 @@ def coder(person: Person, sandbox: Sandbox) -> Person:
     return person
 
 
-def test_a_single_prompt_is_answered(coder: Person) -> None:
-    done = coder.run("run", "opencode", "run", "say hello", PWD=str(coder.project))
-    assert done.returncode == 0, done.stderr + coder.logs
-    assert "[sandbox]" in done.stdout
-    assert coder.wait_until_gone()
+def test_the_full_screen_works_until_ctrl_c_and_the_terminal_is_restored(coder: Person, sandbox: Sandbox) -> None:
+    """It starts, answers a typed prompt, and Ctrl-C leaves nothing behind.
 
-
-def test_the_full_screen_works_until_ctrl_c(coder: Person, sandbox: Sandbox) -> None:
-    """It starts, answers a typed prompt, and Ctrl-C leaves nothing behind."""
-    sandbox.forget()
-    with coder.at_terminal("run", "opencode", PWD=str(coder.project)) as child:
-        child.expect("Ask anything")
-        # What is typed before OpenCode reads the keyboard may be lost.
-        waiting = threading.Event()
-        for _ in range(20):
-            child.send("say hello")
-            if child.expect(["say hello", pexpect.TIMEOUT], timeout=1) == 0:
-                break
-            waiting.wait(0.1)
-        child.send("\r")
-        child.expect(r"\[sandbox\]")
-        assert any("say hello" in json.dumps(entry["body"]["input"]) for entry in sandbox.requests)
-        port = int(re.findall(r"proxy listening at 127\.0\.0\.1:(\d+)", coder.logs)[0])
-        child.send("\x03")
-        child.expect(pexpect.EOF)
-        child.close()
-    assert child.exitstatus == 0
-    assert coder.wait_until_gone(), coder.leftovers()
-    assert subprocess.run(
-        ["bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{port}"], capture_output=True, check=False
-    ).returncode
-
-
-def test_the_terminal_is_restored_afterwards(coder: Person) -> None:
-    """The shell finds the same settings, the cursor shown, and the normal screen."""
-    script = "stty -a > before; codex-transform run opencode; stty -a > after; echo again"
+    The shell then finds the same settings, the cursor shown, and the normal screen.
+    """
+    script = "stty -a > before; codex-transform run opencode && echo again; stty -a > after"
     command = coder.home / "bin" / "codex-transform"
     command.write_text(f'#!/bin/sh\nexec {" ".join(COMMAND)} "$@"\n')
     command.chmod(0o755)
@@ -86,14 +60,31 @@ def test_the_terminal_is_restored_afterwards(coder: Person) -> None:
         codec_errors="replace",
         timeout=60,
     )
+    child.logfile_read = shown = io.StringIO()
+    sandbox.forget()
     try:
         child.expect("Ask anything")
+        # What is typed before OpenCode reads the keyboard may be lost.
+        waiting = threading.Event()
+        for _ in range(20):
+            child.send("say hello")
+            if child.expect(["say hello", pexpect.TIMEOUT], timeout=1) == 0:
+                break
+            waiting.wait(0.1)
+        child.send("\r")
+        child.expect(r"\[sandbox\]")
+        assert any("say hello" in json.dumps(entry["body"]["input"]) for entry in sandbox.requests)
+        port = int(re.findall(r"proxy listening at 127\.0\.0\.1:(\d+)", coder.logs)[0])
         child.send("\x03")
         child.expect("again\r\n")
-        said = child.before
         child.expect(pexpect.EOF)
     finally:
         child.close(force=True)
+    said = shown.getvalue()
     assert (coder.project / "before").read_text() == (coder.project / "after").read_text()
     assert said.rindex("\x1b[?1049l") > said.rfind("\x1b[?1049h")
     assert said.rindex("\x1b[?25h") > said.rfind("\x1b[?25l")
+    assert coder.wait_until_gone(), coder.leftovers()
+    assert subprocess.run(
+        ["bash", "-c", f"exec 3<>/dev/tcp/127.0.0.1/{port}"], capture_output=True, check=False
+    ).returncode

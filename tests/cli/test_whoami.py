@@ -11,7 +11,7 @@ def test_login_is_not_suggested_until_the_file_is_fixed(text: str, unknown: int,
     person.config.parent.mkdir()
     person.config.write_text(text)
     person.config.chmod(0o600)
-    done = person.run("whoami")
+    done = person.call("whoami")
     assert done.returncode == 1
     assert str(person.config) in done.stderr
     assert done.stdout.count("unknown until that is fixed") == unknown
@@ -19,19 +19,19 @@ def test_login_is_not_suggested_until_the_file_is_fixed(text: str, unknown: int,
 
 
 def test_without_settings_login_is_suggested(person: Person) -> None:
-    assert person.run("whoami").stdout.count("none: run `codex-transform login`") == 2
+    assert person.call("whoami").stdout.count("none: run `codex-transform login`") == 2
 
 
 def test_named_endpoints_are_added_shown_and_removed(person: Person, sandbox: Sandbox) -> None:
     given = ("--base-url", sandbox.url, "--api-key-stdin")
-    assert person.run("login", *given, stdin=sandbox.key).returncode == 0
-    named = person.run("login", "--name", "backup", *given, "--priority", "1", "--model", "gpt-5.2", stdin=sandbox.key)
+    assert person.call("login", *given, stdin=sandbox.key).returncode == 0
+    named = person.call("login", "--name", "backup", *given, "--priority", "1", "--model", "gpt-5.2", stdin=sandbox.key)
     assert named.returncode == 0, named.stderr
-    shown = person.run("whoami").stdout
+    shown = person.call("whoami").stdout
     assert "· default" in shown
     assert "priority 1 · gpt-5.2" in shown
     assert sandbox.key not in shown
-    assert person.run("login", "--priority", "1", *given, stdin=sandbox.key).returncode == 2
-    assert person.run("logout", "--name", "nobody").returncode == 1
-    assert person.run("logout", "--name", "backup").returncode == 0
-    assert "backup" not in person.run("whoami").stdout
+    assert person.call("login", "--priority", "1", *given, stdin=sandbox.key).returncode == 2
+    assert person.call("logout", "--name", "nobody").returncode == 1
+    assert person.call("logout", "--name", "backup").returncode == 0
+    assert "backup" not in person.call("whoami").stdout

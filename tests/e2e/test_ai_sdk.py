@@ -69,6 +69,21 @@ PICKY = [
     "deflate-raw",
     "br",
     "zstd",
+    # Events that relays omit.
+    "only-final",
+    "only-items",
+    "no-created",
+    "no-item-added",
+    "no-part-events",
+    "no-text-done",
+    "no-item-done",
+    "no-endings",
+    "no-deltas",
+    "rotating-ids",
+    "rotating-ids-filled",
+    "bare-openings",
+    "chat-usage",
+    "thin",
 ]
 
 # The expected errors: HTTP status, whether to retry, and words of the message. In the middle of a stream there is no

@@ -11,7 +11,7 @@ import pytest
 from mitmproxy import version
 from playwright.sync_api import Page, expect
 from support.browser import browser, screenshot
-from support.mitmweb import mitmweb
+from support.mitmweb import Api, mitmweb
 from support.running import OPENCODE_AGENT, ROOT, OpenCode, Proxy
 from support.sdk import client
 
@@ -44,13 +44,28 @@ def page() -> Iterator[Page]:
         yield opened
 
 
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory, shared_sandbox: Sandbox) -> Iterator[tuple[Proxy, str]]:
+    with mitmweb(tmp_path_factory.mktemp("web") / "home", shared_sandbox) as both:
+        yield both
+
+
 @pytest.fixture
-def web(tmp_path: Path, sandbox: Sandbox, page: Page) -> Iterator[Proxy]:
-    """A mitmweb whose page is open in the browser."""
-    with mitmweb(tmp_path / "home", sandbox) as (proxy, url):
-        page.goto(url)
-        yield proxy
-        page.goto("about:blank")
+def sandbox(shared_sandbox: Sandbox) -> Iterator[Sandbox]:
+    """The module's endpoint, without the requests of the test before."""
+    shared_sandbox.forget()
+    yield shared_sandbox
+    shared_sandbox.behave()
+
+
+@pytest.fixture
+def web(running: tuple[Proxy, str], page: Page) -> Iterator[Proxy]:
+    """A mitmweb without flows, whose page is open in the browser."""
+    proxy, url = running
+    Api(url).run("view.clear")
+    page.goto(url)
+    yield proxy
+    page.goto("about:blank")
 
 
 def rows(page: Page) -> Any:
@@ -168,18 +183,12 @@ def test_calls_of_opencode_are_shown(
 
 
 def test_columns_that_the_user_has_chosen_stay(tmp_path: Path, sandbox: Sandbox, page: Page) -> None:
+    """Without one for comments, a marker stands next to the path."""
     with mitmweb(tmp_path / "home", sandbox, "--set", "web_columns=path", "--set", "web_columns=size") as (proxy, url):
-        page.goto(url)
-        assert proxy.send(HELLO)[0] == 200
-        expect(page.locator("th.col-path")).to_be_visible()
-        expect(page.locator("th.col-comment")).to_have_count(0)
-        page.goto("about:blank")
-
-
-def test_a_marker_is_shown_next_to_the_path(tmp_path: Path, sandbox: Sandbox, page: Page) -> None:
-    with mitmweb(tmp_path / "home", sandbox, "--set", "web_columns=path") as (proxy, url):
         page.goto(url)
         sandbox.misbehave("plain-500", times=1)
         assert proxy.send(HELLO)[0] == 500
+        expect(page.locator("th.col-path")).to_be_visible()
+        expect(page.locator("th.col-comment")).to_have_count(0)
         expect(page.locator(".col-path .marker")).to_have_text("✖")
         page.goto("about:blank")

@@ -25,11 +25,20 @@ def two(tmp_path: Path) -> Preview:
     return preview(tmp_path)
 
 
-@pytest.fixture
-def server(two: Preview, quiet_proxy: Proxy, shared_sandbox: Sandbox) -> Iterator[Server2]:
-    shared_sandbox.forget()
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory, quiet_proxy: Proxy) -> Iterator[Server2]:
+    """One server for all tests that need no other: it takes seconds to start."""
+    two = preview(tmp_path_factory.mktemp("two"))
+    (two.project / "AGENTS.md").write_text("# AGENTS.md spec\nEvery answer ends with the word heron.\n")
+    configure(two, "--models", "gpt-6.1-terra")
     with two.serving(**through(quiet_proxy)) as running:
         yield running
+
+
+@pytest.fixture
+def server(started: Server2, shared_sandbox: Sandbox) -> Server2:
+    shared_sandbox.forget()
+    return started
 
 
 def configure(two: Preview, *arguments: str) -> None:
@@ -48,7 +57,6 @@ def configure(two: Preview, *arguments: str) -> None:
 
 
 def test_a_second_turn_continues_the_first(server: Server2, shared_sandbox: Sandbox) -> None:
-    (server.preview.project / "AGENTS.md").write_text("# AGENTS.md spec\nEvery answer ends with the word heron.\n")
     session = server.session()
     server.ask(session, "say hello")
     messages = server.ask(session, "say hello again")
@@ -120,12 +128,9 @@ def test_an_answer_that_is_interrupted_does_not_end_the_session(server: Server2,
 
 @pytest.mark.parametrize(("variant", "effort"), [("high", "high"), (None, "low")])
 def test_opencode_reads_what_config_writes(
-    variant: str | None, effort: str, two: Preview, quiet_proxy: Proxy, shared_sandbox: Sandbox
+    variant: str | None, effort: str, server: Server2, shared_sandbox: Sandbox
 ) -> None:
-    configure(two, "--models", "gpt-6.1-terra")
-    shared_sandbox.forget()
-    with two.serving(**through(quiet_proxy)) as server:
-        server.ask(server.session("gpt-6.1-terra", variant), "say hello")
+    server.ask(server.session("gpt-6.1-terra", variant), "say hello")
     (body,) = conversation(shared_sandbox)
     assert (body["model"], body["reasoning"]["effort"]) == ("gpt-6.1-terra", effort)
 

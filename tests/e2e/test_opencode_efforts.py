@@ -1,9 +1,14 @@
-"""Efforts that real OpenCodes request, configured by `codex-transform config`: as variants, or in the models' names."""
+"""Models and efforts that real OpenCodes request, configured by `codex-transform config`: as variants, or in names.
 
-from collections.abc import Callable
+One server of each version answers all but the last test; `opencode run --variant` is in test_readme_commands.py.
+"""
+
+import json
+from collections.abc import Callable, Iterator
 
 import programs
 import pytest
+from support.opencode_server import Server, serving
 from support.running import OpenCode, Proxy, conversation
 
 from codex_transform.sandbox import Sandbox
@@ -11,73 +16,63 @@ from codex_transform.sandbox import Sandbox
 # Only in the gate, because each test starts whole programs.
 pytestmark = pytest.mark.gate
 
-Make = Callable[..., OpenCode]
-
 VERSIONS = [programs.OPENCODE, programs.OLD_OPENCODE]
 
-
-def asked_for(sandbox: Sandbox, model: str) -> list[str]:
-    """Return the efforts in the requests of a conversation with this model."""
-    return [body["reasoning"]["effort"] for body in conversation(sandbox) if body["model"] == model]
+# What the plugin shipped for older OpenCode: the effort is part of the model's name.
+SHIPPED = '{"provider": {"openai": {"models": {"gpt-5.2-codex-xhigh": {"options": {"reasoningEffort": "xhigh"}}}}}}'
 
 
-# A model that both versions know, and one that the old version knows only from the configuration.
+def configure(client: OpenCode) -> None:
+    client.configure(SHIPPED)
+    client.configured("--modern", "--models", "gpt-5.1-codex,gpt-6.1-terra")
+    client.configured("--legacy", "--models", "gpt-6-sol,gpt-5.2")
+
+
+@pytest.fixture(scope="module", params=VERSIONS)
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, quiet_proxy: Proxy
+) -> Iterator[Server]:
+    with serving(tmp_path_factory.mktemp("opencode"), quiet_proxy, request.param, configure) as running:
+        yield running
+
+
+# Models that both versions know, and some that the old version knows only from the configuration.
 @pytest.mark.parametrize(
-    ("version", "model", "effort"),
+    ("model", "variant", "sent", "effort"),
     [
-        (programs.OPENCODE, "gpt-5.1-codex", "high"),
-        (programs.OLD_OPENCODE, "gpt-5.1-codex", "high"),
-        (programs.OLD_OPENCODE, "gpt-6.1-terra", "ultra"),
+        ("gpt-5.1-codex", "high", "gpt-5.1-codex", "high"),
+        ("gpt-6.1-terra", "ultra", "gpt-6.1-terra", "ultra"),
+        ("gpt-6.1-terra", None, "gpt-6.1-terra", "low"),  # the model's default
+        ("gpt-6-sol-ultra", None, "gpt-6-sol", "ultra"),
+        ("gpt-5.2-none", None, "gpt-5.2", "none"),
+        ("gpt-5.2-codex-xhigh", None, "gpt-5.2-codex", "xhigh"),
     ],
 )
-def test_a_variant_sets_the_effort_that_the_endpoint_gets(
-    model: str, effort: str, version: str, opencode: Make, quiet_proxy: Proxy, shared_sandbox: Sandbox
+def test_variants_and_legacy_names_set_the_effort_that_the_endpoint_gets(
+    model: str, variant: str | None, sent: str, effort: str, server: Server, shared_sandbox: Sandbox
 ) -> None:
-    client = opencode(version)
-    client.configured("--models", model)
     shared_sandbox.forget()
-    done = client.through(quiet_proxy, "run", "-m", f"openai/{model}", "--variant", effort, "say hello")
-    assert done.returncode == 0, done.stderr
-    assert asked_for(shared_sandbox, model) == [effort]
+    server.ask(server.session(), "say hello", model=model, variant=variant)
+    asked = [(body["model"], body["reasoning"]["effort"]) for body in conversation(shared_sandbox)]
+    assert asked == [(sent, effort)]
 
 
-@pytest.mark.parametrize("version", VERSIONS)
-def test_without_a_variant_the_models_default_effort_is_sent(
-    version: str, opencode: Make, quiet_proxy: Proxy, shared_sandbox: Sandbox
-) -> None:
-    client = opencode(version)
-    client.configured("--models", "gpt-6.1-terra")
+def test_a_model_that_codex_endpoints_lack_is_replaced(server: Server, shared_sandbox: Sandbox) -> None:
     shared_sandbox.forget()
-    done = client.through(quiet_proxy, "run", "-m", "openai/gpt-6.1-terra", "say hello")
-    assert done.returncode == 0, done.stderr
-    assert asked_for(shared_sandbox, "gpt-6.1-terra") == ["low"]
-
-
-@pytest.mark.parametrize(
-    ("version", "model", "effort"),
-    [
-        (programs.OPENCODE, "gpt-6-sol", "ultra"),
-        (programs.OLD_OPENCODE, "gpt-6-sol", "ultra"),
-        (programs.OLD_OPENCODE, "gpt-5.2", "none"),
-    ],
-)
-def test_a_legacy_name_sets_the_effort_that_the_endpoint_gets(
-    model: str, effort: str, version: str, opencode: Make, quiet_proxy: Proxy, shared_sandbox: Sandbox
-) -> None:
-    client = opencode(version)
-    client.configured("--legacy", "--models", model)
-    shared_sandbox.forget()
-    done = client.through(quiet_proxy, "run", "-m", f"openai/{model}-{effort}", "say hello")
-    assert done.returncode == 0, done.stderr
-    assert asked_for(shared_sandbox, model) == [effort]
+    server.ask(server.session(), "say hello", model="gpt-5")
+    assert conversation(shared_sandbox)[0]["model"] == "gpt-5.1"
 
 
 def test_in_reverse_mode_opencode_needs_no_proxy_variable(
-    opencode: Make, proxy: Callable[..., Proxy], sandbox: Sandbox
+    opencode: Callable[..., OpenCode], proxy: Callable[..., Proxy], sandbox: Sandbox
 ) -> None:
-    running = proxy("--mode", f"reverse:{sandbox.url}")
+    """And with CODEX_MODE=0, its prompt reaches the model."""
+    running = proxy("--mode", f"reverse:{sandbox.url}", CODEX_MODE="0")
     client = opencode()
     client.configured("--models", "gpt-5.3-codex", "--reverse", f"{running.url}/v1")
     done = client.run("run", "-m", "openai/gpt-5.3-codex", "--variant", "xhigh", "say hello")
     assert done.returncode == 0, done.stderr
-    assert asked_for(sandbox, "gpt-5.3-codex") == ["xhigh"]
+    assert "[sandbox]" in done.stdout
+    (body,) = conversation(sandbox)
+    assert (body["model"], body["reasoning"]["effort"]) == ("gpt-5.3-codex", "xhigh")
+    assert "You are OpenCode" in json.dumps(body["input"])

@@ -131,6 +131,8 @@ def test_a_changed_config_file_applies_to_the_next_request(proxy: Start, sandbox
     status, _, answer = running.send(HELLO)
     assert status == 401
     assert "`codex-transform login`" in error(answer)["message"]
+    assert "CODEX_BASE_URL" in error(answer)["message"]
+    assert not sandbox.requests
     file = running.home / ".opencode" / "openai-codex-auth-config.json"
     file.parent.mkdir(mode=0o700, exist_ok=True)
     file.touch(0o600)

@@ -1,15 +1,20 @@
 """A person at the command line: with a home and a project, and commands that run to their end or in a terminal."""
 
+import io
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pexpect
+import pytest
 
+from codex_transform import catalog
+from codex_transform.cli import main
 from codex_transform.sandbox import Sandbox
 from support import leftovers
 from support.running import ROOT
@@ -69,6 +74,28 @@ class Person:
         )
         assert "Traceback" not in done.stdout + done.stderr, done.stdout + done.stderr
         return done
+
+    def call(self, *arguments: str, stdin: str = "", **variables: str) -> subprocess.CompletedProcess[str]:
+        """Do the same in this process, which takes a tenth of the time.
+
+        For what a command does; that each is a program, test_group.py and test_readme_commands.py show.
+        """
+        entered, output, errors = (io.TextIOWrapper(io.BytesIO(each), "utf-8") for each in (stdin.encode(), b"", b""))
+        with (
+            patch.dict(os.environ, self.environ(**variables), clear=True),
+            patch.object(sys, "stdin", entered),
+            redirect_stdout(output),
+            redirect_stderr(errors),
+            chdir(self.project),
+        ):
+            with pytest.raises(SystemExit) as end:
+                main.main(list(arguments), prog_name="codex-transform")
+            # What a command has learnt ends with its process.
+            catalog.learn(())
+        output.seek(0)
+        errors.seek(0)
+        assert end.value.code is None or isinstance(end.value.code, int)
+        return subprocess.CompletedProcess(arguments, end.value.code or 0, output.read(), errors.read())
 
     @contextmanager
     def at_terminal(self, *arguments: str, **variables: str) -> Iterator[Any]:

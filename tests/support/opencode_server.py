@@ -5,17 +5,18 @@ import os
 import re
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
+import programs
 import pytest
 
 from support import needed
-from support.running import Proxy
+from support.running import OpenCode, Proxy
 
 CODEX = "gpt-5.3-codex"
 LISTENING = re.compile(r"http://127\.0\.0\.1:(\d+)")
@@ -44,9 +45,11 @@ class Server:
     def session(self) -> str:
         return str(self.call("/session", {"title": "a session of the tests"})["id"])
 
-    def ask(self, session: str, prompt: str, *files: dict[str, Any]) -> list[dict[str, Any]]:
+    def ask(
+        self, session: str, prompt: str, *files: dict[str, Any], model: str = CODEX, variant: str | None = None
+    ) -> list[dict[str, Any]]:
         """Send a prompt with these parts; return all messages of the session once the answer is complete."""
-        message = self._prompt(prompt)
+        message = self._prompt(prompt, model) | ({"variant": variant} if variant else {})
         self.call(f"/session/{session}/message", {**message, "parts": [*files, *message["parts"]]})
         return list(self.call(f"/session/{session}/message"))
 
@@ -65,8 +68,8 @@ class Server:
         raise AssertionError(f"the session never became {kind}, but stayed {status}")
 
     @staticmethod
-    def _prompt(text: str) -> dict[str, Any]:
-        return {"model": {"providerID": "openai", "modelID": CODEX}, "parts": [{"type": "text", "text": text}]}
+    def _prompt(text: str, model: str = CODEX) -> dict[str, Any]:
+        return {"model": {"providerID": "openai", "modelID": model}, "parts": [{"type": "text", "text": text}]}
 
 
 @contextmanager
@@ -100,12 +103,18 @@ def listening(command: list[str | Path], project: Path, environ: dict[str, str])
 
 
 @contextmanager
-def serving(folder: Path, proxy: Proxy) -> Iterator[Server]:
-    """Run OpenCode as a server behind the proxy, with a home and a project in `folder`."""
-    program = needed.opencode()
+def serving(
+    folder: Path,
+    proxy: Proxy,
+    version: str = programs.OPENCODE,
+    configure: Callable[[OpenCode], object] = lambda _: None,
+) -> Iterator[Server]:
+    """Run OpenCode as a server behind the proxy, with a home and a project in `folder`, once that is configured."""
+    program = needed.opencode(version)
     home, project = folder / "server-home", folder / "server-project"
     home.mkdir()
     project.mkdir()
+    configure(OpenCode(program, home, project))
     variables = {
         "PATH": os.environ["PATH"],
         "HOME": str(home),

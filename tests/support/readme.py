@@ -129,12 +129,14 @@ SERVERS = [
 ]
 """These serve until Ctrl-C."""
 
+BY_CLI = ["codex-transform run opencode"]
+"""cli/test_opencode.py types at its screen."""
+
 SCREENS = [
-    "codex-transform run opencode",
     "codex-transform run --web opencode",
     "CODEX_BASE_URL=http://127.0.0.1:PORT CODEX_API_KEY=KEY codex-transform run opencode",
 ]
-"""These show OpenCode's own screen."""
+"""These show OpenCode's own screen, too."""
 
 QUESTIONS = [
     "codex-transform login",

@@ -20,6 +20,7 @@ from codex_transform import paths
 from codex_transform.instructions import cache as instructions_cache
 from codex_transform.instructions.cache import Entry
 from codex_transform.sandbox import Sandbox
+from support.forks import CAN_FORK, Forked
 from support.waiting import eventually
 
 OPENCODE_AGENT = "opencode/1.18.33"
@@ -51,7 +52,7 @@ class Endpoint(Protocol):
 class Proxy:
     """A running mitmdump."""
 
-    process: subprocess.Popen[str]
+    process: subprocess.Popen[str] | Forked
     home: Path
     lines: list[str] = field(default_factory=list)
     port: int = 0
@@ -123,7 +124,7 @@ class Proxy:
 
 
 @contextmanager
-def _watched(process: subprocess.Popen[str], home: Path) -> Iterator[Proxy]:
+def _watched(process: subprocess.Popen[str] | Forked, home: Path) -> Iterator[Proxy]:
     """Collect a proxy's log, and end it by Ctrl-C when the block is left."""
     proxy = Proxy(process, home)
     reader = threading.Thread(target=proxy.read, daemon=True)
@@ -171,16 +172,23 @@ def mitmdump(
         **_HIDDEN,
         **environ,
     }
-    process = subprocess.Popen(
-        [program or MITMDUMP, "-s", ROOT / "addon.py", "--listen-host", "127.0.0.1", "--listen-port", "0", *options],
-        env={name: value for name, value in variables.items() if value is not None},
-        cwd=home,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
-    )
+    environment = {name: value for name, value in variables.items() if value is not None}
+    arguments = ["-s", str(ROOT / "addon.py"), "--listen-host", "127.0.0.1", "--listen-port", "0", *options]
+    process: subprocess.Popen[str] | Forked
+    for_python = [name for name in (*environ, *_HIDDEN) if name.startswith(("PYTHON", "LANG", "LC_"))]
+    if CAN_FORK and program is None and not for_python:
+        process = Forked(arguments, environment, home)
+    else:
+        process = subprocess.Popen(
+            [program or MITMDUMP, *arguments],
+            env=environment,
+            cwd=home,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            encoding="utf-8",
+            errors="replace",
+        )
     with _watched(process, home) as proxy:
         try:
             proxy.port = int(proxy.wait_for(LISTENING.pattern)[1])

@@ -1,12 +1,25 @@
-"""The output of `doctor --json`, with assertions on it."""
+"""The report of `doctor`, with assertions on it: of the program, or of its checks in this process."""
 
+import contextlib
 import json
+import os
 import re
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from support.commands import Person
 from support.ports import reserved
+
+from codex_transform.cli import doctor
+from codex_transform.doctor import certificate, checkup
+from codex_transform.doctor.checkup import Group
+
+WITHOUT_PROXY = tuple(
+    Group(title, tuple(check for check in checks if check is not certificate.check_trust))
+    for title, checks in checkup.GROUPS
+)
+"""All checks but the one that starts a proxy of its own."""
 
 
 class Report:
@@ -15,12 +28,14 @@ class Report:
     def __init__(self, person: Person, *arguments: str, **variables: str) -> None:
         with reserved() as port:
             done = person.run("doctor", "--json", "--port", str(port), *arguments, **variables)
-        self.status = done.returncode
-        self.text = done.stdout
-        self.document: dict[str, Any] = json.loads(done.stdout)
-        assert self.status == (0 if self.document["ok"] else 1), done.stderr
+        self._take(done.stdout, done.stderr)
+        assert done.returncode == (0 if self.document["ok"] else 1), done.stderr
+
+    def _take(self, text: str, errors: str = "") -> None:
+        self.text = text
+        self.document: dict[str, Any] = json.loads(text)
         # The start of the sandbox's keys.
-        assert not re.search(r"sk-sandbox-\w", done.stdout + done.stderr)
+        assert not re.search(r"sk-sandbox-\w", text + errors)
 
     def of(self, name: str) -> dict[str, str]:
         """Return the one result of that name."""
@@ -37,6 +52,21 @@ class Report:
         assert says in found["says"], found
         assert fix in found["mend"], found
         assert self.faults() == ([name] if mark == "fault" else []), self.text
+
+
+class QuickReport(Report):
+    """The same for what starts no program: the checks run in this process, without the one that starts a proxy."""
+
+    def __init__(self, person: Person, *arguments: str, **variables: str) -> None:
+        with (
+            reserved() as port,
+            patch.dict(os.environ, person.environ(**variables), clear=True),
+            contextlib.chdir(person.project),
+        ):
+            given = doctor.doctor.make_context("doctor", ["--port", str(port), *arguments]).params
+            context = doctor.context(given["offline"], given["model"], given["port"])
+            found = list(checkup.run_checks(context, WITHOUT_PROXY))
+        self._take(json.dumps(doctor.document(found)))
 
 
 def opencode_json(person: Person, text: str) -> Path:

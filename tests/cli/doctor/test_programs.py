@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from cli.doctor.report import Report, opencode_json
+from cli.doctor.report import QuickReport, Report, opencode_json
 from support.commands import Person
 from support.running import ROOT
 
@@ -39,7 +39,7 @@ def program(folder: Path, name: str, script: str) -> Path:
 
 def test_a_mitmdump_of_another_environment(well: Person, tmp_path: Path) -> None:
     folder = program(tmp_path / "bin", "mitmdump", "exit 1")
-    report = Report(well, "--offline", PATH=f"{folder}{os.pathsep}{well.variables['PATH']}")
+    report = QuickReport(well, "--offline", PATH=f"{folder}{os.pathsep}{well.variables['PATH']}")
     report.expect("mitmdump", "warning", "does not belong to this Python", "codex-transform start")
 
 
@@ -70,7 +70,7 @@ def test_an_opencode_that_is_too_old_or_hangs_or_does_not_run(
 @pytest.mark.parametrize(("name", "says"), [("opencode2", "opencode2 v2.0.4"), ("lildax", "lildax vlocal")])
 def test_opencode_2_is_listed_besides_opencode_1(name: str, says: str, well: Person, tmp_path: Path) -> None:
     folder = program(tmp_path / "bin", name, f"echo {says}")
-    report = Report(well, "--offline", PATH=f"{folder}{os.pathsep}{well.variables['PATH']}")
+    report = QuickReport(well, "--offline", PATH=f"{folder}{os.pathsep}{well.variables['PATH']}")
     found = [each["says"] for each in report.document["checks"] if each["name"] == "OpenCode"]
     assert len(found) == 2
     assert f"{says} ({folder / name}), which is OpenCode 2" in found
@@ -79,7 +79,7 @@ def test_opencode_2_is_listed_besides_opencode_1(name: str, says: str, well: Per
 
 def test_a_configuration_in_two_forms(well: Person) -> None:
     opencode_json(well, '{"provider": {"openai": {}}, "providers": {"openai": {}}}')
-    Report(well, "--offline").expect("configuration", "warning", "in two forms", "Remove one")
+    QuickReport(well, "--offline").expect("configuration", "warning", "in two forms", "Remove one")
 
 
 def test_where_the_requests_of_an_opencode_2_server_go_is_read_from_its_process(well: Person) -> None:
@@ -95,7 +95,7 @@ def test_where_the_requests_of_an_opencode_2_server_go_is_read_from_its_process(
             state.parent.mkdir(parents=True)
             url = f"http://127.0.0.1:{listener.getsockname()[1]}"
             state.write_text(json.dumps({"pid": process.pid, "url": url, "password": "hush-hush"}))
-            report = Report(well, "--offline")
+            report = QuickReport(well, "--offline")
             report.expect("server", "warning", "go to 10.9.8.7:3128, not to this proxy", "--restart-server")
             assert "secret" not in report.of("server")["says"]
             assert "hush-hush" not in json.dumps(report.document["checks"])
@@ -105,44 +105,44 @@ def test_where_the_requests_of_an_opencode_2_server_go_is_read_from_its_process(
 
 def test_an_opencode_configuration_that_keeps_it_from_starting(well: Person) -> None:
     opencode_json(well, '{"provider": ')
-    Report(well, "--offline").expect("configuration", "fault", "line 1", "Fix it there")
+    QuickReport(well, "--offline").expect("configuration", "fault", "line 1", "Fix it there")
 
 
 def test_an_opencode_configuration_that_cannot_be_read(well: Person) -> None:
     (well.home / ".config" / "opencode" / "opencode.json").mkdir(parents=True)
-    Report(well, "--offline").expect("configuration", "warning", "not used: not a regular file", "Make it a file")
+    QuickReport(well, "--offline").expect("configuration", "warning", "not used: not a regular file", "Make it a file")
 
 
 def test_an_opencode_configuration_with_a_wrong_value(well: Person) -> None:
     opencode_json(well, '{"provider": {"openai": {"options": {"reasoningEffort": 5}}}}')
-    Report(well, "--offline").expect("configuration", "warning", "reasoningEffort must be text")
+    QuickReport(well, "--offline").expect("configuration", "warning", "reasoningEffort must be text")
 
 
 def test_a_base_url_that_keeps_old_opencode_from_starting(well: Person, tmp_path: Path) -> None:
     opencode_json(well, json.dumps({"provider": {"openai": {"baseURL": "https://h.example"}}}))
-    assert Report(well, "--offline").of("configuration")["mark"] == "ok"
+    assert QuickReport(well, "--offline").of("configuration")["mark"] == "ok"
     folder = program(tmp_path / "bin", "opencode", "echo 1.3.2")
-    report = Report(well, "--offline", PATH=f"{folder}:/usr/bin:/bin")
+    report = QuickReport(well, "--offline", PATH=f"{folder}:/usr/bin:/bin")
     report.expect("configuration", "fault", "keeps OpenCode 1.1 and 1.3 from starting", "Remove it")
 
 
 def test_models_that_the_catalogue_does_not_know_are_named(well: Person) -> None:
     file = opencode_json(well, '{"provider": {"openai": {"models": {"gpt-5.2": {}, "gpt-5.1-codex-high": {}}}}}')
-    Report(well, "--offline").expect("models", "ok", "2 configured")
+    QuickReport(well, "--offline").expect("models", "ok", "2 configured")
     file.write_text('{"provider": {"openai": {"models": {"gpt-5.2": {}, "gpt-9": {}}}}}')
-    Report(well, "--offline").expect("models", "warning", "their names are sent unchanged: gpt-9")
+    QuickReport(well, "--offline").expect("models", "warning", "their names are sent unchanged: gpt-9")
 
 
 def test_a_plugin_that_is_still_loaded_is_a_fault(well: Person) -> None:
     opencode_json(well, '{"plugin": ["opencode-openai-codex-auth@4.0.0"]}')
-    report = Report(well, "--offline")
+    report = QuickReport(well, "--offline")
     report.expect("plugin", "fault", "opencode-openai-codex-auth@4.0.0 is still loaded", "codex-transform config")
 
 
 def test_a_missing_key_is_a_fault_only_where_run_does_not_set_one(well: Person, nobody: str) -> None:
     del well.variables["OPENAI_API_KEY"]
-    Report(well, "--offline").expect("login", "ok", "from `codex-transform run opencode`")
-    report = Report(well, "--offline", HTTPS_PROXY=nobody)
+    QuickReport(well, "--offline").expect("login", "ok", "from `codex-transform run opencode`")
+    report = QuickReport(well, "--offline", HTTPS_PROXY=nobody)
     assert report.of("login")["mark"] == "fault"
     assert "OPENAI_API_KEY=dummy" in report.of("login")["mend"]
 
@@ -152,4 +152,4 @@ def test_a_chatgpt_login(well: Person) -> None:
     folder = well.home / ".local" / "share" / "opencode"
     folder.mkdir(parents=True)
     (folder / "auth.json").write_text('{"openai": {"type": "oauth", "refresh": "r", "access": "a", "expires": 0}}')
-    Report(well, "--offline").expect("login", "fault", "logged in to ChatGPT", "opencode auth logout")
+    QuickReport(well, "--offline").expect("login", "fault", "logged in to ChatGPT", "opencode auth logout")

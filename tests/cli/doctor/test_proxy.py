@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from cli.doctor.report import Report, opencode_json
+from cli.doctor.report import QuickReport, Report, opencode_json
 from mitmproxy.certs import CertStore
 from support.certificates import certificate
 from support.commands import Person
@@ -31,7 +31,7 @@ def test_a_certificate_that_mitmproxy_does_not_sign_with(well: Person, tmp_path:
     CertStore.from_store(well.home / ".mitmproxy", "mitmproxy", 2048)
     _, other = certificate(tmp_path)
     shutil.copy(other, well.home / ".mitmproxy" / "mitmproxy-ca-cert.pem")
-    Report(well, "--offline").expect("certificate", "fault", "not the one that mitmproxy signs with", "Delete")
+    QuickReport(well, "--offline").expect("certificate", "fault", "not the one that mitmproxy signs with", "Delete")
     for file in (well.home / ".mitmproxy").glob("mitmproxy-ca*"):
         file.unlink()
     assert Report(well, "--offline").faults() == []
@@ -44,7 +44,7 @@ def test_a_certificate_that_has_expired(well: Person, tmp_path: Path) -> None:
     folder.mkdir()
     shutil.copy(both, folder / "mitmproxy-ca.pem")
     shutil.copy(public, folder / "mitmproxy-ca-cert.pem")
-    Report(well, "--offline").expect("certificate", "fault", "expired on", "Delete")
+    QuickReport(well, "--offline").expect("certificate", "fault", "expired on", "Delete")
 
 
 @pytest.mark.gate
@@ -67,7 +67,7 @@ def test_a_proxy_that_does_not_start(well: Person) -> None:
 @pytest.mark.gate
 def test_a_port_that_is_taken(well: Person) -> None:
     with listener() as server:
-        report = Report(well, "--offline", "--port", str(server.port))
+        report = QuickReport(well, "--offline", "--port", str(server.port))
     report.expect(f"port {server.port}", "warning", "something else listens", "codex-transform start --port")
 
 
@@ -81,12 +81,12 @@ def test_reverse_mode_needs_a_proxy_that_opencode_reaches(
 
     with mitmdump(tmp_path / "proxy-home", sandbox, "--mode", f"reverse:{sandbox.url}") as running:
         configure(running.url)
-        Report(well, "--offline").expect("reverse mode", "ok", "where this proxy listens")
+        QuickReport(well, "--offline").expect("reverse mode", "ok", "where this proxy listens")
         there = {"HTTP_PROXY": "http://127.0.0.1:9"}
-        Report(well, "--offline", **there).expect(
+        QuickReport(well, "--offline", **there).expect(
             "HTTP_PROXY", "fault", "OpenCode reaches ours only through it", "NO_PROXY"
         )
-        assert Report(well, "--offline", NO_PROXY="localhost,127.0.0.1", **there).faults() == []
+        assert QuickReport(well, "--offline", NO_PROXY="localhost,127.0.0.1", **there).faults() == []
     configure(nobody)
-    report = Report(well, "--offline")
+    report = QuickReport(well, "--offline")
     report.expect("reverse mode", "fault", "no proxy listens in reverse mode", "--mode reverse:")

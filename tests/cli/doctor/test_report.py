@@ -13,7 +13,6 @@ pytestmark = pytest.mark.gate
 def test_a_sound_setup_has_no_faults(well: Person) -> None:
     report = Report(well)
     assert report.faults() == []
-    assert report.status == 0
     for name in ("Python", "mitmproxy", "config file", "base URL", "API key", "dns", "tcp", "key", "stream"):
         assert report.of(name)["mark"] == "ok", report.text
     for name in ("OpenCode", "configuration", "models", "plugin", "login", "certificate", "proxy"):

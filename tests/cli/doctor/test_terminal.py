@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli.doctor.report import Report
+from cli.doctor.report import QuickReport, Report
 from support.certificates import certificate
 from support.commands import Person
 from support.company_proxy import running as company_proxy
@@ -50,10 +50,10 @@ def test_a_terminal_with_another_certificate(well: Person, proxied: Proxy, tmp_p
 
 @pytest.mark.gate
 def test_a_certificate_variable_that_names_no_file(well: Person, tmp_path: Path) -> None:
-    report = Report(well, "--offline", NODE_EXTRA_CA_CERTS=str(tmp_path / "none.pem"))
+    report = QuickReport(well, "--offline", NODE_EXTRA_CA_CERTS=str(tmp_path / "none.pem"))
     report.expect("NODE_EXTRA_CA_CERTS", "fault", "none.pem cannot be read", "unset it")
     (tmp_path / "none.pem").write_text("nothing\n")
-    report = Report(well, "--offline", SSL_CERT_FILE=str(tmp_path / "none.pem"))
+    report = QuickReport(well, "--offline", SSL_CERT_FILE=str(tmp_path / "none.pem"))
     report.expect("SSL_CERT_FILE", "fault", "holds no certificate")
 
 
@@ -61,13 +61,13 @@ def test_a_certificate_variable_that_names_no_file(well: Person, tmp_path: Path)
 @pytest.mark.parametrize("entry", ["api.openai.com", ".openai.com", "*", "localhost,openai.com"])
 def test_no_proxy_covers_the_host(entry: str, well: Person, proxied: Proxy) -> None:
     assert proxied.port
-    report = Report(well, "--offline", NO_PROXY=entry)
+    report = QuickReport(well, "--offline", NO_PROXY=entry)
     report.expect("NO_PROXY", "fault", "covers api.openai.com", "Remove that entry")
 
 
 @pytest.mark.gate
 def test_a_proxy_variable_that_leads_nowhere(well: Person, nobody: str) -> None:
-    report = Report(well, "--offline", HTTPS_PROXY=nobody)
+    report = QuickReport(well, "--offline", HTTPS_PROXY=nobody)
     assert report.of("HTTPS_PROXY")["mark"] == "fault"
     assert "nothing listens" in report.of("HTTPS_PROXY")["says"]
     assert "codex-transform start" in report.of("HTTPS_PROXY")["mend"]
@@ -84,14 +84,14 @@ def test_a_proxy_variable_that_leads_to_another_proxy(well: Person, sandbox: San
 
 @pytest.mark.gate
 def test_a_proxy_variable_that_leads_to_another_machine(well: Person) -> None:
-    report = Report(well, "--offline", HTTPS_PROXY="http://proxy.example:3128")
+    report = QuickReport(well, "--offline", HTTPS_PROXY="http://proxy.example:3128")
     report.expect("HTTPS_PROXY", "warning", "proxy.example:3128, another machine")
 
 
 @pytest.mark.gate
 def test_the_lower_case_variable_takes_precedence(well: Person, proxied: Proxy, nobody: str) -> None:
     assert proxied.port
-    report = Report(well, "--offline", https_proxy=nobody)
+    report = QuickReport(well, "--offline", https_proxy=nobody)
     report.expect("HTTPS_PROXY", "fault", "nothing listens")
 
 
@@ -105,4 +105,4 @@ def test_the_lower_case_variable_takes_precedence(well: Person, proxied: Proxy, 
     ],
 )
 def test_variables_that_interfere(name: str, value: str, mark: str, says: str, well: Person) -> None:
-    Report(well, "--offline", **{name: value}).expect(name, mark, says)
+    QuickReport(well, "--offline", **{name: value}).expect(name, mark, says)

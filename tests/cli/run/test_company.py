@@ -87,12 +87,7 @@ def test_an_unreadable_ca_file_is_warned_of_and_ignored(ready: Person) -> None:
 
 @pytest.mark.parametrize(
     ("variable", "base_url"),
-    [
-        ("HTTPS_PROXY", "https://codex.example"),
-        ("https_proxy", "https://codex.example"),
-        ("ALL_PROXY", "https://codex.example"),
-        ("HTTPS_PROXY", "http://codex.example"),
-    ],
+    [("HTTPS_PROXY", "https://codex.example"), ("ALL_PROXY", "http://codex.example")],
 )
 def test_requests_go_through_the_companys_proxy(variable: str, base_url: str, person: Person, tmp_path: Path) -> None:
     both, _ = certificate(tmp_path)
@@ -129,16 +124,9 @@ def test_requests_to_hosts_in_no_proxy_bypass_the_companys_proxy(person: Person,
     assert "codex.invalid" in person.logs
 
 
-@pytest.mark.parametrize(
-    ("proxy", "says"),
-    [
-        ("http://127.0.0.1:9", "HTTPS_PROXY names http://127.0.0.1:9, where nothing listens"),
-        ("socks5://127.0.0.1:9", "which is not an HTTP proxy"),
-        ("http://", "HTTPS_PROXY is not a valid address"),
-    ],
-)
-def test_a_proxy_that_cannot_be_used_is_ignored(proxy: str, says: str, ready: Person) -> None:
-    done = ready.run("run", *CLIENT, HTTPS_PROXY=proxy)
+def test_a_proxy_that_cannot_be_used_is_ignored(ready: Person) -> None:
+    """What else cannot be used is in launcher/test_child_env.py."""
+    done = ready.run("run", *CLIENT, HTTPS_PROXY="http://127.0.0.1:9")
     assert done.returncode == 0, done.stderr
-    assert says in done.stderr
+    assert "HTTPS_PROXY names http://127.0.0.1:9, where nothing listens" in done.stderr
     assert "[sandbox]" in done.stdout

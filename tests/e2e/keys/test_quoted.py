@@ -37,21 +37,23 @@ def response(status: int, headers: str, body: str) -> bytes:
 
 
 @pytest.mark.parametrize("key", ["sk-of-an-endpoint-0123456789", "my-own-words-as-a-key"])
-@pytest.mark.parametrize("status", [400, 401, 429, 500])
-def test_a_key_quoted_in_a_response_is_redacted(tmp_path: Path, key: str, status: int) -> None:
+def test_a_key_quoted_in_a_response_is_redacted(tmp_path: Path, key: str) -> None:
+    asked = [(status, stream) for status in (400, 401, 429, 500) for stream in (True, False)]
+
     def answer(sent: str) -> bytes:
+        status, _ = asked[len(endpoint.requests) - 1]
         body = json.dumps({"error": {"message": f"Bad key: {sent.partition(' ')[2]}, try another."}})
         return response(status, f"Content-Type: application/json\r\nX-Debug: {sent}", body)
 
     with answering(answer) as endpoint:
         endpoint.key = key
         with recording(tmp_path / "home", endpoint) as proxy:
-            for stream in (True, False):
+            for status, stream in asked:
                 got, headers, body = proxy.send({**HELLO, "stream": stream})
                 assert got == status
                 assert key not in f"{headers} {body.decode()}"
                 assert f"…{key[-4:]}" in message(body)
-        assert [authorization(request) for request in endpoint.requests] == [f"Bearer {key}"] * 2
+        assert [authorization(request) for request in endpoint.requests] == [f"Bearer {key}"] * len(asked)
 
 
 @pytest.mark.parametrize("stored", ["true", "false"])
