@@ -121,7 +121,7 @@ def _network(entry: str) -> str:
     except ValueError as error:
         why = f" ({error})" if "host bits" in str(error) else ""
         fix = "write an address such as 10.0.0.5, or a network such as 10.0.0.0/24"
-        raise InvalidValue(f"{entry!r} is no address and no network{why}", fix) from None
+        raise InvalidValue(f"{entry!r} is neither an address nor a network{why}", fix) from None
 
 
 def _listen_address(value: object) -> str:

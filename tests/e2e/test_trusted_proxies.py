@@ -200,7 +200,7 @@ def test_a_setting_that_cannot_be_used_lets_nobody_in(tmp_path: Path, sandbox: S
         status, came = ask(proxy, request("sk-any", "http://api.openai.com/v1/responses"))
         assert status == 403
         assert b"codex_trusted_proxies cannot be used" in came
-        proxy.wait_for("CODEX_TRUSTED_PROXIES: '10.0.0.5/8' is not an address")
+        proxy.wait_for("CODEX_TRUSTED_PROXIES: '10.0.0.5/8' is neither an address nor")
     assert not sandbox.requests
 
 

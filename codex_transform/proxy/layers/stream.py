@@ -196,12 +196,14 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin, We
     def flow_done(self) -> CommandGenerator[None]:
         """End the exchange, and release the flow.
 
-        A stream refers to itself, so Python frees it only some time after its end, and the flow's bodies with it.
+        A stream refers to itself, so Python frees it only some time after its end, and the flow's bodies with it. Later
+        events, such as the loss of a connection, are ignored.
         """
         is_ours = get_call(self.flow) is not None
         yield from super().flow_done()
         if is_ours:
             self.flow = http.HTTPFlow(self.context.client, self.context.server)
+            self._handle_event = _ignore  # type: ignore[method-assign]
 
     def _time_out(self) -> CommandGenerator[None]:
         """End an exchange because its endpoint is silent or the proxy is shutting down.
@@ -306,6 +308,10 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin, We
         yield from self.send_response()
         # Events that mitmproxy has queued while the hooks ran are dropped.
         self.server_state = self.state_errored
+
+
+def _ignore(event: Event) -> CommandGenerator[None]:  # noqa: ARG001
+    yield from ()
 
 
 def _unserved(request: http.Request, reason: str) -> ApiError:
