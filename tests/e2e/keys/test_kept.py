@@ -3,7 +3,9 @@
 import base64
 import gzip
 import json
+import os
 import ssl
+import subprocess
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from e2e.keys.recording import CLIENTS_KEY, HELLO, Address, flows, message, reco
 from support.certificates import certificate
 from support.h2_endpoint import running as h2_running
 from support.ports import reserved
-from support.running import mitmdump
+from support.running import MITMDUMP, ROOT, mitmdump
 
 from codex_transform import sandbox as sandboxes
 from codex_transform.redaction import redact
@@ -139,11 +141,14 @@ def test_in_reverse_mode_the_endpoint_gets_no_openai_key(tmp_path: Path, sandbox
     assert ("x-api-key" in entry["headers"]) == forward
 
 
-def test_proxy_debug_would_log_keys(tmp_path: Path, sandbox: Sandbox) -> None:
-    with mitmdump(tmp_path / "home", sandbox) as proxy:
-        assert proxy.send(HELLO)[0] == 200
-    with (
-        pytest.raises(AssertionError, match="proxy_debug logs every byte"),
-        mitmdump(tmp_path / "home", sandbox, "--set", "proxy_debug=true"),
-    ):
-        pass
+def test_proxy_debug_would_log_keys(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [MITMDUMP, "-s", ROOT / "addon.py", "--listen-port", "0", "--set", "proxy_debug=true"],
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "proxy_debug logs every byte" in done.stdout + done.stderr
