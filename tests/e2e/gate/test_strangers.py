@@ -151,7 +151,7 @@ def test_strangers_with_a_key_reach_only_the_endpoint(
     for bytes_of_another_kind in (b"SSH-2.0-x\r\n" * 10, b"\x00" * 50, b"hello\r\n\r\n", b"P"):
         answer = stranger.talk(port, tunnel + bytes_of_another_kind)
         assert answer.startswith(b"HTTP/1.1 200 "), answer
-    running.wait_for("refused a client at .*Responses API alone")
+    running.wait_for("refused a client at .*only for the Responses API")
     program = (
         "import socket, ssl, sys; raw = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=20);"
         "raw.sendall(bytes.fromhex(sys.argv[3])); print(raw.recv(4096)); context = ssl._create_unverified_context();"
