@@ -130,7 +130,7 @@ def _uninstall(
         if remaining.has(form.base_url):
             left.append(f"{'.'.join(form.base_url)} (to remove it, name it with --reverse)")
     if left:
-        click.echo("Left unchanged, because it was changed since or is your own:")
+        click.echo("Left unchanged (your own, changed since, or an address that was not named):")
         for name in left:
             click.echo(f"  {name}")
     if after == before:

@@ -55,7 +55,7 @@ async def _serve(sandbox: Sandbox) -> None:
         _say(f"sandbox: {sandbox.url} key {sandbox.key}")
         _say(
             f"{ABOUT}\n"
-            "It believes what it is told: 'write X to FILE' in a prompt makes your client write that file.\n"
+            "It believes what it is told: a prompt that begins 'write X to FILE' makes your client write that file.\n"
             f"Base URL: {sandbox.url}/backend-api/codex   what it received: {sandbox.url}/sandbox/requests\n"
             "Ctrl-C ends it."
         )

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from mitmproxy import ctx, exceptions
 from mitmproxy.addonmanager import Loader
+from mitmproxy.version import VERSION
 
 from codex_transform import paths, shells
 from codex_transform.endpoint.pool import Pool, Target
@@ -208,6 +209,13 @@ class Config:
             yield (
                 "codex_api_key: on a command line the key is visible in the list of processes; "
                 "set CODEX_API_KEY or the config file instead"
+            )
+        if "web_host" in ctx.options and "web_password" not in ctx.options:
+            yield (
+                f"mitmweb of mitmproxy {VERSION} has no password: every user of this machine can open it, read"
+                " conversations and change options, and so get the key. Fix: install codex-transform with Python 3.12"
+                " or newer, which gets a mitmweb with a password; until then use it only where nobody else has an"
+                " account"
             )
         state = self.settings.state
         if sources["state"] == "codex_state" and isinstance(state, StateUrl) and state.password:

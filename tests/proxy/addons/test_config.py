@@ -60,3 +60,18 @@ async def test_options_show_no_password_and_no_key(tmp_path: Path, monkeypatch: 
         assert reloaded.settings.state.text == url
         context.options.update(codex_state="disk")
         assert reloaded.settings.state == context.options.codex_state == "disk"
+
+
+@pytest.mark.parametrize("has_password", [True, False])
+async def test_a_mitmweb_without_a_password_is_warned_of(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, has_password: bool
+) -> None:
+    """As in mitmproxy 11.0: whoever can change its options can have the key sent anywhere."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with taddons.context(Proxyserver()) as context:
+        context.options.add_option("web_host", str, "127.0.0.1", "")
+        if has_password:
+            context.options.add_option("web_password", str, "", "")
+        context.master.addons.add(Config({"HOME": str(tmp_path)}))
+        context.options.update(codex_mode=False)
+    assert ("has no password" in caplog.text) is not has_password
