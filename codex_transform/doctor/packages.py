@@ -20,7 +20,7 @@ def releases(_context: DoctorContext) -> Iterator[Result]:
     """Yield each requirement that is not met, of this project, mitmproxy, and all that they need in turn."""
     try:
         # Imported only now, because a mitmproxy that was installed separately may lack it.
-        from packaging.requirements import Requirement
+        from packaging.requirements import InvalidRequirement, Requirement
     except ImportError:
         yield ok(_NAME, "not compared, which needs the package packaging")
         return
@@ -28,7 +28,11 @@ def releases(_context: DoctorContext) -> Iterator[Result]:
     pending, met = [*versions], True
     while pending:
         parent = pending.pop()
-        for requirement in map(Requirement, metadata.requires(parent) or ()):
+        for written in metadata.requires(parent) or ():
+            try:
+                requirement = Requirement(written)
+            except InvalidRequirement:
+                continue  # of an old package; pip refuses those
             name = re.sub(r"[-_.]+", "-", requirement.name).lower()
             if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
                 continue

@@ -67,3 +67,10 @@ def test_what_a_package_needs_in_its_turn(first: Path, tmp_path: Path) -> None:
     missing = [result.message for result in found(tmp_path) if "no-such-package" in result.message]
     assert missing == ["h11 0.14.5 needs no-such-package>=1, and it is not installed"]
     assert not [result for result in found(tmp_path) if "neither" in result.message or "never" in result.message]
+
+
+def test_a_requirement_that_cannot_be_read_is_passed_over(first: Path, tmp_path: Path) -> None:
+    """As old packages have them; the others are compared all the same."""
+    install(first, "h11", "0.14.5", "odd (>=1.0.*)", "missing>=1")
+    about_h11 = [result.message for result in found(tmp_path) if result.message.startswith("h11 ")]
+    assert about_h11 == ["h11 0.14.5 needs missing>=1, and it is not installed"]
