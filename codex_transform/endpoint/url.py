@@ -3,12 +3,16 @@
 A base URL is what users get from their provider; an `Endpoint` is the address that requests are sent to.
 """
 
+import codecs
 import re
 from typing import NamedTuple
 from urllib.parse import quote, urlsplit
 
 from codex_transform.endpoint.hosts import is_loopback
 from codex_transform.errors import InvalidValue
+
+# Python looks a codec up when it is first used, and cannot where the working directory has been removed by then.
+codecs.lookup("idna")
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _EXAMPLE = "https://your-codex-api.com"
