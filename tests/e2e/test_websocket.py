@@ -329,7 +329,7 @@ def test_the_clients_key_is_forwarded(tmp_path: Path, sandbox: Sandbox) -> None:
 
 def test_openais_sdk_works_over_a_websocket(quiet_proxy: Proxy, sandbox: Sandbox) -> None:
     trust = ssl.create_default_context(cafile=str(quiet_proxy.ca))
-    # The client reads and writes in two threads. In TLS 1.3 session tickets arrive while it writes its request.
+    # With any server, this client's two threads can lose each other in TLS 1.3: session tickets come while it writes.
     trust.maximum_version = ssl.TLSVersion.TLSv1_2
     options: Any = {"proxy": quiet_proxy.url, "ssl": trust}
     with (
