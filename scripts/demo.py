@@ -177,8 +177,8 @@ To use your own endpoint:
 
   python3 scripts/start.py
 
-It asks for the base URL and the key, starts the proxy, and prints what to set in
-the terminal in which you start OpenCode: HTTPS_PROXY, the proxy's address;
+It asks for the base URL and the key, starts the proxy, and prints what to set
+in the terminal in which you start OpenCode: HTTPS_PROXY, the proxy's address;
 NODE_EXTRA_CA_CERTS, the CA certificate of the proxy; and any OPENAI_API_KEY.
 All programs of this demo have ended, and its files are deleted."""
 
