@@ -110,6 +110,11 @@ def to_plain(value: object) -> Any:
     return [to_plain(each) for each in value] if isinstance(value, tuple) else value
 
 
+def text_or_none(value: object) -> str | None:
+    """Return a value that is a text and not empty, None for any other."""
+    return value if isinstance(value, str) and value else None
+
+
 def describe_type(value: object) -> str:
     """Return the type of a JSON value in words, for a message: `a string`, `true or false`."""
     return TYPE_NAMES.get(type(value), type(value).__name__)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from pydantic_core import ValidationError
 
+from codex_transform import jsonio
 from codex_transform.attempts.attachments import attachments
 from codex_transform.attempts.json_path import Path, dotted, find, remove
 from codex_transform.clients.client import CLIENTS, OTHER
@@ -283,8 +284,7 @@ class AddInstructions:
 
 def encrypted_reasoning(item: Mapping[str, Any]) -> str | None:
     """Return the encrypted content of a reasoning item, None for any other."""
-    content = item.get("encrypted_content") if item.get("type") == "reasoning" else None
-    return content if isinstance(content, str) and content else None
+    return jsonio.text_or_none(item.get("encrypted_content")) if item.get("type") == "reasoning" else None
 
 
 def digest(value: object) -> str:

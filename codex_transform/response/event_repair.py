@@ -15,10 +15,10 @@ from codex_transform import jsonio
 from codex_transform.response import sse
 from codex_transform.response.client_view import ClientView
 from codex_transform.response.event_rules import Action, rule_for
-from codex_transform.response.item_growth import Text
 from codex_transform.response.item_members import complete_item
 from codex_transform.response.output_items import OutputItems
 from codex_transform.response.response_members import complete_response, complete_usage, has_token_counts
+from codex_transform.response.text_growth import Text
 from codex_transform.response.upstream_error import UpstreamError, read_error, server_error
 
 Event = dict[str, Any]

@@ -1,150 +1,25 @@
 """How an output item grows, event by event: the one description that whoever reads or writes a stream goes by.
 
-Strategy: an item is opened, its texts grow by deltas, and it is done. `TEXTS` says for each type of item where its
-texts are and what their events are called. `ItemGrowth` notes what has passed of one item, and `closing` yields what
-has not: of an item of which nothing has passed, that is all of it. Names, order and members as in the OpenAI API
-reference, "Responses / Streaming events". A text that has not passed is one delta: it is all there already.
+Strategy: an item is opened, its texts grow by deltas, and it is done; `text_kinds` says which texts it has.
+`ItemGrowth` notes what has passed of one item, and `closing` yields what has not: of an item of which nothing has
+passed, that is all of it. A text that has not passed is one delta: it is all there already.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
-from codex_transform.response.delta_template import joined_deltas, read_deltas
 from codex_transform.response.item_members import complete_item, complete_part
+from codex_transform.response.text_growth import Text
+from codex_transform.response.text_kinds import OUTPUT_TEXT, TEXTS, TextKind, texts_of
 
 Event = dict[str, Any]
 Item = Mapping[str, Any]
 
-
-class TextKind(NamedTuple):
-    """One kind of text: what its events are called, and where it is.
-
-    `event` and `member` are for both: events `<event>.delta`, and `<event>.done` with the whole text in `member`. A
-    text is the member of an item that has no `parts`; else it is that of a part of type `part`, listed in the item's
-    member `parts`, which the event's member `counter` counts, with the events `<part_event>.added` and `.done`. `named`
-    are members of the item that its last event repeats.
-    """
-
-    event: str
-    member: str
-    parts: str = ""
-    part: str = ""
-    counter: str = ""
-    part_event: str = ""
-    named: tuple[str, ...] = ()
-
-
-def _content(event: str, member: str, part: str) -> TextKind:
-    return TextKind(event, member, "content", part, "content_index", "response.content_part")
-
-
-_SUMMARY = TextKind(
-    "response.reasoning_summary_text",
-    "text",
-    "summary",
-    "summary_text",
-    "summary_index",
-    "response.reasoning_summary_part",
-)
-_OUTPUT_TEXT = _content("response.output_text", "text", "output_text")
-
-# The texts of items, by type. Items of other types appear whole.
-TEXTS: dict[str, tuple[TextKind, ...]] = {
-    "message": (_OUTPUT_TEXT, _content("response.refusal", "refusal", "refusal")),
-    "reasoning": (_SUMMARY, _content("response.reasoning_text", "text", "reasoning_text")),
-    "function_call": (TextKind("response.function_call_arguments", "arguments", named=("name",)),),
-    "custom_tool_call": (TextKind("response.custom_tool_call_input", "input"),),
-    "mcp_call": (TextKind("response.mcp_call_arguments", "arguments"),),
-}
-
 # What an item has none of at first, besides its texts.
 _LATER: dict[str, Item] = {"reasoning": {"encrypted_content": None}, "mcp_call": {"output": None}}
 
-_ALL = [(item_type, kind) for item_type, kinds in TEXTS.items() for kind in kinds]
-
-# The kind of text that an event is about, and the type of item, by the event's type.
-OF_TEXT = {f"{kind.event}.{end}": (item_type, kind) for item_type, kind in _ALL for end in ("delta", "done")}
-OF_TEXT["response.output_text.annotation.added"] = ("message", _OUTPUT_TEXT)
-OF_PART = {
-    (f"{kind.part_event}.{end}", kind.part): (item_type, kind)
-    for item_type, kind in _ALL
-    if kind.part
-    for end in ("added", "done")
-}
-PART_EVENTS = frozenset(event for event, _ in OF_PART)
-
 # Items that can be opened before anything is known of them but their texts.
 _OPENED_BY_TEXT = frozenset({"message", "reasoning"})
-
-# Bytes of deltas that are kept as they came.
-_MOST_UNREAD = 1 << 16
-
-
-class Text:
-    """What has passed of one text: the opening of its part, deltas, the whole text, the end of its part.
-
-    `part` is the part as the last event told it, `notes` are the annotations. `size` is how much is kept of the deltas.
-    With `lost`, the text is too long to be kept, and nobody has told it since.
-    """
-
-    def __init__(self, kind: TextKind) -> None:
-        self.kind = kind
-        self.opened = self.grown = self.ended = self.closed = False
-        self.part: Event = {}
-        self.notes: list[Any] = []
-        self.size = 0
-        self.lost = False
-        self._whole: str | None = None
-        self._pieces: list[str | bytes] = []
-        self._unread: list[bytes] = []
-        self._unread_size = 0
-
-    def grow(self, delta: str) -> None:
-        """Take a delta, whether it has passed or is withheld."""
-        self._read()
-        self._pieces.append(delta)
-        self.size += len(delta)
-
-    def grow_unread(self, events: bytes) -> None:
-        """Take events with deltas that have passed unparsed."""
-        self._unread.append(events)
-        self._unread_size += len(events)
-        if self._unread_size > _MOST_UNREAD:
-            self._read()
-
-    def end(self, whole: Any) -> None:
-        """Take the whole text, if it is one: the deltas are needed no more."""
-        if isinstance(whole, str):
-            self.forget()
-            self._whole, self.lost = whole, False
-
-    def lose(self) -> None:
-        """Forget the text: there is no room for it."""
-        self.forget()
-        self.lost = True
-
-    def forget(self) -> None:
-        """Forget what the text is."""
-        self._whole = None
-        self._pieces.clear()
-        self._unread.clear()
-        self._unread_size = self.size = 0
-
-    @property
-    def value(self) -> str:
-        """The text as far as it is known."""
-        if self._whole is not None:
-            return self._whole
-        self._read()
-        return "".join(read_deltas(piece) if isinstance(piece, bytes) else piece for piece in self._pieces)
-
-    def _read(self) -> None:
-        if self._unread:
-            written = b"".join(map(joined_deltas, self._unread))
-            self._pieces.append(written)
-            self.size += len(written)
-            self._unread.clear()
-            self._unread_size = 0
 
 
 class ItemGrowth:
@@ -187,7 +62,7 @@ class ItemGrowth:
         """Take the finished item, which holds all texts."""
         self.item = item
         self.begun = self.done = True
-        for kind, number, part in _texts_of(item):
+        for kind, number, part in texts_of(item):
             if part.get(kind.member):
                 self._text(kind, number).lost = False
         self.forget()
@@ -223,7 +98,7 @@ class ItemGrowth:
         """Yield what has not passed of `item`, which is finished."""
         if not self.begun:
             yield self._add(item)
-        for kind, number, part in _texts_of(item):
+        for kind, number, part in texts_of(item):
             yield from self.text_closing(kind, number, part, item)
         if not self.done:
             self.done = True
@@ -235,7 +110,7 @@ class ItemGrowth:
         text.part = {**text.part, **part} if kind.part else {}
         yield from self.part_opening(kind, number)
         whole = part.get(kind.member) or ""
-        logprobs = {"logprobs": part.get("logprobs") or []} if kind is _OUTPUT_TEXT else {}
+        logprobs = {"logprobs": part.get("logprobs") or []} if kind is OUTPUT_TEXT else {}
         if not text.ended:
             if whole and not text.grown:
                 text.grown = True
@@ -340,19 +215,3 @@ def _empty_part(kind: TextKind, part: Item) -> Event:
     empty.update({name: [] for name in ("annotations", "logprobs") if empty.get(name)})
     complete_part(empty)
     return empty
-
-
-def _texts_of(item: Item) -> Iterator[tuple[TextKind, int, Item]]:
-    """Yield the texts of a finished item in the order in which they grow: their kinds, numbers, and where they are."""
-    kinds = TEXTS.get(str(item.get("type")), ())
-    for place in dict.fromkeys(kind.parts for kind in kinds):
-        of_place = [kind for kind in kinds if kind.parts == place]
-        if not place:
-            yield of_place[0], 0, item
-            continue
-        parts = item.get(place)
-        for number, part in enumerate(parts if isinstance(parts, list) else ()):
-            if isinstance(part, dict):
-                kind = next((kind for kind in of_place if kind.part == part.get("type")), None)
-                if kind:
-                    yield kind, number, part

@@ -6,12 +6,15 @@ stream need nothing. The memory is bounded; beyond that, items are not put into 
 """
 
 import copy
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from codex_transform import jsonio
 from codex_transform.response import sse
-from codex_transform.response.item_growth import OF_PART, OF_TEXT, PART_EVENTS, TEXTS, ItemGrowth, Text, TextKind
-from codex_transform.response.item_members import complete_item, complete_part, made_up_id, needs_status
+from codex_transform.response.item_growth import ItemGrowth
+from codex_transform.response.item_members import complete_item, complete_part, needs_status
+from codex_transform.response.output_order import OutputOrder
+from codex_transform.response.text_growth import Text
+from codex_transform.response.text_kinds import OF_PART, OF_TEXT, PART_EVENTS, TEXTS, TextKind
 
 Event = dict[str, Any]
 
@@ -34,17 +37,16 @@ class OutputItems:
     """The items of one answer. With `observing`, events get no more than the members that they lack."""
 
     def __init__(self, limit: int = sse.LIMIT, *, observing: bool = False) -> None:
-        # The last id that the endpoint gave an item, by the one that it has, if that is another.
-        self.given_ids: dict[str, str] = {}
         self._room = limit
         self._text_room = limit // 16
         self._observing = observing
-        self._items: list[ItemGrowth] = []
-        self._next_index = 0
-        # By the index that the endpoint gives them: it may use one for several items, one after the other.
-        self._by_index: dict[int, ItemGrowth] = {}
-        self._latest: ItemGrowth | None = None
+        self._order = OutputOrder()
         self._text: Text | None = None
+
+    @property
+    def given_ids(self) -> dict[str, str]:
+        """The last id that the endpoint gave an item, by the one that it has, if that is another."""
+        return self._order.given_ids
 
     @property
     def current_text(self) -> Text | None:
@@ -71,17 +73,17 @@ class OutputItems:
 
     def output(self, status: str) -> list[Any]:
         """Return the items in their order, unfinished ones with this status; empty when they were too big to keep."""
-        if self._room < 0 or any(growth.lost for growth in self._items):
+        if self._room < 0 or any(growth.lost for growth in self._order.items):
             return []
-        found = [growth.result(status) for growth in sorted(self._items, key=lambda growth: growth.place)]
+        found = [growth.result(status) for growth in self._order.items]
         return [item for item in found if item]
 
     def is_whole(self) -> bool:
         """Return whether every item that was begun is complete, and the last one is more than a thought."""
-        items = [growth for growth in self._items if growth.known]
+        items = [growth for growth in self._order.items if growth.known]
         if not items or self._room < 0 or not all(growth.done for growth in items):
             return False
-        return max(items, key=lambda growth: growth.place).type != "reasoning"
+        return items[-1].type != "reasoning"
 
     def close(self, output: Any, status: str) -> list[Event]:
         """Return what has not passed of the answer's items, now that it ends. `output` are its items, if it says."""
@@ -89,22 +91,22 @@ class OutputItems:
             return []
         events: list[Event] = []
         given = [item for item in output if isinstance(item, dict)] if isinstance(output, list) else []
-        pairs, new = self._match(given)
+        pairs, new = self._order.match(given)
         for growth, item in pairs:
             if item is not None:
-                self._identify(item, growth)
+                self._order.identify(item, growth)
             if growth.done or (status != "completed" and growth.type in _ACTED_UPON):
                 continue
             if item is None:
                 item = None if growth.lost else growth.result(status) or _nothing_more(growth)
             if item is not None:
-                self._number(growth)
+                self._order.number(growth)
                 events += growth.closing(item)
                 growth.finish(item)
         for place, item in new:
-            growth = self._new(place)
-            self._number(growth)
-            self._identify(item, growth)
+            growth = self._order.new(place)
+            self._order.number(growth)
+            self._order.identify(item, growth)
             complete_item(item, status)
             events += growth.closing(item)
             growth.finish(item)
@@ -115,20 +117,20 @@ class OutputItems:
         kind = event["type"]
         if kind in (_ADDED, _DONE):
             return self._item_event(event, size) if isinstance(event.get("item"), dict) else Step([], True, set())
-        growth = self._locate(event)
+        growth = self._order.locate(event)
         kinds = self._kind_of(event, growth)
         withheld = kinds is not None and not growth.can_open(kinds[0])
-        repaired = set() if withheld and not self._observing else self._set_place(event, growth)
+        repaired = set() if withheld and not self._observing else self._order.set_place(event, growth)
         if kinds is None or growth.done:
             return Step([], True, repaired)
         return self._text_event(event, growth, *kinds, repaired)
 
     def _item_event(self, event: Event, size: int) -> Step:
         item, finished = event["item"], event["type"] == _DONE
-        given, identity = event.get("output_index"), _text(item.get("id"))
-        growth = self._find(given, identity)
+        given, identity = event.get("output_index"), jsonio.text_or_none(item.get("id"))
+        growth = self._order.find(given, identity)
         if growth is None and type(given) is not int and finished:
-            growth = next((growth for growth in self._items if not growth.done), None)
+            growth = next((growth for growth in self._order.items if not growth.done), None)
         repaired: set[str] = set()
         if growth and growth.done:
             if finished and identity and identity == growth.id:
@@ -139,13 +141,13 @@ class OutputItems:
                 return Step([], False, {"second opening"})
             growth = None
         if growth is None:
-            growth = self._new(given)
-        self._latest = growth
-        index = self._number(growth)
+            growth = self._order.new(given)
+        self._order.latest = growth
+        index = self._order.number(growth)
         if event.get("output_index") != index:
             event["output_index"] = index
             repaired.add("output_index")
-        if self._identify(item, growth):
+        if self._order.identify(item, growth):
             repaired.add("item_id")
         self._room -= size
         if not finished:
@@ -160,20 +162,6 @@ class OutputItems:
         before = [each for each in growth.closing(item) if each["type"] != _DONE]
         growth.finish(item if self._room >= 0 else {"type": item.get("type")})
         return Step(before, True, repaired)
-
-    def _identify(self, item: Event, growth: ItemGrowth) -> bool:
-        """Give an item its one id; True if it has another."""
-        identity = _text(item.get("id"))
-        if growth.id is None:
-            growth.id = identity or made_up_id(item.get("type"), growth.place)
-            if any(other.id == growth.id for other in self._items if other is not growth):
-                growth.id = f"{growth.id}_{growth.place}"
-        if identity == growth.id:
-            return False
-        if identity:
-            self.given_ids[growth.id] = identity
-        item["id"] = growth.id
-        return True
 
     def _text_event(self, event: Event, growth: ItemGrowth, item_type: str, kind: TextKind, repaired: set[str]) -> Step:
         name, text = event["type"], growth.text(kind, event)
@@ -254,67 +242,6 @@ class OutputItems:
             return None
         return found
 
-    def _locate(self, event: Event) -> ItemGrowth:
-        """Return the item that an event is about: by its index, its id, or because it is the latest."""
-        given, identity = event.get("output_index"), _text(event.get("item_id"))
-        growth = self._find(given, identity)
-        if growth is None and type(given) is not int:
-            growth = self._latest
-        if growth is None:
-            growth = self._new(given)
-        if growth.id is None:
-            about = OF_TEXT.get(event["type"])
-            item_type = about[0] if about else "reasoning" if "summary" in event["type"] else "message"
-            growth.id = identity or made_up_id(growth.type or item_type, growth.place)
-        self._latest = growth
-        return growth
-
-    def _set_place(self, event: Event, growth: ItemGrowth) -> set[str]:
-        """Give an event the one id and index of its item."""
-        place = {"output_index": self._number(growth), "item_id": growth.id}
-        wrong = {name for name, value in place.items() if event.get(name) != value or type(event[name]) is bool}
-        event.update({name: place[name] for name in wrong})
-        return wrong
-
-    def _find(self, given: Any, identity: str | None) -> ItemGrowth | None:
-        if type(given) is int:
-            return self._by_index.get(given)
-        return next((growth for growth in self._items if identity and growth.id == identity), None)
-
-    def _new(self, given: Any) -> ItemGrowth:
-        """Begin an item, in the place that it was given if that is still free."""
-        taken = {growth.place for growth in self._items}
-        place = given if type(given) is int and given not in taken else max(taken, default=-1) + 1
-        growth = ItemGrowth(None, place=place)
-        self._items.append(growth)
-        self._by_index[given if type(given) is int else place] = growth
-        return growth
-
-    def _number(self, growth: ItemGrowth) -> int:
-        """Return the index of an item, which is the next one if it has none yet.
-
-        Relays that hide reasoning count it all the same. The API leaves no gap, and OpenAI's SDK 2 for Python takes an
-        index for the place among the items that it has been told of.
-        """
-        if growth.index is None:
-            growth.index = self._next_index
-            self._next_index += 1
-        return growth.index
-
-    def _match(self, given: list[Event]) -> tuple[list[tuple[ItemGrowth, Event | None]], Iterator[tuple[int, Event]]]:
-        """Return for each item that has begun what the answer's output has in its place, and what else it has."""
-        rest = dict(enumerate(given))
-        pairs: list[tuple[ItemGrowth, Event | None]] = []
-        begun = sorted(self._items, key=lambda growth: growth.place)
-        for same in (_same_id, _same_type):
-            for growth in list(begun):
-                found = next((place for place, item in rest.items() if same(growth, item)), None)
-                if found is not None:
-                    pairs.append((growth, rest.pop(found)))
-                    begun.remove(growth)
-        pairs += [(growth, None) for growth in begun]
-        return sorted(pairs, key=lambda pair: pair[0].place), iter(rest.items())
-
     def _keep(self, text: Text, size: int) -> None:
         """Count what is kept of a text, or no more of it."""
         self._text_room -= size
@@ -330,32 +257,20 @@ def _nothing_more(growth: ItemGrowth) -> Event | None:
     return {**growth.item, "status": "incomplete" if growth.type in _ACTED_UPON else "completed"}
 
 
-def _same_id(growth: ItemGrowth, item: Event) -> bool:
-    return growth.id is not None and growth.id == item.get("id")
-
-
-def _same_type(growth: ItemGrowth, item: Event) -> bool:
-    return growth.type in ("", item.get("type"))
-
-
 def _copy_missing(seen: Event, event: Event) -> set[str]:
     """Give an event what it lacks of its index, its id, and its item's id and status."""
     missing: set[str] = set()
     for name in ("output_index", "item_id"):
         value = event.get(name)
-        if name in seen and type(value) is not int and not _text(value):
+        if name in seen and type(value) is not int and not jsonio.text_or_none(value):
             event[name] = seen[name]
             missing.add(name)
     item, whole = event.get("item"), seen.get("item")
     if isinstance(item, dict) and isinstance(whole, dict) and event["type"] in (_ADDED, _DONE):
-        if not _text(item.get("id")):
+        if not jsonio.text_or_none(item.get("id")):
             item["id"] = whole["id"]
             missing.add("item_id")
         if event["type"] == _DONE and needs_status(item):
             item["status"] = whole["status"]
             missing.add("status")
     return missing
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None

@@ -16,7 +16,7 @@ from codex_transform.response.client_view import ClientView
 from codex_transform.response.delta_template import DeltaTemplate, build, match_nothing
 from codex_transform.response.event_repair import ENDS, EventRepairer
 from codex_transform.response.event_rules import RULES, Action
-from codex_transform.response.item_growth import Text
+from codex_transform.response.text_growth import Text
 from codex_transform.response.upstream_error import UpstreamError, read_error
 
 # How an event begins whose type shows without parsing: its name, if any, and an object with `type` first.

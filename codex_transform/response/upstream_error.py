@@ -8,6 +8,7 @@ code. The same report then becomes an HTTP error, or the `error` event of a stre
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from codex_transform import jsonio
 from codex_transform.errors import TYPES, ApiError
 from codex_transform.redaction import redact_secrets
 from codex_transform.response.retry_after import seconds_until_reset
@@ -147,7 +148,7 @@ def read_error(value: Any) -> UpstreamError | None:
             return _report(inside, value, outside)
         else:
             break
-    message = _text(value.get("message"))
+    message = jsonio.text_or_none(value.get("message"))
     if message is None and wrapper is None:
         return None
     return _report(message, value, outside)._replace(standard=wrapper == "error" and message is not None)
@@ -159,7 +160,7 @@ def server_error(message: str) -> UpstreamError:
 
 
 def _report(message: str | None, members: Mapping[str, Any], outside: Mapping[str, Any]) -> UpstreamError:
-    code, kind = members.get("code"), _text(members.get("type"))
+    code, kind = members.get("code"), jsonio.text_or_none(members.get("type"))
     if isinstance(code, int):
         code = "rate_limit_exceeded" if code == 429 else TYPES.get(code, "server_error")
     known = {"message", "type", "code", "param"}
@@ -168,8 +169,8 @@ def _report(message: str | None, members: Mapping[str, Any], outside: Mapping[st
     return UpstreamError(
         redact_secrets(message) if message else "The endpoint reported an error and did not say which.",
         None if kind == "error" else kind,
-        _text(code),
-        _text(members.get("param")),
+        jsonio.text_or_none(code),
+        jsonio.text_or_none(members.get("param")),
         {name: member for name, member in members.items() if name not in known | _ENVELOPE},
         {str(name).lower(): str(value) for name, value in headers.items()} if isinstance(headers, dict) else {},
         status if isinstance(status, int) and 400 <= status < 600 else None,
@@ -183,7 +184,3 @@ def _validation_message(entry: Any) -> str:
     where = entry.get("loc")
     path = ".".join(map(str, where)) if isinstance(where, list) else ""
     return f"{path}: {entry['msg']}" if path else str(entry["msg"])
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None

@@ -10,6 +10,7 @@ from typing import Any
 from mitmproxy import http
 from mitmproxy.proxy.mode_specs import ReverseMode
 
+from codex_transform import jsonio
 from codex_transform.attempts.edits import ReplaceInstructions, UseCodexInstructions, apply_all
 from codex_transform.attempts.memory import Key, Memory
 from codex_transform.attempts.next_attempt import Policy
@@ -239,8 +240,7 @@ class RequestTranslation:
 
 def _conversation(body: dict[str, Any], session: str | None) -> str | None:
     """Return the name of the conversation of a request."""
-    key = body.get("prompt_cache_key")
-    return key if isinstance(key, str) and key else session
+    return jsonio.text_or_none(body.get("prompt_cache_key")) or session
 
 
 def _resolved(body: dict[str, Any]) -> Resolved:
