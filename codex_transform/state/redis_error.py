@@ -34,7 +34,8 @@ def explain(error: "RedisError | OSError", url: StateUrl) -> Unavailable:
 
 def _fix_connection(text: str, url: StateUrl) -> str:
     if "CERTIFICATE_VERIFY_FAILED" in text:
-        return "set SSL_CERT_FILE to a file with the certificate of its authority, or correct its name in codex_state"
+        file = "a file with its authority's certificate and the system's"
+        return f"set SSL_CERT_FILE to {file}, or correct the host in codex_state"
     if "WRONG_VERSION_NUMBER" in text:
         return "write redis:// in codex_state in place of rediss://: that port has no TLS"
     # A plain Redis waits for the end of what it takes for a command; a port with TLS hangs up on a plain client.

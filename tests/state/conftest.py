@@ -1,6 +1,7 @@
 """Backends: a test that connects to one runs with every kind."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -20,21 +21,24 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
         yield server
 
 
-@pytest.fixture(params=["sqlite", "redis", "unix"])
-def connect(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Connect]:
+@pytest.fixture(params=["sqlite", "redis", "rediss", "unix"])
+def connect(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connect]:
     """Opens another connection to the same backend, which is empty at first."""
     backends: list[Backend] = []
+    new: Connect
+    if request.param == "sqlite":
+        new = partial(SqliteBackend, tmp_path / "a" / "state.sqlite")
+    else:
+        server: RedisServer = request.getfixturevalue("redis")
+        server.clear()
+        monkeypatch.setenv("SSL_CERT_FILE", str(server.ca))
+        urls = {"redis": server.url, "rediss": server.tls_url, "unix": server.socket_url}
+        new = partial(RedisBackend, parse(urls[request.param]))
 
     def go() -> Backend:
-        if request.param == "sqlite":
-            backends.append(SqliteBackend(tmp_path / "a" / "state.sqlite"))
-        else:
-            server: RedisServer = request.getfixturevalue("redis")
-            backends.append(RedisBackend(parse(server.url if request.param == "redis" else server.socket_url)))
+        backends.append(new())
         return backends[-1]
 
-    if request.param != "sqlite":
-        request.getfixturevalue("redis").clear()
     yield go
     for backend in backends:
         backend.close()

@@ -1,15 +1,10 @@
 """Errors of real Redis servers that cannot be used: what is wrong, and how to fix it."""
 
-import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
-from support.certificates import certificate
 from support.ports import reserved
 from support.redis_server import PASSWORD, RedisServer, redis_server
-from support.waiting import eventually
 
 from codex_transform.settings.state_url import parse
 from codex_transform.state.redis_backend import RedisBackend
@@ -20,21 +15,6 @@ from codex_transform.values import Unavailable
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
     with redis_server(tmp_path_factory.mktemp("redis")) as running:
         yield running
-
-
-@contextmanager
-def with_tls(program: str, folder: Path) -> Iterator[int]:
-    """The port of a server that accepts only TLS, with an untrusted certificate."""
-    both, _ = certificate(folder)
-    with reserved() as port:
-        command = [program, "--port", "0", "--tls-port", str(port), "--tls-auth-clients", "no", "--save", ""]
-        files = ["--tls-cert-file", str(both), "--tls-key-file", str(both), "--tls-ca-cert-file", str(both)]
-        process = subprocess.Popen([*command, *files, "--dir", str(folder)], stdout=subprocess.DEVNULL)
-        try:
-            yield port
-        finally:
-            process.kill()
-            process.wait()
 
 
 def error_of(url: str) -> Unavailable:
@@ -90,7 +70,6 @@ def test_no_server_at_the_address() -> None:
     error_of("unix:///nowhere/at/all")
 
 
-def test_no_tls_to_a_tls_port_and_an_untrusted_certificate(server: RedisServer, tmp_path: Path) -> None:
-    with with_tls(server.program, tmp_path) as port:
-        assert eventually(lambda: "rediss://" in error_of(f"redis://127.0.0.1:{port}").fix, 20)
-        assert "SSL_CERT_FILE" in error_of(f"rediss://127.0.0.1:{port}").fix
+def test_no_tls_to_a_tls_port_and_an_untrusted_certificate(server: RedisServer) -> None:
+    assert "rediss://" in error_of(f"redis://127.0.0.1:{server.tls_port}").fix
+    assert "SSL_CERT_FILE" in error_of(server.tls_url).fix
