@@ -40,6 +40,7 @@ class Call:
     the same WebSocket. `said` is what the client's request said, as the answer repeats it.
     `person` is the name of whose key the call came with. `forwarded` is the client's own Authorization, if that is to
     be forwarded; `failed` is the final response of a call in the background that failed: it may be tried again.
+    `answered_here` is set if the proxy has made the answer, which costs no tokens.
 
     The rest is known once the answer is over: how many `events` the endpoint sent, the `usage` that it reported, what
     was `repaired` by name, the unix time at which the model's `first_token` passed (None for a client that does not
@@ -66,6 +67,7 @@ class Call:
     connection_store: Store | None = field(default=None, repr=False)
     tap: Callable[[bytes], None] | None = field(default=None, repr=False)
     failed: dict[str, Any] | None = field(default=None, repr=False)
+    answered_here: bool = False
     on_response: Callable[[dict[str, Any]], None] | None = field(default=None, repr=False)
     events: int = 0
     usage: dict[str, Any] | None = None

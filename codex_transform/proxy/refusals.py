@@ -58,10 +58,10 @@ class Refusals:
         fields = {"refused": reason, "person": person, "status": error.status, "code": error.code, "times": more + 1}
         logger.warning("refused %s: %s %s", who, error.status, error.message, extra={CALL_FIELDS: fields})
 
-    def observe(self, record: Record, endpoint: Endpoint | None) -> None:
-        """Count a call that got to no endpoint; its record is a line of the log already."""
-        if endpoint is None and record.outcome == "error":
-            self._count(refusal_reason(record.status, record.code))
+    def observe(self, record: Record, _endpoint: Endpoint | None) -> None:
+        """Count a call that was refused; its record is a line of the log already."""
+        if record.refused:
+            self._count(record.refused)
 
     def _count(self, reason: Reason) -> None:
         self.counts[reason] += 1

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from codex_transform.request.changes import Change
+from codex_transform.usage.refusals import Reason, refusal_reason
 
 Outcome = Literal["completed", "incomplete", "failed", "error", "cut", "left"]
 """How a call ended.
@@ -123,6 +124,11 @@ class Record:
             output=sum(each.output for each in used),
             reasoning=sum(each.reasoning for each in used),
         )
+
+    @property
+    def refused(self) -> Reason | None:
+        """Why the proxy itself refused the request, so that it is no call of a model; None for every other call."""
+        return refusal_reason(self.status, self.code) if self.model is None and self.outcome == "error" else None
 
     @property
     def healed(self) -> bool:

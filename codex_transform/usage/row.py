@@ -13,12 +13,12 @@ _MAX_NAME = 200  # characters of a client's word
 
 def usage_row(record: Record) -> dict[str, Any]:
     """Return the columns of the usage database: counts, names and times, and no content."""
-    tokens, cache = record.all_tokens, record.cache
+    tokens, cache, model = record.all_tokens, record.cache, record.model or record.asked
     return {
         "at": record.at,
         "person": record.person,
         "address": record.address,
-        "model": _clean(record.model or record.asked or "refused"),
+        "model": model and _clean(model),
         "conversation": None if record.conversation is None else _clean(record.conversation),
         "failed": record.outcome in _FAILURES,
         "input": tokens.input,
@@ -38,7 +38,7 @@ def log_fields(record: Record) -> dict[str, Any]:
     """Return the fields of a call's line in a JSON log: those of its row, and how it ended.
 
     `repairs` are the names of what was repaired in the answer, `retried` the kinds of failure that were followed by
-    another attempt.
+    another attempt. If the proxy itself refused the request, `refused` is the reason; otherwise it is missing.
     """
     return {
         **usage_row(record),
@@ -52,6 +52,7 @@ def log_fields(record: Record) -> dict[str, Any]:
         "events": record.events,
         "repairs": list(record.repaired),
         "retried": [attempt.rule for attempt in record.attempts],
+        **({"refused": record.refused} if record.refused else {}),
     }
 
 

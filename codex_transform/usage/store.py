@@ -105,8 +105,13 @@ class UsageStore:
         self._calls_until_prune = 0
 
     def add(self, *records: Record) -> None:
-        """Add calls. This blocks on the disk, and is for one thread at a time."""
-        rows = [usage_row(record) for record in records]
+        """Add calls; those that were refused before they had a model are left out.
+
+        This blocks on the disk, and is for one thread at a time.
+        """
+        rows = [usage_row(record) for record in records if record.model or record.asked]
+        if not rows:
+            return
 
         def insert(db: sqlite3.Connection) -> None:
             db.executemany(_INSERT, rows)

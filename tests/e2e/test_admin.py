@@ -122,6 +122,7 @@ def test_refusals_are_counted_and_logged(tmp_path: Path, proxy: Start) -> None:
     assert {(line["refused"], line["person"], line["status"]) for line in told if "refused" in line} == {
         ("unknown_key", None, 401),
         ("model_not_allowed", "alice", 403),
+        ("bad_request", "alice", 400),
         ("requests_limit", "alice", 429),
         ("not_found", None, 404),
     }

@@ -13,8 +13,10 @@ from support.running import Proxy, mitmdump
 from support.scripted import Scripted, scripted
 from support.waiting import eventually
 
+from codex_transform import paths
 from codex_transform.catalog import models
 from codex_transform.sandbox import Sandbox
+from codex_transform.usage.store import UsageStore
 
 KEY = "sk-of-the-client-000000"
 
@@ -133,8 +135,15 @@ def test_a_compaction_is_a_summary_where_the_endpoint_cannot_compact(tmp_path: P
         assert "They said hello." in text["content"][0]["text"]
         assert compacted["usage"]["total_tokens"] == 10
         assert ask(proxy, "POST", "/v1/responses/compact", body)[0] == 200
-    paths = [request.split()[1] for request in endpoint.requests]
-    assert paths == [b"/backend-api/codex/responses/compact", *[b"/backend-api/codex/responses"] * 2]
+        assert ask(proxy, "POST", "/v1/responses/input_tokens", body)[0] == 200
+        assert ask(proxy, "POST", "/v1/responses", {**body, "previous_response_id": "resp_unknown"})[0] == 400
+        proxy.wait_for("refused .*previous_response_not_found")
+        assert len([line for line in proxy.lines if " · " in line]) == 3
+    # A summary is one call, an estimate or a refused request is none.
+    (used,) = UsageStore(paths.usage_database(proxy.home)).by_model()
+    assert (used.name, used.requests, used.errors, used.tokens.input) == ("gpt-5.1", 2, 0, 14)
+    requested = [request.split()[1].removeprefix(b"/backend-api/codex/responses") for request in endpoint.requests]
+    assert requested == [b"/compact", b"", b"", b"/input_tokens"]
 
 
 @pytest.mark.parametrize(

@@ -166,14 +166,21 @@ def test_misses_by_cause(store: UsageStore) -> None:
         max_size=6,
     )
 )
-def test_every_call_is_counted(tmp_path_factory: pytest.TempPathFactory, records: list[Record]) -> None:
+def test_every_call_of_a_model_is_counted(tmp_path_factory: pytest.TempPathFactory, records: list[Record]) -> None:
     store = UsageStore(tmp_path_factory.mktemp("usage") / "usage.sqlite", warn=refuse, now=lambda: NOW)
     for record in records:
         store.add(record)
+    calls = [each for each in records if each.model]
     for sums in (store.by_model(), store.by_day()):
-        assert sum(usage.requests for usage in sums) == len(records)
-        assert sum(usage.tokens.input for usage in sums) == sum(each.tokens.input for each in records if each.tokens)
-    assert sum(usage.requests for usage in store.by_session()) == sum(each.conversation is not None for each in records)
+        assert sum(usage.requests for usage in sums) == len(calls)
+        assert sum(usage.tokens.input for usage in sums) == sum(each.tokens.input for each in calls if each.tokens)
+    assert sum(usage.requests for usage in store.by_session()) == sum(each.conversation is not None for each in calls)
+
+
+def test_a_refused_request_is_no_call_of_a_model(store: UsageStore) -> None:
+    store.add(call(model=None, outcome="error", status=400))
+    assert store.total() is None
+    assert store.by_model() == []
 
 
 def test_names_from_clients_are_truncated(store: UsageStore) -> None:

@@ -150,6 +150,10 @@ class CallRecorder:
         if flows_are_inspected():
             finished.flow = flow
             _annotate_flow(flow, _record(finished))
+        if call.answered_here:  # by no model, or with the answer to a call of its own
+            if finished.flow:
+                set_comment(flow, f"{log_line.flow_comment(_record(finished))} · answered by the proxy")
+            return
         self._waiting_bytes += finished.size
         if len(self._batcher) >= 4 * _MAX_QUEUED or self._waiting_bytes > 4 * _MAX_QUEUED_BYTES:
             _record(finished)
@@ -209,10 +213,21 @@ class CallRecorder:
                 ctx.master.addons.trigger(UpdateHook([finished.flow]))
             if record.error:
                 self.last_error = record
-            level = logging.WARNING if record.error else logging.INFO
-            logger.log(level, log_line.log_line(record), extra={CALL_FIELDS: log_fields(record)})
+            _log(record)
             for subscriber in self._subscribers:
                 subscriber(record, finished.call.endpoint)
+
+
+def _log(record: Record) -> None:
+    """Log a call with the time of its end: the line waits for an idle moment, and lines that waited come together."""
+    level = logging.WARNING if record.error else logging.INFO
+    if not logger.isEnabledFor(level):
+        return
+    fields = {CALL_FIELDS: log_fields(record)}
+    line = logger.makeRecord(logger.name, level, __file__, 0, log_line.log_line(record), (), None, extra=fields)
+    ended = record.at + (record.total or 0.0)
+    vars(line).update(created=ended, msecs=ended % 1 * 1000)
+    logger.handle(line)
 
 
 def _record(finished: _FinishedCall) -> Record:

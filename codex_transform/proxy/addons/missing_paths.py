@@ -58,10 +58,8 @@ class MissingPaths:
 
     async def _stand_in(self, flow: http.HTTPFlow, call: Call) -> None:
         try:
-            if call.subpath == "/input_tokens":
-                flow.response = responses.json_response(200, dumps(_counted(call)))
-            elif call.subpath == "/compact":
-                flow.response = responses.json_response(200, dumps(await _compacted(flow, call)))
+            answer = _counted(call) if call.subpath == "/input_tokens" else await _compacted(flow, call)
+            flow.response, call.answered_here = responses.json_response(200, dumps(answer)), True
         except ApiError as error:
             call.set_error(error)
             flow.response = responses.error_response(error)

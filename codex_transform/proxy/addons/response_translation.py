@@ -103,7 +103,7 @@ def _whole(call: Call, response: http.Response) -> http.Response:
         body = body_errors.parse_json(response.raw_content or b"", encoding)
         call.outcome = "completed"
         usage = (loads_object(body) or {}).get("usage")
-        call.usage = usage if isinstance(usage, dict) else None
+        call.usage = usage if isinstance(usage, dict) and not call.answered_here else None
         return responses.json_response(response.status_code, body, response.headers)
     body, collected = response.raw_content or b"", call.collected
     # Another addon may have changed it since it was read.

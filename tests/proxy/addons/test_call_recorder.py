@@ -317,6 +317,23 @@ async def test_calls_are_recorded_without_further_hooks(
     assert total.requests == 3
 
 
+async def test_a_line_of_the_log_has_the_time_of_the_calls_end(
+    harness: Callable[..., Harness], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Lines are written together, when the event loop is idle."""
+    running = harness(with_view=False)
+    caplog.set_level(logging.INFO, "codex_transform.proxy.addons.call_recorder")
+    ends = [time.time()]
+    for _ in range(3):
+        await running.recorder.response(running.call())
+        ends.append(time.time())
+    await persisted(running.recorder)
+    assert len(caplog.records) == 3
+    for earliest, line, latest in zip(ends, caplog.records, ends[1:], strict=False):
+        assert earliest - 0.001 <= line.created <= latest + 0.000_001
+        assert line.msecs == pytest.approx(line.created % 1 * 1000)
+
+
 async def test_mitmwebs_table_shows_comments_unless_configured(harness: Callable[..., Harness]) -> None:
     running = harness()
     running.recorder.running()
