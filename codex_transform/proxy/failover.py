@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from mitmproxy import http
 
 from codex_transform.attempts.failure import Failure
+from codex_transform.endpoint.limits import reported_limits
 from codex_transform.endpoint.pool import Pool, Target
 
 LIMIT_CODES = frozenset(
@@ -15,8 +16,6 @@ LIMIT_CODES = frozenset(
 
 _LIMIT_STATUSES = frozenset({401, 402, 429})
 _FAULT_CODES = frozenset({"server_error", "server_is_overloaded", "overloaded_error", "slow_down"})
-
-_LIMIT_FIELDS = "x-codex-"
 
 
 @dataclass(slots=True)
@@ -71,8 +70,7 @@ class Failover:
 
     def report(self, fields: Iterable[tuple[str, str]]) -> None:
         """Note the limits that the endpoint reports in its header fields."""
-        limits = {name.lower(): value for name, value in fields if name.lower().startswith(_LIMIT_FIELDS)}
-        self.pool.report(self.target, limits)
+        self.pool.report(self.target, reported_limits(fields))
 
 
 def _is_fault(status: int) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 class EndpointFacts:
     """An endpoint. `state` is `up`, `limited`, `down` (its circuit breaker is open) or `half-open`.
 
-    The state lasts for `seconds` more, 0 if that is open, because of `reason`. `limits` are the `x-codex-*` fields that
+    The state lasts for `seconds` more, 0 if that is open, because of `reason`. `limits` are the fields for limits that
     it last reported, `limits_age` seconds ago.
     """
 
