@@ -14,7 +14,8 @@ from collections.abc import Mapping
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from codex_transform.doctor.addon_port import PATH, is_ours
+from codex_transform.doctor.addon_port import PATH
+from codex_transform.status import identity
 
 TIMEOUT = 12.0
 """Seconds that a program may take."""
@@ -65,16 +66,17 @@ def fetch(program: Path, environ: Mapping[str, str], host: str) -> str | None:
     Returns None if the addon answered, else what went wrong, such as UNABLE_TO_VERIFY_LEAF_SIGNATURE. Raises
     NoRuntimeError if the program did not run as Bun.
     """
+    request = (f"https://{host}{PATH}", identity.METHOD, json.dumps(identity.FIELDS))
     with as_file(files(__package__).joinpath("runtime.mjs")) as script:
         try:
-            output = _run(program, {**environ, "BUN_BE_BUN": "1"}, str(script), f"https://{host}{PATH}")
+            output = _run(program, {**environ, "BUN_BE_BUN": "1"}, str(script), *request)
             result = json.loads(output.strip().splitlines()[-1])
             if "error" in result:
                 return str(result["error"])
             status, body = int(result["status"]), str(result["body"])
         except (OSError, subprocess.TimeoutExpired, ValueError, LookupError, TypeError) as error:
             raise NoRuntimeError(type(error).__name__) from None
-    return None if is_ours(status, body) else f"HTTP {status} from another server"
+    return None if identity.is_ours(status, body.encode()) else f"HTTP {status} from another server"
 
 
 def _run(program: Path, environ: Mapping[str, str], *arguments: str) -> str:

@@ -13,8 +13,11 @@ from support.running import Proxy, mitmdump
 from support.threaded_server import ThreadedServer
 
 from codex_transform import sandbox as sandboxes
-from codex_transform.doctor.addon_port import identify_listener, is_ours
+from codex_transform.doctor.addon_port import identify_listener
+from codex_transform.people import register
+from codex_transform.people.person import Limits, new_person
 from codex_transform.sandbox import Sandbox
+from codex_transform.status.identity import ANSWER, is_ours
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +35,10 @@ def proxy(tmp_path_factory: pytest.TempPathFactory, sandbox: Sandbox) -> Iterato
 def test_our_proxy_is_recognized_without_a_request_to_the_endpoint(proxy: Proxy, sandbox: Sandbox) -> None:
     assert identify_listener("127.0.0.1", proxy.port) == "addon"
     assert not sandbox.requests
+    proxy.wait_for("client disconnect")
     assert "server connect" not in proxy.log
+    assert "<< 200 OK" in proxy.log
+    assert "refused a client" not in proxy.log
 
 
 def test_our_proxy_in_reverse_mode_is_recognized(tmp_path: Path, sandbox: Sandbox) -> None:
@@ -72,6 +78,16 @@ def test_nothing_listens_on_a_port_that_refuses_connections() -> None:
         assert identify_listener("127.0.0.1", taken.getsockname()[1]) == "nobody"
 
 
-@pytest.mark.parametrize("body", ["", "null", "[]", '{"error": 1}', '{"error": {"message": null}}', "<html>"])
-def test_other_responses_are_not_taken_for_the_addons(body: str) -> None:
-    assert not is_ours(426, body)
+def test_our_proxy_is_recognized_without_a_key(tmp_path: Path, sandbox: Sandbox) -> None:
+    """Where people have keys, `doctor` has none."""
+    person, _ = new_person("alice", Limits())
+    register.save(tmp_path / "home" / ".opencode" / "codex-clients.json", [person])
+    with mitmdump(tmp_path / "home", sandbox) as running:
+        assert identify_listener("127.0.0.1", running.port) == "addon"
+        running.wait_for("client disconnect")
+        assert "refused a client" not in running.log
+
+
+@pytest.mark.parametrize(("status", "body"), [(200, b""), (200, b"{}"), (200, b"<html>"), (404, ANSWER)])
+def test_other_responses_are_not_taken_for_the_proxys(status: int, body: bytes) -> None:
+    assert not is_ours(status, body)

@@ -22,6 +22,7 @@ from codex_transform.proxy.refusals import Refusals
 from codex_transform.proxy.websocket import start_socket
 from codex_transform.state.api import route
 from codex_transform.state.responses import owner_of
+from codex_transform.status import identity
 from codex_transform.websocket import handshake
 
 # mitmproxy forwards these characters, which servers read differently (RFC 9110 section 5.5, RFC 9112 section 5.2).
@@ -69,6 +70,9 @@ class Interception:
         if flow.response or not flow.live:
             return  # mitmproxy requires a password first, or shows a flow from a file
         if get_passing(flow) or not self.is_for_us(flow):
+            return
+        if identity.asks_who_answers(flow.request.method, flow.request.headers):
+            flow.response = responses.json_response(200, identity.ANSWER)
             return
         path = api_path(flow.request.path)
         if path is None and _TRACES.search(flow.request.path):
