@@ -100,13 +100,12 @@ def test_the_table_of_commands() -> None:
 
 
 def test_the_table_of_the_options_of_config() -> None:
-    """It has all options but the one that is the default."""
     assert isinstance(main, click.Group)
     config = main.get_command(click.Context(main), "config")
     assert config is not None
     known = {option for parameter in config.params for option in parameter.opts if option.startswith("--")}
     named = [readme.quoted(row[0])[0].split()[0] for row in ENGLISH.table("`--models gpt-5.3-codex,gpt-5.2`")]
-    assert {*named, "--modern"} == known
+    assert {*named} == known
 
 
 def test_the_table_of_mitmproxys_commands() -> None:

@@ -1,12 +1,13 @@
 """`config`: writes the models to OpenCode's configuration files and leaves the rest of the files as it is.
 
-Every change is shown as a diff and confirmed before a file is written; a backup of the file is kept in its folder.
+Every change is shown as a diff, a long one shortened, and confirmed before a file is written; a backup of the file is
+kept in its folder.
 """
 
 import itertools
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlsplit
@@ -20,10 +21,10 @@ from codex_transform.jsonc.editor import Document, render
 from codex_transform.opencode import editor as opencode_editor
 from codex_transform.opencode import legacy_plugin, provider_models
 from codex_transform.opencode.forms import FORMS, NEW, Form, form_of
-from codex_transform.text import sanitize
+from codex_transform.text import format_count, sanitize
 
 _SCHEMA = "https://opencode.ai/config.json"
-_MAX_LISTED = 12  # values of the user's that are listed one by one
+_MAX_LISTED = 12  # models, or values of the user's, that are listed one by one
 
 _EXAMPLES = """\b
 Examples:
@@ -60,7 +61,7 @@ def config(
 
     The models are added to OpenCode's own opencode.json or opencode.jsonc, in the form that the file already uses:
     OpenCode 2 also reads that of OpenCode 1. Everything in the file stays, including comments. The changes are shown
-    first, and the file is backed up before it is written. No key is written.
+    first, shortened if there are many, and the file is backed up before it is written. No key is written.
     """
     if file and project:
         raise click.UsageError("--file and --project name different files: use only one of them")
@@ -96,7 +97,8 @@ def config(
     if after == before:
         click.echo(f"{path} already contains all of it: nothing to do.")
         return
-    if not file_change.confirm_and_write(path, before, after, yes=yes):
+    summary = _summary("Adds", _only_in(after, before, {of_file: members}))
+    if not file_change.confirm_and_write(path, before, after, yes=yes, summary=summary):
         _decline()
     program, variant = ("opencode2", "#high") if of_file is NEW else ("opencode", " --variant high")
     proxy = "" if reverse else "codex-transform run "
@@ -135,8 +137,25 @@ def _uninstall(
             click.echo(f"  {name}")
     if after == before:
         click.echo(f"{path} contains nothing else that this command wrote: nothing to do.")
-    elif not file_change.confirm_and_write(path, before, after, yes=yes):
+        return
+    summary = _summary("Removes", _only_in(before, after, ours))
+    if not file_change.confirm_and_write(path, before, after, yes=yes, summary=summary):
         _decline()
+
+
+def _only_in(text: str, other: str, entries: Mapping[Form, Iterable[str]]) -> list[str]:
+    """Return the names of those entries that a file has with the text `text`, and not with `other`."""
+    there, elsewhere = (None if file_change.is_empty(each) else Document(each) for each in (text, other))
+    paths = [(*form.models, name) for form, names in entries.items() for name in names]
+    return [path[-1] for path in paths if there and there.has(path) and not (elsewhere and elsewhere.has(path))]
+
+
+def _summary(verb: str, names: Sequence[str]) -> str:
+    """Return a sentence about models that are added or removed; "" if there are none."""
+    if not names:
+        return ""
+    more = f" and {len(names) - _MAX_LISTED} more" if len(names) > _MAX_LISTED else ""
+    return f"{verb} {format_count(len(names), 'model')}: {', '.join(names[:_MAX_LISTED])}{more}."
 
 
 def _warn_of_plugins(plugins: Iterable[legacy_plugin.Found]) -> None:

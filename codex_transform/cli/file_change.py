@@ -1,12 +1,14 @@
 """Changes a configuration file with the user's consent: shows a diff, asks, writes, and reports the result.
 
-Keys near the changed lines are redacted. If a file cannot be read or written, the command ends with a message that
+Of many lines in a row that are added or removed, the diff has the first and the last, so that all of it is on the screen
+when the question is. Keys near the changed lines are redacted. If a file cannot be read or written, the command ends with a message that
 names it.
 """
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import NoReturn
 
@@ -29,8 +31,14 @@ _KEY_MEMBER = re.compile(
 _KEY_TEXT = re.compile(r"\bsk-[\w-]{8,}")
 
 
-def confirm_and_write(path: Path, before: str, after: str, *, yes: bool, ask: str = "Write this?") -> bool:
-    """Show the changes, ask whether to write them, then back up the file and write it.
+# A run of more lines than this is cut to its first and its last lines.
+_MAX_RUN, _FIRST, _LAST = 40, 8, 4
+
+
+def confirm_and_write(
+    path: Path, before: str, after: str, *, yes: bool, ask: str = "Write this?", summary: str = ""
+) -> bool:
+    """Show the changes, with a summary in words, ask whether to write them, then back up the file and write it.
 
     Returns whether the user agreed. Raises ClickException if the file changed meanwhile or cannot be written.
     """
@@ -38,6 +46,8 @@ def confirm_and_write(path: Path, before: str, after: str, *, yes: bool, ask: st
         return True
     for line in _diff(path, before, after):
         click.echo(line)
+    if summary:
+        click.echo(summary)
     if not confirm(ask, yes=yes):
         return False
     if read(path) != before:
@@ -54,11 +64,21 @@ def _diff(path: Path, before: str, after: str) -> Iterator[str]:
     """Yield a unified diff with keys redacted, in colours, which click omits if there is no terminal."""
     colours = {"+": "green", "-": "red", "@": "cyan"}
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), str(path), f"{path} (new)", lineterm="")
-    for line in map(sanitize, lines):  # the author of a project's file may not be trusted
+    for line in map(sanitize, _shortened(lines)):  # the author of a project's file may not be trusted
         hidden = _KEY_MEMBER.sub(lambda match: match[1] + redact(match[2]), line)
         hidden = _KEY_TEXT.sub(lambda match: redact(match[0]), hidden)
         bold = line.startswith(("+++", "---"))
         yield click.style(hidden, bold=True) if bold else click.style(hidden, fg=colours.get(line[:1]))
+
+
+def _shortened(diff: Iterable[str]) -> Iterator[str]:
+    """Yield the lines of a diff, with a line about those that are left out of a long run."""
+    for sign, run in groupby(diff, lambda line: line[:1]):
+        lines = list(run)
+        if sign in ("+", "-") and len(lines) > _MAX_RUN:
+            how = ": add --print to see the whole file" if sign == "+" else ""
+            lines[_FIRST:-_LAST] = [f"{sign}  … {len(lines) - _FIRST - _LAST:,} more lines{how}"]
+        yield from lines
 
 
 def confirm(question: str, *, yes: bool) -> bool:

@@ -1,6 +1,7 @@
 """`codex-transform config` with every kind of file, in scripts and at a terminal."""
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -148,9 +149,34 @@ def test_without_a_terminal_the_diff_is_shown_and_nothing_written(person: Person
     file = opencode_json(person, "{}")
     done = person.call("config")
     assert done.returncode == 1
-    assert '+        "gpt-5.2": {' in done.stdout
+    assert '+        "gpt-5.3-codex": {' in done.stdout
     assert "--yes" in done.stderr
     assert file.read_text() == "{}"
+
+
+def test_a_long_diff_is_shortened_and_its_models_are_counted(person: Person) -> None:
+    file = opencode_json(person, COMMENTED)
+    done = person.call("config", "--yes")
+    written = len(parser.parse(file.read_text())["provider"]["openai"]["models"])
+    added = written - len(parser.parse(COMMENTED)["provider"]["openai"]["models"])
+    assert len(done.stdout.splitlines()) < 80
+    assert f"\nAdds {added} models: gpt-5.3-codex, " in done.stdout
+    assert re.search(r"\n\+  … [\d,]+ more lines: add --print to see the whole file\n", done.stdout)
+    # All lines but the middle of a long run are there.
+    assert '+          "options": {"reasoningEffort": "high",' in done.stdout
+    removed = person.call("config", "--yes", "--uninstall").stdout
+    assert f"\nRemoves {added} models: gpt-5.3-codex, " in removed
+    assert len(removed.splitlines()) < 80
+
+
+def test_a_short_diff_is_complete(person: Person) -> None:
+    opencode_json(person, "{}")
+    done = person.call("config", "--yes", "--models", "gpt-5.2")
+    assert "more lines" not in done.stdout
+    assert '+            "xhigh": {"reasoningEffort": "xhigh"}' in done.stdout
+    assert "\nAdds 1 model: gpt-5.2.\n" in done.stdout
+    again = person.call("config", "--yes", "--models", "gpt-5.2", "--reverse", "http://127.0.0.1:8080/v1")
+    assert "Adds" not in again.stdout
 
 
 def test_print_writes_only_to_stdout(person: Person) -> None:
