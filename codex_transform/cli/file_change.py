@@ -1,8 +1,8 @@
 """Changes a configuration file with the user's consent: shows a diff, asks, writes, and reports the result.
 
-Of many lines in a row that are added or removed, the diff has the first and the last, so that all of it is on the screen
-when the question is. Keys near the changed lines are redacted. If a file cannot be read or written, the command ends with a message that
-names it.
+Of many lines in a row that are added or removed, the diff has the first and the last, so that all of it is on the
+screen when the question is. Keys near the changed lines are redacted. If a file cannot be read or written, the command
+ends with a message that names it.
 """
 
 import difflib
