@@ -21,6 +21,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from mitmproxy.addons import clientplayback
 from mitmproxy.proxy import server
 from mitmproxy.tools import main
 
@@ -35,11 +36,12 @@ _CLOSE_TIMEOUT = 3.0
 def serve(name: str, arguments: Sequence[str]) -> None:
     """Run `mitmdump` or `mitmweb` until it is told to end. Raises SystemExit for arguments that it cannot use.
 
-    A client opens dozens of connections for a few calls: unless `-v` asks for all there is to know, only what goes
-    wrong with them is told.
+    A client opens dozens of connections for a few calls, and calls in the background or of a WebSocket have their own:
+    unless `-v` asks for all there is to know, only what goes wrong with them is told.
     """
     if not {"-v", "--verbose"} & {*arguments}:
-        logging.getLogger(server.__name__).setLevel(logging.WARNING)
+        for module in (server, clientplayback):
+            logging.getLogger(module.__name__).setLevel(logging.WARNING)
     make_lenient()  # mitmproxy logs before it loads the addon
     create_authority(*authority_options(arguments))
     gc.freeze()

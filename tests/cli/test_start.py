@@ -43,7 +43,10 @@ def test_a_client_works_with_the_lines_that_are_printed(person: Person, sandbox:
         # Each call has one line in the log, and mitmproxy none of its own.
         lines = r"\] gpt-5\.1 medium · [^\n]+ out.*" * len(sandbox.requests)
         proxy.wait_for(f"(?s){lines}")
-        assert "<<" not in proxy.log
+        assert proxy.send({"model": "gpt-5.2", "input": "hi", "background": True})[0] == 200
+        proxy.wait_for(r"\] gpt-5\.2 · [^\n]+ out")
+        for noise in ("<<", "client connect", "[replay]"):
+            assert noise not in proxy.log
         for line in (f"set -gx HTTPS_PROXY {proxy.url}", f'$env:HTTPS_PROXY = "{proxy.url}"'):
             assert line in proxy.log.splitlines()
     assert (person.project / "test.txt").read_text().strip() == "hello world"
