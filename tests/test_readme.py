@@ -131,8 +131,12 @@ def test_the_table_of_dependencies() -> None:
 FOREIGN_MESSAGES = {
     "Cannot connect to API: Unable to connect",
     "unable to verify the first certificate",
+    "OpenAI API key is missing",
     "UnknownError",
     "Unexpected server error",
+    "ProviderModelNotFoundError",
+    "is not valid JSON(C)",
+    "Configuration is invalid at",
     'Unrecognized key: "baseURL" provider.openai',
     "codex-transform: command not found",
 }
