@@ -116,9 +116,9 @@ class Pool:
         if not up:
             if not left or tried:
                 return None
-            return Choice(min(left, key=self._up_at), "none is up, and it will be first")
+            return Choice(min(left, key=self._up_at), "no endpoint is up; this one will be up first")
         home = self._values.get(_home_key(conversation)) if conversation else None
-        chosen = next((Choice(each, "its conversation is there") for each in up if each.name == home), None)
+        chosen = next((Choice(each, "this conversation already uses it") for each in up if each.name == home), None)
         if chosen is None:
             lowest = min(each.priority for each in up)
             among = [each for each in up if each.priority == lowest]
@@ -172,7 +172,8 @@ class Pool:
         if health.down_until > now:
             return State("down", math.ceil(health.down_until - now), health.reason)
         if health.faults >= MAX_FAULTS:
-            return State("half-open", 0, "a call tries it" if health.probing_until > now else "the next call tries it")
+            tried = health.probing_until > now
+            return State("half-open", 0, "a call is trying it" if tried else "the next call will try it")
         return State("up")
 
     def limits(self, target: Target) -> dict[str, str]:
@@ -194,16 +195,17 @@ class Pool:
     ) -> str:
         """Return why a call goes to one of these, for which its conversation is no reason."""
         if tried := ", ".join(tried):
-            return f"not answered by {tried}"
+            return f"after {tried} failed"
         before = next((each for each in serving if each.name == home), None)
         if before is not None:
-            return f"its conversation was at {before.name}, which is {self.state(before)}"
+            return f"this conversation used {before.name}, which is {self.state(before)}"
         if len(serving) == 1:
-            return "no other has the model" if len(targets) > 1 else ""
+            return "no other endpoint has the model" if len(targets) > 1 else ""
         if len(among) > 1:
-            return f"a new conversation, by weight among {len(among)}"
-        above = min(each.priority for each in serving) < among[0].priority
-        return "those before it are not up" if above else "the lowest priority of those that are up"
+            return f"new conversation, chosen by weight from {len(among)} endpoints"
+        if min(each.priority for each in serving) < among[0].priority:
+            return "no endpoint with a lower priority number is up"
+        return "lowest priority number of the endpoints that are up"
 
     def _of(self, target: Target) -> Health:
         return _health(self._values.get(_health_key(target)))

@@ -41,7 +41,7 @@ def render(body: bytes, record: Record | None = None, original: Mapping[str, Any
         return "\n".join(
             (
                 *_outcome(record),
-                "No request of the Responses API:",
+                "This is not a request of the Responses API. Its body:",
                 "",
                 truncate(body.decode(errors="replace"), _MAX_BODY),
             )

@@ -51,7 +51,7 @@ class Document:
         """
         node = self._find(path)
         if node is None or node.kind != "[":
-            raise ValueError(f"{'.'.join(map(str, path))} is no list")
+            raise ValueError(f"{'.'.join(map(str, path))} must be a list in brackets")
         return self._apply(self._insertions(node, items) if items else ())
 
     def set(self, path: tuple[str, ...], value: object) -> str:
@@ -70,7 +70,7 @@ class Document:
         for depth in range(len(path)):
             parent = self._find(path[:depth])
             if parent is not None and parent.kind != "{":
-                raise ValueError(f"{'.'.join(path[:depth]) or 'the document'} is no object")
+                raise ValueError(f"{'.'.join(path[:depth]) or 'the document'} must be an object in braces")
         return self.merge_missing(nested)
 
     def remove(self, paths: Iterable[JsonPath]) -> str:
@@ -110,7 +110,7 @@ class Document:
     def _fill(self, node: Node, members: Mapping[str, Any], edits: list[tuple[int, int, str]]) -> None:
         if node.kind != "{":
             if node is self._root:
-                raise ValueError("the document is no object")
+                raise ValueError("the document must be an object in braces")
             return
         present = {entry.name: entry.value for entry in node.entries}
         for name in members.keys() & present.keys():

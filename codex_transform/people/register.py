@@ -76,7 +76,7 @@ def read(file: Path) -> tuple[Person, ...]:
     names = [person.name.lower() for person in people]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
-        raise ValueError(f"{twice} is in it twice")
+        raise ValueError(f"two of its `clients` have the name {twice}: upper and lower case make no difference")
     return people
 
 

@@ -111,15 +111,15 @@ def test_why_calls_went_where_they_went(tmp_path: Path, start: Start) -> None:
         assert eventually(lambda: len(facts(tmp_path)[0]["recent"]) == 3)
         (one,) = facts(tmp_path)
         assert [(call["endpoint"], call["reason"]) for call in one["recent"]] == [
-            ("second", "its conversation is there"),
-            ("second", "not answered by first"),
-            ("first", "the lowest priority of those that are up"),
+            ("second", "this conversation already uses it"),
+            ("second", "after first failed"),
+            ("first", "lowest priority number of the endpoints that are up"),
         ]
         assert "sent to second" in one["recent"][1]["attempts"][0]
         assert {each["name"]: each["state"] for each in one["endpoints"]} == {"first": "limited", "second": "up"}
         done = status(tmp_path)
         assert done.returncode == 0
-        assert "second (not answered by first)" in done.stdout
+        assert "second (after first failed)" in done.stdout
 
 
 def test_an_open_breaker(tmp_path: Path, start: Start) -> None:

@@ -94,7 +94,7 @@ def test_failures_open_the_circuit_and_one_call_tries_the_endpoint() -> None:
     assert pool.choose((A, BACKUP), "not sent", "m") == A
     assert pool.choose((A, BACKUP), "new", "m") == A
     pool.sending(A)
-    assert str(pool.state(A)) == "half-open: a call tries it"
+    assert str(pool.state(A)) == "half-open: a call is trying it"
     assert pool.choose((A, BACKUP), "another", "m") == BACKUP
     pool.failed(A, "HTTP 500")
     assert pool.state(A) == f"down for {2 * FIRST_BREAK:.0f} s: HTTP 500"
@@ -166,16 +166,16 @@ def test_a_choice_has_its_reason() -> None:
         return pool.last.reason
 
     assert reason((A,), "c") == ""
-    assert reason((A, target("other", models=("gpt-5.2",))), "b") == "no other has the model"
-    assert reason((A, B), "d") == "a new conversation, by weight among 2"
-    assert reason((A, B), "d") == "its conversation is there"
-    assert reason((A, BACKUP), "e") == "the lowest priority of those that are up"
-    assert reason((A, BACKUP), "e", tried=["a"]) == "not answered by a"
+    assert reason((A, target("other", models=("gpt-5.2",))), "b") == "no other endpoint has the model"
+    assert reason((A, B), "d") == "new conversation, chosen by weight from 2 endpoints"
+    assert reason((A, B), "d") == "this conversation already uses it"
+    assert reason((A, BACKUP), "e") == "lowest priority number of the endpoints that are up"
+    assert reason((A, BACKUP), "e", tried=["a"]) == "after a failed"
     pool.limited(A, 30, "usage limit")
-    assert reason((A, BACKUP), "f") == "those before it are not up"
-    assert reason((A, B), "c") == "its conversation was at a, which is limited for 30 s: usage limit"
+    assert reason((A, BACKUP), "f") == "no endpoint with a lower priority number is up"
+    assert reason((A, B), "c") == "this conversation used a, which is limited for 30 s: usage limit"
     pool.limited(B, 60, "usage limit")
-    assert reason((A, B), "g") == "none is up, and it will be first"
+    assert reason((A, B), "g") == "no endpoint is up; this one will be up first"
 
 
 def test_reported_limits_have_an_age() -> None:

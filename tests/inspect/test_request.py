@@ -262,7 +262,7 @@ def test_a_deeply_nested_body_is_rendered() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"<html>", b"\xff\x00", b'"x"'])
 def test_a_body_that_is_no_request_is_shown_unchanged(body: bytes) -> None:
-    assert render(body).startswith("No request of the Responses API:\n\n")
+    assert render(body).startswith("This is not a request of the Responses API. Its body:\n\n")
 
 
 @given(requests, contexts, st.booleans())

@@ -104,7 +104,7 @@ def test_set_changes_one_value_and_leaves_the_text_around_it(
     for name in names[:-1]:
         above = above.setdefault(name, {}) if isinstance(above, dict) else above
     if not isinstance(above, dict):
-        with pytest.raises(ValueError, match="is no object"):
+        with pytest.raises(ValueError, match="must be an object in braces"):
             Document(before).set(tuple(names), value)
         return
     replaced = names[-1] in above
@@ -225,7 +225,7 @@ def test_damaged_text_is_refused_with_its_position() -> None:
 
 @pytest.mark.parametrize("text", ["[]", "1", '"{}"'])
 def test_only_objects_can_be_merged_into(text: str) -> None:
-    with pytest.raises(ValueError, match="no object"):
+    with pytest.raises(ValueError, match="must be an object in braces"):
         Document(text).merge_missing({"a": 1})
 
 
@@ -259,5 +259,5 @@ def test_items_are_appended_after_the_existing_ones(text: str, after: str) -> No
 
 @pytest.mark.parametrize("path", [("b",), ("a", 0), ()])
 def test_only_a_list_takes_items(path: tuple[str | int, ...]) -> None:
-    with pytest.raises(ValueError, match="is no list"):
+    with pytest.raises(ValueError, match="must be a list in brackets"):
         Document('{"a": [0]}').append(path, [1])

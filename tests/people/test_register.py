@@ -86,7 +86,7 @@ PERSON = {"name": "a", "id": "0" * 32, "keySHA256": "0" * 64, "created": "2026-1
         ({"clients": [{**PERSON, "tokensPerDay": 0}]}, "clients.0.tokensPerDay"),
         ({"clients": [{**PERSON, "keySHA256": "secret"}]}, "clients.0.keySHA256"),
         ({"clients": [{**PERSON, "name": "none"}]}, "clients.0.name"),
-        ({"clients": [PERSON, {**PERSON, "name": "A"}]}, "a is in it twice"),
+        ({"clients": [PERSON, {**PERSON, "name": "A"}]}, "two of its `clients` have the name a: "),
     ],
 )
 def test_an_unusable_file_lets_nobody_in(tmp_path: Path, content: object, problem: str) -> None:

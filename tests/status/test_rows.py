@@ -35,7 +35,7 @@ FACTS = ProxyFacts(
             person="alice",
             model="gpt-5.1",
             endpoint="a",
-            reason="not answered by b",
+            reason="after b failed",
             status=200,
             outcome="completed",
             attempts=("sent to a (HTTP 500)",),
@@ -55,7 +55,7 @@ def test_all_facts_have_rows() -> None:
         ("  its limits", "primary-used-percent 42 · as reported 3 minutes ago"),
         ("client alice", "3 requests in the last minute · 1.2k of 5.0k tokens today · 90.0k this month"),
         ("refused", "unknown_key 4"),
-        ("12 seconds ago", "alice · gpt-5.1 · a (not answered by b) · sent to a (HTTP 500) · completed"),
+        ("12 seconds ago", "alice · gpt-5.1 · a (after b failed) · sent to a (HTTP 500) · completed"),
         ("60 seconds ago", "no model · error 400: No."),
     ]
 
