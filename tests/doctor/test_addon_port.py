@@ -78,6 +78,11 @@ def test_nothing_listens_on_a_port_that_refuses_connections() -> None:
         assert identify_listener("127.0.0.1", taken.getsockname()[1]) == "nobody"
 
 
+def test_our_proxy_is_recognized_whatever_its_hosts_are(tmp_path: Path, sandbox: Sandbox) -> None:
+    with mitmdump(tmp_path / "home", sandbox, CODEX_HOSTS="host.invalid") as running:
+        assert identify_listener("127.0.0.1", running.port) == "addon"
+
+
 def test_our_proxy_is_recognized_without_a_key(tmp_path: Path, sandbox: Sandbox) -> None:
     """Where people have keys, `doctor` has none."""
     person, _ = new_person("alice", Limits())

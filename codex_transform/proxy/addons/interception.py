@@ -69,10 +69,10 @@ class Interception:
         """Mark requests of ours: calls, requests for a WebSocket, and those that are answered here."""
         if flow.response or not flow.live:
             return  # mitmproxy requires a password first, or shows a flow from a file
-        if get_passing(flow) or not self.is_for_us(flow):
-            return
         if identity.asks_who_answers(flow.request.method, flow.request.headers):
             flow.response = responses.json_response(200, identity.ANSWER)
+            return
+        if get_passing(flow) or not self.is_for_us(flow):
             return
         path = api_path(flow.request.path)
         if path is None and _TRACES.search(flow.request.path):
