@@ -40,7 +40,8 @@ def usage(days: int, by: str, as_json: bool) -> None:
 
     All proxies on this machine are counted together, in ~/.opencode/codex-usage.sqlite. The bar shows a day's input and
     output tokens; its dark part was read from the endpoint's cache. Repaired calls were answered after the endpoint had
-    refused them at first: the log says what it refused.
+    refused them at first: the log says what it refused. Requests that the proxy itself refused are no calls;
+    `codex-transform status` counts them.
     """
     store = UsageStore(
         paths.usage_database(paths.home()), warn=lambda message: click.secho(message, fg="yellow", err=True)
