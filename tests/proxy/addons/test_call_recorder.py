@@ -317,6 +317,18 @@ async def test_calls_are_recorded_without_further_hooks(
     assert total.requests == 3
 
 
+async def test_what_the_proxy_answers_itself_is_no_call(
+    harness: Callable[..., Harness], caplog: pytest.LogCaptureFixture
+) -> None:
+    running = harness()
+    caplog.set_level(logging.INFO, "codex_transform.proxy.addons.call_recorder")
+    flow = running.call(answered_here=True, usage=None)
+    await running.end(flow)
+    assert (flow.comment.startswith("gpt-5.1-codex"), flow.comment.endswith(" · answered by the proxy")) == (True, True)
+    assert caplog.messages == []
+    assert running.store.total() is None
+
+
 async def test_a_line_of_the_log_has_the_time_of_the_calls_end(
     harness: Callable[..., Harness], caplog: pytest.LogCaptureFixture
 ) -> None:
