@@ -103,7 +103,7 @@ def test_the_wheel_has_exactly_the_package(packages: Packages) -> None:
     assert metadata["License-Expression"] == "MIT"
     needed = {re.split("[<>=]", each)[0] for each in metadata.get_all("Requires-Dist", ()) if "extra" not in each}
     assert needed == {
-        *("backports-zstd", "brotli", "certifi", "click", "cryptography", "h11"),
+        *("backports-zstd", "brotli", "certifi", "click", "cryptography", "h11", "h2"),
         *("mitmproxy", "msgspec", "packaging", "prometheus-client", "pydantic", "pydantic-core", "python-json-logger"),
         *("redis", "wcwidth", "wsproto"),
     }

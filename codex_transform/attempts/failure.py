@@ -20,10 +20,10 @@ class Failure(NamedTuple):
 
     `message`, `code` (or the type, if there is no code) and `param` are the endpoint's words, "" where it said nothing.
     `status` is the HTTP status that it sent or that belongs to its words; None if the connection was lost. `lost` is
-    true if a connection that took the request was lost before it brought anything, and `reused` if that had served
-    another request before; `unreachable` is true if there was no connection at all. `elapsed` is in seconds since the
-    request was sent, `retry_after` as in the header. `usage` are the token counts that the endpoint reported all the
-    same.
+    true if a connection that took the request was lost before it brought anything, `reused` if that had served another
+    request before, and `unprocessed` if the endpoint has said that it does not process this one; `unreachable` is true
+    if there was no connection at all. `elapsed` is in seconds since the request was sent, `retry_after` as in the
+    header. `usage` are the token counts that the endpoint reported all the same.
     """
 
     message: str = ""
@@ -32,6 +32,7 @@ class Failure(NamedTuple):
     status: int | None = None
     lost: bool = False
     reused: bool = False
+    unprocessed: bool = False
     unreachable: bool = False
     elapsed: float = 0.0
     retry_after: int | None = None

@@ -67,7 +67,7 @@ def decide(
         return None
     if attempt := _healed(failure, sent, made):
         return attempt
-    if _crossed(failure) and not _count(made, "reconnect"):
+    if failure.unprocessed or (_crossed(failure) and not _count(made, "reconnect")):
         return _same(failure, "reconnect", "sent again on a new connection", 0.0)
     # A new connection counts as a retry if connections are what fails.
     repeats = ("retry", "reconnect") if failure.lost else ("retry",)

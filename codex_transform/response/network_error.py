@@ -20,6 +20,9 @@ class _Case(NamedTuple):
     status: int = 502
 
 
+NOT_PROCESSED = "connection closed by GOAWAY, request not processed"
+"""The reason of an HTTP/2 request that the endpoint has said that it does not process (RFC 9113 section 8.7)."""
+
 # What is said of a connection that the other side ended.
 _LOST = re.compile(r"reset|closed|disconnect|broken pipe|eof|errno (104|54|32)\b|error 10054", re.IGNORECASE)
 

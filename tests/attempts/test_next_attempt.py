@@ -34,6 +34,16 @@ def test_a_connection_closed_while_the_request_was_sent() -> None:
     assert next_rule(Failure("no", status=503), [first]) == "retry"
 
 
+def test_a_request_that_the_endpoint_says_it_does_not_process_is_sent_again_however_late() -> None:
+    refused_by_goaway = Failure("GOAWAY", lost=True, unprocessed=True, elapsed=100)
+    assert next_rule(refused_by_goaway, policy=Policy(retries=0)) == "reconnect"
+    assert next_rule(refused_by_goaway, policy=Policy(heal=False)) is None
+    first = decide(refused_by_goaway, Sent(a_body()), [], Policy())
+    assert first
+    assert next_rule(refused_by_goaway, [first] * (MAX_ATTEMPTS - 2)) == "reconnect"
+    assert next_rule(refused_by_goaway, [first] * (MAX_ATTEMPTS - 1)) is None
+
+
 @pytest.mark.parametrize("items", ["hello", ["hello", 5, None]])
 def test_a_codex_request_in_another_form_is_retried_unchanged(items: Any) -> None:
     sent = Sent({"input": items, "include": []}, client=CODEX_CLI)

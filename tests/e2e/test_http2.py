@@ -2,25 +2,20 @@
 
 import json
 import socket
-import ssl
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
-from h2.connection import H2Connection
-from h2.errors import ErrorCodes
-from h2.events import DataReceived, StreamEnded, StreamReset
 from support import certificates, h2_endpoint
+from support.h2_client import HELLO, Http2Client, only_http2
 from support.h2_endpoint import H2Endpoint
 from support.running import Endpoint, Proxy, mitmdump
 from support.sdk import client
 
 from codex_transform.sandbox import Sandbox, running
-
-HELLO: dict[str, Any] = {"model": "gpt-5.1-codex", "input": "say hello"}
 
 
 @pytest.fixture(scope="module")
@@ -64,74 +59,6 @@ def proxy_for(endpoint: Endpoint, certificate: tuple[Path, Path], folders: pytes
     option = f"ssl_verify_upstream_trusted_ca={certificate[1]}"
     with mitmdump(folders.mktemp("tls-proxy") / "home", endpoint, "--set", option) as proxy:
         yield proxy
-
-
-class OnlyHttp2(ssl.SSLContext):
-    """Offers only HTTP/2: clients offer HTTP/1.1 first, and mitmproxy 11 chooses the first."""
-
-    def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
-        super().set_alpn_protocols(["h2"] if "h2" in alpn_protocols else alpn_protocols)
-
-
-def only_http2(proxy: Proxy) -> ssl.SSLContext:
-    trust = OnlyHttp2(ssl.PROTOCOL_TLS_CLIENT)
-    trust.load_verify_locations(proxy.ca)
-    return trust
-
-
-class Http2Client:
-    """A plain HTTP/2 connection to the proxy, which unlike the SDK's can reset one stream and keep the others."""
-
-    def __init__(self, proxy: Proxy) -> None:
-        tunnel = socket.create_connection(("127.0.0.1", proxy.port), timeout=30)
-        tunnel.sendall(b"CONNECT api.openai.com:443 HTTP/1.1\r\nHost: api.openai.com:443\r\n\r\n")
-        assert b" 200 " in tunnel.recv(4096)
-        trust = OnlyHttp2(ssl.PROTOCOL_TLS_CLIENT)
-        trust.load_verify_locations(proxy.ca)
-        trust.set_alpn_protocols(["h2"])
-        self._socket = trust.wrap_socket(tunnel, server_hostname="api.openai.com")
-        self._http = H2Connection()
-        self._http.initiate_connection()
-        self._flush()
-        self._got: dict[int, bytearray] = {}
-        self._ended: set[int] = set()
-
-    def send(self, misbehaviour: str | None = None, prompt: str = "say hello") -> int:
-        """Send a streaming request and return the number of its stream."""
-        stream: int = self._http.get_next_available_stream_id()
-        pseudo = {":method": "POST", ":scheme": "https", ":authority": "api.openai.com", ":path": "/v1/responses"}
-        headers = {**pseudo, **({"x-sandbox-misbehave": misbehaviour} if misbehaviour else {})}
-        self._http.send_headers(stream, list(headers.items()))
-        self._http.send_data(
-            stream, json.dumps({**HELLO, "input": prompt, "stream": True, "store": False}).encode(), end_stream=True
-        )
-        self._flush()
-        self._got[stream] = bytearray()
-        return stream
-
-    def read(self, stream: int, until: bytes | None = None) -> bytes:
-        """Return the data of a stream up to its end, or until it contains these bytes."""
-        while stream not in self._ended and (until is None or until not in self._got[stream]):
-            for event in self._http.receive_data(self._socket.recv(65536)):
-                match event:
-                    case DataReceived():
-                        self._got[event.stream_id] += event.data
-                        self._http.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
-                    case StreamEnded() | StreamReset():
-                        self._ended.add(event.stream_id)
-            self._flush()
-        return bytes(self._got[stream])
-
-    def reset(self, stream: int) -> None:
-        """Reset a stream."""
-        self._http.reset_stream(stream, ErrorCodes.CANCEL)
-        self._flush()
-
-    def close(self) -> None:
-        self._socket.close()
-
-    def _flush(self) -> None:
-        self._socket.sendall(self._http.data_to_send())
 
 
 def ask(sdk: openai.OpenAI, misbehaviour: str | None = None) -> list[Any]:

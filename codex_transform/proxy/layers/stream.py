@@ -51,7 +51,7 @@ from codex_transform.proxy.stream_function import StreamFunction
 from codex_transform.redaction import redact_key, redact_key_text
 from codex_transform.response.client_view import ClientView
 from codex_transform.response.events_to_response import collect
-from codex_transform.response.network_error import connection_lost, is_lost, unreachable
+from codex_transform.response.network_error import NOT_PROCESSED, connection_lost, is_lost, unreachable
 from codex_transform.response.stream import ResponseStream
 from codex_transform.text import one_line
 
@@ -254,6 +254,7 @@ class CodexStream(IdleTimeoutMixin, RetryMixin, BodyLimitMixin, FramingMixin, We
             one_line(reason),
             lost=lost,
             reused=lost and self._reused,
+            unprocessed=lost and reason == NOT_PROCESSED,
             unreachable=self._sent_at is None,
             elapsed=self._elapsed,
         )

@@ -1,28 +1,42 @@
-"""Closes connections that mitmproxy has no way to refuse, or leaves open.
+"""Ends connections that mitmproxy has no way to refuse, leaves open, or forgets to report as lost.
 
-A connection that is to be closed while much is coming in can stay open for ever: mitmproxy cancels the task that reads
-it, and closes the socket only if the task is not just then waiting for its turn to hand on what it has read. Seen in
-11.0.2 and 12.3.1 (`handle_connection` in `mitmproxy/proxy/server.py`). It does tell addons, either way, that the
-connection is over.
+mitmproxy ends a connection by cancelling the task that reads it: to close it, or after an error in writing to it. If
+the task is just then waiting for its turn to hand on what it has read, the cancellation ends it there: the socket stays
+open, and no layer learns that the connection is over, so that every request on it waits until its timeout. Tasks wait
+for a turn where they start eagerly, from Python 3.12 on. Seen in 12.3.1, and the code is the same in 11.0.2
+(`handle_connection` in `mitmproxy/proxy/server.py`). It does tell addons, either way, that the connection is over.
 """
 
 import asyncio
 
 from mitmproxy import ctx
-from mitmproxy.connection import Client, Connection
+from mitmproxy.connection import Client, Connection, ConnectionState
+from mitmproxy.proxy.events import ConnectionClosed
 from mitmproxy.proxy.server_hooks import ServerConnectionHookData
 
 
-class CloseLeakedSockets:
-    """Addon: makes sure that a connection which is over is closed."""
+class EndLostConnections:
+    """Addon: makes sure that a connection which is over is closed, and that all who wait for it are told."""
 
-    def server_disconnected(self, data: ServerConnectionHookData) -> None:
-        """Close a connection to a server that is over."""
-        close(data.client, data.server)
+    async def server_disconnected(self, data: ServerConnectionHookData) -> None:
+        """End a connection to a server that is over."""
+        await _end(data.client, data.server)
 
-    def client_disconnected(self, client: Client) -> None:
-        """Close a client's connection that is over."""
-        close(client, client)
+    async def client_disconnected(self, client: Client) -> None:
+        """End a client's connection that is over."""
+        await _end(client, client)
+
+
+async def _end(client: Client, connection: Connection) -> None:
+    handler = ctx.master.addons.get("proxyserver").connections.get(client.id)
+    if not handler or connection not in handler.transports:
+        return  # its end was reported, and mitmproxy has forgotten it
+    close(client, connection)
+    # Else mitmproxy would cancel the task of this very hook when the layers close the connection in their turn.
+    del handler.transports[connection]
+    connection.state = ConnectionState.CLOSED
+    # The errors that cancelled the task may do so once more.
+    await asyncio.shield(handler.server_event(ConnectionClosed(connection)))
 
 
 async def drain(client: Client) -> None:

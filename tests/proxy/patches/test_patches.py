@@ -7,17 +7,18 @@ from types import ModuleType
 import pytest
 from mitmproxy import optmanager
 from mitmproxy.proxy.layers import http
+from mitmproxy.proxy.layers.http._http2 import Http2Connection
 from mitmproxy.proxy.mode_servers import AsyncioServerInstance
 from mitmproxy.test import taddons
 
 from codex_transform.proxy import patches
-from codex_transform.proxy.layers import body_limit, http1, idle_timeout, retry, stream, websocket
+from codex_transform.proxy.layers import body_limit, http1, http2, idle_timeout, retry, stream, websocket
 from codex_transform.proxy.patches import PATCHES
 from codex_transform.proxy.patches.option_sources import set_by_user
 
-LAYERS = (body_limit, http1, idle_timeout, retry, stream, websocket)
+LAYERS = (body_limit, http1, http2, idle_timeout, retry, stream, websocket)
 
-KINDS = (http.HttpStream, http.Http1Connection)
+KINDS = (http.HttpStream, http.Http1Connection, Http2Connection)
 
 # Methods that mitmproxy does not have.
 NEW = {"stop_all", "state_hold_headers", "state_pause"}
@@ -50,7 +51,8 @@ def test_every_overridden_method_exists_in_mitmproxy_and_is_in_the_table() -> No
     assert len(methods) > 12
     for base, name in methods:
         assert hasattr(base, name) or any(name in vars(each).get("__annotations__", {}) for each in base.__mro__), name
-        owners = {f"mitmproxy.proxy.layers.http:{each.__name__}.{name}" for each in base.__mro__}
+        prefixes = ("mitmproxy.proxy.layers.http:", "mitmproxy.proxy.layers.http._http2:")
+        owners = {f"{prefix}{each.__name__}.{name}" for each in base.__mro__ for prefix in prefixes}
         assert owners & needs, f"{base.__name__}.{name} is overridden and not in the table"
 
 
