@@ -24,6 +24,11 @@ from codex_transform.proxy.patches import transports
 
 logger = logging.getLogger(__name__)
 
+_OWN_ADDRESS = (
+    "this is the address of the proxy itself, which is not in reverse mode: set HTTPS_PROXY to it in place of the "
+    "client's base URL, or start the proxy with --mode reverse:https://your-codex-api.com"
+)
+
 
 class LoopbackGuard:
     """Refuses connections to this machine, except to the endpoint and the targets that mitmproxy was started with."""
@@ -65,7 +70,8 @@ class LoopbackGuard:
             or not is_local_host(address[0])
         ):
             return
-        error = ApiError(403, _message(address))
+        own_port = flow.client_conn.sockname[1]
+        error = ApiError(403, _OWN_ADDRESS if address[1] == own_port else _message(address))
         logger.warning(error.message)
         flow.response = responses.error_response(error)
 

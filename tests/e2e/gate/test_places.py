@@ -58,6 +58,15 @@ def test_requests_to_this_machine_are_refused(quiet_proxy: Proxy, service: Liste
     assert service.received == []
 
 
+@pytest.mark.parametrize("target", [b"/v1/responses", b"http://%s/v1/responses"])
+def test_a_base_url_with_the_address_of_the_proxy_is_named_as_such(quiet_proxy: Proxy, target: bytes) -> None:
+    own = b"127.0.0.1:%d" % quiet_proxy.port
+    answer = talk(quiet_proxy.port, post(target.replace(b"%s", own), b"Connection: close\r\n", host=own))
+    assert status(answer) == 403
+    assert "this is the address of the proxy itself" in error(answer)["message"]
+    assert "--mode reverse:" in error(answer)["message"]
+
+
 REBINDING = """
 import socket
 
