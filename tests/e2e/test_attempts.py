@@ -6,14 +6,14 @@ import signal
 import socket
 from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
 import pytest
 from support.running import Proxy, cache_instructions, mitmdump
-from support.scripted import Scripted, scripted
+from support.scripted import ANSWER, Scripted, scripted
 from support.waiting import eventually
 
 from codex_transform.sandbox import Sandbox
@@ -229,6 +229,40 @@ def test_a_request_that_fails_at_once_is_sent_again(
     status, _, _ = quiet_proxy.send({"model": "gpt-5.1", "input": "hello", "stream": stream})
     assert status in (502, 503)
     assert [entry["misbehaviour"] for entry in sandbox.requests] == [fault, fault]
+
+
+def test_after_an_error_that_is_too_long_there_is_another_attempt(tmp_path: Path) -> None:
+    """No more of it is read than is useful, and the client does not wait for the rest."""
+    page = b"busy " * 400_000
+
+    def play(endpoint: Scripted, client: socket.socket, _number: int) -> None:
+        while endpoint.read(client):
+            if len(endpoint.requests) > 1:
+                client.sendall(ANSWER)
+            else:
+                with suppress(OSError):
+                    client.sendall(b"HTTP/1.1 503 Busy\r\nContent-Length: %d\r\n\r\n" % len(page) + page)
+
+    with scripted(play) as endpoint, mitmdump(tmp_path / "home", endpoint) as proxy:
+        status, _, answer = proxy.send({"model": "gpt-5.1", "input": "hello"})
+    assert (status, json.loads(answer)["status"]) == (200, "completed")
+    assert len(endpoint.requests) == 2
+
+
+def test_an_attempt_after_an_error_that_never_ended_times_out(tmp_path: Path) -> None:
+    """The connection of the error stayed open, and then the endpoint says nothing more."""
+    error = b'{"error": {"message": "busy", "code": "server_is_overloaded"}}'
+
+    def play(endpoint: Scripted, client: socket.socket, _number: int) -> None:
+        while endpoint.read(client):
+            if len(endpoint.requests) == 1:
+                client.sendall(b"HTTP/1.1 503 Busy\r\nContent-Type: application/json\r\n\r\n" + error)
+        endpoint.wait_for_disconnect(client)
+
+    with scripted(play) as endpoint, mitmdump(tmp_path / "home", endpoint, CODEX_IDLE_TIMEOUT="2") as proxy:
+        status, _, answer = proxy.send({"model": "gpt-5.1", "input": "hello"})
+    assert (status, json.loads(answer)["error"]["code"]) == (504, "endpoint_timeout")
+    assert len(endpoint.requests) == 2
 
 
 def test_after_a_client_has_left_there_is_no_other_attempt(quiet_proxy: Proxy, sandbox: Sandbox) -> None:

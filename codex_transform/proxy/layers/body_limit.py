@@ -52,5 +52,5 @@ class BodyLimitMixin(HttpStream):
             yield from self.handle_protocol_error(
                 ResponseProtocolError(self.stream_id, reason, ResponseProtocolError.code)
             )
-        # Data that arrives afterwards is dropped.
-        self.server_state = self.state_errored
+        if self.server_state == self.state_done:  # else another attempt follows, or nothing does
+            self.server_state = self.state_errored  # which drops the data that still arrives

@@ -78,7 +78,7 @@ class IdleTimeoutMixin(HttpStream):
             yield from self._end()
         elif self._stopped or self._idle_seconds >= call.idle_timeout:
             yield from self._time_out()
-        else:
+        if self._is_waiting() or self._is_receiving():  # still, or again, if another attempt follows
             yield from self._schedule_check()
 
     def _has_ended(self) -> bool:
