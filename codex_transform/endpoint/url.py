@@ -17,10 +17,10 @@ codecs.lookup("idna")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _EXAMPLE = "https://your-codex-api.com"
 
-# What clients put before a path of the API, such as /v1 or /backend-api/codex, is of no importance.
-_API_PATH = re.compile(
-    r"(?:/(?!\.)[^/?#%]+)*?(?P<path>/(?:responses|conversations|models)(?:/(?!\.)[\w.-]+)*)/?(?:\?.*)?", re.ASCII
-)
+_API = ("responses", "conversations", "models")
+# A segment of a path before one of these, and one after it. Neither is a dot segment, nor encoded.
+_BEFORE = re.compile(r"(?!\.)[^#%]+")
+_AFTER = re.compile(r"(?!\.)[\w.-]+", re.ASCII)
 
 
 class Endpoint(NamedTuple):
@@ -128,7 +128,17 @@ def _complete_path(path: str) -> str:
 def api_path(path: str) -> str | None:
     """Return the path of the API that a request path is for, such as "/responses/compact", without query.
 
-    None for a path that has nothing to do with responses, conversations or models.
+    None for a path that has nothing to do with responses, conversations or models. What clients put before it, such as
+    /v1 or /backend-api/codex, is of no importance.
     """
-    match = _API_PATH.fullmatch(path)
-    return match["path"] if match else None
+    # Segment by segment, and not by one expression: that would take seconds for a path of 60 KB.
+    root, *segments = path.partition("?")[0].removesuffix("/").split("/")
+    if root or not all(map(_BEFORE.fullmatch, segments)):
+        return None
+    begin = None
+    for index, segment in enumerate(segments):
+        if begin is None:
+            begin = index if segment in _API else None
+        elif not _AFTER.fullmatch(segment):
+            begin = None
+    return None if begin is None else "/" + "/".join(segments[begin:])

@@ -114,7 +114,18 @@ def test_whether_a_base_url_sends_the_key_unencrypted(url: str, exposed: bool) -
         ("/v1/responses/%2e%2e/models", None),
         ("/v1/files?x=/responses", None),
         ("v1/responses", None),
+        ("*", None),
+        ("/responses//", None),
+        ("/models/a b/responses", "/responses"),
+        ("/models/responses", "/models/responses"),
     ],
 )
 def test_which_paths_belong_to_the_api(path: str, found: str | None) -> None:
     assert endpoint_url.api_path(path) == found
+
+
+def test_a_long_path_is_read_at_once() -> None:
+    """A client could stop the proxy with it: an expression that goes back and forth takes minutes for this one."""
+    path = "/responses" * 20_000
+    assert endpoint_url.api_path(path) == path
+    assert endpoint_url.api_path(f"{path}/%") is None
