@@ -32,7 +32,7 @@ _LIMIT_STATUSES = (402, 403, 404, 429)
 # What servers say when they know nothing of an address, rather than of a model or an item.
 _NO_SUCH_PAGE = ("", "not found", "method not allowed", "404 page not found", "404 not found")
 
-_TITLE = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
+_TITLE = re.compile(r"<title[^<>]*>([^<]*)", re.IGNORECASE)
 
 
 class EndpointError(NamedTuple):

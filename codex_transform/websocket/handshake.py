@@ -3,7 +3,6 @@
 import base64
 import binascii
 import hashlib
-import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
@@ -53,4 +52,4 @@ def accept_token(headers: Mapping[str, str]) -> str:
 
 
 def _tokens(value: str) -> list[str]:
-    return re.split(r"\s*,\s*", value.strip().lower())
+    return [token.strip() for token in value.lower().split(",")]

@@ -125,6 +125,12 @@ def test_a_page_becomes_one_line(status: int, body: bytes) -> None:
     assert ("codex_api_key" in error.message) == (status in (401, 403))
 
 
+def test_a_page_of_unfinished_titles_is_read_at_once() -> None:
+    """An endpoint could stop the proxy with it: to look for the end of each takes minutes for this one."""
+    error = client_error(404, b"<title" * 200_000, {"content-type": "text/html"})
+    assert "a web page (HTTP 404)" in error.message
+
+
 @pytest.mark.parametrize(
     ("location", "host"),
     [
