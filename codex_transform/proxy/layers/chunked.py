@@ -20,6 +20,7 @@ MAX_LINE = 64 * 1024
 _HEADER = re.compile(rb"([0-9A-Fa-f]{1,16})[ \t]*(?:;[^\r\n]*)?\r\n")
 _TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00\r\n]*\r?\n")
 _END = b"\r\n"
+_SHORT_LINE = 20
 _MAX_QUOTED = 40
 
 
@@ -111,8 +112,8 @@ def _read_whole_chunks(data: bytes, start: int, pieces: list[bytes]) -> int:
     """
     find, has_crlf, append = data.find, data.startswith, pieces.append
     while True:
-        begin = find(b"\n", start) + 1
-        size = _chunk_size(data[start:begin]) if begin else 0
+        begin = find(b"\n", start, start + _SHORT_LINE) + 1
+        size = _known_size(data[start:begin]) if begin else 0
         end = begin + size
         if not size or not has_crlf(_END, end):
             return start
@@ -120,10 +121,13 @@ def _read_whole_chunks(data: bytes, start: int, pieces: list[bytes]) -> int:
         start = end + len(_END)
 
 
-@lru_cache(maxsize=256)  # deltas have few sizes, and a line is looked up faster than read
 def _chunk_size(line: bytes) -> int:
     """Return the size of the chunk that this line begins. Raises RemoteProtocolError."""
     header = _HEADER.fullmatch(line)
     if header is None:
         raise h11.RemoteProtocolError(f"illegal chunk header: {line[:_MAX_QUOTED]!r}")
     return int(header[1], 16)
+
+
+# Deltas have few sizes, and a line is looked up faster than read. Longer ones would stay in memory.
+_known_size = lru_cache(maxsize=256)(_chunk_size)

@@ -1,5 +1,7 @@
 """Chunked bodies: one piece for each read, the same body however it is split, and strict parsing except of trailers."""
 
+import tracemalloc
+
 import h11
 import pytest
 from h11._readers import ChunkedReader
@@ -124,3 +126,13 @@ def test_h11_accepts_whatever_is_accepted_here(parts: list[bytes]) -> None:
         theirs += bytes(event.data)
     assert isinstance(event, h11.EndOfMessage)
     assert theirs == b"".join(pieces_read)
+
+
+def test_long_lines_do_not_stay_in_memory() -> None:
+    tracemalloc.start()
+    try:
+        for number in range(300):
+            read([chunk(b"a") + chunk(b"b", b";%d" % number + b"x" * 50_000)])
+        assert tracemalloc.get_traced_memory()[0] < 1_000_000
+    finally:
+        tracemalloc.stop()
