@@ -14,6 +14,7 @@ from codex_transform.text import display_width, sanitize
 WIDTH = 84
 """Columns of a line: what half of mitmweb has room for at 1440 pixels, and a console of 100 columns as well."""
 
+_LONGEST_LINE = 8 * WIDTH  # characters; an emoji may be ten, and marks can pile up without end
 _MAX_DEPTH = 12  # levels of JSON that get lines of their own
 
 
@@ -45,7 +46,7 @@ def wrapped(text: str, indent: str = "", first: str | None = None) -> list[str]:
 def _end_of_line(text: str, room: int) -> int:
     """Return where a line of so many columns ends: after a word if possible, else in the middle of one."""
     end = columns = 0
-    for each in text:
+    for each in text[:_LONGEST_LINE]:
         columns += display_width(each)
         if columns > room:
             break

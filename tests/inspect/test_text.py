@@ -24,6 +24,14 @@ def test_lines_break_between_words_if_possible() -> None:
     assert wrapped("  - point\n\n    code") == ["  - point", "", "    code"]
 
 
+def test_marks_that_pile_up_are_wrapped_at_once() -> None:
+    """Each of them changes the width of all before it: one by one, these would take a minute."""
+    text = "\u263a\ufe0f" * 74 + "\u0301" * 100_000
+    lines = wrapped(text)
+    assert "".join(lines) == text
+    assert max(map(display_width, lines)) <= WIDTH
+
+
 def test_a_section_has_a_heading_and_a_table_omits_empty_rows() -> None:
     blank, heading, body = section("tools", ["bash"])
     assert (blank, body) == ("", "bash")
