@@ -32,11 +32,17 @@ _FIXES = {
 
 
 def is_missing(path: Path) -> bool:
-    """Return whether nothing is at `path`; False too where the way to it is closed, for which `Path.exists` raises."""
+    """Return whether nothing is at `path`; False where that cannot be told, as in a folder that is closed to this user.
+
+    `Path.exists` raises for that, and from Python 3.14 on says that nothing is there.
+    """
     try:
-        return not path.exists()
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
     except OSError:
         return False
+    return False
 
 
 def fix_for(error: OSError) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from codex_transform.fsutil import explain, retry_while_held, write_private
+from codex_transform.fsutil import explain, is_missing, retry_while_held, write_private
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="file modes and limits are POSIX's")
 
@@ -134,3 +134,14 @@ def test_on_posix_a_missing_permission_is_an_error_at_once() -> None:
     with pytest.raises(PermissionError):
         retry_while_held(held.work, "posix", held.pauses.append)
     assert held.pauses == []
+
+
+def test_what_is_missing_is_told_from_what_cannot_be_reached(tmp_path: Path) -> None:
+    file, loop = tmp_path / "file", tmp_path / "loop"
+    file.write_bytes(b"")
+    assert not is_missing(file)
+    assert is_missing(tmp_path / "none")
+    assert is_missing(file / "below")
+    if os.name == "posix":
+        loop.symlink_to(loop)
+        assert not is_missing(loop)

@@ -21,6 +21,7 @@ def releases(_context: DoctorContext) -> Iterator[Result]:
     try:
         # Imported only now, because a mitmproxy that was installed separately may lack it.
         from packaging.requirements import InvalidRequirement, Requirement
+        from packaging.version import InvalidVersion
     except ImportError:
         yield ok(_NAME, "not compared, which needs the package packaging")
         return
@@ -37,7 +38,11 @@ def releases(_context: DoctorContext) -> Iterator[Result]:
             if requirement.marker and not requirement.marker.evaluate({"extra": ""}):
                 continue
             version = versions.get(name) or _version(name)
-            if not version or not requirement.specifier.contains(version, prereleases=True):
+            try:
+                fits = version is not None and requirement.specifier.contains(version, prereleases=True)
+            except InvalidVersion:  # before packaging 26
+                fits = False
+            if not fits:
                 met = False
                 actual = f"{version} is installed" if version else "it is not installed"
                 message = f"{parent} {versions[parent]} needs {name}{requirement.specifier}, and {actual}"

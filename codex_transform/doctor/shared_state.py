@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from codex_transform import paths
 from codex_transform.doctor.result import DoctorContext, Result, failure, ok, warning
 from codex_transform.endpoint.hosts import is_loopback
+from codex_transform.fsutil import is_missing
 from codex_transform.settings.state_url import StateUrl
 from codex_transform.state.redis_backend import RedisBackend
 from codex_transform.state.sqlite_backend import SqliteBackend
@@ -26,7 +27,7 @@ def backend(context: DoctorContext) -> Iterator[Result]:
 
 def _file(context: DoctorContext) -> Result:
     file = paths.state_database(context.home)
-    if not file.exists():
+    if is_missing(file):
         return ok(_NAME, f"{file} will be made by the first proxy")
     opened = SqliteBackend(file)
     try:

@@ -8,8 +8,9 @@ import socket
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
 from codex_transform import net
 from codex_transform.status.announcement import HOST, PATH
@@ -24,7 +25,7 @@ _FACTS = TypeAdapter(ProxyFacts)
 class _Announcement(BaseModel):
     machine: str
     port: int
-    token: str
+    token: Annotated[str, Field(pattern="^[A-Za-z0-9_-]+$")]
 
 
 def running_proxies(folder: Path) -> Iterator[ProxyFacts]:
@@ -33,7 +34,7 @@ def running_proxies(folder: Path) -> Iterator[ProxyFacts]:
         try:
             announcement = _Announcement.model_validate_json(file.read_bytes())
         except (OSError, ValidationError):
-            continue  # it has just ended
+            continue  # it has just ended, or the file is damaged
         if announcement.machine != socket.gethostname():
             continue  # a container with the same home
         try:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from codex_transform import sqlite
-from codex_transform.fsutil import retry_while_held
+from codex_transform.fsutil import is_missing, retry_while_held
 from codex_transform.usage.record import Record, Tokens
 from codex_transform.usage.row import usage_row
 from codex_transform.usage.schema import MIGRATIONS, file_version, migrate
@@ -177,9 +177,8 @@ class UsageStore:
         ]
 
     def _select(self, query: str, since: float | None) -> list[sqlite3.Row]:
-        with contextlib.suppress(OSError):  # `_transaction` warns of it
-            if not self.path.exists():
-                return []
+        if is_missing(self.path):
+            return []
         return self._transaction(lambda db: db.execute(query, (since or 0.0,)).fetchall(), writes=False) or []
 
     def _transaction(self, work: Callable[[sqlite3.Connection], T], *, writes: bool) -> T | None:

@@ -74,3 +74,8 @@ def test_a_requirement_that_cannot_be_read_is_passed_over(first: Path, tmp_path:
     install(first, "h11", "0.14.5", "odd (>=1.0.*)", "missing>=1")
     about_h11 = [result.message for result in found(tmp_path) if result.message.startswith("h11 ")]
     assert about_h11 == ["h11 0.14.5 needs missing>=1, and it is not installed"]
+
+
+def test_a_version_that_cannot_be_read_does_not_fit(first: Path, tmp_path: Path) -> None:
+    install(first, "h11", "0.14-my-fork")
+    assert all(result.message.endswith("and 0.14-my-fork is installed") for result in found(tmp_path))

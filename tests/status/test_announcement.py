@@ -31,6 +31,7 @@ async def test_a_proxy_answers_whoever_has_its_token(tmp_path: Path) -> None:
     file = announce(tmp_path, port, "right")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     other = announce(tmp_path, port, "wrong")
+    announce(tmp_path, port, "not\na token")
     assert await asyncio.to_thread(found, tmp_path) == [7]
     assert other.exists(), "the port answers, so the file is kept"
     listener.close()
