@@ -1,7 +1,7 @@
 """Redact keys: the user's own wherever it is quoted, and whatever looks like a key in an endpoint's errors.
 
-What a person reads of an error gets into logs and saved flows. Some endpoints quote the key that they refuse, and it
-may be another key than ours, so keys in their messages are recognised by their shape.
+Errors that people read get into logs and saved flows. Some endpoints quote the key that they refuse, which may not be
+ours, so keys in their messages are recognised by their shape.
 """
 
 import re
@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 # A shorter key may be any word: its occurrences are not taken for it.
 _SHORTEST_KEY = 8
 
-# OpenAI's own, this proxy's (`people/register.py`), JSON web tokens, bearer tokens.
+# OpenAI's own, this proxy's (`people/keys.py`), JSON web tokens, bearer tokens.
 _KEY = re.compile(r"(?:\b(?:sk-|eyJ|ct-(?=[\w-]{40}))|(?<=[Bb]earer )(?=\S*\d))[\w.*~+/=-]{3,}[\w*=]")
 
 # Where the key is at fault, any long word with digits may be one.
@@ -19,13 +19,16 @@ _WORD = re.compile(r"\b(?=\w*[0-9])(?=\w*[A-Za-z])\w{20,}\b")
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """A key, as it is kept: printing what holds it does not show it."""
+    """A key that is not shown when it, or whatever holds it, is printed."""
 
     value: str = field(repr=False)
 
 
 def redact_secrets(text: str, *, aggressive: bool = False) -> str:
-    """`text` with all but the last four characters of what looks like a key hidden."""
+    """Return `text` with whatever looks like a key replaced by its last four characters.
+
+    With `aggressive`, for messages about a key, any long word with digits looks like one.
+    """
     text = _KEY.sub(_hidden, text)
     return _WORD.sub(_hidden, text) if aggressive else text
 
@@ -36,7 +39,7 @@ def _hidden(key: re.Match[str]) -> str:
 
 
 def redact_key(data: bytes, key: str) -> bytes:
-    """Return what was said, in which the key, should it be quoted there, is as it may be shown."""
+    """Return `data` with `key` replaced by its redacted form; a key that is too short to be recognised stays."""
     if len(key) < _SHORTEST_KEY:
         return data
     # A client's own key may be any bytes: see `codex_headers`.
@@ -45,7 +48,7 @@ def redact_key(data: bytes, key: str) -> bytes:
 
 
 def redact_key_text(text: str, key: str) -> str:
-    """Return the same for a text; halves of surrogate pairs, which could not be sent on, become question marks."""
+    """Return `text` redacted like `redact_key`; halves of surrogate pairs, which cannot be sent, become `?`."""
     return redact_key(text.encode(errors="replace"), key).decode(errors="replace")
 
 

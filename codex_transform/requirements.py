@@ -75,9 +75,9 @@ def install_fix(requirement: str) -> str:
     """Return what to do so that the Python that this runs in has a package: "run `…`"."""
     if getattr(sys, "frozen", False):
         return f"install another mitmproxy, because this one is a program of its own: `{_PIPX}`"
-    installer = "" if importlib.util.find_spec("pip") else "uv pip install --python "
     program = f'"{sys.executable}"' if " " in sys.executable else sys.executable
-    command = f"{installer}{program}" if installer else f"{program} -m pip install"
+    has_pip = importlib.util.find_spec("pip") is not None
+    command = f"{program} -m pip install" if has_pip else f"uv pip install --python {program}"
     return f'run `{command} "{requirement}"`'
 
 

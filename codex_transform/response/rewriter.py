@@ -122,7 +122,7 @@ class Rewriter:
         """Return the final event of a stream that ended without one although all of its items are there, else b""."""
         if self._broken_off:
             return b""
-        self._sync_sequence_number()
+        self._hand_over_deltas()
         end = self._repairer.missing_end()
         if end is None:
             return b""
@@ -131,7 +131,7 @@ class Rewriter:
 
     def fail(self, problem: UpstreamError) -> bytes:
         """Return the bytes that end a stream which has started and will not be completed."""
-        self._sync_sequence_number()
+        self._hand_over_deltas()
         self._repairer.end("error")
         return sse.render("error", jsonio.dumps(problem.event(self._repairer.next_number())))
 
@@ -201,7 +201,7 @@ class Rewriter:
             if not self.started:
                 self.non_event_text = (self.non_event_text + fields.data)[:_STRAY]
             return self._replace({"unreadable"}, b"")
-        self._sync_sequence_number()
+        self._hand_over_deltas()
         kind = _kind(event, fields.name)
         events, repaired = self._repairer.repair(kind, event, len(block))
         if self.problem and not self.started:
@@ -246,13 +246,10 @@ class Rewriter:
 
     def _hand_over_deltas(self) -> None:
         """Give the deltas that left unparsed to the repairer."""
-        self._repairer.follow(self._text, self._deltas)
-        self._deltas.clear()
-        self._deltas_size = 0
-
-    def _sync_sequence_number(self) -> None:
         if self._deltas:
-            self._hand_over_deltas()
+            self._repairer.follow(self._text, self._deltas)
+            self._deltas.clear()
+            self._deltas_size = 0
 
 
 def _kind(event: dict[str, Any], name: str | None) -> str:

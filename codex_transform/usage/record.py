@@ -81,13 +81,12 @@ class Record:
     """One finished call.
 
     `at` is when it came (Unix seconds), `person` the name of whose key it came with, `address` where it came from, None
-    for this machine; `asked` and `model` are the model
-    that the client named and the one that was sent. `status` is the HTTP status that the client got; `error` and `code`
-    are the message and the code that it got, be it in the stream or in place of it. `first_token` and `total` are
-    seconds since `at`. `changes` are what the addon changed in the request, None if that is not recorded: the request
-    was not sent, or an older release wrote the record. `attempts` are those before the last, which the rest of the
-    record is about. `endpoint` is the name of where it went, or its host, and `reason` says why there, if there is a
-    choice.
+    for this machine; `asked` and `model` are the model that the client named and the one that was sent. `status` is the
+    HTTP status that the client got; `error` and `code` are the message and the code that it got, be it in the stream or
+    in place of it. `first_token` and `total` are seconds since `at`. `changes` are what the addon changed in the
+    request, None if that is not recorded: the request was not sent, or an older release wrote the record. `attempts`
+    are those before the last, which the rest of the record is about. `endpoint` is the name of where it went, or its
+    host, and `reason` says why there, if there is a choice.
     """
 
     at: float
