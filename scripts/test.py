@@ -1,4 +1,4 @@
-"""Runs the tests: `python3 scripts/test.py`, with pytest's own arguments if you like (paths from the project's top).
+"""Run the tests: `python3 scripts/test.py`, with pytest's own arguments if you like (paths from the project's top).
 
 What takes long is left to `-m gate`, unless you name it.
 `--python 3.11` takes that Python instead of the newest, `--lowest` the lowest releases that pyproject.toml allows (the
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def quick(*, lowest: bool) -> list[str]:
-    """pytest's arguments for what is not left to the gate.
+    """Return pytest's arguments for what is not left to the gate.
 
     With the lowest releases, what depends on mitmproxy's release is worth its time, unless this is the newest Python:
     then the other runs have the same mitmproxy, and what is driven end to end is left to them.
@@ -52,19 +52,19 @@ def quick(*, lowest: bool) -> list[str]:
 
 
 def workers() -> int:
-    """How many tests run at once: more than there are processors, for much of their time is spent waiting."""
+    """Return how many tests run at once: more than there are processors, because they spend much time waiting."""
     processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(2 * processors, MOST_WORKERS)
 
 
 def is_choice(arguments: list[str]) -> bool:
-    """True if pytest's arguments choose tests themselves, by a path or a marker: then none is left to the gate."""
+    """Return whether pytest's arguments choose tests themselves, by a path or a marker: then none is left to the gate."""
     paths = (environment.ROOT / argument.partition("::")[0] for argument in arguments if not argument.startswith("-"))
     return "-m" in arguments or any(path.exists() for path in paths)
 
 
 def lint() -> int:
-    """ruff and mypy over everything, deptry and vulture over the package, the docs' tables; the worst exit status."""
+    """Check everything with ruff and mypy, the package with deptry and vulture, and the tables; return the worst status."""
     checks = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["deptry", "."], ["vulture"])
     tables = [sys.executable, "scripts/docs_tables.py", "--check"]
     commands = [*([sys.executable, "-m", *check] for check in checks), tables]
@@ -72,7 +72,7 @@ def lint() -> int:
 
 
 def get_programs() -> None:
-    """Gets what the end-to-end tests drive, where it can be had."""
+    """Install what the end-to-end tests drive, if it can be had."""
     import programs
 
     for version in (programs.OPENCODE, programs.OLD_OPENCODE):

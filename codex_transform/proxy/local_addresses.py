@@ -16,9 +16,7 @@ _DOCUMENTATION_ADDRESSES = {socket.AF_INET: "198.51.100.1", socket.AF_INET6: "20
 
 
 def is_local_host(host: str) -> bool:
-    """Return whether `host` is a name or an address.
-
-    In any spelling, that leads back to this machine without a look-up.
+    """Return whether `host`, a name or an address in any spelling, leads back to this machine without a look-up.
 
     Names: localhost and all below it (RFC 6761), and what the machine calls itself. Addresses: loopback, the
     unspecified one, which connects to loopback, and those of the network interfaces.

@@ -299,19 +299,51 @@ MODEL = object_with("options", "variants", inner=OPTIONS | object_with("high", "
 OPENAI = object_with("options", "models", "baseURL", inner=OPTIONS | object_with("gpt-5.2", "m", inner=MODEL))
 
 
-@given(st.lists(OPENAI, min_size=1, max_size=3))
-def test_no_configuration_raises(documents: list[Any]) -> None:
+def object_or_empty(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def valid(options: Any) -> dict[str, Any]:
+    """Return the options that have the right type; a null has it, and resets what another place says."""
+
+    def fits(name: str, value: Any) -> bool:
+        if value is None:
+            return True
+        if name == "include":
+            return isinstance(value, list) and all(isinstance(each, str) for each in value)
+        return isinstance(value, str)
+
+    names = ("reasoningEffort", "reasoningSummary", "textVerbosity", "include")
+    found = {name: value for name, value in object_or_empty(options).items() if name in names and fits(name, value)}
+    return {name: value or None for name, value in found.items()}
+
+
+def as_options(options: dict[str, Any]) -> ModelOptions:
+    return ModelOptions(
+        options.get("reasoningEffort"),
+        options.get("reasoningSummary"),
+        options.get("textVerbosity"),
+        tuple(options.get("include") or ()),
+    )
+
+
+@given(OPENAI)
+def test_whatever_a_configuration_holds_what_has_the_right_type_counts(openai: Any) -> None:
     # Only inline configuration: the files do not exist.
-    for openai in documents:
-        content = json.dumps({"provider": {"openai": openai}})
-        config, _ = load(
-            {"OPENCODE_CONFIG_CONTENT": content, "OPENCODE_TEST_MANAGED_CONFIG_DIR": "/nowhere"},
-            Path("/nowhere"),
-            Path("/nowhere"),
-        )
-        assert config.base_url is None or isinstance(config.base_url, str)
-        for name in ("gpt-5.2", "gpt-5.2-high", "m", "x"):
-            assert isinstance(config.options_for(name), ModelOptions)
+    content = json.dumps({"provider": {"openai": openai}})
+    environ = {"OPENCODE_CONFIG_CONTENT": content, "OPENCODE_TEST_MANAGED_CONFIG_DIR": "/nowhere"}
+    config, warnings = load(environ, Path("/nowhere"), Path("/nowhere"))
+    provider = object_or_empty(openai)
+    base_url, models = provider.get("baseURL"), object_or_empty(provider.get("models"))
+    assert config.base_url == (base_url if isinstance(base_url, str) and base_url else None)
+    assert any("provider.openai.baseURL must be" in each for each in warnings) == (
+        base_url is not None and not isinstance(base_url, str)
+    )
+    of_provider = valid(provider.get("options"))
+    assert config.options_for("unheard-of") == as_options(of_provider)
+    for name, model in models.items():
+        of_model = valid(object_or_empty(model).get("options"))
+        assert config.options_for(name) == as_options({**of_provider, **of_model})
 
 
 NEW: dict[str, Any] = {

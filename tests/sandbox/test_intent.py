@@ -1,5 +1,6 @@
 """What the user wants is found however clients wrap it, and nowhere else."""
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -120,7 +121,10 @@ def test_the_clients_working_directory_is_found(text: str, folder: str | None) -
 
 
 @given(st.lists(st.text(max_size=40), max_size=4))
-def test_any_text_is_accepted(texts: list[str]) -> None:
-    intent = intent_of(message(*texts), message("run ls"))
-    assert intent.rounds == ((Run("ls"),),)
-    intent_of(message("run ls"), message(*texts))
+def test_the_first_text_without_tags_of_the_last_message_is_the_prompt(texts: list[str]) -> None:
+    def bare(text: str) -> str:
+        return re.sub(r"[\s\"'`]", "", text)
+
+    assert intent_of(message(*texts), message("run ls")).rounds == ((Run("ls"),),)
+    plain = next((text for text in texts if text.strip() and not text.lstrip().startswith("<")), "run ls")
+    assert bare(intent_of(message("run ls"), message(*texts)).prompt) == bare(plain)

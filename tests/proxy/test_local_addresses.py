@@ -2,6 +2,7 @@
 
 import socket
 from ipaddress import IPv4Address
+from string import ascii_letters
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from codex_transform.proxy.local_addresses import is_local_host
 
+OTHER_CASE = str.maketrans(ascii_letters, ascii_letters.swapcase())
 LOOPBACK = [
     *("localhost", "LOCALHOST", "localhost.", "my.localhost", "My.LocalHost.", socket.gethostname()),
     *("127.0.0.1", "127.1", "127.0.0.2", "127.255.255.254", "0x7f.1", "0x7F000001", "2130706433", "017700000001"),
@@ -42,9 +44,14 @@ def test_other_hosts(host: str) -> None:
     assert not is_local_host(host)
 
 
-@given(st.text() | st.ip_addresses().map(str))
-def test_no_text_raises(host: str) -> None:
-    assert is_local_host(host) in (True, False)
+@given(
+    st.text(st.characters(exclude_characters="[]"))
+    | st.ip_addresses().map(str)
+    | st.sampled_from([host.strip("[]") for host in LOOPBACK])
+)
+def test_brackets_case_and_a_final_dot_change_nothing(host: str) -> None:
+    spellings = (host, f"[{host}]", f"{host}.", host.translate(OTHER_CASE))
+    assert len({is_local_host(spelling) for spelling in spellings}) == 1
 
 
 @given(st.ip_addresses(v=4, network="127.0.0.0/8"))
