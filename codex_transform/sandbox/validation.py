@@ -66,7 +66,7 @@ def refuse(detail: str, status: int = 400) -> RefusedError:
 
 
 def check_key(headers: Mapping[str, str], key: str) -> None:
-    """Raise a 401 in OpenAI's transform unless the request brings this key."""
+    """Raise a 401 in OpenAI's shape unless the request brings this key."""
     scheme, _, given = headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer" and given == key:
         return

@@ -19,7 +19,7 @@ from codex_transform.jsonio import dumps
 from codex_transform.opencode.config import ModelOptions
 from codex_transform.request import Context, Transformed, transform
 from codex_transform.request.client_request import read_request
-from codex_transform.text import display_width
+from codex_transform.text import display_width, sanitize
 from codex_transform.usage.record import FailedAttempt, InstructionsSource, Record
 from codex_transform.usage.record_reader import read_record
 
@@ -268,7 +268,7 @@ def test_a_body_that_is_no_request_is_shown_unchanged(body: bytes) -> None:
 @given(requests, contexts, st.booleans())
 def test_any_request_is_rendered(body: dict[str, Any], using: Context, recorded: bool) -> None:
     page = render(sent(body, using), record_of(body, using) if recorded else None, original_of(body))
-    page.encode()
+    assert page == sanitize(page)
     assert "by another addon" not in page
 
 
@@ -278,7 +278,9 @@ bodies = st.dictionaries(names, anything | st.lists(anything, max_size=4), max_s
 
 @given(bodies, bodies)
 def test_any_json_is_rendered(body: dict[str, Any], original: dict[str, Any]) -> None:
-    assert render(dumps(body), None, original_of(original)).encode()
+    page = render(dumps(body), None, original_of(original))
+    assert page
+    assert page == sanitize(page)
 
 
 def test_refused_attempts_are_listed() -> None:

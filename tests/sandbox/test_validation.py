@@ -290,8 +290,15 @@ def test_any_json_object_is_refused_or_accepted(body: dict[str, Any]) -> None:
     models = {model.slug: model for model in catalog.models()}
     base = {"model": "gpt-5.2", "instructions": "x", "store": False, "stream": True}
     headers = {"content-type": "application/json", "accept": "text/event-stream", "originator": "x"}
-    with suppress(RefusedError):
-        check(headers, {**base, **body}, models)
+    whole = {**base, **body}
+    try:
+        check(headers, whole, models)
+    except RefusedError as refused:
+        assert refused.status == 400
+        assert refused.payload["detail"]
+    else:
+        assert whole["model"] in models
+        assert whole["input"]
 
 
 @given(st.binary(max_size=50) | json_values.map(to_json))
