@@ -33,6 +33,8 @@ def main() -> None:
     parser.add_argument("--streams", type=int, default=500, help="number of concurrent streams (500)")
     parser.add_argument("--events", type=int, default=150, help="number of deltas in the shortest stream (150)")
     options = parser.parse_args()
+    if options.streams < 2:
+        parser.error("--streams must be at least 2, because two numbers of streams are compared")
     environment.enter()
     import processes
     from load_setup import proxy

@@ -74,6 +74,8 @@ def main() -> None:
     costs = []
     for workers in (1, 2):
         costs.append(cost := _measure(workers, options))
+        if cost.call <= 0 or cost.event <= 0:
+            sys.exit("FAILED: no processor time was measured")
         capacity = f"{MAX_CPU_SHARE / cost.call:27,.0f}{MAX_CPU_SHARE / cost.event:11,.0f}"
         costs_text = (
             f"{cost.call * 1000:6.1f} ms{cost.event * 1e6:8.0f} µs{cost.idle:5.0f} MB{cost.stream * 1000:8.0f} kB"
@@ -84,8 +86,6 @@ def main() -> None:
     print("\n people   streams   events/s   calls/s   workers   fullest    moved   state/s")
     for people in (1_000, 100_000):
         print(_estimate(people, person, costs[0], options.state_operations), flush=True)
-    if not all(cost.call > 0 and cost.event > 0 for cost in costs):
-        sys.exit("FAILED: no processor time was measured")
 
 
 def _estimate(people: int, person: Person, cost: Cost, operations: float) -> str:

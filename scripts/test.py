@@ -1,4 +1,4 @@
-"""Run the tests: `python3 scripts/test.py`, with pytest's own arguments if you like (paths from the project's top).
+"""Runs the tests: `python3 scripts/test.py`, with pytest's own arguments if you like (paths from the project's top).
 
 What takes long is left to `-m gate`, unless you name it.
 `--python 3.11` takes that Python instead of the newest, `--lowest` the lowest releases that pyproject.toml allows (the
