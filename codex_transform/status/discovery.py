@@ -17,7 +17,7 @@ from codex_transform.status.announcement import HOST, PATH
 from codex_transform.status.facts import ProxyFacts
 
 _TIMEOUT = 5.0
-_MAX_ANSWER = 1_000_000
+_MAX_ANSWER = 100_000_000  # what a proxy with a hundred thousand people says has some 20 MB
 
 _FACTS = TypeAdapter(ProxyFacts)
 

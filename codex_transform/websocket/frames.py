@@ -53,8 +53,7 @@ class Frames:
         self.closing = False
         self._connection = Connection(ConnectionType.SERVER)
         self._limit = limit
-        self._parts: list[bytes] = []
-        self._size = 0
+        self._content = bytearray()  # of the message that has begun
         self._over = False
 
     def receive(self, data: bytes) -> Iterator[Message | TooLong | Reply | Closed]:
@@ -86,17 +85,14 @@ class Frames:
         return self._connection.send(events.CloseConnection(code=code, reason=reason or None))
 
     def _message(self, event: events.TextMessage | events.BytesMessage) -> Iterator[Message | TooLong]:
-        part = event.data.encode() if isinstance(event.data, str) else bytes(event.data)
-        self._parts.append(part)
-        self._size += len(part)
-        if self._size > self._limit:
+        self._content += event.data.encode() if isinstance(event.data, str) else event.data
+        if len(self._content) > self._limit:
             self._over = True
-            self._parts.clear()
+            self._content.clear()
             yield TooLong()
         elif event.message_finished:
-            content = b"".join(self._parts)
-            self._parts.clear()
-            self._size = 0
+            content = bytes(self._content)
+            self._content.clear()
             yield Message(content, isinstance(event, events.TextMessage))
 
     def _closed(self, event: events.CloseConnection) -> Closed:

@@ -37,6 +37,21 @@ async def test_a_proxy_answers_whoever_has_its_token(tmp_path: Path) -> None:
     listener.close()
 
 
+async def test_a_proxy_of_many_people_is_found(tmp_path: Path) -> None:
+    used = {"requests": 1, "tokens_today": 2, "tokens_this_month": 3}
+    people = [{"name": f"person-{number}", **used} for number in range(20_000)]
+
+    async def page() -> Page:
+        return json_page(200, {"version": "9", "pid": 7, "uptime": 1.5, "people": people})
+
+    listener = AdminListener("127.0.0.1", 0, {"/status": page}, token="right")
+    address = await listener.start()
+    assert address
+    announce(tmp_path, int(address.rpartition(":")[2]), "right")
+    assert await asyncio.to_thread(found, tmp_path) == [7]
+    listener.close()
+
+
 def test_files_of_stopped_proxies_are_removed(tmp_path: Path) -> None:
     assert found(tmp_path / "nowhere") == []
     with reserved() as port:

@@ -1,5 +1,6 @@
 """Frames: messages however they are split and merged, and bytes that are not valid frames."""
 
+import tracemalloc
 from itertools import pairwise
 
 import pytest
@@ -61,6 +62,20 @@ def test_any_bytes_are_read_without_an_exception(data: bytes, places: list[int],
     ends = [each for each in said if isinstance(each, Closed | TooLong)]
     assert ends in ([], said[-1:]), "nothing is read after the end"
     assert [*server.receive(b"\x81\x80\0\0\0\0")] == [] or not ends
+
+
+def test_frames_without_content_take_no_memory() -> None:
+    """A message that never ends is bounded, however little of it there is in each frame."""
+    server, empty = Frames(LIMIT), b"\x00\x80" + bytes(4)
+    assert list(server.receive(b"\x01\x81" + bytes(4) + b"x")) == []
+    tracemalloc.start()
+    try:
+        for _ in range(100):
+            assert list(server.receive(empty * 1000)) == []
+        assert tracemalloc.get_traced_memory()[0] < 100_000
+    finally:
+        tracemalloc.stop()
+    assert list(server.receive(b"\x80\x81" + bytes(4) + b"y")) == [frames.Message(b"xy", text=True)]
 
 
 @given(st.binary(max_size=70_000))
