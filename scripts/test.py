@@ -58,13 +58,16 @@ def workers() -> int:
 
 
 def is_choice(arguments: list[str]) -> bool:
-    """Return whether pytest's arguments choose tests themselves, by a path or a marker: then none is left to the gate."""
+    """Return whether pytest's arguments choose tests, by a path or a marker: then none is left to the gate."""
     paths = (environment.ROOT / argument.partition("::")[0] for argument in arguments if not argument.startswith("-"))
     return "-m" in arguments or any(path.exists() for path in paths)
 
 
 def lint() -> int:
-    """Check everything with ruff and mypy, the package with deptry and vulture, and the tables; return the worst status."""
+    """Run ruff and mypy over everything, deptry and vulture over the package, and check the tables.
+
+    Return the worst exit status.
+    """
     checks = (["ruff", "check", "."], ["ruff", "format", "--check", "."], ["mypy"], ["deptry", "."], ["vulture"])
     tables = [sys.executable, "scripts/docs_tables.py", "--check"]
     commands = [*([sys.executable, "-m", *check] for check in checks), tables]

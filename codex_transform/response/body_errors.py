@@ -12,7 +12,7 @@ from codex_transform.response.upstream_error import read_error, server_error
 # The code of an error for an answer that ended too early.
 TRUNCATED = "stream_cut"
 
-# How many bytes an answer may have that is no stream, or is not wanted as one: far more than any model writes.
+# How many bytes a request may have, and an answer that is no stream or not wanted as one: far more than any real one.
 MAX_BODY = 64_000_000
 
 _LONGEST_QUOTE = 200

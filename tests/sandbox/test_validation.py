@@ -2,6 +2,7 @@
 
 import gzip
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -280,6 +281,14 @@ json_values = st.recursive(
 typed = st.sampled_from(["message", "function_call", "function_call_output", "reasoning", "user", "developer", "x"])
 
 
+def refusal(work: Callable[[], None]) -> RefusedError | None:
+    try:
+        work()
+    except RefusedError as error:
+        return error
+    return None
+
+
 @given(
     st.dictionaries(
         st.sampled_from(["model", "input", "tools", "reasoning", "text", "include", "prompt_cache_key"]),
@@ -291,9 +300,8 @@ def test_any_json_object_is_refused_or_accepted(body: dict[str, Any]) -> None:
     base = {"model": "gpt-5.2", "instructions": "x", "store": False, "stream": True}
     headers = {"content-type": "application/json", "accept": "text/event-stream", "originator": "x"}
     whole = {**base, **body}
-    try:
-        check(headers, whole, models)
-    except RefusedError as refused:
+    refused = refusal(lambda: check(headers, whole, models))
+    if refused:
         assert refused.status == 400
         assert refused.payload["detail"]
     else:

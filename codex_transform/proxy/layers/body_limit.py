@@ -1,8 +1,8 @@
 """Limits how much of a body is kept in memory.
 
-mitmproxy collects a body that is not streamed, however long it gets. A stream of ours collects no more of a response
-than any real one contains, no more of an error than is useful, and nothing of a request that was answered before its
-body arrived, as by a proxy that requires a password first.
+mitmproxy collects a body that is not streamed, however long it gets. A stream of ours collects no more of a request or
+a response than any real one contains, no more of an error than is useful, and nothing of a request that was answered
+before its body arrived, as by a proxy that requires a password first.
 """
 
 from mitmproxy.proxy.events import Event
@@ -17,7 +17,10 @@ from mitmproxy.proxy.layers.http import (
     SendHttp,
 )
 
+from codex_transform.errors import ApiError
+from codex_transform.proxy import responses
 from codex_transform.proxy.call import get_call
+from codex_transform.proxy.local_request import get_local_request
 from codex_transform.response.body_errors import MAX_BODY
 
 MAX_ERROR_BODY = 1024 * 1024
@@ -27,10 +30,24 @@ class BodyLimitMixin(HttpStream):
     """A stream that keeps bodies within bounds."""
 
     def state_consume_request_body(self, event: Event) -> CommandGenerator[None]:
-        """Drop the body of a request that has been answered already."""
-        if isinstance(event, RequestData) and self.flow.response:
-            return
+        """Collect the body; drop that of a request that has been answered already, or is too long."""
+        if isinstance(event, RequestData):
+            if len(self.request_body_buf) + len(event.data) > MAX_BODY:
+                self._refuse_body()
+            if self.flow.response:
+                return
         yield from super().state_consume_request_body(event)
+
+    def _refuse_body(self) -> None:
+        """Answer a request of ours that is too long; the answer is sent once the client has sent all of it."""
+        call = get_call(self.flow)
+        if call or get_local_request(self.flow):
+            message = f"the request is longer than {MAX_BODY // 1_000_000} MB. Fix: compact the conversation"
+            error = ApiError(413, message)
+            if call:
+                call.set_error(error)
+            self.request_body_buf.clear()
+            self.flow.response = responses.error_response(error)
 
     def state_consume_response_body(self, event: Event) -> CommandGenerator[None]:
         """Collect the body; fail a response that is too long, and truncate an error that is."""
