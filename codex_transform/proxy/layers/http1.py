@@ -71,13 +71,14 @@ class LenientHttp1Client(_Chunked, Http1Client):
             yield commands.CloseConnection(self.conn)
             yield ReceiveHttp(ResponseProtocolError(self.stream_id, reason, ResponseProtocolError.code))
             return
-        for command in super().read_headers(event):
-            if isinstance(command, ReceiveHttp) and _is_interim(command.event):
-                self.response = None
-                # The headers of the final response may have arrived too.
-                yield from self.read_headers(event)
+        while True:
+            for command in super().read_headers(event):
+                if isinstance(command, ReceiveHttp) and _is_interim(command.event):
+                    self.response = None
+                    break  # the headers of the final response may have arrived too
+                yield command
+            else:
                 return
-            yield command
 
 
 class LenientHttp1Server(_Chunked, Http1Server):

@@ -103,3 +103,8 @@ def test_no_data_is_delayed_or_repeated(cuts: list[int]) -> None:
         assert b"".join(data_of(found)) == b"".join(data_of(expected))
         assert len(data_of(found)) <= 1
         assert dict.fromkeys(kinds(found)) == dict.fromkeys(kinds(expected))
+
+
+def test_any_number_of_interim_responses_may_precede_the_response() -> None:
+    found = read(awaiting_response(LenientHttp1Client), b"HTTP/1.1 103 Early Hints\r\n\r\n" * 2500 + HEAD + BODY + END)
+    assert kinds(found) == [ResponseHeaders, ResponseData, ResponseEndOfMessage]
