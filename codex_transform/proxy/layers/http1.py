@@ -8,9 +8,13 @@
   end are not buffered for ever.
 * An empty line before a request is ignored (RFC 9112 section 2.2). mitmproxy removes it, but then does not process what
   arrived with it until more arrives.
+* A client's headers without an end, and what it sends while it waits for a response, are not buffered for ever either.
+* Headers that cannot be read may hold a key, so they are not logged.
 * A client that sends `Connection: close` waits for the connection to close (RFC 9112 section 9.6). mitmproxy looks for
   the field in the forwarded request, from which hop-by-hop fields have been removed.
 """
+
+import re
 
 from h11._readers import ChunkedReader, ContentLengthReader, Http10Reader
 from mitmproxy.net.http.http1 import connection_close
@@ -35,11 +39,18 @@ from mitmproxy.proxy.layers.http import (
 
 from codex_transform.proxy.call import get_call
 from codex_transform.proxy.layers.chunked import ChunkedBody
+from codex_transform.response.body_errors import MAX_BODY
 
 BodyReader = ChunkedBody | ContentLengthReader | Http10Reader
 
 # The most bytes that headers may have.
 MAX_HEADERS = 1024 * 1024
+
+# RFC 6585 section 5.
+_TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+# The bytes that a message of mitmproxy's ends with.
+_QUOTED = re.compile(r""": b['"].*""", re.DOTALL)
 
 
 class _Chunked(Http1Connection):
@@ -82,7 +93,7 @@ class LenientHttp1Client(_Chunked, Http1Client):
 
 
 class LenientHttp1Server(_Chunked, Http1Server):
-    """A client's connection, which is closed after a response if the client requested that."""
+    """A client's connection, closed after a response if the client requested that, and if it sends too much."""
 
     _close_after = False
 
@@ -98,7 +109,23 @@ class LenientHttp1Server(_Chunked, Http1Server):
                 if isinstance(command, ReceiveHttp) and isinstance(command.event, RequestHeaders):
                     request = command.event.request
                     self._close_after = connection_close(request.http_version, request.headers)
+                elif isinstance(command, commands.Log):
+                    command.message = _QUOTED.sub("", command.message)
                 yield command
+        if idle and len(self.buf) > MAX_HEADERS:
+            yield commands.SendData(self.conn, _TOO_LARGE)
+            yield commands.CloseConnection(self.conn)
+            self.state = self.done
+
+    def wait(self, event: Event) -> CommandGenerator[None]:
+        """Wait for the response; what the client sends meanwhile is its next request."""
+        if len(self.buf) > MAX_BODY:
+            yield commands.CloseConnection(self.conn)
+            reason = "the client sent too much before it had a response"
+            yield ReceiveHttp(RequestProtocolError(self.stream_id, reason, RequestProtocolError.code))
+            self.state = self.done
+            return
+        yield from super().wait(event)
 
     def mark_done(self, *, request: bool = False, response: bool = False) -> CommandGenerator[None]:
         """Close the connection after the response if the client requested that."""

@@ -77,6 +77,7 @@ PATCHES = (
             f"{_HTTP}:Http1Connection.buf",
             f"{_HTTP}:Http1Server.mark_done",
             f"{_HTTP}:Http1Server.read_headers",
+            f"{_HTTP}:Http1Server.wait",
             f"{_HTTP}:HttpLayer.connections",
             # A WebSocket that is answered here.
             f"{_HTTP}:HttpStream.passthrough",

@@ -6,13 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mitmproxy.connection import Client, ConnectionState, Server
 from mitmproxy.options import Options
-from mitmproxy.proxy import events
+from mitmproxy.proxy import commands, events
 from mitmproxy.proxy.context import Context
 from mitmproxy.proxy.layers.http import (
     Http1Client,
+    Http1Connection,
     ReceiveHttp,
+    RequestData,
     RequestEndOfMessage,
     RequestHeaders,
+    RequestProtocolError,
     ResponseData,
     ResponseEndOfMessage,
     ResponseHeaders,
@@ -20,7 +23,8 @@ from mitmproxy.proxy.layers.http import (
 )
 from mitmproxy.test import tutils
 
-from codex_transform.proxy.layers.http1 import LenientHttp1Client
+from codex_transform.proxy.layers.http1 import MAX_HEADERS, LenientHttp1Client, LenientHttp1Server
+from codex_transform.response.body_errors import MAX_BODY
 
 HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
 CHUNKS = [b"data: %d\n\n" % number for number in range(30)]
@@ -46,7 +50,7 @@ def awaiting_response(kind: type[Http1Client]) -> Http1Client:
     return layer
 
 
-def read(layer: Http1Client, data: bytes) -> list[object]:
+def read(layer: Http1Connection, data: bytes) -> list[object]:
     """The result of one read: the events that are forwarded, and other commands by name."""
     return [
         command.event if isinstance(command, ReceiveHttp) else type(command).__name__
@@ -108,3 +112,53 @@ def test_no_data_is_delayed_or_repeated(cuts: list[int]) -> None:
 def test_any_number_of_interim_responses_may_precede_the_response() -> None:
     found = read(awaiting_response(LenientHttp1Client), b"HTTP/1.1 103 Early Hints\r\n\r\n" * 2500 + HEAD + BODY + END)
     assert kinds(found) == [ResponseHeaders, ResponseData, ResponseEndOfMessage]
+
+
+REQUEST = b"POST http://api.openai.com/v1/responses HTTP/1.1\r\nHost: api.openai.com\r\nAuthorization: Bearer abcd\r\n"
+
+
+def client() -> LenientHttp1Server:
+    """A client's connection, which has just begun."""
+    layer = LenientHttp1Server(context())
+    list(layer.handle_event(events.Start()))
+    return layer
+
+
+def logged(layer: Http1Connection, *received: events.Event) -> str:
+    done = [command for event in received for command in layer.handle_event(event)]
+    return "\n".join(command.message for command in done if isinstance(command, commands.Log))
+
+
+def test_headers_that_do_not_end_are_not_kept() -> None:
+    layer = client()
+    found = [each for _ in range(20) for each in read(layer, b"X: " + b"x" * (MAX_HEADERS // 10))]
+    assert found == ["SendData", "CloseConnection"]
+
+
+def test_headers_that_cannot_be_read_are_not_logged() -> None:
+    layer = client()
+    text = logged(layer, events.DataReceived(layer.conn, REQUEST), events.ConnectionClosed(layer.conn))
+    assert text == "Client closed connection before completing request headers"
+    layer = client()
+    text = logged(layer, events.DataReceived(layer.conn, REQUEST.replace(b"n: B", b"n B") + b"\r\n"))
+    assert text.endswith(": Invalid header line")
+
+
+def test_what_a_client_sends_before_its_response_is_its_next_request() -> None:
+    layer = client()
+    first, second = (REQUEST + b"Content-Length: %d\r\n\r\n" % size for size in (0, 2 * MAX_HEADERS))
+    body = b"x" * (2 * MAX_HEADERS)
+    assert kinds(read(layer, first)) == [RequestHeaders, RequestEndOfMessage]
+    assert read(layer, second + body) == []
+    list(layer.handle_event(ResponseHeaders(1, tutils.tresp(content=None), True)))
+    found = [each.event for each in layer.handle_event(ResponseEndOfMessage(1)) if isinstance(each, ReceiveHttp)]
+    assert kinds(found) == [RequestHeaders, RequestData, RequestEndOfMessage]
+    assert [each.data for each in found if isinstance(each, RequestData)] == [body]
+
+
+def test_a_client_that_sends_for_ever_before_its_response_is_left() -> None:
+    layer = client()
+    read(layer, REQUEST + b"Content-Length: 0\r\n\r\n")
+    pieces = MAX_BODY // MAX_HEADERS + 1
+    found = [each for _ in range(2 * pieces) for each in read(layer, bytes(MAX_HEADERS))]
+    assert kinds(found) == ["CloseConnection", RequestProtocolError]
