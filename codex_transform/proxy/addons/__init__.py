@@ -16,6 +16,7 @@ from codex_transform.proxy.addons.happy_eyeballs import HappyEyeballs
 from codex_transform.proxy.addons.instructions_refresh import InstructionsRefresh
 from codex_transform.proxy.addons.interception import Interception
 from codex_transform.proxy.addons.log_output import LogOutput
+from codex_transform.proxy.addons.log_redaction import LogRedaction
 from codex_transform.proxy.addons.loopback_guard import LoopbackGuard
 from codex_transform.proxy.addons.missing_paths import MissingPaths
 from codex_transform.proxy.addons.model_list import ModelList
@@ -39,6 +40,7 @@ from codex_transform.usage.store import UsageStore
 
 ORDER: tuple[tuple[type, str], ...] = (
     (LogOutput, "before every addon that logs"),
+    (LogRedaction, "before a client can connect"),
     (Reload, "has its guard in place before another addon can fail to load"),
     (Config, "before every addon that asks for a setting"),
     (InstructionsRefresh, "makes the instructions that requests need"),
@@ -91,6 +93,7 @@ def build() -> list[object]:
     status = Status(config, drain, people, recorder, refusals)
     addons = (
         LogOutput(config),
+        LogRedaction(),
         Reload(interception),
         config,
         refresh,

@@ -9,12 +9,9 @@
 * An empty line before a request is ignored (RFC 9112 section 2.2). mitmproxy removes it, but then does not process what
   arrived with it until more arrives.
 * A client's headers without an end, and what it sends while it waits for a response, are not buffered for ever either.
-* Headers that cannot be read may hold a key, so they are not logged.
 * A client that sends `Connection: close` waits for the connection to close (RFC 9112 section 9.6). mitmproxy looks for
   the field in the forwarded request, from which hop-by-hop fields have been removed.
 """
-
-import re
 
 from h11._readers import ChunkedReader, ContentLengthReader, Http10Reader
 from mitmproxy.net.http.http1 import connection_close
@@ -48,9 +45,6 @@ MAX_HEADERS = 1024 * 1024
 
 # RFC 6585 section 5.
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
-
-# The bytes that a message of mitmproxy's ends with.
-_QUOTED = re.compile(r""": b['"].*""", re.DOTALL)
 
 
 class _Chunked(Http1Connection):
@@ -109,8 +103,6 @@ class LenientHttp1Server(_Chunked, Http1Server):
                 if isinstance(command, ReceiveHttp) and isinstance(command.event, RequestHeaders):
                     request = command.event.request
                     self._close_after = connection_close(request.http_version, request.headers)
-                elif isinstance(command, commands.Log):
-                    command.message = _QUOTED.sub("", command.message)
                 yield command
         if idle and len(self.buf) > MAX_HEADERS:
             yield commands.SendData(self.conn, _TOO_LARGE)
