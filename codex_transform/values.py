@@ -17,12 +17,20 @@ Change = Callable[[Any], Any]
 MAX_KEYS = 10_000
 """Values of a kind that are kept in memory; the least recently used are removed first."""
 
+_LONGEST = 1 << 16  # characters of what a key is remembered for
 
-@lru_cache(maxsize=1024)
+
 def key_of(kind: str, *parts: str) -> str:
     """Return a key with a hash of its parts, so that it reveals no name, conversation or address."""
+    return (_known_key if sum(map(len, parts)) <= _LONGEST else _key)(kind, *parts)
+
+
+def _key(kind: str, *parts: str) -> str:
     digest = sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
     return f"{kind}/{digest[:32]}"
+
+
+_known_key = lru_cache(maxsize=1024)(_key)
 
 
 class Unavailable(Exception):  # noqa: N818 - it is no fault of the program

@@ -15,7 +15,7 @@ from codex_transform.catalog import Resolved, resolve
 from codex_transform.clients.client import Client
 from codex_transform.opencode.config import ModelOptions
 from codex_transform.request import fixed_fields, validate
-from codex_transform.request.call_ids import MAX_LENGTH, shorten
+from codex_transform.request.call_ids import MAX_LENGTH, conversation_name, shorten
 from codex_transform.request.changes import Changes
 from codex_transform.request.input_items import normalize_items
 from codex_transform.request.instructions import keep_instructions, use_codex_instructions
@@ -90,7 +90,7 @@ def transform(body: dict[str, Any], context: Context) -> Transformed:
     resolved = resolve(body["model"])
     options = context.options_for(resolved.asked) if client.configured else None
     cache_key = body.get("prompt_cache_key")
-    conversation = cache_key or context.session
+    conversation = conversation_name(body, context.session)
     if cache_key and len(cache_key) > MAX_LENGTH:
         changes.set_field(body, "prompt_cache_key", shorten(cache_key), _CACHE_KEY)
     codex_text = context.instructions(resolved, conversation) if context.uses_codex_instructions else None
@@ -120,8 +120,8 @@ def _codex_request(body: dict[str, Any], context: Context) -> Transformed:
     changes = Changes()
     asked = body["model"]
     resolved = Resolved(asked, asked, resolve(asked).model, None)
-    cache_key, reasoning = body.get("prompt_cache_key"), body.get("reasoning")
-    conversation = cache_key if isinstance(cache_key, str) and cache_key else context.session
+    reasoning = body.get("reasoning")
+    conversation = conversation_name(body, context.session)
     effort = reasoning.get("effort") if isinstance(reasoning, dict) else None
     streaming = body.get("stream") is True and not context.compact
     codex = context.uses_codex_instructions and isinstance(body["input"], list)

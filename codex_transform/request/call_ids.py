@@ -5,7 +5,11 @@ that another provider began, and with long names of MCP tools. The same id becom
 request, so calls and outputs still pair and the prompt cache still works.
 """
 
+from collections.abc import Mapping
 from hashlib import sha256
+from typing import Any
+
+from codex_transform.jsonio import text_or_none
 
 MAX_LENGTH = 64
 """Characters of an id, by OpenAI's API reference."""
@@ -19,3 +23,12 @@ def shorten(text: str) -> str:
         return text
     digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
     return f"{text[:_PREFIX]}-{digest[: MAX_LENGTH - _PREFIX - 1]}"
+
+
+def conversation_name(body: Mapping[str, Any], session: str | None) -> str | None:
+    """Return the name of a request's conversation, None if nothing names it; `session` is from the client's header.
+
+    It is no longer than an id: the names of many conversations are remembered.
+    """
+    name = text_or_none(body.get("prompt_cache_key")) or session
+    return None if name is None else shorten(name)

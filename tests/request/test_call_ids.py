@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codex_transform.request.call_ids import MAX_LENGTH, shorten
+from codex_transform.request.call_ids import MAX_LENGTH, conversation_name, shorten
 
 LONG = "mcp__a_server_with_a_long_name__and_a_tool_with_a_longer_one__" + "x" * 40
 
@@ -17,6 +17,12 @@ def test_short_ids_stay_and_distinct_ids_stay_distinct(one: str, other: str) -> 
     assert shorten(shorten(one)) == shorten(one)
     assert len(one) > MAX_LENGTH or shorten(one) == one
     assert (shorten(one) == shorten(other)) == (one == other)
+
+
+def test_the_name_of_a_conversation_is_bounded() -> None:
+    assert conversation_name({"prompt_cache_key": LONG}, "session") == shorten(LONG)
+    assert conversation_name({"prompt_cache_key": ""}, LONG) == shorten(LONG)
+    assert conversation_name({"prompt_cache_key": 5}, None) is None
 
 
 def test_a_call_and_its_output_still_match(run: Callable[..., Any]) -> None:

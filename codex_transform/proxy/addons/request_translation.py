@@ -10,7 +10,6 @@ from typing import Any
 from mitmproxy import http
 from mitmproxy.proxy.mode_specs import ReverseMode
 
-from codex_transform import jsonio
 from codex_transform.attempts.edits import ReplaceInstructions, UseCodexInstructions, apply_all
 from codex_transform.attempts.memory import Key, Memory
 from codex_transform.attempts.next_attempt import Policy
@@ -43,6 +42,7 @@ from codex_transform.proxy.local_request import get_local_request, get_models_re
 from codex_transform.proxy.passing import Passing, get_passing, start_passing
 from codex_transform.proxy.websocket import get_socket
 from codex_transform.request import Context, Transformed, transform
+from codex_transform.request.call_ids import conversation_name
 from codex_transform.request.changes import Action
 from codex_transform.request.client_request import write_request
 from codex_transform.response.request_members import request_members
@@ -135,7 +135,7 @@ class RequestTranslation:
 
     async def _learn(self, call: Call, body: dict[str, Any], session: str | None, client: Client) -> None:
         """Refresh the shared values that a call needs: one round trip, a second one for an unknown text."""
-        resolved, conversation = _resolved(body), _conversation(body, session)
+        resolved, conversation = _resolved(body), conversation_name(body, session)
         if client.is_codex:
             resolved = resolved._replace(slug=resolved.asked)  # its model is sent unchanged
         targets = self._targets(call)
@@ -155,7 +155,7 @@ class RequestTranslation:
     def _failover(self, call: Call, body: dict[str, Any], session: str | None) -> Failover:
         """Return the endpoints for a call. Raises ApiError 401 if no endpoint or no key is set."""
         targets = self._targets(call)
-        conversation, slug = _conversation(body, session), _resolved(body).slug
+        conversation, slug = conversation_name(body, session), _resolved(body).slug
         target, reason = self.config.pool.choose(targets, conversation, slug) or (targets[0], "")
 
         def retarget(request: http.Request, other: Target) -> None:
@@ -236,11 +236,6 @@ class RequestTranslation:
                 _paths(done, "added"),
                 done.conversation,
             )
-
-
-def _conversation(body: dict[str, Any], session: str | None) -> str | None:
-    """Return the name of the conversation of a request."""
-    return jsonio.text_or_none(body.get("prompt_cache_key")) or session
 
 
 def _resolved(body: dict[str, Any]) -> Resolved:
