@@ -30,6 +30,7 @@ _CODEX_ONLY = ("shell", "exec_command", "write_stdin", "update_plan", "view_imag
 
 _MAX_NAME = 64
 _MAX_NAMES = 48
+_MAX_CACHED_NAMES = 1000  # no client has more tools, and the notes for them would only take memory
 
 
 class _ToolSet(NamedTuple):
@@ -56,7 +57,8 @@ def bridge_message(tools: Sequence[Mapping[str, Any]], program: str | None, code
     tool_set = _read(tools, _COMMON | _OPENCODE_2 if program else _COMMON)
     if not tool_set.names:
         return None
-    return _full_note(tool_set, program) if codex_mode else _short_note(tool_set, program)
+    note = _full_note if codex_mode else _short_note
+    return (note if len(tool_set.names) <= _MAX_CACHED_NAMES else note.__wrapped__)(tool_set, program)
 
 
 def _read(tools: Sequence[Mapping[str, Any]], known: frozenset[str]) -> _ToolSet:

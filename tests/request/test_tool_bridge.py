@@ -1,4 +1,5 @@
 import re
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -276,3 +277,13 @@ def test_any_tools_give_a_stable_note_or_none(tools: list[dict[str, Any]], mode:
     text = bridge_message(tools, "OpenCode", mode)
     assert text == bridge_message([dict(tool) for tool in tools], "OpenCode", mode)
     assert text is None or len(text) < 5_000
+
+
+def test_notes_for_more_tools_than_any_client_has_are_not_kept() -> None:
+    tracemalloc.start()
+    try:
+        for number in range(20):
+            assert bridge_message(functions([f"tool_{number}_{each}" for each in range(2000)]), "OpenCode", True)
+        assert tracemalloc.get_traced_memory()[0] < 500_000
+    finally:
+        tracemalloc.stop()
