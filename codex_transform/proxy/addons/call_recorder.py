@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
@@ -302,7 +301,6 @@ def _changes(flow: http.HTTPFlow | None, sent: Transformed) -> tuple[Change, ...
     return None if earlier.changes is None else tuple(dict.fromkeys((*earlier.changes, *changes)))
 
 
-@lru_cache(maxsize=16)
 def _source(ref: str, text: str) -> InstructionsSource:
     """Return which instructions were sent."""
     return InstructionsSource(ref=ref, sha256=sha256(text.encode(errors="replace")).hexdigest(), chars=len(text))
