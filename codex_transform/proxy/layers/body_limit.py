@@ -42,8 +42,8 @@ class BodyLimitMixin(HttpStream):
         """Answer a request of ours that is too long; the answer is sent once the client has sent all of it."""
         call = get_call(self.flow)
         if call or get_local_request(self.flow):
-            message = f"the request is longer than {MAX_BODY // 1_000_000} MB. Fix: compact the conversation"
-            error = ApiError(413, message)
+            problem = f"the request is longer than {MAX_BODY // 1_000_000} MB"
+            error = ApiError(413, f"{problem}. Fix: send less, or compact the conversation")
             if call:
                 call.set_error(error)
             self.request_body_buf.clear()
