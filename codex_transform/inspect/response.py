@@ -45,6 +45,7 @@ _REPAIRS = {
     "response.done": "response.done renamed",
     "second opening": "duplicate opening event removed",
     "second end": "duplicate final event removed",
+    "late event": "events after the final one removed",
     "sequence_number": "events numbered",
     "status": "status added",
     "type": "event types added",

@@ -79,7 +79,7 @@ class EventRepairer:
     def follow(self, text: Text | None, events: list[bytes]) -> None:
         """Take `events`, which were not parsed, all of them deltas of `text`, one or more in each piece."""
         self._unread = events[-1]
-        if text and not self.ended:
+        if text:
             self._items.follow(text, b"".join(events))
 
     def miss_event(self) -> None:
@@ -105,6 +105,8 @@ class EventRepairer:
         """Repairs `event`, which is of this type and came as so many bytes."""
         rule = rule_for(kind)
         repaired: set[str] = set()
+        if self.ended and rule.action not in (Action.ERROR, Action.TERMINAL):
+            return Repair([], {"late event"})
         if rule.action is Action.DROP:
             if self._view.codex_events:
                 return Repair([event], set())
@@ -192,7 +194,7 @@ class EventRepairer:
 
     def _opening(self, response: Event | None) -> list[Event]:
         """Return the event that begins the answer, if it has not passed; `response` is the response, if it is known."""
-        if self._opened or self._view.codex_events or self.ended:
+        if self._opened or self._view.codex_events:
             return []
         self._opened = True
         begun = dict(response or {})
@@ -237,7 +239,8 @@ class EventRepairer:
         if response.keys() >= _EVERY_RESPONSE:
             return set()
         known = {"object": "response"} | self._created
-        response |= {name: known[name] for name in known.keys() - response.keys() - _ONLY_AT_THE_END}
+        lacking = [name for name in known if name not in response and name not in _ONLY_AT_THE_END]
+        response |= {name: known[name] for name in lacking}
         return {"response"}
 
     def _error(self, event: Event, repaired: set[str]) -> Repair:

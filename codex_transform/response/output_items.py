@@ -130,7 +130,7 @@ class OutputItems:
         given, identity = event.get("output_index"), jsonio.text_or_none(item.get("id"))
         growth = self._order.find(given, identity)
         if growth is None and type(given) is not int and finished:
-            growth = next((growth for growth in self._order.items if not growth.done), None)
+            growth = self._order.first_unfinished()
         repaired: set[str] = set()
         if growth and growth.done:
             if finished and identity and identity == growth.id:
@@ -267,10 +267,11 @@ def _copy_missing(seen: Event, event: Event) -> set[str]:
             missing.add(name)
     item, whole = event.get("item"), seen.get("item")
     if isinstance(item, dict) and isinstance(whole, dict) and event["type"] in (_ADDED, _DONE):
-        if not jsonio.text_or_none(item.get("id")):
+        # An event that comes a second time was not completed.
+        if not jsonio.text_or_none(item.get("id")) and jsonio.text_or_none(whole.get("id")):
             item["id"] = whole["id"]
             missing.add("item_id")
-        if event["type"] == _DONE and needs_status(item):
+        if event["type"] == _DONE and needs_status(item) and not needs_status(whole):
             item["status"] = whole["status"]
             missing.add("status")
     return missing

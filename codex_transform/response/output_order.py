@@ -3,6 +3,7 @@
 Endpoints leave out indexes and ids, change them on the way, or use one for several items, one after the other.
 """
 
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from typing import Any
 
@@ -23,16 +24,18 @@ class OutputOrder:
 
     def __init__(self) -> None:
         self.given_ids: dict[str, str] = {}
-        self._items: list[ItemGrowth] = []
-        self._next_index = 0
+        self._items: dict[int, ItemGrowth] = {}  # by place
+        self._unfinished: deque[ItemGrowth] = deque()
+        self._next_place = self._next_index = 0
         # By the index that the endpoint gives them: it may use one for several items, one after the other.
         self._by_index: dict[int, ItemGrowth] = {}
+        self._by_id: dict[str, ItemGrowth] = {}
         self.latest: ItemGrowth | None = None
 
     @property
     def items(self) -> list[ItemGrowth]:
         """The items that have begun, in their order."""
-        return sorted(self._items, key=lambda growth: growth.place)
+        return [self._items[place] for place in sorted(self._items)]
 
     def locate(self, event: Event) -> ItemGrowth:
         """Return the item that an event is about: by its index, its id, or because it is the latest."""
@@ -45,7 +48,7 @@ class OutputOrder:
         if growth.id is None:
             about = OF_TEXT.get(event["type"])
             item_type = about[0] if about else "reasoning" if "summary" in event["type"] else "message"
-            growth.id = identity or made_up_id(growth.type or item_type, growth.place)
+            self._set_id(growth, identity or made_up_id(growth.type or item_type, growth.place))
         self.latest = growth
         return growth
 
@@ -53,14 +56,21 @@ class OutputOrder:
         """Return the item with the index that the endpoint gave, or if it gave none, with this id."""
         if type(given) is int:
             return self._by_index.get(given)
-        return next((growth for growth in self._items if identity and growth.id == identity), None)
+        return self._by_id.get(identity) if identity else None
+
+    def first_unfinished(self) -> ItemGrowth | None:
+        """Return the item that began first of those that are not done."""
+        while self._unfinished and self._unfinished[0].done:
+            self._unfinished.popleft()
+        return self._unfinished[0] if self._unfinished else None
 
     def new(self, given: Any) -> ItemGrowth:
         """Begin an item, in the place that it was given if that is still free."""
-        taken = {growth.place for growth in self._items}
-        place = given if type(given) is int and given not in taken else max(taken, default=-1) + 1
+        place = given if type(given) is int and given not in self._items else self._next_place
         growth = ItemGrowth(None, place=place)
-        self._items.append(growth)
+        self._items[place] = growth
+        self._next_place = max(self._next_place, place + 1)
+        self._unfinished.append(growth)
         self._by_index[given if type(given) is int else place] = growth
         return growth
 
@@ -77,17 +87,21 @@ class OutputOrder:
 
     def identify(self, item: Event, growth: ItemGrowth) -> bool:
         """Give an item its one id; True if it has another."""
-        identity = jsonio.text_or_none(item.get("id"))
-        if growth.id is None:
-            growth.id = identity or made_up_id(item.get("type"), growth.place)
-            if any(other.id == growth.id for other in self._items if other is not growth):
-                growth.id = f"{growth.id}_{growth.place}"
-        if identity == growth.id:
+        given, own = jsonio.text_or_none(item.get("id")), growth.id
+        if own is None:
+            own = given or made_up_id(item.get("type"), growth.place)
+            own = self._set_id(growth, f"{own}_{growth.place}" if own in self._by_id else own)
+        if given == own:
             return False
-        if identity:
-            self.given_ids[growth.id] = identity
-        item["id"] = growth.id
+        if given:
+            self.given_ids[own] = given
+        item["id"] = own
         return True
+
+    def _set_id(self, growth: ItemGrowth, own: str) -> str:
+        growth.id = own
+        self._by_id.setdefault(own, growth)
+        return own
 
     def set_place(self, event: Event, growth: ItemGrowth) -> set[str]:
         """Give an event the one id and index of its item."""
@@ -99,21 +113,22 @@ class OutputOrder:
     def match(self, given: list[Event]) -> tuple[list[tuple[ItemGrowth, Event | None]], Iterator[tuple[int, Event]]]:
         """Return for each item that has begun what the answer's output has in its place, and what else it has."""
         rest = dict(enumerate(given))
-        pairs: list[tuple[ItemGrowth, Event | None]] = []
-        begun = self.items
-        for same in (_same_id, _same_type):
-            for growth in list(begun):
-                found = next((place for place, item in rest.items() if same(growth, item)), None)
-                if found is not None:
-                    pairs.append((growth, rest.pop(found)))
-                    begun.remove(growth)
-        pairs += [(growth, None) for growth in begun]
-        return sorted(pairs, key=lambda pair: pair[0].place), iter(rest.items())
+        by_id: defaultdict[str | None, deque[int]] = defaultdict(deque)
+        by_type: defaultdict[str | None, deque[int]] = defaultdict(deque)
+        for place, item in rest.items():
+            by_id[jsonio.text_or_none(item.get("id"))].append(place)
+            by_type[jsonio.text_or_none(item.get("type"))].append(place)
+        pairs: dict[ItemGrowth, Event | None] = {
+            growth: _take_first(by_id[growth.id], rest) if growth.id else None for growth in self.items
+        }
+        for growth in [growth for growth, item in pairs.items() if item is None]:
+            pairs[growth] = _take_first(by_type[growth.type] if growth.type else deque(rest), rest)
+        return list(pairs.items()), iter(rest.items())
 
 
-def _same_id(growth: ItemGrowth, item: Event) -> bool:
-    return growth.id is not None and growth.id == item.get("id")
-
-
-def _same_type(growth: ItemGrowth, item: Event) -> bool:
-    return growth.type in ("", item.get("type"))
+def _take_first(places: deque[int], rest: dict[int, Event]) -> Event | None:
+    """Take the first item of `rest` that is in one of these places."""
+    while places:
+        if (item := rest.pop(places.popleft(), None)) is not None:
+            return item
+    return None

@@ -166,7 +166,7 @@ class Rewriter:
 
     def _handle_block(self, block: bytes) -> bytes:
         """Return what leaves in the place of one block."""
-        if len(block) > self._limit:
+        if len(block) > self._limit and not self.ended:
             head = _HEAD.match(block)
             kind = head[2].decode() if head and head[1] in (None, head[2]) else ""
             self.events += 1
@@ -212,8 +212,8 @@ class Rewriter:
             self._learn_template(kind, block)
         if repaired:
             block = self._replace(repaired, b"".join(_render_all(events, fields)))
-        if len(events) > 1:
-            # Numbers have shifted: what looks right by its shape is not any more.
+        if len(events) > 1 or self.ended:
+            # Numbers have shifted, or nothing may follow: what looks right by its shape is not any more.
             self._template = DeltaTemplate(match_nothing)
             self._previous = ""
         for event in events:

@@ -64,6 +64,15 @@ def lines_run(chunks: list[bytes]) -> int:
 
 
 LONG = {length: stream(answer("word " * length, cuts=length)) for length in (50, 100, 200)}
+MANY = {
+    length: stream(
+        {"type": f"response.output_item.{step}", "item": {"type": "message", "id": f"{step}_{number}"}}
+        for number in range(length)
+        for step in ("added", "done")
+    )
+    + stream([{"type": "response.completed", "response": {"output": [{"type": "message", "id": "x"}] * length}}])
+    for length in (50, 100, 200)
+}
 HUGE = {length: stream(answer("x" * length, cuts=1)) for length in (5_000, 10_000, 20_000)}
 
 
@@ -118,7 +127,7 @@ def test_no_byte_is_searched_over_and_over(data: dict[int, bytes], end: bytes, s
         assert factors[2] < factors[0] * 1.2
 
 
-@pytest.mark.parametrize("data", [LONG, HUGE], ids=["many events", "one huge event"])
+@pytest.mark.parametrize("data", [LONG, MANY, HUGE], ids=["many events", "many items", "one huge event"])
 def test_work_grows_with_the_length_and_no_faster(data: dict[int, bytes]) -> None:
     for size in (1, 64, 10**9):
         lengths = [len(stream_) for stream_ in data.values()]

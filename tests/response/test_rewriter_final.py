@@ -105,7 +105,8 @@ def test_a_sparse_final_event_gets_the_rest_from_the_first() -> None:
 
 def test_a_response_ends_once() -> None:
     done = {**ANSWER[-1], "type": "response.done"}
-    late = {**ANSWER[4], "sequence_number": 12}
-    out, rewriter = rewrite(stream([*ANSWER, done, late, {"type": "error", "message": "late"}]))
-    assert out == stream([*ANSWER, late])
-    assert rewriter.repaired == {"second end"}
+    late = [{**ANSWER[4], "sequence_number": 12 + number} for number in range(9)]
+    news = {"type": "codex.rate_limits"}
+    out, rewriter = rewrite(stream([*ANSWER, done, *late, news, {"type": "error", "message": "late"}]))
+    assert out == stream(ANSWER)
+    assert rewriter.repaired == {"second end", "late event"}
