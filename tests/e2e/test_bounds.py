@@ -139,7 +139,7 @@ def test_a_body_sent_before_the_password_is_not_kept(tmp_path: Path, endpoint: S
 def test_a_request_that_is_too_long_is_refused_and_not_kept(proxy: Proxy, endpoint: Scripted, path: str) -> None:
     memory = Memory(proxy)
     status, _, body = proxy.send(b'{"input": "' + bytes(300 * MEBIBYTE), path)
-    assert (status, json.loads(body)["error"]["type"]) == (413, "invalid_request_error")
+    assert (status, json.loads(body)["error"]["code"]) == (400, "context_length_exceeded")
     assert "64 MB" in json.loads(body)["error"]["message"]
     assert memory.growth() < 160 * MEBIBYTE
     assert endpoint.requests == []

@@ -42,8 +42,9 @@ class BodyLimitMixin(HttpStream):
         """Answer a request of ours that is too long; the answer is sent once the client has sent all of it."""
         call = get_call(self.flow)
         if call or get_local_request(self.flow):
-            problem = f"the request is longer than {MAX_BODY // 1_000_000} MB"
-            error = ApiError(413, f"{problem}. Fix: send less, or compact the conversation")
+            problem = f"Your input exceeds the context window: the request is longer than {MAX_BODY // 1_000_000} MB"
+            # Clients know by the code that they have to compact the conversation.
+            error = ApiError(400, f"{problem}. Fix: send less, or compact it.", code="context_length_exceeded")
             if call:
                 call.set_error(error)
             self.request_body_buf.clear()
