@@ -133,9 +133,11 @@ class Pool:
         if self._of(target).faults >= MAX_FAULTS:
             self._change(target, probing_until=self._now() + PROBE)
 
-    def succeeded(self, target: Target) -> None:
-        """Note that an endpoint has accepted a call."""
+    def succeeded(self, target: Target, *, despite_limit: bool = False) -> None:
+        """Note that an endpoint has accepted a call; its limit is over if it was limited when the call was sent."""
         health = self._of(target)
+        if despite_limit and health.limited_until:
+            self._change(target, limited_until=0.0, reason="")
         if health.faults or health.probing_until:
             self._change(target, faults=0, pause=0.0, down_until=0.0, probing_until=0.0, reason="")
 

@@ -22,7 +22,8 @@ _FAULT_CODES = frozenset({"server_error", "server_is_overloaded", "overloaded_er
 class Failover:
     """The endpoints that a call may go to. `target` is the one that has it, `reason` says why.
 
-    `retarget` changes a request so that it goes to another one, with that one's key.
+    `retarget` changes a request so that it goes to another one, with that one's key. `despite_limit` is True if it was
+    sent to an endpoint that is limited, because none is up.
     """
 
     pool: Pool
@@ -33,14 +34,16 @@ class Failover:
     model: str
     retarget: Callable[[http.Request, Target], None]
     tried: list[str] = field(default_factory=list)
+    despite_limit: bool = False
 
     def sending(self) -> None:
         """Note that the call is sent."""
+        self.despite_limit = self.pool.state(self.target).name == "limited"
         self.pool.sending(self.target)
 
     def accepted(self) -> None:
         """Note that the endpoint has accepted the call."""
-        self.pool.succeeded(self.target)
+        self.pool.succeeded(self.target, despite_limit=self.despite_limit)
 
     def next(self, failure: Failure, request: http.Request | None) -> Target | None:
         """Note why a call failed, and return where it goes next, with the request changed; None if nowhere.

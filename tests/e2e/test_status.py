@@ -93,6 +93,15 @@ def test_a_proxy_its_endpoint_and_its_calls(tmp_path: Path, start: Start, sandbo
         assert sandbox.key not in text
 
 
+def test_a_limit_is_over_once_the_endpoint_accepts_a_call(tmp_path: Path, start: Start, sandbox: Sandbox) -> None:
+    proxy = start(sandbox)
+    assert proxy.send(HELLO, x_sandbox_misbehave="usage-limit-429")[0] == 429
+    assert facts(tmp_path)[0]["endpoints"][0]["state"] == "limited"
+    assert proxy.send(HELLO)[0] == 200
+    assert facts(tmp_path)[0]["endpoints"][0]["state"] == "up"
+    assert status(tmp_path).returncode == 0
+
+
 def test_why_calls_went_where_they_went(tmp_path: Path, start: Start) -> None:
     with sandboxes.running() as first, sandboxes.running() as second:
         file = tmp_path / ".opencode" / "openai-codex-auth-config.json"

@@ -72,6 +72,15 @@ def test_an_endpoint_at_its_limit_is_not_used_until_the_reset() -> None:
     assert pool.state(A) == "up"
 
 
+def test_a_call_that_is_accepted_despite_a_limit_ends_it() -> None:
+    pool = Pool(now=Clock())
+    pool.limited(A, 3600, "usage limit")
+    pool.succeeded(A)
+    assert pool.state(A) == "limited for 3600 s: usage limit", "that call was sent before"
+    pool.succeeded(A, despite_limit=True)
+    assert pool.state(A) == "up"
+
+
 def test_the_next_priority_is_used_once_all_before_it_are_at_their_limits() -> None:
     pool = Pool(now=Clock())
     for each in (A, B):
