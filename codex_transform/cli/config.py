@@ -103,6 +103,8 @@ def config(
     program, variant = ("opencode2", "#high") if of_file is NEW else ("opencode", " --variant high")
     proxy = "" if reverse else "codex-transform run "
     model = f"openai/{next(iter(members))}{'' if form == 'legacy' else variant}"
+    if reverse:
+        click.echo("OpenCode needs some key to start: set OPENAI_API_KEY to any text.")
     click.echo(f'Try: {proxy}{program} run -m {model} "say hello"')
 
 

@@ -165,7 +165,8 @@ def _unauthorized(endpoint: str, status: int, report: UpstreamError | None, text
     quoted = _quote(redact_secrets(report.message if report else text, aggressive=True))
     return ApiError(
         status,
-        f"{endpoint} refused the key in codex_api_key (HTTP {status}{quoted}). Set the key of this endpoint.",
+        f"{endpoint} refused the key in codex_api_key (HTTP {status}{quoted}). "
+        "Set the key of this endpoint; the variable CODEX_API_KEY overrides the config file.",
         type=report.type if report else None,
         code=(report.code if report else None) or ("invalid_api_key" if status == 401 else None),
         param=report.param if report else None,

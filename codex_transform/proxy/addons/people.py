@@ -177,7 +177,7 @@ class People:
         if isinstance(model, str) and not limits.allows(model):
             allowed = ", ".join(limits.models)
             raise ApiError(
-                403, f"your key may not use this model, but {allowed}", code="model_not_allowed", param="model"
+                403, f"your key may not use this model, only {allowed}", code="model_not_allowed", param="model"
             )
         return estimate_tokens(body) + EXPECTED_OUTPUT if limits.counts_tokens else 0
 

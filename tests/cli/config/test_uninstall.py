@@ -13,6 +13,7 @@ def test_reverse_sets_the_address_and_uninstall_removes_only_that_one(person: Pe
     file = opencode_json(person, COMMENTED)
     done = person.call("config", "--yes", "--reverse", "http://127.0.0.1:8080/v1")
     assert "Try: opencode run -m openai/" in done.stdout  # OpenCode connects to the proxy without `run`
+    assert "set OPENAI_API_KEY to any text" in done.stdout
     options = parser.parse(file.read_text())["provider"]["openai"]["options"]
     assert options == {"baseURL": "http://127.0.0.1:8080/v1"}
     assert person.call("config", "--yes", "--reverse", "http://127.0.0.1:9090/v1").returncode == 0
