@@ -135,10 +135,23 @@ def test_a_body_sent_before_the_password_is_not_kept(tmp_path: Path, endpoint: S
         assert memory.growth() < size // 4
 
 
-@pytest.mark.parametrize("path", ["/v1/responses", "/v1/conversations"])
-def test_a_request_that_is_too_long_is_refused_and_not_kept(proxy: Proxy, endpoint: Scripted, path: str) -> None:
+WEBSOCKET = {"connection": "upgrade", "upgrade": "websocket", "sec_websocket_version": "13"}
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "headers"),
+    [
+        ("/v1/responses", "POST", {}),
+        ("/v1/conversations", "POST", {}),
+        ("/v1/models", "GET", {}),
+        ("/v1/responses", "GET", {**WEBSOCKET, "sec_websocket_key": "dGhlIHNhbXBsZSBub25jZQ=="}),
+    ],
+)
+def test_a_request_that_is_too_long_is_refused_and_not_kept(
+    proxy: Proxy, endpoint: Scripted, path: str, method: str, headers: dict[str, str]
+) -> None:
     memory = Memory(proxy)
-    status, _, body = proxy.send(b'{"input": "' + bytes(300 * MEBIBYTE), path)
+    status, _, body = proxy.send(b'{"input": "' + bytes(300 * MEBIBYTE), path, method, **headers)
     assert (status, json.loads(body)["error"]["code"]) == (400, "context_length_exceeded")
     assert "64 MB" in json.loads(body)["error"]["message"]
     assert memory.growth() < 160 * MEBIBYTE

@@ -20,7 +20,8 @@ from mitmproxy.proxy.layers.http import (
 from codex_transform.errors import ApiError
 from codex_transform.proxy import responses
 from codex_transform.proxy.call import get_call
-from codex_transform.proxy.local_request import get_local_request
+from codex_transform.proxy.local_request import get_local_request, get_models_request
+from codex_transform.proxy.websocket import get_socket
 from codex_transform.response.body_errors import MAX_BODY
 
 MAX_ERROR_BODY = 1024 * 1024
@@ -41,7 +42,7 @@ class BodyLimitMixin(HttpStream):
     def _refuse_body(self) -> None:
         """Answer a request of ours that is too long; the answer is sent once the client has sent all of it."""
         call = get_call(self.flow)
-        if call or get_local_request(self.flow):
+        if call or get_local_request(self.flow) or get_models_request(self.flow) or get_socket(self.flow):
             problem = f"Your input exceeds the context window: the request is longer than {MAX_BODY // 1_000_000} MB"
             # Clients know by the code that they have to compact the conversation.
             error = ApiError(400, f"{problem}. Fix: send less, or compact it.", code="context_length_exceeded")
