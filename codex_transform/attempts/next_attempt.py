@@ -67,7 +67,9 @@ def decide(
         return None
     if attempt := _healed(failure, sent, made):
         return attempt
-    if failure.unprocessed or (_crossed(failure) and not _count(made, "reconnect")):
+    # What the endpoint does not process is safe to send again at any time; one attempt is left for another endpoint.
+    reconnects = MAX_ATTEMPTS - 2 if failure.unprocessed else int(_crossed(failure))
+    if _count(made, "reconnect") < reconnects:
         return _same(failure, "reconnect", "sent again on a new connection", 0.0)
     # A new connection counts as a retry if connections are what fails.
     repeats = ("retry", "reconnect") if failure.lost else ("retry",)
