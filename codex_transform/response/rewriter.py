@@ -64,6 +64,7 @@ class Rewriter:
         self._deltas_size = 0
         self._text: Text | None = None
         self._broken_off = False
+        self._too_late = False  # what comes of a block comes after the end of the answer
         self._template = DeltaTemplate(match_nothing)
 
     @property
@@ -108,7 +109,7 @@ class Rewriter:
         The standard discards such an event, but there are relays that forget the blank line, so a whole one counts.
         Raises ApiError like `feed`.
         """
-        if self._splitter.oversized:
+        if self._splitter.oversized and not self._too_late:
             self._repairer.ended = None
             return b"\n\n"
         block = self._splitter.finish()
@@ -139,7 +140,9 @@ class Rewriter:
         """Return what leaves in the place of the next block or the next piece of one, and where that ends."""
         stop = sse.end_of_piece(data, start)
         if self._splitter.oversized:
-            return self._splitter.pass_on(data, start, stop)
+            piece, end = self._splitter.pass_on(data, start, stop)
+            return (b"" if self._too_late else piece), end
+        self._too_late = self.ended is not None
         block, end = self._splitter.take(data, start, stop)
         if self._template.matches(block):
             self._keep_deltas(block, 1)
@@ -166,10 +169,12 @@ class Rewriter:
 
     def _handle_block(self, block: bytes) -> bytes:
         """Return what leaves in the place of one block."""
-        if len(block) > self._limit and not self.ended:
+        if len(block) > self._limit:
+            self.events += 1
+            if self.ended:
+                return self._replace({"late event"}, b"")
             head = _HEAD.match(block)
             kind = head[2].decode() if head and head[1] in (None, head[2]) else ""
-            self.events += 1
             self._repairer.miss_event()
             self._mark_forwarded(kind)
             self._repairer.ended = self.ended or ENDS.get(kind)

@@ -195,3 +195,14 @@ def test_an_oversized_event_that_is_cut_ends_in_an_error() -> None:
     out = b"".join(rewriter.feed(data[at : at + 50]) for at in range(0, len(data) - 60, 50)) + rewriter.finish()
     assert out.endswith(b"x\n\n")
     assert rewriter.ended is None
+
+
+@pytest.mark.parametrize("missing", [0, 60])
+@pytest.mark.parametrize("size", [10_000, 50, 7])
+def test_an_oversized_event_after_the_end_is_dropped(size: int, missing: int) -> None:
+    late = block({"type": "response.output_text.delta", "delta": "x" * 6000})
+    data = stream(ANSWER) + late[: len(late) - missing]
+    rewriter = Rewriter(ClientView(), limit=2000)
+    out = b"".join(rewriter.feed(data[at : at + size]) for at in range(0, len(data), size)) + rewriter.finish()
+    assert out == stream(ANSWER)
+    assert rewriter.ended == "completed"
