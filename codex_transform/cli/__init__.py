@@ -13,7 +13,7 @@ from codex_transform.paths import MissingFolderError
 # Command: its module, and its line in `--help`, so that the list can be shown without importing any of them.
 _COMMANDS = {
     "login": ("login", "Ask for your endpoint and its key, try them, save them."),
-    "logout": ("login", "Remove the saved key."),
+    "logout": ("login", "Remove the saved keys."),
     "whoami": ("login", "Show which endpoint and key are in use."),
     "run": ("run", "Run a command, such as opencode, behind the proxy."),
     "start": ("start", "Run the proxy in the foreground."),

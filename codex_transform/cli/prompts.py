@@ -149,7 +149,7 @@ def save_answers(file: Path, answers: Mapping[str, str]) -> None:
             click.secho(f"But {source} overrides the file: unset it for this to take effect.", fg="yellow", err=True)
 
 
-def save(file: Path, updates: Mapping[str, str | None]) -> None:
+def save(file: Path, updates: Mapping[str, str]) -> None:
     """Change the config file as `settings.loader.save` does. Raises ClickException if that fails."""
     try:
         loader.save(file, updates)
@@ -178,6 +178,6 @@ def _require_fixable(loaded: LoadedSettings, missing: Sequence[str]) -> None:
     """Raise ClickException for an invalid value that an answer cannot replace: its source overrides the file."""
     file = paths.config_file(paths.home())
     for problem in loaded.problems:
-        of_file = problem.source.endswith(f" in {file}")
+        of_file = problem.source.endswith(f" in {file}") and problem.source != f"{loader.ENDPOINTS} in {file}"
         if not problem.warning and (problem.setting is None or (problem.setting in missing and not of_file)):
             raise click.ClickException("Fix that first.")

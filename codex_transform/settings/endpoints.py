@@ -55,8 +55,8 @@ def read_endpoints(value: object) -> tuple[EndpointSettings, ...]:
 
 
 def to_json(endpoint: EndpointSettings) -> dict[str, Any]:
-    """Return an endpoint as the config file holds it."""
-    entry = endpoint.model_dump(by_alias=True, exclude_defaults=True)
+    """Return an endpoint as the config file holds it, with the members that were given for it."""
+    entry = endpoint.model_dump(by_alias=True, exclude_unset=True)
     entry["apiKey"] = endpoint.api_key.value
     return {name: list(each) if isinstance(each, tuple) else each for name, each in entry.items()}
 

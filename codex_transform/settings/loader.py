@@ -102,7 +102,7 @@ def load(
         if option.field == "base_url":
             candidates.append((f"provider.openai.baseURL in {opencode.base_url_file}", base_url))
         for source, value in candidates:
-            if _is_unset(value):
+            if is_unset(value):
                 continue
             try:
                 values[option.field] = option.read(value)
@@ -120,7 +120,7 @@ def load(
                 )
                 values |= _RESTRICTING[option.field]
     endpoints: tuple[EndpointSettings, ...] = ()
-    if not _is_unset(document.get(ENDPOINTS)):
+    if not is_unset(document.get(ENDPOINTS)):
         # Few have a list, and what checks it takes time to import.
         from codex_transform.settings.endpoints import read_endpoints
 
@@ -151,15 +151,12 @@ def save(config_file: Path, updates: Mapping[str, object]) -> None:
     stays as it was.
     """
     by_field = {option.field: option for option in OPTIONS}
-    try:
-        document = read_document(config_file)
-    except ValueError as error:
-        raise ValueError(f"nothing was saved: {error}") from None
+    document = read_document_to_change(config_file)
     for field, value in updates.items():
         if field not in by_field:
             raise ValueError(f"there is no setting {field!r}")
         option = by_field[field]
-        if _is_unset(value):
+        if is_unset(value):
             document.pop(option.key, None)
             continue
         try:
@@ -186,6 +183,14 @@ def read_document(config_file: Path) -> dict[str, Any]:
         return document
     finding = f"{config_file} must hold an object in braces, not {describe_type(document)}"
     raise InvalidValue(finding, "write one, or delete the file")
+
+
+def read_document_to_change(config_file: Path) -> dict[str, Any]:
+    """Do the same, with an error that says that nothing was saved. Raises ValueError."""
+    try:
+        return read_document(config_file)
+    except ValueError as error:
+        raise ValueError(f"nothing was saved: {error}") from None
 
 
 def _text_of(config_file: Path) -> bytes | None:
@@ -215,7 +220,8 @@ def _is_in_file(source: str, config_file: Path) -> bool:
     return source == "default" or source.endswith(f" in {config_file}") or source.startswith("provider.openai.")
 
 
-def _is_unset(value: object) -> bool:
+def is_unset(value: object) -> bool:
+    """Return whether a value counts as not set."""
     return value is None or (isinstance(value, str) and not value.strip()) or value in ([], ())
 
 

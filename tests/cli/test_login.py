@@ -186,6 +186,107 @@ def test_logout_removes_the_key_and_names_the_source_of_another(person: Person) 
     assert KEY not in done.stdout + done.stderr
 
 
+FIRST = "sk-of-the-first-0123456789"
+BACKUP = "sk-of-the-backup-0123456789"
+
+
+def several(person: Person, nobody: str, **first: object) -> None:
+    """Save an endpoint, then another one beside it; both are untried."""
+    person.call("login", "--base-url", nobody, "--api-key-stdin", "--no-check", stdin=FIRST)
+    backup = ("--name", "backup", "--priority", "1", "--base-url", nobody, "--api-key-stdin", "--no-check")
+    done = person.call("login", *backup, stdin=BACKUP)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(person.config.read_text())
+    document["endpoints"][0] |= first
+    person.config.write_text(json.dumps({"codexMode": False, **document}))
+
+
+def test_login_changes_the_default_of_several_endpoints(person: Person, nobody: str, sandbox: Sandbox) -> None:
+    several(person, nobody, weight=3)
+    done = person.call("login", "--base-url", sandbox.url, "--api-key-stdin", stdin=sandbox.key)
+    assert done.returncode == 0, done.stderr
+    assert "Saved default to" in done.stderr
+    document = json.loads(person.config.read_text())
+    assert document["endpoints"] == [
+        {"name": "default", "baseURL": sandbox.url, "apiKey": sandbox.key, "weight": 3},
+        {"name": "backup", "baseURL": nobody, "apiKey": BACKUP, "priority": 1},
+    ]
+    assert document["codexMode"] is False
+    assert FIRST not in person.config.read_text()
+    assert f"{sandbox.url}  (default of endpoints in {person.config})" in person.call("whoami").stdout
+
+
+def test_a_new_key_of_the_default_is_tried_at_its_own_base_url(person: Person, nobody: str, sandbox: Sandbox) -> None:
+    several(person, nobody, baseURL=sandbox.url)
+    document = json.loads(person.config.read_text())
+    document["endpoints"].reverse()  # so that another endpoint is the first
+    person.config.write_text(json.dumps(document))
+    assert person.call("login", "--api-key-stdin", stdin="sk-wrong-0123456789abcdef").returncode == 1
+    assert json.loads(person.config.read_text()) == document
+    assert person.call("login", "--api-key-stdin", stdin=sandbox.key).returncode == 0
+    document["endpoints"][1]["apiKey"] = sandbox.key
+    assert json.loads(person.config.read_text())["endpoints"] == document["endpoints"]
+
+
+def test_login_at_a_terminal_changes_the_default(person: Person, nobody: str, sandbox: Sandbox) -> None:
+    several(person, nobody, baseURL=sandbox.url)
+    with person.at_terminal("login") as child:
+        child.expect_exact(f"[{sandbox.url}]: ")
+        child.sendline()
+        child.expect("not shown")
+        child.sendline(sandbox.key)
+        child.expect("Saved default to")
+        child.expect(pexpect.EOF)
+    assert json.loads(person.config.read_text())["endpoints"][0]["apiKey"] == sandbox.key
+
+
+def test_without_a_default_login_says_which_endpoints_there_are(person: Person, nobody: str) -> None:
+    several(person, nobody, name="main")
+    before = person.config.read_text()
+    done = person.call("login", "--base-url", nobody, "--api-key-stdin", "--no-check", stdin=KEY)
+    assert done.returncode == 2
+    assert "has no endpoint default: give --name as well. It has main, backup." in done.stderr
+    assert person.config.read_text() == before
+
+
+@pytest.mark.parametrize("command", ["login", "run"])
+def test_a_list_that_cannot_be_used_has_to_be_fixed_first(command: str, person: Person, nobody: str) -> None:
+    several(person, nobody, weight=0)
+    before = person.config.read_text()
+    arguments = ("--base-url", nobody, "--api-key-stdin", "--no-check") if command == "login" else ("--", "true")
+    done = person.call(command, *arguments, stdin=KEY)
+    assert done.returncode == 1
+    assert f"endpoints in {person.config}: entry 0, weight" in done.stderr
+    assert "Fix that first." in done.stderr
+    assert person.config.read_text() == before
+
+
+def test_a_variable_because_of_which_the_list_is_not_used_is_named(person: Person, nobody: str) -> None:
+    several(person, nobody)
+    arguments = ("login", "--base-url", "https://h", "--api-key-stdin", "--no-check")
+    done = person.call(*arguments, stdin=KEY, CODEX_API_KEY="sk-another-0123456789")
+    assert done.returncode == 0
+    assert "not used, because CODEX_API_KEY is set" in done.stderr
+
+
+def test_logout_removes_the_keys_of_all_endpoints_and_names_them(person: Person, nobody: str) -> None:
+    several(person, nobody)
+    done = person.call("logout")
+    assert done.returncode == 0, done.stderr
+    assert "The keys of default, backup are no longer in" in done.stdout
+    assert not done.stderr
+    assert saved(person) == {"codexMode": False, "baseURL": nobody}
+    assert "There was no key in" in person.call("logout").stdout
+
+
+def test_logout_with_a_name_removes_only_that_endpoint(person: Person, nobody: str) -> None:
+    several(person, nobody)
+    assert person.call("logout", "--name", "default").returncode == 0
+    backup = {"name": "backup", "baseURL": nobody, "apiKey": BACKUP, "priority": 1}
+    assert saved(person) == {"codexMode": False, "endpoints": [backup]}
+    assert FIRST not in person.config.read_text()
+
+
 def test_logout_without_a_file_creates_none(person: Person) -> None:
     assert person.call("logout").returncode == 0
     assert not list(person.home.iterdir())

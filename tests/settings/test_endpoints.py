@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from codex_transform.opencode.config import OpenCodeConfig
-from codex_transform.settings.endpoint_list import remove_endpoint, save_endpoint
+from codex_transform.settings.endpoint_list import list_endpoints, remove_endpoint, remove_keys, save_endpoint
 from codex_transform.settings.endpoints import EndpointSettings, read_endpoints
 from codex_transform.settings.loader import LoadedSettings, load
 
@@ -80,3 +80,66 @@ def test_endpoints_are_saved_and_removed_by_name(tmp_path: Path) -> None:
     assert not remove_endpoint(file, "two")
     assert remove_endpoint(file, "default")
     assert "endpoints" not in json.loads(file.read_text())
+
+
+def test_members_of_a_saved_endpoint_stay_unless_they_are_given(tmp_path: Path) -> None:
+    file = tmp_path / "c.json"
+    load_document(file, {"endpoints": [ONE, {**TWO, "models": ["gpt-5.2"]}]})
+    given = {name: TWO[name] for name in ("name", "baseURL", "apiKey")} | {"weight": 1}
+    save_endpoint(file, EndpointSettings.model_validate(given))
+    assert json.loads(file.read_text())["endpoints"] == [ONE, {**TWO, "weight": 1, "models": ["gpt-5.2"]}]
+
+
+def test_the_base_url_and_the_key_outside_of_the_list_change_with_the_default(tmp_path: Path) -> None:
+    file = tmp_path / "c.json"
+    load_document(file, {"mine": 1, "baseURL": "https://first.example", "apiKey": "sk-first-0123456789"})
+    for entry in (TWO, {**ONE, "name": "default"}):
+        save_endpoint(file, EndpointSettings.model_validate(entry))
+    document = json.loads(file.read_text())
+    assert (document["baseURL"], document["apiKey"]) == (ONE["baseURL"], ONE["apiKey"])
+    assert remove_endpoint(file, "default")
+    assert json.loads(file.read_text()) == {"mine": 1, "endpoints": [TWO]}
+
+
+@pytest.mark.parametrize("empty", [None, [], ""])
+def test_an_empty_list_is_none(tmp_path: Path, empty: object) -> None:
+    file = tmp_path / "c.json"
+    load_document(file, {"endpoints": empty, "baseURL": ONE["baseURL"], "apiKey": ONE["apiKey"]})
+    assert list_endpoints(file) == ()
+    save_endpoint(file, EndpointSettings.model_validate(TWO))
+    assert [each.name for each in list_endpoints(file)] == ["default", "two"]
+
+
+def test_what_is_no_list_is_an_error(tmp_path: Path) -> None:
+    load_document(tmp_path / "c.json", {"endpoints": {}})
+    with pytest.raises(ValueError, match=r"endpoints in .*c\.json: must be a list"):
+        list_endpoints(tmp_path / "c.json")
+
+
+def test_nothing_is_written_for_a_name_that_is_not_there(tmp_path: Path) -> None:
+    file = tmp_path / "c.json"
+    assert not remove_endpoint(file, "two")
+    assert remove_keys(file) == []
+    assert not file.exists()
+
+
+@pytest.mark.parametrize(
+    ("document", "names", "left"),
+    [
+        ({"apiKey": "sk-1", "baseURL": "https://h"}, ["default"], {"baseURL": "https://h"}),
+        ({"endpoints": [TWO, ONE]}, ["two", "one"], {"baseURL": TWO["baseURL"]}),
+        (
+            {"apiKey": "sk-1", "baseURL": "https://h", "endpoints": [ONE]},
+            ["default", "one"],
+            {"baseURL": ONE["baseURL"]},
+        ),
+        ({"baseURL": "https://h", "endpoints": [{**ONE, "weight": 0}]}, ["endpoints"], {"baseURL": "https://h"}),
+    ],
+)
+def test_all_keys_are_removed_and_the_base_url_in_use_stays(
+    tmp_path: Path, document: dict[str, Any], names: list[str], left: dict[str, Any]
+) -> None:
+    file = tmp_path / "c.json"
+    load_document(file, {"mine": [1], **document})
+    assert remove_keys(file) == names
+    assert json.loads(file.read_text()) == {"mine": [1], **left}
