@@ -77,6 +77,7 @@ class Interception:
             return
         path = api_path(flow.request.path)
         if path is None and _TRACES.search(flow.request.path):
+            self.refusals.note(flow, NO_TRACES)
             flow.response = responses.error_response(NO_TRACES)
             return
         if path is None:
