@@ -145,9 +145,11 @@ def _base_url(context: DoctorContext) -> Iterator[Result]:
     if not value or context.opencode.client_base_url or (parts and parts.hostname in context.loaded.settings.hosts):
         return
     here = parts is not None and is_loopback(parts.hostname or "")
-    if here and parts and identify_listener(parts.hostname or "", parts.port or 80, reverse=True) == "addon":
+    listener = identify_listener(parts.hostname or "", parts.port or 80, reverse=True) if here and parts else "other"
+    if listener == "addon":
         return
-    yield failure("OPENAI_BASE_URL", f"sends OpenCode's requests to {_shown(value)}, bypassing the proxy", "Unset it.")
+    why = "where this proxy is not in reverse mode" if listener == "wrong mode" else "bypassing the proxy"
+    yield failure("OPENAI_BASE_URL", f"sends OpenCode's requests to {_shown(value)}, {why}", "Unset it.")
 
 
 def _others(context: DoctorContext) -> Iterator[Result]:

@@ -95,7 +95,7 @@ def test_a_proxy_variable_that_leads_to_our_proxy_in_reverse_mode(
 def test_a_base_url_that_leads_to_our_proxy_in_another_mode(well: Person, proxied: Proxy) -> None:
     base_url = f"{proxied.url}/v1"
     report = QuickReport(well, "--offline", OPENAI_BASE_URL=base_url)
-    report.expect("OPENAI_BASE_URL", "fault", base_url)
+    report.expect("OPENAI_BASE_URL", "fault", f"{base_url}, where this proxy is not in reverse mode")
     opencode_json(well, json.dumps({"provider": {"openai": {"options": {"baseURL": base_url}}}}))
     report = QuickReport(well, "--offline")
     report.expect("reverse mode", "fault", "this proxy listens there in another mode", "--mode reverse:")
