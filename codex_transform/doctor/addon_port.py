@@ -9,7 +9,8 @@ from typing import Literal
 from codex_transform import net
 from codex_transform.status import identity
 
-Listener = Literal["addon", "other", "nobody"]
+Listener = Literal["addon", "wrong mode", "other", "nobody"]
+"""`wrong mode` is our proxy, but not in the mode that was looked for."""
 
 HOST = "api.openai.com"
 PATH = "/v1/responses"
@@ -19,7 +20,10 @@ _TIMEOUT = 3.0
 
 
 def identify_listener(host: str, port: int, *, reverse: bool = False) -> Listener:
-    """Return what listens on a port; `reverse` looks for a proxy in reverse mode. Takes six seconds at most."""
+    """Return what listens on a port; `reverse` looks for a proxy in reverse mode, else for one in another.
+
+    Takes six seconds at most.
+    """
     client = http.client.HTTPConnection(host, port, timeout=_TIMEOUT)
     try:
         client.connect()
@@ -29,8 +33,11 @@ def identify_listener(host: str, port: int, *, reverse: bool = False) -> Listene
         with net.deadline(client.sock, _TIMEOUT):
             client.request(identity.METHOD, PATH if reverse else f"http://{HOST}{PATH}", headers=identity.FIELDS)
             answer = client.getresponse()
-            return "addon" if identity.is_ours(answer.status, answer.read(65536)) else "other"
+            mode = identity.mode_of(answer.status, answer.read(65536))
     except (OSError, http.client.HTTPException):
         return "other"
     finally:
         client.close()
+    if mode is None:
+        return "other"
+    return "addon" if (mode == "reverse") == reverse else "wrong mode"

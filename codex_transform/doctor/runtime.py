@@ -76,7 +76,7 @@ def fetch(program: Path, environ: Mapping[str, str], host: str) -> str | None:
             status, body = int(result["status"]), str(result["body"])
         except (OSError, subprocess.TimeoutExpired, ValueError, LookupError, TypeError) as error:
             raise NoRuntimeError(type(error).__name__) from None
-    return None if identity.is_ours(status, body.encode()) else f"HTTP {status} from another server"
+    return None if identity.mode_of(status, body.encode()) == "proxy" else f"HTTP {status} from another server"
 
 
 def _run(program: Path, environ: Mapping[str, str], *arguments: str) -> str:

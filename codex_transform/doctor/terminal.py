@@ -22,12 +22,12 @@ _AUTHORITIES = ("NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "C
 
 def uses_our_proxy(context: DoctorContext) -> bool:
     """Return whether HTTPS_PROXY leads to our proxy, or would if it ran: the terminal is set up to start OpenCode."""
-    return _points_to_loopback(context) and _listener(context) != "other"
+    return _points_to_loopback(context) and _listener(context) in ("addon", "nobody")
 
 
 def upstream_proxy(context: DoctorContext) -> str:
     """Return the address of another proxy that `run` connects through, such as a company's; "" if there is none."""
-    if _points_to_loopback(context) and _listener(context) == "addon":
+    if _points_to_loopback(context) and _listener(context) in ("addon", "wrong mode"):
         return ""
     beyond, _ = child_env.upstream(context.environ)
     return beyond.address
@@ -55,6 +55,9 @@ def proxy(context: DoctorContext) -> Iterator[Result]:
     match _listener(context):
         case "addon":
             yield ok("HTTPS_PROXY", f"leads to this proxy ({address})")
+        case "wrong mode":
+            message = f"leads to {address}, where this proxy listens in reverse mode: it is no proxy for HTTPS_PROXY"
+            yield failure("HTTPS_PROXY", message, "Unset it, or start the proxy without `--mode reverse:…`.")
         case "other":
             message = f"leads to {address}, where something else listens, not this proxy"
             yield warning("HTTPS_PROXY", message, f"{_RUN}, which connects through that, or set it to this proxy.")
@@ -81,7 +84,7 @@ def port(context: DoctorContext) -> Iterator[Result]:
     """Yield whether the port that the proxy should listen on is free, or what listens there."""
     name = f"port {context.port}"
     match identify_listener("127.0.0.1", context.port):
-        case "addon":
+        case "addon" | "wrong mode":
             yield ok(name, "this proxy listens there")
         case "nobody":
             yield ok(name, "is free")
@@ -111,11 +114,16 @@ def _reversed(url: str) -> Result:
             f"provider.openai.options.baseURL in OpenCode's configuration is {_shown(url)}: requests bypass the proxy"
         )
         return failure(name, message, "Remove it there, or set it to the proxy's address.")
-    if identify_listener(parts.hostname or "", parts.port or 80, reverse=True) == "addon":
+    listener = identify_listener(parts.hostname or "", parts.port or 80, reverse=True)
+    if listener == "addon":
         return ok(name, f"OpenCode connects to {_shown(url)}, where this proxy listens")
     message = f"OpenCode connects to {_shown(url)}, where no proxy listens in reverse mode"
+    begin = "Start it"
+    if listener == "wrong mode":
+        message += ": this proxy listens there in another mode"
+        begin = "Stop it, and start it in that mode"
     start = f"`codex-transform start --port {parts.port or 80} -- --mode reverse:YOUR-BASE-URL`"
-    fix = f"Start it: {start}. Or start OpenCode with `codex-transform run opencode`, which does not need it."
+    fix = f"{begin}: {start}. Or start OpenCode with `codex-transform run opencode`, which does not need it."
     return failure(name, message, fix)
 
 
@@ -137,9 +145,11 @@ def _base_url(context: DoctorContext) -> Iterator[Result]:
     if not value or context.opencode.client_base_url or (parts and parts.hostname in context.loaded.settings.hosts):
         return
     here = parts is not None and is_loopback(parts.hostname or "")
-    if here and parts and identify_listener(parts.hostname or "", parts.port or 80, reverse=True) == "addon":
+    listener = identify_listener(parts.hostname or "", parts.port or 80, reverse=True) if here and parts else "other"
+    if listener == "addon":
         return
-    yield failure("OPENAI_BASE_URL", f"sends OpenCode's requests to {_shown(value)}, bypassing the proxy", "Unset it.")
+    why = "where this proxy is not in reverse mode" if listener == "wrong mode" else "bypassing the proxy"
+    yield failure("OPENAI_BASE_URL", f"sends OpenCode's requests to {_shown(value)}, {why}", "Unset it.")
 
 
 def _others(context: DoctorContext) -> Iterator[Result]:

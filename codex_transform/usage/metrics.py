@@ -1,10 +1,9 @@
 """Figures about calls in the form that Prometheus collects.
 
 The labels are bounded. An endpoint is named by its host, which comes from the settings, and a person as the proxy's
-owner has named them. A model of the catalogue is
-named; another one, whose name is a client's text, only once the endpoint has answered a call to it, if it looks like a
-name and not like a key, and if it is among the first of them. All others are `other`, and calls that were refused
-before they had a model or an endpoint are `none`.
+owner has named them; `none` stands for nobody. A model of the catalogue is named; another one, whose name is a client's
+text, only once the endpoint has answered a call to it, if it looks like a name and not like a key, and if it is among
+the first of them. All others are `other`. A request that became no call of a model is counted as a refusal, if at all.
 """
 
 import re
@@ -55,7 +54,9 @@ class CallMetrics:
         self._ready = self._gauge("ready", "1 while the proxy is ready, as /readyz says.")
 
     def observe(self, record: Record, endpoint: str | None) -> None:
-        """Count a finished call to an endpoint, which is named by its host."""
+        """Count a finished call to an endpoint, which is named by its host; a request that became no call is none."""
+        if not record.is_call:
+            return
         answered = record.outcome in ("completed", "incomplete")
         named = answered and _is_model_name(record.model or "")
         labels = (
@@ -64,7 +65,7 @@ class CallMetrics:
             record.person or NONE,
         )
         self._calls.labels(*labels, record.outcome).inc()
-        self._attempts.labels(*labels).inc(len(record.attempts) + (endpoint is not None))
+        self._attempts.labels(*labels).inc(record.sent)
         tokens = record.all_tokens
         for counter, number in (
             (self._input, tokens.input),

@@ -125,9 +125,19 @@ class Record:
         )
 
     @property
+    def is_call(self) -> bool:
+        """Whether it became a call of a model: the proxy did not refuse it, nor did its client leave, before that."""
+        return self.model is not None or self.asked is not None
+
+    @property
+    def sent(self) -> int:
+        """How many requests were sent to an endpoint for it."""
+        return 1 + len(self.attempts) if self.is_call else 0
+
+    @property
     def refused(self) -> Reason | None:
         """Why the proxy itself refused the request, so that it is no call of a model; None for every other call."""
-        return refusal_reason(self.status, self.code) if self.model is None and self.outcome == "error" else None
+        return refusal_reason(self.status, self.code) if self.outcome == "error" and not self.is_call else None
 
     @property
     def healed(self) -> bool:

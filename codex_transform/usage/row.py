@@ -29,7 +29,7 @@ def usage_row(record: Record) -> dict[str, Any]:
         "total": record.total,
         "cause": cache.cause if cache else None,
         "missed": cache.missed if cache else 0,
-        "attempts": 1 + len(record.attempts),
+        "attempts": record.sent,
         "repaired": record.healed,
     }
 

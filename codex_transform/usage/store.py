@@ -105,11 +105,11 @@ class UsageStore:
         self._calls_until_prune = 0
 
     def add(self, *records: Record) -> None:
-        """Add calls; those that were refused before they had a model are left out.
+        """Add calls; requests that became no call of a model are left out.
 
         This blocks on the disk, and is for one thread at a time.
         """
-        rows = [usage_row(record) for record in records if record.model or record.asked]
+        rows = [usage_row(record) for record in records if record.is_call]
         if not rows:
             return
 

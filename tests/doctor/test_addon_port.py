@@ -17,7 +17,7 @@ from codex_transform.doctor.addon_port import identify_listener
 from codex_transform.people import register
 from codex_transform.people.person import Limits, new_person
 from codex_transform.sandbox import Sandbox
-from codex_transform.status.identity import ANSWER, is_ours
+from codex_transform.status.identity import answer, mode_of
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +44,17 @@ def test_our_proxy_is_recognized_without_a_request_to_the_endpoint(proxy: Proxy,
 def test_our_proxy_in_reverse_mode_is_recognized(tmp_path: Path, sandbox: Sandbox) -> None:
     with mitmdump(tmp_path / "home", sandbox, "--mode", f"reverse:{sandbox.url}") as running:
         assert identify_listener("127.0.0.1", running.port, reverse=True) == "addon"
+        assert identify_listener("127.0.0.1", running.port) == "wrong mode"
+
+
+def test_our_proxy_is_no_reverse_proxy_unless_it_was_started_as_one(proxy: Proxy) -> None:
+    assert identify_listener("127.0.0.1", proxy.port, reverse=True) == "wrong mode"
+
+
+def test_only_reverse_mode_is_a_base_url(tmp_path: Path, sandbox: Sandbox) -> None:
+    with mitmdump(tmp_path / "home", sandbox, "--mode", f"upstream:{sandbox.url}") as running:
+        assert identify_listener("127.0.0.1", running.port) == "addon"
+        assert identify_listener("127.0.0.1", running.port, reverse=True) == "wrong mode"
 
 
 def test_a_web_server_is_something_else() -> None:
@@ -93,6 +104,6 @@ def test_our_proxy_is_recognized_without_a_key(tmp_path: Path, sandbox: Sandbox)
         assert "refused a client" not in running.log
 
 
-@pytest.mark.parametrize(("status", "body"), [(200, b""), (200, b"{}"), (200, b"<html>"), (404, ANSWER)])
+@pytest.mark.parametrize(("status", "body"), [(200, b""), (200, b"{}"), (200, b"<html>"), (404, answer("proxy"))])
 def test_other_responses_are_not_taken_for_the_proxys(status: int, body: bytes) -> None:
-    assert not is_ours(status, body)
+    assert mode_of(status, body) is None

@@ -4,6 +4,7 @@ import json
 import signal
 import socket
 from collections.abc import Callable
+from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -75,15 +76,16 @@ def test_metrics_count_real_calls(proxy: Start, sandbox: Sandbox) -> None:
     assert running.send(HELLO)[0] == 429
     assert running.send({**HELLO, "model": "my secret model"})[0] >= 200
     assert running.send(b"[]")[0] == 400
-    assert eventually(lambda: watcher.figure("calls_total") == 6)
+    assert eventually(lambda: watcher.figure("calls_total") == 5)
     host = sandbox.url.split("/")[2]
     labels = {"model": "gpt-5.1-codex", "endpoint": host}
     assert watcher.figure("calls_total", **labels, outcome="completed") == 3
     assert watcher.figure("calls_total", **labels, outcome="error") == 1
-    assert watcher.figure("calls_total", model="none", endpoint="none", outcome="error") == 1
+    assert watcher.figure("calls_total", model="none") == 0
+    assert watcher.figure("refusals_total", reason="bad_request") == 1
     assert watcher.figure("attempts_total", **labels) == 4
     assert watcher.figure("first_token_seconds_count", **labels) == 2
-    assert watcher.figure("call_seconds_count") == 6
+    assert watcher.figure("call_seconds_count") == 5
     assert watcher.figure("input_tokens_total", **labels) >= watcher.figure("cached_tokens_total", **labels) > 0
     assert watcher.figure("output_tokens_total", **labels) > 0
     assert [watcher.figure(name) for name in ("streams_open", "calls_open", "draining", "ready")] == [0, 0, 0, 1]
@@ -126,6 +128,26 @@ def test_refusals_are_counted_and_logged(tmp_path: Path, proxy: Start) -> None:
         ("requests_limit", "alice", 429),
         ("not_found", None, 404),
     }
+
+
+def test_refused_hosts_and_traces_are_counted_and_logged_once_a_minute(proxy: Start) -> None:
+    running = proxy(CODEX_ADMIN_LISTEN="0", CODEX_LOG_FORMAT="json")
+    watcher = Watcher(running)
+    for _ in range(3):
+        assert running.send(HELLO, "/v1/traces/ingest")[0] == 403
+        client = HTTPConnection("127.0.0.1", running.port, timeout=60)
+        with closing(client):
+            client.request("GET", "http://127.0.0.1:9/")
+            assert client.getresponse().status == 403
+            client.close()
+            client.request("CONNECT", "127.0.0.1:9")
+            assert client.getresponse().status == 403
+    assert watcher.figure("refusals_total", reason="not_allowed") == 9
+    told = [json.loads(line) for line in running.lines if line.startswith("{")]
+    assert [(line["refused"], line["code"], line["times"]) for line in told if "refused" in line] == [
+        ("not_allowed", "traces_not_sent", 1),
+        ("not_allowed", None, 1),
+    ]
 
 
 def test_the_listener_refuses_other_requests_and_slow_clients(proxy: Start) -> None:

@@ -179,6 +179,7 @@ def test_traces_are_not_sent(nowhere: Proxy) -> None:
     status, error = direct(nowhere, f"http://{NOWHERE}/v1/traces/ingest", {"data": []}, {})
     assert (status, error["error"]["code"]) == (403, "traces_not_sent")
     assert "OPENAI_AGENTS_DISABLE_TRACING=1" in error["error"]["message"]
+    nowhere.wait_for("refused a client at 127.0.0.1: 403 traces")
 
 
 def test_requests_made_for_a_client_use_its_own_key(tmp_path: Path) -> None:

@@ -70,8 +70,11 @@ def test_a_proxy_its_endpoint_and_its_calls(tmp_path: Path, start: Start, sandbo
     assert eventually(lambda: files(tmp_path))
     (file,) = files(tmp_path)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert proxy.send(b"[]")[0] == 400
     assert proxy.send(HELLO)[0] == 200
     assert eventually(lambda: facts(tmp_path)[0]["recent"])
+    assert [call["model"] for call in facts(tmp_path)[0]["recent"]] == ["gpt-5.1-codex"]
+    assert facts(tmp_path)[0]["refused"] == {"bad_request": 1}
     done = status(tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"127.0.0.1:{proxy.port} · version" in done.stdout

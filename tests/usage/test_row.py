@@ -38,6 +38,7 @@ def test_the_fields_are_the_database_row_and_the_outcome() -> None:
 
 def test_a_refused_request_has_the_reason_and_no_model() -> None:
     fields = log_fields(Record(at=5.0, status=400, outcome="error", code="previous_response_not_found"))
-    assert (fields["refused"], fields["model"]) == ("bad_request", None)
+    assert (fields["refused"], fields["model"], fields["attempts"]) == ("bad_request", None, 0)
     left = log_fields(Record(at=5.0, status=0, outcome="left"))
     assert "refused" not in left
+    assert left["attempts"] == 0

@@ -103,7 +103,7 @@ def build() -> list[object]:
         interception,
         people,
         drain,
-        LoopbackGuard(config),
+        LoopbackGuard(config, refusals),
         connect_timeout,
         HappyEyeballs(config),
         BackgroundResponses(config, reader, stored),

@@ -70,12 +70,14 @@ class Interception:
         if flow.response or not flow.live:
             return  # mitmproxy requires a password first, or shows a flow from a file
         if identity.asks_who_answers(flow.request.method, flow.request.headers):
-            flow.response = responses.json_response(200, identity.ANSWER)
+            mode: identity.Mode = "reverse" if isinstance(flow.client_conn.proxy_mode, ReverseMode) else "proxy"
+            flow.response = responses.json_response(200, identity.answer(mode))
             return
         if get_passing(flow) or not self.is_for_us(flow):
             return
         path = api_path(flow.request.path)
         if path is None and _TRACES.search(flow.request.path):
+            self.refusals.note(flow, NO_TRACES)
             flow.response = responses.error_response(NO_TRACES)
             return
         if path is None:

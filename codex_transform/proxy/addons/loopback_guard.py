@@ -21,6 +21,7 @@ from codex_transform.proxy.call import get_call
 from codex_transform.proxy.client_address import is_local
 from codex_transform.proxy.local_addresses import is_local_host
 from codex_transform.proxy.patches import transports
+from codex_transform.proxy.refusals import Refusals
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +34,9 @@ _OWN_ADDRESS = (
 class LoopbackGuard:
     """Refuses connections to this machine, except to the endpoint and the targets that mitmproxy was started with."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, refusals: Refusals) -> None:
         self.config = config
+        self.refusals = refusals
 
     def http_connect(self, flow: http.HTTPFlow) -> None:
         """Refuse a tunnel to this machine."""
@@ -72,7 +74,7 @@ class LoopbackGuard:
             return
         own_port = flow.client_conn.sockname[1]
         error = ApiError(403, _OWN_ADDRESS if address[1] == own_port else _message(address))
-        logger.warning(error.message)
+        self.refusals.note(flow, error)
         flow.response = responses.error_response(error)
 
     def _is_allowed(self, client: Client, address: Address) -> bool:

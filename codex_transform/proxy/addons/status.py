@@ -129,7 +129,8 @@ class Status:
         return json_page(200, to_plain(self.facts()))
 
     def _on_call(self, record: Record, _endpoint: Endpoint | None) -> None:
-        self._recent.append(record)
+        if record.is_call:
+            self._recent.append(record)
 
     def _endpoint(self, target: Target) -> EndpointFacts:
         pool = self.config.pool

@@ -1,10 +1,11 @@
 """`doctor` on its terminal: the variables that lead OpenCode to the proxy, and those that interfere."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli.doctor.report import QuickReport, Report
+from cli.doctor.report import QuickReport, Report, opencode_json
 from support.certificates import certificate
 from support.commands import Person
 from support.company_proxy import running as company_proxy
@@ -80,6 +81,24 @@ def test_a_proxy_variable_that_leads_to_another_proxy(well: Person, sandbox: San
     with company_proxy(sandbox.url) as company:
         report = Report(well, "--offline", HTTPS_PROXY=f"http://{company.authority}")
     report.expect("HTTPS_PROXY", "warning", "something else listens")
+
+
+def test_a_proxy_variable_that_leads_to_our_proxy_in_reverse_mode(
+    well: Person, tmp_path: Path, sandbox: Sandbox
+) -> None:
+    with mitmdump(tmp_path / "proxy-home", sandbox, "--mode", f"reverse:{sandbox.url}") as reverse:
+        report = QuickReport(well, "--offline", "--port", str(reverse.port), HTTPS_PROXY=reverse.url)
+    report.expect("HTTPS_PROXY", "fault", "this proxy listens in reverse mode", "Unset it")
+    assert report.of(f"port {reverse.port}")["says"] == "this proxy listens there"
+
+
+def test_a_base_url_that_leads_to_our_proxy_in_another_mode(well: Person, proxied: Proxy) -> None:
+    base_url = f"{proxied.url}/v1"
+    report = QuickReport(well, "--offline", OPENAI_BASE_URL=base_url)
+    report.expect("OPENAI_BASE_URL", "fault", f"{base_url}, where this proxy is not in reverse mode")
+    opencode_json(well, json.dumps({"provider": {"openai": {"options": {"baseURL": base_url}}}}))
+    report = QuickReport(well, "--offline")
+    report.expect("reverse mode", "fault", "this proxy listens there in another mode", "--mode reverse:")
 
 
 @pytest.mark.gate
