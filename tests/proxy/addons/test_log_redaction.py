@@ -44,7 +44,8 @@ def over_http2(value: str) -> bytes:
     connection = H2Connection(config)
     connection.initiate_connection()
     connection.send_headers(1, [*FIELDS, ("authorization", value)])
-    return connection.data_to_send()
+    sent: bytes = connection.data_to_send()
+    return sent
 
 
 @pytest.mark.usefixtures("_redacted")
