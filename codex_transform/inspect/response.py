@@ -43,6 +43,7 @@ _REPAIRS = {
     "request": "what the request said restored",
     "response": "final event completed",
     "response.done": "response.done renamed",
+    "second closing": "duplicate closing event removed",
     "second opening": "duplicate opening event removed",
     "second end": "duplicate final event removed",
     "late event": "events after the final one removed",

@@ -134,7 +134,7 @@ class OutputItems:
         repaired: set[str] = set()
         if growth and growth.done:
             if finished and identity and identity == growth.id:
-                return Step([], True, repaired)  # told twice
+                return Step([], False, {"second closing"})
             growth = None
         elif growth and growth.begun and not finished:
             if not identity or identity == growth.id:

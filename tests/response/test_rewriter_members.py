@@ -86,3 +86,12 @@ def test_an_item_with_an_invalid_type_breaks_nothing_else(kind: Any) -> None:
     seen = events_of(run([stream(numbered(events))]))
     assert odd["item"] in [event.get("item") for event in seen]
     assert seen[-1]["type"] == "response.completed"
+
+
+def test_an_item_that_is_told_twice_is_passed_on_once() -> None:
+    """A client would run a tool call that is done twice a second time."""
+    where = {"output_index": 0, "item": call()}
+    begun, done = ({"type": f"response.output_item.{step}", **where} for step in ("added", "done"))
+    once = repaired(begun, done)
+    assert repaired(begun, done, {"type": done["type"], "item": done["item"]}) == once
+    assert repaired(begun, done, done) == once

@@ -38,6 +38,7 @@ def installed() -> Iterator[None]:
         addon.load(Loader(context.master))
         yield
         addon.done()
+    context.master.event_loop.close()
 
 
 class Connection:
