@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -33,7 +34,7 @@ def on_termination(callback: Callable[[], object]) -> None:
             callback()
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        with suppress(NotImplementedError):  # on Windows, where the loop wakes up for any handler
+        if sys.platform != "win32":  # there the loop has no such method, and wakes up for any handler
             loop.add_signal_handler(number, on_wakeup)
         signal.signal(number, handle)
     # A socket without room is no reason for a traceback on the console any more.

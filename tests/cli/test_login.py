@@ -2,6 +2,7 @@
 
 import json
 import stat
+from typing import Any
 
 import pexpect
 import pytest
@@ -79,15 +80,20 @@ def test_answers_for_an_unreachable_endpoint_are_saved_only_on_request(
     assert saved(person) == dict(zip(("baseURL", "apiKey"), expected, strict=True))
 
 
+def keep_the_url(child: Any, sandbox: Sandbox, saved: str) -> None:
+    """Answer with Enter for the base URL, and with the key."""
+    child.expect_exact(f"[{sandbox.url}]: ")
+    child.sendline()
+    child.expect("not shown")
+    child.sendline(sandbox.key)
+    child.expect(saved)
+    child.expect(pexpect.EOF)
+
+
 def test_enter_keeps_the_saved_url(person: Person, sandbox: Sandbox) -> None:
     person.call("login", "--base-url", sandbox.url, "--api-key-stdin", stdin=sandbox.key)
     with person.at_terminal("login") as child:
-        child.expect_exact(f"[{sandbox.url}]: ")
-        child.sendline()
-        child.expect("not shown")
-        child.sendline(sandbox.key)
-        child.expect("Saved to")
-        child.expect(pexpect.EOF)
+        keep_the_url(child, sandbox, "Saved to")
     assert saved(person) == {"baseURL": sandbox.url, "apiKey": sandbox.key}
 
 
@@ -231,12 +237,7 @@ def test_a_new_key_of_the_default_is_tried_at_its_own_base_url(person: Person, n
 def test_login_at_a_terminal_changes_the_default(person: Person, nobody: str, sandbox: Sandbox) -> None:
     several(person, nobody, baseURL=sandbox.url)
     with person.at_terminal("login") as child:
-        child.expect_exact(f"[{sandbox.url}]: ")
-        child.sendline()
-        child.expect("not shown")
-        child.sendline(sandbox.key)
-        child.expect("Saved default to")
-        child.expect(pexpect.EOF)
+        keep_the_url(child, sandbox, "Saved default to")
     assert json.loads(person.config.read_text())["endpoints"][0]["apiKey"] == sandbox.key
 
 

@@ -81,6 +81,13 @@ def fill(client: Http2Client) -> list[int]:
     return streams
 
 
+def wait_for_a_free_stream(client: Http2Client) -> list[int]:
+    """Send two more requests, and return them once the proxy has them."""
+    waiting = [client.send(prompt=prompt) for prompt in ("b", "c")]
+    client.ping()
+    return waiting
+
+
 def arrived(endpoint: H2Endpoint, number: int) -> bool:
     return endpoint.wait(lambda requests: len(requests) == number, seconds=30)
 
@@ -133,9 +140,7 @@ def test_requests_that_wait_for_a_free_stream_are_sent_on_the_next_connection(
     served_narrowly: tuple[Proxy, H2Endpoint],
 ) -> None:
     with conversation(served_narrowly) as (client, endpoint):
-        streams = fill(client)
-        waiting = [client.send(prompt=prompt) for prompt in ("b", "c")]
-        client.ping()
+        streams, waiting = fill(client), wait_for_a_free_stream(client)
         endpoint.go_away()
         assert arrived(endpoint, BUSY + 2)
         endpoint.release()
@@ -165,9 +170,7 @@ def test_requests_that_wait_for_a_free_stream_survive_a_broken_connection(
     served_narrowly: tuple[Proxy, H2Endpoint],
 ) -> None:
     with conversation(served_narrowly) as (client, endpoint):
-        streams = fill(client)
-        waiting = [client.send(prompt=prompt) for prompt in ("b", "c")]
-        client.ping()
+        streams, waiting = fill(client), wait_for_a_free_stream(client)
         endpoint.go_away(error=ErrorCodes.INTERNAL_ERROR)
         for stream in streams:
             assert b"event: error" in client.read(stream)

@@ -1,7 +1,5 @@
 """OpenAI's SDK: `try_openai.py SCENARIO`."""
 
-import time
-
 import openai
 from pydantic import BaseModel
 from results import MODEL, SYSTEM, TOOL, scenarios
@@ -76,12 +74,9 @@ def conversation():
 
 def background():
     begun = client.responses.create(model=MODEL, input="say hello", background=True)
-    polled = begun
-    while polled.status in ("queued", "in_progress"):
-        time.sleep(0.05)
-        polled = client.responses.retrieve(begun.id)
-    events = list(client.responses.retrieve(begun.id, stream=True))
-    return {"began": begun.status, "ended": polled.status, "text": polled.output_text, "last": events[-1].type}
+    events = list(client.responses.retrieve(begun.id, stream=True))  # until the response has ended
+    ended = client.responses.retrieve(begun.id)
+    return {"began": begun.status, "ended": ended.status, "text": ended.output_text, "last": events[-1].type}
 
 
 def other_paths():
